@@ -1,0 +1,177 @@
+"""What the author of a consumer uses.
+
+    from smartlink.consumer import Context, FatalError, Payload, Reply, RetryableError, consumer
+
+    class DataRequest(Payload):
+        requestID: str
+
+    @consumer("SGDPDataCommand")
+    def answer(request: DataRequest, context: Context) -> Reply:
+        context.log.info("Found %d rows", 3)
+        return Reply("SGDPDataResponse", {"requestID": request.requestID}, audience="SGDP")
+
+The first parameter's annotation decides what the function gets: `str` is the content as it
+came; a pydantic model is what the content's body (TOTVS's `content`, CloudEvents' `data`, or
+else the whole of it) is parsed into.
+"""
+
+import inspect
+import typing
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from pydantic import BaseModel, ConfigDict, model_validator
+
+from smartlink.domain.message import LogType
+from smartlink.domain.outcome import Line
+from smartlink.domain.payload import Style
+
+
+class RetryableError(Exception):
+    """It may work later: the message is executed again, by RM's formula.
+
+    Any other exception counts as this one too, but of a command marked `personal` its text is
+    stored nowhere, as it may quote the content. This one's text is stored: write it for the
+    operator, without personal data.
+    """
+
+
+class FatalError(Exception):
+    """It will never work: the message is dead until an operator acts. A reason is required."""
+
+    def __init__(self, reason: str) -> None:
+        if not reason.strip():
+            message = "FatalError needs a reason: the operator reads it"
+            raise ValueError(message)
+        super().__init__(reason)
+
+
+class Payload(BaseModel):
+    """A payload model that finds its fields in any casing and ignores those it does not know."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _any_casing(cls, value: object) -> object:
+        if not isinstance(value, Mapping):
+            return value
+        own = {
+            (info.alias or name).lower(): info.alias or name
+            for name, info in cls.model_fields.items()
+        }
+        exact = {key: item for key, item in value.items() if key in own.values()}
+        others = {
+            own[key.lower()]: item
+            for key, item in value.items()
+            if isinstance(key, str) and key.lower() in own
+        }
+        return {**others, **exact}
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A message for the broker. A content that is no text is written as JSON."""
+
+    type: str
+    content: str | BaseModel | Mapping[str, object] | list[object] = field(repr=False)
+    audience: str | None = None
+    correlation_id: str | None = None  # default: the message's own, else its id
+
+
+@dataclass(slots=True)
+class Logger:
+    """Lines about the message: whole in `GTotvsLinkLog`; Cloud Logging gets the bare template.
+
+    So write `log.info("Found %s", value)`, never an f-string: a value may be personal data.
+    """
+
+    template: Callable[[LogType, str], None] = field(repr=False)
+    now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC), repr=False)
+    lines: list[Line] = field(default_factory=list, repr=False)
+    limit: int = 100  # lines; a consumer in a loop must not fill the database
+
+    def info(self, template: str, *values: object, debug: str | None = None) -> None:
+        """LOGTYPE 0. `debug` goes to `DATADEBUG`."""
+        self._add(LogType.INFORMATION, template, values, debug)
+
+    def warning(self, template: str, *values: object, debug: str | None = None) -> None:
+        """LOGTYPE 1."""
+        self._add(LogType.WARNING, template, values, debug)
+
+    def error(self, template: str, *values: object, debug: str | None = None) -> None:
+        """LOGTYPE 2."""
+        self._add(LogType.ERROR, template, values, debug)
+
+    def _add(
+        self, kind: LogType, template: str, values: tuple[object, ...], debug: str | None
+    ) -> None:
+        if len(self.lines) >= self.limit:
+            return
+        if len(self.lines) == self.limit - 1:
+            template, values, debug = "Further lines are dropped", (), None
+        text = template % values if values else template
+        self.lines.append(Line(kind, text[:4_000], self.now(), debug[:16_000] if debug else None))
+        self.template(kind, template)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What is known of the message besides its content."""
+
+    tenant: str
+    message_id: str
+    command: str
+    attempt: int  # 1 the first time
+    attempts: int  # the limit in force
+    correlation_id: str | None
+    audience: str | None
+    received: datetime
+    now: datetime
+    style: Style | None  # of the content; None for a raw consumer's opaque text
+    header: Mapping[str, object] = field(repr=False)  # names lower-cased
+    log: Logger = field(repr=False)
+    erp_secret: Callable[[], bytes] = field(repr=False)
+    """The secret `smartlink-erp-<tenant>`. Raises RetryableError when it cannot be read."""
+
+
+Returned = Reply | Iterable[Reply] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Consumer:
+    """A function stamped with its command."""
+
+    command: str
+    function: Callable[[typing.Any, Context], Returned]
+    payload: type[BaseModel] | None  # None: the content as it came
+
+    def __call__(self, payload: object, context: Context) -> Returned:
+        """The function itself."""
+        return self.function(payload, context)
+
+
+_P = typing.TypeVar("_P")
+
+
+def consumer(command: str) -> Callable[[Callable[[_P, Context], Returned]], Consumer]:
+    """Stamps a function as the consumer of a command (RM: the attribute on the class)."""
+
+    def stamp(function: Callable[[_P, Context], Returned]) -> Consumer:
+        parameters = list(inspect.signature(function).parameters)
+        if len(parameters) != 2:  # noqa: PLR2004  (payload and context)
+            message = f"the consumer of {command} takes (payload, context), not {parameters}"
+            raise TypeError(message)
+        kind = typing.get_type_hints(function).get(parameters[0])
+        if kind is str:
+            return Consumer(command, function, None)
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            return Consumer(command, function, kind)
+        message = (
+            f"the consumer of {command}: annotate {parameters[0]} as str (the content as it came) "
+            f"or as a pydantic model, not {kind!r}"
+        )
+        raise TypeError(message)
+
+    return stamp

@@ -1,0 +1,86 @@
+"""The catalogue: which commands there are, and how each is run. `infra/catalog.json` holds it."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+MAX_FUNCTION_SECONDS = 600  # the longest ack deadline of a Pub/Sub push
+
+
+class CatalogError(ValueError):
+    """The catalogue cannot be used; the text names the entry and the mend."""
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    memory: Annotated[int, Field(alias="memoryMiB", ge=128, le=32_768)] = 512
+    concurrency: Annotated[int, Field(ge=1, le=1_000)] = 1
+
+
+class Function(_Entry):
+    """One of the relay's own functions. `timeout` is that of one request, in seconds."""
+
+    timeout: Annotated[int, Field(alias="timeoutSeconds", ge=1, le=MAX_FUNCTION_SECONDS)]
+    topic: str | None = None
+    schedule: str | None = None
+
+
+class Command(_Entry):
+    """One command. `timeout` is that of one message, in seconds."""
+
+    module: Annotated[str, Field(pattern=r"^consumers(\.[a-z_][a-z0-9_]*)+$")]
+    topic: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{2,80}$")]
+    timeout: Annotated[int, Field(alias="timeoutSeconds", ge=1, le=MAX_FUNCTION_SECONDS)]
+    personal: bool = False  # the history keeps a content's hash and size, not the content
+    erp: bool = False  # the consumer may read the secret smartlink-erp-<tenant>
+
+
+class Functions(BaseModel):
+    """The relay's functions. `consume` is deployed once for each command."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    poll: Function
+    poll_shard: Function
+    consume: Function
+    publish: Function
+
+
+class Catalog(BaseModel):
+    """The whole catalogue."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    functions: Functions
+    commands: Annotated[dict[str, Command], Field(min_length=1)]
+
+
+def parse_catalog(text: str | bytes) -> Catalog:
+    """The catalogue in a JSON text. Raises CatalogError, which names each wrong entry."""
+    try:
+        catalog = Catalog.model_validate_json(text)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(str(part) for part in item['loc']) or 'the file'}: {item['msg']}"
+            for item in error.errors(include_input=False, include_url=False, include_context=False)
+        )
+        message = f"the catalogue is not valid: {problems}"
+        raise CatalogError(message) from None
+    if catalog.functions.poll_shard.topic is None:
+        message = "the catalogue's functions.poll_shard has no topic: add one"
+        raise CatalogError(message)
+    limit = catalog.functions.consume.timeout
+    for name, command in catalog.commands.items():
+        if command.timeout >= limit:
+            message = (
+                f"the catalogue's command {name} may run {command.timeout} s, but a call of "
+                f"functions.consume ends after {limit} s: lower the one or raise the other"
+            )
+            raise CatalogError(message)
+    topics = [command.topic for command in catalog.commands.values()]
+    twice = sorted({topic for topic in topics if topics.count(topic) > 1})
+    if twice:
+        message = f"the catalogue gives the topic {twice[0]} to two commands: each needs its own"
+        raise CatalogError(message)
+    return catalog

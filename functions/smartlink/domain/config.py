@@ -1,0 +1,74 @@
+"""`totvsAppConfig_v2.json`: the part of it that concerns Smart Link."""
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from smartlink.domain.retry import RetryPolicy
+
+MAX_HORIZON = timedelta(days=366)
+MAX_BYTES = 1_048_576
+
+_Positive = Annotated[Decimal, Field(gt=0, le=1_000_000, allow_inf_nan=False, decimal_places=9)]
+
+
+class ConfigError(ValueError):
+    """The file cannot be used; the text names the field and the mend."""
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class _SmartLinkInfo(_Model):
+    attempts: Annotated[int, Field(alias="QtdeTentativasExec", ge=1, le=1_000)]
+    factor: Annotated[_Positive, Field(alias="FatorTempoExecucao")]
+    interval: Annotated[_Positive, Field(alias="MinutesInterval")]
+
+
+class _GlobalConfig(_Model):
+    info: Annotated[_SmartLinkInfo, Field(alias="IntegrationSmartLinkInfo")]
+
+
+class _AppConfig(_Model):
+    config: Annotated[_GlobalConfig, Field(alias="TotvsAppGlobalConfig")]
+
+
+def parse_config(data: bytes, generation: str) -> RetryPolicy:
+    """The retry policy in the file. Fields that we do not know are ignored.
+
+    Raises ConfigError, which names each field that is missing or wrong.
+    """
+    if len(data) > MAX_BYTES:
+        message = f"totvsAppConfig_v2.json has {len(data)} bytes; at most {MAX_BYTES} are read"
+        raise ConfigError(message)
+    try:
+        # RM runs on Windows, where editors put a byte order mark before the JSON.
+        info = _AppConfig.model_validate_json(data.removeprefix(b"\xef\xbb\xbf")).config.info
+    except ValidationError as error:
+        raise ConfigError(_explain(error)) from None
+    policy = RetryPolicy(info.attempts, info.factor, info.interval, generation)
+    product = policy.interval * policy.factor * policy.attempts
+    minutes = product * (policy.attempts * (policy.attempts - 1) // 2)
+    if minutes > _minutes(MAX_HORIZON):
+        message = (
+            f"totvsAppConfig_v2.json: MinutesInterval * FatorTempoExecucao * QtdeTentativasExec "
+            f"spreads the attempts over {minutes:.0f} minutes; at most {_minutes(MAX_HORIZON)} "
+            f"(366 days) are allowed: lower one of the three"
+        )
+        raise ConfigError(message)
+    return policy
+
+
+def _minutes(span: timedelta) -> int:
+    return int(span.total_seconds()) // 60
+
+
+def _explain(error: ValidationError) -> str:
+    problems = (
+        f"{'.'.join(str(part) for part in item['loc']) or 'the file'}: {item['msg']}"
+        for item in error.errors(include_input=False, include_url=False, include_context=False)
+    )
+    return f"totvsAppConfig_v2.json: {'; '.join(problems)}"

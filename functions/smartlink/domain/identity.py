@@ -1,0 +1,52 @@
+"""How a message's id becomes the id of its document."""
+
+import hashlib
+from enum import StrEnum
+from urllib.parse import quote
+
+_MAX_DOCUMENT_ID = 1_000  # bytes; Firestore allows 1,500, and a suffix must still fit
+_CONSOLE_LIMIT = 64
+
+
+class Direction(StrEnum):
+    """Which way a message travels, seen from the cloud (RM's terms)."""
+
+    DOWNSTREAM = "Downstream"  # from the broker to the ERP
+    UPSTREAM = "Upstream"  # from the ERP to the broker
+
+
+def encode(text: str) -> bytes:
+    """UTF-8 that also carries lone surrogates, which a JSON escape can put into a text."""
+    return text.encode("utf-8", "surrogatepass")
+
+
+def digest(*parts: str) -> str:
+    """SHA-256 in hexadecimal of the parts; no two lists of parts share their bytes."""
+    sha = hashlib.sha256()
+    for part in parts:
+        data = encode(part)
+        sha.update(b"%d:" % len(data))
+        sha.update(data)
+    return sha.hexdigest()
+
+
+def content_hash(text: str) -> str:
+    """SHA-256 in hexadecimal of a content's UTF-8 bytes: what `sha256sum` prints for it."""
+    return hashlib.sha256(encode(text)).hexdigest()
+
+
+def document_id(direction: Direction, message_id: str) -> str:
+    """`D-` or `U-`, then the message id, percent-escaped; `~` and a SHA-256 if that is too long.
+
+    Injective: a literal `~` is always escaped, so `~` marks nothing but our own forms.
+    The prefix keeps every id clear of what Firestore reserves (`.`, `..`, `__x__`).
+    """
+    escaped = quote(message_id, safe="", errors="surrogatepass").replace("~", "%7E")
+    if len(escaped) > _MAX_DOCUMENT_ID:
+        escaped = f"~{hashlib.sha256(encode(message_id)).hexdigest()}"
+    return f"{direction[0]}-{escaped}"
+
+
+def reused_document_id(document: str, message_type: str, sha256: str) -> str:
+    """Where a message is kept whose id another message, with another content, already has."""
+    return f"{document}~{digest(message_type, sha256)[:_CONSOLE_LIMIT]}"

@@ -1,0 +1,197 @@
+"""The states a live message passes through, and who may move it: poll, sweep, consume.
+
+    created ─▶ Pendente ──claim──▶ Executando ──settle──▶ ended | Aguardando | Morta
+                  ▲                    │ lease expired        │ due
+                  └──────sweep─────────┴──────────────────────┘
+
+`due` (`DataTentativaExec`) is the one clock: the instant from which the sweep may take the
+message. Each move is written by compare-and-swap on the version that it was decided on.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from smartlink.domain.identity import Direction, document_id
+from smartlink.domain.message import (
+    Attempt,
+    Claim,
+    Content,
+    DeadReason,
+    Message,
+    Result,
+    State,
+)
+
+GRACE_LIMIT = timedelta(hours=1)
+_ATTEMPTS_KEPT = 50
+_ERROR_LIMIT = 1_000  # characters
+CRASHED = "The process ended before the message did (crash, memory limit or time-out)"
+
+
+def shorten(error: str) -> str:
+    """An error's text as it is stored: at most 1,000 characters."""
+    return error if len(error) <= _ERROR_LIMIT else f"{error[: _ERROR_LIMIT - 1]}…"
+
+
+def grace(base: timedelta, dispatches: int) -> timedelta:
+    """How long a dispatch may stay unclaimed: doubled at each re-dispatch, at most 1 hour."""
+    return min(base * 2 ** min(dispatches, 20), max(base, GRACE_LIMIT))
+
+
+def received(  # noqa: PLR0913  (a message's own parts)
+    *,
+    message_id: str,
+    command: str,
+    content: Content,
+    now: datetime,
+    due: datetime,
+    audience: str | None = None,
+    correlation_id: str | None = None,
+    personal: bool = False,
+) -> Message:
+    """A downstream message as it is first stored: pending, to be dispatched at once."""
+    return Message(
+        document=document_id(Direction.DOWNSTREAM, message_id),
+        direction=Direction.DOWNSTREAM,
+        id=message_id,
+        type=command,
+        content=content,
+        received=now,
+        due=due,
+        audience=audience,
+        correlation_id=correlation_id,
+        personal=personal,
+    )
+
+
+def to_send(  # noqa: PLR0913  (a message's own parts)
+    *,
+    message_id: str,
+    message_type: str,
+    content: Content,
+    now: datetime,
+    audience: str | None = None,
+    correlation_id: str | None = None,
+    personal: bool = False,
+    published: bool = False,
+) -> Message:
+    """An upstream message as it is first stored: due at once."""
+    return Message(
+        document=document_id(Direction.UPSTREAM, message_id),
+        direction=Direction.UPSTREAM,
+        id=message_id,
+        type=message_type,
+        content=content,
+        received=now,
+        due=now,
+        audience=audience,
+        correlation_id=correlation_id,
+        personal=personal,
+        published=published,
+    )
+
+
+def dead(message: Message, reason: DeadReason, error: str) -> Message:
+    """The message, out of the sweep's reach until an operator acts."""
+    return replace(
+        message,
+        state=State.DEAD,
+        due=None,
+        dead_reason=reason,
+        error=shorten(error),
+    )
+
+
+def claimed(message: Message, claim: Claim, lease: timedelta) -> Message:
+    """Before it runs: the attempt counts from here, so that a crash counts too."""
+    return replace(
+        message,
+        state=State.RUNNING,
+        due=claim.started + lease,
+        attempt=message.attempt + 1,
+        dispatches=0,
+        claim=claim,
+    )
+
+
+def handed_back(message: Message, now: datetime, error: str | None = None) -> Message:
+    """A claimed message that was not run: due at once, its attempt returned."""
+    return replace(
+        message,
+        state=State.PENDING,
+        due=now,
+        attempt=message.attempt - 1,
+        error=shorten(error) if error else message.error,
+    )
+
+
+def with_attempt(message: Message, result: Result, ended: datetime, error: str | None) -> Message:
+    """The message with its current attempt written down; the last 50 are kept."""
+    started = message.claim.started if message.claim else ended
+    text = shorten(error) if error else None
+    attempt = Attempt(message.attempt, started, ended, result, text)
+    return replace(
+        message,
+        attempts=(*message.attempts, attempt)[-_ATTEMPTS_KEPT:],
+        error=text or message.error,
+    )
+
+
+def failed(
+    message: Message,
+    next_attempt_at: datetime | None,
+    ended: datetime,
+    error: str,
+) -> Message:
+    """After a failed attempt: waiting, or dead when there is no next one."""
+    message = with_attempt(message, Result.RETRY, ended, error)
+    if next_attempt_at is None:
+        return dead(message, DeadReason.EXHAUSTED, error)
+    return replace(message, state=State.WAITING, due=next_attempt_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What the sweep makes of a due message: to dispatch, unless it is dead."""
+
+    message: Message
+    cause: str  # the log's `cause`: retry, lost-dispatch, crash, shared-crash
+
+
+def swept(message: Message, now: datetime, limit: int, base_grace: timedelta) -> Swept:
+    """A due downstream message's next state.
+
+    An expired claim that several messages shared returns the attempt and dispatches each by
+    itself: which of them ended the process is not known, and only a crash alone counts.
+    """
+    cause = "retry"
+    dispatches = 0
+    if message.state is State.PENDING:
+        cause, dispatches = "lost-dispatch", message.dispatches + 1
+    elif message.state is State.RUNNING:
+        if message.claim is not None and message.claim.messages > 1:
+            cause = "shared-crash"
+            message = replace(message, attempt=message.attempt - 1, alone=True)
+        else:
+            cause = "crash"
+            message = with_attempt(message, Result.CRASHED, now, CRASHED)
+    if message.attempt >= limit:
+        error = message.error or f"The attempt limit was lowered to {limit}"
+        return Swept(dead(message, DeadReason.EXHAUSTED, error), cause)
+    due = now + grace(base_grace, dispatches)
+    return Swept(replace(message, state=State.PENDING, due=due, dispatches=dispatches), cause)
+
+
+def leased(message: Message, claim: Claim, lease: timedelta) -> Message:
+    """An upstream message before it is sent. Only the broker's refusal counts as an attempt."""
+    return replace(message, state=State.RUNNING, due=claim.started + lease, claim=claim)
+
+
+def unsent(message: Message, due: datetime, error: str | None = None) -> Message:
+    """An upstream message that could not be sent through no fault of its own."""
+    return replace(
+        message,
+        state=State.PENDING,
+        due=due,
+        error=shorten(error) if error else message.error,
+    )

@@ -1,0 +1,139 @@
+"""A message, as it is kept while it lives and after it has ended."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum, StrEnum
+from typing import NewType
+
+from smartlink.domain.identity import Direction
+
+Version = NewType("Version", str)
+"""When a document was last written, opaque: the fence of every compare-and-swap."""
+
+
+class State(StrEnum):
+    """`Situacao` of a live message."""
+
+    PENDING = "Pendente"  # dispatched, or to be
+    RUNNING = "Executando"  # claimed under a lease
+    WAITING = "Aguardando"  # waiting for its retry
+    DEAD = "Morta"  # until an operator redrives or discards it
+
+
+class Ending(StrEnum):
+    """`Situacao` of a message in the history."""
+
+    DONE = "Concluida"
+    DISCARDED = "Descartada"  # by an operator
+
+
+class Result(StrEnum):
+    """How one attempt went (`Tentativas[].Resultado`)."""
+
+    DONE = "Concluida"
+    RETRY = "Falha"
+    REJECTED = "Rejeitada"
+    CRASHED = "Interrompida"  # the process ended before it could say
+
+
+class DeadReason(StrEnum):
+    """Why a message is dead (`MotivoMorte`): a stable code; `UltimoErro` tells the story."""
+
+    EXHAUSTED = "attempts-exhausted"
+    REJECTED = "rejected"
+    UNKNOWN_COMMAND = "unknown-command"
+    MALFORMED = "malformed-envelope"
+    ID_REUSED = "id-reused"
+
+
+class LogType(IntEnum):
+    """RM's `LOGTYPE`."""
+
+    INFORMATION = 0
+    WARNING = 1
+    ERROR = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a message says: inline (`text`) or in the bucket (`object`), never both."""
+
+    sha256: str  # of the UTF-8 bytes, hexadecimal
+    size: int  # bytes
+    text: str | None = None
+    object: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Who executes a message now, or did last (`Execucao`)."""
+
+    id: str
+    messages: int  # how many messages share the claim
+    started: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One line of `Tentativas`."""
+
+    number: int
+    started: datetime
+    ended: datetime
+    result: Result
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """A live message: one document of `GTotvsLinkMessage`."""
+
+    document: str  # its document's id
+    direction: Direction
+    id: str  # as the sender wrote it
+    type: str  # the command, downstream; the type to send under, upstream
+    content: Content
+    received: datetime
+    state: State = State.PENDING
+    due: datetime | None  # the instant from which the sweep may take it; None: never
+    audience: str | None = None
+    correlation_id: str | None = None
+    personal: bool = False  # the history keeps the content's hash and size only
+    attempt: int = 0  # attempts made, the current one included
+    attempts: tuple[Attempt, ...] = ()
+    dispatches: int = 0  # re-dispatches since it last ran: each doubles the grace
+    alone: bool = False  # a batch it shared crashed: it is dispatched by itself
+    published: bool = False  # upstream by `publish`: its history is read before it is sent
+    claim: Claim | None = None
+    error: str | None = None
+    dead_reason: DeadReason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A live message and the version it was read or written at."""
+
+    message: Message
+    version: Version
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A message in the history: one document of `GTotvsLinkMessageExec`."""
+
+    message: Message
+    ending: Ending
+    ended: datetime
+    expires: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One document of `GTotvsLinkLog`."""
+
+    message_id: str
+    type: LogType
+    text: str
+    at: datetime
+    expires: datetime
+    debug: str | None = None

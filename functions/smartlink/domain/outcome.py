@@ -1,0 +1,68 @@
+"""What a consumer's run of a message came to, as a value."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from smartlink.domain.message import Content, LogType
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A reply, ready to be stored: validated, its content offloaded if it is large."""
+
+    type: str
+    content: Content
+    audience: str | None = None
+    correlation_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line that the consumer logged about the message."""
+
+    type: LogType
+    text: str
+    at: datetime
+    debug: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The message was executed."""
+
+    answers: tuple[Answer, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """It failed; it may succeed later."""
+
+    error: str
+    debug: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """It can never succeed: dead at once (RM's fatal exception)."""
+
+    error: str
+    debug: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HandBack:
+    """It was not run, or not through its own fault: its attempt is returned."""
+
+    error: str | None = None
+
+
+Outcome = Done | Retry | Reject | HandBack
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """An outcome, when it came, and the lines the consumer logged on the way."""
+
+    outcome: Outcome
+    at: datetime
+    lines: tuple[Line, ...] = field(default=())

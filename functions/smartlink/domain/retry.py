@@ -1,0 +1,41 @@
+"""RM's retry formula."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
+
+_MICROSECONDS_PER_MINUTE = 60_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """What `totvsAppConfig_v2.json` says of retries, and which generation of it said so.
+
+    No public source gives RM's values: the defaults, which hold until a first file is read,
+    are our assumption.
+    """
+
+    attempts: int = 5  # QtdeTentativasExec: how often a message is executed at most
+    factor: Decimal = Decimal(1)  # FatorTempoExecucao
+    interval: Decimal = Decimal(3)  # MinutesInterval
+    generation: str = "default"
+
+    def delay(self, attempt: int) -> timedelta:
+        """The wait after attempt number `attempt` failed.
+
+        RM: `QtdMinutos = MinutesInterval * FatorTempoExecucao * QtdeTentativasExec *
+        QtdeTentativaExecCorrente`. It multiplies by the limit as well as by the attempt; that
+        is what RM does, so it stays. Exact, then rounded (half to even) to a microsecond.
+        """
+        minutes = Fraction(self.interval) * Fraction(self.factor) * self.attempts * attempt
+        return timedelta(microseconds=round(minutes * _MICROSECONDS_PER_MINUTE))
+
+    def next_attempt_at(self, now: datetime, attempt: int) -> datetime | None:
+        """`DataTentativaExec` after a failed attempt; None when it was the last one."""
+        return None if attempt >= self.attempts else now + self.delay(attempt)
+
+    @property
+    def horizon(self) -> timedelta:
+        """From the first failure to the last attempt, if every attempt fails at once."""
+        return self.delay(1) * (self.attempts * (self.attempts - 1) // 2)

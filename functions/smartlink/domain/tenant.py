@@ -1,0 +1,130 @@
+"""A tenant: its credentials, and the slow-changing state of its integration."""
+
+import re
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+Environment = Literal["development", "staging", "production"]
+
+_NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?")
+
+FAILURES_BEFORE_PAUSE = 3
+FIRST_PAUSE = timedelta(minutes=1)
+LONGEST_PAUSE = timedelta(minutes=30)
+SUCCESS_EVERY = timedelta(minutes=15)
+
+
+class TenantError(ValueError):
+    """A tenant's secret cannot be used; the text names the secret and the mend."""
+
+
+class Credentials(BaseModel):
+    """The payload of the secret `smartlink-tenant-<tenant>`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    client_id: Annotated[str, Field(alias="clientId", min_length=1, max_length=512)]
+    client_secret: Annotated[SecretStr, Field(alias="clientSecret", min_length=1, max_length=4_096)]
+    environment: Environment
+    tenant_id: Annotated[str | None, Field(alias="tenantId", max_length=512)] = None
+    enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """A tenant whose secret was read and found good."""
+
+    name: str
+    credentials: Credentials
+
+    @property
+    def enabled(self) -> bool:
+        """Whether anything is received, sent or swept for it."""
+        return self.credentials.enabled
+
+
+@dataclass(frozen=True, slots=True)
+class TenantEntry:
+    """A tenant as the list of secrets shows it; `etag` changes when its secret does."""
+
+    name: str
+    etag: str
+
+
+def check_tenant_name(name: str) -> str:
+    """The name, if it can be one: it stands in secrets', documents' and objects' names."""
+    if not _NAME.fullmatch(name):
+        message = (
+            f"{name[:80]!r} is no tenant name: 1 to 63 lower-case letters, digits, '-' or '_', "
+            f"beginning and ending with a letter or digit"
+        )
+        raise TenantError(message)
+    return name
+
+
+def parse_credentials(name: str, payload: bytes, environment: Environment) -> Tenant:
+    """The tenant in a secret's payload. Raises TenantError, never with a secret in its text.
+
+    A secret of another environment is refused: a test base that holds production's
+    credentials would take production's messages.
+    """
+    secret = f"secret smartlink-tenant-{name}"
+    try:
+        credentials = Credentials.model_validate_json(payload)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(str(part) for part in item['loc']) or 'payload'}: {item['msg']}"
+            for item in error.errors(include_input=False, include_url=False, include_context=False)
+        )
+        message = f"{secret}: {problems}; add a version with clientId, clientSecret, environment"
+        raise TenantError(message) from None
+    if credentials.environment != environment:
+        message = (
+            f"{secret} holds credentials of {credentials.environment}, but this deployment is "
+            f"{environment}: activate the tenant in its own environment"
+        )
+        raise TenantError(message)
+    return Tenant(name, credentials)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TenantState:
+    """`tenants/{tenant}`: written when something changes, and at most each 15 minutes else."""
+
+    setup: str = ""  # fingerprint of what setup was last run for
+    commands: tuple[str, ...] = ()
+    failures: int = 0  # ticks in a row
+    paused_until: datetime | None = None
+    last_error: str | None = None
+    last_error_at: datetime | None = None
+    last_success: datetime | None = None
+    orphaned: bool = False
+    known: bool = field(default=False, compare=False)  # whether it was ever stored
+
+    def paused(self, now: datetime) -> bool:
+        """Whether the broker and RAC are to be left alone."""
+        return self.paused_until is not None and now < self.paused_until
+
+    def after_failure(self, now: datetime, error: str) -> "TenantState":
+        """One more tick failed: from the third on the tenant is paused, each time twice as long."""
+        failures = self.failures + 1
+        beyond = failures - FAILURES_BEFORE_PAUSE
+        pause = min(FIRST_PAUSE * 2 ** min(max(beyond, 0), 10), LONGEST_PAUSE)
+        return replace(
+            self,
+            failures=failures,
+            paused_until=now + pause if beyond >= 0 else None,
+            last_error=error[:1_000],
+            last_error_at=now,
+        )
+
+    def after_success(self, now: datetime) -> "TenantState":
+        """A tick's broker calls worked. The same object when nothing needs to be written."""
+        recovered = self.failures > 0 or self.paused_until is not None or self.orphaned
+        stale = self.last_success is None or now - self.last_success >= SUCCESS_EVERY
+        if not recovered and not stale:
+            return self
+        return replace(self, failures=0, paused_until=None, orphaned=False, last_success=now)

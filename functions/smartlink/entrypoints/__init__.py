@@ -1,0 +1,1 @@
+"""The functions' targets: an envelope in, one use case, a verdict out."""

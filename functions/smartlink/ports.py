@@ -1,0 +1,246 @@
+"""What the relay needs of the world, by capability. Adapters implement it, services use it."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from smartlink.domain.identity import Direction
+from smartlink.domain.message import Content, Ended, LogLine, Message, Stored, Version
+from smartlink.domain.outcome import Finished
+from smartlink.domain.settlement import Settlement
+from smartlink.domain.tenant import Tenant, TenantEntry, TenantState
+
+
+class PortError(Exception):
+    """A call to the outside failed. The text is fit for logs: no secret, no content."""
+
+
+class Unavailable(PortError):
+    """It may work later; whether it took effect is not known."""
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after  # seconds
+
+
+class Refused(PortError):
+    """It will never work as it is: asking again is of no use."""
+
+
+class CredentialsRefused(Refused):
+    """RAC does not know the tenant's credentials (any more)."""
+
+
+class NotFound(Refused):
+    """What was asked for does not exist."""
+
+
+class Conflict(PortError):
+    """A fence or a create of a commit did not hold: nothing of it was written."""
+
+
+class Clock(Protocol):
+    def __call__(self) -> datetime: ...
+
+
+class NewId(Protocol):
+    """Makes a random id of 32 hexadecimal digits."""
+
+    def __call__(self) -> str: ...
+
+
+class Messages(Protocol):
+    """The messages, history and logs of tenants. Every call may raise Unavailable."""
+
+    def create(self, tenant: str, messages: Sequence[Message]) -> list[Version | None]:
+        """Each by itself, of distinct documents; None where the document exists already."""
+        ...
+
+    def swap(self, tenant: str, changes: Sequence[Stored]) -> list[Version | None]:
+        """Writes each message's state if it is still at that version; None where it is not."""
+        ...
+
+    def commit(self, tenant: str, settlements: Sequence[Settlement]) -> None:
+        """All of all of them or nothing; raises Conflict when a fence or create does not hold."""
+        ...
+
+    def read(self, tenant: str, documents: Sequence[str]) -> dict[str, Stored]: ...
+
+    def history(self, tenant: str, documents: Sequence[str]) -> dict[str, Ended]: ...
+
+    def due(
+        self, tenant: str, now: datetime, limit: int, direction: Direction | None = None
+    ) -> list[Stored]:
+        """The live messages whose `due` has come, the longest due first."""
+        ...
+
+
+class Contents(Protocol):
+    """Contents too large for a document."""
+
+    def put(self, tenant: str, document: str, sha256: str, data: bytes) -> str:
+        """Stores the content and answers its object's name; the same again is no error."""
+        ...
+
+    def get(self, name: str) -> bytes: ...
+
+    def expire(self, name: str, now: datetime) -> None:
+        """The message has ended: the bucket's lifecycle counts from now."""
+        ...
+
+    def delete(self, name: str) -> None: ...
+
+
+class TenantStates(Protocol):
+    """`tenants/{tenant}`."""
+
+    def states(self, tenants: Sequence[str]) -> dict[str, TenantState]:
+        """The states of these tenants; a tenant that has none gets a new one."""
+        ...
+
+    def save_state(self, tenant: str, state: TenantState) -> None: ...
+
+    def known_tenants(self) -> list[str]:
+        """Every tenant that has a state: one read each."""
+        ...
+
+
+class Ticks(Protocol):
+    """Keeps the continuation of a shard from forking."""
+
+    def advance(self, shard: int, tick: datetime, sequence: int) -> bool:
+        """True for the first caller with this shard, tick and sequence, and for none after."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One message that the broker leased to a session, as far as it could be understood."""
+
+    tag: int | None  # None: it cannot be acked
+    id: str | None
+    type: str
+    content: str
+    audience: str | None = None
+    problem: str | None = None  # the envelope is malformed; `content` is then the raw envelope
+
+
+class BrokerSession(Protocol):
+    """One HTTP session with the broker, for one tenant. Calls raise Unavailable or Refused."""
+
+    def setup(self, commands: Sequence[str]) -> None: ...
+
+    def get(self) -> list[Delivery]: ...
+
+    def ack(self, tag: int) -> None: ...
+
+    def send(self, message_type: str, audience: str | None, content: bytes) -> None: ...
+
+
+class Broker(Protocol):
+    """Smart Link Server."""
+
+    def session(self, tenant: Tenant) -> AbstractContextManager[BrokerSession]: ...
+
+
+class Tokens(Protocol):
+    """RAC."""
+
+    def token(self, tenant: Tenant, refused: str | None = None) -> str:
+        """A bearer token; never the one that the broker has just refused."""
+        ...
+
+
+class TenantSecrets(Protocol):
+    """The tenants' secrets."""
+
+    def entries(self) -> list[TenantEntry]: ...
+
+    def payload(self, tenant: str) -> bytes:
+        """Raises NotFound when there is none."""
+        ...
+
+
+class ErpSecrets(Protocol):
+    """The secrets of the tenants' ERPs."""
+
+    def erp(self, tenant: str) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigFile:
+    """A generation of `totvsAppConfig_v2.json`."""
+
+    generation: str
+    data: bytes
+
+
+class ConfigSource(Protocol):
+    """Where the configuration file lies."""
+
+    def read(self, known: str | None) -> ConfigFile | None:
+        """The file, or None while its generation is the known one. Raises NotFound."""
+        ...
+
+
+class LastGoodConfig(Protocol):
+    """The last valid generation, kept where a cold start finds it."""
+
+    def load(self) -> ConfigFile | None: ...
+
+    def save(self, file: ConfigFile) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """A Pub/Sub message."""
+
+    data: bytes
+    attributes: Mapping[str, str]
+
+
+class Publisher(Protocol):
+    """Pub/Sub topics, by their short names."""
+
+    def publish(self, topic: str, envelopes: Sequence[Envelope]) -> None: ...
+
+
+class Run(Protocol):
+    """Executes one message and says how it went; it does not raise."""
+
+    def __call__(self, stored: Stored) -> Finished: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """A message and how it went. `overdue`: it is still running, past its time-out."""
+
+    stored: Stored
+    finished: Finished | None
+    overdue: bool = False
+
+
+class Runner(Protocol):
+    """Runs messages one after the other, beside the caller."""
+
+    def run(
+        self, stored: Iterable[Stored], execute: Run, timeout: timedelta
+    ) -> Iterator[list[Ran]]:
+        """What finished since the last list. The last one may hold a message that is overdue."""
+        ...
+
+
+class EndProcess(Protocol):
+    """Ends the process at once: a thread that loops can only be freed so."""
+
+    def __call__(self) -> None: ...
+
+
+class LogSink(Protocol):
+    """Log lines of the relay outside any settlement."""
+
+    def log(self, tenant: str, lines: Sequence[LogLine]) -> None: ...
+
+

@@ -1,0 +1,191 @@
+"""The environment, parsed once for each process, when the first call comes."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from smartlink.domain.catalog import Catalog, CatalogError, Command, parse_catalog
+from smartlink.domain.tenant import Environment
+
+LEASE_MARGIN = timedelta(seconds=30)
+"""What a lease adds to the function's time-out: a call that was cut off is surely over."""
+
+MIN_SECONDS_TO_SETTLE = 5
+"""What the last messages of a call need to be settled in."""
+
+_HOSTS: Mapping[Environment, tuple[str, str]] = {
+    "development": ("https://link.dev.totvs.app", "https://admin.rac.dev.totvs.app"),
+    "staging": ("https://link.staging.totvs.app", "https://admin.rac.staging.totvs.app"),
+    # link.totvs.app follows the others' pattern; no public source confirms it.
+    "production": ("https://link.totvs.app", "https://admin.rac.totvs.app"),
+}
+_CHECKOUT_CATALOG = Path(__file__).parents[2] / "infra" / "catalog.json"
+
+
+class SettingsError(ValueError):
+    """An environment variable is missing or wrong; the text names it and the mend."""
+
+
+class Paths(BaseModel):
+    """Paths and verbs of Smart Link Server. `{type}` and `{audience}` are filled in, escaped.
+
+    Of the public sources only the paths are certain: a correction is
+    SMARTLINK_PATHS='{"ack": "POST /api/v1/link/ack"}', without a change of code.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    setup: str = "POST /api/v1/link/setup"
+    get: str = "GET /api/v1/link/get"
+    ack: str = "POST /api/v1/link/ack"
+    send: str = "POST /api/v1/link/send/{type}"
+    send_audience: str = "POST /api/v1/link/send/{type}/{audience}"
+
+
+_Count = Annotated[int, Field(ge=1, le=10_000)]
+_Seconds = Annotated[float, Field(gt=0, le=86_400)]
+
+
+class Settings(BaseModel):
+    """Every setting, by its environment variable (upper case, `SMARTLINK_` before it)."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    environment: Environment
+    config_uri: Annotated[str, Field(pattern=r"^gs://[^/]+/.+$")]
+    command: str | None = None
+    rac_token_url: str = ""
+    base_url: str = ""
+    paths: Paths = Paths()
+    catalog_json: Annotated[str, Field(validation_alias=AliasChoices("catalog"))] = ""
+    project: Annotated[str, Field(min_length=1)]
+    firestore_database: str = "(default)"
+    contents_bucket: str = ""
+    history_days: Annotated[int, Field(ge=1, le=3_650)] = 90
+    redrive_days: Annotated[int, Field(ge=1, le=3_650)] = 30
+
+    poll_seconds: _Seconds = 50
+    shard_tenants: _Count = 200
+    poll_threads: _Count = 16
+    receivers: _Count = 8  # sessions at once for one tenant
+    receive_batch: _Count = 100  # messages stored at once
+    receive_seconds: _Seconds = 2  # how long a batch may gather
+    dispatch_batch: _Count = 100  # messages in one Pub/Sub message
+    dispatches: _Count = 50  # Pub/Sub messages for each tenant, command and tick
+    grace_seconds: _Seconds = 120  # how long a dispatch may stay unclaimed, the first time
+    due_page: _Count = 50
+    tenants_refresh_seconds: _Seconds = 300
+    payload_refresh_seconds: _Seconds = 3_600
+    state_refresh_seconds: _Seconds = 240
+    connect_seconds: _Seconds = 5
+    read_seconds: _Seconds = 30
+    response_limit: Annotated[int, Field(ge=1_024)] = 67_108_864  # bytes
+
+    firestore_emulator: str = ""
+    pubsub_emulator: str = ""
+    storage_emulator: str = ""
+    secret_manager_emulator: str = ""
+
+    @model_validator(mode="after")
+    def _complete(self) -> "Settings":
+        for name in ("base_url", "rac_token_url"):
+            url = getattr(self, name)
+            if url and not url.startswith(("https://", "http://127.0.0.1:", "http://localhost:")):
+                message = f"SMARTLINK_{name.upper()} must be https (http only on this machine)"
+                raise ValueError(message)
+        if self.command is not None and self.command not in self.catalog.commands:
+            message = (
+                f"SMARTLINK_COMMAND is {self.command!r}, which is not in the catalogue: "
+                f"it has {', '.join(self.catalog.commands)}"
+            )
+            raise ValueError(message)
+        return self
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        """The catalogue: Terraform and the local stack pass it; a checkout has it in `infra/`."""
+        if self.catalog_json:
+            return parse_catalog(self.catalog_json)
+        if not _CHECKOUT_CATALOG.is_file():
+            message = "SMARTLINK_CATALOG is not set: pass the JSON text of infra/catalog.json"
+            raise CatalogError(message)
+        return parse_catalog(_CHECKOUT_CATALOG.read_bytes())
+
+    @property
+    def smart_link_url(self) -> str:
+        """Where Smart Link Server is."""
+        return (self.base_url or _HOSTS[self.environment][0]).rstrip("/")
+
+    @property
+    def token_url(self) -> str:
+        """Where RAC gives tokens."""
+        default = f"{_HOSTS[self.environment][1]}/totvs.rac/connect/token"
+        return self.rac_token_url or default
+
+    @property
+    def bucket(self) -> str:
+        """The bucket of large contents."""
+        return self.contents_bucket or f"{self.project}-smartlink-contents"
+
+    @property
+    def lease(self) -> timedelta:
+        """How long a claim holds: the function's time-out and a margin."""
+        return timedelta(seconds=self.catalog.functions.consume.timeout) + LEASE_MARGIN
+
+    def consuming(self) -> tuple[str, Command]:
+        """The command that this function consumes."""
+        if self.command is None:
+            message = "SMARTLINK_COMMAND is not set: name the command that this function consumes"
+            raise SettingsError(message)
+        return self.command, self.catalog.commands[self.command]
+
+
+def _variable(name: str) -> str:
+    return "GOOGLE_CLOUD_PROJECT" if name == "project" else f"SMARTLINK_{name.upper()}"
+
+
+def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """The settings in the environment. Raises SettingsError, which names each variable."""
+    environ = os.environ if environ is None else environ
+    values: dict[str, Any] = {
+        name.removeprefix("SMARTLINK_").lower(): value
+        for name, value in environ.items()
+        if name.startswith("SMARTLINK_") and value
+    }
+    if project := environ.get("GOOGLE_CLOUD_PROJECT"):
+        values["project"] = project
+    for service in ("firestore", "pubsub", "storage", "secret_manager"):
+        values[f"{service}_emulator"] = environ.get(f"{service.upper()}_EMULATOR_HOST", "")
+    try:
+        if "paths" in values:
+            values["paths"] = Paths.model_validate_json(values["paths"])
+        return Settings.model_validate(values)
+    except CatalogError as error:
+        message = f"SMARTLINK_CATALOG: {error}"
+        raise SettingsError(message) from None
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{_variable(str(item['loc'][0])) if item['loc'] else 'environment'}: {item['msg']}"
+            for item in error.errors(include_input=False, include_url=False, include_context=False)
+        )
+        message = f"the environment is not complete: {problems}"
+        raise SettingsError(message) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Sizes that no setting changes, each with its reason."""
+
+    inline: int = 262_144  # bytes of content in a document; Firestore's limit is 1 MiB
+    request: int = 3_670_016  # 3.5 MiB in a request; the emulator refuses 4 MiB
+    writes: int = 500  # in a BatchWrite
+    dispatch: int = 1_048_576  # bytes of contents in one Pub/Sub message, 10 MB at most
+
+
+LIMITS = Limits()
