@@ -1,16 +1,18 @@
 """What the relay needs of the world, by capability. Adapters implement it, services use it."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from smartlink.domain.identity import Direction
 from smartlink.domain.message import Content, Ended, LogLine, Message, Stored, Version
 from smartlink.domain.outcome import Finished
 from smartlink.domain.settlement import Settlement
 from smartlink.domain.tenant import Tenant, TenantEntry, TenantState
+
+_Work = TypeVar("_Work")
 
 
 class PortError(Exception):
@@ -215,20 +217,34 @@ class Run(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """A message and how it went. `overdue`: it is still running, past its time-out."""
+    """A message and how it went."""
 
     stored: Stored
-    finished: Finished | None
-    overdue: bool = False
+    finished: Finished
+    overdue: bool = False  # it still runs, past its time-out; `finished` is void
 
 
 class Runner(Protocol):
     """Runs messages one after the other, beside the caller."""
 
     def run(
-        self, stored: Iterable[Stored], execute: Run, timeout: timedelta
+        self, stored: Sequence[Stored], execute: Run, timeout: timedelta
     ) -> Iterator[list[Ran]]:
-        """What finished since the last list. The last one may hold a message that is overdue."""
+        """What finished since the last list, never empty. A list whose last message is overdue
+        is the last list: nothing is started after it."""
+        ...
+
+
+class Turns(Protocol):
+    """Performs work in the order it comes, some of it at the same time."""
+
+    def __call__(
+        self,
+        work: Sequence[_Work],
+        perform: Callable[[_Work, Callable[[_Work], None]], None],
+        deadline: datetime,
+    ) -> list[_Work]:
+        """`perform` gets a function that appends work. Answers what the deadline left undone."""
         ...
 
 

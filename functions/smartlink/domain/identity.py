@@ -1,6 +1,7 @@
 """How a message's id becomes the id of its document."""
 
 import hashlib
+from datetime import datetime
 from enum import StrEnum
 from urllib.parse import quote
 
@@ -50,3 +51,14 @@ def document_id(direction: Direction, message_id: str) -> str:
 def reused_document_id(document: str, message_type: str, sha256: str) -> str:
     """Where a message is kept whose id another message, with another content, already has."""
     return f"{document}~{digest(message_type, sha256)[:_CONSOLE_LIMIT]}"
+
+
+def derived_ids(message_type: str, sha256: str, now: datetime) -> tuple[str, str]:
+    """The id of a message that came without one, and the id it had in the hour before.
+
+    It is derived from the content, so that a redelivery is known; the hour in it lets the
+    same content be a new message later.
+    """
+    hour = int(now.timestamp()) // 3_600
+    stem = f"content-{digest(message_type, sha256)}"
+    return f"{stem}-{hour}", f"{stem}-{hour - 1}"

@@ -35,6 +35,42 @@ class Settlement:
     logs: tuple[LogLine, ...] = ()
     created: tuple[Message, ...] = ()
 
+    @property
+    def weight(self) -> tuple[int, int]:
+        """Bytes and writes of its commit, estimated rather high: to group settlements by."""
+        texts: list[str | None] = []
+        size = 0
+        for message in (*self.created, *([self.history.message] if self.history else [])):
+            size += message.content.size if message.content.text is not None else 0
+            texts += [message.id, message.type, message.audience, message.correlation_id]
+            texts += [message.content.object, *_errors(message)]
+        for line in self.logs:
+            texts += [line.message_id, line.text, line.debug]
+        if self.live is not None:
+            texts += _errors(self.live)
+            if self.fence is None:
+                size += self.live.content.size
+                texts += [self.live.id, self.live.type, self.live.audience]
+        writes = len(self.logs) + len(self.created) + (self.history is not None)
+        writes += self.live is not None or self.fence is not None
+        texts.append(self.document)
+        return size + sum(map(_bytes, texts)) + _WRITE_OVERHEAD * writes, writes
+
+
+_WRITE_OVERHEAD = 1_500  # names of the document and its fields, times, hash, claim
+
+
+def _errors(message: Message) -> list[str | None]:
+    # A stored attempt has, beside its error, some 150 bytes: its names and times.
+    return [message.error, *((attempt.error or "") + "." * 150 for attempt in message.attempts)]
+
+
+def _bytes(text: str | None) -> int:
+    if text is None:
+        return 0
+    # A lone surrogate takes 3 bytes, or 6 where it is made visible.
+    return len(text) if text.isascii() else 6 * len(text)
+
 
 @dataclass(frozen=True, slots=True)
 class Retention:
@@ -46,6 +82,11 @@ class Retention:
     def expires(self, now: datetime, policy: RetryPolicy) -> datetime:
         """At least the retry horizon and the time for a redrive: a repeat is still known."""
         return now + max(timedelta(days=self.days), policy.horizon + self.redrive)
+
+
+def reply_id(message: Message, number: int) -> str:
+    """The id of a message's reply: the same however often the message is executed."""
+    return f"{message.document}/reply/{number}"
 
 
 def settle(
@@ -67,7 +108,7 @@ def settle(
         case Done(answers):
             replies = tuple(
                 lifecycle.to_send(
-                    message_id=f"{message.id}/reply/{number}",
+                    message_id=reply_id(message, number),
                     message_type=answer.type,
                     content=answer.content,
                     now=now,

@@ -1,0 +1,159 @@
+"""Threads: turns on a bounded pool, and a consumer beside its settler."""
+
+import os
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextvars import copy_context
+from datetime import datetime, timedelta
+from typing import Generic, TypeVar
+
+from smartlink.domain.message import Stored
+from smartlink.domain.outcome import Finished, HandBack
+from smartlink.ports import Clock, EndProcess, Ran, Run, Runner, Turns
+
+_Work = TypeVar("_Work")
+
+EXIT_OVERDUE = 70
+
+
+class ThreadTurns:
+    """Performs work first in, first out, on at most so many threads."""
+
+    def __init__(self, threads: int, clock: Clock) -> None:
+        self._threads = threads
+        self._clock = clock
+
+    def __call__(
+        self,
+        work: Sequence[_Work],
+        perform: Callable[[_Work, Callable[[_Work], None]], None],
+        deadline: datetime,
+    ) -> list[_Work]:
+        pool = _Pool(perform, self._threads, lambda: self._clock() >= deadline)
+        for item in work:
+            pool.push(item)
+        return pool.join()
+
+
+class _Pool(Generic[_Work]):
+    """Threads are started as work comes, so that an idle tenant costs one, not all."""
+
+    def __init__(
+        self,
+        perform: Callable[[_Work, Callable[[_Work], None]], None],
+        most: int,
+        over: Callable[[], bool],
+    ) -> None:
+        self._perform = perform
+        self._most = most
+        self._over = over
+        self._waiting: deque[_Work] = deque()
+        self._busy = 0
+        self._idle = 0
+        self._threads: list[threading.Thread] = []
+        self._changed = threading.Condition()
+
+    def push(self, item: _Work) -> None:
+        with self._changed:
+            self._waiting.append(item)
+            if self._idle:
+                self._changed.notify()
+            elif len(self._threads) < self._most:
+                target = copy_context().run
+                thread = threading.Thread(target=target, args=(self._work_off,), daemon=True)
+                self._threads.append(thread)
+                thread.start()
+
+    def join(self) -> list[_Work]:
+        """Waits until nothing is left, or the deadline has come; answers what is left."""
+        for thread in self._threads:  # a thread that is started meanwhile is in the list too
+            thread.join()
+        return list(self._waiting)
+
+    def _work_off(self) -> None:
+        while (item := self._next()) is not None:
+            try:
+                self._perform(item, self.push)
+            finally:
+                with self._changed:
+                    self._busy -= 1
+                    self._changed.notify_all()
+
+    def _next(self) -> _Work | None:
+        with self._changed:
+            self._idle += 1
+            while not self._waiting and self._busy:
+                self._changed.wait()
+            self._idle -= 1
+            if not self._waiting or self._over():
+                self._changed.notify_all()
+                return None
+            self._busy += 1
+            return self._waiting.popleft()
+
+
+class ThreadRunner:
+    """Runs messages in one thread, while the caller settles what has finished."""
+
+    def run(
+        self, stored: Sequence[Stored], execute: Run, timeout: timedelta
+    ) -> Iterator[list[Ran]]:
+        results: queue.SimpleQueue[Ran] = queue.SimpleQueue()
+        stop = threading.Event()
+        running: list[tuple[Stored, float]] = []  # the last is the current one; set by the thread
+
+        def run_all() -> None:
+            for item in stored:
+                if stop.is_set():
+                    return
+                running.append((item, time.monotonic()))
+                results.put(Ran(item, execute(item)))
+
+        threading.Thread(target=copy_context().run, args=(run_all,), daemon=True).start()
+        limit = timeout.total_seconds()
+        left = len(stored)
+        while left:
+            started = running[-1][1] if running else time.monotonic()
+            finished = _drain(results, max(started + limit - time.monotonic(), 0.01))
+            if not finished and running and time.monotonic() >= running[-1][1] + limit:
+                stop.set()
+                current = running[-1][0]
+                finished = _drain(results, 0)
+                if not finished or finished[-1].stored is not current:
+                    void = Finished(HandBack(), current.message.received)
+                    finished.append(Ran(current, void, overdue=True))
+                    yield finished
+                    return
+                # It ended at the last moment: the thread has stopped before the next one.
+                left -= len(finished)
+                yield finished
+                if left:
+                    yield from self.run(stored[len(stored) - left :], execute, timeout)
+                return
+            if finished:
+                left -= len(finished)
+                yield finished
+
+
+def _drain(results: "queue.SimpleQueue[Ran]", wait: float) -> list[Ran]:
+    """All that has finished; waits that many seconds for a first one."""
+    finished: list[Ran] = []
+    try:
+        finished.append(results.get(timeout=wait) if wait else results.get_nowait())
+        while True:
+            finished.append(results.get_nowait())
+    except queue.Empty:
+        return finished
+
+
+def end_process() -> None:
+    """Ends the process at once, without waiting for any thread."""
+    os._exit(EXIT_OVERDUE)
+
+
+_turns: type[Turns] = ThreadTurns
+_runner: type[Runner] = ThreadRunner
+_end: EndProcess = end_process

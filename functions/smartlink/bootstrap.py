@@ -1,0 +1,189 @@
+"""The composition root: every use case with its adapters, made when first called for.
+
+A vendor's client is imported by the factory that needs it, so that a cold start pays only for
+what its function uses.
+"""
+
+import importlib
+import uuid
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import TYPE_CHECKING
+
+from smartlink import observability
+from smartlink.consumer import Consumer
+from smartlink.domain.settlement import Retention
+from smartlink.settings import (
+    LEASE_MARGIN,
+    MIN_SECONDS_TO_SETTLE,
+    Settings,
+    SettingsError,
+    load_settings,
+)
+
+if TYPE_CHECKING:
+    from smartlink.adapters.firestore import Firestore
+    from smartlink.adapters.pubsub import PubSubPublisher
+    from smartlink.adapters.secret_manager import SecretManager
+    from smartlink.adapters.storage import BucketContents
+    from smartlink.services.consume import Consume
+    from smartlink.services.poll import Poll
+    from smartlink.services.publish import Publish
+    from smartlink.services.tenants import Tenants
+
+
+def now() -> datetime:
+    """The clock."""
+    return datetime.now(UTC)
+
+
+def new_id() -> str:
+    """A random id of 32 hexadecimal digits."""
+    return uuid.uuid4().hex
+
+
+@cache
+def settings() -> Settings:
+    """The settings; the first call also turns on the logs."""
+    observability.configure()
+    return load_settings()
+
+
+@cache
+def poll() -> "Poll":
+    """The use case of `poll` and `poll_shard`."""
+    from smartlink.adapters.http import Bounds, Http  # noqa: PLC0415
+    from smartlink.adapters.rac import RacTokens  # noqa: PLC0415
+    from smartlink.adapters.smart_link import SmartLinkBroker  # noqa: PLC0415
+    from smartlink.adapters.storage import ConfigObject  # noqa: PLC0415
+    from smartlink.adapters.threads import ThreadTurns  # noqa: PLC0415
+    from smartlink.services.config import Config  # noqa: PLC0415
+    from smartlink.services.relay import Outside, make_poll  # noqa: PLC0415
+
+    config = settings()
+    http = Http(Bounds(config.connect_seconds, config.read_seconds, config.response_limit))
+    tokens = RacTokens(http, config.token_url, now)
+    store = _firestore()
+    outside = Outside(
+        messages=store,
+        logs=store,
+        states=store,
+        ticks=store,
+        contents=_contents(),
+        broker=SmartLinkBroker(http, config.smart_link_url, config.paths, tokens),
+        publisher=_publisher(),
+        turns=ThreadTurns(config.poll_threads, now),
+        clock=now,
+        new_id=new_id,
+    )
+    source = ConfigObject(config.config_uri, config.project, config.storage_emulator)
+    return make_poll(config, outside, _tenants(), Config(source, store))
+
+
+@cache
+def consume() -> "Consume":
+    """The use case of `consume`, for the command in SMARTLINK_COMMAND."""
+    from smartlink.adapters.threads import ThreadRunner, end_process  # noqa: PLC0415
+    from smartlink.services.consume import Consume, Timeouts  # noqa: PLC0415
+
+    config = settings()
+    name, command = config.consuming()
+    call = timedelta(seconds=config.catalog.functions.consume.timeout)
+    return Consume(
+        command=name,
+        consumer=load_consumer(name, command.module),
+        messages=_firestore(),
+        contents=_contents(),
+        erp=_secrets(),
+        runner=ThreadRunner(),
+        timeouts=Timeouts(
+            message=timedelta(seconds=command.timeout),
+            call=call,
+            lease=call + LEASE_MARGIN,
+            settle=timedelta(seconds=MIN_SECONDS_TO_SETTLE),
+        ),
+        retention=retention(config),
+        clock=now,
+        new_id=new_id,
+        end_process=end_process,
+    )
+
+
+@cache
+def publish() -> "Publish":
+    """The use case of `publish`."""
+    from smartlink.services.publish import Publish  # noqa: PLC0415
+
+    return Publish(_tenants(), _firestore(), _contents(), now, new_id)
+
+
+def load_consumer(command: str, module: str) -> Consumer:
+    """The consumer of a command, in its module. Raises SettingsError, which says what is amiss."""
+    try:
+        loaded = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name != module:
+            raise
+        message = f"the catalogue's command {command} names {module}: there is no such module"
+        raise SettingsError(message) from None
+    found = [
+        value
+        for value in vars(loaded).values()
+        if isinstance(value, Consumer) and value.command == command
+    ]
+    if len(found) != 1:
+        message = f'{module} must hold one function stamped @consumer("{command}")'
+        raise SettingsError(message)
+    return found[0]
+
+
+def retention(config: Settings) -> Retention:
+    """How long the history and the logs are kept."""
+    return Retention(config.history_days, timedelta(days=config.redrive_days))
+
+
+@cache
+def _firestore() -> "Firestore":
+    from smartlink.adapters.firestore import Firestore  # noqa: PLC0415
+    from smartlink.adapters.firestore_calls import FirestoreCalls  # noqa: PLC0415
+
+    config = settings()
+    calls = FirestoreCalls(
+        config.project, config.firestore_database, emulator=config.firestore_emulator
+    )
+    return Firestore(calls)
+
+
+@cache
+def _publisher() -> "PubSubPublisher":
+    from smartlink.adapters.pubsub import PubSubPublisher  # noqa: PLC0415
+
+    return PubSubPublisher(settings().project, emulator=settings().pubsub_emulator)
+
+
+@cache
+def _secrets() -> "SecretManager":
+    from smartlink.adapters.secret_manager import SecretManager  # noqa: PLC0415
+
+    return SecretManager(settings().project, emulator=settings().secret_manager_emulator)
+
+
+@cache
+def _contents() -> "BucketContents":
+    from smartlink.adapters.storage import BucketContents  # noqa: PLC0415
+
+    return BucketContents(settings().bucket, settings().project, settings().storage_emulator)
+
+
+@cache
+def _tenants() -> "Tenants":
+    from smartlink.services.tenants import Tenants  # noqa: PLC0415
+
+    config = settings()
+    return Tenants(
+        _secrets(),
+        config.environment,
+        now,
+        timedelta(seconds=config.tenants_refresh_seconds),
+        timedelta(seconds=config.payload_refresh_seconds),
+    )

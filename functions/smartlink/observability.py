@@ -1,0 +1,106 @@
+"""Logs: one JSON line for each event, as Cloud Logging reads it from stdout.
+
+Every line carries a stable `action`, on which metrics, alerts and queries are built. A line
+never holds a secret or a message's content; the text of an unexpected exception may quote
+either, so only its type and where it was raised are logged.
+"""
+
+import json
+import logging
+import sys
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from types import TracebackType
+
+_LOGGER = logging.getLogger("smartlink")
+_BOUND: ContextVar[Mapping[str, object]] = ContextVar("bound", default={})
+_VALUE_LIMIT = 2_000  # characters; an entry of Cloud Logging holds 256 KB
+
+DEBUG, INFO, WARNING, ERROR = logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR
+
+
+class JsonFormatter(logging.Formatter):
+    """A log record as a line of Cloud Logging's structured logs."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line; records of other loggers carry the action `library`."""
+        fields: Mapping[str, object] = getattr(record, "fields", {"action": "library"})
+        at = datetime.fromtimestamp(record.created, UTC).isoformat()
+        line: dict[str, object] = {
+            "severity": record.levelname,
+            "message": record.getMessage()[:_VALUE_LIMIT],
+            "time": at,
+            **{name: _plain(value) for name, value in fields.items() if value is not None},
+        }
+        if record.exc_info and record.exc_info[1]:
+            line["error"] = describe(record.exc_info[1])
+            line["stack"] = where(record.exc_info[2])
+        return json.dumps(line, separators=(",", ":"))
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, str):
+        return value[:_VALUE_LIMIT]
+    return value if isinstance(value, (int, float, bool, dict, list)) else str(value)[:_VALUE_LIMIT]
+
+
+def configure(level: int = INFO) -> None:
+    """Sends every logger's records to stdout as JSON; called once for each process."""
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(JsonFormatter())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    _LOGGER.setLevel(level)
+
+
+def event(action: str, text: str, severity: int = INFO, **fields: object) -> None:
+    """Logs what happened. `text` is for people, `action` for machines."""
+    if _LOGGER.isEnabledFor(severity):
+        bound = {"action": action, **_BOUND.get(), **fields}
+        _LOGGER.log(severity, "%s", text, extra={"fields": bound})
+
+
+def surprise(action: str, text: str, error: BaseException, **fields: object) -> None:
+    """Logs an exception that nobody expected: its type and its stack, not its text."""
+    event(action, text, ERROR, error=describe(error), stack=where(error.__traceback__), **fields)
+
+
+def describe(error: BaseException) -> str:
+    """An exception without its text: its type and the line that raised it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    last = f" at {frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{last}"
+
+
+def where(trace: TracebackType | None) -> str:
+    """A stack as `file:line function` lines, innermost last; no source line, no value."""
+    frames = traceback.extract_tb(trace)[-20:]
+    return "\n".join(f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames)
+
+
+@contextmanager
+def bound(**fields: object) -> Iterator[None]:
+    """Adds fields to every line logged inside; gone afterwards, so nothing leaks between calls."""
+    token = _BOUND.set({**_BOUND.get(), **fields})
+    try:
+        yield
+    finally:
+        _BOUND.reset(token)
+
+
+def trace_fields(header: str | None, project: str) -> dict[str, object]:
+    """The log fields of a `traceparent` or `X-Cloud-Trace-Context` header."""
+    if not header:
+        return {}
+    parts = header.replace("/", "-").split(";")[0].split("-")
+    trace, span = (parts[1], parts[2]) if len(parts) >= 4 else (parts[0], "")  # noqa: PLR2004
+    fields: dict[str, object] = {}
+    if len(trace) == 32 and trace.isalnum():  # noqa: PLR2004  (a trace id)
+        fields["logging.googleapis.com/trace"] = f"projects/{project}/traces/{trace}"
+        if len(span) == 16 and span.isalnum():  # noqa: PLR2004  (a span id)
+            fields["logging.googleapis.com/spanId"] = span
+    return fields

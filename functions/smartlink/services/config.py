@@ -1,0 +1,77 @@
+"""The retry policy in force: from `totvsAppConfig_v2.json`, or its last known good."""
+
+import threading
+
+from smartlink.domain.config import ConfigError, parse_config
+from smartlink.domain.retry import RetryPolicy
+from smartlink.observability import ERROR, INFO, WARNING, event
+from smartlink.ports import ConfigFile, ConfigSource, LastGoodConfig, PortError
+
+
+class Config:
+    """Reads the file at each poll, downloads it only when its generation changed.
+
+    A file that is missing, unreadable or invalid is logged as an error, at every poll; the
+    last good generation stays. It lies in the database, so a cold start has it too. With none
+    at all the defaults hold.
+    """
+
+    def __init__(self, source: ConfigSource, last_good: LastGoodConfig) -> None:
+        self._source = source
+        self._last_good = last_good
+        self._policy: RetryPolicy | None = None
+        self._seen: str | None = None  # the generation read last, good or bad
+        self._problem: str | None = None  # what is wrong with it
+        self._saved: str | None = None
+        self._lock = threading.Lock()
+
+    def policy(self) -> RetryPolicy:
+        """The policy to use from now on."""
+        with self._lock:
+            try:
+                file = self._source.read(self._seen)
+            except PortError as error:
+                return self._fall_back(f"totvsAppConfig_v2.json cannot be read: {error}")
+            if file is not None:
+                self._take(file)
+            if self._problem is not None:
+                return self._fall_back(self._problem)
+            return self._policy or self._fall_back("totvsAppConfig_v2.json was never read")
+
+    def _take(self, file: ConfigFile) -> None:
+        self._seen = file.generation
+        try:
+            self._policy = parse_config(file.data, file.generation)
+        except ConfigError as error:
+            self._problem = f"{error} (generation {file.generation})"
+            return
+        self._problem = None
+        event("config_read", "Configuration read", INFO, generation=file.generation)
+        self._save(file)
+
+    def _save(self, file: ConfigFile) -> None:
+        try:
+            stored = self._last_good.load() if self._saved is None else None
+            if (stored.generation if stored else self._saved) != file.generation:
+                self._last_good.save(file)
+            self._saved = file.generation
+        except PortError as error:
+            text = f"The last good configuration was not saved: {error}"
+            event("config_not_saved", text, WARNING, generation=file.generation)
+
+    def _fall_back(self, problem: str) -> RetryPolicy:
+        if self._policy is None:
+            self._policy = self._recall()
+        kept = self._policy or RetryPolicy()
+        text = f"{problem}; in force: generation {kept.generation}"
+        event("config_invalid", text, ERROR, generation=kept.generation)
+        return kept
+
+    def _recall(self) -> RetryPolicy | None:
+        try:
+            stored = self._last_good.load()
+            return parse_config(stored.data, stored.generation) if stored else None
+        except (PortError, ConfigError) as error:
+            text = f"The last good configuration cannot be read: {error}"
+            event("config_not_recalled", text, ERROR)
+            return None

@@ -1,0 +1,189 @@
+"""Dispatch: batches of one tenant and command, each one Pub/Sub message.
+
+A batch carries the messages themselves, with the version to claim each at, and the retry
+policy in force: the consumer reads neither the messages nor the configuration.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from smartlink.domain.catalog import Catalog
+from smartlink.domain.identity import Direction
+from smartlink.domain.message import Attempt, Content, Message, Result, Stored, Version
+from smartlink.domain.retry import RetryPolicy
+from smartlink.observability import ERROR, event
+from smartlink.ports import Envelope, PortError, Publisher
+from smartlink.services.tick import TenantTick
+from smartlink.settings import LIMITS
+
+
+class DispatchError(ValueError):
+    """A Pub/Sub message is no dispatch of this relay."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatch:
+    """Messages of one tenant and command, to be claimed and run together."""
+
+    tenant: str
+    command: str
+    policy: RetryPolicy
+    messages: tuple[Stored, ...]
+
+
+def batches(stored: Iterable[Stored], most: int) -> Iterator[list[Stored]]:
+    """Splits one command's messages; a message whose batch crashed travels by itself."""
+    batch: list[Stored] = []
+    size = 0
+    for item in stored:
+        if item.message.alone:
+            yield [item]
+            continue
+        its_size = len(item.message.content.text or "") + 1_024
+        if batch and (len(batch) >= most or size + its_size > LIMITS.dispatch):
+            yield batch
+            batch, size = [], 0
+        batch.append(item)
+        size += its_size
+    if batch:
+        yield batch
+
+
+class Dispatcher:
+    """Makes batches within a tick's quota and publishes them to the topics of their commands."""
+
+    def __init__(self, publisher: Publisher, catalog: Catalog, most: int) -> None:
+        self._publisher = publisher
+        self._catalog = catalog
+        self._most = most
+
+    def allowed(self, tick: TenantTick, stored: Iterable[Stored]) -> list[Dispatch]:
+        """As many batches as the tenant may still dispatch in this tick; the sweep finds the rest."""
+        by_command: dict[str, list[Stored]] = {}
+        for item in stored:
+            by_command.setdefault(item.message.type, []).append(item)
+        return [
+            Dispatch(tick.name, command, tick.policy, tuple(batch))
+            for command, its in by_command.items()
+            for batch in batches(its, self._most)
+            if tick.take(command)
+        ]
+
+    def publish(self, tick: TenantTick, dispatches: Sequence[Dispatch]) -> None:
+        """Publishes; what could not be waits for the sweep, and is logged."""
+        by_command: dict[str, list[Dispatch]] = {}
+        for dispatch in dispatches:
+            by_command.setdefault(dispatch.command, []).append(dispatch)
+        for command, its in by_command.items():
+            topic = self._catalog.commands[command].topic
+            try:
+                self._publisher.publish(topic, [encode_dispatch(dispatch) for dispatch in its])
+            except PortError as error:
+                text = f"Not dispatched to {topic}, the sweep will try again: {error}"
+                event("dispatch_failed", text, ERROR, command=command)
+            else:
+                tick.count("dispatched", sum(len(dispatch.messages) for dispatch in its))
+
+
+def encode_dispatch(dispatch: Dispatch) -> Envelope:
+    """The Pub/Sub message of a dispatch. JSON with escapes, so that any text survives."""
+    policy = dispatch.policy
+    document = {
+        "tenant": dispatch.tenant,
+        "command": dispatch.command,
+        "policy": {
+            "attempts": policy.attempts,
+            "factor": str(policy.factor),
+            "interval": str(policy.interval),
+            "generation": policy.generation,
+        },
+        "messages": [_encode_message(stored) for stored in dispatch.messages],
+    }
+    attributes = {"tenant": dispatch.tenant, "messages": str(len(dispatch.messages))}
+    return Envelope(json.dumps(document, separators=(",", ":")).encode(), attributes)
+
+
+def decode_dispatch(data: bytes) -> Dispatch:
+    """The dispatch in a Pub/Sub message. Raises DispatchError."""
+    try:
+        document = json.loads(data)
+        policy = document["policy"]
+        command = str(document["command"])
+        return Dispatch(
+            str(document["tenant"]),
+            command,
+            RetryPolicy(
+                int(policy["attempts"]),
+                Decimal(policy["factor"]),
+                Decimal(policy["interval"]),
+                str(policy["generation"]),
+            ),
+            tuple(_decode_message(item, command) for item in document["messages"]),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
+        message = f"the Pub/Sub message is no dispatch ({type(error).__name__}): who published it?"
+        raise DispatchError(message) from None
+
+
+def _encode_message(stored: Stored) -> dict[str, Any]:
+    message = stored.message
+    content = message.content
+    encoded: dict[str, Any] = {
+        "document": message.document,
+        "version": stored.version,
+        "id": message.id,
+        "sha256": content.sha256,
+        "size": content.size,
+        "received": message.received.isoformat(),
+        "attempt": message.attempt,
+        "text": content.text,
+        "object": content.object,
+        "audience": message.audience,
+        "correlation": message.correlation_id,
+        "personal": message.personal,
+        "alone": message.alone,
+        "error": message.error,
+        "attempts": [
+            [item.number, item.started.isoformat(), item.ended.isoformat(), item.result, item.error]
+            for item in message.attempts
+        ],
+    }
+    return {name: value for name, value in encoded.items() if value or type(value) is int}
+
+
+def _decode_message(item: dict[str, Any], command: str) -> Stored:
+    message = Message(
+        document=str(item["document"]),
+        direction=Direction.DOWNSTREAM,
+        id=item["id"],
+        type=command,
+        content=Content(
+            sha256=item["sha256"],
+            size=int(item["size"]),
+            text=item.get("text", None if "object" in item else ""),
+            object=item.get("object"),
+        ),
+        received=datetime.fromisoformat(item["received"]),
+        due=None,
+        audience=item.get("audience"),
+        correlation_id=item.get("correlation"),
+        personal=bool(item.get("personal")),
+        attempt=int(item["attempt"]),
+        attempts=tuple(
+            Attempt(
+                number,
+                datetime.fromisoformat(started),
+                datetime.fromisoformat(ended),
+                Result(result),
+                error,
+            )
+            for number, started, ended, result, error in item.get("attempts", ())
+        ),
+        alone=bool(item.get("alone")),
+        error=item.get("error"),
+    )
+    return Stored(message, Version(str(item["version"])))

@@ -1,0 +1,293 @@
+"""Downstream: what the broker holds for a tenant is stored, then acked, then dispatched.
+
+    get ─▶ create each document ─▶ read the history of those created ─▶ ack ─▶ dispatch
+
+A crash after any step loses nothing and runs nothing twice: what was not acked comes again and
+finds its document; what was not dispatched is found by the sweep.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from smartlink.domain import lifecycle
+from smartlink.domain.catalog import Catalog
+from smartlink.domain.identity import Direction, derived_ids, document_id
+from smartlink.domain.message import DeadReason, LogType, Message, State, Stored
+from smartlink.domain.payload import correlation_id
+from smartlink.domain.settlement import annotate
+from smartlink.observability import ERROR, INFO, WARNING
+from smartlink.ports import (
+    BrokerSession,
+    Clock,
+    Contents,
+    Delivery,
+    LogSink,
+    Messages,
+    PortError,
+    Unavailable,
+)
+from smartlink.services.contents import inline, keep
+from smartlink.services.dispatch import Dispatcher
+from smartlink.services.repeats import Repeats, say
+from smartlink.services.tick import TenantTick
+from smartlink.settings import Settings
+
+_REPEAT = timedelta(hours=1)  # how long the same content without an id is the same message
+_GATHER_LIMIT = 8_388_608  # characters gathered before they are stored
+_KEEP_COMING = 5  # calls that brought something, until another session joins
+_ID_LIMIT = 8_192  # characters
+_NAME_LIMIT = 512  # characters of a type, an audience or a correlation id
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """How a session's turn ended."""
+
+    more: bool  # the broker may hold more
+    failure: PortError | None = None  # the broker or RAC failed
+
+
+@dataclass(frozen=True, slots=True)
+class _Arrival:
+    """A delivery, and the message that it is."""
+
+    tag: int | None
+    message: Message
+    earlier: str | None  # the document it would have had in the hour before, if it had no id
+
+
+@dataclass(slots=True)
+class _Taken:
+    """What became of a batch of arrivals."""
+
+    run: dict[str, Stored] = field(default_factory=dict)  # new, to be executed
+    safe: set[str] = field(default_factory=set)  # documents whose arrivals may be acked
+
+
+class Downstream:
+    """Receives for a tenant."""
+
+    def __init__(  # noqa: PLR0913  (the ports it needs)
+        self,
+        messages: Messages,
+        logs: LogSink,
+        contents: Contents,
+        dispatcher: Dispatcher,
+        catalog: Catalog,
+        settings: Settings,
+        clock: Clock,
+    ) -> None:
+        self._messages = messages
+        self._logs = logs
+        self._contents = contents
+        self._dispatcher = dispatcher
+        self._catalog = catalog
+        self._settings = settings
+        self._clock = clock
+        self._repeats = Repeats(messages, logs)
+
+    def receive(
+        self, tick: TenantTick, session: BrokerSession, keep_coming: Callable[[], None]
+    ) -> Received:
+        """Gathers, stores, acks and dispatches one batch.
+
+        `keep_coming` is called when messages do: another session may receive beside this one.
+        Raises PortError when the database or the bucket failed: nothing was acked then.
+        """
+        deliveries: list[Delivery] = []
+        received = Received(more=True)
+        size = gets = 0
+        linger = self._clock() + timedelta(seconds=self._settings.receive_seconds)
+        until = min(linger, tick.deadline)
+        while len(deliveries) < self._settings.receive_batch and size < _GATHER_LIMIT:
+            try:
+                got = session.get()
+            except PortError as error:
+                received = Received(more=False, failure=error)
+                break
+            if not got:
+                received = Received(more=False)
+                break
+            deliveries += got
+            gets += 1
+            if gets % _KEEP_COMING == 0:
+                keep_coming()
+            size += sum(len(delivery.content) for delivery in got)
+            if self._clock() >= until:
+                break
+        if not deliveries:
+            return received
+        failure = self._take_in(tick, deliveries, session)
+        return Received(more=received.more and failure is None, failure=received.failure or failure)
+
+    def _take_in(
+        self, tick: TenantTick, deliveries: Sequence[Delivery], session: BrokerSession
+    ) -> PortError | None:
+        now = self._clock()
+        arrivals = [self._arrival(tick, delivery, now) for delivery in deliveries]
+        tick.count("received", len(arrivals))
+        taken = self._store(tick, arrivals, now)
+        acked, failure = self._ack(tick, arrivals, taken.safe, session)
+        fresh = [stored for document, stored in taken.run.items() if document in acked]
+        self._dispatcher.publish(tick, self._dispatcher.allowed(tick, fresh))
+        return failure
+
+    # What arrived.
+
+    def _arrival(self, tick: TenantTick, delivery: Delivery, now: datetime) -> _Arrival:
+        delivery, problem = _bounded(delivery)
+        command = self._catalog.commands.get(delivery.type)
+        earlier = None
+        message_id = delivery.id
+        if message_id is None:
+            sha256 = inline(delivery.content).sha256
+            message_id, before = derived_ids(delivery.type, sha256, now)
+            earlier = document_id(Direction.DOWNSTREAM, before)
+        document = document_id(Direction.DOWNSTREAM, message_id)
+        correlation = correlation_id(delivery.content)
+        message = lifecycle.received(
+            message_id=message_id,
+            command=delivery.type,
+            content=keep(self._contents, tick.name, document, delivery.content),
+            now=now,
+            due=now + timedelta(seconds=self._settings.grace_seconds),
+            audience=delivery.audience,
+            correlation_id=correlation if correlation and len(correlation) <= _NAME_LIMIT else None,
+            personal=command is not None and command.personal,
+        )
+        if problem is not None:
+            message = lifecycle.dead(message, DeadReason.MALFORMED, problem)
+        elif command is None:
+            error = f"No consumer for the command {delivery.type!r} is in the catalogue"
+            message = lifecycle.dead(message, DeadReason.UNKNOWN_COMMAND, error)
+        if len(message_id) > _ID_LIMIT:
+            message = replace(message, id=f"{message_id[:_NAME_LIMIT]}…")
+        return _Arrival(delivery.tag, message, earlier)
+
+    # Stored before acked.
+
+    def _store(self, tick: TenantTick, arrivals: Sequence[_Arrival], now: datetime) -> _Taken:
+        first: dict[str, _Arrival] = {}
+        known: list[_Arrival] = []
+        for arrival in arrivals:
+            if first.setdefault(arrival.message.document, arrival) is not arrival:
+                known.append(arrival)
+        versions = self._messages.create(
+            tick.name, [arrival.message for arrival in first.values()]
+        )
+        taken = _Taken()
+        created: list[tuple[_Arrival, Stored]] = []
+        for arrival, version in zip(first.values(), versions, strict=True):
+            if version is None:
+                known.append(arrival)
+            else:
+                created.append((arrival, Stored(arrival.message, version)))
+        self._sort_out(tick, created, taken, now)
+        for arrival in known:
+            if self._repeats.meet(tick, arrival.message, now):
+                taken.safe.add(arrival.message.document)
+        return taken
+
+    def _sort_out(
+        self,
+        tick: TenantTick,
+        created: Sequence[tuple[_Arrival, Stored]],
+        taken: _Taken,
+        now: datetime,
+    ) -> None:
+        """Tells what has ended before from what is new, and what is new from what is dead."""
+        earlier = [arrival.earlier for arrival, _ in created if arrival.earlier]
+        documents = [stored.message.document for _, stored in created]
+        ended = self._messages.history(tick.name, [*documents, *earlier])
+        live = self._messages.read(tick.name, earlier) if earlier else {}
+        dead: list[Message] = []
+        for arrival, stored in created:
+            message = stored.message
+            previous = [ended[message.document].message] if message.document in ended else []
+            if arrival.earlier in ended:
+                previous.append(ended[arrival.earlier].message)
+            if arrival.earlier in live:
+                previous.append(live[arrival.earlier].message)
+            if arrival.earlier is not None:
+                previous = [it for it in previous if now - it.received < _REPEAT]
+            taken.safe.add(message.document)
+            if previous:
+                self._repeats.drop(tick, stored, previous[0], now)
+            elif message.state is State.DEAD:
+                dead.append(message)
+            else:
+                taken.run[message.document] = stored
+                say(message, "message_received", "Received", INFO)
+        self._bury(tick, dead, now)
+
+    def _bury(self, tick: TenantTick, dead: Sequence[Message], now: datetime) -> None:
+        if not dead:
+            return
+        lines = [
+            annotate(message, LogType.ERROR, f"Dead: {message.error}", now, tick.expires)
+            for message in dead
+        ]
+        self._logs.log(tick.name, lines)
+        tick.count("dead", len(dead))
+        for message in dead:
+            say(message, "message_dead", str(message.error), ERROR, reason=message.dead_reason)
+
+    # Acked before dispatched.
+
+    def _ack(
+        self,
+        tick: TenantTick,
+        arrivals: Sequence[_Arrival],
+        safe: set[str],
+        session: BrokerSession,
+    ) -> tuple[set[str], PortError | None]:
+        """Acks what is stored, over the session that received it; answers the acked documents."""
+        acked: set[str] = set()
+        for arrival in arrivals:
+            if arrival.message.document not in safe:
+                continue
+            if arrival.tag is None:
+                say(arrival.message, "ack_impossible", "It has no delivery tag", WARNING)
+                continue
+            try:
+                session.ack(arrival.tag)
+            except PortError as error:
+                text = f"Not acked; if it comes again it is known: {error}"
+                say(arrival.message, "ack_failed", text, WARNING)
+                if isinstance(error, Unavailable):
+                    return acked, error
+            else:
+                acked.add(arrival.message.document)
+        tick.count("acked", len(acked))
+        return acked, None
+
+
+def _bounded(delivery: Delivery) -> tuple[Delivery, str | None]:
+    """The delivery, and what is wrong with its envelope. Names too long for a document are cut;
+    the whole envelope is then the content."""
+    long = [
+        name
+        for name, value, limit in (
+            ("id", delivery.id, _ID_LIMIT),
+            ("type", delivery.type, _NAME_LIMIT),
+            ("audience", delivery.audience, _NAME_LIMIT),
+        )
+        if value is not None and len(value) > limit
+    ]
+    if not long:
+        return delivery, delivery.problem
+    envelope = {
+        "id": delivery.id,
+        "type": delivery.type,
+        "audience": delivery.audience,
+        "content": delivery.content,
+    }
+    cut = replace(
+        delivery,
+        type=delivery.type[:_NAME_LIMIT],
+        audience=delivery.audience[:_NAME_LIMIT] if delivery.audience else None,
+        content=json.dumps(envelope),
+    )
+    return cut, f"The envelope's {' and '.join(long)} is too long"

@@ -1,0 +1,181 @@
+"""Runs a consumer on one message: content in, outcome out. It never raises."""
+
+import json
+import traceback
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from pydantic import BaseModel, ValidationError
+
+from smartlink.consumer import (
+    Consumer,
+    Context,
+    FatalError,
+    Logger,
+    Reply,
+    RetryableError,
+    Returned,
+)
+from smartlink.domain.identity import Direction, document_id
+from smartlink.domain.message import LogType, Message, Stored
+from smartlink.domain.outcome import Answer, Done, Finished, HandBack, Outcome, Reject, Retry
+from smartlink.domain.payload import Payload, PayloadError, parse_payload
+from smartlink.domain.settlement import reply_id
+from smartlink.observability import bound, describe, event, surprise
+from smartlink.ports import Clock, Contents, ErpSecrets, NotFound, PortError
+from smartlink.services.contents import keep, load
+
+_SEVERITY = {LogType.INFORMATION: 20, LogType.WARNING: 30, LogType.ERROR: 40}
+_NAME_LIMIT = 512  # characters of a reply's type, audience or correlation id
+
+
+class _ReplyError(ValueError):
+    """What the consumer returned cannot be sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """One call's executions: the consumer, and what bounds it."""
+
+    consumer: Consumer
+    tenant: str
+    attempts: int
+    start_by: datetime  # a message that is not started by then is handed back
+    contents: Contents
+    erp: ErpSecrets
+    clock: Clock
+
+    def __call__(self, stored: Stored) -> Finished:
+        """Runs the consumer on the message, if there is time."""
+        message = stored.message
+        if self.clock() > self.start_by:
+            return Finished(HandBack(), self.clock())
+        log = Logger(_to_cloud_logging, self.clock)
+        with bound(tenant=self.tenant, messageId=message.id, attempt=message.attempt):
+            outcome = self._outcome(message, log)
+        return Finished(outcome, self.clock(), tuple(log.lines))
+
+    def _outcome(self, message: Message, log: Logger) -> Outcome:
+        try:
+            text = load(self.contents, message.content)
+        except NotFound:
+            return Reject(f"Its content {message.content.object} is no longer in the bucket")
+        except PortError as error:
+            return HandBack(str(error))
+        try:
+            payload, argument = self._argument(text)
+        except (PayloadError, ValidationError) as error:
+            return Reject(_invalid(error))
+        return self._run(message, argument, self._context(message, payload, log))
+
+    def _argument(self, text: str) -> tuple[Payload | None, object]:
+        if self.consumer.payload is None:
+            return None, text
+        payload = parse_payload(text)
+        return payload, self.consumer.payload.model_validate(payload.body)
+
+    def _run(self, message: Message, argument: object, context: Context) -> Outcome:
+        try:
+            returned = _replies(self.consumer(argument, context))
+            answers = tuple(
+                self._answer(message, number, reply)
+                for number, reply in enumerate(returned, start=1)
+            )
+        except FatalError as error:
+            return Reject(str(error))
+        except RetryableError as error:
+            return Retry(str(error) or "RetryableError without a text")
+        except PortError as error:
+            return HandBack(f"A reply could not be kept: {error}")
+        except _ReplyError as error:
+            return Retry(str(error))
+        except BaseException as error:  # noqa: BLE001  (even SystemExit is one message's failure)
+            return self._unexpected(message, error)
+        return Done(answers)
+
+    def _unexpected(self, message: Message, error: BaseException) -> Retry:
+        surprise("consumer_failed", "The consumer raised an unexpected exception", error)
+        if message.personal:
+            frames = traceback.format_list(traceback.extract_tb(error.__traceback__)[-20:])
+            return Retry(f"Unexpected {describe(error)}", "".join(frames))
+        trace = "".join(traceback.format_exception(error, limit=-20))
+        return Retry(f"Unexpected {describe(error)}: {error}"[:1_000], trace[-16_000:])
+
+    def _context(self, message: Message, payload: Payload | None, log: Logger) -> Context:
+        return Context(
+            tenant=self.tenant,
+            message_id=message.id,
+            command=message.type,
+            attempt=message.attempt,
+            attempts=self.attempts,
+            correlation_id=message.correlation_id,
+            audience=message.audience,
+            received=message.received,
+            now=self.clock(),
+            style=payload.style if payload else None,
+            header=payload.header if payload else {},
+            log=log,
+            erp_secret=self._erp_secret,
+        )
+
+    def _erp_secret(self) -> bytes:
+        try:
+            return self.erp.erp(self.tenant)
+        except PortError as error:
+            text = f"The secret smartlink-erp-{self.tenant} cannot be read: {error}"
+            raise RetryableError(text) from None
+
+    def _answer(self, message: Message, number: int, reply: Reply) -> Answer:
+        for name, value in (
+            ("type", reply.type),
+            ("audience", reply.audience),
+            ("correlation_id", reply.correlation_id),
+        ):
+            missing = name == "type" and not value
+            if missing or (value is not None and not 0 < len(value) <= _NAME_LIMIT):
+                text = f"Reply {number}: {name} must have 1 to {_NAME_LIMIT} characters"
+                raise _ReplyError(text)
+        document = document_id(Direction.UPSTREAM, reply_id(message, number))
+        content = keep(self.contents, self.tenant, document, _text(number, reply))
+        return Answer(reply.type, content, reply.audience, reply.correlation_id)
+
+
+def _to_cloud_logging(kind: LogType, template: str) -> None:
+    event("consumer_log", template, _SEVERITY[kind])
+
+
+def _replies(returned: Returned) -> Iterable[Reply]:
+    if returned is None:
+        return ()
+    replies = (returned,) if isinstance(returned, Reply) else tuple(returned)
+    for reply in replies:
+        if not isinstance(reply, Reply):
+            text = f"The consumer returned {type(reply).__name__}; it may return Reply or nothing"
+            raise _ReplyError(text)
+    return replies
+
+
+def _text(number: int, reply: Reply) -> str:
+    content = reply.content
+    if isinstance(content, str):
+        return content
+    if isinstance(content, BaseModel):
+        return content.model_dump_json(by_alias=True)
+    try:
+        return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    except (TypeError, ValueError) as error:
+        text = f"Reply {number}: its content cannot be written as JSON ({type(error).__name__})"
+        raise _ReplyError(text) from None
+
+
+def _invalid(error: PayloadError | ValidationError) -> str:
+    """What is wrong with a payload, by field; never what its fields hold."""
+    if isinstance(error, PayloadError):
+        return str(error)
+    problems = (
+        f"{'.'.join(str(part) for part in item['loc']) or 'the body'}: {item['type']}"
+        for item in error.errors(include_input=False, include_url=False, include_context=False)
+    )
+    return f"The content does not fit the command: {'; '.join(list(problems)[:20])}"
+

@@ -1,0 +1,152 @@
+"""Publish: a segment's message for a cloud app is stored in the outbox, once for each id."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from smartlink.domain import lifecycle
+from smartlink.domain.identity import Direction, document_id
+from smartlink.domain.message import Message, Stored
+from smartlink.domain.settlement import Settlement
+from smartlink.domain.tenant import TenantError, check_tenant_name
+from smartlink.observability import INFO, bound, event
+from smartlink.ports import Clock, Conflict, Contents, Messages, NewId
+from smartlink.services.contents import keep
+from smartlink.services.repeats import same
+from smartlink.services.tenants import Tenants
+
+BODY_LIMIT = 12_582_912  # bytes of a request's body
+_CONTENT_LIMIT = 8_388_608  # characters of a content
+
+_Name = Annotated[str, Field(min_length=1, max_length=512)]
+
+
+class PublishError(ValueError):
+    """The request cannot be accepted; `field` names the culprit, the text the mend."""
+
+    def __init__(self, field: str, problem: str, *, conflict: bool = False) -> None:
+        super().__init__(problem)
+        self.field = field
+        self.conflict = conflict  # the request is fine by itself; what is stored contradicts it
+
+
+class PublishRequest(BaseModel):
+    """The body of a call of `publish`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    tenant: str
+    type: _Name
+    content: Annotated[str | dict[str, object] | list[object], Field(repr=False)]
+    audience: _Name | None = None
+    correlation_id: Annotated[_Name | None, Field(alias="correlationId")] = None
+    id: _Name | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """The answer."""
+
+    id: str
+    repeated: bool  # a message with this id and content had been accepted before
+
+
+def parse_request(body: bytes) -> PublishRequest:
+    """The request in a body. Raises PublishError, which names the first field that is wrong."""
+    if len(body) > BODY_LIMIT:
+        raise PublishError("body", f"it has {len(body)} bytes; at most {BODY_LIMIT} are accepted")
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        raise PublishError("body", "it is no JSON") from None
+    if not isinstance(document, Mapping):
+        raise PublishError("body", "it must be a JSON object")
+    try:
+        return PublishRequest.model_validate(document)
+    except ValidationError as error:
+        item = error.errors(include_input=False, include_url=False, include_context=False)[0]
+        # A union's branch follows the field's name: the field is what the caller wrote.
+        raise PublishError(str(item["loc"][0]), item["msg"]) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """The use case of `publish`."""
+
+    tenants: Tenants
+    messages: Messages
+    contents: Contents
+    clock: Clock
+    new_id: NewId
+
+    def __call__(self, request: PublishRequest) -> Published:
+        """Stores the message; raises PublishError, or Unavailable when it may not be stored."""
+        self._check_tenant(request.tenant)
+        message = self._message(request)
+        with bound(tenant=request.tenant):
+            repeated = not self._store(request.tenant, message)
+            action = "message_duplicate" if repeated else "message_published"
+            text = "Accepted before" if repeated else "Accepted"
+            event(action, text, INFO, messageId=message.id, type=message.type)
+        return Published(message.id, repeated)
+
+    def _check_tenant(self, name: str) -> None:
+        try:
+            check_tenant_name(name)
+        except TenantError as error:
+            raise PublishError("tenant", str(error)) from None
+        if any(name == entry.name for entry in self.tenants.entries()):
+            return
+        if not any(name == entry.name for entry in self.tenants.entries(fresh=True)):
+            raise PublishError("tenant", f"no tenant {name} is active here: activate it first")
+
+    def _message(self, request: PublishRequest) -> Message:
+        content = request.content
+        text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
+        if len(text) > _CONTENT_LIMIT:
+            problem = f"it has {len(text)} characters; at most {_CONTENT_LIMIT} are accepted"
+            raise PublishError("content", problem)
+        message_id = request.id or self.new_id()
+        document = document_id(Direction.UPSTREAM, message_id)
+        return lifecycle.to_send(
+            message_id=message_id,
+            message_type=request.type,
+            content=keep(self.contents, request.tenant, document, text),
+            now=self.clock(),
+            audience=request.audience,
+            correlation_id=request.correlation_id,
+            published=True,
+        )
+
+    def _store(self, tenant: str, message: Message) -> bool:
+        """Creates first, then reads the history; False when it was accepted before."""
+        document = message.document
+        version = self.messages.create(tenant, [message])[0]
+        if version is None:
+            live = self.messages.read(tenant, [document]).get(document)
+            if live is not None:
+                _check_same(message, live.message)
+                return False
+        ended = self.messages.history(tenant, [document]).get(document)
+        if ended is None:
+            return version is not None
+        if version is not None:
+            self._withdraw(tenant, Stored(message, version))
+        _check_same(message, ended.message)
+        return False
+
+    def _withdraw(self, tenant: str, stored: Stored) -> None:
+        gone = Settlement(document=stored.message.document, fence=stored.version)
+        try:
+            self.messages.commit(tenant, [gone])
+        except Conflict:
+            event("message_duplicate", "A poll found the repeat first", INFO)
+
+
+def _check_same(message: Message, other: Message) -> None:
+    if not same(message, other) or message.audience != other.audience:
+        problem = "another message has this id: choose another, or repeat it unchanged"
+        raise PublishError("id", problem, conflict=True)

@@ -1,0 +1,70 @@
+"""Puts the poll's use cases together, on whatever adapters there are."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from smartlink.domain.settlement import Retention
+from smartlink.ports import (
+    Broker,
+    Clock,
+    Contents,
+    LogSink,
+    Messages,
+    NewId,
+    Publisher,
+    TenantStates,
+    Ticks,
+    Turns,
+)
+from smartlink.services.config import Config
+from smartlink.services.dispatch import Dispatcher
+from smartlink.services.downstream import Downstream
+from smartlink.services.poll import Poll
+from smartlink.services.states import States
+from smartlink.services.sweep import Sweep
+from smartlink.services.tenants import Tenants
+from smartlink.services.upstream import Upstream
+from smartlink.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outside:
+    """The ports that a poll uses."""
+
+    messages: Messages
+    logs: LogSink
+    states: TenantStates
+    ticks: Ticks
+    contents: Contents
+    broker: Broker
+    publisher: Publisher
+    turns: Turns
+    clock: Clock
+    new_id: NewId
+
+
+def make_poll(settings: Settings, outside: Outside, tenants: Tenants, config: Config) -> Poll:
+    """The use case of `poll` and `poll_shard`."""
+    messages, logs, clock = outside.messages, outside.logs, outside.clock
+    catalog = settings.catalog
+    retention = Retention(settings.history_days, timedelta(days=settings.redrive_days))
+    dispatcher = Dispatcher(outside.publisher, catalog, settings.dispatch_batch)
+    contents = outside.contents
+    grace = timedelta(seconds=settings.grace_seconds)
+    refresh = timedelta(seconds=settings.state_refresh_seconds)
+    return Poll(
+        settings=settings,
+        clock=clock,
+        tenants=tenants,
+        states=States(outside.states, messages, refresh),
+        config=config,
+        messages=messages,
+        broker=outside.broker,
+        publisher=outside.publisher,
+        ticks=outside.ticks,
+        downstream=Downstream(messages, logs, contents, dispatcher, catalog, settings, clock),
+        upstream=Upstream(messages, logs, contents, retention, clock, outside.new_id),
+        sweep=Sweep(messages, logs, dispatcher, catalog, grace, clock),
+        retention=retention,
+        turns=outside.turns,
+    )

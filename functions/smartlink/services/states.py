@@ -1,0 +1,100 @@
+"""`tenants/{tenant}`: read now and then, written when something changed."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from smartlink.domain.tenant import TenantEntry, TenantState
+from smartlink.observability import ERROR, INFO, WARNING, bound, event
+from smartlink.ports import Messages, PortError, TenantStates
+from smartlink.services.tick import TenantTick
+
+_ORPHANS_EVERY = timedelta(hours=1)
+_FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
+
+
+class States:
+    """The tenants' states, kept in this process for a few minutes.
+
+    A pause that another process has just noted is learnt late: that costs a failing call.
+    """
+
+    def __init__(self, store: TenantStates, messages: Messages, refresh: timedelta) -> None:
+        self._store = store
+        self._messages = messages
+        self._refresh = refresh
+        self._kept: dict[str, tuple[TenantState, datetime]] = {}
+        self._orphans_at: datetime | None = None
+        self._lock = threading.Lock()
+
+    def of(self, tenants: Sequence[str], now: datetime) -> dict[str, TenantState]:
+        """The states of these tenants, read in one batch where they are not known."""
+        with self._lock:
+            stale = [
+                name
+                for name in tenants
+                if name not in self._kept or now - self._kept[name][1] >= self._refresh
+            ]
+        if stale:
+            read = self._store.states(stale)
+            with self._lock:
+                self._kept.update({name: (state, now) for name, state in read.items()})
+        with self._lock:
+            return {name: self._kept[name][0] for name in tenants}
+
+    def set_up(self, tick: TenantTick, setup: str, commands: Sequence[str]) -> None:
+        """Setup was run. Not noted, it is run again: that does no harm."""
+        self._save(tick, replace(tick.state, setup=setup, commands=tuple(commands)), None)
+
+    def failed(self, tick: TenantTick, error: PortError, now: datetime) -> None:
+        """The broker or RAC failed in this tick."""
+        state = tick.state.after_failure(now, str(error))
+        self._save(tick, state, now)
+        tick.count("broker_failures")
+        text = f"Failed {state.failures} ticks in a row: {error}"
+        event("tenant_failed", text, ERROR, failures=state.failures)
+        if state.paused_until is not None:
+            text = f"Paused until {state.paused_until:%H:%M:%S}Z; its dispatches go on"
+            event("tenant_paused", text, ERROR, pausedUntil=state.paused_until.isoformat())
+
+    def succeeded(self, tick: TenantTick, now: datetime) -> None:
+        """The broker answered in this tick."""
+        state = tick.state.after_success(now)
+        if state is tick.state:
+            return
+        if tick.state.failures:
+            event("tenant_recovered", f"Works again after {tick.state.failures} failures", INFO)
+        self._save(tick, state, now)
+
+    def _save(self, tick: TenantTick, state: TenantState, now: datetime | None) -> None:
+        tick.state = state
+        with self._lock:
+            kept_at = now or self._kept.get(tick.name, (state, _FOREVER))[1]
+            self._kept[tick.name] = (state, kept_at)
+        try:
+            self._store.save_state(tick.name, state)
+        except PortError as error:
+            event("state_not_saved", f"Its state is kept in this process only: {error}", WARNING)
+
+    def note_orphans(self, entries: Sequence[TenantEntry], now: datetime) -> None:
+        """Once an hour: tenants whose secret is gone while they have live messages."""
+        if self._orphans_at is not None and now - self._orphans_at < _ORPHANS_EVERY:
+            return
+        self._orphans_at = now
+        try:
+            gone = set(self._store.known_tenants()) - {entry.name for entry in entries}
+            for name in sorted(gone):
+                with bound(tenant=name):
+                    self._note_orphan(name)
+        except PortError as error:
+            event("orphans_not_sought", f"The next hour tries again: {error}", WARNING)
+
+    def _note_orphan(self, name: str) -> None:
+        if not self._messages.due(name, _FOREVER, 1):
+            return
+        text = "Its secret is deleted, but it has live messages: activate it again or discard them"
+        event("tenant_orphaned", text, WARNING)
+        state = self._store.states([name])[name]
+        if not state.orphaned:
+            self._store.save_state(name, replace(state, orphaned=True))

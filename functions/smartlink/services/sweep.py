@@ -1,0 +1,101 @@
+"""The sweep: due downstream messages are dispatched again, or declared dead.
+
+One query finds retries, crashed executions and lost dispatches alike: `due` has come.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from smartlink.domain import lifecycle
+from smartlink.domain.catalog import Catalog
+from smartlink.domain.message import DeadReason, LogType, Message, State, Stored
+from smartlink.domain.settlement import Settlement, annotate
+from smartlink.observability import ERROR, INFO, WARNING
+from smartlink.ports import Clock, LogSink, Messages
+from smartlink.services.dispatch import Dispatch, Dispatcher
+from smartlink.services.repeats import Repeats, say
+from smartlink.services.settle import Pending, settle_all
+from smartlink.services.tick import TenantTick
+
+
+class Sweep:
+    """Moves a tenant's due downstream messages."""
+
+    def __init__(  # noqa: PLR0913  (the ports it needs)
+        self,
+        messages: Messages,
+        logs: LogSink,
+        dispatcher: Dispatcher,
+        catalog: Catalog,
+        grace: timedelta,
+        clock: Clock,
+    ) -> None:
+        self._messages = messages
+        self._dispatcher = dispatcher
+        self._catalog = catalog
+        self._grace = grace
+        self._clock = clock
+        self._repeats = Repeats(messages, logs)
+
+    def __call__(self, tick: TenantTick, due: Sequence[Stored]) -> None:
+        """Each by compare-and-swap on the version it was read at: two sweeps cannot both win."""
+        now = self._clock()
+        unrun = [stored for stored in due if stored.message.attempt == 0]
+        ended = self._repeats.ended(tick.name, unrun)
+        moves: list[Stored] = []
+        dead: list[Stored] = []
+        for stored in due:
+            message = stored.message
+            if message.document in ended:
+                self._repeats.drop(tick, stored, ended[message.document], now)
+                continue
+            moved = self._move(message, tick, now)
+            (dead if moved.state is State.DEAD else moves).append(Stored(moved, stored.version))
+        self._bury(tick, dead, now)
+        self._dispatch(tick, moves)
+
+    def _move(self, message: Message, tick: TenantTick, now: datetime) -> Message:
+        if message.type not in self._catalog.commands:
+            error = f"The command {message.type!r} is no longer in the catalogue"
+            return lifecycle.dead(message, DeadReason.UNKNOWN_COMMAND, error)
+        swept = lifecycle.swept(message, now, tick.policy.attempts, self._grace)
+        if swept.cause != "retry":
+            severity = INFO if swept.cause == "lost-dispatch" else WARNING
+            text = f"Swept: {swept.cause}"
+            say(message, "message_swept", text, severity, cause=swept.cause)
+        tick.count(f"swept_{swept.cause}")
+        return swept.message
+
+    def _bury(self, tick: TenantTick, dead: Sequence[Stored], now: datetime) -> None:
+        pending = []
+        for stored in dead:
+            message = stored.message
+            line = annotate(message, LogType.ERROR, f"Dead: {message.error}", now, tick.expires)
+            burial = Settlement(
+                document=message.document, fence=stored.version, live=message, logs=(line,)
+            )
+            pending.append(Pending(burial, message.claim.id if message.claim else ""))
+        for burial in settle_all(self._messages, tick.name, pending).written:
+            if burial.live is not None:
+                tick.count("dead")
+                text = f"Dead: {burial.live.error}"
+                say(burial.live, "message_dead", text, ERROR, reason=burial.live.dead_reason)
+
+    def _dispatch(self, tick: TenantTick, moves: Sequence[Stored]) -> None:
+        """Only what may be dispatched in this tick is moved; the rest stays due."""
+        allowed = self._dispatcher.allowed(tick, moves)
+        moving = [stored for dispatch in allowed for stored in dispatch.messages]
+        if not moving:
+            return
+        versions = self._messages.swap(tick.name, moving)
+        won = {
+            stored.message.document: Stored(stored.message, version)
+            for stored, version in zip(moving, versions, strict=True)
+            if version is not None
+        }
+        ready = []
+        for dispatch in allowed:
+            its = [won[item.message.document] for item in dispatch.messages if item.message.document in won]
+            if its:
+                ready.append(Dispatch(tick.name, dispatch.command, tick.policy, tuple(its)))
+        self._dispatcher.publish(tick, ready)

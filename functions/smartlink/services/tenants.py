@@ -1,0 +1,103 @@
+"""The tenants, as their secrets say: listed every 5 minutes, read when they change."""
+
+import threading
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from smartlink.domain.tenant import (
+    Environment,
+    Tenant,
+    TenantEntry,
+    TenantError,
+    parse_credentials,
+)
+from smartlink.observability import WARNING, event
+from smartlink.ports import Clock, NotFound, PortError, TenantSecrets, Unavailable
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    etag: str
+    at: datetime
+    tenant: Tenant | TenantError
+
+
+class Tenants:
+    """What is known of the tenants in this process.
+
+    A new version of a secret does not show in the list: what changes a secret touches its
+    annotations too, so that its etag changes. A version that was added by hand is found when
+    RAC refuses the old one, or after `payload_refresh`.
+    """
+
+    def __init__(
+        self,
+        secrets: TenantSecrets,
+        environment: Environment,
+        clock: Clock,
+        refresh: timedelta,
+        payload_refresh: timedelta,
+    ) -> None:
+        self._secrets = secrets
+        self._environment = environment
+        self._clock = clock
+        self._refresh = refresh
+        self._payload_refresh = payload_refresh
+        self._entries: list[TenantEntry] = []
+        self._listed: datetime | None = None
+        self._read: dict[str, _Read] = {}
+        self._lock = threading.Lock()
+
+    def entries(self, *, fresh: bool = False) -> list[TenantEntry]:
+        """Every tenant, by name. A list that fails is replaced by the last one, and logged."""
+        with self._lock:
+            now = self._clock()
+            if not fresh and self._listed and now - self._listed < self._refresh:
+                return self._entries
+            try:
+                entries = sorted(self._secrets.entries(), key=lambda entry: entry.name)
+            except PortError as error:
+                if self._listed is None:
+                    raise
+                event("tenants_not_listed", f"The last list of tenants stays: {error}", WARNING)
+            else:
+                self._entries = entries
+                names = {entry.name for entry in entries}
+                self._read = {name: read for name, read in self._read.items() if name in names}
+            self._listed = now
+            return self._entries
+
+    def tenant(self, entry: TenantEntry) -> Tenant:
+        """The tenant, read again when its secret changed. Raises TenantError or Unavailable."""
+        now = self._clock()
+        read = self._read.get(entry.name)
+        stale = read is None or read.etag != entry.etag or now - read.at >= self._payload_refresh
+        if stale:
+            read = self._read_again(entry, read, now)
+        assert read is not None  # noqa: S101  (for the type checker)
+        if isinstance(read.tenant, TenantError):
+            raise TenantError(*read.tenant.args)
+        return read.tenant
+
+    def forget(self, name: str) -> None:
+        """RAC refused its credentials: the next call reads the secret again."""
+        self._read.pop(name, None)
+
+    def _read_again(self, entry: TenantEntry, read: _Read | None, now: datetime) -> _Read:
+        result: Tenant | TenantError
+        try:
+            payload = self._secrets.payload(entry.name)
+            result = parse_credentials(entry.name, payload, self._environment)
+        except TenantError as error:
+            result = error
+        except NotFound:
+            result = TenantError(
+                f"secret smartlink-tenant-{entry.name} has no usable version: activate the tenant"
+            )
+        except Unavailable as error:
+            if read is None:
+                raise
+            event("tenant_not_read", f"Its last credentials stay: {error}", WARNING)
+            result = read.tenant
+        read = self._read[entry.name] = _Read(entry.etag, now, result)
+        return read

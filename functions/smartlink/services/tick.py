@@ -1,0 +1,77 @@
+"""One tenant's part of one tick: what its turns share."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from smartlink.domain.retry import RetryPolicy
+from smartlink.domain.tenant import Tenant, TenantEntry, TenantState
+from smartlink.ports import PortError
+
+Push = Callable[["Turn"], None]
+"""Appends a turn, behind those of the other tenants."""
+
+Turn = Callable[["TenantTick", Push], None]
+"""A bounded piece of a tenant's work; it pushes what is left of it."""
+
+
+@dataclass(slots=True)
+class TenantTick:
+    """Shared by the tenant's turns, which may run at the same time."""
+
+    entry: TenantEntry
+    state: TenantState
+    policy: RetryPolicy
+    deadline: datetime  # no turn begins, and no batch grows, after it
+    expires: datetime  # of log lines written now
+    quota: Counter[str]  # dispatches left, by command
+    counts: Counter[str] = field(default_factory=Counter)
+    tenant: Tenant | None = None  # once its secret is read
+    receivers: int = 1  # sessions that receive: the first turn's own is one
+    error: PortError | None = None  # the broker or RAC failed: no call more in this tick
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def name(self) -> str:
+        """The tenant's."""
+        return self.entry.name
+
+    def count(self, what: str, number: int = 1) -> None:
+        """Adds to the tick's report."""
+        with self.lock:
+            self.counts[what] += number
+
+    def take(self, command: str) -> bool:
+        """One dispatch of the command, if there is one left in this tick."""
+        with self.lock:
+            if self.quota[command] <= 0:
+                return False
+            self.quota[command] -= 1
+            return True
+
+    @property
+    def exhausted(self) -> bool:
+        """Some command has no dispatch left: nothing more is received, the broker keeps it."""
+        return any(left <= 0 for left in self.quota.values())
+
+    def enter_receiver(self, most: int) -> bool:
+        """Whether one more session may receive for the tenant."""
+        with self.lock:
+            if self.receivers >= most:
+                return False
+            self.receivers += 1
+            return True
+
+    def leave_receiver(self) -> None:
+        """A session stopped receiving."""
+        with self.lock:
+            self.receivers -= 1
+
+    def fail(self, error: PortError) -> bool:
+        """Notes that the broker or RAC failed; True for the first failure of the tick."""
+        with self.lock:
+            first = self.error is None
+            self.error = self.error or error
+            return first

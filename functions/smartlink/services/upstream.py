@@ -1,0 +1,134 @@
+"""Upstream: the outbox. Due documents are claimed, sent, and settled.
+
+At least once: a message whose sending was not confirmed is sent again. `send` carries no id,
+so receivers can tell a repeat only by an id inside the content.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from smartlink.domain import lifecycle, settlement
+from smartlink.domain.identity import encode
+from smartlink.domain.message import Claim, State, Stored
+from smartlink.domain.settlement import Retention, Settlement
+from smartlink.observability import ERROR, INFO, WARNING, event
+from smartlink.ports import (
+    BrokerSession,
+    Clock,
+    Contents,
+    CredentialsRefused,
+    LogSink,
+    Messages,
+    NewId,
+    NotFound,
+    PortError,
+    Refused,
+    Unavailable,
+)
+from smartlink.services.claim import claim_all
+from smartlink.services.contents import load, release
+from smartlink.services.repeats import Repeats, say
+from smartlink.services.settle import Pending, settle_all
+from smartlink.services.tick import TenantTick
+
+LEASE = timedelta(minutes=5)  # far beyond a poll's own time-out
+
+
+class Upstream:
+    """Sends for a tenant."""
+
+    def __init__(  # noqa: PLR0913  (the ports it needs)
+        self,
+        messages: Messages,
+        logs: LogSink,
+        contents: Contents,
+        retention: Retention,
+        clock: Clock,
+        new_id: NewId,
+    ) -> None:
+        self._messages = messages
+        self._contents = contents
+        self._retention = retention
+        self._clock = clock
+        self._new_id = new_id
+        self._repeats = Repeats(messages, logs)
+
+    def send(
+        self, tick: TenantTick, due: Sequence[Stored], session: BrokerSession
+    ) -> PortError | None:
+        """Claims, sends and settles these; answers the broker's failure, if it failed."""
+        due = self._unsent_before(tick, due)
+        claim = Claim(self._new_id(), len(due), self._clock())
+        claimed = claim_all(
+            self._messages,
+            tick.name,
+            due,
+            claim,
+            lambda message: lifecycle.leased(message, claim, LEASE),
+        )
+        pending: list[Pending] = []
+        failure: PortError | None = None
+        for stored in claimed:
+            if failure is None and self._clock() < tick.deadline:
+                settled, failure = self._send(tick, stored, session)
+            else:
+                settled = self._give_back(stored, failure)
+            pending.append(Pending(settled, claim.id))
+        self._settle(tick, pending)
+        return failure
+
+    def _unsent_before(self, tick: TenantTick, due: Sequence[Stored]) -> list[Stored]:
+        """Without what was published twice: `publish` may have died before it found that out."""
+        published = [it for it in due if it.message.published and it.message.attempt == 0]
+        ended = self._repeats.ended(tick.name, published)
+        for stored in published:
+            if stored.message.document in ended:
+                previous = ended[stored.message.document]
+                self._repeats.drop(tick, stored, previous, self._clock())
+        return [stored for stored in due if stored.message.document not in ended]
+
+    def _send(
+        self, tick: TenantTick, stored: Stored, session: BrokerSession
+    ) -> tuple[Settlement, PortError | None]:
+        message = stored.message
+        try:
+            content = encode(load(self._contents, message.content))
+        except NotFound:
+            error = f"Its content {message.content.object} is no longer in the bucket"
+            return self._refuse(tick, stored, error), None
+        except PortError as error:
+            return self._give_back(stored, error), None
+        try:
+            session.send(message.type, message.audience, content)
+        except (Unavailable, CredentialsRefused) as error:
+            return self._give_back(stored, error), error
+        except Refused as error:
+            return self._refuse(tick, stored, str(error)), None
+        sent = settlement.sent(stored, self._clock(), tick.policy, self._retention)
+        return sent, None
+
+    def _refuse(self, tick: TenantTick, stored: Stored, error: str) -> Settlement:
+        return settlement.refused(stored, error, self._clock(), tick.policy, self._retention)
+
+    def _give_back(self, stored: Stored, error: PortError | None) -> Settlement:
+        live = lifecycle.unsent(stored.message, self._clock(), str(error) if error else None)
+        return Settlement(document=live.document, fence=stored.version, live=live)
+
+    def _settle(self, tick: TenantTick, pending: Sequence[Pending]) -> None:
+        settled = settle_all(self._messages, tick.name, pending)
+        for written in settled.written:
+            if written.history is not None:
+                message = written.history.message
+                say(message, "message_sent", "Sent", INFO, attempt=message.attempt)
+                tick.count("sent")
+                release(self._contents, message, self._clock())
+            elif written.live is not None and written.logs:
+                dead = written.live.state is State.DEAD
+                action = "message_dead" if dead else "message_refused"
+                text = written.logs[-1].text
+                say(written.live, action, text, ERROR if dead else WARNING)
+                tick.count("dead" if dead else "refused")
+        for unknown in settled.unknown:
+            text = "Not settled, the database did not answer: it is sent again after its lease"
+            event("settle_failed", text, ERROR, document=unknown.settlement.document)
+            tick.count("unsettled")
