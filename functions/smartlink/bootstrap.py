@@ -61,7 +61,12 @@ def poll() -> "Poll":
     from smartlink.services.relay import Outside, make_poll  # noqa: PLC0415
 
     config = settings()
-    http = Http(Bounds(config.connect_seconds, config.read_seconds, config.response_limit))
+    bounds = Bounds(
+        connect_seconds=config.connect_seconds,
+        read_seconds=config.read_seconds,
+        response_limit=config.response_limit,
+    )
+    http = Http(bounds)
     tokens = RacTokens(http, config.token_url, now)
     store = _firestore()
     outside = Outside(

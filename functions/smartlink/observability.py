@@ -13,10 +13,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 
 _LOGGER = logging.getLogger("smartlink")
-_BOUND: ContextVar[Mapping[str, object]] = ContextVar("bound", default={})
+_BOUND: ContextVar[Mapping[str, object]] = ContextVar("bound", default=MappingProxyType({}))
 _VALUE_LIMIT = 2_000  # characters; an entry of Cloud Logging holds 256 KB
 
 DEBUG, INFO, WARNING, ERROR = logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR

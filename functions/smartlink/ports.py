@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
 from smartlink.domain.identity import Direction
-from smartlink.domain.message import Content, Ended, LogLine, Message, Stored, Version
+from smartlink.domain.message import Ended, LogLine, Message, Stored, Version
 from smartlink.domain.outcome import Finished
 from smartlink.domain.settlement import Settlement
 from smartlink.domain.tenant import Tenant, TenantEntry, TenantState
@@ -44,6 +44,8 @@ class Conflict(PortError):
 
 
 class Clock(Protocol):
+    """Answers now, with its time zone."""
+
     def __call__(self) -> datetime: ...
 
 
@@ -258,5 +260,3 @@ class LogSink(Protocol):
     """Log lines of the relay outside any settlement."""
 
     def log(self, tenant: str, lines: Sequence[LogLine]) -> None: ...
-
-

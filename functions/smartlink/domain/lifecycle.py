@@ -35,10 +35,11 @@ def shorten(error: str) -> str:
 
 def grace(base: timedelta, dispatches: int) -> timedelta:
     """How long a dispatch may stay unclaimed: doubled at each re-dispatch, at most 1 hour."""
-    return min(base * 2 ** min(dispatches, 20), max(base, GRACE_LIMIT))
+    doubled: timedelta = base * 2 ** min(dispatches, 20)
+    return min(doubled, max(base, GRACE_LIMIT))
 
 
-def received(  # noqa: PLR0913  (a message's own parts)
+def received(
     *,
     message_id: str,
     command: str,
@@ -64,7 +65,7 @@ def received(  # noqa: PLR0913  (a message's own parts)
     )
 
 
-def to_send(  # noqa: PLR0913  (a message's own parts)
+def to_send(
     *,
     message_id: str,
     message_type: str,

@@ -52,7 +52,9 @@ def parse_payload(text: str) -> Payload:
     try:
         value = json.loads(text)
     except json.JSONDecodeError as error:
-        message = f"the content is no JSON: {error.msg} at line {error.lineno}, column {error.colno}"
+        message = (
+            f"the content is no JSON: {error.msg} at line {error.lineno}, column {error.colno}"
+        )
         raise PayloadError(message) from None
     except (ValueError, RecursionError) as error:
         message = f"the content is JSON that cannot be read ({type(error).__name__})"
@@ -71,7 +73,7 @@ def parse_payload(text: str) -> Payload:
 
 
 def correlation_id(text: str) -> str | None:
-    """The correlation id in a content, if it carries one; contents without the word cost nothing."""
+    """The correlation id in a content, if it has one; contents without the word cost nothing."""
     if "correlat" not in text and "Correlat" not in text and "CORRELAT" not in text:
         return None
     try:

@@ -127,7 +127,9 @@ def settle(
                 created=replies,
             )
         case Retry(error, debug):
-            live = lifecycle.failed(message, policy.next_attempt_at(now, message.attempt), now, error)
+            live = lifecycle.failed(
+                message, policy.next_attempt_at(now, message.attempt), now, error
+            )
             if live.due is None:
                 log = lines(LogType.ERROR, f"Dead after {limit}: {live.error}", debug)
             else:
@@ -165,6 +167,8 @@ def refused(
     return Settlement(document=live.document, fence=stored.version, live=live, logs=(log,))
 
 
-def annotate(message: Message, kind: LogType, text: str, now: datetime, expires: datetime) -> LogLine:
+def annotate(
+    message: Message, kind: LogType, text: str, now: datetime, expires: datetime
+) -> LogLine:
     """A log line of the relay itself about a message."""
     return LogLine(message.id, kind, text, now, expires)

@@ -14,8 +14,8 @@ from smartlink import bootstrap
 from smartlink.observability import ERROR, WARNING, bound, event, surprise, trace_fields
 from smartlink.ports import PortError
 from smartlink.services.dispatch import DispatchError, decode_dispatch
-from smartlink.services.poll import ShardError, decode_shard
 from smartlink.services.publish import BODY_LIMIT, PublishError, parse_request
+from smartlink.services.shard import ShardError, decode_shard
 from smartlink.settings import SettingsError
 
 

@@ -61,7 +61,5 @@ def _swap(
         for change, version in zip(changes, versions, strict=True)
         if version is not None
     ]
-    missed = [
-        stored for stored, version in zip(wanted, versions, strict=True) if version is None
-    ]
+    missed = [stored for stored, version in zip(wanted, versions, strict=True) if version is None]
     return won, missed

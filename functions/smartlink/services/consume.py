@@ -212,4 +212,3 @@ class Consume:
         seconds = (self.clock() - started).total_seconds()
         text = f"Consumed {len(call.dispatch.messages)} messages"
         event("consume_done", text, INFO, seconds=round(seconds, 3), **call.counts)
-

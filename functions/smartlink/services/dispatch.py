@@ -62,7 +62,7 @@ class Dispatcher:
         self._most = most
 
     def allowed(self, tick: TenantTick, stored: Iterable[Stored]) -> list[Dispatch]:
-        """As many batches as the tenant may still dispatch in this tick; the sweep finds the rest."""
+        """As many batches as the tenant may dispatch in this tick; the sweep finds the rest."""
         by_command: dict[str, list[Stored]] = {}
         for item in stored:
             by_command.setdefault(item.message.type, []).append(item)
@@ -124,7 +124,14 @@ def decode_dispatch(data: bytes) -> Dispatch:
             ),
             tuple(_decode_message(item, command) for item in document["messages"]),
         )
-    except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        ArithmeticError,
+        RecursionError,
+    ) as error:
         message = f"the Pub/Sub message is no dispatch ({type(error).__name__}): who published it?"
         raise DispatchError(message) from None
 

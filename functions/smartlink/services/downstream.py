@@ -69,7 +69,7 @@ class _Taken:
 class Downstream:
     """Receives for a tenant."""
 
-    def __init__(  # noqa: PLR0913  (the ports it needs)
+    def __init__(
         self,
         messages: Messages,
         logs: LogSink,
@@ -171,12 +171,8 @@ class Downstream:
     def _store(self, tick: TenantTick, arrivals: Sequence[_Arrival], now: datetime) -> _Taken:
         first: dict[str, _Arrival] = {}
         known: list[_Arrival] = []
-        for arrival in arrivals:
-            if first.setdefault(arrival.message.document, arrival) is not arrival:
-                known.append(arrival)
-        versions = self._messages.create(
-            tick.name, [arrival.message for arrival in first.values()]
-        )
+        known += [it for it in arrivals if first.setdefault(it.message.document, it) is not it]
+        versions = self._messages.create(tick.name, [arrival.message for arrival in first.values()])
         taken = _Taken()
         created: list[tuple[_Arrival, Stored]] = []
         for arrival, version in zip(first.values(), versions, strict=True):

@@ -178,4 +178,3 @@ def _invalid(error: PayloadError | ValidationError) -> str:
         for item in error.errors(include_input=False, include_url=False, include_context=False)
     )
     return f"The content does not fit the command: {'; '.join(list(problems)[:20])}"
-

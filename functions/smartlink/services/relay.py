@@ -22,6 +22,7 @@ from smartlink.services.downstream import Downstream
 from smartlink.services.poll import Poll
 from smartlink.services.states import States
 from smartlink.services.sweep import Sweep
+from smartlink.services.tenant_turns import TenantTurns
 from smartlink.services.tenants import Tenants
 from smartlink.services.upstream import Upstream
 from smartlink.settings import Settings
@@ -52,19 +53,27 @@ def make_poll(settings: Settings, outside: Outside, tenants: Tenants, config: Co
     contents = outside.contents
     grace = timedelta(seconds=settings.grace_seconds)
     refresh = timedelta(seconds=settings.state_refresh_seconds)
+    states = States(outside.states, messages, refresh)
+    turns = TenantTurns(
+        settings=settings,
+        clock=clock,
+        tenants=tenants,
+        states=states,
+        messages=messages,
+        broker=outside.broker,
+        downstream=Downstream(messages, logs, contents, dispatcher, catalog, settings, clock),
+        upstream=Upstream(messages, logs, contents, retention, clock, outside.new_id),
+        sweep=Sweep(messages, logs, dispatcher, catalog, grace, clock),
+    )
     return Poll(
         settings=settings,
         clock=clock,
         tenants=tenants,
-        states=States(outside.states, messages, refresh),
+        states=states,
         config=config,
-        messages=messages,
-        broker=outside.broker,
         publisher=outside.publisher,
         ticks=outside.ticks,
-        downstream=Downstream(messages, logs, contents, dispatcher, catalog, settings, clock),
-        upstream=Upstream(messages, logs, contents, retention, clock, outside.new_id),
-        sweep=Sweep(messages, logs, dispatcher, catalog, grace, clock),
         retention=retention,
         turns=outside.turns,
+        tenant_turns=turns,
     )

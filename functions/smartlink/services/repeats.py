@@ -1,6 +1,7 @@
 """A repeated id is executed once; the same id with another content is kept as dead."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
@@ -75,10 +76,8 @@ class Repeats:
         text = "Repeated: it had ended already"
         line = annotate(message, LogType.INFORMATION, text, now, tick.expires)
         gone = Settlement(document=message.document, fence=stored.version, logs=(line,))
-        try:
+        with suppress(Conflict):  # another poll found the same, and was quicker
             self._messages.commit(tick.name, [gone])
-        except Conflict:
-            pass  # another poll found the same, and was quicker
 
     def _keep_reused(self, tick: TenantTick, message: Message, now: datetime) -> None:
         """Stores the message as dead under a document of its own."""

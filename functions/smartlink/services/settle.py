@@ -30,7 +30,7 @@ def _groups(pending: Sequence[Pending]) -> Iterator[list[Pending]]:
     group: list[Pending] = []
     size = writes = 0
     for item in pending:
-        its_size, its_writes = item.settlement.weight()
+        its_size, its_writes = item.settlement.weight
         if group and (size + its_size > LIMITS.request or writes + its_writes > LIMITS.writes):
             yield group
             group, size, writes = [], 0, 0

@@ -21,7 +21,7 @@ from smartlink.services.tick import TenantTick
 class Sweep:
     """Moves a tenant's due downstream messages."""
 
-    def __init__(  # noqa: PLR0913  (the ports it needs)
+    def __init__(
         self,
         messages: Messages,
         logs: LogSink,
@@ -95,7 +95,11 @@ class Sweep:
         }
         ready = []
         for dispatch in allowed:
-            its = [won[item.message.document] for item in dispatch.messages if item.message.document in won]
+            its = [
+                won[item.message.document]
+                for item in dispatch.messages
+                if item.message.document in won
+            ]
             if its:
                 ready.append(Dispatch(tick.name, dispatch.command, tick.policy, tuple(its)))
         self._dispatcher.publish(tick, ready)

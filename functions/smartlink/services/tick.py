@@ -2,19 +2,25 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Protocol
 
 from smartlink.domain.retry import RetryPolicy
 from smartlink.domain.tenant import Tenant, TenantEntry, TenantState
 from smartlink.ports import PortError
 
-Push = Callable[["Turn"], None]
-"""Appends a turn, behind those of the other tenants."""
 
-Turn = Callable[["TenantTick", Push], None]
-"""A bounded piece of a tenant's work; it pushes what is left of it."""
+class Turn(Protocol):
+    """A bounded piece of a tenant's work; it pushes what is left of it."""
+
+    def __call__(self, tick: "TenantTick", push: "Push", /) -> None: ...  # noqa: D102
+
+
+class Push(Protocol):
+    """Appends a turn, behind those of the other tenants."""
+
+    def __call__(self, turn: Turn, /) -> None: ...  # noqa: D102
 
 
 @dataclass(slots=True)

@@ -37,7 +37,7 @@ LEASE = timedelta(minutes=5)  # far beyond a poll's own time-out
 class Upstream:
     """Sends for a tenant."""
 
-    def __init__(  # noqa: PLR0913  (the ports it needs)
+    def __init__(
         self,
         messages: Messages,
         logs: LogSink,

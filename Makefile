@@ -1,0 +1,74 @@
+# Every target sets up what it needs in this checkout and nothing outside it.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+PYTHON ?= python3
+TERRAFORM ?= terraform
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+export PYTHONPATH := functions:.
+
+.PHONY: help
+help: ## Say what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# A stamp holds the lock file it was installed from, so a second run costs nothing.
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and f"Python 3.11 or newer is needed, this is {v[0]}.{v[1]}: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/local.stamp: infra/requirements.txt | $(VENV)/bin/python
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+$(VENV)/test.stamp: tests/requirements.txt $(VENV)/local.stamp
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+.PHONY: demo
+demo: $(VENV)/local.stamp ## Run the product on 60 TPD requests and show what became of them (ARGS=--json)
+	@$(BIN)/python -m infra.local demo $(ARGS)
+
+.PHONY: local
+local: $(VENV)/local.stamp ## Keep the local stack up until Ctrl-C
+	@$(BIN)/python -m infra.local up $(ARGS)
+
+.PHONY: test
+test: check ## Check, then run every test
+	$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: check
+check: $(VENV)/test.stamp ## Lint, format, types, import fences, Terraform's format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	@if command -v $(TERRAFORM) > /dev/null; then $(TERRAFORM) fmt -check -recursive terraform; \
+	else echo "Skipped: terraform fmt, as there is no $(TERRAFORM)"; fi
+
+.PHONY: format
+format: $(VENV)/test.stamp ## Format the code and mend what can be mended by itself
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+.PHONY: bench
+bench: $(VENV)/test.stamp ## Measure against per-message code and against the limit; JSON in .bench/
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+# uv compiles one lock for every platform and Python that the project supports.
+LOCK := $(VENV)/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-header
+
+.PHONY: lock
+lock: $(VENV)/bin/python ## Compile the lock files from pyproject.toml
+	@test -x $(VENV)/uv/bin/uv || { $(PYTHON) -m venv $(VENV)/uv && $(VENV)/uv/bin/pip install --quiet 'uv>=0.13,<0.14'; }
+	$(LOCK) pyproject.toml -o functions/requirements.txt
+	$(LOCK) pyproject.toml --extra local -c functions/requirements.txt -o infra/requirements.txt
+	$(LOCK) pyproject.toml --extra local --extra test -c infra/requirements.txt -o tests/requirements.txt
+
+.PHONY: clean
+clean: ## Remove what make made
+	rm -rf $(VENV) .local .bench .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

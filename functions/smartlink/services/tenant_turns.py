@@ -1,0 +1,189 @@
+"""A tenant's turns within a tick: each bounded, and what is left queues behind the others'.
+
+first:     sweep due downstream ─▶ setup, if the commands changed ─▶ send due upstream
+─▶ receive one batch
+receiving: one batch more, by one of several sessions, while messages keep coming
+sending:   one chunk of due upstream messages
+more…:     the next page of what is due
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from smartlink.domain.identity import Direction, digest
+from smartlink.domain.message import State, Stored
+from smartlink.domain.tenant import TenantError
+from smartlink.observability import ERROR, INFO, WARNING, event
+from smartlink.ports import Broker, BrokerSession, Clock, CredentialsRefused, Messages, PortError
+from smartlink.services.downstream import Downstream
+from smartlink.services.states import States
+from smartlink.services.sweep import Sweep
+from smartlink.services.tenants import Tenants
+from smartlink.services.tick import Push, TenantTick, Turn
+from smartlink.services.upstream import Upstream
+from smartlink.settings import Settings
+
+_SEND_CHUNK = 25  # messages claimed, sent and settled by one turn
+
+_Calls = Callable[[BrokerSession], PortError | None]
+"""Talks to the broker; answers how the broker or RAC failed, if they did."""
+
+
+@dataclass(frozen=True, slots=True)
+class TenantTurns:
+    """What a tick does for one tenant."""
+
+    settings: Settings
+    clock: Clock
+    tenants: Tenants
+    states: States
+    messages: Messages
+    broker: Broker
+    downstream: Downstream
+    upstream: Upstream
+    sweep: Sweep
+
+    def first(self, tick: TenantTick, push: Push) -> None:
+        """The only turn of an idle tenant: one query, one call of the broker."""
+        if not self._open(tick):
+            return
+        now = self.clock()
+        due = self._due(tick, now)
+        upstream = [it for it in due if it.message.direction is Direction.UPSTREAM]
+        downstream = [it for it in due if it.message.direction is Direction.DOWNSTREAM]
+        if downstream:
+            self.sweep(tick, downstream)
+            if len(downstream) >= self.settings.due_page:
+                push(self._more_downstream)
+        if tick.state.paused(now):
+            tick.count("paused")
+            return
+        behind = any(it.message.state is State.PENDING for it in downstream)
+        if behind:
+            text = "Dispatched messages are overdue: nothing new is received in this tick"
+            event("back_pressure", text, WARNING)
+        self._talk(tick, push, upstream, receive=not behind)
+        self._push_sending(push, upstream[_SEND_CHUNK:])
+        if len(upstream) >= self.settings.due_page:
+            push(self._more_upstream)
+
+    def _open(self, tick: TenantTick) -> bool:
+        """Reads who the tenant is; False when there is nothing to be done for it."""
+        try:
+            tick.tenant = self.tenants.tenant(tick.entry)
+        except TenantError as error:
+            event("tenant_refused", str(error), ERROR)
+            tick.count("refusedTenants")
+            return False
+        if not tick.tenant.enabled:
+            tick.count("disabledTenants")
+        return tick.tenant.enabled
+
+    def _due(self, tick: TenantTick, now: datetime) -> list[Stored]:
+        """One query while little is due. A full page of one direction hides the other's."""
+        page = self.settings.due_page
+        due = self.messages.due(tick.name, now, page)
+        if len(due) >= page:
+            both = (Direction.UPSTREAM, Direction.DOWNSTREAM)
+            due = [it for way in both for it in self.messages.due(tick.name, now, page, way)]
+        ages = [(now - it.message.due).total_seconds() for it in due if it.message.due]
+        if ages:
+            text = f"{len(ages)} messages are due, the oldest for {max(ages):.0f} s"
+            event("messages_due", text, INFO, due=len(ages), oldestSeconds=round(max(ages)))
+        return due
+
+    def _talk(
+        self, tick: TenantTick, push: Push, upstream: Sequence[Stored], *, receive: bool
+    ) -> None:
+        def calls(session: BrokerSession) -> PortError | None:
+            failure = self._set_up(tick, session)
+            if failure is None and upstream:
+                failure = self.upstream.send(tick, upstream[:_SEND_CHUNK], session)
+            if failure is None and receive:
+                failure = self._receive(tick, session, push)
+            return failure
+
+        if self._call(tick, calls):
+            self.states.succeeded(tick, self.clock())
+
+    def _call(self, tick: TenantTick, calls: _Calls) -> bool:
+        """Talks to the broker, unless it failed in this tick. True when all went well."""
+        if tick.error is not None or tick.tenant is None:
+            return False
+        with self.broker.session(tick.tenant) as session:
+            failure = calls(session)
+        if failure is None:
+            return True
+        if isinstance(failure, CredentialsRefused):
+            self.tenants.forget(tick.name)
+        if tick.fail(failure):
+            self.states.failed(tick, failure, self.clock())
+        return False
+
+    def _set_up(self, tick: TenantTick, session: BrokerSession) -> PortError | None:
+        """Creates the tenant's queue: until then the broker loses its messages silently."""
+        commands = sorted(self.settings.catalog.commands)
+        client = tick.tenant.credentials.client_id if tick.tenant else ""
+        setup = digest(self.settings.smart_link_url, client, *commands)
+        if tick.state.setup == setup:
+            return None
+        try:
+            session.setup(commands)
+        except PortError as error:
+            return error
+        self.states.set_up(tick, setup, commands)
+        event("setup_done", f"Set up for {', '.join(commands)}", INFO)
+        return None
+
+    # Downstream.
+
+    def _receiving(self, tick: TenantTick, push: Push) -> None:
+        """One more batch; its receiver's place was taken when the turn was pushed."""
+        if tick.exhausted or not self._call(tick, lambda it: self._receive(tick, it, push)):
+            tick.leave_receiver()
+
+    def _receive(self, tick: TenantTick, session: BrokerSession, push: Push) -> PortError | None:
+        """One batch. The receiver's place passes to a further turn while there is more."""
+
+        def keep_coming() -> None:
+            if tick.enter_receiver(self.settings.receivers):
+                push(self._receiving)
+
+        received = self.downstream.receive(tick, session, keep_coming)
+        if received.failure is None:
+            if received.more:
+                push(self._receiving)
+            else:
+                tick.leave_receiver()
+        return received.failure
+
+    def _more_downstream(self, tick: TenantTick, push: Push) -> None:
+        if tick.exhausted:
+            return
+        page = self.settings.due_page
+        due = self.messages.due(tick.name, self.clock(), page, Direction.DOWNSTREAM)
+        self.sweep(tick, due)
+        if len(due) >= page:
+            push(self._more_downstream)
+
+    # Upstream.
+
+    def _sending(self, due: Sequence[Stored]) -> Turn:
+        def turn(tick: TenantTick, _push: Push) -> None:
+            self._call(tick, lambda session: self.upstream.send(tick, due, session))
+
+        return turn
+
+    def _push_sending(self, push: Push, due: Sequence[Stored]) -> None:
+        for start in range(0, len(due), _SEND_CHUNK):
+            push(self._sending(due[start : start + _SEND_CHUNK]))
+
+    def _more_upstream(self, tick: TenantTick, push: Push) -> None:
+        if tick.error is not None:
+            return
+        page = self.settings.due_page
+        due = self.messages.due(tick.name, self.clock(), page, Direction.UPSTREAM)
+        self._push_sending(push, due)
+        if len(due) >= page:
+            push(self._more_upstream)

@@ -1,0 +1,177 @@
+"""HTTP of RAC and Smart Link, as their clients see it. These handlers are hot: no models, no middleware.
+
+Assumptions (A): POST for all but `get`; a bearer token on every call, 401 without; success of setup, send and ack is
+200 with an empty body; the session is the cookie `SMARTLINKSESSION`, set by the first answer; a body is UTF-8.
+"""
+
+import asyncio
+import json
+from typing import Final
+
+from aiohttp import web
+
+from infra.simulator.broker import GoneTagError, Session, UnknownTagError
+from infra.simulator.options import EmptyForm
+from infra.simulator.rac import TokenRefusedError
+from infra.simulator.simulator import Simulator
+
+TOKEN_PATH: Final = "/totvs.rac/connect/token"  # noqa: S105 - a path
+COOKIE: Final = "SMARTLINKSESSION"
+_LINK: Final = "/api/v1/link"
+_JSON: Final = "application/json"
+_EMPTY: Final[dict[EmptyForm, tuple[int, bytes | None]]] = {
+    "204": (204, None),
+    "empty": (200, None),
+    "null": (200, b"null"),
+    "[]": (200, b"[]"),
+}
+
+
+class LinkApi:
+    """Handlers over one simulator."""
+
+    def __init__(self, simulator: Simulator) -> None:
+        self._simulator = simulator
+
+    def routes(self) -> list[web.RouteDef]:
+        """Name every path that a Smart Link client calls."""
+        return [
+            web.post(TOKEN_PATH, self.token),
+            web.post(f"{_LINK}/setup", self.setup),
+            web.get(f"{_LINK}/get", self.get, allow_head=False),
+            web.post(f"{_LINK}/ack", self.ack),
+            web.post(f"{_LINK}/send/{{type}}", self.send),
+            web.post(f"{_LINK}/send/{{type}}/{{audience}}", self.send),
+        ]
+
+    async def token(self, request: web.Request) -> web.Response:
+        """Issue a token, or answer an error of RFC 6749."""
+        simulator = self._simulator
+        if simulator.options.rac_latency_seconds:
+            await asyncio.sleep(simulator.options.rac_latency_seconds)
+        simulator.stats.count("token")
+        if simulator.options.rac_down:
+            simulator.stats.count("errors")
+            raise web.HTTPServiceUnavailable
+        form = {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
+        headers = {"Cache-Control": "no-store"}
+        try:
+            grant = simulator.rac.issue(form, simulator.clock(), simulator.options.token_seconds)
+        except TokenRefusedError as refused:
+            simulator.stats.count("refused")
+            body = {"error": refused.error, "error_description": refused.description}
+            return web.json_response(body, status=400, headers=headers)
+        return web.json_response(grant, headers=headers)
+
+    async def setup(self, request: web.Request) -> web.Response:
+        """Create the tenant's queue and subscribe the commands."""
+        session = await self._admit(request, "setup")
+        match await self._json(request, session):
+            case {"subscriptions": [*types]} if all(isinstance(name, str) for name in types):
+                self._simulator.broker.setup(session.tenant, types)
+                return self._answer(request, session)
+        raise self._refused(session, web.HTTPBadRequest(text="subscriptions must be a list of texts"))
+
+    async def get(self, request: web.Request) -> web.Response:
+        """Lease the next message or messages."""
+        session = await self._admit(request, "get")
+        simulator = self._simulator
+        options = simulator.options
+        queue = simulator.broker.queue(session.tenant)
+        leases = queue.lease(session, simulator.clock(), options.lease_seconds, options.get_batch)
+        if not leases:
+            simulator.stats.count("emptyGets", session.tenant)
+            status, body = _EMPTY[options.empty_form]
+            return self._answer(request, session, status, body)
+        simulator.stats.count("delivered", session.tenant, len(leases))
+        envelopes = [lease.message.envelope(lease.tag, options.names) for lease in leases]
+        return self._answer(
+            request, session, 200, json.dumps(envelopes if options.get_batch > 1 else envelopes[0]).encode()
+        )
+
+    async def ack(self, request: web.Request) -> web.Response:
+        """Settle one delivery of this session."""
+        session = await self._admit(request, "ack")
+        simulator = self._simulator
+        queue = simulator.broker.queue(session.tenant)
+        try:
+            match await self._json(request, session):
+                case {"deliveryTag": int(tag), "ack": True} if not isinstance(tag, bool):
+                    again = simulator.chance(simulator.options.duplicate_rate)
+                    if queue.ack(session, tag, simulator.clock(), offer_again=again):
+                        simulator.stats.count("duplicates", session.tenant)
+                case {"deliveryTag": int(tag), "ack": False} if not isinstance(tag, bool):
+                    simulator.stats.count("ack", session.tenant, -1)
+                    simulator.stats.count("nack", session.tenant)
+                    queue.nack(session, tag, simulator.clock())
+                case _:
+                    raise self._refused(session, web.HTTPBadRequest(text="deliveryTag and ack are required"))
+        except UnknownTagError as error:
+            raise self._refused(session, web.HTTPNotFound(text="unknown delivery tag")) from error
+        except GoneTagError as error:
+            raise self._refused(session, web.HTTPGone(text="settled or expired delivery tag")) from error
+        return self._answer(request, session)
+
+    async def send(self, request: web.Request) -> web.Response:
+        """Take a message from the tenant."""
+        session = await self._admit(request, "send")
+        kind = request.match_info["type"]
+        if kind in self._simulator.options.refuse_types:
+            raise self._refused(session, web.HTTPBadRequest(text="type refused"))
+        try:
+            content = (await request.read()).decode()
+        except UnicodeDecodeError as error:
+            raise self._refused(session, web.HTTPBadRequest(text="the body is not UTF-8")) from error
+        self._simulator.receive(session.tenant, kind, request.match_info.get("audience"), content)
+        return self._answer(request, session)
+
+    async def _admit(self, request: web.Request, call: str) -> Session:
+        """Let the call wait, fail or be refused; otherwise name its session, and through it its tenant."""
+        simulator = self._simulator
+        options = simulator.options
+        if options.latency_seconds:
+            await asyncio.sleep(options.latency_seconds)
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        tenant = simulator.rac.tenant_of(token, simulator.clock()) if scheme.lower() == "bearer" else None
+        simulator.stats.count(call, tenant)
+        if options.down or simulator.chance(options.error_rate):
+            simulator.stats.count("errors", tenant)
+            raise web.HTTPServiceUnavailable
+        if simulator.chance(options.throttle_rate):
+            simulator.stats.count("errors", tenant)
+            raise web.HTTPTooManyRequests(headers={"Retry-After": str(options.retry_after_seconds)})
+        if tenant is None:
+            simulator.stats.count("unauthorized")
+            raise web.HTTPUnauthorized(headers={"WWW-Authenticate": 'Bearer error="invalid_token"'})
+        return simulator.broker.session(tenant, _cookie(request))
+
+    async def _json(self, request: web.Request, session: Session) -> object:
+        try:
+            document: object = json.loads(await request.read())
+        except (ValueError, RecursionError) as error:
+            raise self._refused(session, web.HTTPBadRequest(text="the body is not JSON")) from error
+        return document
+
+    def _refused(self, session: Session, error: web.HTTPException) -> web.HTTPException:
+        self._simulator.stats.count("refused", session.tenant)
+        return error
+
+    def _answer(
+        self, request: web.Request, session: Session, status: int = 200, body: bytes | None = None
+    ) -> web.Response:
+        if self._simulator.chance(self._simulator.options.lost_answer_rate):
+            self._simulator.stats.count("errors", session.tenant)
+            raise web.HTTPServiceUnavailable
+        headers = {} if body is None else {"Content-Type": _JSON}
+        if _cookie(request) != session.id:
+            headers["Set-Cookie"] = f"{COOKIE}={session.id}; Path=/; HttpOnly"
+        return web.Response(body=body, status=status, headers=headers)
+
+
+def _cookie(request: web.Request) -> str | None:
+    """Read the session's cookie by hand: `request.cookies` costs more than the rest of a handler."""
+    for part in request.headers.get("Cookie", "").split(";"):
+        name, _, value = part.strip().partition("=")
+        if name == COOKIE:
+            return value
+    return None

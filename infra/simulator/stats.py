@@ -1,0 +1,46 @@
+"""Counts of what reached the simulator."""
+
+from collections import Counter
+from typing import Final
+
+CALLS: Final = ("token", "setup", "get", "ack", "nack", "send")
+EVENTS: Final = (
+    "emptyGets",
+    "delivered",
+    "errors",
+    "unauthorized",
+    "refused",
+    "lostBeforeSetup",
+    "lostUnsubscribed",
+    "duplicates",
+    "unmatchedAnswers",
+)
+
+
+class Stats:
+    """One counter for all, one for each tenant that could be told.
+
+    Calls count when they arrive, whatever the answer; one to ack that failed before its body was read counts as ack.
+    `errors` are the answers 429 and 503, `refused` the other 4xx but 401, which is `unauthorized`.
+    """
+
+    def __init__(self) -> None:
+        self.total: Counter[str] = Counter()
+        self.by_tenant: dict[str, Counter[str]] = {}
+
+    def count(self, name: str, tenant: str | None = None, times: int = 1) -> None:
+        """Count one thing, for its tenant too if that is known."""
+        self.total[name] += times
+        if tenant is not None:
+            counts = self.by_tenant.get(tenant)
+            if counts is None:
+                counts = self.by_tenant[tenant] = Counter()
+            counts[name] += times
+
+    def view(self) -> dict[str, object]:
+        """Render all counts, zeros too."""
+        return {**_full(self.total), "tenants": {name: _full(counts) for name, counts in self.by_tenant.items()}}
+
+
+def _full(counts: Counter[str]) -> dict[str, int]:
+    return {name: counts[name] for name in (*CALLS, *EVENTS)}

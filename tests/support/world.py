@@ -1,0 +1,275 @@
+"""The whole relay on in-memory adapters, with a clock that stands still until it is moved."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any, TypeVar
+
+from smartlink.adapters.in_memory import (
+    InMemoryBroker,
+    InMemoryConfig,
+    InMemoryContents,
+    InMemoryMessages,
+    InMemoryPublisher,
+    InMemorySecrets,
+)
+from smartlink.consumer import Consumer, Context, Returned, consumer
+from smartlink.domain.message import Ended, LogLine, Message, Stored
+from smartlink.ports import Envelope, Ran, Run
+from smartlink.services.config import Config
+from smartlink.services.consume import Consume, Timeouts
+from smartlink.services.dispatch import decode_dispatch
+from smartlink.services.poll import Poll, PollReport
+from smartlink.services.publish import Publish, Published, PublishRequest
+from smartlink.services.relay import Outside, make_poll
+from smartlink.services.shard import decode_shard
+from smartlink.services.tenants import Tenants
+from smartlink.settings import Settings, load_settings
+
+_Work = TypeVar("_Work")
+
+START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+COMMAND, OTHER, SECRET_ONE = "ProbeCommand", "OtherCommand", "PersonalCommand"
+
+
+def catalog(**changes: dict[str, object]) -> str:
+    """A catalogue with three commands; `changes` are merged into a command's entry."""
+    commands: dict[str, dict[str, object]] = {
+        name: {
+            "module": f"consumers.{name.lower()}",
+            "topic": f"topic-{name.lower()}",
+            "timeoutSeconds": 60,
+            "personal": name == SECRET_ONE,
+        }
+        for name in (COMMAND, OTHER, SECRET_ONE)
+    }
+    for name, change in changes.items():
+        commands[name] |= change
+    functions = {name: {"timeoutSeconds": 60} for name in ("poll", "publish")}
+    functions["poll_shard"] = {"timeoutSeconds": 60, "topic": "topic-shards"}  # type: ignore[dict-item]
+    functions["consume"] = {"timeoutSeconds": 540}
+    return json.dumps({"functions": functions, "commands": commands})
+
+
+def config_file(attempts: int = 5, factor: float = 1, interval: float = 3) -> bytes:
+    info = {
+        "QtdeTentativasExec": attempts,
+        "FatorTempoExecucao": factor,
+        "MinutesInterval": interval,
+    }
+    return json.dumps({"TotvsAppGlobalConfig": {"IntegrationSmartLinkInfo": info}}).encode()
+
+
+def secret(environment: str = "development", **more: object) -> bytes:
+    payload = {"clientId": "id", "clientSecret": "s3cret", "environment": environment, **more}
+    return json.dumps(payload).encode()
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = START
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def forward(self, **span: float) -> datetime:
+        self.now += timedelta(**span)
+        return self.now
+
+
+class InlineTurns:
+    """Turns one after the other; `budget` of them until the deadline is taken to have come."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.budget: int | None = None
+
+    def __call__(
+        self,
+        work: Sequence[_Work],
+        perform: Callable[[_Work, Callable[[_Work], None]], None],
+        deadline: datetime,
+    ) -> list[_Work]:
+        waiting = list(work)
+        done = 0
+        while waiting and self.clock() < deadline and done != self.budget:
+            perform(waiting.pop(0), waiting.append)
+            done += 1
+        return waiting
+
+
+class InlineRunner:
+    """Messages one after the other; each is handed over before the next one runs."""
+
+    def __init__(self) -> None:
+        self.overdue: Callable[[Stored], bool] = lambda _: False
+
+    def run(
+        self,
+        stored: Sequence[Stored],
+        execute: Run,
+        timeout: timedelta,  # noqa: ARG002
+    ) -> Iterator[list[Ran]]:
+        for item in stored:
+            ran = Ran(item, execute(item))
+            if self.overdue(item):
+                yield [Ran(item, ran.finished, overdue=True)]
+                return
+            yield [ran]
+
+
+class ProcessEndedError(Exception):
+    """Stands for the end of a process."""
+
+
+def end_process() -> None:
+    raise ProcessEndedError
+
+
+@dataclass(slots=True)
+class World:
+    """One deployment. Nothing happens in it but what a test lets happen."""
+
+    tenants: Sequence[str] = ("acme",)
+    variables: dict[str, str] = field(default_factory=dict)
+    catalog_json: str = field(default_factory=catalog)
+    clock: Clock = field(default_factory=Clock)
+    store: InMemoryMessages = field(default_factory=InMemoryMessages)
+    contents: InMemoryContents = field(default_factory=InMemoryContents)
+    broker: InMemoryBroker = field(default_factory=InMemoryBroker)
+    publisher: InMemoryPublisher = field(default_factory=InMemoryPublisher)
+    secrets: InMemorySecrets = field(default_factory=InMemorySecrets)
+    config: InMemoryConfig = field(default_factory=lambda: InMemoryConfig(config_file()))
+    runner: InlineRunner = field(default_factory=InlineRunner)
+    turns: InlineTurns = field(init=False)
+    settings: Settings = field(init=False)
+    poll: Poll = field(init=False)
+    ran: list[tuple[str, str]] = field(default_factory=list)
+    """(tenant, message id) of every run of a consumer."""
+    behave: Callable[[str, Context], Returned] = field(default=lambda content, context: None)  # noqa: ARG005
+    _ids: Iterator[int] = field(default_factory=lambda: count(1))
+
+    def __post_init__(self) -> None:
+        for tenant in self.tenants:
+            self.secrets.put(tenant, secret())
+            self.secrets.put_erp(tenant, b"{}")
+        self.turns = InlineTurns(self.clock)
+        self.cold_start()
+
+    def cold_start(self) -> None:
+        """New processes: whatever they kept in memory is gone."""
+        self.settings = load_settings(
+            {
+                "GOOGLE_CLOUD_PROJECT": "test",
+                "SMARTLINK_ENVIRONMENT": "development",
+                "SMARTLINK_CONFIG_URI": "gs://config/totvsAppConfig_v2.json",
+                "SMARTLINK_CATALOG": self.catalog_json,
+                **self.variables,
+            }
+        )
+        outside = Outside(
+            messages=self.store,
+            logs=self.store,
+            states=self.store,
+            ticks=self.store,
+            contents=self.contents,
+            broker=self.broker,
+            publisher=self.publisher,
+            turns=self.turns,
+            clock=self.clock,
+            new_id=self.new_id,
+        )
+        config = Config(self.config, self.store)
+        self.poll = make_poll(self.settings, outside, self._tenants(), config)
+
+    def _tenants(self) -> Tenants:
+        return Tenants(
+            self.secrets,
+            "development",
+            self.clock,
+            timedelta(seconds=self.settings.tenants_refresh_seconds),
+            timedelta(seconds=self.settings.payload_refresh_seconds),
+        )
+
+    def new_id(self) -> str:
+        return f"{next(self._ids):032x}"
+
+    # What happens.
+
+    def tick(self, **later: float) -> PollReport:
+        """A poll, after the clock moved that far."""
+        self.clock.forward(**later)
+        return self.poll.tick()
+
+    def deliver(self) -> int:
+        """Delivers everything that waits in Pub/Sub once; how many deliveries that were."""
+        taken = self.publisher.take()
+        for topic, envelope in taken:
+            self.delivery(topic, envelope)
+        return len(taken)
+
+    def delivery(self, topic: str, envelope: Envelope) -> Any:  # noqa: ANN401
+        """One delivery to the function that the topic pushes to."""
+        if topic == "topic-shards":
+            return self.poll.shard(decode_shard(envelope.data))
+        dispatch = decode_dispatch(envelope.data)
+        return self.consume(dispatch.command)(dispatch)
+
+    def minute(self) -> PollReport:
+        """A poll, a minute after the last one, and all that it dispatched."""
+        report = self.tick(minutes=1)
+        while self.deliver():
+            pass
+        return report
+
+    def consume(self, command: str = COMMAND) -> Consume:
+        entry = self.settings.catalog.commands[command]
+        return Consume(
+            command=command,
+            consumer=self._consumer(command),
+            messages=self.store,
+            contents=self.contents,
+            erp=self.secrets,
+            runner=self.runner,
+            timeouts=Timeouts(
+                message=timedelta(seconds=entry.timeout),
+                call=timedelta(seconds=540),
+                lease=timedelta(seconds=570),
+                settle=timedelta(seconds=5),
+            ),
+            retention=self.poll.retention,
+            clock=self.clock,
+            new_id=self.new_id,
+            end_process=end_process,
+        )
+
+    def _consumer(self, command: str) -> Consumer:
+        @consumer(command)
+        def run(content: str, context: Context) -> Returned:
+            self.ran.append((context.tenant, context.message_id))
+            return self.behave(content, context)
+
+        return run
+
+    def publish(self, **request: object) -> Published:
+        publish = Publish(self._tenants(), self.store, self.contents, self.clock, self.new_id)
+        return publish(PublishRequest.model_validate({"tenant": "acme", "type": "T"} | request))
+
+    # What can be seen.
+
+    def live(self, tenant: str = "acme") -> dict[str, Message]:
+        """The live messages by id."""
+        return {it.message.id: it.message for it in self.store.live(tenant).values()}
+
+    def ended(self, tenant: str = "acme") -> dict[str, Ended]:
+        """The history by message id."""
+        return {it.message.id: it for it in self.store.ended(tenant).values()}
+
+    def logs(self, tenant: str = "acme") -> list[LogLine]:
+        return self.store.logs(tenant)
+
+    def replies_to(self, tenant: str = "acme") -> list[str]:
+        """The contents that the tenant sent."""
+        return [sent.content.decode() for sent in self.broker.sent_by(tenant)]
