@@ -1,0 +1,252 @@
+"""Firestore: messages, history, logs, tenants' states, ticks, the last good configuration."""
+
+import logging
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+from google.cloud.firestore_v1 import types
+
+from smartlink.adapters import documents as rm
+from smartlink.adapters.documents import Tick
+from smartlink.adapters.firestore_calls import (
+    FirestoreCalls,
+    Found,
+    change,
+    create,
+    delete,
+    fenced,
+    put,
+)
+from smartlink.adapters.firestore_values import Raw, put_time
+from smartlink.domain.identity import Direction
+from smartlink.domain.message import Ended, LogLine, Message, Stored, Version
+from smartlink.domain.settlement import Settlement
+from smartlink.domain.tenant import TenantState
+from smartlink.ports import (
+    ConfigFile,
+    Conflict,
+    LastGoodConfig,
+    LogSink,
+    Messages,
+    NewId,
+    TenantStates,
+    Ticks,
+    Unavailable,
+)
+
+T = TypeVar("T")
+_log = logging.getLogger("smartlink")
+_RACES = 5
+_REQUEST_TIME = types.DocumentTransform.FieldTransform.ServerValue.REQUEST_TIME
+
+
+@dataclass(frozen=True, slots=True)
+class QueryShape:
+    """What decides which index a query needs: production refuses a query that has none."""
+
+    collection: str
+    equal: tuple[str, ...]
+    range: str  # a field, ascending: the query is bounded and ordered by it
+
+
+DUE = QueryShape(rm.LIVE, (), "DataTentativaExec")
+DUE_BY_DIRECTION = QueryShape(rm.LIVE, ("Direcao",), "DataTentativaExec")
+QUERIES = (DUE, DUE_BY_DIRECTION)
+"""Every query there is; a test compares them with `infra/firestore.json`."""
+
+
+def up_to(shape: QueryShape, values: Sequence[str], latest: datetime, limit: int) -> Raw:
+    """Build a query of this shape: where its range is at most `latest`, the lowest first."""
+    query = types.StructuredQuery.pb()()
+    query.from_.add(collection_id=shape.collection)
+    filters = query.where.composite_filter
+    filters.op = types.StructuredQuery.CompositeFilter.Operator.AND
+    for name, value in zip(shape.equal, values, strict=True):
+        equality = filters.filters.add().field_filter
+        equality.field.field_path = name
+        equality.op = types.StructuredQuery.FieldFilter.Operator.EQUAL
+        equality.value.string_value = value
+    bound = filters.filters.add().field_filter
+    bound.field.field_path = shape.range
+    bound.op = types.StructuredQuery.FieldFilter.Operator.LESS_THAN_OR_EQUAL
+    put_time(bound.value, latest)
+    order = query.order_by.add()
+    order.field.field_path = shape.range
+    order.direction = types.StructuredQuery.Direction.ASCENDING
+    query.limit.value = limit
+    return query
+
+
+class Firestore:
+    """All that the relay keeps. `create`, `swap` and `commit` may meet their own first try.
+
+    If the answer to it was lost, `create` and `swap` answer None for what they did write, and
+    `commit` raises Conflict though it was applied: services read before they believe either.
+    """
+
+    def __init__(self, calls: FirestoreCalls, new_id: NewId = lambda: uuid.uuid4().hex) -> None:
+        """Work over these calls; `new_id` names log lines."""
+        self._calls = calls
+        self._new_id = new_id
+
+    def _name(self, *path: str) -> str:
+        return "/".join((self._calls.root, *path))
+
+    def _in(self, tenant: str, collection: str, document: str) -> str:
+        return self._name(rm.TENANTS, tenant, collection, document)
+
+    # Messages
+
+    def create(self, tenant: str, messages: Sequence[Message]) -> list[Version | None]:
+        """See Messages. Unavailable or Refused: some may have been created all the same."""
+        writes = [self._creation(tenant, message) for message in messages]
+        return self._calls.write_each(f"create messages of {tenant}", writes)
+
+    def _creation(self, tenant: str, message: Message) -> Raw:
+        name = self._in(tenant, rm.LIVE, message.document)
+        return create(name, rm.put_live, message)
+
+    def swap(self, tenant: str, changes: Sequence[Stored]) -> list[Version | None]:
+        """See Messages. Unavailable or Refused: some may have been swapped all the same."""
+        writes = [self._change(tenant, item.message, item.version) for item in changes]
+        return self._calls.write_each(f"swap messages of {tenant}", writes)
+
+    def _change(self, tenant: str, message: Message, version: Version) -> Raw:
+        name = self._in(tenant, rm.LIVE, message.document)
+        return change(name, rm.put_state, message, rm.STATE_FIELDS, version)
+
+    def commit(self, tenant: str, settlements: Sequence[Settlement]) -> None:
+        """See Messages. The caller bounds the size, by `Settlement.weight`."""
+        writes = [write for item in settlements for write in self._settling(tenant, item)]
+        if writes:
+            self._calls.commit(f"settle messages of {tenant}", writes)
+
+    def _settling(self, tenant: str, settlement: Settlement) -> Iterator[Raw]:
+        live, fence, ended = settlement.live, settlement.fence, settlement.history
+        if live is not None:
+            yield self._change(tenant, live, fence) if fence else self._creation(tenant, live)
+        elif fence is not None:
+            yield delete(self._in(tenant, rm.LIVE, settlement.document), fence)
+        if ended is not None:
+            name = self._in(tenant, rm.HISTORY, settlement.document)
+            yield create(name, rm.put_history, ended)
+        for message in settlement.created:
+            yield self._creation(tenant, message)
+        yield from self._lines(tenant, settlement.logs)
+
+    def _lines(self, tenant: str, lines: Iterable[LogLine]) -> Iterator[Raw]:
+        for line in lines:
+            identity = self._new_id()
+            name = self._in(tenant, rm.LOGS, identity)
+            yield create(name, rm.put_log, (identity, line))
+
+    def read(self, tenant: str, documents: Sequence[str]) -> dict[str, Stored]:
+        """See Messages."""
+        names = [self._in(tenant, rm.LIVE, document) for document in documents]
+        found = self._calls.get(f"read messages of {tenant}", names)
+        return {stored.message.document: stored for stored in _parsed(found, _stored)}
+
+    def history(self, tenant: str, documents: Sequence[str]) -> dict[str, Ended]:
+        """See Messages."""
+        names = [self._in(tenant, rm.HISTORY, document) for document in documents]
+        found = self._calls.get(f"read the history of {tenant}", names)
+        return {ended.message.document: ended for ended in _parsed(found, _ended)}
+
+    def due(
+        self, tenant: str, now: datetime, limit: int, direction: Direction | None = None
+    ) -> list[Stored]:
+        """See Messages."""
+        shape, values = (DUE_BY_DIRECTION, [direction]) if direction else (DUE, [])
+        query = up_to(shape, values, now, limit)
+        parent = self._name(rm.TENANTS, tenant)
+        found = self._calls.query(f"find due messages of {tenant}", parent, query)
+        return list(_parsed(found, _stored))
+
+    def log(self, tenant: str, lines: Sequence[LogLine]) -> None:
+        """See LogSink."""
+        self._calls.write_each(f"log for {tenant}", list(self._lines(tenant, lines)))
+
+    # Tenants
+
+    def states(self, tenants: Sequence[str]) -> dict[str, TenantState]:
+        """See TenantStates."""
+        names = [self._name(rm.TENANTS, tenant) for tenant in tenants]
+        found = self._calls.get("read the states of tenants", names)
+        known = dict(_parsed(found, lambda item: (item.id, rm.get_tenant(item.fields))))
+        return {tenant: known.get(tenant, TenantState()) for tenant in tenants}
+
+    def save_state(self, tenant: str, state: TenantState) -> None:
+        """See TenantStates."""
+        write = put(self._name(rm.TENANTS, tenant), rm.put_tenant, state)
+        self._calls.commit(f"save the state of {tenant}", [write])
+
+    def known_tenants(self) -> list[str]:
+        """See TenantStates."""
+        return sorted(self._calls.ids("list the known tenants", rm.TENANTS))
+
+    # The relay itself
+
+    def advance(self, shard: int, tick: datetime, sequence: int) -> bool:
+        """See Ticks. Unavailable: it may have advanced, so let the next tick go on."""
+        name = self._name(rm.RELAY, f"shard-{shard}")
+        mine = Tick(tick, sequence, self._new_id())
+        for _ in range(_RACES):
+            found = next(self._calls.get(f"read the tick of shard {shard}", [name]), None)
+            last = None if found is None else rm.get_tick(found.fields)
+            if last is not None and last >= mine:
+                return last.caller == mine.caller
+            write = put(name, rm.put_tick, mine)
+            if found is None:
+                write.current_document.exists = False
+            else:
+                fenced(write, found.version)
+            try:
+                self._calls.commit(f"advance shard {shard}", [write])
+            except Conflict:
+                continue  # another call advanced, or a lost answer's own try did: read again
+            return True
+        message = f"advance shard {shard}: other calls came first {_RACES} times"
+        raise Unavailable(message)
+
+    def load(self) -> ConfigFile | None:
+        """See LastGoodConfig."""
+        found = self._calls.get("read the last good configuration", [self._config])
+        return next((rm.get_config(item.fields) for item in found), None)
+
+    def save(self, file: ConfigFile) -> None:
+        """See LastGoodConfig."""
+        write = put(self._config, rm.put_config, file)
+        saved = write.update_transforms.add(field_path=rm.SAVED)
+        saved.set_to_server_value = _REQUEST_TIME
+        self._calls.commit("save the last good configuration", [write])
+
+    @property
+    def _config(self) -> str:
+        return self._name(rm.RELAY, "config")
+
+
+def _stored(found: Found) -> Stored:
+    return Stored(rm.get_live(found.id, found.fields), found.version)
+
+
+def _ended(found: Found) -> Ended:
+    return rm.get_history(found.id, found.fields)
+
+
+def _parsed(found: Iterable[Found], parse: Callable[[Found], T]) -> Iterator[T]:
+    """Skip, with an error in the log, what somebody broke by hand: it must not stop the others."""
+    for item in found:
+        try:
+            yield parse(item)
+        except ValueError as error:
+            _log.error("The document %s cannot be read: %s", item.id, error)
+
+
+_messages: type[Messages] = Firestore
+_log_sink: type[LogSink] = Firestore
+_states: type[TenantStates] = Firestore
+_ticks: type[Ticks] = Firestore
+_last_good: type[LastGoodConfig] = Firestore

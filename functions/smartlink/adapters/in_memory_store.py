@@ -1,0 +1,275 @@
+"""Firestore's twin."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from itertools import count
+from threading import Lock
+
+from smartlink.adapters.in_memory_faults import Faults
+from smartlink.domain.identity import Direction
+from smartlink.domain.message import Ended, Ending, LogLine, Message, State, Stored, Version
+from smartlink.domain.settlement import Settlement
+from smartlink.domain.tenant import TenantState
+from smartlink.ports import (
+    ConfigFile,
+    Conflict,
+    LastGoodConfig,
+    LogSink,
+    Messages,
+    TenantStates,
+    Ticks,
+)
+
+_Key = tuple[str, str]  # tenant, document
+
+
+def _with_state_of(old: Message, new: Message) -> Message:
+    """Take over what a swap writes; the rest, the content above all, stays as created."""
+    return replace(
+        old,
+        state=new.state,
+        due=new.due,
+        attempt=new.attempt,
+        attempts=new.attempts,
+        dispatches=new.dispatches,
+        alone=new.alone,
+        claim=new.claim,
+        error=new.error,
+        dead_reason=new.dead_reason,
+    )
+
+
+def _as_history(ended: Ended) -> Ended:
+    message = ended.message
+    kept = replace(
+        message,
+        state=State.RUNNING if ended.ending is Ending.DONE else State.DEAD,
+        due=None,
+        dispatches=0,
+        alone=False,
+        content=replace(message.content, text=None, object=None)
+        if message.personal
+        else message.content,
+    )
+    return replace(ended, message=kept)
+
+
+def _visible(line: LogLine) -> LogLine:
+    def text(value: str) -> str:
+        return value.encode("utf-8", "backslashreplace").decode()
+
+    debug = text(line.debug) if line.debug is not None else None
+    return replace(line, text=text(line.text), debug=debug)
+
+
+class InMemoryMessages:
+    """Firestore's twin. `operations` counts reads, writes and deletes as Firestore bills them."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self.faults = Faults()
+        self.operations: Counter[str] = Counter()
+        self._lock = Lock()
+        self._versions = count(1)
+        self._live: dict[_Key, Stored] = {}
+        self._history: dict[_Key, Ended] = {}
+        self._logs: defaultdict[str, list[LogLine]] = defaultdict(list)
+        self._states: dict[str, TenantState] = {}
+        self._ticks: dict[int, tuple[datetime, int]] = {}
+        self._config: ConfigFile | None = None
+
+    def create(self, tenant: str, messages: Sequence[Message]) -> list[Version | None]:
+        """See Messages."""
+        self.faults.before("create", tenant)
+        with self._lock:
+            versions = [self._create(tenant, message) for message in messages]
+        self.faults.after("create", tenant)
+        return versions
+
+    def _create(self, tenant: str, message: Message) -> Version | None:
+        self.operations["write"] += 1
+        key = (tenant, message.document)
+        return None if key in self._live else self._write(key, message)
+
+    def _write(self, key: _Key, message: Message) -> Version:
+        version = Version(str(next(self._versions)))
+        self._live[key] = Stored(message, version)
+        return version
+
+    def _holds(self, key: _Key, fence: Version | None) -> bool:
+        found = self._live.get(key)
+        return found is not None and found.version == fence
+
+    def swap(self, tenant: str, changes: Sequence[Stored]) -> list[Version | None]:
+        """See Messages."""
+        self.faults.before("swap", tenant)
+        with self._lock:
+            versions = [self._swap(tenant, change.message, change.version) for change in changes]
+        self.faults.after("swap", tenant)
+        return versions
+
+    def _swap(self, tenant: str, message: Message, fence: Version) -> Version | None:
+        self.operations["write"] += 1
+        key = (tenant, message.document)
+        if not self._holds(key, fence):
+            return None
+        old = self._live[key].message
+        new = _with_state_of(old, message)
+        return fence if new == old else self._write(key, new)  # as Firestore: nothing was written
+
+    def commit(self, tenant: str, settlements: Sequence[Settlement]) -> None:
+        """See Messages."""
+        self.faults.before("commit", tenant)
+        with self._lock:
+            self._check(tenant, settlements)
+            for settlement in settlements:
+                self._apply(tenant, settlement)
+        self.faults.after("commit", tenant)
+
+    def _check(self, tenant: str, settlements: Sequence[Settlement]) -> None:
+        for settlement in settlements:
+            key = (tenant, settlement.document)
+            fenced = settlement.fence is not None
+            created = [(tenant, message.document) for message in settlement.created]
+            if not fenced and settlement.live is not None:
+                created.append(key)
+            if (
+                (fenced and not self._holds(key, settlement.fence))
+                or (settlement.history is not None and key in self._history)
+                or any(new in self._live for new in created)
+            ):
+                message = f"a commit for tenant {tenant} found a document changed or already there"
+                raise Conflict(message)
+
+    def _apply(self, tenant: str, settlement: Settlement) -> None:
+        key = (tenant, settlement.document)
+        if settlement.live is not None and settlement.fence is not None:
+            self._swap(tenant, settlement.live, settlement.fence)
+        elif settlement.live is not None:
+            self._create(tenant, settlement.live)
+        elif settlement.fence is not None:
+            self.operations["delete"] += 1
+            del self._live[key]
+        if settlement.history is not None:
+            self.operations["write"] += 1
+            self._history[key] = _as_history(settlement.history)
+        for message in settlement.created:
+            self._create(tenant, message)
+        self._log(tenant, settlement.logs)
+
+    def _log(self, tenant: str, lines: Sequence[LogLine]) -> None:
+        self.operations["write"] += len(lines)
+        self._logs[tenant] += map(_visible, lines)
+
+    def read(self, tenant: str, documents: Sequence[str]) -> dict[str, Stored]:
+        """See Messages."""
+        self.faults.before("read", tenant)
+        with self._lock:
+            self.operations["read"] += len(documents)
+            found = {document: self._live.get((tenant, document)) for document in documents}
+        return {document: stored for document, stored in found.items() if stored}
+
+    def history(self, tenant: str, documents: Sequence[str]) -> dict[str, Ended]:
+        """See Messages."""
+        self.faults.before("history", tenant)
+        with self._lock:
+            self.operations["read"] += len(documents)
+            found = {document: self._history.get((tenant, document)) for document in documents}
+        return {document: ended for document, ended in found.items() if ended}
+
+    def due(
+        self, tenant: str, now: datetime, limit: int, direction: Direction | None = None
+    ) -> list[Stored]:
+        """See Messages."""
+        self.faults.before("due", tenant)
+        with self._lock:
+            found = [
+                (stored.message.due, document, stored)
+                for (owner, document), stored in self._live.items()
+                if owner == tenant
+                and stored.message.due is not None
+                and stored.message.due <= now
+                and direction in {None, stored.message.direction}
+            ]
+            page = [stored for _, _, stored in sorted(found, key=lambda item: item[:2])[:limit]]
+            self.operations["read"] += max(len(page), 1)
+        return page
+
+    def log(self, tenant: str, lines: Sequence[LogLine]) -> None:
+        """See LogSink."""
+        self.faults.before("log", tenant)
+        with self._lock:
+            self._log(tenant, lines)
+
+    def states(self, tenants: Sequence[str]) -> dict[str, TenantState]:
+        """See TenantStates."""
+        self.faults.before("states", " ".join(tenants))
+        with self._lock:
+            self.operations["read"] += len(tenants)
+            return {tenant: self._states.get(tenant, TenantState()) for tenant in tenants}
+
+    def save_state(self, tenant: str, state: TenantState) -> None:
+        """See TenantStates."""
+        self.faults.before("save_state", tenant)
+        with self._lock:
+            self.operations["write"] += 1
+            self._states[tenant] = replace(state, known=True)
+
+    def known_tenants(self) -> list[str]:
+        """See TenantStates."""
+        self.faults.before("known_tenants", "")
+        with self._lock:
+            self.operations["read"] += max(len(self._states), 1)
+            return sorted(self._states)
+
+    def advance(self, shard: int, tick: datetime, sequence: int) -> bool:
+        """See Ticks."""
+        self.faults.before("advance", str(shard))
+        with self._lock:
+            self.operations["read"] += 1
+            last = self._ticks.get(shard)
+            if last is not None and last >= (tick, sequence):
+                return False
+            self.operations["write"] += 1
+            self._ticks[shard] = (tick, sequence)
+            return True
+
+    def load(self) -> ConfigFile | None:
+        """See LastGoodConfig."""
+        self.faults.before("load", "")
+        with self._lock:
+            self.operations["read"] += 1
+            return self._config
+
+    def save(self, file: ConfigFile) -> None:
+        """See LastGoodConfig."""
+        self.faults.before("save", "")
+        with self._lock:
+            self.operations["write"] += 1
+            self._config = file
+
+    # What tests look at.
+
+    def live(self, tenant: str) -> dict[str, Stored]:
+        """Answer every live message, by its document's id."""
+        with self._lock:
+            return {key[1]: stored for key, stored in self._live.items() if key[0] == tenant}
+
+    def ended(self, tenant: str) -> dict[str, Ended]:
+        """Answer the whole history, by document id."""
+        with self._lock:
+            return {key[1]: ended for key, ended in self._history.items() if key[0] == tenant}
+
+    def logs(self, tenant: str) -> list[LogLine]:
+        """Answer every log line, in the order written."""
+        with self._lock:
+            return list(self._logs[tenant])
+
+
+_messages: type[Messages] = InMemoryMessages
+_log_sink: type[LogSink] = InMemoryMessages
+_states: type[TenantStates] = InMemoryMessages
+_ticks: type[Ticks] = InMemoryMessages
+_last_good: type[LastGoodConfig] = InMemoryMessages

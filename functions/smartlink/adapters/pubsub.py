@@ -1,0 +1,54 @@
+"""Pub/Sub: many messages in one request, without the threads and queues of its usual client."""
+
+from collections.abc import Sequence
+
+import grpc
+from google.pubsub_v1 import PublisherClient, PublishRequest, PubsubMessage
+from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
+
+from smartlink.adapters.google import PATIENCE, Patience, Tries, batches, call
+from smartlink.ports import Envelope, Publisher
+
+_MESSAGES = 1_000  # in a request: Pub/Sub's limit
+_BYTES = 9_000_000  # of 10 MB
+_OVERHEAD = 32  # bytes that a message takes beside its data and attributes
+
+
+class PubSubPublisher:
+    """One client, safe for threads. A try whose answer was lost may publish a message twice."""
+
+    def __init__(self, project: str, *, emulator: str = "", patience: Patience = PATIENCE) -> None:
+        self._project = project
+        self._client = _client(emulator)
+        self._patience = patience
+
+    def publish(self, topic: str, envelopes: Sequence[Envelope]) -> None:
+        """Unavailable: some may have been published all the same."""
+        name = f"projects/{self._project}/topics/{topic}"
+        for batch in batches(envelopes, _size, most=_MESSAGES, most_bytes=_BYTES):
+            messages = [
+                PubsubMessage(data=envelope.data, attributes=dict(envelope.attributes))
+                for envelope in batch
+            ]
+            self._publish(topic, PublishRequest(topic=name, messages=messages))
+
+    def _publish(self, topic: str, request: PublishRequest) -> None:
+        def once(timeout: float) -> None:
+            self._client.publish(request=request, retry=None, timeout=timeout)
+
+        call(f"publish to {topic}", once, Tries(self._patience))
+
+
+def _size(envelope: Envelope) -> int:
+    names = sum(len(name) + len(value) for name, value in envelope.attributes.items())
+    return len(envelope.data) + 4 * names + _OVERHEAD * (1 + len(envelope.attributes))
+
+
+def _client(emulator: str) -> PublisherClient:
+    if not emulator:
+        return PublisherClient()
+    channel = grpc.insecure_channel(emulator, options=[("grpc.max_send_message_length", -1)])
+    return PublisherClient(transport=PublisherGrpcTransport(channel=channel))
+
+
+_: type[Publisher] = PubSubPublisher

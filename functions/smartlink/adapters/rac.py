@@ -1,0 +1,208 @@
+"""RAC: OAuth 2.0 client credentials.
+
+One thing is assumed that no public source states: errors are those of RFC 6749, section 5.2.
+"""
+
+import json
+from base64 import urlsafe_b64decode
+from collections import OrderedDict
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from threading import Lock
+from typing import Annotated
+from urllib.parse import urlencode
+
+from pydantic import BaseModel, Field, StringConstraints, ValidationError
+
+from smartlink.adapters.http import Answer, Call, Http, HttpSession, SessionPool, split_url
+from smartlink.domain.tenant import Tenant
+from smartlink.ports import Clock, CredentialsRefused, PortError, Refused, Tokens
+
+_SCOPE = "authorization_api"
+_TENANT_CLAIM = "http://www.tnf.com/identity/claims/tenantId"
+_MARGIN = timedelta(seconds=90)
+_DEFAULT_LIFE, _LONGEST_LIFE = 300.0, 86_400.0  # seconds
+_ANSWERED = (HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED)
+_CREDENTIAL_ERRORS = frozenset({"invalid_client", "unauthorized_client", "invalid_grant"})
+_OTHER_ERRORS = frozenset({"invalid_request", "unsupported_grant_type", "invalid_scope"})
+_HEADERS = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
+_JWT_PARTS = 3
+_KEPT = 4_096  # tenants
+_IDLE = 16  # sessions
+
+_Token = Annotated[
+    str, StringConstraints(pattern=r"^[\x21-\x7e]+$", min_length=1, max_length=16_384)
+]
+
+
+class _Granted(BaseModel):
+    access_token: Annotated[_Token, Field(repr=False)]
+    expires_in: Annotated[float | None, Field(allow_inf_nan=False)] = None
+
+    @property
+    def life(self) -> timedelta:
+        """How long the token holds."""
+        seconds = _DEFAULT_LIFE if self.expires_in is None else self.expires_in
+        return timedelta(seconds=min(max(seconds, 1.0), _LONGEST_LIFE))
+
+
+class _Denied(BaseModel):
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    token: str = field(repr=False)
+    until: datetime
+
+
+class RacTokens:
+    """Tokens, each kept until 90 s before it ends, or for half its life if that is less.
+
+    Callers that want the same tenant's token at once share one fetch, and its failure.
+    """
+
+    def __init__(self, http: Http, url: str, clock: Clock) -> None:
+        origin, self._path = split_url(url)
+        self._clock = clock
+        # Without cookies: the sessions serve all tenants.
+        self._sessions = SessionPool(lambda: HttpSession(http, origin, cookies=False), _IDLE)
+        self._kept: OrderedDict[tuple[str, str], _Kept] = OrderedDict()
+        self._fetches: dict[tuple[str, str], Future[str]] = {}
+        self._lock = Lock()
+
+    def token(self, tenant: Tenant, refused: str | None = None) -> str:
+        """A bearer token; never the one that the broker has just refused."""
+        key = (tenant.name, tenant.credentials.client_id)
+        with self._lock:
+            kept = self._kept.get(key)
+            if kept is not None:
+                if kept.token != refused and self._clock() < kept.until:
+                    return kept.token
+                del self._kept[key]
+            fetch = self._fetches.get(key)
+            mine = fetch is None
+            if fetch is None:
+                fetch = self._fetches[key] = Future()
+        if mine:
+            self._run(key, tenant, fetch)
+        token = fetch.result()
+        if token == refused:
+            self._drop(key, token)
+            message = f"RAC gave tenant {tenant.name} again the token that the broker refuses"
+            raise Refused(message)
+        return token
+
+    def close(self) -> None:
+        """Closes the idle connections."""
+        self._sessions.close()
+
+    def _run(self, key: tuple[str, str], tenant: Tenant, fetch: Future[str]) -> None:
+        asked = self._clock()
+        granted: _Granted | None = None
+        failure: PortError | None = None
+        try:
+            granted = self._fetch(tenant)
+        except PortError as error:
+            failure = error
+        finally:
+            with self._lock:
+                del self._fetches[key]
+                if granted is not None:
+                    self._keep(key, granted, asked)
+                    fetch.set_result(granted.access_token)
+                elif failure is not None:
+                    fetch.set_exception(failure)
+                else:
+                    fetch.cancel()  # a surprise here must not leave the others waiting
+
+    def _keep(self, key: tuple[str, str], granted: _Granted, asked: datetime) -> None:
+        until = asked + granted.life - min(_MARGIN, granted.life / 2)
+        self._kept[key] = _Kept(granted.access_token, until)
+        if len(self._kept) > _KEPT:
+            self._kept.popitem(last=False)
+
+    def _drop(self, key: tuple[str, str], token: str) -> None:
+        with self._lock:
+            kept = self._kept.get(key)
+            if kept is not None and kept.token == token:
+                del self._kept[key]
+
+    def _fetch(self, tenant: Tenant) -> _Granted:
+        credentials = tenant.credentials
+        form = {
+            "client_id": credentials.client_id,
+            "client_secret": credentials.client_secret.get_secret_value(),
+            "grant_type": "client_credentials",
+            "scope": _SCOPE,
+        }
+        with self._sessions.lease("") as session:
+            answer = session.call(
+                Call(
+                    name=f"RAC, for tenant {tenant.name},",
+                    verb="POST",
+                    path=self._path,
+                    headers=_HEADERS,
+                    body=urlencode(form).encode(),
+                    answered=_ANSWERED,
+                )
+            )
+        if answer.status in _ANSWERED:
+            raise _denied(tenant.name, answer)
+        granted = _granted(tenant.name, answer)
+        _check_tenant(tenant, granted.access_token)
+        return granted
+
+
+def _granted(name: str, answer: Answer) -> _Granted:
+    try:
+        return _Granted.model_validate_json(answer.body)
+    except ValidationError as error:
+        problems = ", ".join(
+            f"{'.'.join(map(str, item['loc'])) or 'body'} ({item['type']})"
+            for item in error.errors(include_input=False, include_url=False, include_context=False)
+        )
+        message = f"RAC gave tenant {name} no usable token: {problems}"
+        raise Refused(message) from None
+
+
+def _denied(name: str, answer: Answer) -> Refused:
+    try:
+        code = _Denied.model_validate_json(answer.body).error
+    except ValidationError:
+        code = ""
+    if code in _CREDENTIAL_ERRORS:
+        message = f"RAC refuses the credentials of tenant {name} ({code}): rotate them"
+        return CredentialsRefused(message)
+    told = f" ({code})" if code in _OTHER_ERRORS else ""
+    message = f"RAC answered {answer.status} for tenant {name}{told}"
+    return Refused(message)
+
+
+def _check_tenant(tenant: Tenant, token: str) -> None:
+    """Refuses a token that was made out to another tenant than the secret names."""
+    own, theirs = tenant.credentials.tenant_id, _claimed_tenant(token)
+    if own and theirs is not None and theirs.casefold() != own.casefold():
+        message = (
+            f"RAC's token for tenant {tenant.name} is made out to tenantId {theirs[:80]!r}, "
+            f"but its secret names {own!r}"
+        )
+        raise Refused(message)
+
+
+def _claimed_tenant(token: str) -> str | None:
+    """The tenant in a JWT. Its signature is for the broker to check; opaque tokens have none."""
+    parts = token.split(".")
+    if len(parts) != _JWT_PARTS:
+        return None
+    try:
+        claims = json.loads(urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+    except (ValueError, RecursionError):
+        return None
+    claim = claims.get(_TENANT_CLAIM) if isinstance(claims, dict) else None
+    return None if claim is None else str(claim)
+
+
+_: type[Tokens] = RacTokens
