@@ -183,7 +183,7 @@ class HttpSession:
         self._retry = http.retry
         self._origin = origin
         self._adapter = _Adapter(http.tls, origin)
-        self._prepared: dict[tuple[str, str], requests.PreparedRequest] = {}
+        self._prepared: dict[tuple[str, str, bool], requests.PreparedRequest] = {}
         self._session = _Session()
         self._session.trust_env = False
         self._session.mount(origin, self._adapter)
@@ -218,12 +218,13 @@ class HttpSession:
 
     def _request(self, call: Call) -> requests.PreparedRequest:
         """Preparing takes as long as half a call: it is done once for each verb and path."""
-        request = self._prepared.get((call.verb, call.path))
+        key = (call.verb, call.path, call.body is None)
+        request = self._prepared.get(key)
         if request is None:
             if len(self._prepared) >= _PREPARED:
                 self._prepared.clear()
             blank = requests.Request(call.verb, self._origin + call.path)
-            request = self._prepared[call.verb, call.path] = self._session.prepare_request(blank)
+            request = self._prepared[key] = self._session.prepare_request(blank)
         request.headers.update(call.headers)
         if call.body is not None:
             request.body = call.body

@@ -122,9 +122,18 @@ class InMemorySecrets:
             self.put(name, payload)
 
     def put(self, tenant: str, payload: bytes) -> None:
-        """Add a tenant, or a version to its secret."""
+        """Add a tenant, or a version to its secret: that leaves the secret's etag as it was."""
         with self._lock:
-            self._tenants[tenant] = (f"etag-{next(self._etags)}", payload)
+            etag = self._tenants[tenant][0] if tenant in self._tenants else self._etag()
+            self._tenants[tenant] = (etag, payload)
+
+    def touch(self, tenant: str) -> None:
+        """Change the secret itself, its labels or annotations, and so its etag."""
+        with self._lock:
+            self._tenants[tenant] = (self._etag(), self._tenants[tenant][1])
+
+    def _etag(self) -> str:
+        return f"etag-{next(self._etags)}"
 
     def put_erp(self, tenant: str, payload: bytes) -> None:
         """Set the secret of a tenant's ERP."""

@@ -44,10 +44,7 @@ class SecretManager:
         for secret in self._secrets():
             name = secret.name.rpartition("/")[2]
             try:
-                if not name.startswith(_PREFIX):
-                    message = f"its name does not begin with {_PREFIX}"
-                    raise TenantError(message)
-                tenant = check_tenant_name(name.removeprefix(_PREFIX))
+                tenant = _tenant(name)
             except TenantError as error:
                 _log.warning("The secret %s is labelled smartlink=tenant, but %s", name, error)
             else:
@@ -108,6 +105,13 @@ class SecretManager:
                 message = f"{what}: permission denied: grant this function's account {role}"
                 raise Refused(message) from error.__cause__
             raise
+
+
+def _tenant(secret: str) -> str:
+    if not secret.startswith(_PREFIX):
+        message = f"its name does not begin with {_PREFIX}"
+        raise TenantError(message)
+    return check_tenant_name(secret.removeprefix(_PREFIX))
 
 
 def _client(emulator: str) -> SecretManagerServiceClient:

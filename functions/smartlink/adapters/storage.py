@@ -183,9 +183,8 @@ def _client(project: str, emulator: str) -> Client:
     if not emulator:
         return Client(project)
     endpoint = emulator if "://" in emulator else f"http://{emulator}"
-    return Client(
-        project, credentials=AnonymousCredentials(), client_options={"api_endpoint": endpoint}
-    )
+    credentials = AnonymousCredentials()
+    return Client(project, credentials=credentials, client_options={"api_endpoint": endpoint})
 
 
 _contents: type[Contents] = BucketContents

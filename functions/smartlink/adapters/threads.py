@@ -17,6 +17,7 @@ from smartlink.ports import Clock, EndProcess, Ran, Run, Runner, Turns
 _Work = TypeVar("_Work")
 
 EXIT_OVERDUE = 70
+_PATIENCE = 3  # seconds that turns may take to end after the deadline
 
 
 class ThreadTurns:
@@ -35,7 +36,7 @@ class ThreadTurns:
         pool = _Pool(perform, self._threads, lambda: self._clock() >= deadline)
         for item in work:
             pool.push(item)
-        return pool.join()
+        return pool.join((deadline - self._clock()).total_seconds() + _PATIENCE)
 
 
 class _Pool(Generic[_Work]):
@@ -59,19 +60,25 @@ class _Pool(Generic[_Work]):
     def push(self, item: _Work) -> None:
         with self._changed:
             self._waiting.append(item)
-            if self._idle:
-                self._changed.notify()
-            elif len(self._threads) < self._most:
+            self._changed.notify_all()
+            if self._idle < len(self._waiting) and len(self._threads) < self._most:
                 target = copy_context().run
                 thread = threading.Thread(target=target, args=(self._work_off,), daemon=True)
                 self._threads.append(thread)
                 thread.start()
 
-    def join(self) -> list[_Work]:
-        """Waits until nothing is left, or the deadline has come; answers what is left."""
-        for thread in self._threads:  # a thread that is started meanwhile is in the list too
-            thread.join()
-        return list(self._waiting)
+    def join(self, seconds: float) -> list[_Work]:
+        """Waits until nothing is left, or the time is up; answers what is left.
+
+        What hangs in a call is left to itself: the call's own time-out ends it, and whatever
+        it writes after that is fenced.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: not self._busy and not self._runnable(), seconds)
+            return list(self._waiting)
+
+    def _runnable(self) -> bool:
+        return bool(self._waiting) and not self._over()
 
     def _work_off(self) -> None:
         while (item := self._next()) is not None:

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from smartlink.domain.catalog import Catalog
-from smartlink.domain.identity import Direction
+from smartlink.domain.identity import Direction, encode
 from smartlink.domain.message import Attempt, Content, Message, Result, Stored, Version
 from smartlink.domain.retry import RetryPolicy
 from smartlink.observability import ERROR, event
@@ -43,7 +43,7 @@ def batches(stored: Iterable[Stored], most: int) -> Iterator[list[Stored]]:
         if item.message.alone:
             yield [item]
             continue
-        its_size = len(item.message.content.text or "") + 1_024
+        its_size = _size(item.message)
         if batch and (len(batch) >= most or size + its_size > LIMITS.dispatch):
             yield batch
             batch, size = [], 0
@@ -51,6 +51,12 @@ def batches(stored: Iterable[Stored], most: int) -> Iterator[list[Stored]]:
         size += its_size
     if batch:
         yield batch
+
+
+def _size(message: Message) -> int:
+    """Bytes of a message in a batch, but for JSON's escapes."""
+    inline = message.content.size if message.content.text is not None else 0
+    return inline + 1_024 + sum(256 + len(it.error or "") for it in message.attempts)
 
 
 class Dispatcher:
@@ -90,7 +96,7 @@ class Dispatcher:
 
 
 def encode_dispatch(dispatch: Dispatch) -> Envelope:
-    """The Pub/Sub message of a dispatch. JSON with escapes, so that any text survives."""
+    """The Pub/Sub message of a dispatch. `json.loads` takes lone surrogates back as they were."""
     policy = dispatch.policy
     document = {
         "tenant": dispatch.tenant,
@@ -104,7 +110,8 @@ def encode_dispatch(dispatch: Dispatch) -> Envelope:
         "messages": [_encode_message(stored) for stored in dispatch.messages],
     }
     attributes = {"tenant": dispatch.tenant, "messages": str(len(dispatch.messages))}
-    return Envelope(json.dumps(document, separators=(",", ":")).encode(), attributes)
+    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    return Envelope(encode(text), attributes)
 
 
 def decode_dispatch(data: bytes) -> Dispatch:

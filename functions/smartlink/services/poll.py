@@ -101,7 +101,7 @@ class Poll:
         self._continue(shard, [tick for tick, _ in left])
         report = PollReport(tenants=len(ticks))
         for tick in ticks:
-            report.counts.update(tick.counts)
+            report.counts.update(tick.counted())
         spent = (self.clock() - now).total_seconds()
         event(
             "poll_done",

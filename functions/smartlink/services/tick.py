@@ -49,6 +49,11 @@ class TenantTick:
         with self.lock:
             self.counts[what] += number
 
+    def counted(self) -> Counter[str]:
+        """What was counted so far; a turn that hangs may still count."""
+        with self.lock:
+            return self.counts.copy()
+
     def take(self, command: str) -> bool:
         """One dispatch of the command, if there is one left in this tick."""
         with self.lock:
