@@ -127,7 +127,7 @@ def load_consumer(command: str, module: str) -> Consumer:
     try:
         loaded = importlib.import_module(module)
     except ModuleNotFoundError as error:
-        if error.name != module:
+        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
             raise
         message = f"the catalogue's command {command} names {module}: there is no such module"
         raise SettingsError(message) from None

@@ -38,7 +38,7 @@ class JsonFormatter(logging.Formatter):
         if record.exc_info and record.exc_info[1]:
             line["error"] = describe(record.exc_info[1])
             line["stack"] = where(record.exc_info[2])
-        return json.dumps(line, separators=(",", ":"))
+        return json.dumps(line, separators=(",", ":"), default=str)
 
 
 def _plain(value: object) -> object:

@@ -4,11 +4,20 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Json,
+    ValidationError,
+    model_validator,
+)
 
 from smartlink.domain.catalog import Catalog, CatalogError, Command, parse_catalog
 from smartlink.domain.tenant import Environment
@@ -26,10 +35,35 @@ _HOSTS: Mapping[Environment, tuple[str, str]] = {
     "production": ("https://link.totvs.app", "https://admin.rac.totvs.app"),
 }
 _CHECKOUT_CATALOG = Path(__file__).parents[2] / "infra" / "catalog.json"
+_THIS_MACHINE = {"127.0.0.1", "localhost"}
 
 
 class SettingsError(ValueError):
     """An environment variable is missing or wrong; the text names it and the mend."""
+
+
+def _url(value: str) -> str:
+    parts = urlsplit(value)
+    host = parts.hostname
+    if value and not (
+        (parts.scheme == "https" and host) or (parts.scheme == "http" and host in _THIS_MACHINE)
+    ):
+        message = "it must be an https URL (http only on this machine)"
+        raise ValueError(message)
+    return value
+
+
+def _catalog(text: str) -> Catalog:
+    """The catalogue: Terraform and the local stack pass it; a checkout has it in `infra/`."""
+    if text:
+        return parse_catalog(text)
+    if not _CHECKOUT_CATALOG.is_file():
+        message = "it is not set: pass the JSON text of infra/catalog.json"
+        raise CatalogError(message)
+    return parse_catalog(_CHECKOUT_CATALOG.read_bytes())
+
+
+_Call = Annotated[str, Field(pattern=r"^[A-Za-z]+ /")]
 
 
 class Paths(BaseModel):
@@ -41,15 +75,16 @@ class Paths(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    setup: str = "POST /api/v1/link/setup"
-    get: str = "GET /api/v1/link/get"
-    ack: str = "POST /api/v1/link/ack"
-    send: str = "POST /api/v1/link/send/{type}"
-    send_audience: str = "POST /api/v1/link/send/{type}/{audience}"
+    setup: _Call = "POST /api/v1/link/setup"
+    get: _Call = "GET /api/v1/link/get"
+    ack: _Call = "POST /api/v1/link/ack"
+    send: _Call = "POST /api/v1/link/send/{type}"
+    send_audience: _Call = "POST /api/v1/link/send/{type}/{audience}"
 
 
 _Count = Annotated[int, Field(ge=1, le=10_000)]
 _Seconds = Annotated[float, Field(gt=0, le=86_400)]
+_Url = Annotated[str, AfterValidator(_url)]
 
 
 class Settings(BaseModel):
@@ -60,10 +95,10 @@ class Settings(BaseModel):
     environment: Environment
     config_uri: Annotated[str, Field(pattern=r"^gs://[^/]+/.+$")]
     command: str | None = None
-    rac_token_url: str = ""
-    base_url: str = ""
-    paths: Paths = Paths()
-    catalog_json: Annotated[str, Field(validation_alias=AliasChoices("catalog"))] = ""
+    rac_token_url: _Url = ""
+    base_url: _Url = ""
+    paths: Json[Paths] = Paths()
+    catalog: Annotated[Catalog, BeforeValidator(_catalog), Field(default="", validate_default=True)]
     project: Annotated[str, Field(min_length=1)]
     firestore_database: str = "(default)"
     contents_bucket: str = ""
@@ -94,11 +129,6 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _complete(self) -> "Settings":
-        for name in ("base_url", "rac_token_url"):
-            url = getattr(self, name)
-            if url and not url.startswith(("https://", "http://127.0.0.1:", "http://localhost:")):
-                message = f"SMARTLINK_{name.upper()} must be https (http only on this machine)"
-                raise ValueError(message)
         if self.command is not None and self.command not in self.catalog.commands:
             message = (
                 f"SMARTLINK_COMMAND is {self.command!r}, which is not in the catalogue: "
@@ -106,16 +136,6 @@ class Settings(BaseModel):
             )
             raise ValueError(message)
         return self
-
-    @cached_property
-    def catalog(self) -> Catalog:
-        """The catalogue: Terraform and the local stack pass it; a checkout has it in `infra/`."""
-        if self.catalog_json:
-            return parse_catalog(self.catalog_json)
-        if not _CHECKOUT_CATALOG.is_file():
-            message = "SMARTLINK_CATALOG is not set: pass the JSON text of infra/catalog.json"
-            raise CatalogError(message)
-        return parse_catalog(_CHECKOUT_CATALOG.read_bytes())
 
     @property
     def smart_link_url(self) -> str:
@@ -146,8 +166,14 @@ class Settings(BaseModel):
         return self.command, self.catalog.commands[self.command]
 
 
-def _variable(name: str) -> str:
-    return "GOOGLE_CLOUD_PROJECT" if name == "project" else f"SMARTLINK_{name.upper()}"
+def _explain(place: tuple[int | str, ...], text: str) -> str:
+    """A problem, with the variable that it is in; that of the whole names its variable itself."""
+    problem = text.removeprefix("Value error, ")
+    if not place:
+        return problem
+    name, *inside = map(str, place)
+    variable = "GOOGLE_CLOUD_PROJECT" if name == "project" else f"SMARTLINK_{name.upper()}"
+    return f"{'.'.join((variable, *inside))}: {problem}"
 
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
@@ -163,18 +189,13 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     for service in ("firestore", "pubsub", "storage", "secret_manager"):
         values[f"{service}_emulator"] = environ.get(f"{service.upper()}_EMULATOR_HOST", "")
     try:
-        if "paths" in values:
-            values["paths"] = Paths.model_validate_json(values["paths"])
         return Settings.model_validate(values)
-    except CatalogError as error:
-        message = f"SMARTLINK_CATALOG: {error}"
-        raise SettingsError(message) from None
     except ValidationError as error:
         problems = "; ".join(
-            f"{_variable(str(item['loc'][0])) if item['loc'] else 'environment'}: {item['msg']}"
+            _explain(item["loc"], item["msg"])
             for item in error.errors(include_input=False, include_url=False, include_context=False)
         )
-        message = f"the environment is not complete: {problems}"
+        message = f"the environment is not complete or not valid: {problems}"
         raise SettingsError(message) from None
 
 

@@ -5,20 +5,23 @@ from collections.abc import Callable, Iterator
 from threading import Lock
 from typing import Any
 
-import grpc  # type: ignore[import-untyped]
+import grpc
 
 
-class FirestoreCounter(  # type: ignore[misc]  # grpc has no types
-    grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor
+class FirestoreCounter(
+    grpc.UnaryUnaryClientInterceptor,  # type: ignore[misc]
+    grpc.UnaryStreamClientInterceptor,  # type: ignore[misc]
 ):
     """`FirestoreCalls(…, interceptors=[counter])`; then `counter.operations["write"]`.
 
     Keys: read, write, delete, and calls (requests made). A query that finds nothing is a read,
     as is a missing document of a batch; a refused write counts, for it goes out all the same.
+    `largest` is the size in bytes of the largest request that writes.
     """
 
     def __init__(self) -> None:
         self.operations: Counter[str] = Counter()
+        self.largest = 0
         self._lock = Lock()
 
     def _add(self, kind: str, count: int) -> None:
@@ -32,6 +35,7 @@ class FirestoreCounter(  # type: ignore[misc]  # grpc has no types
         request: Any,  # noqa: ANN401
     ) -> Any:  # noqa: ANN401
         self._add("calls", 1)
+        self.largest = max(self.largest, type(request).pb(request).ByteSize())
         for write in getattr(request, "writes", ()):
             self._add("delete" if type(write).pb(write).delete else "write", 1)
         answer = continuation(details, request)

@@ -8,6 +8,7 @@ from itertools import count
 from typing import Any, TypeVar
 
 from smartlink.adapters.in_memory import (
+    Faults,
     InMemoryBroker,
     InMemoryConfig,
     InMemoryContents,
@@ -17,7 +18,7 @@ from smartlink.adapters.in_memory import (
 )
 from smartlink.consumer import Consumer, Context, Returned, consumer
 from smartlink.domain.message import Ended, LogLine, Message, Stored
-from smartlink.ports import Envelope, Ran, Run
+from smartlink.ports import Envelope, PortError, Ran, Run
 from smartlink.services.config import Config
 from smartlink.services.consume import Consume, Timeouts
 from smartlink.services.dispatch import decode_dispatch
@@ -100,11 +101,49 @@ class InlineTurns:
         return waiting
 
 
+class ProcessEndedError(BaseException):
+    """Stands for the end of a process: nothing in it can catch that."""
+
+
+def end_process() -> None:
+    raise ProcessEndedError
+
+
+class Interruptions(Faults):
+    """Lets something happen in the middle of a call: `store.faults = Interruptions()`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._plans: list[tuple[str, Callable[[], object]]] = []
+
+    def at(self, moment: str, happens: Callable[[], object]) -> None:
+        """Once, at the next "before create" or "after commit", say."""
+        self._plans.append((moment, happens))
+
+    def before(self, call: str, subject: str) -> None:
+        self._happen(f"before {call}")
+        super().before(call, subject)
+
+    def after(self, call: str, subject: str) -> None:
+        self._happen(f"after {call}")
+        super().after(call, subject)
+
+    def _happen(self, moment: str) -> None:
+        for plan in list(self._plans):
+            if plan[0] == moment and plan in self._plans:
+                self._plans.remove(plan)
+                plan[1]()
+
+
 class InlineRunner:
-    """Messages one after the other; each is handed over before the next one runs."""
+    """Messages one after the other; each is handed over before the next one runs.
+
+    One that is `overdue` runs past its time-out; one that `crashes` takes the process with it.
+    """
 
     def __init__(self) -> None:
         self.overdue: Callable[[Stored], bool] = lambda _: False
+        self.crashes: Callable[[Stored], bool] = lambda _: False
 
     def run(
         self,
@@ -114,18 +153,12 @@ class InlineRunner:
     ) -> Iterator[list[Ran]]:
         for item in stored:
             ran = Ran(item, execute(item))
+            if self.crashes(item):
+                raise ProcessEndedError
             if self.overdue(item):
                 yield [Ran(item, ran.finished, overdue=True)]
                 return
             yield [ran]
-
-
-class ProcessEndedError(Exception):
-    """Stands for the end of a process."""
-
-
-def end_process() -> None:
-    raise ProcessEndedError
 
 
 @dataclass(slots=True)
@@ -149,6 +182,8 @@ class World:
     ran: list[tuple[str, str]] = field(default_factory=list)
     """(tenant, message id) of every run of a consumer."""
     behave: Callable[[str, Context], Returned] = field(default=lambda content, context: None)  # noqa: ARG005
+    undelivered: list[tuple[str, Envelope]] = field(default_factory=list)
+    """What a process died of, or a port failed on; `redeliver` delivers it again."""
     _ids: Iterator[int] = field(default_factory=lambda: count(1))
 
     def __post_init__(self) -> None:
@@ -169,6 +204,10 @@ class World:
                 **self.variables,
             }
         )
+        self.poll = self.elsewhere()
+
+    def elsewhere(self) -> Poll:
+        """The poll of another process: it shares nothing but what is stored."""
         outside = Outside(
             messages=self.store,
             logs=self.store,
@@ -182,7 +221,7 @@ class World:
             new_id=self.new_id,
         )
         config = Config(self.config, self.store)
-        self.poll = make_poll(self.settings, outside, self._tenants(), config)
+        return make_poll(self.settings, outside, self._tenants(), config)
 
     def _tenants(self) -> Tenants:
         return Tenants(
@@ -207,8 +246,16 @@ class World:
         """Delivers everything that waits in Pub/Sub once; how many deliveries that were."""
         taken = self.publisher.take()
         for topic, envelope in taken:
-            self.delivery(topic, envelope)
+            try:
+                self.delivery(topic, envelope)
+            except (PortError, ProcessEndedError):
+                self.undelivered.append((topic, envelope))
         return len(taken)
+
+    def redeliver(self) -> int:
+        """Delivers again what failed, as Pub/Sub does."""
+        self.publisher.published[:0], self.undelivered = self.undelivered, []
+        return self.deliver()
 
     def delivery(self, topic: str, envelope: Envelope) -> Any:  # noqa: ANN401
         """One delivery to the function that the topic pushes to."""
@@ -223,6 +270,10 @@ class World:
         while self.deliver():
             pass
         return report
+
+    def minutes(self, number: int) -> None:
+        for _ in range(number):
+            self.minute()
 
     def consume(self, command: str = COMMAND) -> Consume:
         entry = self.settings.catalog.commands[command]
@@ -269,6 +320,10 @@ class World:
 
     def logs(self, tenant: str = "acme") -> list[LogLine]:
         return self.store.logs(tenant)
+
+    def calls(self, call: str, tenant: str = "acme") -> int:
+        """How often the broker was called so for a tenant."""
+        return self.broker.calls.count((call, tenant))
 
     def replies_to(self, tenant: str = "acme") -> list[str]:
         """The contents that the tenant sent."""

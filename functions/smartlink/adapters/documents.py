@@ -147,13 +147,7 @@ def _put_attempt(fields: Raw, attempt: Attempt) -> None:
 
 def get_live(document: str, fields: Raw) -> Message:
     """Read a document of `GTotvsLinkMessage`. Raises ValueError if it is none of ours."""
-    return replace(
-        _get_message(document, fields),
-        state=State(get_text(fields, "Situacao")),
-        due=get_optional_time(fields, "DataTentativaExec"),
-        dispatches=get_count(fields, "Despachos"),
-        alone=get_flag(fields, "Sozinha"),
-    )
+    return _get_message(document, fields, State(get_text(fields, "Situacao")))
 
 
 def get_history(document: str, fields: Raw) -> Ended:
@@ -163,11 +157,11 @@ def get_history(document: str, fields: Raw) -> Ended:
     """
     ending = Ending(get_text(fields, "Situacao"))
     state = State.RUNNING if ending is Ending.DONE else State.DEAD
-    message = replace(_get_message(document, fields), state=state)
+    message = _get_message(document, fields, state)
     return Ended(message, ending, get_time(fields, "DataFim"), get_time(fields, "DataExpiracao"))
 
 
-def _get_message(document: str, fields: Raw) -> Message:
+def _get_message(document: str, fields: Raw, state: State) -> Message:
     reason = get_optional_text(fields, "MotivoMorte")
     attempts = fields.get("Tentativas")
     return Message(
@@ -182,13 +176,16 @@ def _get_message(document: str, fields: Raw) -> Message:
             object=get_optional_text(fields, "ConteudoObjeto"),
         ),
         received=get_time(fields, "DataRecebimento"),
-        due=None,
+        state=state,
+        due=get_optional_time(fields, "DataTentativaExec"),
         audience=get_optional_text(fields, "Audiencia"),
         correlation_id=get_optional_text(fields, "CorrelacaoId"),
         personal=get_flag(fields, "Pessoal"),
         published=get_flag(fields, "Publicada"),
         attempt=get_count(fields, "QtdeTentativaExec"),
         attempts=tuple(map(_get_attempt, attempts.array_value.values)) if attempts else (),
+        dispatches=get_count(fields, "Despachos"),
+        alone=get_flag(fields, "Sozinha"),
         claim=_get_claim(fields.get("Execucao")),
         error=get_optional_text(fields, "UltimoErro"),
         dead_reason=None if reason is None else DeadReason(reason),

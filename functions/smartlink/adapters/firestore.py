@@ -11,16 +11,9 @@ from google.cloud.firestore_v1 import types
 
 from smartlink.adapters import documents as rm
 from smartlink.adapters.documents import Tick
-from smartlink.adapters.firestore_calls import (
-    FirestoreCalls,
-    Found,
-    change,
-    create,
-    delete,
-    fenced,
-    put,
-)
+from smartlink.adapters.firestore_calls import FirestoreCalls, Found
 from smartlink.adapters.firestore_values import Raw, put_time
+from smartlink.adapters.firestore_writes import change, create, delete, fenced, put
 from smartlink.domain.identity import Direction
 from smartlink.domain.message import Ended, LogLine, Message, Stored, Version
 from smartlink.domain.settlement import Settlement

@@ -18,6 +18,7 @@ _Work = TypeVar("_Work")
 
 EXIT_OVERDUE = 70
 _PATIENCE = 3  # seconds that turns may take to end after the deadline
+_SHORT_WAIT = 0.01  # seconds, while no message runs yet
 
 
 class ThreadTurns:
@@ -108,48 +109,68 @@ class ThreadRunner:
     def run(
         self, stored: Sequence[Stored], execute: Run, timeout: timedelta
     ) -> Iterator[list[Ran]]:
-        results: queue.SimpleQueue[Ran] = queue.SimpleQueue()
-        stop = threading.Event()
-        running: list[tuple[Stored, float]] = []  # the last is the current one; set by the thread
-
-        def run_all() -> None:
-            for item in stored:
-                if stop.is_set():
-                    return
-                running.append((item, time.monotonic()))
-                results.put(Ran(item, execute(item)))
-
-        threading.Thread(target=copy_context().run, args=(run_all,), daemon=True).start()
-        limit = timeout.total_seconds()
+        running = _Running(stored, execute, timeout.total_seconds())
+        threading.Thread(target=copy_context().run, args=(running.run_all,), daemon=True).start()
         left = len(stored)
-        while left:
-            started = running[-1][1] if running else time.monotonic()
-            finished = _drain(results, max(started + limit - time.monotonic(), 0.01))
-            if not finished and running and time.monotonic() >= running[-1][1] + limit:
-                stop.set()
-                current = running[-1][0]
-                finished = _drain(results, 0)
-                if not finished or finished[-1].stored is not current:
-                    void = Finished(HandBack(), current.message.received)
-                    finished.append(Ran(current, void, overdue=True))
+        try:
+            while left:
+                finished = running.finished()
+                left -= len(finished)
+                if finished:
                     yield finished
+                    if finished[-1].overdue:
+                        return
+        finally:
+            running.stop()  # also when the caller gives up: nothing starts that nobody settles
+
+
+class _Running:
+    """The messages of one run: one thread starts and ends them, another watches."""
+
+    def __init__(self, stored: Sequence[Stored], execute: Run, limit: float) -> None:
+        self._stored = stored
+        self._execute = execute
+        self._limit = limit
+        self._results: queue.SimpleQueue[Ran] = queue.SimpleQueue()
+        self._current: tuple[Stored, float] | None = None  # and when it was started
+        self._stopped = False
+        self._gate = threading.Lock()  # a message ends, or is overdue: never both
+
+    def run_all(self) -> None:
+        for item in self._stored:
+            with self._gate:
+                if self._stopped:
                     return
-                # It ended at the last moment: the thread has stopped before the next one.
-                left -= len(finished)
-                yield finished
-                if left:
-                    yield from self.run(stored[len(stored) - left :], execute, timeout)
-                return
-            if finished:
-                left -= len(finished)
-                yield finished
+                self._current = (item, time.monotonic())
+            ran = Ran(item, self._execute(item))
+            with self._gate:
+                self._results.put(ran)
+                self._current = None
+
+    def finished(self) -> list[Ran]:
+        """All that has finished, or the one that is overdue, or nothing yet."""
+        current = self._current
+        wait = current[1] + self._limit - time.monotonic() if current else 0
+        return _drain(self._results, max(wait, _SHORT_WAIT)) or self._overdue()
+
+    def _overdue(self) -> list[Ran]:
+        with self._gate:
+            if self._current is None or time.monotonic() < self._current[1] + self._limit:
+                return []
+            self._stopped = True
+            stored = self._current[0]
+        return [Ran(stored, Finished(HandBack(), stored.message.received), overdue=True)]
+
+    def stop(self) -> None:
+        with self._gate:
+            self._stopped = True
 
 
 def _drain(results: "queue.SimpleQueue[Ran]", wait: float) -> list[Ran]:
     """All that has finished; waits that many seconds for a first one."""
     finished: list[Ran] = []
     try:
-        finished.append(results.get(timeout=wait) if wait else results.get_nowait())
+        finished.append(results.get(timeout=wait))
         while True:
             finished.append(results.get_nowait())
     except queue.Empty:

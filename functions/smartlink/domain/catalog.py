@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 MAX_FUNCTION_SECONDS = 600  # the longest ack deadline of a Pub/Sub push
+SECONDS_AROUND_MESSAGES = 15  # of a call: to claim before the first, to settle after the last
 
 
 class CatalogError(ValueError):
@@ -70,17 +71,20 @@ def parse_catalog(text: str | bytes) -> Catalog:
     if catalog.functions.poll_shard.topic is None:
         message = "the catalogue's functions.poll_shard has no topic: add one"
         raise CatalogError(message)
-    limit = catalog.functions.consume.timeout
+    call = catalog.functions.consume.timeout
+    limit = call - SECONDS_AROUND_MESSAGES  # one with a longer time-out would never start
     for name, command in catalog.commands.items():
-        if command.timeout >= limit:
+        if command.timeout > limit:
             message = (
                 f"the catalogue's command {name} may run {command.timeout} s, but a call of "
-                f"functions.consume ends after {limit} s: lower the one or raise the other"
+                f"functions.consume ends after {call} s and leaves a message {limit} s: "
+                f"lower the one or raise the other"
             )
             raise CatalogError(message)
     topics = [command.topic for command in catalog.commands.values()]
+    topics.append(catalog.functions.poll_shard.topic)
     twice = sorted({topic for topic in topics if topics.count(topic) > 1})
     if twice:
-        message = f"the catalogue gives the topic {twice[0]} to two commands: each needs its own"
+        message = f"the catalogue gives the topic {twice[0]} to two of its entries: one each"
         raise CatalogError(message)
     return catalog

@@ -11,7 +11,7 @@ message. Each move is written by compare-and-swap on the version that it was dec
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from smartlink.domain.identity import Direction, document_id
+from smartlink.domain.identity import Direction, derived_ids, document_id
 from smartlink.domain.message import (
     Attempt,
     Claim,
@@ -23,6 +23,9 @@ from smartlink.domain.message import (
 )
 
 GRACE_LIMIT = timedelta(hours=1)
+REPEAT = timedelta(hours=1)
+"""How long the same content without an id is the same message."""
+
 _ATTEMPTS_KEPT = 50
 _ERROR_LIMIT = 1_000  # characters
 CRASHED = "The process ended before the message did (crash, memory limit or time-out)"
@@ -65,6 +68,13 @@ def received(
     )
 
 
+def hour_before(message: Message) -> str | None:
+    """Where the same content lies if it came in the hour before; None if it came with an id."""
+    own, before = derived_ids(message.type, message.content.sha256, message.received)
+    derived = message.direction is Direction.DOWNSTREAM and message.id == own
+    return document_id(Direction.DOWNSTREAM, before) if derived else None
+
+
 def to_send(
     *,
     message_id: str,
@@ -101,6 +111,12 @@ def dead(message: Message, reason: DeadReason, error: str) -> Message:
         dead_reason=reason,
         error=shorten(error),
     )
+
+
+def beyond(message: Message, limit: int) -> Message:
+    """The message, dead because it has no attempt left; its last error stays."""
+    error = message.error or f"The attempt limit was lowered to {limit}"
+    return dead(message, DeadReason.EXHAUSTED, error)
 
 
 def claimed(message: Message, claim: Claim, lease: timedelta) -> Message:
@@ -177,8 +193,7 @@ def swept(message: Message, now: datetime, limit: int, base_grace: timedelta) ->
             cause = "crash"
             message = with_attempt(message, Result.CRASHED, now, CRASHED)
     if message.attempt >= limit:
-        error = message.error or f"The attempt limit was lowered to {limit}"
-        return Swept(dead(message, DeadReason.EXHAUSTED, error), cause)
+        return Swept(beyond(message, limit), cause)
     due = now + grace(base_grace, dispatches)
     return Swept(replace(message, state=State.PENDING, due=due, dispatches=dispatches), cause)
 

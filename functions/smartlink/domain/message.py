@@ -1,6 +1,6 @@
 """A message, as it is kept while it lives and after it has ended."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum, StrEnum
 from typing import NewType
@@ -60,7 +60,7 @@ class Content:
 
     sha256: str  # of the UTF-8 bytes, hexadecimal
     size: int  # bytes
-    text: str | None = None
+    text: str | None = field(default=None, repr=False)
     object: str | None = None
 
 

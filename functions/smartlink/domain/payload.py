@@ -72,6 +72,19 @@ def parse_payload(text: str) -> Payload:
     return Payload(Style.JSON, value)
 
 
+def write_json(value: object) -> str:
+    """A value as JSON that UTF-8 can carry: half of a surrogate pair stays an escape.
+
+    Raises TypeError or ValueError for what JSON has no form for, `NaN` included.
+    """
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(value, allow_nan=False, separators=(",", ":"))
+    return text
+
+
 def correlation_id(text: str) -> str | None:
     """The correlation id in a content, if it has one; contents without the word cost nothing."""
     if "correlat" not in text and "Correlat" not in text and "CORRELAT" not in text:

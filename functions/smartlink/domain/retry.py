@@ -28,7 +28,7 @@ class RetryPolicy:
         QtdeTentativaExecCorrente`. It multiplies by the limit as well as by the attempt; that
         is what RM does, so it stays. Exact, then rounded (half to even) to a microsecond.
         """
-        minutes: Fraction = Fraction(self.interval) * Fraction(self.factor) * self.attempts * attempt
+        minutes = Fraction(self.interval) * Fraction(self.factor) * (self.attempts * attempt)
         return timedelta(microseconds=round(minutes * _MICROSECONDS_PER_MINUTE))
 
     def next_attempt_at(self, now: datetime, attempt: int) -> datetime | None:

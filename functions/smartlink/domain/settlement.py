@@ -38,31 +38,40 @@ class Settlement:
     @property
     def weight(self) -> tuple[int, int]:
         """Bytes and writes of its commit, estimated rather high: to group settlements by."""
-        texts: list[str | None] = []
-        size = 0
-        for message in (*self.created, *([self.history.message] if self.history else [])):
-            size += message.content.size if message.content.text is not None else 0
-            texts += [message.id, message.type, message.audience, message.correlation_id]
-            texts += [message.content.object, *_errors(message)]
+        writes = len(self.created) + len(self.logs)
+        size = sum(map(_whole, self.created))
         for line in self.logs:
-            texts += [line.message_id, line.text, line.debug]
+            size += _bytes(line.message_id) + _bytes(line.text) + _bytes(line.debug)
+        if self.history is not None:
+            writes += 1
+            size += _whole(self.history.message)
         if self.live is not None:
-            texts += _errors(self.live)
-            if self.fence is None:
-                size += self.live.content.size
-                texts += [self.live.id, self.live.type, self.live.audience]
-        writes = len(self.logs) + len(self.created) + (self.history is not None)
-        writes += self.live is not None or self.fence is not None
-        texts.append(self.document)
-        return size + sum(map(_bytes, texts)) + _WRITE_OVERHEAD * writes, writes
+            writes += 1
+            size += _whole(self.live) if self.fence is None else _state(self.live)
+        elif self.fence is not None:
+            writes += 1
+        return size + writes * (_WRITE_OVERHEAD + len(self.document)), writes
 
 
 _WRITE_OVERHEAD = 1_500  # names of the document and its fields, times, hash, claim
+_ATTEMPT_OVERHEAD = 150
 
 
-def _errors(message: Message) -> list[str | None]:
-    # A stored attempt has, beside its error, some 150 bytes: its names and times.
-    return [message.error, *((attempt.error or "") + "." * 150 for attempt in message.attempts)]
+def _whole(message: Message) -> int:
+    content = message.content
+    return (
+        _state(message)
+        + (content.size if content.text is not None else _bytes(content.object))
+        + _bytes(message.id)
+        + _bytes(message.type)
+        + _bytes(message.audience)
+        + _bytes(message.correlation_id)
+    )
+
+
+def _state(message: Message) -> int:
+    errors = sum(_ATTEMPT_OVERHEAD + _bytes(attempt.error) for attempt in message.attempts)
+    return _bytes(message.error) + errors
 
 
 def _bytes(text: str | None) -> int:

@@ -1,18 +1,21 @@
 """The four functions. Each parses its envelope, calls one use case, translates the verdict."""
 
 import base64
-import binascii
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Any
 
+import flask
 import functions_framework
 from cloudevents.http import CloudEvent
 from flask import Request, Response
+from werkzeug.datastructures import Headers
 
 from smartlink import bootstrap
 from smartlink.observability import ERROR, WARNING, bound, event, surprise, trace_fields
 from smartlink.ports import PortError
+from smartlink.services.consume import WrongCommandError
 from smartlink.services.dispatch import DispatchError, decode_dispatch
 from smartlink.services.publish import BODY_LIMIT, PublishError, parse_request
 from smartlink.services.shard import ShardError, decode_shard
@@ -21,6 +24,9 @@ from smartlink.settings import SettingsError
 
 class EnvelopeError(ValueError):
     """The call of a Pub/Sub function carries no Pub/Sub message."""
+
+
+_INVALID = (SettingsError, EnvelopeError, DispatchError, ShardError, WrongCommandError)
 
 
 @functions_framework.http
@@ -32,17 +38,17 @@ def poll(request: Request) -> Response:
 @functions_framework.cloud_event
 def poll_shard(cloud_event: CloudEvent) -> None:
     """A shard of the tenants."""
-    with _delivery(cloud_event) as data:
+    with _delivery(cloud_event) as (data, _):
         bootstrap.poll().shard(decode_shard(data))
 
 
 @functions_framework.cloud_event
 def consume(cloud_event: CloudEvent) -> None:
     """A batch of one tenant's messages, for the command in SMARTLINK_COMMAND."""
-    with _delivery(cloud_event) as data:
+    with _delivery(cloud_event) as (data, call):
         dispatch = decode_dispatch(data)
-        with bound(tenant=dispatch.tenant, command=dispatch.command):
-            bootstrap.consume()(dispatch)
+        call.enter_context(bound(tenant=dispatch.tenant, command=dispatch.command))
+        bootstrap.consume()(dispatch)
 
 
 @functions_framework.http
@@ -59,12 +65,11 @@ def _poll(request: Request) -> Response:  # noqa: ARG001  (Scheduler's body says
 def _publish(request: Request) -> Response:
     if request.method != "POST":
         return _json(_problem("method", "use POST"), 405)
-    length = request.content_length
-    if length is not None and length > BODY_LIMIT:
-        text = f"it has {length} bytes; at most {BODY_LIMIT} are accepted"
-        return _json(_problem("body", text), 413)
+    body = request.stream.read(BODY_LIMIT + 1)
+    if len(body) > BODY_LIMIT:
+        return _json(_problem("body", f"at most {BODY_LIMIT} bytes are accepted"), 413)
     try:
-        published = bootstrap.publish()(parse_request(request.stream.read(BODY_LIMIT + 1)))
+        published = bootstrap.publish()(parse_request(body))
     except PublishError as error:
         event("publish_refused", f"{error.field}: {error}", WARNING, field=error.field)
         return _json(_problem(error.field, str(error)), 409 if error.conflict else 400)
@@ -72,47 +77,65 @@ def _publish(request: Request) -> Response:
 
 
 def _http(request: Request, answer: Callable[[Request], Response]) -> Response:
-    header = request.headers.get("traceparent") or request.headers.get("X-Cloud-Trace-Context")
-    try:
-        with bound(**trace_fields(header, bootstrap.settings().project)):
+    with bound(**_trace(request.headers)):
+        try:
             return answer(request)
-    except SettingsError as error:
-        event("settings_invalid", str(error), ERROR)
-        return _json({"error": {"message": str(error)}}, 500)
-    except PortError as error:
-        event("call_failed", str(error), ERROR, kind=type(error).__name__)
-        return _json({"error": {"message": str(error)}}, 503)
-    except Exception as error:  # noqa: BLE001  (the edge: nothing of it may reach the caller)
-        surprise("call_failed", "Unexpected", error)
-        return _json({"error": {"message": "an unexpected error; the log tells"}}, 500)
+        except SettingsError as error:
+            event("settings_invalid", str(error), ERROR)
+            return _json({"error": {"message": str(error)}}, 500)
+        except PortError as error:
+            event("call_failed", str(error), ERROR, kind=type(error).__name__)
+            return _json({"error": {"message": str(error)}}, 503)
+        except Exception as error:  # noqa: BLE001  (the edge: nothing of it may reach the caller)
+            surprise("call_failed", "Unexpected", error)
+            return _json({"error": {"message": "an unexpected error; the log tells"}}, 500)
 
 
 @contextmanager
-def _delivery(cloud_event: CloudEvent) -> Iterator[bytes]:
-    """A Pub/Sub delivery's data. What goes wrong is logged and raised: it is delivered again,
-    and after some deliveries it lies in the dead-letter topic."""
-    attributes = cloud_event.data.get("message", {}) if isinstance(cloud_event.data, dict) else {}
-    try:
-        fields = trace_fields(cloud_event.get("traceparent"), bootstrap.settings().project)
-        with bound(pubsubId=attributes.get("messageId"), **fields):
-            yield _data(cloud_event)
-    except (SettingsError, EnvelopeError, DispatchError, ShardError) as error:
-        event("delivery_invalid", str(error), ERROR, kind=type(error).__name__)
-        raise
-    except PortError as error:
-        event("call_failed", str(error), ERROR, kind=type(error).__name__)
-        raise
-    except Exception as error:
-        surprise("call_failed", "Unexpected", error)
-        raise
+def _delivery(cloud_event: CloudEvent) -> Iterator[tuple[bytes, ExitStack]]:
+    """A Pub/Sub delivery's data, and what lasts until the call has been logged.
+
+    What goes wrong is logged and raised: it is delivered again, and after some deliveries it
+    lies in the dead-letter topic.
+    """
+    with ExitStack() as call:
+        # The framework makes the event of a push's body alone: the trace is in the request.
+        call.enter_context(bound(**_trace(flask.request.headers)))
+        try:
+            pushed = _pushed(cloud_event)
+            call.enter_context(bound(pubsubId=pushed.get("messageId")))
+            yield _data(pushed), call
+        except _INVALID as error:
+            event("delivery_invalid", str(error), ERROR, kind=type(error).__name__)
+            raise
+        except PortError as error:
+            event("call_failed", str(error), ERROR, kind=type(error).__name__)
+            raise
+        except Exception as error:
+            surprise("call_failed", "Unexpected", error)
+            raise
 
 
-def _data(cloud_event: CloudEvent) -> bytes:
+def _pushed(cloud_event: CloudEvent) -> Mapping[str, Any]:
+    data = cloud_event.data
+    message = data.get("message") if isinstance(data, dict) else None
+    return message if isinstance(message, dict) else {}
+
+
+def _data(pushed: Mapping[str, Any]) -> bytes:
     try:
-        return base64.b64decode(cloud_event.data["message"]["data"], validate=True)
-    except (KeyError, TypeError, ValueError, binascii.Error):
+        return base64.b64decode(pushed["data"], validate=True)
+    except (KeyError, TypeError, ValueError):
         message = "the call carries no Pub/Sub message with data: push a topic to this function"
         raise EnvelopeError(message) from None
+
+
+def _trace(headers: Headers) -> dict[str, object]:
+    header = headers.get("traceparent") or headers.get("X-Cloud-Trace-Context")
+    try:
+        return trace_fields(header, bootstrap.settings().project)
+    except SettingsError:
+        return {}  # the call fails of it, and says so
 
 
 def _problem(field: str, message: str) -> dict[str, object]:

@@ -23,6 +23,7 @@ class Config:
         self._seen: str | None = None  # the generation read last, good or bad
         self._problem: str | None = None  # what is wrong with it
         self._saved: str | None = None
+        self._unsaved: ConfigFile | None = None  # good, but the database did not take it yet
         self._lock = threading.Lock()
 
     def policy(self) -> RetryPolicy:
@@ -34,6 +35,8 @@ class Config:
                 return self._fall_back(f"totvsAppConfig_v2.json cannot be read: {error}")
             if file is not None:
                 self._take(file)
+            if self._unsaved is not None:
+                self._save(self._unsaved)
             if self._problem is not None:
                 return self._fall_back(self._problem)
             return self._policy or self._fall_back("totvsAppConfig_v2.json was never read")
@@ -47,14 +50,14 @@ class Config:
             return
         self._problem = None
         event("config_read", "Configuration read", INFO, generation=file.generation)
-        self._save(file)
+        self._unsaved = file
 
     def _save(self, file: ConfigFile) -> None:
         try:
             stored = self._last_good.load() if self._saved is None else None
             if (stored.generation if stored else self._saved) != file.generation:
                 self._last_good.save(file)
-            self._saved = file.generation
+            self._saved, self._unsaved = file.generation, None
         except PortError as error:
             text = f"The last good configuration was not saved: {error}"
             event("config_not_saved", text, WARNING, generation=file.generation)

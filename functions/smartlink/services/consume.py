@@ -136,6 +136,7 @@ class Consume:
                 Pending(
                     settle(ran.stored, ran.finished, call.dispatch.policy, self.retention),
                     call.claim.id,
+                    ran.stored,
                 )
             )
         settled = settle_all(self.messages, call.dispatch.tenant, call.unsettled)
@@ -146,6 +147,16 @@ class Consume:
             call.counts["lost"] += 1
             text = "Its lease had run out and another has it: this outcome is void"
             event("settle_lost", text, ERROR, document=settlement.document)
+        for refused, text in settled.refused:
+            self._fail(call, refused, text)
+
+    def _fail(self, call: _Call, refused: Pending, text: str) -> None:
+        """It was executed, but what came of it is too large for a commit: a failed attempt."""
+        if refused.stored is None:
+            return
+        failed = Finished(Retry(text), self.clock())
+        settlement = settle(refused.stored, failed, call.dispatch.policy, self.retention)
+        call.unsettled.append(Pending(settlement, call.claim.id, refused.stored))
 
     def _settle_rest(self, call: _Call) -> None:
         """What the database has not answered for yet, while its lease lasts."""
@@ -173,10 +184,12 @@ class Consume:
         ]
         text = f"Past its time-out of {limit:.0f} s: the process ends"
         say(overdue.message, "message_overdue", text, ERROR, attempt=overdue.message.attempt)
-        self._settle(call, [*finished[:-1], late, *rest])
-        self._settle_rest(call)
-        self._report(call, call.claim.started)
-        self.end_process()
+        try:
+            self._settle(call, [*finished[:-1], late, *rest])
+            self._settle_rest(call)
+            self._report(call, call.claim.started)
+        finally:
+            self.end_process()
 
     def _written(self, call: _Call, settlement: Settlement) -> None:
         live = settlement.live

@@ -14,10 +14,12 @@ def inline(text: str) -> Content:
     return Content(sha256=content_hash(text), size=len(encode(text)), text=text)
 
 
-def keep(contents: Contents, tenant: str, document: str, text: str) -> Content:
-    """The content, offloaded to the bucket if it has over 256 KB. Raises Unavailable."""
+def keep(
+    contents: Contents, tenant: str, document: str, text: str, most: int = LIMITS.inline
+) -> Content:
+    """The content, offloaded to the bucket if it has over 256 KB, or `most`. Raises PortError."""
     content = inline(text)
-    if content.size <= LIMITS.inline:
+    if content.size <= min(LIMITS.inline, most):
         return content
     name = contents.put(tenant, document, content.sha256, encode(text))
     return Content(sha256=content.sha256, size=content.size, object=name)

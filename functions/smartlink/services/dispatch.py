@@ -56,7 +56,8 @@ def batches(stored: Iterable[Stored], most: int) -> Iterator[list[Stored]]:
 def _size(message: Message) -> int:
     """Bytes of a message in a batch, but for JSON's escapes."""
     inline = message.content.size if message.content.text is not None else 0
-    return inline + 1_024 + sum(256 + len(it.error or "") for it in message.attempts)
+    names = len(message.id) + 1_024
+    return inline + names + sum(256 + len(it.error or "") for it in message.attempts)
 
 
 class Dispatcher:
@@ -173,7 +174,7 @@ def _decode_message(item: dict[str, Any], command: str) -> Stored:
     message = Message(
         document=str(item["document"]),
         direction=Direction.DOWNSTREAM,
-        id=item["id"],
+        id=item.get("id", ""),
         type=command,
         content=Content(
             sha256=item["sha256"],

@@ -22,6 +22,7 @@ from smartlink.ports import (
     BrokerSession,
     Clock,
     Contents,
+    CredentialsRefused,
     Delivery,
     LogSink,
     Messages,
@@ -34,7 +35,6 @@ from smartlink.services.repeats import Repeats, say
 from smartlink.services.tick import TenantTick
 from smartlink.settings import Settings
 
-_REPEAT = timedelta(hours=1)  # how long the same content without an id is the same message
 _GATHER_LIMIT = 8_388_608  # characters gathered before they are stored
 _KEEP_COMING = 5  # calls that brought something, until another session joins
 _ID_LIMIT = 8_192  # characters
@@ -55,7 +55,6 @@ class _Arrival:
 
     tag: int | None
     message: Message
-    earlier: str | None  # the document it would have had in the hour before, if it had no id
 
 
 @dataclass(slots=True)
@@ -86,7 +85,7 @@ class Downstream:
         self._catalog = catalog
         self._settings = settings
         self._clock = clock
-        self._repeats = Repeats(messages, logs)
+        self._repeats = Repeats(messages, logs, contents)
 
     def receive(
         self, tick: TenantTick, session: BrokerSession, keep_coming: Callable[[], None]
@@ -119,12 +118,14 @@ class Downstream:
                 break
         if not deliveries:
             return received
-        failure = self._take_in(tick, deliveries, session)
-        return Received(more=received.more and failure is None, failure=received.failure or failure)
+        acked, failure = self._take_in(tick, deliveries, session)
+        more = received.more and failure is None and acked > 0  # else the same ones come again
+        return Received(more=more, failure=received.failure or failure)
 
     def _take_in(
         self, tick: TenantTick, deliveries: Sequence[Delivery], session: BrokerSession
-    ) -> PortError | None:
+    ) -> tuple[int, PortError | None]:
+        """How many messages were acked, and how the broker failed, if it did."""
         now = self._clock()
         arrivals = [self._arrival(tick, delivery, now) for delivery in deliveries]
         tick.count("received", len(arrivals))
@@ -132,19 +133,17 @@ class Downstream:
         acked, failure = self._ack(tick, arrivals, taken.safe, session)
         fresh = [stored for document, stored in taken.run.items() if document in acked]
         self._dispatcher.publish(tick, self._dispatcher.allowed(tick, fresh))
-        return failure
+        return len(acked), failure
 
     # What arrived.
 
     def _arrival(self, tick: TenantTick, delivery: Delivery, now: datetime) -> _Arrival:
         delivery, problem = _bounded(delivery)
         command = self._catalog.commands.get(delivery.type)
-        earlier = None
         message_id = delivery.id
         if message_id is None:
             sha256 = inline(delivery.content).sha256
-            message_id, before = derived_ids(delivery.type, sha256, now)
-            earlier = document_id(Direction.DOWNSTREAM, before)
+            message_id, _ = derived_ids(delivery.type, sha256, now)
         document = document_id(Direction.DOWNSTREAM, message_id)
         correlation = correlation_id(delivery.content)
         message = lifecycle.received(
@@ -164,7 +163,7 @@ class Downstream:
             message = lifecycle.dead(message, DeadReason.UNKNOWN_COMMAND, error)
         if len(message_id) > _ID_LIMIT:
             message = replace(message, id=f"{message_id[:_NAME_LIMIT]}…")
-        return _Arrival(delivery.tag, message, earlier)
+        return _Arrival(delivery.tag, message)
 
     # Stored before acked.
 
@@ -174,12 +173,12 @@ class Downstream:
         known += [it for it in arrivals if first.setdefault(it.message.document, it) is not it]
         versions = self._messages.create(tick.name, [arrival.message for arrival in first.values()])
         taken = _Taken()
-        created: list[tuple[_Arrival, Stored]] = []
+        created: list[Stored] = []
         for arrival, version in zip(first.values(), versions, strict=True):
             if version is None:
                 known.append(arrival)
             else:
-                created.append((arrival, Stored(arrival.message, version)))
+                created.append(Stored(arrival.message, version))
         self._sort_out(tick, created, taken, now)
         for arrival in known:
             if self._repeats.meet(tick, arrival.message, now):
@@ -189,28 +188,18 @@ class Downstream:
     def _sort_out(
         self,
         tick: TenantTick,
-        created: Sequence[tuple[_Arrival, Stored]],
+        created: Sequence[Stored],
         taken: _Taken,
         now: datetime,
     ) -> None:
         """Tells what has ended before from what is new, and what is new from what is dead."""
-        earlier = [arrival.earlier for arrival, _ in created if arrival.earlier]
-        documents = [stored.message.document for _, stored in created]
-        ended = self._messages.history(tick.name, [*documents, *earlier])
-        live = self._messages.read(tick.name, earlier) if earlier else {}
+        previous = self._repeats.before(tick.name, created)
         dead: list[Message] = []
-        for arrival, stored in created:
+        for stored in created:
             message = stored.message
-            previous = [ended[message.document].message] if message.document in ended else []
-            if arrival.earlier in ended:
-                previous.append(ended[arrival.earlier].message)
-            if arrival.earlier in live:
-                previous.append(live[arrival.earlier].message)
-            if arrival.earlier is not None:
-                previous = [it for it in previous if now - it.received < _REPEAT]
             taken.safe.add(message.document)
-            if previous:
-                self._repeats.drop(tick, stored, previous[0], now)
+            if message.document in previous:
+                self._repeats.drop(tick, stored, previous[message.document], now)
             elif message.state is State.DEAD:
                 dead.append(message)
             else:
@@ -252,7 +241,7 @@ class Downstream:
             except PortError as error:
                 text = f"Not acked; if it comes again it is known: {error}"
                 say(arrival.message, "ack_failed", text, WARNING)
-                if isinstance(error, Unavailable):
+                if isinstance(error, (Unavailable, CredentialsRefused)):
                     return acked, error
             else:
                 acked.add(arrival.message.document)

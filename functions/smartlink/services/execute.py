@@ -1,8 +1,7 @@
 """Runs a consumer on one message: content in, outcome out. It never raises."""
 
-import json
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -20,14 +19,16 @@ from smartlink.consumer import (
 from smartlink.domain.identity import Direction, document_id
 from smartlink.domain.message import LogType, Message, Stored
 from smartlink.domain.outcome import Answer, Done, Finished, HandBack, Outcome, Reject, Retry
-from smartlink.domain.payload import Payload, PayloadError, parse_payload
+from smartlink.domain.payload import Payload, PayloadError, parse_payload, write_json
 from smartlink.domain.settlement import reply_id
 from smartlink.observability import bound, describe, event, surprise
 from smartlink.ports import Clock, Contents, ErpSecrets, NotFound, PortError
 from smartlink.services.contents import keep, load
 
 _SEVERITY = {LogType.INFORMATION: 20, LogType.WARNING: 30, LogType.ERROR: 40}
+_INLINE_REPLIES = 1_048_576  # bytes: a message is settled in one commit, its replies with it
 _NAME_LIMIT = 512  # characters of a reply's type, audience or correlation id
+_NO_REPLY = "The consumer returned {}; it may return Reply, several of them, or nothing"
 
 
 class _ReplyError(ValueError):
@@ -53,7 +54,10 @@ class Execution:
             return Finished(HandBack(), self.clock())
         log = Logger(_to_cloud_logging, self.clock)
         with bound(tenant=self.tenant, messageId=message.id, attempt=message.attempt):
-            outcome = self._outcome(message, log)
+            try:
+                outcome = self._outcome(message, log)
+            except BaseException as error:  # noqa: BLE001  (SystemExit too is one message's failure)
+                outcome = _unexpected(message, error)
         return Finished(outcome, self.clock(), tuple(log.lines))
 
     def _outcome(self, message: Message, log: Logger) -> Outcome:
@@ -78,29 +82,16 @@ class Execution:
     def _run(self, message: Message, argument: object, context: Context) -> Outcome:
         try:
             returned = _replies(self.consumer(argument, context))
-            answers = tuple(
-                self._answer(message, number, reply)
-                for number, reply in enumerate(returned, start=1)
-            )
+            answers = self._answers(message, returned)
         except FatalError as error:
-            return Reject(str(error))
+            return Reject(str(error) or "FatalError without a reason")
         except RetryableError as error:
             return Retry(str(error) or "RetryableError without a text")
         except PortError as error:
             return HandBack(f"A reply could not be kept: {error}")
         except _ReplyError as error:
             return Retry(str(error))
-        except BaseException as error:  # noqa: BLE001  (even SystemExit is one message's failure)
-            return self._unexpected(message, error)
         return Done(answers)
-
-    def _unexpected(self, message: Message, error: BaseException) -> Retry:
-        surprise("consumer_failed", "The consumer raised an unexpected exception", error)
-        if message.personal:
-            frames = traceback.format_list(traceback.extract_tb(error.__traceback__)[-20:])
-            return Retry(f"Unexpected {describe(error)}", "".join(frames))
-        trace = "".join(traceback.format_exception(error, limit=-20))
-        return Retry(f"Unexpected {describe(error)}: {error}"[:1_000], trace[-16_000:])
 
     def _context(self, message: Message, payload: Payload | None, log: Logger) -> Context:
         return Context(
@@ -126,7 +117,16 @@ class Execution:
             text = f"The secret smartlink-erp-{self.tenant} cannot be read: {error}"
             raise RetryableError(text) from None
 
-    def _answer(self, message: Message, number: int, reply: Reply) -> Answer:
+    def _answers(self, message: Message, replies: Iterable[Reply]) -> tuple[Answer, ...]:
+        answers = []
+        room = _INLINE_REPLIES
+        for number, reply in enumerate(replies, start=1):
+            answer = self._answer(message, number, reply, room)
+            room -= answer.content.size if answer.content.text is not None else 0
+            answers.append(answer)
+        return tuple(answers)
+
+    def _answer(self, message: Message, number: int, reply: Reply, room: int) -> Answer:
         for name, value in (
             ("type", reply.type),
             ("audience", reply.audience),
@@ -137,8 +137,24 @@ class Execution:
                 text = f"Reply {number}: {name} must have 1 to {_NAME_LIMIT} characters"
                 raise _ReplyError(text)
         document = document_id(Direction.UPSTREAM, reply_id(message, number))
-        content = keep(self.contents, self.tenant, document, _text(number, reply))
+        content = keep(self.contents, self.tenant, document, _text(number, reply), room)
         return Answer(reply.type, content, reply.audience, reply.correlation_id)
+
+
+def _unexpected(message: Message, error: BaseException) -> Retry:
+    surprise("consumer_failed", "The consumer raised an unexpected exception", error)
+    if message.personal:
+        frames = traceback.format_list(traceback.extract_tb(error.__traceback__)[-20:])
+        return Retry(f"Unexpected {describe(error)}", "".join(frames))
+    trace = "".join(traceback.format_exception(error, limit=-20))
+    return Retry(f"Unexpected {describe(error)}: {_text_of(error)}"[:1_000], trace[-16_000:])
+
+
+def _text_of(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001  (an author's `__str__`)
+        return "its text cannot be had"
 
 
 def _to_cloud_logging(kind: LogType, template: str) -> None:
@@ -148,11 +164,16 @@ def _to_cloud_logging(kind: LogType, template: str) -> None:
 def _replies(returned: Returned) -> Iterable[Reply]:
     if returned is None:
         return ()
-    replies = (returned,) if isinstance(returned, Reply) else tuple(returned)
+    if isinstance(returned, Reply):
+        return (returned,)
+    if isinstance(returned, str | bytes | Mapping | BaseModel) or not isinstance(
+        returned, Iterable
+    ):
+        raise _ReplyError(_NO_REPLY.format(type(returned).__name__))
+    replies = tuple(returned)
     for reply in replies:
         if not isinstance(reply, Reply):
-            text = f"The consumer returned {type(reply).__name__}; it may return Reply or nothing"
-            raise _ReplyError(text)
+            raise _ReplyError(_NO_REPLY.format(type(reply).__name__))
     return replies
 
 
@@ -160,10 +181,10 @@ def _text(number: int, reply: Reply) -> str:
     content = reply.content
     if isinstance(content, str):
         return content
-    if isinstance(content, BaseModel):
-        return content.model_dump_json(by_alias=True)
     try:
-        return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+        if isinstance(content, BaseModel):
+            content = content.model_dump(mode="json", by_alias=True)
+        return write_json(content)
     except (TypeError, ValueError) as error:
         text = f"Reply {number}: its content cannot be written as JSON ({type(error).__name__})"
         raise _ReplyError(text) from None

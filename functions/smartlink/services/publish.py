@@ -5,23 +5,35 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from smartlink.domain import lifecycle
 from smartlink.domain.identity import Direction, document_id
 from smartlink.domain.message import Message, Stored
+from smartlink.domain.payload import write_json
 from smartlink.domain.settlement import Settlement
 from smartlink.domain.tenant import TenantError, check_tenant_name
 from smartlink.observability import INFO, bound, event
-from smartlink.ports import Clock, Conflict, Contents, Messages, NewId
-from smartlink.services.contents import keep
+from smartlink.ports import Clock, Conflict, Contents, Messages, NewId, Unavailable
+from smartlink.services.contents import keep, release
 from smartlink.services.repeats import same
 from smartlink.services.tenants import Tenants
 
-BODY_LIMIT = 12_582_912  # bytes of a request's body
+BODY_LIMIT = 12_582_912  # bytes of a request's body; the caller of parse_request sees to it
 _CONTENT_LIMIT = 8_388_608  # characters of a content
 
-_Name = Annotated[str, Field(min_length=1, max_length=512)]
+_RESERVED = {".", ".."}
+
+
+def _sendable(name: str) -> str:
+    if name in _RESERVED:
+        message = "no path of the broker can hold it"
+        raise ValueError(message)
+    return name
+
+
+_Text = Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[^\x00-\x1f\x7f]*$")]
+_Name = Annotated[_Text, AfterValidator(_sendable)]  # it stands in the path of `send`
 
 
 class PublishError(ValueError):
@@ -42,8 +54,8 @@ class PublishRequest(BaseModel):
     type: _Name
     content: Annotated[str | dict[str, object] | list[object], Field(repr=False)]
     audience: _Name | None = None
-    correlation_id: Annotated[_Name | None, Field(alias="correlationId")] = None
-    id: _Name | None = None
+    correlation_id: Annotated[_Text | None, Field(alias="correlationId")] = None
+    id: _Text | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +68,8 @@ class Published:
 
 def parse_request(body: bytes) -> PublishRequest:
     """The request in a body. Raises PublishError, which names the first field that is wrong."""
-    if len(body) > BODY_LIMIT:
-        raise PublishError("body", f"it has {len(body)} bytes; at most {BODY_LIMIT} are accepted")
     try:
-        document = json.loads(body)
+        document = json.loads(body, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         raise PublishError("body", "it is no JSON") from None
     if not isinstance(document, Mapping):
@@ -69,7 +79,13 @@ def parse_request(body: bytes) -> PublishRequest:
     except ValidationError as error:
         item = error.errors(include_input=False, include_url=False, include_context=False)[0]
         # A union's branch follows the field's name: the field is what the caller wrote.
-        raise PublishError(str(item["loc"][0]), item["msg"]) from None
+        problem = item["msg"].removeprefix("Value error, ")
+        raise PublishError(str(item["loc"][0]), problem) from None
+
+
+def _refuse_constant(name: str) -> None:
+    message = f"{name} is no JSON"
+    raise ValueError(message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +121,10 @@ class Publish:
 
     def _message(self, request: PublishRequest) -> Message:
         content = request.content
-        text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
+        try:
+            text = content if isinstance(content, str) else write_json(content)
+        except RecursionError:
+            raise PublishError("content", "it is nested too deeply") from None
         if len(text) > _CONTENT_LIMIT:
             problem = f"it has {len(text)} characters; at most {_CONTENT_LIMIT} are accepted"
             raise PublishError("content", problem)
@@ -125,17 +144,19 @@ class Publish:
         """Creates first, then reads the history; False when it was accepted before."""
         document = message.document
         version = self.messages.create(tenant, [message])[0]
-        if version is None:
-            live = self.messages.read(tenant, [document]).get(document)
-            if live is not None:
-                _check_same(message, live.message)
-                return False
+        live = self.messages.read(tenant, [document]).get(document) if version is None else None
         ended = self.messages.history(tenant, [document]).get(document)
-        if ended is None:
-            return version is not None
+        if version is not None and ended is None:
+            return True
         if version is not None:
             self._withdraw(tenant, Stored(message, version))
-        _check_same(message, ended.message)
+        other = ended.message if ended else live.message if live else None
+        if other is None:
+            text = f"what was stored under the id {message.id[:80]!r} went meanwhile: try again"
+            raise Unavailable(text)
+        if live is None or live.message.content.sha256 != message.content.sha256:
+            release(self.contents, message, self.clock())
+        _check_same(message, other)
         return False
 
     def _withdraw(self, tenant: str, stored: Stored) -> None:

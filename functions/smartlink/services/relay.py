@@ -63,7 +63,7 @@ def make_poll(settings: Settings, outside: Outside, tenants: Tenants, config: Co
         broker=outside.broker,
         downstream=Downstream(messages, logs, contents, dispatcher, catalog, settings, clock),
         upstream=Upstream(messages, logs, contents, retention, clock, outside.new_id),
-        sweep=Sweep(messages, logs, dispatcher, catalog, grace, clock),
+        sweep=Sweep(messages, logs, contents, dispatcher, catalog, grace, clock),
     )
     return Poll(
         settings=settings,

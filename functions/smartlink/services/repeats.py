@@ -7,10 +7,11 @@ from datetime import datetime
 
 from smartlink.domain import lifecycle
 from smartlink.domain.identity import reused_document_id
-from smartlink.domain.message import DeadReason, LogType, Message, Stored
+from smartlink.domain.message import DeadReason, LogLine, LogType, Message, State, Stored
 from smartlink.domain.settlement import Settlement, annotate
 from smartlink.observability import ERROR, INFO, event
-from smartlink.ports import Conflict, LogSink, Messages
+from smartlink.ports import Conflict, Contents, LogSink, Messages
+from smartlink.services.contents import release
 from smartlink.services.tick import TenantTick
 
 
@@ -35,49 +36,72 @@ def say(message: Message, action: str, text: str, severity: int, **more: object)
 class Repeats:
     """Decides on messages whose id is taken."""
 
-    def __init__(self, messages: Messages, logs: LogSink) -> None:
+    def __init__(self, messages: Messages, logs: LogSink, contents: Contents) -> None:
         self._messages = messages
         self._logs = logs
+        self._contents = contents
 
-    def ended(self, tenant: str, stored: Sequence[Stored]) -> dict[str, Message]:
-        """Which of these live messages have ended before."""
+    def before(self, tenant: str, stored: Sequence[Stored]) -> dict[str, Message]:
+        """What these live messages repeat, by their documents: one that has ended under the id,
+        or, of a message that came without an id, the same content in the hour before."""
         if not stored:
             return {}
-        ended = self._messages.history(tenant, [item.message.document for item in stored])
-        return {document: record.message for document, record in ended.items()}
+        hours = {item.message.document: lifecycle.hour_before(item.message) for item in stored}
+        earlier = [document for document in hours.values() if document is not None]
+        ended = self._messages.history(tenant, [*hours, *earlier])
+        live = self._messages.read(tenant, earlier) if earlier else {}
+        previous: dict[str, Message] = {}
+        for item in stored:
+            document, hour = item.message.document, hours[item.message.document]
+            if hour in ended or hour in live:
+                other = ended[hour].message if hour in ended else live[hour].message
+                if item.message.received - other.received < lifecycle.REPEAT:
+                    previous[document] = other
+            if document in ended:
+                previous[document] = ended[document].message
+        return previous
 
     def meet(self, tick: TenantTick, message: Message, now: datetime) -> bool:
         """An arrival whose document exists already. True when it is safe to ack it."""
         document = message.document
         live = self._messages.read(tick.name, [document]).get(document)
-        existing = live.message if live else None
-        if existing is None:
-            ended = self._messages.history(tick.name, [document]).get(document)
-            existing = ended.message if ended else None
-        if existing is None:
+        if live is not None and same(message, live.message):
+            self._note(tick, message, "it is stored already", now)
+            return True
+        ended = self._messages.history(tick.name, [document]).get(document)
+        if ended is not None and same(message, ended.message):
+            self._note(tick, message, "it had ended already", now)
+            release(self._contents, message, now)
+            return True
+        if live is None and ended is None:
             return False  # it went between two looks: the broker offers the message again
-        if same(message, existing):
-            say(message, "message_duplicate", "A repeat of a message that is stored", INFO)
-            tick.count("duplicates")
-            text = "Repeated: it is stored already"
-            line = annotate(message, LogType.INFORMATION, text, now, tick.expires)
-            self._logs.log(tick.name, [line])
-        else:
-            self._keep_reused(tick, message, now)
+        self._keep_reused(tick, message, now)
         return True
+
+    def _note(self, tick: TenantTick, message: Message, what: str, now: datetime) -> None:
+        say(message, "message_duplicate", f"A repeat: {what}", INFO)
+        tick.count("duplicates")
+        line = annotate(message, LogType.INFORMATION, f"Repeated: {what}", now, tick.expires)
+        if message.state is State.DEAD:  # a crash may have lost the line of its death
+            line = annotate(message, LogType.ERROR, f"Dead: {message.error}", now, tick.expires)
+        self._logs.log(tick.name, [line])
 
     def drop(self, tick: TenantTick, stored: Stored, previous: Message, now: datetime) -> None:
         """A live message that has ended before under the same id: it is not run (again)."""
         message = stored.message
-        if not same(message, previous):
+        lines: tuple[LogLine, ...] = ()
+        if same(message, previous):
+            say(message, "message_duplicate", "Its id has ended before", INFO)
+            tick.count("duplicates")
+            text = "Repeated: it had ended already"
+            lines = (annotate(message, LogType.INFORMATION, text, now, tick.expires),)
+        else:
             self._keep_reused(tick, message, now)
-        say(message, "message_duplicate", "Its id has ended before", INFO)
-        tick.count("duplicates")
-        text = "Repeated: it had ended already"
-        line = annotate(message, LogType.INFORMATION, text, now, tick.expires)
-        gone = Settlement(document=message.document, fence=stored.version, logs=(line,))
+        gone = Settlement(document=message.document, fence=stored.version, logs=lines)
         with suppress(Conflict):  # another poll found the same, and was quicker
             self._messages.commit(tick.name, [gone])
+        if lines:
+            release(self._contents, message, now)
 
     def _keep_reused(self, tick: TenantTick, message: Message, now: datetime) -> None:
         """Stores the message as dead under a document of its own."""

@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from smartlink.domain.message import State
+from smartlink.domain.message import State, Stored
 from smartlink.domain.settlement import Settlement
-from smartlink.ports import Conflict, Messages, Unavailable
+from smartlink.observability import ERROR, event
+from smartlink.ports import Conflict, Messages, Refused, Unavailable
 from smartlink.settings import LIMITS
 
 
@@ -15,6 +16,7 @@ class Pending:
 
     settlement: Settlement
     claim: str
+    stored: Stored | None = None  # what it settles; for who settles it otherwise if it is refused
 
 
 @dataclass(slots=True)
@@ -24,6 +26,7 @@ class Settled:
     written: list[Settlement]
     lost: list[Settlement]  # another has the message now: the lease had run out
     unknown: list[Pending]  # the database did not answer; safe to hand in again
+    refused: list[tuple[Pending, str]]  # the database will never take it: it is too large, say
 
 
 def _groups(pending: Sequence[Pending]) -> Iterator[list[Pending]]:
@@ -42,13 +45,13 @@ def _groups(pending: Sequence[Pending]) -> Iterator[list[Pending]]:
 
 def settle_all(messages: Messages, tenant: str, pending: Sequence[Pending]) -> Settled:
     """Writes each settlement all or nothing; one that does not hold harms no other."""
-    settled = Settled([], [], [])
+    settled = Settled([], [], [], [])
     for group in _groups(pending):
         try:
             messages.commit(tenant, [item.settlement for item in group])
         except Unavailable:
             settled.unknown.extend(group)
-        except Conflict:
+        except (Conflict, Refused):
             for item in group:
                 _settle_alone(messages, tenant, item, settled)
         else:
@@ -61,6 +64,10 @@ def _settle_alone(messages: Messages, tenant: str, item: Pending, settled: Settl
         messages.commit(tenant, [item.settlement])
     except Unavailable:
         settled.unknown.append(item)
+    except Refused as error:
+        text = f"Its settlement cannot be written: {error}"
+        event("settle_refused", text, ERROR, document=item.settlement.document)
+        settled.refused.append((item, text))
     except Conflict:
         try:
             applied = _applied(messages, tenant, item)

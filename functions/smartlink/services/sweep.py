@@ -8,13 +8,12 @@ from datetime import datetime, timedelta
 
 from smartlink.domain import lifecycle
 from smartlink.domain.catalog import Catalog
-from smartlink.domain.message import DeadReason, LogType, Message, State, Stored
-from smartlink.domain.settlement import Settlement, annotate
-from smartlink.observability import ERROR, INFO, WARNING
-from smartlink.ports import Clock, LogSink, Messages
+from smartlink.domain.message import DeadReason, Message, State, Stored
+from smartlink.observability import INFO, WARNING
+from smartlink.ports import Clock, Contents, LogSink, Messages
+from smartlink.services.burial import bury
 from smartlink.services.dispatch import Dispatch, Dispatcher
 from smartlink.services.repeats import Repeats, say
-from smartlink.services.settle import Pending, settle_all
 from smartlink.services.tick import TenantTick
 
 
@@ -25,6 +24,7 @@ class Sweep:
         self,
         messages: Messages,
         logs: LogSink,
+        contents: Contents,
         dispatcher: Dispatcher,
         catalog: Catalog,
         grace: timedelta,
@@ -35,13 +35,13 @@ class Sweep:
         self._catalog = catalog
         self._grace = grace
         self._clock = clock
-        self._repeats = Repeats(messages, logs)
+        self._repeats = Repeats(messages, logs, contents)
 
     def __call__(self, tick: TenantTick, due: Sequence[Stored]) -> None:
         """Each by compare-and-swap on the version it was read at: two sweeps cannot both win."""
         now = self._clock()
         unrun = [stored for stored in due if stored.message.attempt == 0]
-        ended = self._repeats.ended(tick.name, unrun)
+        ended = self._repeats.before(tick.name, unrun)
         moves: list[Stored] = []
         dead: list[Stored] = []
         for stored in due:
@@ -51,7 +51,7 @@ class Sweep:
                 continue
             moved = self._move(message, tick, now)
             (dead if moved.state is State.DEAD else moves).append(Stored(moved, stored.version))
-        self._bury(tick, dead, now)
+        bury(self._messages, tick, dead, now)
         self._dispatch(tick, moves)
 
     def _move(self, message: Message, tick: TenantTick, now: datetime) -> Message:
@@ -65,21 +65,6 @@ class Sweep:
             say(message, "message_swept", text, severity, cause=swept.cause)
         tick.count(f"swept_{swept.cause}")
         return swept.message
-
-    def _bury(self, tick: TenantTick, dead: Sequence[Stored], now: datetime) -> None:
-        pending = []
-        for stored in dead:
-            message = stored.message
-            line = annotate(message, LogType.ERROR, f"Dead: {message.error}", now, tick.expires)
-            burial = Settlement(
-                document=message.document, fence=stored.version, live=message, logs=(line,)
-            )
-            pending.append(Pending(burial, message.claim.id if message.claim else ""))
-        for burial in settle_all(self._messages, tick.name, pending).written:
-            if burial.live is not None:
-                tick.count("dead")
-                text = f"Dead: {burial.live.error}"
-                say(burial.live, "message_dead", text, ERROR, reason=burial.live.dead_reason)
 
     def _dispatch(self, tick: TenantTick, moves: Sequence[Stored]) -> None:
         """Only what may be dispatched in this tick is moved; the rest stays due."""

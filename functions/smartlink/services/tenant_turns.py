@@ -104,7 +104,7 @@ class TenantTurns:
                 failure = self._receive(tick, session, push)
             return failure
 
-        if self._call(tick, calls):
+        if self._call(tick, calls) and (upstream or receive):
             self.states.succeeded(tick, self.clock())
 
     def _call(self, tick: TenantTick, calls: _Calls) -> bool:

@@ -5,7 +5,7 @@ so receivers can tell a repeat only by an id inside the content.
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from smartlink.domain import lifecycle, settlement
 from smartlink.domain.identity import encode
@@ -25,6 +25,7 @@ from smartlink.ports import (
     Refused,
     Unavailable,
 )
+from smartlink.services.burial import bury
 from smartlink.services.claim import claim_all
 from smartlink.services.contents import load, release
 from smartlink.services.repeats import Repeats, say
@@ -51,13 +52,13 @@ class Upstream:
         self._retention = retention
         self._clock = clock
         self._new_id = new_id
-        self._repeats = Repeats(messages, logs)
+        self._repeats = Repeats(messages, logs, contents)
 
     def send(
         self, tick: TenantTick, due: Sequence[Stored], session: BrokerSession
     ) -> PortError | None:
         """Claims, sends and settles these; answers the broker's failure, if it failed."""
-        due = self._unsent_before(tick, due)
+        due = self._within_limit(tick, self._unsent_before(tick, due))
         claim = Claim(self._new_id(), len(due), self._clock())
         claimed = claim_all(
             self._messages,
@@ -80,12 +81,24 @@ class Upstream:
     def _unsent_before(self, tick: TenantTick, due: Sequence[Stored]) -> list[Stored]:
         """Without what was published twice: `publish` may have died before it found that out."""
         published = [it for it in due if it.message.published and it.message.attempt == 0]
-        ended = self._repeats.ended(tick.name, published)
+        ended = self._repeats.before(tick.name, published)
         for stored in published:
             if stored.message.document in ended:
                 previous = ended[stored.message.document]
                 self._repeats.drop(tick, stored, previous, self._clock())
         return [stored for stored in due if stored.message.document not in ended]
+
+    def _within_limit(self, tick: TenantTick, due: Sequence[Stored]) -> list[Stored]:
+        """Without those that a lowered limit left beyond it: they are dead, of their last error."""
+        limit = tick.policy.attempts
+        over = [
+            Stored(lifecycle.beyond(stored.message, limit), stored.version)
+            for stored in due
+            if stored.message.attempt >= limit
+        ]
+        if over:
+            bury(self._messages, tick, over, self._clock())
+        return [stored for stored in due if stored.message.attempt < limit]
 
     def _send(
         self, tick: TenantTick, stored: Stored, session: BrokerSession
@@ -96,8 +109,8 @@ class Upstream:
         except NotFound:
             error = f"Its content {message.content.object} is no longer in the bucket"
             return self._refuse(tick, stored, error), None
-        except PortError as error:
-            return self._give_back(stored, error), None
+        except PortError as error:  # not again in this tick
+            return self._give_back(stored, error, max(self._clock(), tick.deadline)), None
         try:
             session.send(message.type, message.audience, content)
         except (Unavailable, CredentialsRefused) as error:
@@ -110,8 +123,11 @@ class Upstream:
     def _refuse(self, tick: TenantTick, stored: Stored, error: str) -> Settlement:
         return settlement.refused(stored, error, self._clock(), tick.policy, self._retention)
 
-    def _give_back(self, stored: Stored, error: PortError | None) -> Settlement:
-        live = lifecycle.unsent(stored.message, self._clock(), str(error) if error else None)
+    def _give_back(
+        self, stored: Stored, error: PortError | None, due: datetime | None = None
+    ) -> Settlement:
+        text = str(error) if error else None
+        live = lifecycle.unsent(stored.message, due or self._clock(), text)
         return Settlement(document=live.document, fence=stored.version, live=live)
 
     def _settle(self, tick: TenantTick, pending: Sequence[Pending]) -> None:
@@ -128,7 +144,7 @@ class Upstream:
                 text = written.logs[-1].text
                 say(written.live, action, text, ERROR if dead else WARNING)
                 tick.count("dead" if dead else "refused")
-        for unknown in settled.unknown:
+        for unknown in (*settled.unknown, *(item for item, _ in settled.refused)):
             text = "Not settled, the database did not answer: it is sent again after its lease"
             event("settle_failed", text, ERROR, document=unknown.settlement.document)
             tick.count("unsettled")

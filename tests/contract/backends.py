@@ -1,0 +1,50 @@
+"""What the contract suite runs on: the twins in memory, and Google's emulators."""
+
+import os
+from contextlib import AbstractContextManager, ExitStack
+from typing import Protocol
+
+import pytest
+from google.cloud.firestore_v1 import types
+
+from infra.local.errors import MissingPartError
+from smartlink.adapters import documents
+from smartlink.adapters.firestore import Firestore
+from smartlink.adapters.firestore_calls import FirestoreCalls
+from smartlink.adapters.google import Patience
+from smartlink.domain.message import LogLine
+from smartlink.ports import LastGoodConfig, LogSink, Messages, TenantStates, Ticks
+
+BACKENDS = ("in-memory", "emulator")
+AT_ONCE = Patience(timeout=30, deadline=60, delays=(0.0, 0.0))
+"""Tries without waits: tests do not sleep."""
+
+
+class Store(Messages, TenantStates, Ticks, LastGoodConfig, LogSink, Protocol):
+    """Everything that Firestore keeps, and a look at the logs."""
+
+    def logs(self, tenant: str) -> list[LogLine]: ...
+
+
+class FirestoreStore(Firestore):
+    """The real adapter, with a look at the logs."""
+
+    def __init__(self, calls: FirestoreCalls) -> None:
+        super().__init__(calls)
+        self.calls = calls
+
+    def logs(self, tenant: str) -> list[LogLine]:
+        query = types.StructuredQuery.pb()()
+        query.from_.add(collection_id=documents.LOGS)
+        found = self.calls.query("read logs", f"{self.calls.root}/tenants/{tenant}", query)
+        return [documents.get_log(item.fields) for item in found]
+
+
+def started(emulator: AbstractContextManager[str], stack: ExitStack) -> str:
+    """Answer the emulator's address. A missing one skips on a person's machine, not in CI."""
+    try:
+        return stack.enter_context(emulator)
+    except MissingPartError as error:
+        if os.environ.get("CI") == "true":
+            raise
+        pytest.skip(str(error))

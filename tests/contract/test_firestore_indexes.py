@@ -1,0 +1,114 @@
+"""`infra/firestore.json` holds the indexes that the queries need: production refuses without."""
+
+import json
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from google.cloud.firestore_v1 import types
+
+from smartlink.adapters import documents
+from smartlink.adapters.firestore import QUERIES, QueryShape, up_to
+from smartlink.domain.message import Content, Ended, Ending
+from tests.contract.samples import LATER, NOW, everything_set, line, message
+
+T = TypeVar("T")
+DECLARED: dict[str, Any] = json.loads(
+    (Path(__file__).parents[2] / "infra/firestore.json").read_text(encoding="utf-8")
+)
+UNINDEXED = {
+    (item["collectionGroup"], item["fieldPath"])
+    for item in DECLARED["fieldOverrides"]
+    if not item["indexes"]
+}
+HOSTILE = {"Conteudo", "ConteudoObjeto", "UltimoErro", "Tentativas", "Execucao"}
+"""Large, or personal, or a list of either: an index would copy it."""
+
+
+def stored_names() -> dict[str, set[str]]:
+    """Every field that each collection can have."""
+    inline = replace(everything_set(text="\ud800"), personal=False)
+    far = message(content=Content("0", 1, object="x"))
+    names: dict[str, set[str]] = defaultdict(set)
+    for item in (inline, far):
+        names[documents.LIVE] |= fields_of(documents.put_live, item)
+        ended = Ended(item, Ending.DONE, NOW, LATER)
+        names[documents.HISTORY] |= fields_of(documents.put_history, ended)
+    names[documents.LOGS] |= fields_of(documents.put_log, ("id", line(debug="x")))
+    return names
+
+
+def fields_of(fill: Callable[[Any, T], None], value: T) -> set[str]:
+    document = types.Document.pb()()
+    fill(document.fields, value)
+    return set(document.fields)
+
+
+@pytest.mark.parametrize("shape", QUERIES, ids=str)
+def test_every_query_has_its_index(shape: QueryShape) -> None:
+    """A range alone is served by the field's own index; with equalities it takes a composite."""
+    used = {(shape.collection, name) for name in (*shape.equal, shape.range)}
+    assert not used & UNINDEXED
+    if shape.equal:
+        fields = [*shape.equal, shape.range]
+        assert {
+            "collectionGroup": shape.collection,
+            "queryScope": "COLLECTION",
+            "fields": [{"fieldPath": name, "order": "ASCENDING"} for name in fields],
+        } in DECLARED["indexes"]
+
+
+@pytest.mark.parametrize("shape", QUERIES, ids=str)
+def test_a_query_is_what_its_shape_says(shape: QueryShape) -> None:
+    query = up_to(shape, ["x" for _ in shape.equal], NOW, 3)
+    filters = [item.field_filter for item in query.where.composite_filter.filters]
+    assert [item.field.field_path for item in filters] == [*shape.equal, shape.range]
+    assert [item.field.field_path for item in query.order_by] == [shape.range]
+    assert [item.collection_id for item in query.from_] == [shape.collection]
+
+
+def test_no_index_is_without_a_query() -> None:
+    needed = {(shape.collection, (*shape.equal, shape.range)) for shape in QUERIES}
+    for index in DECLARED["indexes"]:
+        fields = tuple(field["fieldPath"] for field in index["fields"])
+        assert (index["collectionGroup"], fields) in needed
+
+
+def test_exemptions_name_fields_that_exist() -> None:
+    """A renamed field would silently be indexed again."""
+    names = stored_names()
+    for collection, field in UNINDEXED:
+        if collection in names:
+            assert field in names[collection], (collection, field)
+
+
+def test_contents_and_errors_are_not_indexed() -> None:
+    for collection, names in stored_names().items():
+        for field in names & (HOSTILE | {"LOGMENSAGEM", "DATADEBUG", "DataExpiracao"}):
+            assert (collection, field) in UNINDEXED
+
+
+def test_what_an_operator_filters_by_is_indexed() -> None:
+    kept = {
+        documents.LIVE: {"ID", "Comando", "Situacao", "DataTentativaExec", "MotivoMorte"},
+        documents.HISTORY: {"ID", "Comando", "Situacao", "DataFim"},
+        documents.LOGS: {"IDMENSAGEM", "LOGTYPE", "LOGDATE"},
+    }
+    for collection, fields in kept.items():
+        assert not {(collection, field) for field in fields} & UNINDEXED
+        assert fields <= stored_names()[collection]
+
+
+def test_history_and_logs_expire_and_the_living_do_not() -> None:
+    expiring = {
+        (item["collectionGroup"], item["fieldPath"])
+        for item in DECLARED["fieldOverrides"]
+        if item.get("ttl")
+    }
+    assert expiring == {
+        (documents.HISTORY, "DataExpiracao"),
+        (documents.LOGS, "DataExpiracao"),
+    }

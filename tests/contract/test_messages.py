@@ -1,0 +1,285 @@
+"""Messages: created once, changed only under their version, settled all or nothing."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from smartlink.domain import lifecycle
+from smartlink.domain.identity import Direction, document_id
+from smartlink.domain.message import DeadReason, Message, State, Stored, Version
+from smartlink.domain.settlement import Settlement
+from smartlink.ports import Conflict
+from tests.contract.backends import Store
+from tests.contract.samples import LATER, NOW, ended, line, message, running, to_send
+
+TENANT = "acme"
+MICROSECOND = timedelta(microseconds=1)
+
+
+def created(store: Store, plain: Message, tenant: str = TENANT) -> Stored:
+    [version] = store.create(tenant, [plain])
+    assert version
+    return Stored(plain, version)
+
+
+def claimed(store: Store, plain: Message) -> Stored:
+    stored = created(store, plain)
+    [version] = store.swap(TENANT, [Stored(running(plain), stored.version)])
+    assert version
+    return Stored(running(plain), version)
+
+
+def live(store: Store, *identities: str, tenant: str = TENANT) -> dict[str, Stored]:
+    ids = [document_id(Direction.DOWNSTREAM, identity) for identity in identities]
+    return store.read(tenant, ids)
+
+
+def test_a_message_is_created_once(store: Store) -> None:
+    """A repeated id answers None, harms no neighbour and leaves the first as it was."""
+    first = created(store, message("twice", "first"))
+    versions = store.create(TENANT, [message("a"), message("twice", "second"), message("b")])
+    assert [bool(version) for version in versions] == [True, False, True]
+    assert live(store, "twice")["D-twice"] == first
+
+
+def test_reading_answers_what_exists_at_the_version_written(store: Store) -> None:
+    stored = created(store, message())
+    assert store.read(TENANT, ["D-m-1", "D-none"]) == {"D-m-1": stored}
+    assert store.read(TENANT, []) == {}
+
+
+def test_a_swap_moves_only_what_is_at_its_version(store: Store) -> None:
+    """A stale version and a missing document answer None; the others are written."""
+    plain = message()
+    old = created(store, plain)
+    other = created(store, message("other"))
+    waiting = replace(plain, state=State.WAITING, due=LATER, attempt=1)
+    [version] = store.swap(TENANT, [Stored(waiting, old.version)])
+    assert version
+    assert version != old.version
+    dead = lifecycle.dead(plain, DeadReason.REJECTED, "no")
+    missing = message("missing")
+    changes = [
+        Stored(dead, old.version),
+        Stored(running(other.message), other.version),
+        Stored(missing, old.version),
+    ]
+    assert [bool(item) for item in store.swap(TENANT, changes)] == [False, True, False]
+    assert live(store, "m-1")["D-m-1"] == Stored(waiting, version)
+    assert not live(store, "missing")
+
+
+def test_a_swap_writes_the_state_alone(store: Store) -> None:
+    """Content, id and origin survive a swap that knows nothing of them."""
+    plain = message("m-1", "the content", audience="SGDP", correlation_id="c", published=True)
+    stored = created(store, plain)
+    forgetful = replace(running(message("m-1", "another")), received=LATER, published=False)
+    [version] = store.swap(TENANT, [Stored(forgetful, stored.version)])
+    assert version
+    assert live(store, "m-1")["D-m-1"] == Stored(running(plain), version)
+
+
+def test_a_swap_that_changes_nothing_leaves_the_version(store: Store) -> None:
+    """Firestore does so: only a real change ends the fences of others."""
+    stored = created(store, message())
+    assert store.swap(TENANT, [stored]) == [stored.version]
+    assert live(store, "m-1")["D-m-1"] == stored
+
+
+def test_a_swap_clears_what_is_none_or_zero_again(store: Store) -> None:
+    plain = replace(running(message()), dispatches=3, alone=True, error="x")
+    stored = created(store, plain)
+    [version] = store.swap(TENANT, [Stored(message(due=None), stored.version)])
+    assert version
+    assert live(store, "m-1")["D-m-1"] == Stored(message(due=None), version)
+
+
+def test_settling_moves_a_message_to_the_history(store: Store) -> None:
+    """Done: the live document is gone; history, log lines and replies are there."""
+    stored = claimed(store, message())
+    reply = to_send("m-1/reply/1")
+    settlement = Settlement(
+        document="D-m-1",
+        fence=stored.version,
+        history=ended(stored.message),
+        logs=(line("one"), line("two", debug="why")),
+        created=(reply,),
+    )
+    store.commit(TENANT, [settlement])
+    assert not live(store, "m-1")
+    done = ended(stored.message)
+    kept = replace(done, message=replace(done.message, due=None))
+    assert store.history(TENANT, ["D-m-1"]) == {"D-m-1": kept}
+    assert {log.text: log for log in store.logs(TENANT)} == {
+        "one": line("one"),
+        "two": line("two", debug="why"),
+    }
+    assert store.read(TENANT, [reply.document])[reply.document].message == reply
+
+
+def test_settling_a_failure_keeps_the_message_live(store: Store) -> None:
+    stored = claimed(store, message("m-1", "content"))
+    failed = lifecycle.failed(stored.message, LATER, NOW, "No connection")
+    forgetful = replace(failed, content=message("m-1", "other").content)
+    store.commit(TENANT, [Settlement(document="D-m-1", fence=stored.version, live=forgetful)])
+    assert live(store, "m-1")["D-m-1"].message == failed
+
+
+def test_settling_is_fenced(store: Store) -> None:
+    """A consumer that outlived its lease can settle no more, neither way."""
+    stored = claimed(store, message())
+    [fresh] = store.swap(TENANT, [Stored(replace(stored.message, due=LATER), stored.version)])
+    done = Settlement(
+        document="D-m-1", fence=stored.version, history=ended(stored.message), logs=(line(),)
+    )
+    again = Settlement(document="D-m-1", fence=stored.version, live=stored.message)
+    for settlement in (done, again):
+        with pytest.raises(Conflict):
+            store.commit(TENANT, [settlement])
+    assert live(store, "m-1")["D-m-1"].version == fresh
+    assert store.history(TENANT, ["D-m-1"]) == {}
+    assert store.logs(TENANT) == []
+
+
+def test_a_commit_is_all_or_nothing(store: Store) -> None:
+    """One conflict among many settlements, and nothing of any of them is written."""
+    good = [claimed(store, message(f"good-{number}")) for number in range(3)]
+    stale = created(store, message("stale"))
+    store.swap(TENANT, [Stored(running(stale.message), stale.version)])
+    settlements = [
+        Settlement(
+            document=item.message.document,
+            fence=item.version,
+            history=ended(item.message),
+            logs=(line(),),
+            created=(to_send(f"{item.message.id}/reply/1"),),
+        )
+        for item in [*good, stale]
+    ]
+    with pytest.raises(Conflict):
+        store.commit(TENANT, settlements)
+    names = [item.message.document for item in good]
+    assert store.read(TENANT, names) == {item.message.document: item for item in good}
+    assert store.history(TENANT, names) == {}
+    assert store.read(TENANT, [to_send(f"good-{n}/reply/1").document for n in range(3)]) == {}
+    assert store.logs(TENANT) == []
+    store.commit(TENANT, settlements[:3])
+    assert set(store.history(TENANT, names)) == set(names)
+
+
+def test_history_is_written_once(store: Store) -> None:
+    first = claimed(store, message())
+    settlement = Settlement(document="D-m-1", fence=first.version, history=ended(first.message))
+    store.commit(TENANT, [settlement])
+    again = claimed(store, message())
+    with pytest.raises(Conflict):
+        store.commit(TENANT, [replace(settlement, fence=again.version)])
+    assert live(store, "m-1")["D-m-1"] == again
+
+
+def test_a_reply_that_exists_is_a_conflict(store: Store) -> None:
+    stored = claimed(store, message())
+    created(store, to_send("m-1/reply/1"))
+    settlement = Settlement(
+        document="D-m-1", fence=stored.version, created=(to_send("m-1/reply/1"),)
+    )
+    with pytest.raises(Conflict):
+        store.commit(TENANT, [settlement])
+    assert live(store, "m-1")["D-m-1"] == stored
+
+
+def test_a_settlement_without_a_fence_creates(store: Store) -> None:
+    """`live` must not exist then; nothing but logs is no conflict with anything."""
+    settlement = Settlement(document="D-m-1", fence=None, live=message())
+    store.commit(TENANT, [settlement])
+    assert live(store, "m-1")["D-m-1"].message == message()
+    with pytest.raises(Conflict):
+        store.commit(TENANT, [settlement])
+    store.commit(TENANT, [Settlement(document="D-m-1", fence=None, logs=(line(),))])
+    assert store.logs(TENANT) == [line()]
+    store.commit(TENANT, [])
+
+
+def test_a_repeat_is_deleted_under_its_version(store: Store) -> None:
+    stored = created(store, message())
+    gone = Settlement(document="D-m-1", fence=stored.version, logs=(line("A repeat"),))
+    store.commit(TENANT, [gone])
+    assert not live(store, "m-1")
+    with pytest.raises(Conflict):
+        store.commit(TENANT, [gone])
+
+
+def test_a_settled_message_cannot_be_swapped(store: Store) -> None:
+    stored = claimed(store, message())
+    store.commit(TENANT, [Settlement(document="D-m-1", fence=stored.version)])
+    assert store.swap(TENANT, [stored]) == [None]
+    assert not live(store, "m-1")
+
+
+def test_due_messages_come_the_longest_due_first(store: Store) -> None:
+    """Up to the very microsecond, by limit and by direction; the dead never."""
+    late = [message(f"late-{n}", due=NOW - n * MICROSECOND) for n in range(4)]
+    others = [
+        message("now", due=NOW),
+        message("soon", due=NOW + MICROSECOND),
+        lifecycle.dead(message("dead"), DeadReason.REJECTED, "no"),
+        replace(to_send("up"), due=NOW - timedelta(days=1)),
+    ]
+    store.create(TENANT, [*late, *others])
+
+    def ids(limit: int, direction: Direction | None = None) -> list[str]:
+        return [item.message.id for item in store.due(TENANT, NOW, limit, direction)]
+
+    assert ids(10) == ["up", "late-3", "late-2", "late-1", "late-0", "now"]
+    assert ids(2) == ["up", "late-3"]
+    assert ids(10, Direction.UPSTREAM) == ["up"]
+    assert ids(3, Direction.DOWNSTREAM) == ["late-3", "late-2", "late-1"]
+    [first] = store.due(TENANT, NOW, 1, Direction.DOWNSTREAM)
+    assert first == store.read(TENANT, ["D-late-3"])["D-late-3"]
+
+
+def test_messages_due_at_once_come_by_their_document(store: Store) -> None:
+    store.create(TENANT, [message(identity) for identity in ("b", "B", "~", "a", "é")])
+    found = [item.message.id for item in store.due(TENANT, NOW, 10)]
+    assert found == ["~", "é", "B", "a", "b"]
+
+
+def test_tenants_are_apart(store: Store) -> None:
+    """The same id lives once for each tenant, and no call of one sees the other's."""
+    mine, theirs = created(store, message()), created(store, message(text="x"), "globex")
+    assert live(store, "m-1", tenant="globex")["D-m-1"] == theirs
+    done = Settlement(
+        document="D-m-1", fence=mine.version, history=ended(mine.message), logs=(line(),)
+    )
+    store.commit(TENANT, [done])
+    assert store.due(TENANT, NOW, 10) == []
+    assert store.due("globex", NOW, 10) == [theirs]
+    assert store.history("globex", ["D-m-1"]) == {}
+    assert store.logs("globex") == []
+
+
+def test_a_call_takes_more_messages_than_firestore_does_at_once(store: Store) -> None:
+    messages = [message(f"m-{number}") for number in range(600)]
+    store.create(TENANT, messages[250:251])
+    versions = store.create(TENANT, messages)
+    assert [index for index, version in enumerate(versions) if version is None] == [250]
+    stored = store.read(TENANT, [item.document for item in messages])
+    assert [stored[item.document].message for item in messages] == messages
+    changes = [Stored(running(item.message), item.version) for item in stored.values()]
+    assert all(store.swap(TENANT, changes))
+
+
+def test_a_call_takes_more_bytes_than_firestore_does_at_once(store: Store) -> None:
+    messages = [message(f"m-{number}", "x" * 262_144) for number in range(32)]
+    versions = store.create(TENANT, messages)
+    assert all(versions)
+    found = store.read(TENANT, [item.document for item in messages])
+    assert all(found[item.document].message == item for item in messages)
+
+
+def test_versions_are_opaque_but_exact(store: Store) -> None:
+    """A version survives its way through a dispatch as text."""
+    stored = created(store, message())
+    carried = Version(str(stored.version).encode().decode())
+    assert all(store.swap(TENANT, [replace(stored, version=carried)]))

@@ -1,0 +1,241 @@
+"""The stored names: what the people who open the Firestore console read."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from google.cloud.firestore_v1 import types
+from hypothesis import given
+from hypothesis import strategies as st
+
+from smartlink.adapters import documents
+from smartlink.domain.identity import Direction
+from smartlink.domain.message import (
+    Attempt,
+    Claim,
+    Content,
+    DeadReason,
+    Ended,
+    Ending,
+    LogLine,
+    LogType,
+    Message,
+    Result,
+    State,
+)
+from smartlink.domain.tenant import TenantState
+from smartlink.ports import ConfigFile
+
+NOW = datetime(2025, 3, 9, 12, 30, 15, 123_457, tzinfo=UTC)
+LATER = NOW + timedelta(days=1)
+PLAIN = Message(
+    document="D-m-1",
+    direction=Direction.DOWNSTREAM,
+    id="m-1",
+    type="SGDPDataCommand",
+    content=Content("e3b0", 2, "{}"),
+    received=NOW,
+    due=LATER,
+)
+FULL = replace(
+    PLAIN,
+    state=State.RUNNING,
+    audience="SGDP",
+    correlation_id="c-1",
+    personal=True,
+    attempt=2,
+    attempts=(Attempt(1, NOW, LATER, Result.RETRY, "down"),),
+    dispatches=3,
+    alone=True,
+    published=True,
+    claim=Claim("f00d", 5, NOW),
+    error="down",
+    dead_reason=DeadReason.REJECTED,
+)
+TEXTS = st.text(st.characters(codec=None)) | st.text(st.characters(categories=["Cs"]), min_size=1)
+INSTANTS = st.timedeltas(timedelta(days=-700_000), timedelta(days=2_900_000)).map(
+    lambda since: NOW + since
+)
+
+
+def new() -> Any:  # noqa: ANN401  (a protobuf message)
+    return types.Document.pb()().fields
+
+
+def plain(value: Any) -> object:  # noqa: ANN401
+    """A stored value as Python sees it, timestamps as text."""
+    kind = value.WhichOneof("value_type")
+    if kind == "map_value":
+        return {name: plain(item) for name, item in value.map_value.fields.items()}
+    if kind == "array_value":
+        return [plain(item) for item in value.array_value.values]
+    if kind == "timestamp_value":
+        return value.timestamp_value.ToJsonString()
+    return getattr(value, kind)
+
+
+def stored(fields: Any) -> dict[str, object]:  # noqa: ANN401
+    return {name: plain(value) for name, value in fields.items()}
+
+
+def live(message: Message) -> dict[str, object]:
+    fields = new()
+    documents.put_live(fields, message)
+    return stored(fields)
+
+
+def test_a_new_message_has_only_what_it_needs() -> None:
+    assert live(PLAIN) == {
+        "ID": "m-1",
+        "Direcao": "Downstream",
+        "Comando": "SGDPDataCommand",
+        "Conteudo": "{}",
+        "ConteudoHash": "e3b0",
+        "ConteudoTamanho": 2,
+        "DataRecebimento": "2025-03-09T12:30:15.123457Z",
+        "Situacao": "Pendente",
+        "QtdeTentativaExec": 0,
+        "DataTentativaExec": "2025-03-10T12:30:15.123457Z",
+    }
+
+
+def test_every_other_field_has_its_name() -> None:
+    start, end = "2025-03-09T12:30:15.123457Z", "2025-03-10T12:30:15.123457Z"
+    assert {name: value for name, value in live(FULL).items() if name not in live(PLAIN)} == {
+        "Audiencia": "SGDP",
+        "CorrelacaoId": "c-1",
+        "Pessoal": True,
+        "Publicada": True,
+        "Despachos": 3,
+        "Sozinha": True,
+        "UltimoErro": "down",
+        "MotivoMorte": "rejected",
+        "Execucao": {"ID": "f00d", "Mensagens": 5, "Inicio": start},
+        "Tentativas": [
+            {"Numero": 1, "Inicio": start, "Fim": end, "Resultado": "Falha", "Erro": "down"}
+        ],
+    }
+
+
+def test_the_state_is_what_a_change_writes() -> None:
+    """All of the mask, and nothing beside it."""
+    fields = new()
+    documents.put_state(fields, FULL)
+    assert set(fields) == set(documents.STATE_FIELDS)
+
+
+def test_history_has_an_end_and_no_personal_content() -> None:
+    fields = new()
+    documents.put_history(fields, Ended(FULL, Ending.DONE, NOW, LATER))
+    names = stored(fields)
+    assert names["Situacao"] == "Concluida"
+    assert names["DataFim"] == "2025-03-09T12:30:15.123457Z"
+    assert names["DataExpiracao"] == "2025-03-10T12:30:15.123457Z"
+    assert names["ConteudoHash"] == "e3b0"
+    live_only = {"DataTentativaExec", "Despachos", "Sozinha", "Conteudo", "ConteudoObjeto"}
+    assert not live_only & set(names)
+
+
+def test_a_content_that_is_no_text_is_bytes_and_says_so() -> None:
+    odd = replace(PLAIN, content=Content("0", 3, "\ud83d"))
+    assert live(odd)["Conteudo"] == b"\xed\xa0\xbd"
+    assert live(odd)["Codificacao"] == "surrogatepass"
+    assert live(replace(PLAIN, id="\ud83d"))["ID"] == b"\xed\xa0\xbd"
+
+
+def test_a_content_in_the_bucket_is_a_name() -> None:
+    far = live(replace(PLAIN, content=Content("0", 3, object="acme/D-m-1/0")))
+    assert far["ConteudoObjeto"] == "acme/D-m-1/0"
+    assert "Conteudo" not in far
+
+
+def test_a_log_line_has_rms_columns() -> None:
+    fields = new()
+    line = LogLine("m-1", LogType.WARNING, "half \ud83d", NOW, LATER, "debug")
+    documents.put_log(fields, ("abc", line))
+    assert stored(fields) == {
+        "ID": "abc",
+        "IDMENSAGEM": "m-1",
+        "LOGTYPE": 1,
+        "LOGMENSAGEM": r"half \ud83d",
+        "LOGDATE": "2025-03-09T12:30:15.123457Z",
+        "DATADEBUG": "debug",
+        "DataExpiracao": "2025-03-10T12:30:15.123457Z",
+    }
+
+
+def test_a_tenant_has_its_names() -> None:
+    """And one in its first state none at all."""
+    fields = new()
+    documents.put_tenant(fields, TenantState())
+    assert stored(fields) == {}
+    state = TenantState(
+        setup="f00d",
+        commands=("A", "B"),
+        failures=3,
+        paused_until=LATER,
+        last_error="down",
+        last_error_at=NOW,
+        last_success=NOW,
+        orphaned=True,
+    )
+    documents.put_tenant(fields, state)
+    assert stored(fields) == {
+        "Assinatura": "f00d",
+        "ComandosConfigurados": ["A", "B"],
+        "FalhasSeguidas": 3,
+        "PausadoAte": "2025-03-10T12:30:15.123457Z",
+        "UltimoErro": "down",
+        "DataUltimoErro": "2025-03-09T12:30:15.123457Z",
+        "UltimoSucesso": "2025-03-09T12:30:15.123457Z",
+        "Orfao": True,
+    }
+
+
+def test_the_relays_own_have_their_names() -> None:
+    config, tick = new(), new()
+    documents.put_config(config, ConfigFile("17", b"{}"))
+    documents.put_tick(tick, documents.Tick(NOW, 2, "f00d"))
+    assert stored(config) == {"Geracao": "17", "Conteudo": b"{}"}
+    assert stored(tick) == {
+        "Instante": "2025-03-09T12:30:15.123457Z",
+        "Sequencia": 2,
+        "Chamada": "f00d",
+    }
+
+
+@given(identity=TEXTS, text=TEXTS, error=TEXTS, received=INSTANTS, due=st.none() | INSTANTS)
+def test_whatever_is_stored_is_read(
+    identity: str, text: str, error: str, received: datetime, due: datetime | None
+) -> None:
+    message = replace(
+        FULL,
+        id=identity,
+        type=text,
+        content=Content("0", 1, text),
+        error=error,
+        received=received,
+        due=due,
+    )
+    document = types.Document.pb()()
+    documents.put_live(document.fields, message)
+    document = types.Document.pb().FromString(document.SerializeToString())
+    assert documents.get_live("D-m-1", document.fields) == message
+
+
+@pytest.mark.parametrize("name", ["ID", "Direcao", "Comando", "Situacao", "DataRecebimento"])
+def test_a_document_that_lacks_a_field_is_none_of_ours(name: str) -> None:
+    fields = new()
+    documents.put_live(fields, PLAIN)
+    del fields[name]
+    with pytest.raises(ValueError, match=name):
+        documents.get_live("D-m-1", fields)
+
+
+def test_a_document_with_another_type_of_value_is_none_of_ours() -> None:
+    fields = new()
+    documents.put_live(fields, PLAIN)
+    fields["DataRecebimento"].string_value = "yesterday"
+    with pytest.raises(ValueError, match="DataRecebimento is missing or is no timestamp"):
+        documents.get_live("D-m-1", fields)

@@ -1,0 +1,347 @@
+"""Sessions: what is retried, bounded, refused, and never told."""
+
+import gzip
+import ipaddress
+import logging
+import ssl
+import traceback
+import tracemalloc
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from threading import Event
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from smartlink.adapters.http import Bounds, Call, Http, HttpSession, SessionPool, split_url
+from smartlink.ports import PortError, Refused, Unavailable
+from tests.unit.adapters.http_server import (
+    Answering,
+    HttpServer,
+    Reply,
+    Seen,
+    closed_port,
+    in_turn,
+)
+
+CANARY = "canary-8d1f"
+OK = Reply(body=b"fine")
+LIMIT = 1_000_000
+
+
+def bounds(read_seconds: float = 5) -> Bounds:
+    return Bounds(
+        connect_seconds=5,
+        read_seconds=read_seconds,
+        response_limit=LIMIT,
+        retry_after_seconds=0,
+        backoff_seconds=0,
+    )
+
+
+def session(url: str, *, cookies: bool = True, read_seconds: float = 5) -> HttpSession:
+    return HttpSession(Http(bounds(read_seconds)), url, cookies=cookies)
+
+
+def a_call(verb: str = "GET", body: bytes | None = None) -> Call:
+    headers = {"Authorization": f"Bearer {CANARY}"}
+    return Call(name="A call", verb=verb, path=f"/path/{CANARY}", headers=headers, body=body)
+
+
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
+@pytest.mark.parametrize("verb", ["GET", "POST"])
+def test_a_passing_fault_is_retried(status: int, verb: str) -> None:
+    """Two answers that may pass, then a good one: the caller sees the good one only."""
+    fault = Reply(status, b"busy")
+    with HttpServer(in_turn(fault, fault, OK)) as server:
+        http = session(server.url)
+        assert http.call(a_call(verb, b"{}")).body == b"fine"
+        assert http.clean
+    assert [seen.body for seen in server.seen] == [b"{}"] * 3
+
+
+def test_retries_end() -> None:
+    """Three requests at most: poll has 50 s for everything."""
+    with HttpServer(lambda _: Reply(503)) as server:
+        with pytest.raises(Unavailable, match="answered 503"):
+            session(server.url).call(a_call())
+        assert len(server.seen) == 3
+
+
+def test_a_lost_connection_is_retried() -> None:
+    """A server that hangs up without an answer, as one that was restarted does."""
+    with HttpServer(in_turn(Reply(hang_up=True), OK)) as server:
+        assert session(server.url).call(a_call("POST", b"{}")).body == b"fine"
+
+
+@pytest.mark.parametrize("after", ["86400", "Fri, 31 Dec 2999 23:59:59 GMT", "9" * 5_000, "soon"])
+def test_retry_after_is_clamped(after: str) -> None:
+    """However long, or unreadable, a Retry-After is, the wait stays within the bound (here 0 s)."""
+    with HttpServer(in_turn(Reply(429, headers={"Retry-After": after}), OK)) as server:
+        assert session(server.url).call(a_call()).body == b"fine"
+
+
+def test_retry_after_reaches_the_caller() -> None:
+    """When the retries are used up the caller learns how long the server wants to be left alone."""
+    with (
+        HttpServer(lambda _: Reply(429, headers={"Retry-After": "600"})) as server,
+        pytest.raises(Unavailable) as raised,
+    ):
+        session(server.url).call(a_call())
+    assert raised.value.retry_after == 600
+
+
+def test_an_endless_fault_is_not_read() -> None:
+    """The body of an answer that is retried is dropped: it may have no end."""
+    endless = Reply(503, b"x" * 10_000, endless=True)
+    with HttpServer(in_turn(endless, OK)) as server:
+        assert session(server.url).call(a_call()).body == b"fine"
+
+
+def test_nobody_listens() -> None:
+    """A refused connection is Unavailable, and leaves the session unclean."""
+    http = session(f"http://127.0.0.1:{closed_port()}")
+    with pytest.raises(Unavailable, match="NewConnectionError"):
+        http.call(a_call())
+    assert not http.clean
+
+
+def test_a_read_timeout_is_not_retried() -> None:
+    """A server that was silent for the whole time-out gets no second one: the time is spent."""
+    over = Event()
+
+    def silent(_: Seen) -> Reply:
+        over.wait(10)
+        return Reply(hang_up=True)
+
+    with HttpServer(silent) as server:
+        with pytest.raises(Unavailable, match="ReadTimeout"):
+            session(server.url, read_seconds=0.1).call(a_call())
+        assert len(server.seen) == 1
+        over.set()
+
+
+def test_a_dripping_body_is_bounded_in_time() -> None:
+    """A server that sends a byte now and then cannot hold a call for ever."""
+    with (
+        HttpServer(lambda _: Reply(body=b"x", endless=True, pause=0.01)) as server,
+        pytest.raises(Unavailable, match="took more than"),
+    ):
+        session(server.url, read_seconds=0.1).call(a_call())
+
+
+@pytest.mark.parametrize("status", [500, 501, 599, 408])
+def test_a_fault_of_the_server_is_unavailable(status: int) -> None:
+    """It may work later, but not at once: no retry."""
+    with HttpServer(lambda _: Reply(status)) as server:
+        with pytest.raises(Unavailable, match=str(status)):
+            session(server.url).call(a_call())
+        assert len(server.seen) == 1
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 422, 499])
+def test_a_refusal_is_refused(status: int) -> None:
+    """Asking again is of no use: no retry."""
+    with HttpServer(lambda _: Reply(status, CANARY.encode())) as server:
+        with pytest.raises(Refused, match=str(status)):
+            session(server.url).call(a_call())
+        assert len(server.seen) == 1
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_no_redirect_is_followed(status: int) -> None:
+    """A redirect could carry the token to another host."""
+    with HttpServer(lambda _: OK) as thief:
+        redirect = Reply(status, b"x", headers={"Location": thief.url}, endless=True)
+        with HttpServer(lambda _: redirect) as server, pytest.raises(Refused, match=str(status)):
+            session(server.url).call(a_call())
+        assert thief.seen == []
+
+
+def test_a_truncated_body_is_unavailable() -> None:
+    """What was cut off is not taken for the whole."""
+    with HttpServer(lambda _: Reply(body=b"fi", missing=2)) as server, pytest.raises(Unavailable):
+        session(server.url).call(a_call())
+
+
+def test_a_body_at_the_limit_passes() -> None:
+    """The limit itself is allowed."""
+    with HttpServer(lambda _: Reply(body=b"x" * LIMIT)) as server:
+        assert len(session(server.url).call(a_call()).body) == LIMIT
+
+
+def test_an_oversized_body_is_refused() -> None:
+    """One byte more is refused, naming the limit, and so is a body without an end."""
+    larger, endless = Reply(body=b"x" * (LIMIT + 1)), Reply(body=b"x" * 100_000, endless=True)
+    for reply in (larger, endless):
+        with (
+            HttpServer(in_turn(reply)) as server,
+            pytest.raises(Refused, match=f"more than {LIMIT} bytes"),
+        ):
+            session(server.url).call(a_call())
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_a_decompression_bomb_is_bounded(layers: int) -> None:
+    """Compressed nothings that would fill the memory are given up at the limit."""
+    bomb = b"\0" * 100_000_000
+    for _ in range(layers):
+        bomb = gzip.compress(bomb)
+    headers = {"Content-Encoding": ", ".join(["gzip"] * layers)}
+    with HttpServer(lambda _: Reply(body=bomb, headers=headers)) as server:
+        http = session(server.url)
+        tracemalloc.start()
+        with pytest.raises(Refused, match="more than"):
+            http.call(a_call())
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert peak < 8 * LIMIT
+
+
+def test_a_compressed_body_is_decoded() -> None:
+    """Servers may compress although nobody asked them to."""
+    reply = Reply(body=gzip.compress(b"fine"), headers={"Content-Encoding": "gzip"})
+    with HttpServer(lambda _: reply) as server:
+        assert session(server.url).call(a_call()).body == b"fine"
+
+
+def test_connections_are_used_again() -> None:
+    """Calls of one session share a connection, with bodies and without."""
+    with HttpServer(lambda _: OK) as server:
+        http = session(server.url)
+        for body in (b"1", None, b"333", None):
+            http.call(a_call("POST", body))
+        assert [seen.body for seen in server.seen] == [b"1", b"", b"333", b""]
+        assert len({seen.connection for seen in server.seen}) == 1
+
+
+def test_cookies_are_kept_only_where_wanted() -> None:
+    """A session has the server's cookies, or takes none at all."""
+    with HttpServer(lambda _: Reply(headers={"Set-Cookie": "channel=7"})) as server:
+        for cookies in (True, False):
+            http = session(server.url, cookies=cookies)
+            http.call(a_call())
+            http.call(a_call())
+    assert [seen.headers.get("Cookie") for seen in server.seen] == [None, "channel=7", None, None]
+
+
+def faulty(seen: Seen) -> Reply:
+    """Quotes what it was sent, as badly as servers do."""
+    quoted = seen.headers["Authorization"]
+    return Reply(599, quoted.encode(), headers={"X-Quoted": quoted, "Content-Encoding": CANARY})
+
+
+@pytest.mark.parametrize(
+    "answering",
+    [faulty, lambda _: Reply(hang_up=True), lambda _: Reply(body=CANARY.encode(), missing=1)],
+)
+def test_failures_tell_no_secret(answering: Answering, caplog: pytest.LogCaptureFixture) -> None:
+    """Neither the token, nor the path, nor the body show in errors, tracebacks, logs or reprs."""
+    caplog.set_level(logging.WARNING)
+    with HttpServer(answering) as server, pytest.raises(PortError) as raised:
+        session(server.url).call(a_call("POST", CANARY.encode()))
+    shown = "".join(traceback.format_exception(raised.value)) + caplog.text
+    assert CANARY not in shown
+    assert "A call at http://127.0.0.1:" in shown
+
+
+def test_repr_tells_no_secret() -> None:
+    """A call may be logged by mistake."""
+    call = Call(name="x", verb="GET", path="/", headers={"a": CANARY}, body=CANARY.encode())
+    assert CANARY not in repr(call)
+
+
+def test_a_certificate_is_verified(tmp_path: Path) -> None:
+    """A server that no authority vouches for gets no request; one that it knows does."""
+    pem = certificate(tmp_path)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(pem)
+    with HttpServer(lambda _: OK, tls) as server:
+        with pytest.raises(Unavailable, match="SSL"):
+            session(server.url).call(a_call())
+        assert server.seen == []
+        trusting = Http(bounds(), ca_file=str(pem))
+        assert HttpSession(trusting, server.url, cookies=True).call(a_call()).body == b"fine"
+
+
+def certificate(folder: Path) -> Path:
+    """A file with a key and a certificate for 127.0.0.1 that vouches for itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(address, critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    file = folder / "server.pem"
+    private = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    file.write_bytes(private + made.public_bytes(serialization.Encoding.PEM))
+    return file
+
+
+def test_a_pool_hands_a_session_to_one_holder() -> None:
+    """Concurrent holders have different sessions, later ones those of before, per key."""
+    pool = SessionPool(lambda: session("http://127.0.0.1:1"), idle=8)
+    with pool.lease("a") as first, pool.lease("a") as second:
+        assert first is not second
+    with pool.lease("b") as other, pool.lease("a") as again:
+        assert again in {first, second}
+        assert other not in {first, second}
+
+
+def test_a_pool_drops_what_failed() -> None:
+    """A session whose call or holder failed is not handed out again."""
+    pool = SessionPool(lambda: session(f"http://127.0.0.1:{closed_port()}"), idle=8)
+    with pool.lease("a") as unclean, pytest.raises(Unavailable):
+        unclean.call(a_call())
+    held = [unclean]
+
+    def fail() -> None:
+        with pool.lease("a") as failed:
+            held.append(failed)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    with pool.lease("a") as fresh:
+        assert len({unclean, *held, fresh}) == 3
+
+
+def test_a_pool_is_bounded() -> None:
+    """Beyond the bound the session is closed that was idle for longest."""
+    pool = SessionPool(lambda: session("http://127.0.0.1:1"), idle=2)
+    leased = {}
+    for key in "abc":
+        with pool.lease(key) as leased[key]:
+            pass
+    with pool.lease("b") as b, pool.lease("c") as c, pool.lease("a") as a:
+        assert (b, c) == (leased["b"], leased["c"])
+        assert a is not leased["a"]
+
+
+@pytest.mark.parametrize(
+    ("url", "parts"),
+    [
+        ("https://h", ("https://h", "")),
+        ("http://h:1/", ("http://h:1", "")),
+        ("https://h/a/b", ("https://h", "/a/b")),
+    ],
+)
+def test_a_url_is_split(url: str, parts: tuple[str, str]) -> None:
+    """Into what a connection needs and what a request needs."""
+    assert split_url(url) == parts

@@ -1,0 +1,446 @@
+"""The broker: every form of `get`, the calls as they go over the wire, sessions kept apart."""
+
+import json
+import traceback
+from urllib.parse import unquote
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from smartlink.adapters.http import Bounds, Http
+from smartlink.adapters.smart_link import SmartLinkBroker, deliveries
+from smartlink.domain.tenant import Credentials, Tenant
+from smartlink.ports import BrokerSession, CredentialsRefused, Delivery, Refused, Unavailable
+from smartlink.settings import Paths
+from tests.unit.adapters.http_server import HttpServer, Reply, Seen, in_turn
+
+BOUNDS = Bounds(
+    connect_seconds=5,
+    read_seconds=5,
+    response_limit=1_000_000,
+    retry_after_seconds=0,
+    backoff_seconds=0,
+)
+OK = Reply(204)
+
+
+def message(number: int = 1, **fields: object) -> dict[str, object]:
+    """An entry as the broker writes it, with some fields changed."""
+    entry = {
+        "MsgId": f"m-{number}",
+        "MsgType": "SGDPDataCommand",
+        "MsgContent": "{}",
+        "MsgAud": "RM",
+        "MsgDeliveryTag": number,
+    }
+    return entry | fields
+
+
+def parse(value: object) -> list[Delivery]:
+    return deliveries(json.dumps(value).encode())
+
+
+def delivery(number: int = 1) -> Delivery:
+    return Delivery(number, f"m-{number}", "SGDPDataCommand", "{}", "RM")
+
+
+class NumberedTokens:
+    """Tokens that count how often they were refused."""
+
+    def __init__(self) -> None:
+        self.number = 1
+
+    def token(self, tenant: Tenant, refused: str | None = None) -> str:
+        if refused == f"{tenant.name}-{self.number}":
+            self.number += 1
+        return f"{tenant.name}-{self.number}"
+
+
+def tenant(name: str = "acme") -> Tenant:
+    secret = {"clientId": name, "clientSecret": "s", "environment": "development"}
+    return Tenant(name, Credentials.model_validate(secret))
+
+
+def broker(server: HttpServer, paths: Paths | None = None, idle: int = 8) -> SmartLinkBroker:
+    return SmartLinkBroker(
+        Http(BOUNDS), server.url, paths or Paths(), NumberedTokens(), idle_sessions=idle
+    )
+
+
+@pytest.mark.parametrize("body", ["", " \r\n\t", "null", "[]", " [] ", "{}", "\ufeff"])
+def test_nothing_in_each_form(body: str) -> None:
+    """An empty queue is no error and no message."""
+    assert deliveries(body.encode()) == []
+
+
+def test_one_message_or_a_list() -> None:
+    """Both are accepted, in order."""
+    assert parse(message(1)) == [delivery(1)]
+    assert parse([message(2), message(1)]) == [delivery(2), delivery(1)]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("MsgId", "MsgType", "MsgContent", "MsgAud", "MsgDeliveryTag"),
+        ("msgId", "msgType", "msgContent", "msgAud", "msgDeliveryTag"),
+        ("msgid", "msgtype", "msgcontent", "msgaud", "msgdeliverytag"),
+        ("MSGID", "MSGTYPE", "MSGCONTENT", "MSGAUD", "MSGDELIVERYTAG"),
+        ("id", "type", "content", "audience", "deliveryTag"),
+        ("Id", "Type", "Content", "Audience", "DeliveryTag"),
+        ("ID", "TYPE", "CONTENT", "AUDIENCE", "deliverytag"),
+    ],
+)
+def test_names_in_any_casing(names: tuple[str, ...]) -> None:
+    """Senders and proxies disagree on them."""
+    values = ("m-1", "SGDPDataCommand", "{}", "RM", 1)
+    assert parse(dict(zip(names, values, strict=True))) == [delivery(1)]
+
+
+@pytest.mark.parametrize(
+    ("written", "read"), [("m", "m"), (7, "7"), (1.5, "1.5"), (None, None), ("", None)]
+)
+def test_ids(written: object, read: str | None) -> None:
+    """A number is an id too; a message may have none."""
+    (got,) = parse(message(MsgId=written))
+    assert (got.id, got.problem) == (read, None)
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        (5, 5),
+        ("5", 5),
+        (2**64 - 1, 2**64 - 1),
+        (2**64, None),
+        ("9" * 5_000, None),
+        (True, None),
+        (1.5, None),
+        ("x", None),
+        ("٣", None),
+        ([1], None),
+        (None, None),
+    ],
+)
+def test_tags(written: object, read: int | None) -> None:
+    """A tag is a number, perhaps in a text; without one the message is still delivered."""
+    (got,) = parse(message(MsgDeliveryTag=written))
+    assert (got.tag, got.problem) == (read, None)
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [("", ""), ("<a/>", "<a/>"), ({"é": [1, None]}, '{"é":[1,null]}'), ([], "[]"), ("\0", "\0")],
+)
+def test_contents(content: object, text: str) -> None:
+    """A text is taken as it is; an object or a list stands for its JSON text."""
+    (got,) = parse(message(MsgContent=content))
+    assert (got.content, got.problem) == (text, None)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        message(9, MsgContent=None),
+        message(9, MsgContent=7),
+        message(9, MsgContent=False),
+        message(9, MsgType=None),
+        message(9, MsgType=""),
+        message(9, MsgType=["x"]),
+        message(9, MsgAud={"a": 1}),
+        message(9, MsgId=[1]),
+        message(9, MsgId=True),
+        {"MsgDeliveryTag": 9, "other": "é"},
+    ],
+)
+def test_a_malformed_message_harms_only_itself(bad: dict[str, object]) -> None:
+    """It is delivered raw, with its tag and a problem, so that it can be stored dead and acked."""
+    before, got, after = parse([message(1), bad, message(2)])
+    assert (before, after) == (delivery(1), delivery(2))
+    assert got.tag == 9
+    assert got.problem
+    assert json.loads(got.content) == bad
+    assert got.type in {"", "SGDPDataCommand"}
+
+
+@pytest.mark.parametrize("bad", [None, 1, "text", [], [message(1)], True])
+def test_an_entry_that_is_no_object(bad: object) -> None:
+    """It has no tag, but is shown."""
+    assert parse([bad, message(1)]) == [
+        Delivery(
+            None, None, "", json.dumps(bad, separators=(",", ":")), None, "it is no JSON object"
+        ),
+        delivery(1),
+    ]
+
+
+def hostile(fields: str) -> str:
+    return f'{{"MsgDeliveryTag": 9, "MsgType": "T", {fields}}}'
+
+
+DEEP = "[" * 5_000 + "]" * 5_000
+HUGE = "9" * 5_000
+
+
+@pytest.mark.parametrize(
+    ("fields", "want"),
+    [
+        (f'"MsgContent": {DEEP}', Delivery(9, None, "T", DEEP)),
+        (f'"MsgContent": "c", "x": {{"a": {DEEP}}}', Delivery(9, None, "T", "c")),
+        (f'"MsgContent": "c", "MsgId": {HUGE}', Delivery(9, HUGE, "T", "c")),
+        (f'"MsgContent": "c,\\"}}]:", "x": -{HUGE}', Delivery(9, None, "T", 'c,"}]:')),
+    ],
+)
+def test_what_python_cannot_read_harms_nobody(fields: str, want: Delivery) -> None:
+    """Nesting and numbers beyond Python's limits: the message is delivered, so are the others."""
+    good = json.dumps(message(1))
+    text = f"[ {good} , {hostile(fields)},{good}]"
+    assert deliveries(text.encode()) == [delivery(1), want, delivery(1)]
+    assert deliveries(hostile(fields).encode()) == [want]
+
+
+def test_a_huge_content_is_no_text() -> None:
+    """A number of 5,000 digits is not a content; its message is kept raw."""
+    raw = hostile(f'"MsgContent": [{HUGE}], "MsgId": {DEEP}')
+    (got,) = deliveries(raw.encode())
+    assert got.tag == 9
+    assert got.content == f"[{HUGE}]"
+
+
+@pytest.mark.parametrize(
+    ("fields", "content"),
+    [
+        ('"MsgContent": "a", "MsgContent": "b"', "b"),
+        ('"MsgContent": "\\ud800"', "\ud800"),
+        ('"MsgContent": "a\nb\tc"', "a\nb\tc"),
+        ('"MsgContent": "c", "x": NaN, "y": -Infinity', "c"),
+        ('"MsgContent": "\\u0000"', "\0"),
+    ],
+)
+def test_odd_json_is_read(fields: str, content: str) -> None:
+    """Duplicate names (the last counts), lone surrogates, raw control characters, NaN."""
+    assert deliveries(hostile(fields).encode()) == [Delivery(9, None, "T", content)]
+
+
+def test_a_body_that_is_not_utf8_keeps_its_bytes() -> None:
+    """They can be had back from the text."""
+    body = hostile('"MsgContent": "a\xe9b"').encode("latin-1")
+    (got,) = deliveries(body)
+    assert got.content.encode("utf-8", "surrogateescape") == b"a\xe9b"
+
+
+@pytest.mark.parametrize("body", ["<html>", "{", '[{"a": 1}', "7", '"text"', "true", "[1] x", "]"])
+def test_no_json_is_unavailable(body: str) -> None:
+    """Nothing in it can be acked: a proxy's page, perhaps; it may be gone the next time."""
+    with pytest.raises(Unavailable, match="Smart Link get answered"):
+        deliveries(body.encode())
+
+
+@settings(deadline=None)
+@given(
+    st.binary(max_size=200)
+    | st.text(alphabet='[]{}",:\\ 1en\ud800x', max_size=60).map(
+        lambda text: text.encode("utf-8", "surrogatepass")
+    )
+)
+def test_no_body_crashes(body: bytes) -> None:
+    """Whatever comes: deliveries, or Unavailable."""
+    try:
+        got = deliveries(body)
+    except Unavailable:
+        return
+    assert all(isinstance(item.content, str) for item in got)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+names = st.sampled_from(["MsgId", "type", "MSGTYPE", "content", "deliveryTag", "audience", "x"])
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.dictionaries(names, json_values) | json_values, max_size=4))
+def test_every_entry_is_delivered(entries: list[object]) -> None:
+    """None is lost, none is added, and the good one among them is intact."""
+    assert parse([*entries, message(1)])[-1] == delivery(1)
+    assert len(parse([*entries, message(1)])) == len(entries) + 1
+
+
+def test_the_calls_on_the_wire() -> None:
+    """Verbs, paths, headers and bodies are those of the facts."""
+    with HttpServer(lambda _: OK) as server, broker(server).session(tenant()) as session:
+        session.setup(["A", "B"])
+        assert session.get() == []
+        session.ack(7)
+        session.send("SGDPDataResponse", "SGDP", b' {"a": "\xc3\xa9"}')
+        session.send("SGDPDataResponse", None, b"<xml/>")
+    calls = [(seen.verb, seen.path, seen.body) for seen in server.seen]
+    assert calls == [
+        ("POST", "/api/v1/link/setup", b'{"subscriptions": ["A", "B"]}'),
+        ("GET", "/api/v1/link/get", b""),
+        ("POST", "/api/v1/link/ack", b'{"deliveryTag": 7, "ack": true}'),
+        ("POST", "/api/v1/link/send/SGDPDataResponse/SGDP", b' {"a": "\xc3\xa9"}'),
+        ("POST", "/api/v1/link/send/SGDPDataResponse", b"<xml/>"),
+    ]
+    kinds = [seen.headers.get("Content-Type") for seen in server.seen]
+    assert kinds == [
+        "application/json",
+        None,
+        "application/json",
+        "application/json",
+        "text/plain; charset=utf-8",
+    ]
+    assert {seen.headers["Authorization"] for seen in server.seen} == {"Bearer acme-1"}
+    assert all(seen.headers["User-Agent"].startswith("smartlink-gcp") for seen in server.seen)
+    assert len({seen.connection for seen in server.seen}) == 1
+
+
+def test_paths_and_verbs_are_settings() -> None:
+    """An assumption that proves wrong is corrected without a change of code."""
+    paths = Paths(get="POST /v2/next", send_audience="PUT /v2/{audience}/{type}")
+    with HttpServer(lambda _: OK) as server, broker(server, paths).session(tenant()) as session:
+        session.get()
+        session.send("T", "A", b"")
+    assert [(seen.verb, seen.path) for seen in server.seen] == [
+        ("POST", "/v2/next"),
+        ("PUT", "/v2/A/T"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a/b", "../../x", "a?b=c", "a#b", "a b", "é😀", "%2e%2e", "{audience}", "a\r\nb", "\0", "..."],
+)
+def test_hostile_types_and_audiences_are_escaped(name: str) -> None:
+    """They stay one segment of the path, whatever they hold."""
+    with HttpServer(lambda _: OK) as server, broker(server).session(tenant()) as session:
+        session.send(name, name, b"x")
+    head, first, second = server.seen[0].path.rsplit("/", 2)
+    assert head == "/api/v1/link/send"
+    assert unquote(first) == unquote(second) == name
+
+
+@pytest.mark.parametrize("name", [".", "..", ""])
+def test_a_type_that_no_path_can_hold_is_refused(name: str) -> None:
+    """`..` would be resolved: the request would reach another path."""
+    with (
+        HttpServer(lambda _: OK) as server,
+        broker(server).session(tenant()) as session,
+        pytest.raises(Refused, match="type of a message"),
+    ):
+        session.send(name, "A", b"x")
+    assert server.seen == []
+
+
+def test_a_refused_token_is_renewed_once() -> None:
+    """A 401 costs one renewal and one repetition, of any call."""
+
+    def answering(seen: Seen) -> Reply:
+        return Reply(200 if seen.headers["Authorization"] == "Bearer acme-2" else 401)
+
+    with HttpServer(answering) as server, broker(server).session(tenant()) as session:
+        session.send("T", None, b"content")
+        session.ack(1)
+    assert [seen.body for seen in server.seen[:2]] == [b"content", b"content"]
+    assert len(server.seen) == 3
+
+
+def test_a_second_401_is_a_refusal() -> None:
+    """Two requests, no more; the tenant's credentials are to blame, not what was sent."""
+    with (
+        HttpServer(lambda _: Reply(401)) as server,
+        broker(server).session(tenant()) as session,
+        pytest.raises(CredentialsRefused, match="tenant acme"),
+    ):
+        session.send("T", None, b"x")
+    assert len(server.seen) == 2
+
+
+def channel(seen: Seen) -> Reply:
+    """Gives each connection a cookie of its own when it comes without one."""
+    if "Cookie" in seen.headers:
+        return OK
+    return Reply(204, headers={"Set-Cookie": f"channel={seen.connection}; Path=/"})
+
+
+def test_concurrent_sessions_are_apart() -> None:
+    """Neither cookies nor connections are shared: a delivery tag belongs to its session."""
+    with HttpServer(channel) as server:
+        link = broker(server)
+        with link.session(tenant()) as one, link.session(tenant()) as two:
+            for session in (one, two, one, two):
+                session.get()
+    first, second, *later = server.seen
+    assert first.connection != second.connection
+    assert [seen.headers["Cookie"] for seen in later] == [
+        f"channel={first.connection}",
+        f"channel={second.connection}",
+    ]
+    assert [seen.connection for seen in later] == [first.connection, second.connection]
+
+
+def test_a_session_is_used_again_by_the_same_tenant_only() -> None:
+    """The next holder finds connection and cookies; another tenant does not."""
+    with HttpServer(channel) as server:
+        link = broker(server)
+        for name in ("acme", "acme", "zeta"):
+            with link.session(tenant(name)) as session:
+                session.get()
+    acme, again, zeta = server.seen
+    assert again.connection == acme.connection
+    assert again.headers["Cookie"] == f"channel={acme.connection}"
+    assert zeta.connection != acme.connection
+    assert "Cookie" not in zeta.headers
+
+
+def test_a_session_with_unacked_messages_is_closed() -> None:
+    """So the broker gives them to the next one, and no later holder acks a stranger's tag."""
+    offers = Reply(body=json.dumps([message(1), message(2)]).encode())
+    with HttpServer(in_turn(offers, OK, offers, OK, OK, OK)) as server:
+        link = broker(server)
+        with link.session(tenant()) as session:
+            session.get()
+            session.ack(1)
+        with link.session(tenant()) as session:
+            session.get()
+            session.ack(1)
+            session.ack(2)
+        with link.session(tenant()) as session:
+            session.get()
+    connections = [seen.connection for seen in server.seen]
+    assert len(set(connections[:2])) == 1
+    assert len(set(connections[2:])) == 1
+    assert connections[0] != connections[2]
+
+
+@pytest.mark.parametrize("reply", [Reply(500), Reply(body=b"[", missing=1), Reply(404)])
+def test_a_session_that_failed_is_closed(reply: Reply) -> None:
+    """Its successor starts anew."""
+    with HttpServer(in_turn(reply, OK)) as server:
+        link = broker(server)
+        with link.session(tenant()) as session, pytest.raises((Unavailable, Refused)):
+            session.get()
+        with link.session(tenant()) as session:
+            session.get()
+    assert len({seen.connection for seen in server.seen}) == 2
+
+
+def test_failures_tell_no_secret() -> None:
+    """Invariant 10: neither token, content, type nor audience shows."""
+
+    def failing(session: BrokerSession) -> None:
+        session.send("canary", "canary", b"canary")
+
+    replies = in_turn(Reply(400, b"canary"), Reply(500, b"canary"))
+    with HttpServer(replies) as server, broker(server).session(tenant()) as session:
+        for _ in range(2):
+            with pytest.raises((Refused, Unavailable)) as raised:
+                failing(session)
+            assert "canary" not in str(raised.value)
+            shown = traceback.format_exception_only(raised.value)
+            assert "canary" not in "".join(shown) + repr(session)
