@@ -1,0 +1,215 @@
+"""Virtual time, processes that can be killed, and a fault at any call through a port.
+
+Everything random comes from the seed. A task sleeps through each call's latency, and the one
+that wakes first goes on: so random latencies interleave the tasks, and the same seed does it in
+the same way again.
+"""
+
+import heapq
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from itertools import count
+from random import Random
+from typing import Any, TypeVar
+
+from greenlet import getcurrent, greenlet
+from smartlink.ports import Unavailable
+
+_T = TypeVar("_T")
+
+START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+
+
+class DiedError(BaseException):
+    """The process is no more; nothing in the relay may catch this and go on."""
+
+
+class StuckError(AssertionError):
+    """The schedule does not come to an end."""
+
+
+class Fault(StrEnum):
+    """What may happen at a call."""
+
+    CRASH_BEFORE = "crash before"
+    CRASH_AFTER = "crash after"
+    UNAVAILABLE = "unavailable"  # it took no effect
+    UNKNOWN = "unknown outcome"  # it took effect, the caller hears that it is unavailable
+    REPEATED = "repeated"  # an adapter's own retry: it took effect twice, the second answer counts
+    SLOW_BEFORE = "slow before"  # beyond every lease
+    SLOW_AFTER = "slow after"
+
+
+@dataclass(slots=True, eq=False)
+class Process:
+    """An instance of a function: what a crash takes with it."""
+
+    name: str
+    skew: timedelta = timedelta()
+    dead: bool = False
+    harmed: bool = False  # a fault met it: what it had under way may be done again
+    tasks: set[greenlet] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class Kernel:
+    """The scheduler of one schedule."""
+
+    random: Random
+    faults: Mapping[int, Fault]
+    """Planned faults by the number of the call."""
+    limit: int = 200_000  # calls
+    now: float = 0.0  # seconds since START
+    calls: int = 0
+    injected: Counter[Fault] = field(default_factory=Counter)
+    trace: list[str] = field(default_factory=list)
+    _queue: list[tuple[float, int, greenlet]] = field(default_factory=list)
+    _order: Any = field(default_factory=count)
+    _hub: greenlet | None = None
+    _waiting: dict[greenlet, list[greenlet]] = field(default_factory=dict)
+
+    def clock(self, process: Process | None = None) -> datetime:
+        """Now, as that process's clock shows it."""
+        return START + timedelta(seconds=self.now) + (process.skew if process else timedelta())
+
+    def say(self, text: str) -> None:
+        """A line of the trace."""
+        self.trace.append(f"{self.now:10.3f}  {text}")
+
+    # Tasks.
+
+    def spawn(self, process: Process, work: Callable[[], object], after: float = 0.0) -> greenlet:
+        """Work that begins later, in that process."""
+
+        def run() -> None:
+            try:
+                if not process.dead:
+                    work()
+            except DiedError:
+                pass
+            finally:
+                process.tasks.discard(getcurrent())
+                for waiting in self._waiting.pop(getcurrent(), ()):
+                    self._wake(waiting, 0.0)
+
+        task = greenlet(run, parent=self._hub)
+        process.tasks.add(task)
+        self._wake(task, after)
+        return task
+
+    def _wake(self, task: greenlet, after: float) -> None:
+        heapq.heappush(self._queue, (self.now + after, next(self._order), task))
+
+    def sleep(self, seconds: float) -> None:
+        """The current task goes on later."""
+        self._wake(getcurrent(), seconds)
+        self._switch_to_hub()
+
+    def join(self, task: greenlet) -> None:
+        """The current task goes on when that one has ended."""
+        while not task.dead:
+            self._waiting.setdefault(task, []).append(getcurrent())
+            self._switch_to_hub()
+
+    def _switch_to_hub(self) -> None:
+        if self._hub is None:
+            message = "no task outside run()"
+            raise StuckError(message)
+        self._hub.switch()
+
+    def run(self, until: float) -> None:
+        """Everything that happens until then."""
+        self._hub = getcurrent()
+        while self._queue and self._queue[0][0] <= until:
+            at, _, task = heapq.heappop(self._queue)
+            if task.dead:
+                continue
+            self.now = max(self.now, at)
+            task.parent = self._hub
+            task.switch()
+        self.now = max(self.now, until)
+
+    @property
+    def idle(self) -> bool:
+        """Whether no task sleeps."""
+        return all(task.dead for _, _, task in self._queue)
+
+    def kill(self, process: Process) -> None:
+        """A crash: every task of the process ends where it is."""
+        if process.dead:
+            return
+        process.dead = True
+        process.harmed = True
+        self.say(f"{process.name} CRASHES")
+        current = getcurrent()
+        for task in list(process.tasks):
+            if task is not current and not task.dead and task:
+                task.parent = current
+                task.throw(DiedError)
+
+    # Calls through ports.
+
+    def call(self, process: Process, label: str, effect: Callable[[], _T]) -> _T:
+        """One call through a port, with what the plan does to it."""
+        if process.dead:
+            raise DiedError
+        self.calls += 1
+        if self.calls > self.limit:
+            message = f"no end after {self.limit} calls: a livelock"
+            raise StuckError(message)
+        fault = self.faults.get(self.calls)
+        if fault is not None:
+            self.injected[fault] += 1
+            process.harmed = True
+            self.say(f"{process.name} {label}  #{self.calls} ** {fault} **")
+        else:
+            self.say(f"{process.name} {label}")
+        self._delay(process, slow=fault is Fault.SLOW_BEFORE)
+        if fault is Fault.CRASH_BEFORE:
+            self.kill(process)
+            raise DiedError
+        if fault is Fault.UNAVAILABLE:
+            message = f"{label} failed"
+            raise Unavailable(message)
+        if fault is Fault.REPEATED:
+            effect()
+        result = effect()
+        self._delay(process, slow=fault is Fault.SLOW_AFTER)
+        if fault is Fault.CRASH_AFTER:
+            self.kill(process)
+            raise DiedError
+        if fault is Fault.UNKNOWN:
+            message = f"{label} failed after it took effect"
+            raise Unavailable(message)
+        return result
+
+    def _delay(self, process: Process, *, slow: bool) -> None:
+        draw = self.random.random()
+        seconds = 700 + 900 * draw if slow else 0.002 + 0.05 * draw**4
+        self.sleep(seconds)
+        if process.dead:
+            raise DiedError
+
+
+class Port:
+    """A port as one process sees it: each call may fail."""
+
+    def __init__(self, kernel: Kernel, process: Process, name: str, target: object) -> None:
+        self._kernel = kernel
+        self._process = process
+        self._name = name
+        self._target = target
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  (whatever the target has)
+        method = getattr(self._target, name)
+
+        def call(*args: object, **named: object) -> object:
+            label = f"{self._name}.{name}"
+            return self._kernel.call(
+                self._process, label, lambda: method(*args, **named)
+            )
+
+        return call

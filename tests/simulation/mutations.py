@@ -1,0 +1,229 @@
+"""Ways to break the relay, one promise at a time: the simulation must notice each of them.
+
+A mutation replaces one function or method of the relay, for as long as its context lasts.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from smartlink.domain import lifecycle, settlement
+from smartlink.domain.message import State, Stored
+from smartlink.services import claim as claim_module
+from smartlink.services import consume as consume_module
+from smartlink.services import settle as settle_module
+from smartlink.services import sweep as sweep_module
+from smartlink.services import upstream as upstream_module
+from smartlink.services.downstream import Downstream, _Taken
+from smartlink.services.repeats import Repeats
+from smartlink.services.sweep import Sweep
+from smartlink.services.upstream import Upstream
+
+Mutation = tuple[object, str, Callable[[Any], Any]]
+"""Where a name is bound, the name, and what makes the broken one of the good one."""
+
+
+def _ack_before_store(good: Any) -> Any:
+    def take_in(self: Downstream, tick: Any, deliveries: Any, session: Any) -> Any:
+        for delivery in deliveries:
+            session.ack(delivery.tag)
+        session_without_ack = type("Acked", (), {"ack": lambda _, __: None})()
+        return good(self, tick, deliveries, session_without_ack)
+
+    return take_in
+
+
+def _ack_what_is_not_stored(good: Any) -> Any:
+    def store(self: Downstream, tick: Any, arrivals: Any, now: Any) -> Any:
+        try:
+            return good(self, tick, arrivals, now)
+        except Exception:  # noqa: BLE001
+            return _Taken({}, {arrival.message.document for arrival in arrivals})
+
+    return store
+
+
+def _no_history(good: Any) -> Any:
+    return lambda self, tenant, stored: {}  # noqa: ARG005
+
+
+def _no_history_at_receipt(good: Any) -> Any:
+    def sort_out(self: Downstream, tick: Any, created: Any, taken: Any, now: Any) -> Any:
+        messages = self._messages
+        blind = type("Blind", (), {"history": lambda *_: {}, "read": messages.read})()
+        self._messages = blind
+        try:
+            return good(self, tick, created, taken, now)
+        finally:
+            self._messages = messages
+
+    return sort_out
+
+
+def _no_claim(good: Any) -> Any:
+    def claim_all(messages: Any, tenant: Any, wanted: Any, claim: Any, claiming: Any) -> Any:
+        documents = [stored.message.document for stored in wanted]
+        current = messages.read(tenant, documents)
+        fresh = [Stored(claiming(it.message), it.version) for it in current.values()]
+        versions = messages.swap(tenant, fresh)
+        return [
+            Stored(it.message, version or it.version)
+            for it, version in zip(fresh, versions, strict=True)
+        ]
+
+    return claim_all
+
+
+def _claim_whatever_is_pending(good: Any) -> Any:
+    """Without the look into the history when a message is claimed again."""
+
+    def unended(messages: Any, tenant: Any, again: Any, claiming: Any) -> Any:
+        return claim_module._swap(messages, tenant, again, claiming)[0]
+
+    return unended
+
+
+def _no_fence(good: Any) -> Any:
+    def settle_all(messages: Any, tenant: Any, pending: Any) -> Any:
+        fresh = []
+        for item in pending:
+            document = item.settlement.document
+            live = messages.read(tenant, [document]).get(document)
+            version = live.version if live else item.settlement.fence
+            fresh.append(replace(item, settlement=replace(item.settlement, fence=version)))
+        return good(messages, tenant, fresh)
+
+    return settle_all
+
+
+def _settle_in_two_steps(good: Any) -> Any:
+    """The history first, the live document after it."""
+
+    def settle_all(messages: Any, tenant: Any, pending: Any) -> Any:
+        for item in pending:
+            if item.settlement.created:
+                good(messages, tenant, [replace(item, settlement=replace(
+                    item.settlement, created=()))])
+                continue
+            good(messages, tenant, [item])
+        return settle_module.Settled([item.settlement for item in pending], [], [])
+
+    return settle_all
+
+
+def _shared_crash_counts(good: Any) -> Any:
+    def swept(message: Any, now: Any, limit: int, base: Any) -> Any:
+        if message.claim is not None:
+            message = replace(message, claim=replace(message.claim, messages=1))
+        return good(message, now, limit, base)
+
+    return swept
+
+
+def _retry_at_once(good: Any) -> Any:
+    def due(self: Any, tenant: Any, now: Any, limit: int, direction: Any = None) -> Any:
+        return good(self, tenant, now.replace(year=2030), limit, direction)
+
+    return due
+
+
+def _no_sweep_of_crashes(good: Any) -> Any:
+    def sweep(self: Sweep, tick: Any, due: Any) -> Any:
+        return good(self, tick, [it for it in due if it.message.state is not State.RUNNING])
+
+    return sweep
+
+
+def _no_sweep_of_lost_dispatches(good: Any) -> Any:
+    def sweep(self: Sweep, tick: Any, due: Any) -> Any:
+        return good(self, tick, [it for it in due if it.message.state is not State.PENDING])
+
+    return sweep
+
+
+def _no_limit(good: Any) -> Any:
+    def swept(message: Any, now: Any, limit: int, base: Any) -> Any:  # noqa: ARG001
+        return good(message, now, 1_000, base)
+
+    return swept
+
+
+def _hand_back_costs(good: Any) -> Any:
+    return lambda message, now, error=None: replace(
+        good(message, now, error), attempt=message.attempt
+    )
+
+
+def _forget_replies(good: Any) -> Any:
+    def settle(*arguments: Any) -> Any:
+        return replace(good(*arguments), created=())
+
+    return settle
+
+
+def _random_reply_ids(good: Any) -> Any:
+    numbers = iter(range(10**9))
+    return lambda message, number: f"{message.document}/reply/{number}/{next(numbers)}"
+
+
+def _drop_unsent(good: Any) -> Any:
+    """A message that the broker did not take is settled as if it had."""
+
+    def give_back(self: Upstream, stored: Any, error: Any) -> Any:  # noqa: ARG001
+        return settlement.Settlement(document=stored.message.document, fence=stored.version)
+
+    return give_back
+
+
+def _never_due_again(good: Any) -> Any:
+    return lambda message, due, error=None: replace(good(message, due, error), due=None)
+
+
+def _drop_repeats_of_anything(good: Any) -> Any:
+    """Whatever has a known id is taken for a repeat, whatever it says."""
+
+    def meet(self: Repeats, tick: Any, message: Any, now: Any) -> bool:
+        return True
+
+    return meet
+
+
+MUTATIONS: Mapping[str, Mutation] = {
+    "ack before the commit": (Downstream, "_take_in", _ack_before_store),
+    "ack what was not stored": (Downstream, "_store", _ack_what_is_not_stored),
+    "no history check at receipt": (Downstream, "_sort_out", _no_history_at_receipt),
+    "an id reused with another content is dropped": (Repeats, "meet", _drop_repeats_of_anything),
+    "no compare-and-swap at the claim": (consume_module, "claim_all", _no_claim),
+    "no history check when claimed again": (claim_module, "_unended", _claim_whatever_is_pending),
+    "no fence at settlement": (consume_module, "settle_all", _no_fence),
+    "replies are not in the settling commit": (consume_module, "settle_all", _settle_in_two_steps),
+    "replies are forgotten": (consume_module, "settle", _forget_replies),
+    "a shared crash counts": (lifecycle, "swept", _shared_crash_counts),
+    "retried before it is due": (None, "due", _retry_at_once),
+    "crashes are not swept": (Sweep, "__call__", _no_sweep_of_crashes),
+    "lost dispatches are not swept": (Sweep, "__call__", _no_sweep_of_lost_dispatches),
+    "no attempt limit": (lifecycle, "swept", _no_limit),
+    "handing back costs an attempt": (lifecycle, "handed_back", _hand_back_costs),
+    "an unsent reply is dropped": (Upstream, "_give_back", _drop_unsent),
+    "an unsent reply is never due again": (lifecycle, "unsent", _never_due_again),
+}
+
+
+@contextmanager
+def mutated(name: str) -> Iterator[None]:
+    """The relay, broken in that way."""
+    owner, attribute, make = MUTATIONS[name]
+    if owner is None:
+        from tests.simulation.ledger import WatchedMessages  # noqa: PLC0415
+
+        owner = WatchedMessages
+    good = getattr(owner, attribute)
+    setattr(owner, attribute, make(good))
+    try:
+        yield
+    finally:
+        setattr(owner, attribute, good)
+
+
+_ = (sweep_module, upstream_module)
