@@ -11,13 +11,10 @@ none of them is chained, and urllib3's own warnings are silenced.
 
 import logging
 import ssl
-from collections import OrderedDict
-from collections.abc import Callable, Container, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.cookiejar import DefaultCookiePolicy
-from threading import Lock
 from time import monotonic
 from types import TracebackType
 from typing import Self
@@ -42,7 +39,6 @@ _DONE = range(200, 300)
 _KNOWN = frozenset(HTTPStatus)
 _RETRIED = frozenset({429, 502, 503, 504})
 _MAY_WORK_LATER = frozenset({408, 425, 429})
-_RETRY_WINDOW = 10.0  # seconds of a call in which a retry may still start
 _LONGEST_RETRY_AFTER = 3_600  # seconds, as told to the caller
 _CHUNK = 262_144  # bytes
 _PREPARED = 16  # requests that a session keeps prepared
@@ -59,10 +55,10 @@ class _Retry(Retry):
         fresh.until = self.until
         return fresh
 
-    def from_now(self) -> Self:
+    def from_now(self, seconds: float) -> Self:
         """The retries of a call that starts now."""
         fresh = self.new()
-        fresh.until = monotonic() + _RETRY_WINDOW
+        fresh.until = monotonic() + seconds
         return fresh
 
     def parse_retry_after(self, retry_after: str) -> float:
@@ -145,7 +141,8 @@ class Bounds:
     connect_seconds: float
     read_seconds: float  # for the next bytes, and for the whole body once it has begun
     response_limit: int  # bytes, decoded
-    retry_after_seconds: int = 5
+    retry_seconds: float = 10  # of a call: the time in which a retry may still start
+    retry_after_seconds: int = 5  # the longest wait that a server may ask for
     backoff_seconds: float = 0.2
 
 
@@ -196,7 +193,7 @@ class HttpSession:
         clean, self.clean = self.clean, False
         place = f"{call.name} at {self._origin}"
         request = self._request(call)
-        self._adapter.max_retries = self._retry.from_now()
+        self._adapter.max_retries = self._retry.from_now(self._bounds.retry_seconds)
         try:
             response = self._session.send(request, stream=True, timeout=self._timeout, proxies={})
             with response:  # closes the connection if anything of the body is left
@@ -264,67 +261,6 @@ def _failure(place: str, status: int, headers: Mapping[str, str]) -> Unavailable
         parse = _Retry(retry_after_max=_LONGEST_RETRY_AFTER).parse_retry_after
         return Unavailable(message, None if after is None else parse(after))
     return Refused(message)
-
-
-class SessionPool:
-    """Idle sessions by key: a lease has its session for itself, and may get one used before."""
-
-    def __init__(self, make: Callable[[], HttpSession], idle: int) -> None:
-        self._make = make
-        self._limit = idle
-        self._idle: OrderedDict[str, list[HttpSession]] = OrderedDict()
-        self._count = 0
-        self._lock = Lock()
-
-    @contextmanager
-    def lease(self, key: str) -> Iterator[HttpSession]:
-        """A session with this key. It is closed at exit if a call or the caller failed."""
-        session = self._take(key) or self._make()
-        try:
-            yield session
-        except BaseException:
-            session.close()
-            raise
-        if session.clean:
-            self._put(key, session)
-        else:
-            session.close()
-
-    def close(self) -> None:
-        """Closes the idle sessions."""
-        with self._lock:
-            idle = [session for sessions in self._idle.values() for session in sessions]
-            self._idle.clear()
-            self._count = 0
-        for session in idle:
-            session.close()
-
-    def _take(self, key: str) -> HttpSession | None:
-        with self._lock:
-            sessions = self._idle.get(key)
-            if sessions is None:
-                return None
-            session = sessions.pop()
-            self._count -= 1
-            if not sessions:
-                del self._idle[key]
-            return session
-
-    def _put(self, key: str, session: HttpSession) -> None:
-        """Keeps it, closing the one that has been idle for longest if there are too many."""
-        oldest = None
-        with self._lock:
-            self._idle.setdefault(key, []).append(session)
-            self._idle.move_to_end(key)
-            self._count += 1
-            if self._count > self._limit:
-                first = next(iter(self._idle))
-                oldest = self._idle[first].pop(0)
-                self._count -= 1
-                if not self._idle[first]:
-                    del self._idle[first]
-        if oldest is not None:
-            oldest.close()
 
 
 def split_url(url: str) -> tuple[str, str]:

@@ -16,7 +16,8 @@ from urllib.parse import urlencode
 
 from pydantic import BaseModel, Field, StringConstraints, ValidationError
 
-from smartlink.adapters.http import Answer, Call, Http, HttpSession, SessionPool, split_url
+from smartlink.adapters.http import Answer, Call, Http, HttpSession, split_url
+from smartlink.adapters.http_pool import SessionPool
 from smartlink.domain.tenant import Tenant
 from smartlink.ports import Clock, CredentialsRefused, PortError, Refused, Tokens
 

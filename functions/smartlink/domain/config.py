@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from smartlink.domain.retry import RetryPolicy
 
 MAX_HORIZON = timedelta(days=366)
-MAX_BYTES = 1_048_576
+MAX_BYTES = 1_000_000  # a copy must fit into a document of Firestore
 
 _Positive = Annotated[Decimal, Field(gt=0, le=1_000_000, allow_inf_nan=False, decimal_places=9)]
 

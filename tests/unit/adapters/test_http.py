@@ -6,6 +6,7 @@ import logging
 import ssl
 import traceback
 import tracemalloc
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event
@@ -16,7 +17,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from smartlink.adapters.http import Bounds, Call, Http, HttpSession, SessionPool, split_url
+from smartlink.adapters.http import Bounds, Call, Http, HttpSession, split_url
+from smartlink.adapters.http_pool import SessionPool
 from smartlink.ports import PortError, Refused, Unavailable
 from tests.unit.adapters.http_server import (
     Answering,
@@ -69,6 +71,16 @@ def test_retries_end() -> None:
         with pytest.raises(Unavailable, match="answered 503"):
             session(server.url).call(a_call())
         assert len(server.seen) == 3
+
+
+@pytest.mark.parametrize("fault", [Reply(503), Reply(hang_up=True)])
+def test_a_late_fault_is_not_retried(fault: Reply) -> None:
+    """Once the time for retries is over (here at once) the fault is the call's result."""
+    spent = replace(bounds(), retry_seconds=0)
+    with HttpServer(lambda _: fault) as server:
+        with pytest.raises(Unavailable):
+            HttpSession(Http(spent), server.url, cookies=True).call(a_call())
+        assert len(server.seen) == 1
 
 
 def test_a_lost_connection_is_retried() -> None:
@@ -226,6 +238,16 @@ def test_cookies_are_kept_only_where_wanted() -> None:
             http.call(a_call())
             http.call(a_call())
     assert [seen.headers.get("Cookie") for seen in server.seen] == [None, "channel=7", None, None]
+
+
+def test_the_newest_cookie_is_sent() -> None:
+    """A server may move a session on."""
+    count = iter(range(9))
+    with HttpServer(lambda _: Reply(headers={"Set-Cookie": f"channel={next(count)}"})) as server:
+        http = session(server.url)
+        for _ in range(3):
+            http.call(a_call())
+    assert [seen.headers.get("Cookie") for seen in server.seen] == [None, "channel=0", "channel=1"]
 
 
 def faulty(seen: Seen) -> Reply:

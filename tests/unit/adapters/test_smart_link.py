@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smartlink.adapters.http import Bounds, Http
-from smartlink.adapters.smart_link import SmartLinkBroker, deliveries
+from smartlink.adapters.smart_link import SmartLinkBroker
+from smartlink.adapters.smart_link_envelope import deliveries
 from smartlink.domain.tenant import Credentials, Tenant
 from smartlink.ports import BrokerSession, CredentialsRefused, Delivery, Refused, Unavailable
 from smartlink.settings import Paths
@@ -359,6 +360,22 @@ def test_a_second_401_is_a_refusal() -> None:
     ):
         session.send("T", None, b"x")
     assert len(server.seen) == 2
+
+
+class NoTokens:
+    """RAC that refuses for some other reason than the credentials."""
+
+    def token(self, tenant: Tenant, refused: str | None = None) -> str:
+        del refused
+        message = f"no token for {tenant.name}"
+        raise Refused(message)
+
+
+def test_without_a_token_no_message_is_to_blame() -> None:
+    """A refusal of a `send` would count against the message, which RAC has not seen."""
+    link = SmartLinkBroker(Http(BOUNDS), "http://127.0.0.1:1", Paths(), NoTokens())
+    with link.session(tenant()) as session, pytest.raises(CredentialsRefused, match="for acme"):
+        session.send("T", None, b"x")
 
 
 def channel(seen: Seen) -> Reply:
