@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import requests
 
-from infra.local.emulators import firestore_emulator, pubsub_emulator
+from infra.local.emulators import firestore_emulator, pubsub_emulator, storage_emulator
 from infra.local.errors import MissingPartError, TickError
 from infra.local.ports import HOST, is_free
 from infra.local.sdk import find_toolkit
@@ -227,6 +227,13 @@ def test_one_emulator_alone_serves_a_test() -> None:
             f"http://{pubsub}/v1/projects/p/topics/orders", json={}, timeout=PATIENCE
         )
         assert answer.json() == {"name": "projects/p/topics/orders"}
+
+
+def test_the_storage_emulator_needs_no_java() -> None:
+    """Buckets alone, in a moment."""
+    with storage_emulator() as url:
+        made = requests.post(f"{url}/storage/v1/b?project=p", json={"name": "b"}, timeout=PATIENCE)
+        assert made.json()["name"] == "b"
 
 
 def test_an_emulator_of_somebody_elses_is_used(

@@ -1,0 +1,107 @@
+"""One child process: in its own process group, its output in a log, gone when it is told to go."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+
+from infra.local.errors import NotReadyError
+from infra.local.program import Program
+
+TAIL_LINES = 15
+_ERROR = re.compile(r'"severity": ?"(ERROR|CRITICAL)"|^[A-Za-z.]*(Error|Exception)\b')
+
+
+@cache
+def _dies_with_parent() -> tuple[str, ...]:
+    """Build the command's beginning that ends a child when this process is killed with SIGKILL.
+
+    Linux with util-linux only; elsewhere such children stay, and `.local/stack.json` names them.
+    (`preexec_fn` could do it as well, but it forks this process with the threads it has.)
+    The kernel watches the *thread* that starts the child: start children from the main thread.
+    """
+    setpriv = shutil.which("setpriv") if sys.platform == "linux" else None
+    if setpriv is None:
+        return ()
+    helps = subprocess.run([setpriv, "--help"], capture_output=True, text=True, check=False)
+    return (setpriv, "--pdeathsig", "KILL", "--") if "--pdeathsig" in helps.stdout else ()
+
+
+class Child:
+    """A program that runs. Its process id is also its process group's."""
+
+    def __init__(self, program: Program, logs: Path) -> None:
+        """Start it; its log begins anew."""
+        self.program = program
+        self.log = logs / f"{program.name}.log"
+        logs.mkdir(parents=True, exist_ok=True)
+        if shutil.which(program.command[0]) is None:  # setpriv would say so later, in the log
+            message = f"{program.name} could not be started: there is no {program.command[0]}."
+            raise NotReadyError(message)
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1", **program.environment}
+        try:
+            with self.log.open("wb") as output:
+                self._process = subprocess.Popen(
+                    [*_dies_with_parent(), *program.command],
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    env=environment,
+                    cwd=program.folder,
+                    start_new_session=True,  # Ctrl-C reaches the parent alone, which stops in order
+                )
+        except OSError as error:
+            message = f"{program.name} could not be started: {error}"
+            raise NotReadyError(message) from error
+
+    @property
+    def pid(self) -> int:
+        """The id of the process and of its group."""
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended."""
+        return self._process.poll() is None
+
+    def ready(self) -> bool:
+        """Ask its probe."""
+        return self.program.ready(self.log)
+
+    def ask_to_stop(self) -> None:
+        """Send SIGTERM to the whole group."""
+        self._signal(signal.SIGTERM)
+
+    def make_sure(self, seconds: float) -> None:
+        """Wait for its end, then kill what is left of its group."""
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(seconds)
+        self._signal(signal.SIGKILL)
+        self._process.wait()
+
+    def _signal(self, number: signal.Signals) -> None:
+        with suppress(ProcessLookupError, PermissionError):  # macOS: EPERM for a group of zombies
+            os.killpg(self.pid, number)
+
+    def tail(self) -> str:
+        """Read the last lines of its log."""
+        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
+        return "\n".join(lines[-TAIL_LINES:]) or "(nothing)"
+
+    def complaints(self, most: int = 3) -> list[str]:
+        """Read the newest errors of a log that has lines of JSON, as the functions' have."""
+        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
+        return [line for line in lines if _ERROR.search(line)][-most:]
+
+    def explain_death(self) -> str:
+        """Say how it ended, and its last words."""
+        code = self._process.returncode
+        how = (
+            f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+        )
+        return f"{self.program.name} {how}. The end of {self.log}:\n{self.tail()}"

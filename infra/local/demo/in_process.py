@@ -1,0 +1,154 @@
+"""The relay without emulators: the functions' own services, in this process, on in-memory adapters.
+
+What differs from the functions: Firestore, Pub/Sub, Cloud Storage and Secret Manager are their
+in-memory twins, and a thread delivers what is published. Smart Link and RAC are called over HTTP.
+"""
+
+import queue
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+from infra.local.errors import NotReadyError, TickError
+from smartlink.adapters.http import Bounds, Http
+from smartlink.adapters.in_memory import (
+    InMemoryConfig,
+    InMemoryContents,
+    InMemoryMessages,
+    InMemoryPublisher,
+    InMemorySecrets,
+)
+from smartlink.adapters.rac import RacTokens
+from smartlink.adapters.smart_link import SmartLinkBroker
+from smartlink.adapters.threads import ThreadRunner, ThreadTurns
+from smartlink.bootstrap import load_consumer, retention
+from smartlink.ports import Envelope, PortError
+from smartlink.services.config import Config
+from smartlink.services.consume import Consume, Timeouts
+from smartlink.services.dispatch import decode_dispatch
+from smartlink.services.poll import Poll
+from smartlink.services.relay import Outside, make_poll
+from smartlink.services.shard import decode_shard
+from smartlink.services.tenants import Tenants
+from smartlink.settings import LEASE_MARGIN, MIN_SECONDS_TO_SETTLE, Settings
+
+Delivery = tuple[str, Envelope] | None  # None: no more will come
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _new_id() -> str:
+    return uuid.uuid4().hex
+
+
+def _end_process() -> None:
+    message = "A message ran past its time-out; in the cloud that would have ended its function."
+    raise NotReadyError(message)
+
+
+class InProcessRelay:
+    """Every use case of the relay, wired as `smartlink.bootstrap` wires them."""
+
+    def __init__(
+        self, settings: Settings, secrets: InMemorySecrets, config: bytes, tenants: list[str]
+    ) -> None:
+        """Wire them over empty twins."""
+        self.tenants = tenants
+        self.store = InMemoryMessages()
+        self._settings = settings
+        self._secrets = secrets
+        self._contents = InMemoryContents()
+        self._deliveries: queue.SimpleQueue[Delivery] = queue.SimpleQueue()
+        self._poll = self._make_poll(InMemoryConfig(config))
+        self._consumers = {
+            command.topic: self._make_consume(name, command.module, command.timeout)
+            for name, command in settings.catalog.commands.items()
+        }
+        self._worker = threading.Thread(target=self._deliver, name="pubsub", daemon=True)
+        self._died: Exception | None = None
+
+    def _make_poll(self, config: InMemoryConfig) -> Poll:
+        settings, store = self._settings, self.store
+        bounds = Bounds(
+            connect_seconds=settings.connect_seconds,
+            read_seconds=settings.read_seconds,
+            response_limit=settings.response_limit,
+        )
+        http = Http(bounds)
+        tokens = RacTokens(http, settings.token_url, _now)
+        outside = Outside(
+            messages=store,
+            logs=store,
+            states=store,
+            ticks=store,
+            contents=self._contents,
+            broker=SmartLinkBroker(http, settings.smart_link_url, settings.paths, tokens),
+            publisher=InMemoryPublisher(lambda *delivery: self._deliveries.put(delivery)),
+            turns=ThreadTurns(settings.poll_threads, _now),
+            clock=_now,
+            new_id=_new_id,
+        )
+        refresh = timedelta(seconds=settings.tenants_refresh_seconds)
+        again = timedelta(seconds=settings.payload_refresh_seconds)
+        tenants = Tenants(self._secrets, settings.environment, _now, refresh, again)
+        return make_poll(settings, outside, tenants, Config(config, store))
+
+    def _make_consume(self, command: str, module: str, timeout: int) -> Consume:
+        call = timedelta(seconds=self._settings.catalog.functions.consume.timeout)
+        return Consume(
+            command=command,
+            consumer=load_consumer(command, module),
+            messages=self.store,
+            contents=self._contents,
+            erp=self._secrets,
+            runner=ThreadRunner(),
+            timeouts=Timeouts(
+                message=timedelta(seconds=timeout),
+                call=call,
+                lease=call + LEASE_MARGIN,
+                settle=timedelta(seconds=MIN_SECONDS_TO_SETTLE),
+            ),
+            retention=retention(self._settings),
+            clock=_now,
+            new_id=_new_id,
+            end_process=_end_process,
+        )
+
+    @contextmanager
+    def running(self) -> Iterator["InProcessRelay"]:
+        """Deliver what is published, for the length of the block."""
+        self._worker.start()
+        try:
+            yield self
+        finally:
+            self._deliveries.put(None)
+            self._worker.join()
+
+    def _deliver(self) -> None:
+        try:
+            while delivery := self._deliveries.get():
+                topic, envelope = delivery
+                if consume := self._consumers.get(topic):
+                    consume(decode_dispatch(envelope.data))
+                else:
+                    self._poll.shard(decode_shard(envelope.data))
+        except Exception as error:  # noqa: BLE001 - `check` raises it where somebody sees it
+            self._died = error
+
+    def tick(self) -> None:
+        """Poll once."""
+        try:
+            self._poll.tick()
+        except PortError as error:
+            message = f"The tick failed: {error}."
+            raise TickError(message) from error
+
+    def check(self) -> None:
+        """Raise if deliveries have ended."""
+        if self._died is not None:
+            message = f"A delivery failed: {self._died}."
+            raise NotReadyError(message) from self._died

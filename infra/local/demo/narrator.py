@@ -1,0 +1,42 @@
+"""Shows how the demo goes: a line for each step, and a bar where there is a terminal."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+
+class ConsoleNarrator:
+    """Speaks on a console."""
+
+    def __init__(self, console: Console, bar: Progress) -> None:
+        """Count the seconds from here."""
+        self._console = console
+        self._bar = bar
+        self._began = time.monotonic()
+        self._task = bar.add_task("starting", total=None)
+
+    def say(self, step: str) -> None:
+        """See Narrator."""
+        seconds = time.monotonic() - self._began
+        self._console.print(f"[dim]{seconds:5.1f} s[/dim]  {step}", highlight=False)
+
+    def progress(self, done: int, total: int) -> None:
+        """See Narrator."""
+        self._bar.update(self._task, description="processed", completed=done, total=total)
+
+
+@contextmanager
+def narrated(console: Console) -> Iterator[ConsoleNarrator]:
+    """Show a bar for the length of the block."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    with bar:
+        yield ConsoleNarrator(console, bar)

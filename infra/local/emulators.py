@@ -1,0 +1,100 @@
+"""The emulators of Firestore and Pub/Sub (official) and of Cloud Storage (from PyPI).
+
+For the stack, and one by one for tests. Secret Manager's stand-in is in `secret_manager`.
+"""
+
+import os
+import socket
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from infra.local.errors import NotReadyError
+from infra.local.ports import HOST, free_ports
+from infra.local.program import PROBE_SECONDS, Program, answers
+from infra.local.sdk import Toolkit, find_toolkit
+from infra.local.supervisor import supervised
+
+FIRESTORE_VARIABLE = "FIRESTORE_EMULATOR_HOST"
+PUBSUB_VARIABLE = "PUBSUB_EMULATOR_HOST"
+
+# Compiling less eagerly starts both a quarter sooner; over minutes of load it costs throughput.
+QUICK_START = ("-XX:TieredStopAtLevel=1",)
+
+
+def firestore_program(toolkit: Toolkit, port: int, jvm: tuple[str, ...] = ()) -> Program:
+    """Run the Firestore emulator; what it stores lives in its memory."""
+    main = "com.google.cloud.datastore.emulator.firestore.CloudFirestore"
+    command = (str(toolkit.java), *jvm, "-cp", str(toolkit.firestore_jar), main)
+    options = (f"--host={HOST}", f"--port={port}")
+    return Program("firestore", (*command, *options), port, answers(port))
+
+
+def pubsub_program(toolkit: Toolkit, port: int, jvm: tuple[str, ...] = ()) -> Program:
+    """Run the Pub/Sub emulator."""
+    command = (str(toolkit.java), *jvm, "-jar", str(toolkit.pubsub_jar))
+    options = (f"--host={HOST}", f"--port={port}")
+    return Program("pubsub", (*command, *options), port, answers(port))
+
+
+def storage_program(port: int) -> Program:
+    """Run the Cloud Storage emulator, in memory."""
+    command = (sys.executable, "-m", "gcp_storage_emulator", "start", "--in-memory", "--quiet")
+    options = ("--host", HOST, "--port", str(port))
+    return Program("storage", (*command, *options), port, answers(port))
+
+
+@contextmanager
+def firestore_emulator(logs: Path | None = None) -> Iterator[str]:
+    """Yield `host:port` of a Firestore emulator: the environment's, else one of its own."""
+    with _running(FIRESTORE_VARIABLE, _official(firestore_program), logs) as host:
+        yield host
+
+
+@contextmanager
+def pubsub_emulator(logs: Path | None = None) -> Iterator[str]:
+    """Yield `host:port` of a Pub/Sub emulator: the environment's, else one of its own."""
+    with _running(PUBSUB_VARIABLE, _official(pubsub_program), logs) as host:
+        yield host
+
+
+@contextmanager
+def storage_emulator(logs: Path | None = None) -> Iterator[str]:
+    """Yield the URL of an empty Cloud Storage emulator."""
+    with _running(None, storage_program, logs) as host:
+        yield f"http://{host}"
+
+
+def _official(program: Callable[[Toolkit, int], Program]) -> Callable[[int], Program]:
+    return lambda port: program(find_toolkit(), port)
+
+
+@contextmanager
+def _running(
+    variable: str | None, program: Callable[[int], Program], logs: Path | None
+) -> Iterator[str]:
+    if variable and (outside := outside_host(variable)):
+        yield outside
+        return
+    [port] = free_ports(1)
+    with tempfile.TemporaryDirectory() as folder, supervised(logs or Path(folder)) as supervisor:
+        supervisor.wait_ready(supervisor.start(program(port)))
+        yield f"{HOST}:{port}"
+
+
+def outside_host(variable: str) -> str | None:
+    """Read the address of an emulator that somebody else runs, and see that it is there."""
+    address = os.environ.get(variable)
+    if not address:
+        return None
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), PROBE_SECONDS).close()
+    except (OSError, ValueError) as error:
+        message = (
+            f"{variable} is {address}, but nothing answers there: start it or unset {variable}."
+        )
+        raise NotReadyError(message) from error
+    return address

@@ -1,0 +1,93 @@
+"""The functions as processes: functions-framework serves each target, as in the cloud."""
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from infra.local.addresses import Addresses
+from infra.local.checkout import CATALOG, FUNCTIONS
+from infra.local.errors import SettingError
+from infra.local.ports import HOST
+from infra.local.program import Program, listens
+from smartlink.domain.catalog import Catalog, CatalogError, parse_catalog
+
+TENANTS_REFRESH_SECONDS = 5
+
+
+def load_catalog(path: Path = CATALOG) -> Catalog:
+    """Read the catalogue of functions and commands."""
+    try:
+        return parse_catalog(path.read_bytes())
+    except (OSError, CatalogError) as error:
+        message = f"{path}: {error}."
+        raise SettingError(message) from error
+
+
+def consumer(command: str) -> str:
+    """Name the process, and the log, of a command's consumer."""
+    return f"consume-{command}"
+
+
+def function_names(catalog: Catalog) -> list[str]:
+    """Name every function's process."""
+    return ["poll", "poll_shard", "publish", *map(consumer, catalog.commands)]
+
+
+def function_environment(addresses: Addresses, catalog: Catalog) -> dict[str, str]:
+    """Build the environment that all functions share: the deployed one's names, local addresses."""
+    without_proxy = ",".join(filter(None, (os.environ.get("NO_PROXY"), HOST, "localhost")))
+    return {
+        "GOOGLE_CLOUD_PROJECT": addresses.project,
+        # A forgotten key file must not lead a local function to the real cloud.
+        "GOOGLE_APPLICATION_CREDENTIALS": "",
+        "PYTHONPATH": "",  # as in the deployed zip, nothing else of the checkout can be imported
+        "NO_PROXY": without_proxy,
+        "no_proxy": without_proxy,
+        "SMARTLINK_ENVIRONMENT": "development",
+        "SMARTLINK_COMMAND": "",
+        "SMARTLINK_CONFIG_URI": addresses.config_uri,
+        "SMARTLINK_CATALOG": catalog.model_dump_json(by_alias=True, exclude_unset=True),
+        "SMARTLINK_CONTENTS_BUCKET": addresses.contents_bucket,
+        "SMARTLINK_BASE_URL": addresses.base_url,
+        "SMARTLINK_RAC_TOKEN_URL": addresses.rac_token_url,
+        "SMARTLINK_TENANTS_REFRESH_SECONDS": str(TENANTS_REFRESH_SECONDS),
+        "FIRESTORE_EMULATOR_HOST": addresses.firestore,
+        "PUBSUB_EMULATOR_HOST": addresses.pubsub,
+        "STORAGE_EMULATOR_HOST": f"http://{addresses.storage}",
+        "SECRET_MANAGER_EMULATOR_HOST": addresses.secret_manager,
+    }
+
+
+def function_programs(
+    catalog: Catalog,
+    ports: Mapping[str, int],
+    environment: Mapping[str, str],
+    source: Path = FUNCTIONS / "main.py",
+) -> list[Program]:
+    """Run each target once, and `consume` once for each command."""
+    programs = [
+        _program(target, target, ports[target], source, environment)
+        for target in ("poll", "poll_shard", "publish")
+    ]
+    for command in catalog.commands:
+        name = consumer(command)
+        own = {**environment, "SMARTLINK_COMMAND": command}
+        programs.append(_program(name, "consume", ports[name], source, own))
+    return programs
+
+
+def _program(
+    name: str, target: str, port: int, source: Path, environment: Mapping[str, str]
+) -> Program:
+    command = (sys.executable, "-m", "functions_framework", "--source", source.name)
+    options = ("--target", target, "--host", HOST, "--port", str(port))
+    # It loads the source before it listens; a GET would run the function.
+    return Program(
+        name,
+        (*command, *options),
+        port,
+        listens(port),
+        environment=environment,
+        folder=source.parent,
+    )

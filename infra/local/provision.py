@@ -1,0 +1,92 @@
+"""Creates in the emulators what Terraform creates in the cloud."""
+
+import base64
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from urllib.parse import quote
+
+from infra.local.addresses import CONFIG_FILE, Addresses
+from infra.local.functions import consumer
+from infra.local.rest import Json, Rest
+from infra.local.tenants import LocalTenant
+from smartlink.domain.catalog import Catalog
+
+# RM's values are in no public source; these are the functions' own defaults.
+DEFAULT_CONFIG: Json = {
+    "TotvsAppGlobalConfig": {
+        "IntegrationSmartLinkInfo": {
+            "QtdeTentativasExec": 5,
+            "FatorTempoExecucao": 1,
+            "MinutesInterval": 3,
+        }
+    }
+}
+
+
+def create_topics(rest: Rest, addresses: Addresses, catalog: Catalog) -> None:
+    """Create every topic with its push subscription."""
+    shard = catalog.functions.poll_shard
+    _create_topic(rest, addresses, str(shard.topic), "poll_shard", shard.timeout)
+    for name, command in catalog.commands.items():
+        deadline = catalog.functions.consume.timeout
+        _create_topic(rest, addresses, command.topic, consumer(name), deadline)
+
+
+def _create_topic(
+    rest: Rest, addresses: Addresses, topic: str, function: str, deadline: int
+) -> None:
+    parent = f"projects/{addresses.project}"
+    url = f"http://{addresses.pubsub}/v1/{parent}"
+    push = {"pushEndpoint": addresses.functions[function]}
+    rest.call("PUT", f"{url}/topics/{topic}", {}, exists_ok=True)
+    subscription = {
+        "topic": f"{parent}/topics/{topic}",
+        "pushConfig": push,
+        "ackDeadlineSeconds": max(10, deadline),  # Pub/Sub's least
+    }
+    if rest.call("PUT", f"{url}/subscriptions/{topic}", subscription, exists_ok=True) is None:
+        # Somebody else's emulator still knows where the functions were the last time.
+        push_config = {"pushConfig": push}
+        rest.call("POST", f"{url}/subscriptions/{topic}:modifyPushConfig", push_config)
+
+
+def create_buckets(rest: Rest, addresses: Addresses, config: Json) -> None:
+    """Create the buckets, and the configuration in one of them."""
+    url = f"http://{addresses.storage}"
+    for bucket in (addresses.config_bucket, addresses.contents_bucket):
+        rest.call("POST", f"{url}/storage/v1/b?project={addresses.project}", {"name": bucket})
+    write_config(rest, addresses, config)
+
+
+def write_config(rest: Rest, addresses: Addresses, config: Json) -> None:
+    """Write `totvsAppConfig_v2.json`, as a new generation."""
+    objects = f"http://{addresses.storage}/upload/storage/v1/b/{addresses.config_bucket}/o"
+    data = json.dumps(config, indent=2).encode()
+    rest.upload(f"{objects}?uploadType=media&name={quote(CONFIG_FILE)}", data)
+
+
+def create_secrets(
+    rest: Rest, addresses: Addresses, tenants: Iterable[LocalTenant], folder: Path
+) -> None:
+    """Create both secrets of each tenant."""
+    for tenant in tenants:
+        erp = {"databaseUrl": tenant.database_url(folder)}
+        _create_secret(
+            rest, addresses, f"smartlink-tenant-{tenant.tenant}", "tenant", tenant.secret()
+        )
+        _create_secret(rest, addresses, f"smartlink-erp-{tenant.tenant}", "erp", erp)
+
+
+def _create_secret(rest: Rest, addresses: Addresses, name: str, label: str, payload: Json) -> None:
+    url = f"http://{addresses.secret_manager}/v1/projects/{addresses.project}/secrets"
+    secret = {"replication": {"automatic": {}}, "labels": {"smartlink": label}}
+    rest.call("POST", f"{url}?secretId={name}", secret)
+    data = base64.b64encode(json.dumps(payload).encode()).decode()
+    rest.call("POST", f"{url}/{name}:addVersion", {"payload": {"data": data}})
+
+
+def register_tenants(rest: Rest, simulator: str, tenants: Iterable[LocalTenant]) -> None:
+    """Make the tenants known to the simulator's RAC."""
+    entries = [{"tenant": tenant.tenant, **tenant.credential()} for tenant in tenants]
+    rest.call("POST", f"{simulator}/simulator/tenants", entries)

@@ -1,0 +1,87 @@
+"""Secret Manager's things as its API shows them, and its errors."""
+
+import hashlib
+import secrets as randomness
+from dataclasses import dataclass, field
+from typing import Any
+
+Json = dict[str, Any]
+
+
+class ApiError(Exception):
+    """An answer other than 200, as Google's APIs give it."""
+
+    def __init__(self, code: int, status: str, message: str) -> None:
+        """Keep what the error's body says."""
+        super().__init__(message)
+        self.body = {"error": {"code": code, "message": message, "status": status}}
+        self.code = code
+
+
+def invalid(message: str) -> ApiError:
+    """Refuse an argument."""
+    return ApiError(400, "INVALID_ARGUMENT", message)
+
+
+def failed(message: str) -> ApiError:
+    """Refuse because of the state that something is in."""
+    return ApiError(400, "FAILED_PRECONDITION", message)
+
+
+def project_number(project: str) -> str:
+    """Give a project its number; a number is its own."""
+    if project.isdecimal():
+        return project
+    digest = hashlib.sha256(project.encode()).digest()
+    return str(100_000_000_000 + int.from_bytes(digest[:6]) % 900_000_000_000)
+
+
+def new_etag() -> str:
+    """Make an etag, in quotes as the service does."""
+    return f'"{randomness.token_hex(7)}"'
+
+
+@dataclass
+class Version:
+    """One version of a secret; `data` is gone when it is destroyed."""
+
+    name: str
+    created: str
+    data: bytes
+    state: str = "ENABLED"
+    destroyed: str | None = None
+    etag: str = field(default_factory=new_etag)
+
+    def json(self) -> Json:
+        """Show it as the API does: without its payload."""
+        shown = {
+            "name": self.name,
+            "createTime": self.created,
+            "state": self.state,
+            "etag": self.etag,
+        }
+        shown["replicationStatus"] = {"automatic": {}}  # type: ignore[assignment]
+        return shown | ({"destroyTime": self.destroyed} if self.destroyed else {})
+
+
+@dataclass
+class Secret:
+    """A secret and its versions, the first at index 0."""
+
+    name: str
+    created: str
+    labels: dict[str, str]
+    annotations: dict[str, str]
+    etag: str = field(default_factory=new_etag)
+    versions: list[Version] = field(default_factory=list)
+
+    def json(self) -> Json:
+        """Show it as the API does."""
+        return {
+            "name": self.name,
+            "replication": {"automatic": {}},
+            "createTime": self.created,
+            "labels": self.labels,
+            "annotations": self.annotations,
+            "etag": self.etag,
+        }

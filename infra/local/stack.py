@@ -1,0 +1,190 @@
+"""The whole stack on the official emulators: started together, in the order that is quickest."""
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from infra.local.addresses import Addresses
+from infra.local.checkout import FUNCTIONS, ROOT
+from infra.local.child import Child
+from infra.local.emulators import (
+    FIRESTORE_VARIABLE,
+    PUBSUB_VARIABLE,
+    QUICK_START,
+    firestore_program,
+    outside_host,
+    pubsub_program,
+    storage_program,
+)
+from infra.local.errors import ProvisioningError, SettingError, TickError
+from infra.local.functions import (
+    function_environment,
+    function_names,
+    function_programs,
+    load_catalog,
+)
+from infra.local.ports import HOST, allocate
+from infra.local.program import Program, answers, said_json, says_json
+from infra.local.provision import (
+    DEFAULT_CONFIG,
+    create_buckets,
+    create_secrets,
+    create_topics,
+    register_tenants,
+)
+from infra.local.rest import Json, Rest
+from infra.local.sdk import find_toolkit
+from infra.local.settings import Broker, LocalSettings
+from infra.local.stack_file import sole_stack
+from infra.local.supervisor import Supervisor, supervised
+from infra.local.tenants import LocalTenant
+from smartlink.domain.catalog import Catalog
+
+TICK_MARGIN_SECONDS = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a stack is started with."""
+
+    project: str
+    tenants: tuple[LocalTenant, ...]
+    config: Json = field(default_factory=lambda: DEFAULT_CONFIG)
+    environment: Mapping[str, str] = field(default_factory=dict)  # added to each function's
+    simulator: Json = field(default_factory=dict)  # its options
+    source: Path = FUNCTIONS / "main.py"
+
+
+@dataclass(frozen=True)
+class RunningStack:
+    """A stack that is up."""
+
+    addresses: Addresses
+    catalog: Catalog
+    supervisor: Supervisor
+    logs: Path
+    leftovers: tuple[int, ...] = ()  # processes that a killed stack may have left in the folder
+
+    def tick(self) -> None:
+        """Call poll once, as Cloud Scheduler does."""
+        deadline = self.catalog.functions.poll.timeout + TICK_MARGIN_SECONDS
+        try:
+            Rest(deadline).call("POST", self.addresses.functions["poll"], {})
+        except ProvisioningError as error:
+            message = f"The tick failed: {error} See {self.logs / 'poll.log'}."
+            raise TickError(message) from error
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """The process id of each child by its name."""
+        return {child.program.name: child.pid for child in self.supervisor.children}
+
+
+@contextmanager
+def running_stack(settings: LocalSettings, plan: Plan) -> Iterator[RunningStack]:
+    """Bring everything up; on the way out stop all of it, also if only half of it came up."""
+    logs = settings.folder / "logs"
+    with sole_stack(settings.folder) as file, supervised(logs) as supervisor:
+        stack = _Start(settings, plan, supervisor).run()
+        file.write(stack.addresses.json(stack.catalog), stack.pids)
+        yield replace(stack, leftovers=tuple(file.leftovers))
+
+
+class _Start:
+    """One start: what is slow to come up is started first, and waited for last."""
+
+    def __init__(self, settings: LocalSettings, plan: Plan, supervisor: Supervisor) -> None:
+        self._settings = settings
+        self._plan = plan
+        self._supervisor = supervisor
+        self._catalog = load_catalog()
+        self._firestore = outside_host(FIRESTORE_VARIABLE)
+        self._pubsub = outside_host(PUBSUB_VARIABLE)
+        self._ports = self._allocate()
+
+    def run(self) -> RunningStack:
+        services = self._supervisor.start(*self._services())
+        by_name = {child.program.name: child for child in services}
+        broker = self._settings.broker or self._simulated_broker(by_name["simulator"])
+        addresses = self._addresses(broker)
+        environment = {**function_environment(addresses, self._catalog), **self._plan.environment}
+        functions = self._supervisor.start(
+            *function_programs(self._catalog, self._ports, environment, self._plan.source)
+        )
+        self._provision(addresses, by_name)
+        self._supervisor.wait_ready([*services, *functions])
+        logs = self._settings.folder / "logs"
+        return RunningStack(addresses, self._catalog, self._supervisor, logs)
+
+    def _allocate(self) -> dict[str, int]:
+        names = ["storage", "secret-manager", *function_names(self._catalog)]
+        names += [] if self._firestore else ["firestore"]
+        names += [] if self._pubsub else ["pubsub"]
+        names += [] if self._settings.broker else ["simulator"]
+        wanted = dict(self._settings.ports or {})
+        if strange := [name for name in wanted if name not in names]:
+            message = (
+                f"SMARTLINK_LOCAL_PORTS names {strange[0]}, which this stack does not start: "
+                f"it starts {', '.join(names)}."
+            )
+            raise SettingError(message)
+        return allocate(names, wanted)
+
+    def _services(self) -> list[Program]:
+        programs = []
+        if not (self._firestore and self._pubsub):
+            toolkit = find_toolkit()
+            if not self._firestore:
+                programs.append(firestore_program(toolkit, self._ports["firestore"], QUICK_START))
+            if not self._pubsub:
+                programs.append(pubsub_program(toolkit, self._ports["pubsub"], QUICK_START))
+        if not self._settings.broker:
+            programs.insert(0, self._simulator_program())
+        return [*programs, storage_program(self._ports["storage"]), self._secret_manager_program()]
+
+    def _simulator_program(self) -> Program:
+        port = self._ports["simulator"]
+        command = (sys.executable, "-m", "infra.simulator", "--port", str(port), "--host", HOST)
+        options = ("--options", json.dumps(self._plan.simulator))
+        return Program("simulator", (*command, *options), port, says_json("baseUrl"), folder=ROOT)
+
+    def _secret_manager_program(self) -> Program:
+        port = self._ports["secret-manager"]
+        command = (sys.executable, "-m", "infra.local.secret_manager", "--port", str(port))
+        return Program("secret-manager", command, port, answers(port), folder=ROOT)
+
+    def _simulated_broker(self, simulator: Child) -> Broker:
+        self._supervisor.wait_ready([simulator])
+        said = said_json(simulator.log, "baseUrl") or {}
+        return Broker(str(said["baseUrl"]), str(said["racTokenUrl"]))
+
+    def _addresses(self, broker: Broker) -> Addresses:
+        ports, project = self._ports, self._plan.project
+        return Addresses(
+            project=project,
+            firestore=self._firestore or f"{HOST}:{ports['firestore']}",
+            pubsub=self._pubsub or f"{HOST}:{ports['pubsub']}",
+            storage=f"{HOST}:{ports['storage']}",
+            secret_manager=f"{HOST}:{ports['secret-manager']}",
+            base_url=broker.base_url,
+            rac_token_url=broker.rac_token_url,
+            simulator=None if self._settings.broker else broker.base_url,
+            functions={
+                name: f"http://{HOST}:{ports[name]}/" for name in function_names(self._catalog)
+            },
+            config_bucket=f"{project}-config",
+            contents_bucket=f"{project}-contents",
+        )
+
+    def _provision(self, addresses: Addresses, services: Mapping[str, Child]) -> None:
+        rest, tenants = Rest(), self._plan.tenants
+        if addresses.simulator:
+            register_tenants(rest, addresses.simulator, tenants)
+        self._supervisor.wait_ready([services["storage"], services["secret-manager"]])
+        create_buckets(rest, addresses, self._plan.config)
+        create_secrets(rest, addresses, tenants, self._settings.folder)
+        self._supervisor.wait_ready([child for child in (services.get("pubsub"),) if child])
+        create_topics(rest, addresses, self._catalog)

@@ -1,0 +1,82 @@
+"""Starts programs, waits until they are ready, and leaves none behind."""
+
+import time
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from infra.local.child import Child
+from infra.local.errors import NotReadyError
+from infra.local.program import Program
+from infra.local.signals import ending_signals_held
+
+READY_SECONDS = 60.0
+STOP_SECONDS = 5.0
+PROBE_INTERVAL = 0.02
+
+
+class Supervisor:
+    """The running children, in stages: a stage starts together, and stops together."""
+
+    def __init__(self, logs: Path) -> None:
+        """Keep the logs in this folder."""
+        self._logs = logs
+        self._stages: list[list[Child]] = []
+
+    @property
+    def children(self) -> tuple[Child, ...]:
+        """Every child, in the order of their starts."""
+        return tuple(child for stage in self._stages for child in stage)
+
+    def start(self, *programs: Program) -> tuple[Child, ...]:
+        """Start a stage; who needs it ready says so with `wait_ready`."""
+        stage: list[Child] = []
+        self._stages.append(stage)
+        for program in programs:
+            with ending_signals_held():
+                stage.append(Child(program, self._logs))
+        return tuple(stage)
+
+    def wait_ready(self, children: Collection[Child], seconds: float = READY_SECONDS) -> None:
+        """Return when each of them is ready; any child's death ends the wait."""
+        deadline = time.monotonic() + seconds
+        waiting = list(children)
+        while waiting := [child for child in waiting if not child.ready()]:
+            self.check()
+            if time.monotonic() > deadline:
+                late = waiting[0]
+                message = (
+                    f"{late.program.name} was not ready on port {late.program.port} within "
+                    f"{seconds:.0f} s. The end of {late.log}:\n{late.tail()}"
+                )
+                raise NotReadyError(message)
+            time.sleep(PROBE_INTERVAL)
+        # A stranger on the port would answer the probe while our child died of it.
+        self.check()
+
+    def check(self) -> None:
+        """Raise if a child has died."""
+        for child in self.children:
+            if not child.running:
+                raise NotReadyError(child.explain_death())
+
+    def stop(self) -> None:
+        """Stop every stage, the last first, and wait until all of it is gone."""
+        with ending_signals_held():
+            while self._stages:
+                stage = self._stages.pop()
+                for child in reversed(stage):
+                    child.ask_to_stop()
+                deadline = time.monotonic() + STOP_SECONDS
+                for child in reversed(stage):
+                    child.make_sure(max(0.0, deadline - time.monotonic()))
+
+
+@contextmanager
+def supervised(logs: Path) -> Iterator[Supervisor]:
+    """Stop all that was started in the block, however the block ends."""
+    supervisor = Supervisor(logs)
+    try:
+        yield supervisor
+    finally:
+        supervisor.stop()

@@ -1,0 +1,108 @@
+"""The file of local tenants: who they are, and their secrets as the relay reads them.
+
+A list; of each entry `tenant`, `clientId` and `clientSecret` are needed::
+
+    [{"tenant": "acme", "clientId": "…", "clientSecret": "…",
+      "tenantId": "…", "enabled": true, "erp": {"databaseUrl": "sqlite:////…"}}]
+
+Without `erp` a tenant gets a database of sample people under `.local`.
+"""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError
+
+from infra.local.errors import SettingError
+from smartlink.domain.tenant import TenantError, check_tenant_name
+
+Json = dict[str, Any]
+
+
+class Erp(BaseModel):
+    """A tenant's ERP database."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    database_url: Annotated[str, Field(alias="databaseUrl", min_length=1)]
+
+
+class LocalTenant(BaseModel):
+    """An entry of the file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    tenant: str
+    client_id: Annotated[str, Field(alias="clientId", min_length=1)]
+    client_secret: Annotated[SecretStr, Field(alias="clientSecret", min_length=1)]
+    tenant_id: Annotated[str | None, Field(alias="tenantId")] = None
+    enabled: bool = True
+    erp: Erp | None = None
+
+    def secret(self) -> Json:
+        """Write the payload of `smartlink-tenant-<tenant>`."""
+        payload = {"enabled": self.enabled, "environment": "development"}
+        return self.credential() | payload
+
+    def credential(self) -> Json:
+        """Write what RAC must know of the tenant."""
+        tenant_id = {} if self.tenant_id is None else {"tenantId": self.tenant_id}
+        secret = self.client_secret.get_secret_value()
+        return {"clientId": self.client_id, "clientSecret": secret} | tenant_id
+
+    def database_url(self, folder: Path) -> str:
+        """Choose its ERP's database: the file's, else one under the folder."""
+        if self.erp is not None:
+            return self.erp.database_url
+        return f"sqlite:///{(folder / 'erp' / self.tenant).absolute()}.sqlite3"
+
+
+_FILE = TypeAdapter(list[LocalTenant])
+
+
+def load_tenants(path: Path) -> tuple[LocalTenant, ...]:
+    """Read the file; raise SettingError, which names the file, the entry and the field."""
+    try:
+        tenants = _FILE.validate_python(json.loads(path.read_bytes()))
+    except OSError as error:
+        message = (
+            f"The tenants' file {path} (SMARTLINK_LOCAL_TENANTS) cannot be read: {error.strerror}."
+        )
+        raise SettingError(message) from error
+    except ValueError as error:
+        # Never with the input in the text: it holds secrets.
+        message = f"The tenants' file {path} is not valid: {_explain(error)}."
+        raise SettingError(message) from None
+    _check_names(path, tenants)
+    return tuple(tenants)
+
+
+def _check_names(path: Path, tenants: list[LocalTenant]) -> None:
+    seen: set[str] = set()
+    for number, tenant in enumerate(tenants, 1):
+        try:
+            check_tenant_name(tenant.tenant)
+        except TenantError as error:
+            message = f"The tenants' file {path} is not valid: entry {number}, tenant: {error}."
+            raise SettingError(message) from error
+        if tenant.tenant in seen:
+            problem = f"entry {number}: {tenant.tenant} stands twice"
+            message = f"The tenants' file {path} is not valid: {problem}."
+            raise SettingError(message)
+        seen.add(tenant.tenant)
+
+
+def _explain(error: ValueError) -> str:
+    if not isinstance(error, ValidationError):
+        return f"it is not JSON ({error})"
+    problems = error.errors(include_input=False, include_url=False, include_context=False)
+    return "; ".join(_problem(problem["loc"], problem["msg"]) for problem in problems)
+
+
+def _problem(place: tuple[int | str, ...], problem: str) -> str:
+    if not place:
+        return problem
+    entry, *fields = place
+    number = f"entry {entry + 1}" if isinstance(entry, int) else str(entry)
+    return f"{number}{''.join(f', {field}' for field in fields)}: {problem}"

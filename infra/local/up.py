@@ -1,0 +1,62 @@
+"""`make local`: the stack, until Ctrl-C."""
+
+import time
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+
+from rich.console import Console
+
+from infra.local.erp import ErpDatabase
+from infra.local.rest import Json
+from infra.local.settings import LocalSettings
+from infra.local.stack import Plan, RunningStack, running_stack
+from infra.local.table import hints, whereabouts
+from infra.local.tenants import load_tenants
+from infra.local.tick import MinuteTick
+
+PROJECT = "smartlink-local"
+MINUTE_SECONDS = 60.0
+WATCH_SECONDS = 0.2
+
+
+def up(settings: LocalSettings, console: Console) -> None:
+    """Start the stack, show it, and watch it until this process is told to end."""
+    tenants = load_tenants(settings.tenants)
+    seconds = settings.tick_seconds or MINUTE_SECONDS
+    starting = console.status("Starting emulators, simulator and functions …")
+    with starting, running_stack(settings, Plan(project=PROJECT, tenants=tenants)) as stack:
+        databases = {
+            tenant.tenant: ErpDatabase(tenant, settings.folder, seed)
+            for seed, tenant in enumerate(tenants, 1)
+            if tenant.erp is None
+        }
+        starting.stop()
+        console.print(whereabouts(stack))
+        if stack.leftovers:
+            left = " ".join(map(str, stack.leftovers))
+            console.print(f"A stack was killed here and may have left processes: kill {left}")
+
+        def report(problem: str) -> None:
+            console.print(f"[red]{time.strftime('%H:%M:%S')}[/red] {problem}", soft_wrap=True)
+
+        with MinuteTick(stack.tick, timedelta(seconds=seconds), report=report) as tick:
+            # What is asked before the first poll is lost: it sets the tenants' queues up.
+            _watch(stack, until=lambda: tick.done > 0)
+            example = _example(databases)
+            console.print(hints(stack, settings.folder, example), soft_wrap=True, highlight=False)
+            names = ", ".join(tenant.tenant for tenant in tenants) or "none"
+            console.print(f"Tenants: {names}. A tick every {seconds:g} s. Ctrl-C stops it all.")
+            _watch(stack, until=lambda: False)
+
+
+def _watch(stack: RunningStack, *, until: Callable[[], bool]) -> None:
+    while not until():
+        stack.supervisor.check()
+        time.sleep(WATCH_SECONDS)
+
+
+def _example(databases: Mapping[str, ErpDatabase]) -> Json | None:
+    for tenant, erp in databases.items():
+        identifiers = {"CPF": erp.people[0].cpf}
+        return {"tenant": tenant, "command": "SGDPDataCommand", "identifiers": identifiers}
+    return None

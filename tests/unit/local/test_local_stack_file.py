@@ -1,0 +1,49 @@
+"""`stack.json`: one stack for each folder."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from infra.local.errors import AlreadyRunningError
+from infra.local.stack_file import sole_stack
+
+
+def test_it_shows_a_stack_that_is_up_and_goes_with_it(tmp_path: Path) -> None:
+    """Programs find addresses and process ids in it."""
+    with sole_stack(tmp_path) as file:
+        file.write({"project": "p"}, {"poll": 42})
+
+        shown = json.loads((tmp_path / "stack.json").read_text())
+
+    assert shown == {"project": "p", "pids": {"stack": os.getpid(), "poll": 42}}
+    assert not (tmp_path / "stack.json").exists()
+
+
+def test_a_second_stack_is_refused_and_leaves_the_first_alone(tmp_path: Path) -> None:
+    """The message names the file, the process and two ways out."""
+    with sole_stack(tmp_path) as file:
+        file.write({}, {})
+
+        with (
+            pytest.raises(
+                AlreadyRunningError, match=rf"process {os.getpid()}.*SMARTLINK_LOCAL_DIR"
+            ),
+            sole_stack(tmp_path),
+        ):
+            pytest.fail("two stacks in one folder")
+
+        assert file.path.exists()
+
+
+def test_the_file_of_a_killed_stack_does_not_stand_in_the_way(tmp_path: Path) -> None:
+    """What may still run of it is known; a broken file is as good as none."""
+    stale = {"pids": {"stack": 2**22 + 1, "poll": os.getpid()}}
+    (tmp_path / "stack.json").write_text(json.dumps(stale))
+
+    with sole_stack(tmp_path) as file:
+        assert file.leftovers == [os.getpid()]
+    (tmp_path / "stack.json").write_text("{")
+    with sole_stack(tmp_path) as file:
+        assert file.leftovers == []
