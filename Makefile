@@ -54,6 +54,13 @@ format: $(VENV)/test.stamp ## Format the code and mend what can be mended by its
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
+SEED ?= 0
+RUNS ?= 1000
+
+.PHONY: simulate
+simulate: $(VENV)/test.stamp ## Run the relay through RUNS drawn schedules of faults, from SEED on
+	@$(BIN)/python -m tests.simulation --seed $(SEED) --runs $(RUNS)
+
 .PHONY: bench
 bench: $(VENV)/test.stamp ## Measure against per-message code and against the limit; JSON in .bench/
 	@$(BIN)/python -m tests.bench $(ARGS)

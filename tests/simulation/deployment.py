@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import count
 from typing import Any, TypeVar
 
@@ -77,8 +78,11 @@ class SimRunner:
 
     kernel: Kernel
     process: Process
+    overran: Callable[[Stored], None]
 
-    def run(self, stored: Sequence[Stored], execute: Run, timeout: timedelta) -> Iterator[list[Ran]]:
+    def run(
+        self, stored: Sequence[Stored], execute: Run, timeout: timedelta
+    ) -> Iterator[list[Ran]]:
         finished: list[Ran] = []
         for item in stored:
             began = self.kernel.now
@@ -88,6 +92,7 @@ class SimRunner:
             overdue = self.kernel.now - began > timeout.total_seconds()
             finished.append(Ran(item, outcome, overdue=overdue))
             if overdue:
+                self.overran(item)
                 yield finished
                 return
             if self.kernel.random.random() < 0.5:
@@ -106,7 +111,11 @@ class SimBroker(InMemoryBroker):
         self.down: set[str] = set()
         self.refusing: set[str] = set()
 
+        self.last_ack = 0  # the number of the call
+
     def called(self, call: str, tenant: str) -> None:
+        if call == "ack":
+            self.last_ack = self.kernel.calls
         if tenant in self.down and call != "session":
             message = "the broker is down"
             raise Unavailable(message)
@@ -128,7 +137,7 @@ class BrokerPort:
     @contextmanager
     def session(self, tenant: Tenant) -> Iterator[BrokerSession]:
         with self.broker.session(tenant) as session:
-            yield Port(self.broker.kernel, self.process, f"broker[{tenant.name}]", session)  # type: ignore[misc]
+            yield Port(self.broker.kernel, self.process, f"broker[{tenant.name}]", session)
 
 
 @dataclass(slots=True)
@@ -157,6 +166,7 @@ class Deployment:
     instances: list[Instance] = field(default_factory=list)
     duplicates: float = 0.0  # share of deliveries that Pub/Sub repeats
     backlog: float = 0.0  # seconds that a delivery may wait
+    late: Sequence[float] = ()  # when, in seconds, each delivery is repeated
     given_up: int = 0
     consuming: list[Process] = field(default_factory=list)
     _numbers: Any = field(default_factory=count)
@@ -172,6 +182,8 @@ class Deployment:
             }
         )
         self.store = WatchedMessages(self.ledger, self.kernel.clock, 2 * SKEW)
+        self.store.calls = lambda: self.kernel.calls
+        self.store.say = self.kernel.say
         self.broker = SimBroker(self.kernel)
         for tenant in self.tenants:
             self.secrets.put(tenant, secret())
@@ -185,7 +197,7 @@ class Deployment:
         seconds = SKEW.total_seconds() * (2 * self.kernel.random.random() - 1)
         return Process(f"{kind}-{next(self._numbers)}", timedelta(seconds=seconds))
 
-    def port(self, process: Process, name: str, target: object) -> Any:  # noqa: ANN401
+    def port(self, process: Process, name: str, target: object) -> Any:
         return Port(self.kernel, process, name, target)
 
     def running(self) -> list[Process]:
@@ -251,20 +263,22 @@ class Deployment:
         for envelope in envelopes:
             self._deliver(topic, envelope, 1)
             if self.kernel.random.random() < self.duplicates:
-                self._deliver(topic, envelope, 1)
+                self._deliver(topic, envelope, 1, 600 * self.kernel.random.random())
+            for after in self.late:
+                self._deliver(topic, envelope, 1, after)
 
-    def _deliver(self, topic: str, envelope: Envelope, number: int) -> None:
-        wait = 0.05 + self.backlog * self.kernel.random.random()
+    def _deliver(self, topic: str, envelope: Envelope, number: int, after: float = 0.0) -> None:
+        wait = 0.05 + after + self.backlog * self.kernel.random.random()
         if number > 1:
             wait += 10 * 2**number
         if topic == "topic-shards":
             instance = self._instance()
             process = instance.process
-            work = lambda: self._shard(instance, envelope)  # noqa: E731
+            work = partial(self._shard, instance, envelope)
         else:
             process = self.new_process("consume")
             self.consuming.append(process)
-            work = lambda: self._consume(process, envelope)  # noqa: E731
+            work = partial(self._consume, process, envelope)
 
         def deliver() -> None:
             done = False
@@ -299,8 +313,19 @@ class Deployment:
             key = (tenant, document_id(Direction.DOWNSTREAM, context.message_id))
             returned = self._behave(process, json.loads(content), context, key)
             self.ledger.completed[key] += 1
+            self.ledger.expected[key] = len(returned)
             ran.add(key)
             return returned
+
+        claims: set[str] = set()
+
+        def own_id() -> str:
+            claims.add(made := self.new_id())
+            return made
+
+        def overran(stored: Stored) -> None:
+            self.ledger.failures[tenant, stored.message.document] += 1
+            process.harmed = True
 
         def end_process() -> None:
             self.kernel.kill(process)
@@ -312,7 +337,7 @@ class Deployment:
             messages=self.port(process, "store", self.store),
             contents=self.port(process, "contents", self.contents),
             erp=self.secrets,
-            runner=SimRunner(self.kernel, process),
+            runner=SimRunner(self.kernel, process, overran),
             timeouts=Timeouts(
                 message=timedelta(seconds=60),
                 call=timedelta(seconds=540),
@@ -321,21 +346,21 @@ class Deployment:
             ),
             retention=Retention(90, timedelta(days=30)),
             clock=lambda: self.kernel.clock(process),
-            new_id=self.new_id,
+            new_id=own_id,
             end_process=end_process,
         )
         try:
             consume(dispatch)
         finally:
             for key in ran:
-                if not self.ledger.ended[key]:
+                if self.ledger.settled_by.get(key) not in claims:
                     if not process.harmed:
                         self.ledger.broken(f"{key} ran to its end, and its outcome was dropped")
                     self.ledger.excused[key] += 1
 
     def _behave(
         self, process: Process, content: dict[str, Any], context: Context, key: tuple[str, str]
-    ) -> Returned:
+    ) -> list[Reply]:
         """What the message makes its consumer do."""
         if content["tenant"] != context.tenant:
             self.ledger.broken(f"{context.tenant} got a message of {content['tenant']}")
@@ -348,8 +373,6 @@ class Deployment:
                 self.kernel.kill(process)
                 raise DiedError
             case "loop":
-                self.ledger.failures[key] += 1
-                process.harmed = True
                 self.kernel.sleep(61)
             case "fail" if context.attempt <= content["times"]:
                 self.ledger.failures[key] += 1

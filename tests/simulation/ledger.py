@@ -27,8 +27,10 @@ class Ledger:
     failures: Counter[tuple[str, str]] = field(default_factory=Counter)  # the message's own
     lone_crashes: Counter[tuple[str, str]] = field(default_factory=Counter)
     ended: Counter[tuple[str, str]] = field(default_factory=Counter)
+    settled_by: dict[tuple[str, str], str] = field(default_factory=dict)  # the claim's id
+    expected: dict[tuple[str, str], int] = field(default_factory=dict)
+    """How many replies the last completed run returned."""
     replies: dict[tuple[str, str], str] = field(default_factory=dict)  # created by settlements
-    dead: set[tuple[str, str]] = field(default_factory=set)
     limits: list[int] = field(default_factory=list)  # every limit that was ever in force
 
     def broken(self, text: str) -> None:
@@ -43,6 +45,9 @@ class WatchedMessages(InMemoryMessages):
         super().__init__()
         self._ledger = ledger
         self._now = clock
+        self.calls: Callable[[], int] = lambda: 0
+        self.say: Callable[[str], None] = lambda _: None
+        self.last_ending = 0
         self._skew = skew
 
     def swap(self, tenant: str, changes: Sequence[Stored]) -> list[Version | None]:
@@ -63,15 +68,34 @@ class WatchedMessages(InMemoryMessages):
                 self._ended(tenant, settlement)
             elif old is not None and settlement.live is None:
                 self._dropped(tenant, old)
-            if settlement.live is not None and settlement.live.state is State.DEAD:
-                self._ledger.dead.add((tenant, settlement.document))
+            if old is not None and settlement.live is not None:
+                self._say_move(tenant, old, settlement.live)
+            self._check_entitled(tenant, old, settlement)
             for reply in settlement.created:
                 key = (tenant, reply.document)
                 if key in self._ledger.replies:
                     self._ledger.broken(f"reply {key} was created twice")
                 self._ledger.replies[key] = reply.content.text or ""
 
+    def _check_entitled(self, tenant: str, old: Message | None, settlement: Settlement) -> None:
+        """Only its own claim may settle what runs; the sweep leaves the claim as it is."""
+        new = settlement.history.message if settlement.history else settlement.live
+        if (
+            old is not None
+            and new is not None
+            and old.claim is not None
+            and new.claim is not None
+            and old.claim.id != new.claim.id
+        ):
+            self._ledger.broken(f"{(tenant, old.document)} was settled by an older claim")
+
+    def _say_move(self, tenant: str, old: Message, new: Message) -> None:
+        shared = f", claimed by {new.claim.messages}" if new.claim else ""
+        move = f"{old.state} ({old.attempt}) to {new.state} ({new.attempt}){shared}"
+        self.say(f"      {tenant}/{old.document}: {move}")
+
     def _moved(self, tenant: str, old: Message, new: Message) -> None:
+        self._say_move(tenant, old, new)
         key = (tenant, old.document)
         if (
             old.state is State.WAITING
@@ -95,8 +119,15 @@ class WatchedMessages(InMemoryMessages):
     def _ended(self, tenant: str, settlement: Settlement) -> None:
         key = (tenant, settlement.document)
         self._ledger.ended[key] += 1
+        if settlement.history is not None and settlement.history.message.claim is not None:
+            self._ledger.settled_by[key] = settlement.history.message.claim.id
+        self.last_ending = self.calls()
         if self._ledger.ended[key] > 1:
             self._ledger.broken(f"{key} ended twice")
+        self.say(f"      {tenant}/{settlement.document}: ended")
+        wanted = self._ledger.expected.get(key, 0)
+        if len(settlement.created) != wanted:
+            self._ledger.broken(f"{key} ended with {len(settlement.created)} of {wanted} replies")
 
     def _dropped(self, tenant: str, old: Message) -> None:
         """Deleted without a history of its own: only a repeat of what ended may be."""

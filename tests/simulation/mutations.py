@@ -48,19 +48,6 @@ def _no_history(good: Any) -> Any:
     return lambda self, tenant, stored: {}  # noqa: ARG005
 
 
-def _no_history_at_receipt(good: Any) -> Any:
-    def sort_out(self: Downstream, tick: Any, created: Any, taken: Any, now: Any) -> Any:
-        messages = self._messages
-        blind = type("Blind", (), {"history": lambda *_: {}, "read": messages.read})()
-        self._messages = blind
-        try:
-            return good(self, tick, created, taken, now)
-        finally:
-            self._messages = messages
-
-    return sort_out
-
-
 def _no_claim(good: Any) -> Any:
     def claim_all(messages: Any, tenant: Any, wanted: Any, claim: Any, claiming: Any) -> Any:
         documents = [stored.message.document for stored in wanted]
@@ -103,11 +90,14 @@ def _settle_in_two_steps(good: Any) -> Any:
     def settle_all(messages: Any, tenant: Any, pending: Any) -> Any:
         for item in pending:
             if item.settlement.created:
-                good(messages, tenant, [replace(item, settlement=replace(
-                    item.settlement, created=()))])
+                good(
+                    messages,
+                    tenant,
+                    [replace(item, settlement=replace(item.settlement, created=()))],
+                )
                 continue
             good(messages, tenant, [item])
-        return settle_module.Settled([item.settlement for item in pending], [], [])
+        return settle_module.Settled([item.settlement for item in pending], [], [], [])
 
     return settle_all
 
@@ -143,7 +133,7 @@ def _no_sweep_of_lost_dispatches(good: Any) -> Any:
 
 
 def _no_limit(good: Any) -> Any:
-    def swept(message: Any, now: Any, limit: int, base: Any) -> Any:  # noqa: ARG001
+    def swept(message: Any, now: Any, limit: int, base: Any) -> Any:
         return good(message, now, 1_000, base)
 
     return swept
@@ -170,7 +160,7 @@ def _random_reply_ids(good: Any) -> Any:
 def _drop_unsent(good: Any) -> Any:
     """A message that the broker did not take is settled as if it had."""
 
-    def give_back(self: Upstream, stored: Any, error: Any) -> Any:  # noqa: ARG001
+    def give_back(self: Upstream, stored: Any, error: Any) -> Any:
         return settlement.Settlement(document=stored.message.document, fence=stored.version)
 
     return give_back
@@ -192,7 +182,7 @@ def _drop_repeats_of_anything(good: Any) -> Any:
 MUTATIONS: Mapping[str, Mutation] = {
     "ack before the commit": (Downstream, "_take_in", _ack_before_store),
     "ack what was not stored": (Downstream, "_store", _ack_what_is_not_stored),
-    "no history check at receipt": (Downstream, "_sort_out", _no_history_at_receipt),
+    "no history check": (Repeats, "before", _no_history),
     "an id reused with another content is dropped": (Repeats, "meet", _drop_repeats_of_anything),
     "no compare-and-swap at the claim": (consume_module, "claim_all", _no_claim),
     "no history check when claimed again": (claim_module, "_unended", _claim_whatever_is_pending),

@@ -12,8 +12,10 @@ from tests.simulation.deployment import Deployment
 from tests.simulation.kernel import Fault, Kernel, Process, StuckError
 from tests.simulation.ledger import BrokenError
 
-_TROUBLE = 1_800.0  # seconds in which faults come
+_TICKS = 15
+_TROUBLE = 60.0 * _TICKS  # seconds in which faults come
 _SETTLING = 400  # ticks at most until all is quiet
+_PATIENCE = 35  # ticks until two leases that began in trouble are over
 _LEASE = timedelta(seconds=570)
 
 
@@ -24,6 +26,7 @@ class Verdict:
     seed: int
     broken: str | None
     calls: int
+    calls_until_acked: int
     messages: int
     faults: Counter[Fault]
     plan: dict[int, Fault]
@@ -35,15 +38,13 @@ def plan_faults(seed: int) -> dict[int, Fault]:
     random = Random(f"faults {seed}")
     kinds = random.sample(list(Fault), random.randint(1, len(Fault)))
     number = random.choice((0, 1, 1, 2, 3, 5, 8))
-    return {
-        1 + int(random.random() ** 2 * 700): random.choice(kinds) for _ in range(number)
-    }
+    return {1 + int(random.random() ** 2 * 700): random.choice(kinds) for _ in range(number)}
 
 
-def run_schedule(
-    seed: int, plan: dict[int, Fault] | None = None, *, small: bool = False
-) -> Verdict:
-    """Runs the seed's schedule. `plan` replaces its faults; `small`: one tenant, two messages."""
+def run_schedule(seed: int, plan: dict[int, Fault] | None = None, *, small: str = "") -> Verdict:
+    """Runs the seed's schedule. `plan` replaces its faults. `small` is one tenant with two
+    messages: `plain`, or `repeats`, where the broker and Pub/Sub repeat them late.
+    """
     plan = plan_faults(seed) if plan is None else plan
     random = Random(f"schedule {seed}")
     kernel = Kernel(random, plan)
@@ -60,6 +61,7 @@ def run_schedule(
         seed,
         broken,
         kernel.calls,
+        max(deployment.store.last_ending, deployment.broker.last_ack) or kernel.calls,
         len(deployment.ledger.offered) + len(deployment.ledger.published),
         kernel.injected,
         plan,
@@ -67,7 +69,7 @@ def run_schedule(
     )
 
 
-def _deploy(kernel: Kernel, *, small: bool) -> Deployment:
+def _deploy(kernel: Kernel, *, small: str) -> Deployment:
     random = kernel.random
     tenants = ("acme",) if small else ("acme", "globex", "initech")[: random.randint(1, 3)]
     variables = {
@@ -83,11 +85,11 @@ def _deploy(kernel: Kernel, *, small: bool) -> Deployment:
     return deployment
 
 
-def _draw(deployment: Deployment, *, small: bool) -> None:
+def _draw(deployment: Deployment, *, small: str) -> None:
     """Puts everything that is to happen on the agenda."""
     kernel, random = deployment.kernel, deployment.kernel.random
     outside = Process("outside")
-    for number in range(30):
+    for number in range(_TICKS):
         jitter = 0 if small else random.random() * 30
         kernel.spawn(outside, deployment.tick, 60 * number + jitter)
     if not small:
@@ -96,25 +98,29 @@ def _draw(deployment: Deployment, *, small: bool) -> None:
     for tenant in deployment.tenants:
         for number in range(2 if small else random.randint(0, 6)):
             _draw_message(deployment, outside, tenant, f"m{number}", small=small)
+        if small == "repeats":
+            deployment.late = (130.0, 260.0, 520.0, 780.0)
         for number in range(0 if small else random.choice((0, 0, 1, 2))):
             content = f"{tenant} publishes {number}"
             for _ in range(random.randint(1, 2)):
                 kernel.spawn(
                     outside,
                     lambda t=tenant, n=number, c=content: deployment.ask_to_publish(t, f"p{n}", c),  # type: ignore[misc]
-                    random.random() * 900,
+                    random.random() * _TROUBLE / 2,
                 )
     if not small:
         _draw_moods(deployment, outside)
 
 
 def _draw_message(
-    deployment: Deployment, outside: Process, tenant: str, message_id: str, *, small: bool
+    deployment: Deployment, outside: Process, tenant: str, message_id: str, *, small: str
 ) -> None:
     kernel, random = deployment.kernel, deployment.kernel.random
-    does = "ok" if small else random.choices(
-        ("ok", "fail", "reject", "crash", "loop"), (8, 3, 1, 1, 1)
-    )[0]
+    does = (
+        "ok"
+        if small
+        else random.choices(("ok", "fail", "reject", "crash", "loop"), (8, 3, 1, 1, 1))[0]
+    )
     content = {
         "tenant": tenant,
         "does": does,
@@ -123,14 +129,14 @@ def _draw_message(
         "seconds": random.choice((0.0, 0.1, 5.0, 50.0)),
     }
     offers = [content]
-    if not small and random.random() < 0.3:  # the broker repeats it
+    if small == "repeats" or (not small and random.random() < 0.3):  # the broker repeats it
         offers.append(content)
     if not small and random.random() < 0.1:  # its sender uses the id again
         offers.append({**content, "does": "ok", "times": 99})
     for number, offered in enumerate(offers):
         text = json.dumps(offered, sort_keys=True)
         deployment.ledger.offered.add((tenant, message_id, text))
-        at = 1.0 if small else random.random() * (300 if number == 0 else 1_500)
+        at = 1.0 + 150 * number if small else random.random() * (240 if number == 0 else _TROUBLE)
         kernel.spawn(
             outside,
             lambda o=offered: deployment.offer(tenant, message_id, o),  # type: ignore[misc]
@@ -148,15 +154,15 @@ def _draw_moods(deployment: Deployment, outside: Process) -> None:
     for _ in range(random.choice((0, 0, 1, 3))):
         tenant = random.choice(deployment.tenants)
         mood = random.choice((broker.down, broker.refusing))
-        begins = random.random() * 1_200
+        begins = random.random() * _TROUBLE
         at(begins, lambda m=mood, t=tenant: m.add(t))
-        at(begins + random.random() * 600, lambda m=mood, t=tenant: m.discard(t))
+        at(begins + random.random() * _TROUBLE / 2, lambda m=mood, t=tenant: m.discard(t))
     for _ in range(random.choice((0, 1, 2))):
         limit = random.randint(1, 5)
         at(random.random() * _TROUBLE, lambda n=limit: deployment.configure(n))
     if random.random() < 0.2:
-        at(random.random() * 900, lambda: deployment.config.put(b"{ broken"))
-        at(900 + random.random() * 900, lambda: deployment.configure(random.randint(1, 5)))
+        at(random.random() * _TROUBLE / 2, lambda: deployment.config.put(b"{ broken"))
+        at(_TROUBLE - 1, lambda: deployment.configure(random.randint(1, 5)))
     for _ in range(random.choice((0, 1, 4))):
         at(random.random() * _TROUBLE, broker.release)
     if random.random() < 0.15:
@@ -184,7 +190,7 @@ def _settle(deployment: Deployment) -> None:
     for number in range(_SETTLING):
         if kernel.idle and _quiet(deployment):
             return
-        if number > 30:
+        if number > _PATIENCE:
             _check_overdue(deployment)
         deployment.tick()
         kernel.run(kernel.now + 60)
@@ -216,9 +222,7 @@ def _skip(deployment: Deployment) -> None:
 def _quiet(deployment: Deployment) -> bool:
     return not any(
         deployment.broker.waiting(tenant)
-        or any(
-            it.message.state is not State.DEAD for it in deployment.store.live(tenant).values()
-        )
+        or any(it.message.state is not State.DEAD for it in deployment.store.live(tenant).values())
         for tenant in deployment.tenants
     )
 
@@ -246,7 +250,9 @@ def _audit(deployment: Deployment) -> None:
             if message.direction is Direction.DOWNSTREAM:
                 spent = ledger.failures[key] + ledger.lone_crashes[key] + 1
                 if message.attempt > spent:
-                    ledger.broken(f"{key} made {message.attempt} attempts, but at most {spent} are its own")
+                    ledger.broken(
+                        f"{key} made {message.attempt} attempts, but at most {spent} are its own"
+                    )
     for tenant, message_id, content in ledger.offered:
         if (tenant, message_id, content_hash(content)) not in kept:
             ledger.broken(f"{tenant}/{message_id} is LOST: neither live nor ended")

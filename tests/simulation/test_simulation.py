@@ -1,0 +1,50 @@
+"""Nothing is lost, nothing runs twice to its end: in thousands of drawn schedules."""
+
+import multiprocessing
+
+import pytest
+
+from tests.simulation.__main__ import run_chunk
+from tests.simulation.exhaustive import every_single_fault
+from tests.simulation.kernel import Fault
+from tests.simulation.mutations import MUTATIONS, mutated
+from tests.simulation.schedule import run_schedule
+
+_SCHEDULES = 1_500
+_ENOUGH = 150  # schedules in which a broken relay must be noticed
+
+
+def test_every_schedule_holds() -> None:
+    """Invariants 1 to 8, 11 and 12 hold whatever crashes, fails, hangs, repeats or overtakes."""
+    chunks = [range(start, start + 50) for start in range(0, _SCHEDULES, 50)]
+    with multiprocessing.get_context("spawn").Pool() as pool:
+        verdicts = [it for chunk in pool.map(run_chunk, chunks, chunksize=1) for it in chunk]
+    broken = [(seed, text) for seed, text, *_ in verdicts if text is not None]
+    assert not broken, f"make simulate SEED={broken[0][0]} RUNS=1 tells how"
+    assert len(verdicts) == _SCHEDULES
+    met = {kind for *_, faults in verdicts for kind in faults}
+    assert met == {str(fault) for fault in Fault}, "each kind of fault did occur"
+
+
+def test_every_single_fault_is_survived() -> None:
+    """Each kind of fault at each call of two small scenarios."""
+    verdicts = list(every_single_fault())
+    broken = [(it.plan, it.broken) for it in verdicts if it.broken is not None]
+    assert not broken
+    assert len(verdicts) > 500
+
+
+def test_a_seed_replays_exactly() -> None:
+    """The same seed gives the same trace to the letter: a failure can be looked into."""
+    one, other = run_schedule(4), run_schedule(4)
+    assert one.trace == other.trace
+    assert one.trace
+
+
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_a_broken_relay_is_noticed(name: str) -> None:
+    """The checker checks: the relay, broken in this way, breaks a schedule."""
+    with mutated(name):
+        if any(run_schedule(seed).broken for seed in range(_ENOUGH)):
+            return
+        assert any(verdict.broken for verdict in every_single_fault())
