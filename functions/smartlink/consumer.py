@@ -57,17 +57,20 @@ class Payload(BaseModel):
     def _any_casing(cls, value: object) -> object:
         if not isinstance(value, Mapping):
             return value
-        own = {
-            (info.alias or name).lower(): info.alias or name
-            for name, info in cls.model_fields.items()
-        }
+        own = {name.lower(): info.alias or name for name, info in cls.model_fields.items()}
+        own |= {name.lower(): name for name in own.values()}
         exact = {key: item for key, item in value.items() if key in own.values()}
-        others = {
+        cased = {
             own[key.lower()]: item
             for key, item in value.items()
             if isinstance(key, str) and key.lower() in own
         }
-        return {**others, **exact}
+        others = {
+            key: item
+            for key, item in value.items()
+            if not isinstance(key, str) or key.lower() not in own
+        }
+        return {**others, **cased, **exact}
 
 
 @dataclass(frozen=True, slots=True)

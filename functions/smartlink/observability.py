@@ -7,6 +7,7 @@ either, so only its type and where it was raised are logged.
 
 import json
 import logging
+import re
 import sys
 import traceback
 from collections.abc import Iterator, Mapping
@@ -17,6 +18,7 @@ from types import MappingProxyType, TracebackType
 
 _LOGGER = logging.getLogger("smartlink")
 _BOUND: ContextVar[Mapping[str, object]] = ContextVar("bound", default=MappingProxyType({}))
+_HEX_32, _HEX_16 = re.compile("[0-9a-f]{32}"), re.compile("[0-9a-f]{16}")  # a trace's, a span's id
 _VALUE_LIMIT = 2_000  # characters; an entry of Cloud Logging holds 256 KB
 
 DEBUG, INFO, WARNING, ERROR = logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR
@@ -99,8 +101,8 @@ def trace_fields(header: str | None, project: str) -> dict[str, object]:
     parts = header.replace("/", "-").split(";")[0].split("-")
     trace, span = (parts[1], parts[2]) if len(parts) >= 4 else (parts[0], "")  # noqa: PLR2004
     fields: dict[str, object] = {}
-    if len(trace) == 32 and trace.isalnum():  # noqa: PLR2004  (a trace id)
+    if _HEX_32.fullmatch(trace):
         fields["logging.googleapis.com/trace"] = f"projects/{project}/traces/{trace}"
-        if len(span) == 16 and span.isalnum():  # noqa: PLR2004  (a span id)
+        if _HEX_16.fullmatch(span):
             fields["logging.googleapis.com/spanId"] = span
     return fields

@@ -38,7 +38,8 @@ def test_a_failure_waits_by_rms_formula() -> None:
     waits = []
 
     def fail(_: str, context: Context) -> Returned:
-        raise RetryableError(f"down {context.attempt}")
+        text = f"down {context.attempt}"
+        raise RetryableError(text)
 
     world.behave = fail
     request = world.broker.offer("acme", COMMAND)

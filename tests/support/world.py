@@ -63,7 +63,7 @@ def config_file(attempts: int = 5, factor: float = 1, interval: float = 3) -> by
     return json.dumps({"TotvsAppGlobalConfig": {"IntegrationSmartLinkInfo": info}}).encode()
 
 
-def secret(environment: str = "development", **more: object) -> bytes:
+def secret(environment: object = "development", **more: object) -> bytes:
     payload = {"clientId": "id", "clientSecret": "s3cret", "environment": environment, **more}
     return json.dumps(payload).encode()
 
@@ -136,7 +136,8 @@ class Interruptions(Faults):
 
 
 class InlineRunner:
-    """Messages one after the other; each is handed over before the next one runs.
+    """Messages one after the other; each is handed over before the next one runs, or, if it
+    `gathers`, all of them at the end.
 
     One that is `overdue` runs past its time-out; one that `crashes` takes the process with it.
     """
@@ -144,6 +145,7 @@ class InlineRunner:
     def __init__(self) -> None:
         self.overdue: Callable[[Stored], bool] = lambda _: False
         self.crashes: Callable[[Stored], bool] = lambda _: False
+        self.gathers = False
 
     def run(
         self,
@@ -151,14 +153,17 @@ class InlineRunner:
         execute: Run,
         timeout: timedelta,  # noqa: ARG002
     ) -> Iterator[list[Ran]]:
+        finished: list[Ran] = []
         for item in stored:
-            ran = Ran(item, execute(item))
+            ran = Ran(item, execute(item), overdue=self.overdue(item))
             if self.crashes(item):
                 raise ProcessEndedError
-            if self.overdue(item):
-                yield [Ran(item, ran.finished, overdue=True)]
+            finished.append(ran)
+            if ran.overdue or item is stored[-1] or not self.gathers:
+                yield finished
+                finished = []
+            if ran.overdue:
                 return
-            yield [ran]
 
 
 @dataclass(slots=True)
@@ -231,6 +236,11 @@ class World:
             timedelta(seconds=self.settings.tenants_refresh_seconds),
             timedelta(seconds=self.settings.payload_refresh_seconds),
         )
+
+    def activate(self, tenant: str = "acme", **payload: object) -> None:
+        """What the operator's command does: a new version, and an etag that shows it."""
+        self.secrets.put(tenant, secret(**payload))
+        self.secrets.touch(tenant)
 
     def new_id(self) -> str:
         return f"{next(self._ids):032x}"

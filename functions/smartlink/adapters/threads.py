@@ -35,8 +35,7 @@ class ThreadTurns:
         deadline: datetime,
     ) -> list[_Work]:
         pool = _Pool(perform, self._threads, lambda: self._clock() >= deadline)
-        for item in work:
-            pool.push(item)
+        pool.add(work)
         return pool.join((deadline - self._clock()).total_seconds() + _PATIENCE)
 
 
@@ -55,18 +54,21 @@ class _Pool(Generic[_Work]):
         self._waiting: deque[_Work] = deque()
         self._busy = 0
         self._idle = 0
-        self._threads: list[threading.Thread] = []
+        self._alive = 0  # threads that will look for work again
         self._changed = threading.Condition()
 
     def push(self, item: _Work) -> None:
-        with self._changed:
-            self._waiting.append(item)
+        self.add([item])
+
+    def add(self, items: Sequence[_Work]) -> None:
+        with self._changed:  # the threads take nothing before all of it is in the queue
+            for item in items:
+                self._waiting.append(item)
+                if self._idle < len(self._waiting) and self._alive < self._most:
+                    self._alive += 1
+                    target = copy_context().run
+                    threading.Thread(target=target, args=(self._work_off,), daemon=True).start()
             self._changed.notify_all()
-            if self._idle < len(self._waiting) and len(self._threads) < self._most:
-                target = copy_context().run
-                thread = threading.Thread(target=target, args=(self._work_off,), daemon=True)
-                self._threads.append(thread)
-                thread.start()
 
     def join(self, seconds: float) -> list[_Work]:
         """Waits until nothing is left, or the time is up; answers what is left.
@@ -96,7 +98,8 @@ class _Pool(Generic[_Work]):
             while not self._waiting and self._busy:
                 self._changed.wait()
             self._idle -= 1
-            if not self._waiting or self._over():
+            if not self._runnable():
+                self._alive -= 1  # under the same lock: who pushes next starts another thread
                 self._changed.notify_all()
                 return None
             self._busy += 1

@@ -32,6 +32,16 @@ def _sendable(name: str) -> str:
     return name
 
 
+def _carried(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        message = "it has half of a surrogate pair, which UTF-8 cannot carry"
+        raise ValueError(message) from None
+    return text
+
+
+_Content = Annotated[str, AfterValidator(_carried)]
 _Text = Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[^\x00-\x1f\x7f]*$")]
 _Name = Annotated[_Text, AfterValidator(_sendable)]  # it stands in the path of `send`
 
@@ -52,7 +62,7 @@ class PublishRequest(BaseModel):
 
     tenant: str
     type: _Name
-    content: Annotated[str | dict[str, object] | list[object], Field(repr=False)]
+    content: Annotated[_Content | dict[str, object] | list[object], Field(repr=False)]
     audience: _Name | None = None
     correlation_id: Annotated[_Text | None, Field(alias="correlationId")] = None
     id: _Text | None = None
@@ -80,7 +90,8 @@ def parse_request(body: bytes) -> PublishRequest:
         item = error.errors(include_input=False, include_url=False, include_context=False)[0]
         # A union's branch follows the field's name: the field is what the caller wrote.
         problem = item["msg"].removeprefix("Value error, ")
-        raise PublishError(str(item["loc"][0]), problem) from None
+        field = str(item["loc"][0]) if item["loc"] else "body"
+        raise PublishError(field, problem) from None
 
 
 def _refuse_constant(name: str) -> None:

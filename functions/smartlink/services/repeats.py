@@ -71,7 +71,6 @@ class Repeats:
         ended = self._messages.history(tick.name, [document]).get(document)
         if ended is not None and same(message, ended.message):
             self._note(tick, message, "it had ended already", now)
-            release(self._contents, message, now)
             return True
         if live is None and ended is None:
             return False  # it went between two looks: the broker offers the message again

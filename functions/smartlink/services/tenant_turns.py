@@ -49,12 +49,12 @@ class TenantTurns:
         if not self._open(tick):
             return
         now = self.clock()
-        due = self._due(tick, now)
+        due, full = self._due(tick, now)
         upstream = [it for it in due if it.message.direction is Direction.UPSTREAM]
         downstream = [it for it in due if it.message.direction is Direction.DOWNSTREAM]
         if downstream:
             self.sweep(tick, downstream)
-            if len(downstream) >= self.settings.due_page:
+            if full:
                 push(self._more_downstream)
         if tick.state.paused(now):
             tick.count("paused")
@@ -63,9 +63,9 @@ class TenantTurns:
         if behind:
             text = "Dispatched messages are overdue: nothing new is received in this tick"
             event("back_pressure", text, WARNING)
-        self._talk(tick, push, upstream, receive=not behind)
+        self._talk(tick, push, upstream, receive=not behind and not tick.exhausted)
         self._push_sending(push, upstream[_SEND_CHUNK:])
-        if len(upstream) >= self.settings.due_page:
+        if upstream and full:
             push(self._more_upstream)
 
     def _open(self, tick: TenantTick) -> bool:
@@ -80,18 +80,20 @@ class TenantTurns:
             tick.count("disabledTenants")
         return tick.tenant.enabled
 
-    def _due(self, tick: TenantTick, now: datetime) -> list[Stored]:
-        """One query while little is due. A full page of one direction hides the other's."""
+    def _due(self, tick: TenantTick, now: datetime) -> tuple[list[Stored], bool]:
+        """One query while little is due, and whether more may be due. A full page of one
+        direction hides the other's."""
         page = self.settings.due_page
         due = self.messages.due(tick.name, now, page)
-        if len(due) >= page:
-            both = (Direction.UPSTREAM, Direction.DOWNSTREAM)
-            due = [it for way in both for it in self.messages.due(tick.name, now, page, way)]
+        full = len(due) >= page
+        if full:
+            hidden = set(Direction) - {it.message.direction for it in due}
+            due += [it for way in hidden for it in self.messages.due(tick.name, now, page, way)]
         ages = [(now - it.message.due).total_seconds() for it in due if it.message.due]
         if ages:
             text = f"{len(ages)} messages are due, the oldest for {max(ages):.0f} s"
             event("messages_due", text, INFO, due=len(ages), oldestSeconds=round(max(ages)))
-        return due
+        return due, full
 
     def _talk(
         self, tick: TenantTick, push: Push, upstream: Sequence[Stored], *, receive: bool

@@ -1,0 +1,44 @@
+"""One catalogue: what it promises is in the code, and nothing of the code is missing in it."""
+
+import importlib
+import pkgutil
+
+import pytest
+
+import consumers
+from smartlink.bootstrap import load_consumer
+from smartlink.consumer import Consumer
+from smartlink.domain.catalog import parse_catalog
+from tests.project.checkout import ROOT
+
+CATALOG = parse_catalog((ROOT / "infra" / "catalog.json").read_bytes())
+
+
+@pytest.mark.parametrize("command", CATALOG.commands)
+def test_a_commands_module_holds_its_consumer(command: str) -> None:
+    """Each entry names a module that loads and holds one function stamped with the command."""
+    assert load_consumer(command, CATALOG.commands[command].module).command == command
+
+
+def test_every_consumer_is_in_the_catalogue() -> None:
+    """A new command is one file and one entry: a forgotten entry is found here."""
+    stamped: set[tuple[str, str]] = set()
+    for found in pkgutil.walk_packages(consumers.__path__, "consumers."):
+        module = importlib.import_module(found.name)
+        for value in vars(module).values():
+            if isinstance(value, Consumer) and value.function.__module__ == found.name:
+                stamped.add((value.command, found.name))
+    assert stamped == {(name, command.module) for name, command in CATALOG.commands.items()}
+
+
+def test_topics_are_unique() -> None:
+    """No two functions are pushed to from one topic."""
+    topics = [command.topic for command in CATALOG.commands.values()]
+    topics.append(CATALOG.functions.poll_shard.topic or "")
+    assert len(set(topics)) == len(topics)
+
+
+def test_a_poll_ends_within_its_minute() -> None:
+    """Scheduler never runs two at once: a poll's time-out is within a tick."""
+    assert CATALOG.functions.poll.timeout <= 60
+    assert CATALOG.functions.poll.schedule == "* * * * *"

@@ -1,0 +1,69 @@
+"""Arrows point inward: the import fences stand, and they hold what they should."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.project.checkout import ROOT
+
+LINT = (
+    "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports(no_cache=True))"
+)
+
+
+def lint(folder: Path) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": f"{folder / 'functions'}:{folder}"}
+    command = [sys.executable, "-c", LINT]
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def test_the_contracts_are_there() -> None:
+    """The fences are in `pyproject.toml`: layers, vendors, the pure domain, the consumers."""
+    tool = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    assert tool["root_packages"] == ["smartlink", "consumers", "infra"]
+    (layers,) = [it["layers"] for it in tool["contracts"] if it["type"] == "layers"]
+    assert layers[0] == "smartlink.entrypoints"
+    assert layers[-2:] == ["smartlink.ports", "smartlink.domain"]
+    forbidden = [it for it in tool["contracts"] if it["type"] == "forbidden"]
+    sources = {source for contract in forbidden for source in contract["source_modules"]}
+    assert {"smartlink.domain", "smartlink.services", "smartlink", "consumers"} <= sources
+
+
+def test_no_arrow_points_outward() -> None:
+    """Domain, ports, services, adapters and entry points import as the design says."""
+    linted = lint(ROOT)
+    assert linted.returncode == 0, linted.stdout
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The packages alone, to break their rules in."""
+    folder = tmp_path_factory.mktemp("copy")
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    for package in ("functions", "infra"):
+        pattern = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / package, folder / package, ignore=pattern)
+    return folder
+
+
+def test_a_wrong_arrow_is_found(copy: Path) -> None:
+    """Each fence holds: with one import too many in each room, every contract is broken."""
+    for module, line in (
+        ("functions/smartlink/domain/retry.py", "import time"),
+        ("functions/smartlink/ports.py", "import smartlink.adapters.threads"),
+        ("functions/smartlink/services/poll.py", "import requests"),
+        ("functions/consumers/sgdp_data.py", "import smartlink.services.poll"),
+        ("functions/smartlink/bootstrap.py", "import infra.people"),
+    ):
+        path = copy / module
+        path.write_text(f"{path.read_text()}\n{line}\n")
+    linted = lint(copy)
+    assert linted.returncode != 0
+    assert "0 kept, 5 broken" in linted.stdout

@@ -1,0 +1,82 @@
+"""What is installed is pinned with hashes, and the same everywhere."""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from tests.project.checkout import ROOT
+
+FILES = {name: ROOT / name / "requirements.txt" for name in ("functions", "infra", "tests")}
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+class Pin(NamedTuple):
+    name: str
+    version: str
+    marker: str
+
+
+def pins(path: Path) -> dict[Pin, frozenset[str]]:
+    """Each pin of a lock file with its hashes."""
+    found: dict[Pin, frozenset[str]] = {}
+    for entry in path.read_text().replace("\\\n", " ").splitlines():
+        line = entry.partition(" #")[0].strip()
+        if not line or line.startswith("#"):
+            continue
+        text, *hashes = re.split(r"\s+--hash=", line)
+        matched = re.fullmatch(
+            r"([a-z0-9.-]+)(?:\[[a-z,]+\])?==([^ ;]+)(?: *; *(.+))?", text.strip()
+        )
+        assert matched, f"{path.name} has a line that is no pin: {text}"
+        found[Pin(matched[1], matched[2], matched[3] or "")] = frozenset(hashes)
+    return found
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_pin_has_hashes(name: str) -> None:
+    """Nothing is installed that is not what was locked."""
+    locked = pins(FILES[name])
+    assert len(locked) > 10
+    for pin, hashes in locked.items():
+        assert hashes, f"{pin.name} has no hash"
+        assert all(re.fullmatch(r"sha256:[0-9a-f]{64}", it) for it in hashes)
+
+
+@pytest.mark.parametrize(("part", "whole"), [("functions", "infra"), ("infra", "tests")])
+def test_what_is_tested_is_what_is_deployed(part: str, whole: str) -> None:
+    """The functions' pins are the local stack's, and those are the tests': version and hash."""
+    inner, outer = pins(FILES[part]), pins(FILES[whole])
+    assert {pin: hashes for pin, hashes in outer.items() if pin in inner} == inner
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_locks_are_of_pyproject(name: str) -> None:
+    """Each dependency that is asked for is locked, at a version that is allowed."""
+    extras = PYPROJECT["optional-dependencies"]
+    asked = [*PYPROJECT["dependencies"]]
+    asked += extras["local"] if name != "functions" else []
+    asked += extras["test"] if name == "tests" else []
+    locked = {canonicalize_name(pin.name): pin.version for pin in pins(FILES[name])}
+    for text in asked:
+        requirement = Requirement(text)
+        version = locked[canonicalize_name(requirement.name)]
+        assert requirement.specifier.contains(version), f"{text} is locked at {version}"
+
+
+def test_the_zip_installs_no_tools() -> None:
+    """What checks or simulates is not deployed."""
+    names = {pin.name for pin in pins(FILES["functions"])}
+    assert not names & {"pytest", "hypothesis", "mypy", "ruff", "aiohttp", "gcp-storage-emulator"}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_lock_names_no_index(name: str) -> None:
+    """Where packages come from is the machine's business."""
+    text = FILES[name].read_text()
+    assert "://" not in text
+    assert not re.search(r"^-", text, re.MULTILINE)

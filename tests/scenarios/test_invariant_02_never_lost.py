@@ -1,0 +1,144 @@
+"""Invariant 2: once in, never lost: a message is live or ended, whatever it looks like."""
+
+from dataclasses import replace
+
+import pytest
+
+from smartlink.adapters.in_memory import InMemoryBroker
+from smartlink.adapters.in_memory_broker import InMemorySession
+from smartlink.domain.message import DeadReason, LogType, State
+from smartlink.ports import Delivery, Unavailable
+from tests.scenarios.conftest import Logged
+from tests.support.world import COMMAND, World
+
+HOSTILE = [
+    "",
+    " ",
+    ".",
+    "..",
+    "../../etc/passwd",
+    "__x__",
+    "a/b",
+    "a%2Fb",
+    "~",
+    "D-message",
+    "a\0b\n",
+    "🐘" * 300,
+    "\ud83d",
+    "x" * 5_000,
+]
+
+
+@pytest.mark.parametrize("hostile", HOSTILE, ids=range(len(HOSTILE)))
+def test_a_hostile_id_is_an_id_like_any_other(hostile: str) -> None:
+    """It is stored, acked, executed under its own name, and a repeat of it is known."""
+    world = World()
+    world.broker.offer("acme", COMMAND, message_id=hostile)
+    world.minute()
+    world.broker.offer("acme", COMMAND, message_id=hostile)
+    world.minutes(4)
+    assert world.ran == [("acme", hostile)]
+    assert world.ended().keys() == {hostile}
+    assert world.live() == {}
+    assert len(world.broker.acked) == 2
+
+
+def test_no_two_hostile_ids_share_a_document() -> None:
+    """The escape is injective: each of them is executed."""
+    world = World()
+    for hostile in HOSTILE:
+        world.broker.offer("acme", COMMAND, message_id=hostile)
+    world.minute()
+    assert sorted(message for _, message in world.ran) == sorted(HOSTILE)
+
+
+def test_a_command_nobody_knows_is_kept_as_dead(logged: Logged) -> None:
+    """With its content, acked, logged; the messages behind it go on."""
+    world = World()
+    strange = world.broker.offer("acme", "NobodysCommand", "kept <as> it came")
+    request = world.broker.offer("acme", COMMAND)
+    world.minute()
+    message = world.live()[strange]
+    assert (message.state, message.due) == (State.DEAD, None)
+    assert message.dead_reason is DeadReason.UNKNOWN_COMMAND
+    assert message.content.text == "kept <as> it came"
+    assert world.ran == [("acme", request)]
+    assert len(world.broker.acked) == 2
+    assert next((it.message_id, it.type) for it in world.logs()) == (strange, LogType.ERROR)
+    assert logged("message_dead")[0]["messageId"] == strange
+
+
+@pytest.mark.parametrize("content", ["{broken", "", "[" * 5_000, "ï»¿\0", "\ud800"])
+@pytest.mark.parametrize("identity", ["an-id", None])
+def test_an_envelope_that_makes_no_sense_is_kept_as_dead(
+    content: str, identity: str | None
+) -> None:
+    """The raw envelope is there for who looks into it; the queue goes on."""
+    world = World()
+    broken = Delivery(None, identity, "", content, problem="it has no type")
+    world.broker.deliver("acme", broken)
+    request = world.broker.offer("acme", COMMAND)
+    world.minute()
+    (message,) = world.live().values()
+    assert message.dead_reason is DeadReason.MALFORMED
+    assert message.content.text == content
+    assert message.error == "it has no type"
+    assert world.ran == [("acme", request)]
+    assert world.broker.waiting("acme") == 0
+    assert LogType.ERROR in {line.type for line in world.logs()}
+
+
+def test_names_beyond_any_measure_are_kept_as_dead() -> None:
+    """An id, a type or an audience too long for a document: the whole envelope is kept."""
+    world = World()
+    world.broker.offer("acme", COMMAND, "one", message_id="i" * 9_000)
+    world.broker.offer("acme", "T" * 600, "two")
+    world.broker.offer("acme", COMMAND, "three", audience="a" * 600)
+    world.minute()
+    dead = sorted(world.live().values(), key=lambda message: message.content.size)
+    assert {message.dead_reason for message in dead} == {DeadReason.MALFORMED}
+    texts = [message.content.text or "" for message in dead]
+    assert ['"two"' in texts[0] or '"three"' in texts[0], "i" * 9_000 in texts[2]] == [True, True]
+    assert world.broker.waiting("acme") == 0
+    assert world.ran == []
+
+
+def test_the_death_of_a_message_is_logged_though_the_process_died() -> None:
+    """Stored, then the log could not be written: the redelivery makes up for it."""
+    world = World()
+    strange = world.broker.offer("acme", "NobodysCommand")
+    world.store.faults.fail("log", Unavailable("down"))
+    world.tick()
+    assert world.logs() == []
+    world.minute()
+    assert [(line.message_id, line.type) for line in world.logs()] == [(strange, LogType.ERROR)]
+    assert world.broker.waiting("acme") == 0
+
+
+class Tagless(InMemoryBroker):
+    def lease(self, session: InMemorySession) -> list[Delivery]:
+        return [replace(delivery, tag=None) for delivery in super().lease(session)]
+
+
+def test_a_message_that_cannot_be_acked_is_executed_once_and_holds_up_no_tick() -> None:
+    """It comes with every tick, and is known; asking for it again and again would not help."""
+    world = World(broker=Tagless(), variables={"SMARTLINK_RECEIVE_BATCH": "1"})
+    request = world.broker.offer("acme", COMMAND)
+    world.minutes(6)
+    assert world.ran == [("acme", request)]
+    assert world.calls("get") <= 2 * 6
+
+
+def test_a_command_taken_out_of_the_catalogue_leaves_no_orphan_behind() -> None:
+    """Its waiting messages are declared dead when due; they do not circle for ever."""
+    world = World()
+    request = world.broker.offer("acme", "OtherCommand", "precious")
+    world.tick()
+    world.publisher.take()  # lost
+    smaller = world.catalog_json.replace("OtherCommand", "RenamedCommand")
+    world.catalog_json = smaller
+    world.cold_start()
+    world.minutes(3)
+    message = world.live()[request]
+    assert message.dead_reason is DeadReason.UNKNOWN_COMMAND
+    assert message.content.text == "precious"

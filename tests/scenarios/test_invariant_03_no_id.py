@@ -1,0 +1,121 @@
+"""Invariant 3, for messages without an id: the same content is a repeat for one hour only."""
+
+import pytest
+
+from smartlink.domain.message import State
+from smartlink.ports import Delivery, Unavailable
+from tests.support.world import COMMAND, OTHER, Interruptions, ProcessEndedError, World, end_process
+
+
+def nameless(world: World, content: str = "same", command: str = COMMAND) -> None:
+    world.broker.deliver("acme", Delivery(None, None, command, content))
+
+
+def world_at(minute: int) -> World:
+    """A world in which that minute of an hour has come."""
+    world = World()
+    world.clock.forward(minutes=minute - 1)
+    return world
+
+
+@pytest.mark.parametrize(
+    ("first", "later", "runs"),
+    [
+        (5, 54, 1),  # within the same hour of the clock
+        (50, 1, 1),
+        (50, 20, 1),  # across it
+        (50, 59, 1),
+        (50, 60, 2),  # an hour later to the minute: a new message
+        (50, 65, 2),
+        (5, 120, 2),
+        (50, 60 * 24, 2),
+    ],
+)
+def test_the_same_content_is_a_repeat_for_an_hour(first: int, later: int, runs: int) -> None:
+    """Counted from when it was received, wherever the clock's hour ends."""
+    world = world_at(first)
+    nameless(world)
+    world.minute()
+    world.clock.forward(minutes=later - 1)
+    nameless(world)
+    world.minutes(4)
+    assert len(world.ran) == runs
+    assert len(world.ended()) == runs
+    assert world.live() == {}
+    assert world.broker.waiting("acme") == 0
+
+
+def test_repeats_do_not_stretch_the_hour() -> None:
+    """It counts from the message that was executed, not from its last repeat."""
+    world = world_at(50)
+    nameless(world)
+    world.minute()
+    for _ in range(2):
+        world.clock.forward(minutes=34)
+        nameless(world)
+        world.minute()
+    assert len(world.ran) == 2
+
+
+def test_another_content_or_command_is_another_message() -> None:
+    """The id is derived from both."""
+    world = World()
+    nameless(world)
+    nameless(world, "other")
+    nameless(world, command=OTHER)
+    world.minute()
+    assert len(world.ran) == 3
+
+
+def test_what_is_live_across_the_hour_is_known_too() -> None:
+    """Its first delivery was lost in Pub/Sub: it is still pending when the repeat comes."""
+    world = world_at(59)
+    nameless(world)
+    world.tick(minutes=1)
+    lost = world.publisher.take()
+    assert len(lost) == 1
+    nameless(world)
+    world.minutes(6)
+    assert len(world.ran) == 1
+
+
+@pytest.mark.parametrize("redelivered", [True, False])
+def test_a_poll_that_dies_over_a_repeat_across_the_hour(redelivered: bool) -> None:  # noqa: FBT001
+    """The sweep looks into the hour before as well: the repeat is not executed."""
+    world = world_at(55)
+    nameless(world)
+    world.minute()
+    world.clock.forward(minutes=10)
+    nameless(world)
+    interruptions = world.store.faults = Interruptions()
+    interruptions.at("after create", end_process)
+    with pytest.raises(ProcessEndedError):
+        world.tick(minutes=1)
+    assert len(world.live()) == 1
+    if not redelivered:
+        world.broker = type(world.broker)()
+        world.cold_start()
+    world.minutes(5)
+    assert len(world.ran) == 1
+    assert world.live() == {}
+
+
+def test_a_malformed_envelope_without_id_is_kept_once_within_the_hour() -> None:
+    """Its raw text is all there is to know it by."""
+    world = world_at(58)
+    for _ in range(5):
+        world.broker.deliver("acme", Delivery(None, None, "", "{broken", problem="no type"))
+        world.minute()
+    (message,) = world.live().values()
+    assert message.state is State.DEAD
+
+
+def test_a_database_that_fails_between_the_two_looks_repeats_nothing() -> None:
+    """Created, the history not read, redelivered two minutes later in the next hour."""
+    world = world_at(59)
+    nameless(world)
+    world.minute()
+    nameless(world)
+    world.store.faults.fail("history", Unavailable("down"))
+    world.minutes(6)
+    assert len(world.ran) == 1

@@ -1,0 +1,218 @@
+"""Invariant 7: replies are an outbox: sent by the next poll, at least once, counted if refused."""
+
+from datetime import timedelta
+
+import pytest
+
+from smartlink.consumer import Context, Reply, Returned
+from smartlink.domain.message import DeadReason, LogType, State
+from smartlink.ports import CredentialsRefused, Refused, Unavailable
+from tests.support.world import (
+    COMMAND,
+    Interruptions,
+    ProcessEndedError,
+    World,
+    config_file,
+    end_process,
+)
+
+DOWN = Unavailable("Smart Link answered 503")
+
+
+def answering(content: str, _: Context) -> Returned:
+    return Reply("ProbeResponse", content, audience="APP")
+
+
+def answered(contents: tuple[str, ...] = ("one",)) -> World:
+    """A world in which these replies wait to be sent."""
+    world = World(behave=answering)
+    for content in contents:
+        world.broker.offer("acme", COMMAND, content)
+    world.minute()
+    return world
+
+
+def test_a_reply_goes_out_with_the_next_poll() -> None:
+    """Under its type and audience; then the history has it."""
+    world = answered()
+    assert world.replies_to("acme") == []
+    (waiting,) = world.live().values()
+    assert waiting.due == world.clock()
+    world.minute()
+    (sent,) = world.broker.sent_by("acme")
+    assert (sent.type, sent.audience, sent.content) == ("ProbeResponse", "APP", b"one")
+    assert world.live() == {}
+    assert world.ended()[waiting.id].message.attempt == 1
+
+
+@pytest.mark.parametrize("error", [DOWN, CredentialsRefused("RAC does not know them")])
+def test_a_broker_that_is_down_costs_a_reply_no_attempt(error: Exception) -> None:
+    """However long: it waits, and goes out when the broker is back."""
+    world = answered()
+    world.broker.faults.fail("send", error, times=1_000)
+    world.minutes(200)
+    (waiting,) = world.live().values()
+    assert (waiting.state, waiting.attempt, waiting.attempts) == (State.PENDING, 0, ())
+    world.broker.faults.clear()
+    world.minutes(31)
+    assert world.replies_to("acme") == ["one"]
+
+
+def test_after_the_first_failure_the_others_are_not_tried() -> None:
+    """The broker is down for all of them; they are given back at once."""
+    world = answered(("one", "two", "three"))
+    world.broker.faults.fail("send", DOWN)
+    world.minute()
+    assert world.calls("send") == 1
+    assert {(it.state, it.attempt) for it in world.live().values()} == {(State.PENDING, 0)}
+    world.minute()
+    assert sorted(world.replies_to("acme")) == ["one", "three", "two"]
+
+
+def test_a_refusal_counts_and_the_last_one_is_the_end() -> None:
+    """By RM's formula in between; the operator finds the reason in the document and the log."""
+    world = answered()
+    world.broker.faults.fail("send", Refused("404: no such type"), times=5)
+    waits = []
+    for number in range(1, 5):
+        world.minute()
+        (waiting,) = world.live().values()
+        assert (waiting.state, waiting.attempt) == (State.WAITING, number)
+        assert waiting.due is not None
+        waits.append(waiting.due - world.clock())
+        world.clock.now = waiting.due - timedelta(minutes=1)
+    world.minute()
+    (dead,) = world.live().values()
+    assert waits == [timedelta(minutes=15 * number) for number in range(1, 5)]
+    assert (dead.state, dead.dead_reason) == (State.DEAD, DeadReason.EXHAUSTED)
+    assert dead.error == "404: no such type"
+    assert world.logs()[-1].type is LogType.ERROR
+    world.minutes(100)
+    assert world.calls("send") == 5
+
+
+def test_a_refusal_holds_up_no_other_reply() -> None:
+    """Those behind it go out in the same poll."""
+    world = answered(("one", "two", "three"))
+    world.broker.faults.fail("send", Refused("404"))
+    world.minute()
+    assert len(world.replies_to("acme")) == 2
+
+
+def test_a_limit_that_was_lowered_ends_a_refused_reply() -> None:
+    """It has had its attempts: it is not sent once more, and keeps its last error."""
+    world = answered()
+    world.broker.faults.fail("send", Refused("404: no such type"), times=3)
+    world.minute()
+    world.minutes(46)
+    assert world.calls("send") == 3
+    world.config.put(config_file(attempts=2))
+    world.minutes(120)
+    (dead,) = world.live().values()
+    assert (dead.state, dead.attempt) == (State.DEAD, 3)
+    assert dead.error == "404: no such type"
+    assert world.calls("send") == 3
+
+
+@pytest.mark.parametrize(
+    ("port", "moment", "times"),
+    [
+        ("store", "after swap", 1),  # claimed: the lease has to end first
+        ("broker", "before send", 1),
+        ("broker", "after send", 2),
+        ("store", "before commit", 2),
+        ("store", "after commit", 1),
+    ],
+)
+def test_a_poll_that_dies_sending_sends_again(port: str, moment: str, times: int) -> None:
+    """At least once: only what was settled is known to be sent."""
+    world = answered()
+    interruptions = getattr(world, port).faults = Interruptions()
+    interruptions.at(moment, end_process)
+    with pytest.raises(ProcessEndedError):
+        world.tick(minutes=1)
+    world.cold_start()
+    world.minutes(8)
+    assert world.replies_to("acme") == ["one"] * times
+    assert world.live() == {}
+
+
+def test_a_send_of_unknown_outcome_is_repeated() -> None:
+    """It got through, the answer did not: the receiver gets it twice, and no attempt is lost."""
+    world = answered()
+    world.broker.faults.fail("send", DOWN, applied=True)
+    world.minutes(2)
+    assert world.replies_to("acme") == ["one", "one"]
+    (ended,) = [it for it in world.ended().values() if it.message.type == "ProbeResponse"]
+    assert ended.message.attempt == 1
+
+
+@pytest.mark.parametrize("applied", [False, True])
+def test_a_settlement_that_got_lost_leaves_nothing_behind(applied: bool) -> None:  # noqa: FBT001
+    """If it was written that was that; if not, the lease ends and it is sent again."""
+    world = answered()
+    world.store.faults.fail("commit", Unavailable("down"), applied=applied)
+    world.minutes(8)
+    assert world.replies_to("acme") == ["one"] * (1 if applied else 2)
+    assert world.live() == {}
+
+
+def test_two_polls_do_not_both_send() -> None:
+    """The claim decides."""
+    world = answered(("one", "two"))
+    interruptions = world.store.faults = Interruptions()
+    for moment in ("before swap", "after swap", "before commit"):
+        interruptions.at(moment, world.elsewhere().tick)
+    world.tick(minutes=1)
+    assert sorted(world.replies_to("acme")) == ["one", "two"]
+
+
+def test_a_poll_does_not_take_over_what_another_is_sending() -> None:
+    """It read the reply as due just before the other claimed it, and the other hangs."""
+    world = answered()
+    claimed = world.broker.faults = Interruptions()
+    claimed.at("before send", end_process)
+    interruptions = world.store.faults = Interruptions()
+
+    def other() -> None:
+        with pytest.raises(ProcessEndedError):
+            world.elsewhere().tick()
+
+    interruptions.at("before swap", other)
+    world.tick(minutes=1)
+    assert world.replies_to("acme") == []
+    world.minutes(6)
+    assert world.replies_to("acme") == ["one"]
+
+
+def test_a_bucket_that_is_down_costs_no_attempt_and_no_tick() -> None:
+    """A large reply waits for its content; it is not asked for again and again."""
+    world = World(variables={"SMARTLINK_DUE_PAGE": "2"})
+    world.behave = lambda _, __: [Reply("ProbeResponse", "x" * 300_000 + str(it)) for it in "123"]
+    world.broker.offer("acme", COMMAND)
+    world.minute()
+    world.contents.faults.fail("get", Unavailable("down"), times=6)
+    world.minute()
+    assert {it.attempt for it in world.live().values()} == {0}
+    world.minutes(3)
+    assert len(world.replies_to("acme")) == 3
+
+
+def test_a_content_that_is_gone_from_the_bucket_counts_as_refused() -> None:
+    """It can never be sent: after the last attempt an operator reads why."""
+    world = World(behave=lambda _, __: Reply("ProbeResponse", "x" * 300_000))
+    world.broker.offer("acme", COMMAND)
+    world.minute()
+    world.contents.objects.clear()
+    world.minutes(160)
+    (dead,) = world.live().values()
+    assert dead.state is State.DEAD
+    assert "no longer in the bucket" in (dead.error or "")
+
+
+def test_a_long_outbox_is_sent_in_one_tick() -> None:
+    """Chunk after chunk, each sent once."""
+    world = answered(tuple(str(number) for number in range(130)))
+    world.minute()
+    assert sorted(map(int, world.replies_to("acme"))) == list(range(130))
+    assert world.live() == {}

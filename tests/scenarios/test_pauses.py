@@ -1,0 +1,164 @@
+"""Item 7: a tenant whose broker keeps failing is paused, with growing delay, and recovers."""
+
+from itertools import pairwise
+
+import pytest
+
+from smartlink.consumer import Context, Reply, RetryableError, Returned
+from smartlink.ports import CredentialsRefused, Refused, Unavailable
+from tests.scenarios.conftest import Logged
+from tests.support.world import COMMAND, World
+
+DOWN = Unavailable("Smart Link answered 503")
+
+
+def broken(call: str = "get", error: Exception = DOWN) -> World:
+    """A world whose broker works once and then no more."""
+    world = World()
+    world.minute()
+    world.broker.faults.fail(call, error, times=10_000)
+    return world
+
+
+def failing_minutes(world: World, minutes: int, call: str = "get") -> list[int]:
+    """In which of the coming minutes the broker is called."""
+    called = []
+    for minute in range(1, minutes + 1):
+        before = world.calls(call)
+        world.minute()
+        called += [minute] * (world.calls(call) > before)
+    return called
+
+
+@pytest.mark.parametrize(
+    "error", [DOWN, CredentialsRefused("RAC does not know them"), Refused("403")]
+)
+def test_a_broker_that_keeps_failing_is_left_alone(error: Exception, logged: Logged) -> None:
+    """After three ticks in a row, each time for longer, up to half an hour."""
+    world = broken(error=error)
+    called = failing_minutes(world, 130)
+    assert called[:3] == [1, 2, 3]
+    gaps = [later - earlier for earlier, later in pairwise(called)]
+    assert gaps == sorted(gaps)
+    assert gaps[-2:] == [30, 30]
+    assert len(called) < 13
+    assert len(logged("tenant_paused")) == len(called) - 2
+    state = world.store.states(["acme"])["acme"]
+    assert state.last_error == str(error)
+    assert state.failures == len(called)
+
+
+def test_two_failing_ticks_are_no_pause() -> None:
+    """The counter starts again when all is well."""
+    world = World()
+    world.minute()
+    for _ in range(5):
+        world.broker.faults.fail("get", DOWN, times=2)
+        assert failing_minutes(world, 3) == [1, 2, 3]
+    assert world.store.states(["acme"])["acme"].paused_until is None
+
+
+def test_a_paused_tenants_due_work_goes_on() -> None:
+    """Its retries are dispatched and run; its replies wait, and no attempt of theirs is used."""
+    world = World()
+
+    def recover(_: str, context: Context) -> Returned:
+        if context.attempt == 1:
+            text = "not yet"
+            raise RetryableError(text)
+        return Reply("ProbeResponse", "done")
+
+    world.behave = recover
+    request = world.broker.offer("acme", COMMAND)
+    world.minute()
+    for call in ("get", "send", "setup"):
+        world.broker.faults.fail(call, DOWN, times=10_000)
+    world.minutes(10)
+    assert world.store.states(["acme"])["acme"].paused(world.clock())
+    world.broker.offer("acme", COMMAND)
+    world.minutes(30)
+    assert world.ran == [("acme", request)] * 2
+    (reply,) = world.live().values()
+    assert (reply.type, reply.attempt) == ("ProbeResponse", 0)
+    assert world.broker.waiting("acme") == 1
+
+    world.broker.faults.clear()
+    world.minutes(50)
+    assert world.replies_to("acme") == ["done", "done"]
+    assert world.live() == {}
+
+
+def test_a_broker_that_works_again_ends_the_pause(logged: Logged) -> None:
+    """At the first call that succeeds; the next failure starts counting from one."""
+    world = broken()
+    world.minutes(10)
+    world.broker.faults.clear()
+    world.minutes(20)
+    state = world.store.states(["acme"])["acme"]
+    assert (state.failures, state.paused_until) == (0, None)
+    assert len(logged("tenant_recovered")) == 1
+    assert failing_minutes(world, 3) == [1, 2, 3]
+
+
+def test_a_tick_that_does_not_talk_to_the_broker_is_no_recovery() -> None:
+    """The tenant is behind, so nothing is received: that says nothing about the broker."""
+    world = World()
+    world.broker.offer("acme", COMMAND)
+    world.tick()
+    world.publisher.take()
+    world.broker.faults.fail("get", DOWN)
+    world.tick(minutes=1)
+    assert world.store.states(["acme"])["acme"].failures == 1
+    gets = world.calls("get")
+    world.tick(minutes=1)
+    assert world.calls("get") == gets
+    assert world.store.states(["acme"])["acme"].failures == 1
+
+
+def test_a_pause_is_known_after_a_cold_start() -> None:
+    """It is written with the tenant."""
+    world = broken()
+    world.minutes(12)
+    calls = world.calls("get")
+    assert world.store.states(["acme"])["acme"].paused(world.clock())
+    world.cold_start()
+    world.tick(seconds=1)
+    assert world.calls("get") == calls
+
+
+def test_one_failure_ends_a_tenants_broker_calls_for_the_tick() -> None:
+    """Its other sessions and chunks do not wait for a time-out each."""
+    world = World()
+    world.minute()
+    for number in range(60):
+        world.publish(content=str(number))
+    world.broker.faults.fail("send", DOWN, times=60)
+    world.minute()
+    assert world.calls("send") == 1
+    assert world.store.states(["acme"])["acme"].failures == 1
+
+
+def test_new_credentials_are_read_when_rac_refuses_the_old(logged: Logged) -> None:
+    """A version that was added by hand does not show in the list of secrets."""
+    world = World()
+    world.minute()
+    reads = world.secrets.operations["access"]
+    world.minutes(3)
+    assert world.secrets.operations["access"] == reads
+    world.broker.faults.fail("get", CredentialsRefused("RAC does not know them"))
+    world.minutes(2)
+    assert world.secrets.operations["access"] == reads + 1
+    assert len(logged("tenant_failed")) == 1
+
+
+def test_credentials_refused_at_the_ack_count_as_a_failure() -> None:
+    """The token ended in between and RAC gave no other: the tenant's secret is read again."""
+    world = World()
+    for _ in range(3):
+        world.broker.offer("acme", COMMAND)
+    world.broker.faults.fail("ack", CredentialsRefused("RAC does not know them"))
+    world.minute()
+    assert world.calls("ack") == 1
+    assert world.store.states(["acme"])["acme"].failures == 1
+    world.minutes(4)
+    assert len(world.ran) == 3

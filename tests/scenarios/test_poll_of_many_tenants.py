@@ -1,0 +1,243 @@
+"""Item 7: many tenants: shards, a budget of time, continuations that cannot fork, fair turns."""
+
+from collections import Counter
+from datetime import timedelta
+
+from smartlink.ports import Unavailable
+from smartlink.services.shard import decode_shard
+from tests.scenarios.conftest import Logged
+from tests.support.world import COMMAND, OTHER, START, World
+
+SHARDS = "topic-shards"
+
+
+def tenants(number: int) -> tuple[str, ...]:
+    return tuple(f"t{index:04}" for index in range(number))
+
+
+def polled(world: World) -> Counter[str]:
+    """How often each tenant's broker was asked."""
+    return Counter(tenant for call, tenant in world.broker.calls if call == "get")
+
+
+def published_shards(world: World) -> list[tuple[int, int, int]]:
+    """(number, sequence, tenants) of the shards that wait in Pub/Sub."""
+    waiting = [envelope for topic, envelope in world.publisher.published if topic == SHARDS]
+    shards = [decode_shard(envelope.data) for envelope in waiting]
+    return [(shard.number, shard.sequence, len(shard.entries)) for shard in shards]
+
+
+def test_450_tenants_are_three_shards_each_polled_once() -> None:
+    """The tick polls the first itself and publishes the others, once."""
+    world = World(tenants=tenants(450))
+    report = world.tick()
+    assert report.tenants == 200
+    assert published_shards(world) == [(1, 0, 200), (2, 0, 50)]
+    world.deliver()
+    assert polled(world) == dict.fromkeys(world.tenants, 1)
+    assert world.deliver() == 0
+
+
+def test_a_shard_whose_tick_is_over_is_ignored(logged: Logged) -> None:
+    """The next tick has its own shards: late ones do not pile up."""
+    world = World(tenants=tenants(3), variables={"SMARTLINK_SHARD_TENANTS": "2"})
+    world.tick()
+    world.clock.forward(seconds=60)
+    world.deliver()
+    assert polled(world).keys() == {"t0000", "t0001"}
+    assert len(logged("shard_expired")) == 1
+
+
+def test_a_shard_that_is_late_but_not_too_late_is_polled() -> None:
+    """59 seconds are within its tick."""
+    world = World(tenants=tenants(3), variables={"SMARTLINK_SHARD_TENANTS": "2"})
+    world.tick()
+    world.clock.forward(seconds=59)
+    world.deliver()
+    assert len(polled(world)) == 3
+
+
+def test_shards_that_cannot_be_published_wait_for_the_next_tick() -> None:
+    """The report says so, and the tick's own shard is polled all the same."""
+    world = World(tenants=tenants(5), variables={"SMARTLINK_SHARD_TENANTS": "2"})
+    world.publisher.faults.fail("publish", Unavailable("down"))
+    report = world.tick()
+    assert report.shards_lost == 2
+    assert len(polled(world)) == 2
+    world.minute()
+    assert len(polled(world)) == 5
+
+
+def test_what_the_time_did_not_suffice_for_is_continued() -> None:
+    """A continuation carries its tick and those that are left; each is polled once."""
+    world = World(tenants=tenants(10))
+    world.turns.budget = 4
+    world.tick()
+    tick = world.clock()
+    assert published_shards(world) == [(0, 1, 6)]
+    (_, envelope) = world.publisher.published[0]
+    shard = decode_shard(envelope.data)
+    assert (shard.tick, shard.ends) == (tick, tick + timedelta(seconds=60))
+    world.deliver()
+    assert published_shards(world) == [(0, 2, 2)]
+    world.deliver()
+    assert published_shards(world) == []
+    assert polled(world) == dict.fromkeys(world.tenants, 1)
+
+
+def test_a_continuation_cannot_fork() -> None:
+    """Its deliveries are duplicated; of what follows there is one."""
+    world = World(tenants=tenants(30))
+    world.turns.budget = 2
+    world.tick()
+    published = 0
+    while deliveries := world.publisher.take():
+        published += len(deliveries)
+        for delivery in deliveries * 3:
+            world.delivery(*delivery)
+    assert published == 14
+
+
+def test_a_continuation_ends_with_its_tick() -> None:
+    """After 60 seconds the next tick has taken over."""
+    world = World(tenants=tenants(10))
+    world.turns.budget = 1
+    world.tick()
+    world.clock.forward(seconds=60)
+    assert world.deliver() == 1
+    assert published_shards(world) == []
+    assert len(polled(world)) == 1
+
+
+def test_a_continuation_that_cannot_be_fenced_is_not_published() -> None:
+    """Rather the next tick than two chains of continuations."""
+    world = World(tenants=tenants(10))
+    world.turns.budget = 4
+    world.store.faults.fail("advance", Unavailable("down"))
+    world.tick()
+    assert published_shards(world) == []
+    world.turns.budget = None
+    world.minute()
+    assert len(polled(world)) == 10
+
+
+def test_each_minute_another_tenant_is_the_first() -> None:
+    """However short the time, each gets its turn."""
+    world = World(tenants=tenants(6))
+    world.turns.budget = 1
+    for _ in range(6):
+        world.tick(minutes=1)
+        world.publisher.take()
+    assert polled(world) == dict.fromkeys(world.tenants, 1)
+
+
+def test_a_tick_publishes_at_most_its_quota(logged: Logged) -> None:
+    """Three dispatches of a tenant's command; the rest stays in the broker for the next tick."""
+    limits = {"SMARTLINK_DISPATCHES": "3", "SMARTLINK_DISPATCH_BATCH": "10"}
+    world = World(variables={**limits, "SMARTLINK_RECEIVE_BATCH": "10"})
+    for _ in range(100):
+        world.broker.offer("acme", COMMAND)
+    world.tick()
+    assert len(world.publisher.published) == 3
+    assert world.broker.waiting("acme") == 70
+    world.deliver()
+    world.minute()
+    assert len(world.ran) == 60
+    assert logged("back_pressure") == []
+
+
+def test_the_quota_holds_for_each_tenant_and_command_and_for_the_sweep() -> None:
+    """One's flood is not another's quota; what is over is swept in later ticks."""
+    limits = {"SMARTLINK_DISPATCHES": "2", "SMARTLINK_DISPATCH_BATCH": "1"}
+    world = World(tenants=("acme", "other"), variables=limits)
+    for _ in range(5):
+        for tenant in world.tenants:
+            for command in (COMMAND, OTHER):
+                world.broker.offer(tenant, command)
+    for minute in range(1, 20):
+        world.tick(minutes=1)
+        topics = Counter(
+            (topic, envelope.attributes["tenant"]) for topic, envelope in world.publisher.published
+        )
+        assert all(number <= 2 for number in topics.values()), minute
+        assert minute > 1 or len(topics) == 4
+        world.deliver()
+    assert len(world.ran) == 20
+
+
+def test_the_quota_is_shared_by_a_ticks_continuations() -> None:
+    """What was dispatched before the time ran out counts."""
+    limits = {"SMARTLINK_DISPATCHES": "3", "SMARTLINK_DISPATCH_BATCH": "1"}
+    world = World(variables={**limits, "SMARTLINK_RECEIVE_BATCH": "1"})
+    for _ in range(20):
+        world.broker.offer("acme", COMMAND)
+    world.turns.budget = 1
+    world.tick()
+    while world.deliver():
+        pass
+    assert len(world.ran) == 3
+    assert world.broker.waiting("acme") == 17, "nothing is taken that could not be dispatched"
+
+
+def test_a_tenant_that_is_behind_receives_nothing_new(logged: Logged) -> None:
+    """Its dispatches are overdue: the backlog stays in the broker, where it is safe."""
+    world = World()
+    world.broker.offer("acme", COMMAND)
+    world.tick()
+    world.publisher.take()  # its consumers are down
+    for _ in range(5):
+        world.broker.offer("acme", COMMAND)
+    gets = world.calls("get")
+    world.tick(minutes=2)
+    assert world.calls("get") == gets
+    assert world.broker.waiting("acme") == 5
+    assert len(logged("back_pressure")) == 1
+    world.deliver()
+    world.minutes(2)
+    assert len(world.ran) == 6
+
+
+def test_one_tenants_backlog_leaves_the_others_polls_on_time() -> None:
+    """Each of the others has its turn before the big one's second, and none waits for more."""
+    world = World(tenants=tenants(20), variables={"SMARTLINK_RECEIVE_BATCH": "20"})
+    big, others = world.tenants[0], world.tenants[1:]
+    for _ in range(2_000):
+        world.broker.offer(big, COMMAND)
+    for tenant in others:
+        world.broker.offer(tenant, COMMAND)
+    world.tick()
+    acks = [tenant for call, tenant in world.broker.calls if call == "ack"]
+    before = {tenant: acks[: acks.index(tenant)].count(big) for tenant in others}
+    assert max(before.values()) <= 20, "one batch at most"
+    world.deliver()
+    assert len({tenant for tenant, _ in world.ran}) == 20
+    world.minutes(3)
+    assert Counter(tenant for tenant, _ in world.ran)[big] == 2_000
+
+
+def test_what_is_due_either_way_is_worked_off_in_one_tick() -> None:
+    """A full page of the one never hides the other, nor does a page of both."""
+    world = World(variables={"SMARTLINK_DUE_PAGE": "10", "SMARTLINK_DISPATCH_BATCH": "10"})
+    for _ in range(35):
+        world.broker.offer("acme", COMMAND)
+    world.tick()
+    world.publisher.take()  # lost
+    for minute in range(8):  # due at the very instant at which those are, and before and after
+        world.clock.now = START + timedelta(minutes=minute / 2)
+        for number in range(8):
+            world.publish(content=f"{minute} {number}")
+    world.minute()
+    assert len(world.ran) == 35
+    assert len(world.replies_to("acme")) == 64
+
+
+def test_one_tenants_backlog_of_due_messages_leaves_the_others_on_time() -> None:
+    """The same for what is swept and sent: page by page, in turn."""
+    world = World(tenants=("big", "small"), variables={"SMARTLINK_DUE_PAGE": "10"})
+    for number in range(300):
+        world.publish(tenant="big", content=str(number))
+    world.publish(tenant="small", content="mine")
+    world.tick(minutes=1)
+    sent = [it.tenant for it in world.broker.sent]
+    assert sent.index("small") <= 25
+    assert sent.count("big") == 300

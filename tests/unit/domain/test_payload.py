@@ -1,0 +1,176 @@
+"""The styles in which apps write contents, in any casing."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from smartlink.domain.payload import (
+    PayloadError,
+    Style,
+    correlation_id,
+    parse_payload,
+    write_json,
+)
+
+CANARY = "canary-529"
+TOTVS = {"header": {"type": "Probe", "tenantId": "t-1", "locale": "pt-BR"}, "content": {"a": 1}}
+EVENT = {
+    "specversion": "1.0",
+    "id": "e-1",
+    "source": "/tpd",
+    "type": "Probe",
+    "tenantid": "t-1",
+    "correlationid": "c-1",
+    "data": {"a": 1},
+}
+
+
+@pytest.mark.parametrize(
+    ("document", "style", "body"),
+    [
+        (TOTVS, Style.TOTVS, {"a": 1}),
+        ({"Header": {"TenantId": "t-1"}, "Content": {"a": 1}}, Style.TOTVS, {"a": 1}),
+        ({"HEADER": {"TENANTID": "t-1"}, "CONTENT": "x", "more": 1}, Style.TOTVS, "x"),
+        ({"header": {"tenantid": "t-1"}, "content": None}, Style.TOTVS, None),
+        (EVENT, Style.CLOUD_EVENTS, {"a": 1}),
+        ({"SpecVersion": "1.0", "TenantID": "t-1", "Data": [1]}, Style.CLOUD_EVENTS, [1]),
+        ({"specversion": "1.0", "tenantId": "t-1"}, Style.CLOUD_EVENTS, None),
+    ],
+)
+def test_the_styles_in_any_casing(document: object, style: Style, body: object) -> None:
+    """Body and header are found however their names are cased."""
+    payload = parse_payload(json.dumps(document))
+    assert (payload.style, payload.body) == (style, body)
+    assert payload.text("tenantId") == payload.text("TENANTID") == "t-1"
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"a": 1},
+        {},
+        [],
+        [{"header": {}, "content": {}}],
+        "text",
+        7,
+        None,
+        True,
+        {"header": "text", "content": {}},  # no header in TOTVS's sense
+        {"header": {"type": "Probe"}},
+        {"content": {"a": 1}},
+        {"data": {"a": 1}},
+    ],
+)
+def test_json_of_no_known_style_is_its_own_body(document: object) -> None:
+    """What no style claims is handed over whole."""
+    payload = parse_payload(json.dumps(document))
+    assert (payload.style, payload.body, payload.header) == (Style.JSON, document, {})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        CANARY,
+        "",
+        " ",
+        "<a>1</a>",
+        f'{{"a": "{CANARY}',
+        f'"{CANARY}\n"',
+        f"{{{CANARY}: 1}}",
+        "%7B%22a%22%3A1%7D",
+        "\ufeff{}",
+        "[" * 100_000,
+        '{"a":' * 100_000,
+        "1" * 5_000,
+        "\ud800",
+        "\x00",
+    ],
+    ids=lambda text: ascii(text[:12]),
+)
+def test_what_is_no_json_is_said_without_quoting_it(text: str) -> None:
+    """Invariant 10: the error says where, never what."""
+    with pytest.raises(PayloadError, match="JSON") as refused:
+        parse_payload(text)
+    assert CANARY not in str(refused.value)
+    assert refused.value.__cause__ is None
+
+
+def test_the_content_is_in_no_repr() -> None:
+    """A payload that lands in an error's text shows no content."""
+    assert CANARY not in repr(parse_payload(json.dumps({"header": {CANARY: 1}, "content": CANARY})))
+
+
+def test_of_a_repeated_name_the_last_one_counts() -> None:
+    """As every JSON parser does; also where the casing differs."""
+    assert parse_payload('{"a": 1, "a": 2}').body == {"a": 2}
+    twice = parse_payload('{"header": {"a": 1, "A": 2}, "content": 1, "CONTENT": 2}')
+    assert (twice.body, twice.header) == (2, {"a": 2})
+
+
+def test_deep_contents_are_read() -> None:
+    """Nesting that Python can read is no obstacle."""
+    payload = parse_payload('{"header": {}, "content": ' + "[" * 500 + "]" * 500 + "}")
+    assert payload.style is Style.TOTVS
+
+
+def test_lone_surrogates_come_through() -> None:
+    """A JSON escape may hold half of a pair."""
+    assert parse_payload('{"a": "\\ud83d"}').body == {"a": "\ud83d"}
+
+
+@pytest.mark.parametrize(
+    ("document", "expected"),
+    [
+        (EVENT, "c-1"),
+        ({**EVENT, "correlationid": "", "CorrelatedId": "d"}, "d"),
+        ({"header": {"correlationId": "c"}, "content": {}}, "c"),
+        ({"HEADER": {"CORRELATIONID": "c"}, "content": {}}, "c"),
+        ({"Header": {"CorrelatedId": "c"}, "Content": {}}, "c"),
+        ({"header": {"correlationId": 7}, "content": {}}, None),
+        ({"header": {}, "content": {"correlationId": "c"}}, None),  # the body is the author's
+        ({"correlationId": "c"}, None),
+        (TOTVS, None),
+    ],
+)
+def test_the_correlation_id(document: object, expected: str | None) -> None:
+    """It is the header's, in RM's and in CloudEvents' name; a text, not empty."""
+    assert correlation_id(json.dumps(document)) == expected
+
+
+@pytest.mark.parametrize("text", ["", "correlationId", '{"correlationid": ', "[" * 99_999])
+def test_an_opaque_content_has_no_correlation_id(text: str) -> None:
+    """And that is no error: such a message is for a consumer that takes texts."""
+    assert correlation_id(text) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ({"a": [1, None, True]}, '{"a":[1,null,true]}'),
+        ({"a": "ação 😀"}, '{"a":"ação 😀"}'),
+        ({"a": "\ud83d"}, '{"a":"\\ud83d"}'),
+        ({"\ud83d": "ç"}, '{"\\ud83d":"\\u00e7"}'),
+    ],
+)
+def test_json_that_utf8_can_carry(value: object, text: str) -> None:
+    """Readable where it can be; half of a surrogate pair stays an escape, and is not lost."""
+    assert write_json(value) == text
+    assert json.loads(write_json(value).encode()) == value
+
+
+@pytest.mark.parametrize("value", [float("nan"), [float("inf")], {"a": {1}}, object(), b""])
+def test_what_json_has_no_form_for(value: object) -> None:
+    """It is an error here, not a surprise at the receiver's."""
+    with pytest.raises((TypeError, ValueError)):
+        write_json(value)
+
+
+@given(st.text(st.characters(exclude_categories=())))
+def test_no_text_causes_another_error(text: str) -> None:
+    """Whatever arrives, it is a payload or a PayloadError."""
+    try:
+        parse_payload(text)
+    except PayloadError as error:
+        assert str(error)  # noqa: PT017  (both ends are fine)

@@ -1,0 +1,67 @@
+"""Runs a function as a consumer on one message, as a call of `consume` does."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from smartlink.adapters.in_memory import InMemoryContents, InMemorySecrets
+from smartlink.consumer import Returned, consumer
+from smartlink.domain import lifecycle
+from smartlink.domain.message import Claim, Message, Stored, Version
+from smartlink.domain.outcome import Done, Finished, Reject, Retry
+from smartlink.services.contents import keep
+from smartlink.services.execute import Execution
+from tests.support.world import START
+
+Function = Callable[[Any, Any], Returned]
+
+
+@dataclass(slots=True)
+class Call:
+    """What surrounds the message."""
+
+    personal: bool = False
+    now: datetime = START
+    start_by: datetime = START + timedelta(minutes=5)
+    contents: InMemoryContents = field(default_factory=InMemoryContents)
+    secrets: InMemorySecrets = field(default_factory=InMemorySecrets)
+
+    def message(self, content: str, **parts: Any) -> Message:  # noqa: ANN401
+        plain = lifecycle.received(
+            message_id="m-1",
+            command="Probe",
+            content=keep(self.contents, "acme", "D-m-1", content),
+            now=START,
+            due=START,
+            personal=self.personal,
+            **parts,
+        )
+        return lifecycle.claimed(plain, Claim("c", 1, START), timedelta(minutes=10))
+
+    def finish(self, function: Function, content: str = "{}", **parts: object) -> Finished:
+        execution = Execution(
+            consumer("Probe")(function),
+            "acme",
+            5,
+            self.start_by,
+            self.contents,
+            self.secrets,
+            lambda: self.now,
+        )
+        return execution(Stored(self.message(content, **parts), Version("v")))
+
+    def done(self, function: Function, content: str = "{}", **parts: object) -> Done:
+        outcome = self.finish(function, content, **parts).outcome
+        assert isinstance(outcome, Done), outcome
+        return outcome
+
+    def retry(self, function: Function, content: str = "{}") -> Retry:
+        outcome = self.finish(function, content).outcome
+        assert isinstance(outcome, Retry), outcome
+        return outcome
+
+    def reject(self, function: Function, content: str = "{}") -> Reject:
+        outcome = self.finish(function, content).outcome
+        assert isinstance(outcome, Reject), outcome
+        return outcome

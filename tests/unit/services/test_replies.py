@@ -1,0 +1,148 @@
+"""What a consumer may return, and what becomes of it."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, Field
+
+from smartlink.consumer import Context, Reply, RetryableError
+from smartlink.domain.identity import content_hash
+from smartlink.domain.outcome import HandBack
+from smartlink.ports import Unavailable
+from tests.unit.services.execution import Call, Function
+
+CANARY = "canary-529"
+
+
+def returning(returned: Any) -> Function:  # noqa: ANN401
+    def answer(content: str, context: Context) -> Any:  # noqa: ANN401, ARG001
+        return returned
+
+    return answer
+
+
+class Answer(BaseModel):
+    request_id: str = Field(default="r", serialization_alias="requestID")
+    text: object = None
+
+
+@pytest.mark.parametrize(
+    ("returned", "types"),
+    [
+        (None, []),
+        ([], []),
+        ((), []),
+        (Reply("A", ""), ["A"]),
+        ([Reply("A", ""), Reply("B", "")], ["A", "B"]),
+        ((Reply(kind, "") for kind in "AB"), ["A", "B"]),
+        ({Reply("A", "x"): 1}.keys(), ["A"]),
+    ],
+)
+def test_nothing_one_or_several(returned: object, types: list[str]) -> None:
+    """A reply, any iterable of them, or nothing."""
+    assert [answer.type for answer in Call().done(returning(returned)).answers] == types
+
+
+def test_a_generator_may_fail_after_its_first_reply() -> None:
+    """Its replies are sent together or not at all."""
+
+    def some(content: str, context: Context) -> Iterator[Reply]:  # noqa: ARG001
+        yield Reply("A", "")
+        message = "down"
+        raise RetryableError(message)
+
+    assert Call().retry(some).error == "down"
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        ("", ""),
+        ("as it is: ação \x00", "as it is: ação \x00"),
+        ({"a": [1, None, "ç"]}, '{"a":[1,null,"ç"]}'),
+        ([], "[]"),
+        (Answer(), '{"requestID":"r","text":null}'),
+        (Answer(text={"b": 1.5}), '{"requestID":"r","text":{"b":1.5}}'),
+        ({"a": "\ud83d"}, '{"a":"\\ud83d"}'),
+        (Answer(text="\ud83d"), '{"requestID":"r","text":"\\ud83d"}'),
+    ],
+)
+def test_a_content_is_text_or_json(content: Any, text: str) -> None:  # noqa: ANN401
+    """A text as it is, anything else as JSON, a model by its aliases; no character is lost."""
+    (answer,) = Call().done(returning(Reply("A", content, "APP", "c"))).answers
+    assert answer.content.text == text
+    assert answer.content.sha256 == content_hash(text)
+    assert (answer.audience, answer.correlation_id) == ("APP", "c")
+
+
+def test_a_large_reply_goes_to_the_bucket() -> None:
+    """Over 256 KB, under a name of the tenant and the reply."""
+    call = Call()
+    (answer,) = call.done(returning(Reply("A", {"text": "x" * 300_000}))).answers
+    assert answer.content.text is None
+    assert answer.content.object is not None
+    assert answer.content.object.startswith("acme/U-")
+    assert len(json.loads(call.contents.objects[answer.content.object])["text"]) == 300_000
+
+
+def test_a_bucket_that_is_down_returns_the_attempt() -> None:
+    """The reply could not be kept: the message runs again, at no cost."""
+    call = Call()
+    call.contents.faults.fail("put", Unavailable("the bucket is down"))
+    outcome = call.finish(returning(Reply("A", "x" * 300_000))).outcome
+    assert isinstance(outcome, HandBack)
+    assert "the bucket is down" in (outcome.error or "")
+
+
+@pytest.mark.parametrize(
+    ("returned", "named"),
+    [
+        (CANARY, "str"),
+        (CANARY.encode(), "bytes"),
+        (7, "int"),
+        (True, "bool"),
+        (object(), "object"),
+        ({"type": CANARY}, "dict"),
+        (Answer(text=CANARY), "Answer"),
+        (Answer, "ModelMetaclass"),
+        ([Reply("A", ""), CANARY], "str"),
+        ([None], "NoneType"),
+        ([[Reply("A", "")]], "list"),
+    ],
+)
+def test_anything_else_is_named(returned: object, named: str) -> None:
+    """The author reads what kind of thing was returned; its value is not repeated."""
+    retry = Call().retry(returning(returned))
+    assert f"The consumer returned {named};" in retry.error
+    assert CANARY not in f"{retry.error} {retry.debug}"
+
+
+@pytest.mark.parametrize(
+    ("reply", "named"),
+    [
+        (Reply("", ""), "Reply 1: type"),
+        (Reply("x" * 513, ""), "Reply 1: type"),
+        (Reply("A", "", ""), "Reply 1: audience"),
+        (Reply("A", "", "x" * 513), "Reply 1: audience"),
+        (Reply("A", "", None, ""), "Reply 1: correlation_id"),
+        (Reply("A", "", None, "x" * 513), "Reply 1: correlation_id"),
+        (Reply("A", {"a": {CANARY}}), "Reply 1: its content"),
+        (Reply("A", {"a": float("nan")}), "Reply 1: its content"),
+        (Reply("A", [object()]), "Reply 1: its content"),
+        (Reply("A", Answer(text=b"\xff")), "Reply 1: its content"),
+        (Reply("A", CANARY.encode()), "Reply 1: its content"),  # type: ignore[arg-type]
+    ],
+)
+def test_a_reply_that_cannot_be_sent_is_named(reply: Reply, named: str) -> None:
+    """By its number and part; it is a failed attempt, and nothing of it is stored."""
+    retry = Call().retry(returning([reply]))
+    assert retry.error.startswith(named)
+    assert CANARY not in f"{retry.error} {retry.debug}"
+
+
+def test_the_second_reply_is_named_too() -> None:
+    """The number is that of the reply."""
+    replies = [Reply("A", ""), Reply("", "")]
+    assert Call().retry(returning(replies)).error.startswith("Reply 2: type")
