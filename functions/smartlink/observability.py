@@ -19,6 +19,7 @@ from types import MappingProxyType, TracebackType
 _LOGGER = logging.getLogger("smartlink")
 _BOUND: ContextVar[Mapping[str, object]] = ContextVar("bound", default=MappingProxyType({}))
 _HEX_32, _HEX_16 = re.compile("[0-9a-f]{32}"), re.compile("[0-9a-f]{16}")  # a trace's, a span's id
+_encode = json.JSONEncoder(separators=(",", ":"), default=str).encode
 _VALUE_LIMIT = 2_000  # characters; an entry of Cloud Logging holds 256 KB
 
 DEBUG, INFO, WARNING, ERROR = logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR
@@ -40,7 +41,7 @@ class JsonFormatter(logging.Formatter):
         if record.exc_info and record.exc_info[1]:
             line["error"] = describe(record.exc_info[1])
             line["stack"] = where(record.exc_info[2])
-        return json.dumps(line, separators=(",", ":"), default=str)
+        return _encode(line)
 
 
 def _plain(value: object) -> object:

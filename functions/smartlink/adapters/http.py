@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
+from requests.cookies import extract_cookies_to_jar
 from requests.structures import CaseInsensitiveDict
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3 import BaseHTTPResponse, Retry
@@ -109,11 +110,6 @@ class _Adapter(HTTPAdapter):
         return str(request.path_url)
 
 
-class _Session(requests.Session):
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """No redirect is followed: it could carry the token to another host."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
     """A request. `name` tells in errors what was called; `answered` are statuses to hand over."""
@@ -181,7 +177,7 @@ class HttpSession:
         self._origin = origin
         self._adapter = _Adapter(http.tls, origin)
         self._prepared: dict[tuple[str, str, bool], requests.PreparedRequest] = {}
-        self._session = _Session()
+        self._session = requests.Session()
         self._session.trust_env = False
         self._session.mount(origin, self._adapter)
         self._session.headers = CaseInsensitiveDict(_HEADERS)
@@ -195,7 +191,10 @@ class HttpSession:
         request = self._request(call)
         self._adapter.max_retries = self._retry.from_now(self._bounds.retry_seconds)
         try:
-            response = self._session.send(request, stream=True, timeout=self._timeout, proxies={})
+            # The adapter's `send`, not the session's, which would also follow redirects (one could
+            # carry the token to another host), and takes half as long again.
+            response = self._adapter.send(request, stream=True, timeout=self._timeout)
+            self._keep_cookies(response)
             with response:  # closes the connection if anything of the body is left
                 status = response.status_code
                 if status not in _DONE and status not in call.answered:
@@ -226,10 +225,13 @@ class HttpSession:
         if call.body is not None:
             request.body = call.body
             request.headers["Content-Length"] = str(len(call.body))
-        request.headers.pop("Cookie", None)
-        if self._session.cookies:
-            request.prepare_cookies(self._session.cookies)
         return request
+
+    def _keep_cookies(self, response: requests.Response) -> None:
+        """Prepared requests carry the cookies: they are prepared anew when the server sets one."""
+        if "Set-Cookie" in response.headers:
+            extract_cookies_to_jar(self._session.cookies, response.request, response.raw)
+            self._prepared.clear()
 
     def _body(self, place: str, raw: BaseHTTPResponse) -> bytes:
         """The decoded body: bounded in size, and in time against one that drips."""

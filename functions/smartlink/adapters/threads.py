@@ -54,7 +54,7 @@ class _Pool(Generic[_Work]):
         self._waiting: deque[_Work] = deque()
         self._busy = 0
         self._idle = 0
-        self._alive = 0  # threads that will look for work again
+        self._started = 0  # threads; one ends only when nobody is left who could push
         self._changed = threading.Condition()
 
     def push(self, item: _Work) -> None:
@@ -64,8 +64,8 @@ class _Pool(Generic[_Work]):
         with self._changed:  # the threads take nothing before all of it is in the queue
             for item in items:
                 self._waiting.append(item)
-                if self._idle < len(self._waiting) and self._alive < self._most:
-                    self._alive += 1
+                if self._idle < len(self._waiting) and self._started < self._most:
+                    self._started += 1
                     target = copy_context().run
                     threading.Thread(target=target, args=(self._work_off,), daemon=True).start()
             self._changed.notify_all()
@@ -99,7 +99,6 @@ class _Pool(Generic[_Work]):
                 self._changed.wait()
             self._idle -= 1
             if not self._runnable():
-                self._alive -= 1  # under the same lock: who pushes next starts another thread
                 self._changed.notify_all()
                 return None
             self._busy += 1

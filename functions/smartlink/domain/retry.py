@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 
 _MICROSECONDS_PER_MINUTE = 60_000_000
 
@@ -38,4 +39,9 @@ class RetryPolicy:
     @property
     def horizon(self) -> timedelta:
         """From the first failure to the last attempt, if every attempt fails at once."""
-        return self.delay(1) * (self.attempts * (self.attempts - 1) // 2)
+        return _horizon(self)
+
+
+@lru_cache(maxsize=64)  # it is asked for each message, and changes with the configuration only
+def _horizon(policy: RetryPolicy) -> timedelta:
+    return policy.delay(1) * (policy.attempts * (policy.attempts - 1) // 2)

@@ -1,0 +1,162 @@
+"""`make bench`: ours beside per-message code and beside the limit, in one run."""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import Any, TypeVar
+
+from rich.console import Console
+
+from infra.local.checkout import ROOT
+from infra.local.emulators import firestore_emulator
+from infra.local.errors import LocalStackError
+from infra.local.signals import Terminated, ending_signals_raise
+from tests.bench.end_to_end import LIMIT, OURS, PER_MESSAGE, Contestant, EndToEnd, Run
+from tests.bench.ledger import LedgerError
+from tests.bench.report import Comparison, machine, show
+from tests.bench.stack import bench_stack
+from tests.bench.store import THREADS, StoreBench
+
+RESULTS = ROOT / ".bench"
+PARTS = ("store", "end-to-end", "limit")
+MESSAGES, ROUNDS = 1_000, 3
+QUICK_MESSAGES, QUICK_ROUNDS = 200, 2
+TIMES_STORE, TIMES_END_TO_END, TIMES_LIMIT = 5, 3, 0.5
+GET_BATCHES = {"one per get": 1, "lists of 10": 10}
+
+Say = Callable[[str], None]
+_Result = TypeVar("_Result")
+
+
+def store(messages: int, rounds: int, say: Say, *, quick: bool) -> Iterator[Comparison]:
+    """Store, claim, settle: Firestore alone."""
+    with firestore_emulator() as host:
+        bench = StoreBench(host)
+        operations = bench.operations()
+        for threads in THREADS[-1:] if quick else THREADS:
+            name = f"store, claim, settle, {threads} thread{'s' if threads > 1 else ''}"
+            contestants = bench.contestants(threads)
+            for measure in contestants.values():
+                measure(messages // 2)  # warm-up
+            measures = {it: partial(measure, messages) for it, measure in contestants.items()}
+            rates = _alternating(measures, rounds, say, name)
+            goals = {"per-message": TIMES_STORE}
+            yield Comparison(name, messages, rates, goals, {"operationsPerMessage": operations})
+
+
+def stack(
+    others: Sequence[Contestant], messages: int, rounds: int, say: Say, *, quick: bool
+) -> Iterator[Comparison]:
+    """From the broker to the history, and on to the sent reply: the whole local stack."""
+    contestants = (OURS, *others)
+    with bench_stack(quick=quick) as running:
+        bench = EndToEnd(running)
+        say("the stack is up")
+        for _ in range(1 if quick else 2):
+            for contestant in contestants:
+                bench.run(contestant, messages // 3, get_batch=1)  # warm-up
+        for form, get_batch in list(GET_BATCHES.items())[: 1 if quick else None]:
+            measures = {
+                it.name: partial(bench.run, it, messages, get_batch=get_batch) for it in contestants
+            }
+            runs = _alternating(measures, rounds, say, f"end to end, {form}")
+            yield from _compared(form, messages, runs)
+
+
+def _compared(form: str, messages: int, runs: Mapping[str, Sequence[Run]]) -> Iterator[Comparison]:
+    goals = {PER_MESSAGE.name: TIMES_END_TO_END, LIMIT.name: TIMES_LIMIT}
+    settled = {name: [run.settled for run in its] for name, its in runs.items()}
+    cpu = {name: _cpu(its) for name, its in runs.items()}
+    details = {"cpuMillisecondsPerMessage": cpu}
+    yield Comparison(f"broker to history, {form}", messages, settled, goals, details)
+    sent = {
+        name: [run.sent for run in its if run.sent is not None]
+        for name, its in runs.items()
+        if its[0].sent is not None
+    }
+    if len(sent) > 1:
+        yield Comparison(f"reply to broker, {form}", messages, sent)
+
+
+def _cpu(runs: Sequence[Run]) -> dict[str, float]:
+    """Medians by process, and of all processes together."""
+    names = sorted({name for run in runs for name in run.cpu})
+    used = {name: median(run.cpu.get(name, 0) for run in runs) for name in names}
+    used["total"] = median(sum(run.cpu.values()) for run in runs)
+    return {name: round(its, 2) for name, its in used.items() if its}
+
+
+def _alternating(
+    measures: Mapping[str, Callable[[], _Result]], rounds: int, say: Say, what: str
+) -> dict[str, list[_Result]]:
+    """Each contestant once in each round; every other round begins with the last one."""
+    results: dict[str, list[_Result]] = {name: [] for name in measures}
+    for number in range(rounds):
+        for name in list(measures)[:: -1 if number % 2 else 1]:
+            say(f"{what}: round {number + 1} of {rounds}, {name}")
+            results[name].append(measures[name]())
+    return results
+
+
+def run(asked: argparse.Namespace, console: Console) -> list[Comparison]:
+    """Measure what is asked for."""
+    quick = asked.quick
+    messages = asked.messages or (QUICK_MESSAGES if quick else MESSAGES)
+    rounds = asked.rounds or (QUICK_ROUNDS if quick else ROUNDS)
+    parts = asked.only or PARTS
+    others = [it for part, it in (("end-to-end", PER_MESSAGE), ("limit", LIMIT)) if part in parts]
+    comparisons: list[Comparison] = []
+    with console.status("Starting …") as status:
+        if "store" in parts:
+            comparisons += store(messages, rounds, status.update, quick=quick)
+        if others:
+            comparisons += stack(others, messages, rounds, status.update, quick=quick)
+    return comparisons
+
+
+def write(results: Mapping[str, Any]) -> Path:
+    """Keep the results, and as the latest ones too."""
+    RESULTS.mkdir(exist_ok=True)
+    text = json.dumps(results, indent=2) + "\n"
+    path = RESULTS / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
+    for each in (path, RESULTS / "latest.json"):
+        each.write_text(text, encoding="utf-8")
+    return path
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Read the command line; answer 1 when a run was wrong, not when it was slow."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="print the JSON, not the table")
+    parser.add_argument("--quick", action="store_true", help="under a minute, less exact")
+    parser.add_argument("--messages", type=int, help=f"in each run ({MESSAGES})")
+    parser.add_argument("--rounds", type=int, help=f"of each comparison ({ROUNDS})")
+    parser.add_argument("--only", nargs="+", choices=PARTS, metavar="PART", help=" ".join(PARTS))
+    asked = parser.parse_args(arguments)
+    console = Console(stderr=asked.json)
+    about = {"at": datetime.now(UTC).isoformat(), "quick": asked.quick, "machine": machine()}
+    try:
+        with ending_signals_raise():
+            comparisons = run(asked, console)
+    except (KeyboardInterrupt, Terminated):
+        return 130
+    except (LocalStackError, LedgerError) as error:
+        console.print(f"[red]bench:[/red] {error}", soft_wrap=True)
+        return 1
+    results = {**about, "comparisons": [comparison.json() for comparison in comparisons]}
+    path = write(results)
+    if asked.json:
+        sys.stdout.write(json.dumps(results, indent=2) + "\n")
+    else:
+        show(comparisons, console)
+        console.print(f"{machine()['cores']} cores; all figures: {path.relative_to(ROOT)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

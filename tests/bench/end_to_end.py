@@ -1,0 +1,147 @@
+"""From the broker to the settled history, and on to the sent reply, on the local stack.
+
+`poll` is called as the tick calls it, back to back while messages wait. A message is settled
+when its history, log lines and reply are committed: Firestore's own times of creation say when.
+"""
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from infra.local.errors import NotReadyError
+from tests.bench.ledger import Ledger, Place, Places
+from tests.bench.stack import Stack
+from tests.bench.workload import Offer, offers
+
+_LOOK_SECONDS = 0.2
+_PATIENCE_SECONDS = 300
+_OFFERED_AT_ONCE = 500
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """Functions on the stack; its name is its tenant's too."""
+
+    name: str
+    poll: str
+    send: str | None  # None: it sends no reply
+    places: Places
+
+
+_OURS = Places(
+    waiting=Place("GTotvsLinkMessage", "D-"),
+    history=Place("GTotvsLinkMessageExec", "D-"),
+    replies=Place("GTotvsLinkMessage", "U-D-", "%2Freply%2F1"),
+    logs=Place("GTotvsLinkLog"),
+)
+_PER_MESSAGE = Places(Place("messages"), Place("history"), Place("replies"), Place("logs"))
+_LIMIT = Places(_OURS.waiting, _OURS.history, Place("GTotvsLinkMessage", "U-"), _OURS.logs)
+
+OURS = Contestant("ours", "poll", "poll", _OURS)
+PER_MESSAGE = Contestant("per-message", "per-message-poll", "per-message-deliver", _PER_MESSAGE)
+LIMIT = Contestant("limit", "limit-poll", None, _LIMIT)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run's figures: messages per second, and what each process computed meanwhile."""
+
+    settled: float
+    sent: float | None
+    polled: float  # until `poll` had answered that nothing is left in the broker
+    cpu: dict[str, float]  # milliseconds for each message, until all was settled
+
+
+class EndToEnd:
+    """Runs contestants on one stack, one after the other."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+
+    def run(self, contestant: Contestant, count: int, *, get_batch: int) -> Run:
+        """Let `count` messages wait in the broker, and measure what becomes of them."""
+        stack, messages = self._stack, offers(count)
+        ledger = Ledger(stack.database, contestant.name, contestant.places)
+        stack.clear()
+        stack.simulator("PUT", "/options", {"getBatch": get_batch})
+        pushes = self._pushes(contestant)
+        self._offer(contestant, messages)
+
+        cpu = stack.cpu()
+        start = time.time()
+        batches = 0
+        while self._waiting(contestant):
+            batches += stack.call(contestant.poll).get("batches", 0)
+        polled = time.time()
+        self._await(lambda: ledger.ended() >= count, "settled")
+        self._await(lambda: self._pushes(contestant) - pushes >= batches, "pushed")
+        used = {name: seconds - cpu[name] for name, seconds in stack.cpu().items()}
+        last = ledger.settled([message.id for message in messages]).timestamp()
+        settled = max(last, self._last_push(contestant))
+
+        sent = self._send(contestant, messages, ledger) if contestant.send else None
+        return Run(
+            settled=count / (settled - start),
+            sent=sent,
+            polled=count / (polled - start),
+            cpu={name: 1_000 * its / count for name, its in used.items() if its * 100 >= 1},
+        )
+
+    def _offer(self, contestant: Contestant, messages: Sequence[Offer]) -> None:
+        for start in range(0, len(messages), _OFFERED_AT_ONCE):
+            some = [asdict(message) for message in messages[start : start + _OFFERED_AT_ONCE]]
+            body = {"tenant": contestant.name, "messages": some, "force": True}
+            self._stack.simulator("POST", "/offer", body)
+
+    def _waiting(self, contestant: Contestant) -> bool:
+        queue = self._stack.simulator("GET", "/queues")[contestant.name]
+        return bool(queue["waiting"] or queue["leased"])
+
+    def _pushes(self, contestant: Contestant) -> float:
+        return self._no_op()["count"] if contestant is LIMIT else 0
+
+    def _last_push(self, contestant: Contestant) -> float:
+        return self._no_op()["last"] if contestant is LIMIT else 0
+
+    def _no_op(self) -> dict[str, float]:
+        return self._stack.call("limit-consume", "GET")
+
+    def _send(
+        self, contestant: Contestant, messages: Sequence[Offer], ledger: Ledger
+    ) -> float | None:
+        """Call what sends until all replies are sent; answer how many a second."""
+        if contestant.send is None:
+            return None
+        expected = {message.id for message in messages}
+        start = time.time()
+        sent: dict[str, list[float]] = {}
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while len(sent) < len(expected):
+            if time.monotonic() > deadline:
+                message = f"{len(sent)} of {len(expected)} replies were sent in time"
+                raise NotReadyError(message)
+            self._stack.call(contestant.send)
+            sent = self._sent(contestant.name, expected)
+        ledger.answered(sorted(expected), [name for name, its in sent.items() for _ in its])
+        return len(expected) / (max(max(its) for its in sent.values()) - start)
+
+    def _sent(self, tenant: str, expected: set[str]) -> dict[str, list[float]]:
+        """When the replies to these messages reached the broker."""
+        sent: dict[str, list[float]] = {}
+        for reply in self._stack.simulator("GET", f"/sent?tenant={tenant}"):
+            identity = json.loads(reply["content"])["requestID"]
+            if identity in expected:
+                at = datetime.fromisoformat(reply["at"]).timestamp()
+                sent.setdefault(identity, []).append(at)
+        return sent
+
+    def _await(self, done: Callable[[], bool], what: str) -> None:
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while not done():
+            self._stack.supervisor.check()
+            if time.monotonic() > deadline:
+                message = f"not everything was {what} within {_PATIENCE_SECONDS} s"
+                raise NotReadyError(message)
+            time.sleep(_LOOK_SECONDS)

@@ -1,0 +1,225 @@
+"""As lean as it gets on the same emulators and broker: what is left when nothing is promised.
+
+The same documents in bare commits of whole batches, from templates; the broker over keep-alive
+connections of http.client; one Pub/Sub message a batch, pushed into a function that does nothing.
+No claim, no fence, no history read, no parsing, no log.
+"""
+
+import json
+import os
+import threading
+import time
+import uuid
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from http.client import HTTPConnection
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+import functions_framework
+import grpc
+from flask import Request
+from google.cloud.firestore_v1 import types
+from google.pubsub_v1 import types as pubsub
+
+from smartlink.adapters import documents as rm
+from smartlink.adapters.firestore_values import Raw
+from smartlink.domain import lifecycle
+from smartlink.domain.message import Content, Ended, Ending, LogLine, LogType, Result
+
+RECEIVERS = 8  # as the relay's
+SETTLERS = 2  # as many as the pushes that the emulator keeps in flight
+BATCH = 100
+_LINK = "/api/v1/link"
+_OWNER = (("authorization", "Bearer owner"),)
+
+
+@dataclass(frozen=True, slots=True)
+class Templates:
+    """The relay's own documents, filled by its own code once."""
+
+    live: Raw
+    history: Raw
+    log: Raw
+    reply: Raw
+
+
+def _templates() -> Templates:
+    now = datetime.now(UTC)
+    later = now + timedelta(days=90)
+    content = Content(sha256="0" * 64, size=2_048, text="")
+    live = lifecycle.received(
+        message_id="", command="BenchCommand", content=content, now=now, due=now
+    )
+    done = lifecycle.with_attempt(live, Result.DONE, now, None)
+    line = LogLine("", LogType.INFORMATION, "Executed in attempt 1 of 5; 1 replies", now, later)
+    small = Content(sha256="0" * 64, size=70, text="")
+    reply = lifecycle.to_send(message_id="", message_type="BenchReply", content=small, now=now)
+    writes = [types.Write.pb()() for _ in range(4)]
+    for write in writes:
+        write.current_document.exists = False
+    rm.put_live(writes[0].update.fields, live)
+    rm.put_history(writes[1].update.fields, Ended(done, Ending.DONE, now, later))
+    rm.put_log(writes[2].update.fields, ("", line))
+    rm.put_live(writes[3].update.fields, reply)
+    return Templates(*writes)
+
+
+class Store:
+    """Firestore and Pub/Sub without their clients: the stubs of two methods."""
+
+    def __init__(self) -> None:
+        project = os.environ["GOOGLE_CLOUD_PROJECT"]
+        self._database = f"projects/{project}/databases/(default)"
+        self._root = f"{self._database}/documents/tenants/{os.environ['BENCH_TENANT']}"
+        self._topic = f"projects/{project}/topics/{os.environ['BENCH_TOPIC']}"
+        self._templates = _templates()
+        firestore = grpc.insecure_channel(os.environ["FIRESTORE_EMULATOR_HOST"])
+        self._commit = firestore.unary_unary(
+            "/google.firestore.v1.Firestore/Commit", request_serializer=_serialized
+        )
+        self._publish = grpc.insecure_channel(os.environ["PUBSUB_EMULATOR_HOST"]).unary_unary(
+            "/google.pubsub.v1.Publisher/Publish", request_serializer=_serialized
+        )
+
+    def create(self, batch: list[dict[str, Any]]) -> None:
+        """Create the live documents."""
+        request = types.CommitRequest.pb()(database=self._database)
+        for message in batch:
+            self._add(request, self._templates.live, rm.LIVE, "D-", message)
+        self._commit(request, metadata=_OWNER)
+
+    def settle(self, batch: list[dict[str, Any]]) -> None:
+        """Delete the live ones; create history, two log lines and a reply of each."""
+        request = types.CommitRequest.pb()(database=self._database)
+        for message in batch:
+            request.writes.add(delete=f"{self._root}/{rm.LIVE}/D-{message['id']}")
+            self._add(request, self._templates.history, rm.HISTORY, "D-", message)
+            for _ in range(2):
+                write = request.writes.add()
+                write.CopyFrom(self._templates.log)
+                identity = uuid.uuid4().hex
+                write.update.name = f"{self._root}/{rm.LOGS}/{identity}"
+                write.update.fields["ID"].string_value = identity
+                write.update.fields["IDMENSAGEM"].string_value = message["id"]
+            answer = {"id": message["id"], "content": '{"requestID": "", "status": "done"}'}
+            self._add(request, self._templates.reply, rm.LIVE, "U-", answer)
+        self._commit(request, metadata=_OWNER)
+
+    def _add(
+        self, request: Raw, template: Raw, collection: str, kind: str, item: dict[str, Any]
+    ) -> None:
+        write = request.writes.add()
+        write.CopyFrom(template)
+        write.update.name = f"{self._root}/{collection}/{kind}{item['id']}"
+        fields = write.update.fields
+        fields["ID"].string_value = item["id"]
+        fields["Conteudo"].string_value = item["content"]
+
+    def publish(self, batch: list[dict[str, Any]]) -> None:
+        """Publish the batch with its contents, as the relay does."""
+        request = pubsub.PublishRequest.pb()(topic=self._topic)
+        data = [[message["id"], message["content"]] for message in batch]
+        request.messages.add(data=json.dumps(data).encode())
+        self._publish(request)
+
+
+def _serialized(request: Raw) -> bytes:
+    data: bytes = request.SerializeToString()
+    return data
+
+
+class Session:
+    """One connection to the broker."""
+
+    def __init__(self, token: str) -> None:
+        self._connection = HTTPConnection(urlsplit(os.environ["SMARTLINK_BASE_URL"]).netloc)
+        self._headers = {"Authorization": f"Bearer {token}"}
+
+    def get(self) -> list[dict[str, Any]]:
+        """What `get` answers."""
+        body = self._call("GET", "/get")
+        got = json.loads(body) if body else []
+        return got if isinstance(got, list) else [got]
+
+    def ack(self, tag: int) -> None:
+        """Ack one delivery."""
+        self._call("POST", "/ack", b'{"deliveryTag": %d, "ack": true}' % tag)
+
+    def _call(self, verb: str, path: str, body: bytes | None = None) -> bytes:
+        self._connection.request(verb, _LINK + path, body, self._headers)
+        answer = self._connection.getresponse()
+        if cookie := answer.headers["Set-Cookie"]:
+            self._headers["Cookie"] = cookie.partition(";")[0]
+        return answer.read()
+
+
+@cache
+def _store() -> Store:
+    return Store()
+
+
+@cache
+def _sessions() -> list[Session]:
+    url = urlsplit(os.environ["SMARTLINK_RAC_TOKEN_URL"])
+    form = {
+        "client_id": os.environ["BENCH_CLIENT_ID"],
+        "client_secret": os.environ["BENCH_CLIENT_SECRET"],
+        "grant_type": "client_credentials",
+        "scope": "authorization_api",
+    }
+    connection = HTTPConnection(url.netloc)
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    connection.request("POST", url.path, urlencode(form), headers)
+    token = json.loads(connection.getresponse().read())["access_token"]
+    return [Session(token) for _ in range(RECEIVERS)]
+
+
+def _receive(session: Session, settlers: ThreadPoolExecutor) -> tuple[int, list[Future[None]]]:
+    """Receive until nothing is left: gather, create, ack, publish, hand over to be settled."""
+    received = 0
+    settling: list[Future[None]] = []
+    more = True
+    while more:
+        batch: list[dict[str, Any]] = []
+        while len(batch) < BATCH and more:
+            got = session.get()
+            batch += got
+            more = bool(got)
+        if batch:
+            _store().create(batch)
+            for message in batch:
+                session.ack(message["deliveryTag"])
+            _store().publish(batch)
+            settling.append(settlers.submit(_store().settle, batch))
+            received += len(batch)
+    return received, settling
+
+
+@functions_framework.http
+def poll(_request: Request) -> dict[str, int]:
+    """Take in and settle all that waits."""
+    with ThreadPoolExecutor(RECEIVERS) as receivers, ThreadPoolExecutor(SETTLERS) as settlers:
+        done = list(receivers.map(lambda session: _receive(session, settlers), _sessions()))
+        settling = [future for _, its in done for future in its]
+        for future in settling:
+            future.result()
+    return {"received": sum(received for received, _ in done), "batches": len(settling)}
+
+
+_lock = threading.Lock()
+_pushes = {"count": 0, "last": 0.0}
+
+
+@functions_framework.http
+def consume(request: Request) -> dict[str, float]:
+    """A push's whole work; a GET answers how many there were, and when the last one came."""
+    if request.method == "GET":
+        return _pushes
+    request.get_data()
+    with _lock:
+        _pushes["count"] += 1
+        _pushes["last"] = time.time()
+    return {}

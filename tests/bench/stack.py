@@ -1,0 +1,199 @@
+"""The local stack, once for all contestants: the same emulators, simulator and machine."""
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from google.cloud import firestore
+
+from infra.local.addresses import Addresses
+from infra.local.checkout import FUNCTIONS, ROOT
+from infra.local.emulators import QUICK_START, firestore_program, pubsub_program
+from infra.local.functions import function_environment
+from infra.local.ports import HOST, allocate
+from infra.local.program import Program, answers, listens, says_json
+from infra.local.provision import (
+    DEFAULT_CONFIG,
+    create_buckets,
+    create_secrets,
+    register_tenants,
+)
+from infra.local.rest import Json, Rest
+from infra.local.sdk import find_toolkit
+from infra.local.supervisor import Supervisor, supervised
+from infra.local.tenants import LocalTenant
+from tests.bench.cpu import group_seconds
+from tests.bench.emulated import environment
+from tests.bench.workload import COMMAND, catalog
+
+PROJECT = "smartlink-bench"
+HERE = Path(__file__).parent
+TENANTS = ("ours", "per-message", "limit")
+TOPICS = {
+    "bench-command": "consume",
+    "per-message": "per-message-consume",
+    "limit": "limit-consume",
+}
+_CALL_SECONDS = 600
+_ACK_SECONDS = 540
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A stack that is up."""
+
+    addresses: Addresses
+    supervisor: Supervisor
+    rest: Rest
+
+    def call(self, function: str, verb: str = "POST") -> Json:
+        """Call a function by HTTP."""
+        answer: Json = self.rest.call(verb, self.addresses.functions[function], {})
+        return answer
+
+    def simulator(self, verb: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
+        """Call the simulator's own API."""
+        return self.rest.call(verb, f"{self.addresses.simulator}/simulator{path}", body)
+
+    @cached_property
+    def database(self) -> firestore.Client:
+        """The database, to look at from outside."""
+        with environment(FIRESTORE_EMULATOR_HOST=self.addresses.firestore):
+            return firestore.Client(project=PROJECT)
+
+    def clear(self) -> None:
+        """Empty the database: a run must not pay for what another one has stored."""
+        place = f"emulator/v1/projects/{PROJECT}/databases/(default)/documents"
+        self.rest.call("DELETE", f"http://{self.addresses.firestore}/{place}")
+
+    def cpu(self) -> Mapping[str, float]:
+        """Read the CPU seconds that each process has used."""
+        return {child.program.name: group_seconds(child.pid) for child in self.supervisor.children}
+
+
+@contextmanager
+def bench_stack(*, quick: bool) -> Iterator[Stack]:
+    """Bring everything up; on the way out stop it.
+
+    A quick bench has the emulators compile less: they are warm sooner, but slower then.
+    """
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-") as folder,
+        supervised(Path(folder) / "logs") as supervisor,
+    ):
+        ports = allocate([*_SERVICES, *_FUNCTIONS], {})
+        addresses = _addresses(ports)
+        services = supervisor.start(*_services(ports, QUICK_START if quick else ()))
+        functions = supervisor.start(*_functions(ports, addresses, Path(folder)))
+        supervisor.wait_ready([*services, *functions])
+        stack = Stack(addresses, supervisor, Rest(_CALL_SECONDS))
+        _provision(stack, Path(folder))
+        yield stack
+
+
+_SERVICES = ("simulator", "firestore", "pubsub", "storage", "secret-manager")
+_FUNCTIONS = {  # name: target
+    "poll": "poll",
+    "consume": "consume",
+    "per-message-poll": "poll",
+    "per-message-consume": "consume",
+    "per-message-deliver": "deliver",
+    "limit-poll": "poll",
+    "limit-consume": "consume",
+}
+
+
+def _addresses(ports: Mapping[str, int]) -> Addresses:
+    simulator = f"http://{HOST}:{ports['simulator']}"
+    return Addresses(
+        project=PROJECT,
+        firestore=f"{HOST}:{ports['firestore']}",
+        pubsub=f"{HOST}:{ports['pubsub']}",
+        storage=f"{HOST}:{ports['storage']}",
+        secret_manager=f"{HOST}:{ports['secret-manager']}",
+        base_url=simulator,
+        rac_token_url=f"{simulator}/totvs.rac/connect/token",
+        simulator=simulator,
+        functions={name: f"http://{HOST}:{ports[name]}/" for name in _FUNCTIONS},
+        config_bucket=f"{PROJECT}-config",
+        contents_bucket=f"{PROJECT}-contents",
+    )
+
+
+def _services(ports: Mapping[str, int], jvm: tuple[str, ...]) -> list[Program]:
+    toolkit = find_toolkit()
+
+    def python(name: str, *command: str) -> Program:
+        port = ports[name]
+        ready = says_json("baseUrl") if name == "simulator" else answers(port)
+        return Program(name, (sys.executable, "-m", *command), port, ready, folder=ROOT)
+
+    storage = ("--host", HOST, "--port", str(ports["storage"]), "--in-memory", "--quiet")
+    secrets = ("infra.local.secret_manager", "--port", str(ports["secret-manager"]))
+    return [
+        firestore_program(toolkit, ports["firestore"], jvm),
+        pubsub_program(toolkit, ports["pubsub"], jvm),
+        python("simulator", "infra.simulator", "--port", str(ports["simulator"]), "--host", HOST),
+        python("storage", "gcp_storage_emulator", "start", *storage),
+        python("secret-manager", *secrets),
+    ]
+
+
+def _functions(ports: Mapping[str, int], addresses: Addresses, folder: Path) -> list[Program]:
+    base = function_environment(addresses, catalog())
+    source = _deployment(folder / "functions")
+    programs = []
+    for name, target in _FUNCTIONS.items():
+        owner = name.rpartition("-")[0]
+        environment = {**base, "SMARTLINK_COMMAND": COMMAND if name == "consume" else ""}
+        if owner:
+            tenant = _tenant(owner)
+            environment |= {
+                "BENCH_TENANT": owner,
+                "BENCH_TOPIC": owner,
+                "BENCH_CLIENT_ID": tenant.client_id,
+                "BENCH_CLIENT_SECRET": tenant.client_secret.get_secret_value(),
+            }
+        if owner == "limit":
+            environment["PYTHONPATH"] = str(FUNCTIONS)  # it fills the relay's own documents
+        command = (sys.executable, "-m", "functions_framework", "--source", "main.py")
+        options = ("--target", target, "--host", HOST, "--port", str(ports[name]))
+        place = HERE / owner.replace("-", "_") if owner else source
+        ready = listens(ports[name])
+        programs.append(Program(name, (*command, *options), ports[name], ready, environment, place))
+    return programs
+
+
+def _deployment(folder: Path) -> Path:
+    """Copy what is deployed, and add the bench's consumer to it."""
+    shutil.copytree(FUNCTIONS, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(HERE / "consumer.py", folder / "consumers" / "bench.py")
+    return folder
+
+
+def _tenant(name: str) -> LocalTenant:
+    entry = {"tenant": name, "clientId": f"{name}-client", "clientSecret": f"{name}-secret"}
+    return LocalTenant.model_validate(entry)
+
+
+def _provision(stack: Stack, folder: Path) -> None:
+    rest, addresses = stack.rest, stack.addresses
+    register_tenants(rest, str(addresses.simulator), [_tenant(name) for name in TENANTS])
+    create_buckets(rest, addresses, DEFAULT_CONFIG)
+    create_secrets(rest, addresses, [_tenant("ours")], folder)
+    parent = f"projects/{PROJECT}"
+    for topic, function in TOPICS.items():
+        url = f"http://{addresses.pubsub}/v1/{parent}"
+        rest.call("PUT", f"{url}/topics/{topic}", {})
+        subscription = {
+            "topic": f"{parent}/topics/{topic}",
+            "pushConfig": {"pushEndpoint": addresses.functions[function]},
+            "ackDeadlineSeconds": _ACK_SECONDS,
+        }
+        rest.call("PUT", f"{url}/subscriptions/{topic}", subscription)
