@@ -25,10 +25,14 @@ async def serve(host: str, port: int, options: SimulatorOptions) -> None:
 
 def main() -> None:
     """Read the command line."""
-    parser = argparse.ArgumentParser(prog="infra.simulator", description="Smart Link, RAC and a TPD, in memory")
+    parser = argparse.ArgumentParser(
+        prog="infra.simulator", description="Smart Link, RAC and a TPD, in memory"
+    )
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True, help="0 takes a free port")
-    parser.add_argument("--options", type=SimulatorOptions.model_validate_json, default=SimulatorOptions())
+    parser.add_argument(
+        "--options", type=SimulatorOptions.model_validate_json, default=SimulatorOptions()
+    )
     arguments = parser.parse_args()
     asyncio.run(serve(arguments.host, arguments.port, arguments.options))
 

@@ -47,7 +47,9 @@ async def explain_errors(request: web.Request, handler: Handler) -> web.StreamRe
     try:
         return await handler(request)
     except ValidationError as error:
-        return web.json_response({"error": json.loads(error.json(include_url=False, include_input=False))}, status=400)
+        return web.json_response(
+            {"error": json.loads(error.json(include_url=False, include_input=False))}, status=400
+        )
     except ValueError as error:
         return web.json_response({"error": f"not JSON: {error}"}, status=400)
     except UnknownTenantError as error:
@@ -98,7 +100,9 @@ class AdminApi:
         entries = _TENANTS.validate_python(_listed(await request.json()))
         for entry in entries:
             tenant_id = entry.tenant_id or entry.tenant
-            self._simulator.rac.register(Credential(entry.tenant, entry.client_id, entry.client_secret, tenant_id))
+            self._simulator.rac.register(
+                Credential(entry.tenant, entry.client_id, entry.client_secret, tenant_id)
+            )
         return web.json_response({"tenants": [entry.tenant for entry in entries]}, status=201)
 
     async def remove_tenant(self, request: web.Request) -> web.Response:
@@ -114,7 +118,9 @@ class AdminApi:
         """Queue raw messages."""
         entry = OfferEntry.model_validate(await request.json())
         return web.json_response(
-            self._simulator.offer(entry.tenant, entry.messages, force=entry.force, routed=entry.routed)
+            self._simulator.offer(
+                entry.tenant, entry.messages, force=entry.force, routed=entry.routed
+            )
         )
 
     async def ask(self, request: web.Request) -> web.Response:
@@ -124,7 +130,9 @@ class AdminApi:
 
     async def requests(self, request: web.Request) -> web.Response:
         """List TPD's requests; the query may name `tenant` and `status`."""
-        return web.json_response(self._simulator.requests(request.query.get("tenant"), request.query.get("status")))
+        return web.json_response(
+            self._simulator.requests(request.query.get("tenant"), request.query.get("status"))
+        )
 
     async def unmatched(self, _: web.Request) -> web.Response:
         """List the newest answers that belong to no request, with the reason."""

@@ -54,7 +54,9 @@ def _check_mask(body: Mapping[str, object]) -> None:
     _text(body, "applicationId")
     for name, value in _mapping(body.get("exceptionAttributes"), "exceptionAttributes").items():
         at = f"exceptionAttributes.{name}"
-        for attribute, details in _mapping(_mapping(value, at).get("attributes"), f"{at}.attributes").items():
+        for attribute, details in _mapping(
+            _mapping(value, at).get("attributes"), f"{at}.attributes"
+        ).items():
             where = f"{at}.attributes.{attribute}"
             fields = _mapping(details, where)
             _mapping(fields.get("sgdpData"), f"{where}.sgdpData")

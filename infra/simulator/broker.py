@@ -121,7 +121,9 @@ class TenantQueue:
         if lease is None:
             raise GoneTagError if 1 <= tag <= session.last_tag else UnknownTagError
         self._close(lease)
-        self.recover(now)  # drops closed leases from the heap's top, so that it does not keep their contents
+        self.recover(
+            now
+        )  # drops closed leases from the heap's top, so that it does not keep their contents
         return lease.message
 
     def _close(self, lease: Lease) -> None:
@@ -160,7 +162,9 @@ class Broker:
     def remove(self, tenant: str) -> None:
         """Drop the tenant's queue with all that is in it, and its sessions."""
         self.queues.pop(tenant, None)
-        self._sessions = {key: session for key, session in self._sessions.items() if session.tenant != tenant}
+        self._sessions = {
+            key: session for key, session in self._sessions.items() if session.tenant != tenant
+        }
 
     def _forget_oldest_idle(self) -> None:
         """Bound the memory that clients without a cookie jar cost; a session that holds a lease is kept."""

@@ -53,7 +53,9 @@ class LinkApi:
         if simulator.options.rac_down:
             simulator.stats.count("errors")
             raise web.HTTPServiceUnavailable
-        form = {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
+        form = {
+            name: value for name, value in (await request.post()).items() if isinstance(value, str)
+        }
         headers = {"Cache-Control": "no-store"}
         try:
             grant = simulator.rac.issue(form, simulator.clock(), simulator.options.token_seconds)
@@ -70,7 +72,9 @@ class LinkApi:
             case {"subscriptions": [*types]} if all(isinstance(name, str) for name in types):
                 self._simulator.broker.setup(session.tenant, types)
                 return self._answer(request, session)
-        raise self._refused(session, web.HTTPBadRequest(text="subscriptions must be a list of texts"))
+        raise self._refused(
+            session, web.HTTPBadRequest(text="subscriptions must be a list of texts")
+        )
 
     async def get(self, request: web.Request) -> web.Response:
         """Lease the next message or messages."""
@@ -86,7 +90,10 @@ class LinkApi:
         simulator.stats.count("delivered", session.tenant, len(leases))
         envelopes = [lease.message.envelope(lease.tag, options.names) for lease in leases]
         return self._answer(
-            request, session, 200, json.dumps(envelopes if options.get_batch > 1 else envelopes[0]).encode()
+            request,
+            session,
+            200,
+            json.dumps(envelopes if options.get_batch > 1 else envelopes[0]).encode(),
         )
 
     async def ack(self, request: web.Request) -> web.Response:
@@ -105,11 +112,15 @@ class LinkApi:
                     simulator.stats.count("nack", session.tenant)
                     queue.nack(session, tag, simulator.clock())
                 case _:
-                    raise self._refused(session, web.HTTPBadRequest(text="deliveryTag and ack are required"))
+                    raise self._refused(
+                        session, web.HTTPBadRequest(text="deliveryTag and ack are required")
+                    )
         except UnknownTagError as error:
             raise self._refused(session, web.HTTPNotFound(text="unknown delivery tag")) from error
         except GoneTagError as error:
-            raise self._refused(session, web.HTTPGone(text="settled or expired delivery tag")) from error
+            raise self._refused(
+                session, web.HTTPGone(text="settled or expired delivery tag")
+            ) from error
         return self._answer(request, session)
 
     async def send(self, request: web.Request) -> web.Response:
@@ -121,7 +132,9 @@ class LinkApi:
         try:
             content = (await request.read()).decode()
         except UnicodeDecodeError as error:
-            raise self._refused(session, web.HTTPBadRequest(text="the body is not UTF-8")) from error
+            raise self._refused(
+                session, web.HTTPBadRequest(text="the body is not UTF-8")
+            ) from error
         self._simulator.receive(session.tenant, kind, request.match_info.get("audience"), content)
         return self._answer(request, session)
 
@@ -132,7 +145,11 @@ class LinkApi:
         if options.latency_seconds:
             await asyncio.sleep(options.latency_seconds)
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        tenant = simulator.rac.tenant_of(token, simulator.clock()) if scheme.lower() == "bearer" else None
+        tenant = (
+            simulator.rac.tenant_of(token, simulator.clock())
+            if scheme.lower() == "bearer"
+            else None
+        )
         simulator.stats.count(call, tenant)
         if options.down or simulator.chance(options.error_rate):
             simulator.stats.count("errors", tenant)

@@ -56,7 +56,11 @@ class Message:
         """Spell the message out for one delivery."""
         keys = ENVELOPE_NAMES[names]
         values = (self.id, self.type, self.content, self.audience, tag)
-        rendered = {key: value for key, value in zip(keys, values, strict=True) if value is not Absent.ABSENT}
+        rendered = {
+            key: value
+            for key, value in zip(keys, values, strict=True)
+            if value is not Absent.ABSENT
+        }
         if self.raw is not None:
             rendered.update(self.raw)
         return rendered

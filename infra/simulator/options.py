@@ -15,7 +15,9 @@ Names = Literal["camel", "pascal", "lower", "msgCamel"]
 class SimulatorOptions(BaseModel):
     """Options in force; camelCase in JSON, snake_case in Python. Shares are drawn for each call, from `seed`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True
+    )
 
     latency_seconds: Seconds = 0
     """Added to each call to Smart Link, before it takes effect."""

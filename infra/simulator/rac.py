@@ -94,7 +94,9 @@ class Rac:
         return grant[0] if grant is not None and now < grant[1] else None
 
     def _authenticated(self, form: Mapping[str, str]) -> Credential:
-        missing = [name for name in ("client_id", "client_secret", "grant_type") if not form.get(name)]
+        missing = [
+            name for name in ("client_id", "client_secret", "grant_type") if not form.get(name)
+        ]
         if missing:
             error = "invalid_request"
             raise TokenRefusedError(error, f"missing: {', '.join(missing)}")

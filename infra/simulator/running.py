@@ -35,7 +35,9 @@ class RunningSimulator:
 
         return asyncio.run_coroutine_threadsafe(run(), self._loop).result(_PATIENCE_SECONDS)
 
-    def add_tenant(self, tenant: str, client_id: str, client_secret: str, tenant_id: str | None = None) -> None:
+    def add_tenant(
+        self, tenant: str, client_id: str, client_secret: str, tenant_id: str | None = None
+    ) -> None:
         """Register a tenant, or replace its credential; `tenant_id` is the tenant's name when absent."""
         credential = Credential(tenant, client_id, client_secret, tenant_id or tenant)
         self.call(lambda simulator: simulator.rac.register(credential))
@@ -49,11 +51,18 @@ class RunningSimulator:
         return self.call(lambda simulator: simulator.revoke(tenant))
 
     def offer(
-        self, tenant: str, messages: Iterable[Mapping[str, object]], *, force: bool = False, routed: bool = False
+        self,
+        tenant: str,
+        messages: Iterable[Mapping[str, object]],
+        *,
+        force: bool = False,
+        routed: bool = False,
     ) -> Json:
         """Queue raw messages, of unsubscribed types too unless `routed`; before setup they are lost unless `force`."""
         made = list(messages)  # a generator runs on the caller's thread
-        return self.call(lambda simulator: simulator.offer(tenant, made, force=force, routed=routed))
+        return self.call(
+            lambda simulator: simulator.offer(tenant, made, force=force, routed=routed)
+        )
 
     def ask(self, *asks: Ask) -> list[str]:
         """Open TPD requests and publish their messages; answers their ids."""
@@ -90,7 +99,11 @@ class RunningSimulator:
 
 @contextmanager
 def running_simulator(
-    options: SimulatorOptions | None = None, *, host: str = "127.0.0.1", port: int = 0, clock: Clock = time.time
+    options: SimulatorOptions | None = None,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    clock: Clock = time.time,
 ) -> Iterator[RunningSimulator]:
     """Serve on a thread of its own until the block ends; `clock` gives seconds since the epoch."""
     simulator = Simulator(options, clock)
@@ -103,7 +116,9 @@ def running_simulator(
         try:
             yield RunningSimulator(url, simulator, loop)
         finally:
-            asyncio.run_coroutine_threadsafe(server.__aexit__(None, None, None), loop).result(_PATIENCE_SECONDS)
+            asyncio.run_coroutine_threadsafe(server.__aexit__(None, None, None), loop).result(
+                _PATIENCE_SECONDS
+            )
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join(_PATIENCE_SECONDS)

@@ -77,7 +77,12 @@ class Simulator:
         return self.rac.revoke(tenant)
 
     def offer(
-        self, tenant: str, messages: Iterable[Mapping[str, object]], *, force: bool = False, routed: bool = False
+        self,
+        tenant: str,
+        messages: Iterable[Mapping[str, object]],
+        *,
+        force: bool = False,
+        routed: bool = False,
     ) -> Json:
         """Queue raw messages, of unsubscribed types too unless `routed`; before setup they are lost unless `force`."""
         self._credential(tenant)
@@ -119,7 +124,11 @@ class Simulator:
         sent.append(Sent(kind, audience, content, now))
         while len(sent) > self.options.keep_sent:
             sent.popleft()
-        if audience == AUDIENCE and kind in COMMAND_OF and not self.tpd.answered(tenant, kind, content, now):
+        if (
+            audience == AUDIENCE
+            and kind in COMMAND_OF
+            and not self.tpd.answered(tenant, kind, content, now)
+        ):
             self.stats.count("unmatchedAnswers", tenant)
 
     def requests(self, tenant: str | None = None, status: str | None = None) -> list[Json]:
@@ -133,7 +142,13 @@ class Simulator:
     def sent(self, tenant: str | None = None) -> list[Json]:
         """List what clients sent, the oldest first for each tenant."""
         return [
-            {"tenant": name, "type": sent.type, "audience": sent.audience, "content": sent.content, "at": iso(sent.at)}
+            {
+                "tenant": name,
+                "type": sent.type,
+                "audience": sent.audience,
+                "content": sent.content,
+                "at": iso(sent.at),
+            }
             for name, messages in self._sent.items()
             if tenant in (None, name)
             for sent in messages
@@ -158,7 +173,10 @@ class Simulator:
 
     def statistics(self) -> Json:
         """Render the counts, and how many requests stand in each status."""
-        return {**self.stats.view(), "requests": Counter(str(request.status) for request in self.tpd)}
+        return {
+            **self.stats.view(),
+            "requests": Counter(str(request.status) for request in self.tpd),
+        }
 
     def _publish(self, tenant: str, message: Message) -> Fate:
         fate = self.broker.queue(tenant).publish(message)

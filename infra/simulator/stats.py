@@ -39,7 +39,10 @@ class Stats:
 
     def view(self) -> dict[str, object]:
         """Render all counts, zeros too."""
-        return {**_full(self.total), "tenants": {name: _full(counts) for name, counts in self.by_tenant.items()}}
+        return {
+            **_full(self.total),
+            "tenants": {name: _full(counts) for name, counts in self.by_tenant.items()},
+        }
 
 
 def _full(counts: Counter[str]) -> dict[str, int]:

@@ -33,7 +33,9 @@ class Status(StrEnum):
 class Ask(BaseModel):
     """A request as an administrator enters it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True
+    )
 
     tenant: str
     command: Literal["SGDPDataCommand", "SGDPMaskCommand", "SGDPLogsCommand"]
@@ -115,7 +117,9 @@ class Tpd:
         return True
 
     def _unmatched(self, tenant: str, response: str, content: str, reason: str) -> bool:
-        self.unmatched.append({"tenant": tenant, "type": response, "content": content, "reason": reason})
+        self.unmatched.append(
+            {"tenant": tenant, "type": response, "content": content, "reason": reason}
+        )
         return False
 
 
@@ -141,8 +145,19 @@ def _content(request: Request, tenant_id: str, message_id: str) -> str:
         body["toVerify"] = ask.to_verify
     asked = iso(request.requested_at)
     if ask.style == "totvs":
-        header = {"type": ask.command, "tenantId": tenant_id, "generatedOn": asked, "locale": "pt-BR"}
+        header = {
+            "type": ask.command,
+            "tenantId": tenant_id,
+            "generatedOn": asked,
+            "locale": "pt-BR",
+        }
         return json.dumps({"header": header, "content": body}, ensure_ascii=False)
-    event = {"specversion": "1.0", "id": message_id, "source": AUDIENCE, "type": ask.command, "time": asked}
+    event = {
+        "specversion": "1.0",
+        "id": message_id,
+        "source": AUDIENCE,
+        "type": ask.command,
+        "time": asked,
+    }
     event |= {"tenantid": tenant_id, "correlationid": request.request_id}
     return json.dumps(event | {"data": body}, ensure_ascii=False)

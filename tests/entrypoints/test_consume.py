@@ -190,6 +190,18 @@ def test_a_database_that_is_down_fails_the_delivery(deployment: Deployment) -> N
     assert RECORDED_ID in deployment.world.ended()
 
 
+def test_a_surprise_fails_the_delivery(deployment: Deployment) -> None:
+    """Whatever goes wrong, nothing is acknowledged that was not done; its text is in no line."""
+    event = offered(deployment)
+    deployment.world.store.faults.fail("swap", ValueError(CANARY))
+    answer = deployment.call("consume", json=event)
+    assert answer.status_code == 500
+    line = deployment.logs.of("call_failed")
+    assert (line["tenant"], line["severity"]) == ("acme", "ERROR")
+    assert str(line["error"]).startswith("ValueError at ")
+    assert CANARY not in answer.text + deployment.logs.text
+
+
 def test_the_lines_of_a_call(deployment: Deployment) -> None:
     """Each is JSON with its action and trace; those of a message name tenant, id and attempt,
     and none quotes content, values or an exception's text."""

@@ -73,11 +73,14 @@ def test_a_paused_tenants_due_work_goes_on() -> None:
     world.minute()
     for call in ("get", "send", "setup"):
         world.broker.faults.fail(call, DOWN, times=10_000)
-    world.minutes(10)
+    world.minutes(14)
+    calls = len(world.broker.calls)
+    world.minute()
     assert world.store.states(["acme"])["acme"].paused(world.clock())
+    assert len(world.broker.calls) == calls
+    assert world.ran == [("acme", request)] * 2, "the retry was due in this minute"
     world.broker.offer("acme", COMMAND)
     world.minutes(30)
-    assert world.ran == [("acme", request)] * 2
     (reply,) = world.live().values()
     assert (reply.type, reply.attempt) == ("ProbeResponse", 0)
     assert world.broker.waiting("acme") == 1

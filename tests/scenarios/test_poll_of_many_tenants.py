@@ -6,7 +6,7 @@ from datetime import timedelta
 from smartlink.ports import Unavailable
 from smartlink.services.shard import decode_shard
 from tests.scenarios.conftest import Logged
-from tests.support.world import COMMAND, OTHER, START, World
+from tests.support.world import COMMAND, OTHER, START, Interruptions, World
 
 SHARDS = "topic-shards"
 
@@ -99,14 +99,28 @@ def test_a_continuation_cannot_fork() -> None:
 
 
 def test_a_continuation_ends_with_its_tick() -> None:
-    """After 60 seconds the next tick has taken over."""
+    """After 60 seconds the next tick has taken over, however long the chain."""
     world = World(tenants=tenants(10))
     world.turns.budget = 1
     world.tick()
-    world.clock.forward(seconds=60)
+    world.clock.forward(seconds=30)
+    world.deliver()
+    assert published_shards(world) == [(0, 2, 8)]
+    world.clock.forward(seconds=30)
     assert world.deliver() == 1
     assert published_shards(world) == []
-    assert len(polled(world)) == 1
+    assert len(polled(world)) == 2
+
+
+def test_a_poll_that_took_longer_than_its_tick_publishes_no_continuation() -> None:
+    """It would only be ignored."""
+    world = World(tenants=tenants(10))
+    interruptions = world.broker.faults = Interruptions()
+    interruptions.at("before get", lambda: world.clock.forward(seconds=61))
+    world.tick()
+    assert published_shards(world) == []
+    world.minute()
+    assert len(polled(world)) == 10
 
 
 def test_a_continuation_that_cannot_be_fenced_is_not_published() -> None:

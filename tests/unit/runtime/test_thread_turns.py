@@ -65,16 +65,27 @@ def test_as_many_at_once_as_there_are_threads(threads: int) -> None:
 def test_pushed_work_is_shared_out() -> None:
     """One tenant whose messages keep coming gets as many threads as there are: no item waits
     behind another while a thread is free."""
-    together = threading.Barrier(4)
-
-    def perform(item: str, push: Push) -> None:
-        if item == "first":
-            for number in range(3):
-                push(f"receiver {number}")
-        together.wait(PATIENCE)
-
     for _ in range(20):
-        assert turns(["first"], perform) == []
+        together = threading.Barrier(4)
+        another_is_free = threading.Event()
+
+        def perform(
+            item: str,
+            push: Push,
+            together: threading.Barrier = together,
+            another_is_free: threading.Event = another_is_free,
+        ) -> None:
+            if item == "short":
+                another_is_free.set()
+                return
+            if item == "long":
+                another_is_free.wait(PATIENCE)
+                threading.Event().wait(0.001)  # it looks for work, and waits
+                for number in range(3):
+                    push(f"receiver {number}")
+            together.wait(PATIENCE)
+
+        assert turns(["long", "short"], perform) == []
 
 
 def test_an_idle_tenant_costs_one_thread() -> None:

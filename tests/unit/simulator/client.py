@@ -28,7 +28,7 @@ class Client:
 
     simulator: RunningSimulator
     tenant: str = "acme"
-    secret: str = "s3cret"  # noqa: S105 - of a simulated tenant
+    secret: str = "s3cret"
     http: requests.Session = field(default_factory=requests.Session)
 
     def token(self, **changes: str) -> requests.Response:
@@ -60,4 +60,6 @@ class Client:
         return self.http.post(self.simulator.url + LINK + path, json=body, timeout=5)
 
     def admin(self, method: str, path: str, body: object = None) -> requests.Response:
-        return self.http.request(method, f"{self.simulator.url}/simulator/{path}", json=body, timeout=5)
+        return self.http.request(
+            method, f"{self.simulator.url}/simulator/{path}", json=body, timeout=5
+        )

@@ -18,7 +18,12 @@ def test_tenants_come_and_go(acme: Client) -> None:
     """One entry or a list; a client id belongs to one tenant."""
     entry = {"tenant": "t1", "clientId": "t1-client", "clientSecret": "x"}
     assert acme.admin("POST", "tenants", entry).status_code == 201
-    assert acme.admin("POST", "tenants", [entry, entry | {"tenant": "t2", "clientId": "c2"}]).status_code == 201
+    assert (
+        acme.admin(
+            "POST", "tenants", [entry, entry | {"tenant": "t2", "clientId": "c2"}]
+        ).status_code
+        == 201
+    )
     assert acme.admin("POST", "tenants", entry | {"tenant": "t3"}).status_code == 409
     t1 = Client(acme.simulator, "t1", "x").login()
     assert t1.get().status_code == 204
@@ -38,7 +43,9 @@ def test_a_mistake_is_explained_without_the_secret(acme: Client) -> None:
 
 def test_requests_offers_and_reports(acme: Client) -> None:
     """What the in-process methods do is there over HTTP."""
-    assert acme.admin("POST", "requests", ASK | {"requestId": "r1"}).json() == {"requestIds": ["r1"]}
+    assert acme.admin("POST", "requests", ASK | {"requestId": "r1"}).json() == {
+        "requestIds": ["r1"]
+    }
     assert len(acme.admin("POST", "requests", [ASK, ASK]).json()["requestIds"]) == 2
     assert acme.admin("POST", "requests", ASK | {"requestId": "r1"}).status_code == 409
     assert acme.admin("POST", "requests", [ASK | {"requestId": "r2"}] * 2).status_code == 409
@@ -50,7 +57,11 @@ def test_requests_offers_and_reports(acme: Client) -> None:
     assert len(acme.admin("GET", "requests?tenant=acme&status=Em Processamento").json()) == 3
     assert acme.admin("GET", "requests?status=Processada").json() == []
     stats = acme.admin("GET", "stats").json()
-    assert (stats["send"], stats["tenants"]["acme"]["setup"], stats["requests"]) == (1, 1, {"Em Processamento": 3})
+    assert (stats["send"], stats["tenants"]["acme"]["setup"], stats["requests"]) == (
+        1,
+        1,
+        {"Em Processamento": 3},
+    )
     assert acme.admin("POST", "tenants/acme/revoke").json() == {"revoked": 1}
     assert acme.admin("GET", "unmatched").json() == []
 
@@ -81,8 +92,16 @@ def test_a_bulk_offer_is_taken_whole(simulator: RunningSimulator, acme: Client) 
 
 def test_the_command_line_says_where_it_listens_and_stops_on_a_signal() -> None:
     """One line of JSON, then service until SIGTERM."""
-    command = [sys.executable, "-m", "infra.simulator", "--port", "0", "--options", '{"emptyForm": "null"}']
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own module
+    command = [
+        sys.executable,
+        "-m",
+        "infra.simulator",
+        "--port",
+        "0",
+        "--options",
+        '{"emptyForm": "null"}',
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
             place = json.loads(process.stdout.readline())

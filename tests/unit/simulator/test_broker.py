@@ -2,7 +2,15 @@
 
 import pytest
 
-from infra.simulator.broker import Broker, Fate, GoneTagError, Lease, Session, TenantQueue, UnknownTagError
+from infra.simulator.broker import (
+    Broker,
+    Fate,
+    GoneTagError,
+    Lease,
+    Session,
+    TenantQueue,
+    UnknownTagError,
+)
 from infra.simulator.message import Message
 
 

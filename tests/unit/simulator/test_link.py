@@ -20,16 +20,31 @@ def counts(simulator: RunningSimulator, *names: str) -> list[object]:
 def test_a_message_is_leased_acked_and_gone(simulator: RunningSimulator, acme: Client) -> None:
     """The way of every message."""
     simulator.offer("acme", [{"id": "m1", "type": "X", "content": "<a/>", "audience": "RM"}])
-    assert acme.get().json() == {"id": "m1", "type": "X", "content": "<a/>", "audience": "RM", "deliveryTag": 1}
+    assert acme.get().json() == {
+        "id": "m1",
+        "type": "X",
+        "content": "<a/>",
+        "audience": "RM",
+        "deliveryTag": 1,
+    }
     assert simulator.queues()["acme"]["leased"] == 1
     assert acme.ack(1).status_code == 200
     assert acme.get().status_code == 204
     queue = simulator.queues()["acme"]
     assert (queue["waiting"], queue["leased"], queue["acked"], queue["setup"]) == (0, 0, 1, True)
-    assert counts(simulator, "token", "setup", "get", "ack", "nack", "emptyGets") == [1, 1, 2, 1, 0, 1]
+    assert counts(simulator, "token", "setup", "get", "ack", "nack", "emptyGets") == [
+        1,
+        1,
+        2,
+        1,
+        0,
+        1,
+    ]
 
 
-def test_a_nack_returns_the_message_under_the_next_tag(simulator: RunningSimulator, acme: Client) -> None:
+def test_a_nack_returns_the_message_under_the_next_tag(
+    simulator: RunningSimulator, acme: Client
+) -> None:
     """It is the same message."""
     simulator.offer("acme", [{"id": "m1", "type": "X", "content": ""}])
     acme.ack(acme.get().json()["deliveryTag"], ack=False)
@@ -38,7 +53,9 @@ def test_a_nack_returns_the_message_under_the_next_tag(simulator: RunningSimulat
     assert counts(simulator, "ack", "nack") == [0, 1]
 
 
-def test_an_unacked_message_comes_back(simulator: RunningSimulator, acme: Client, clock: Clock) -> None:
+def test_an_unacked_message_comes_back(
+    simulator: RunningSimulator, acme: Client, clock: Clock
+) -> None:
     """And its first tag is gone."""
     simulator.offer("acme", [{"id": "m1", "type": "X", "content": ""}])
     acme.get()
@@ -47,7 +64,9 @@ def test_an_unacked_message_comes_back(simulator: RunningSimulator, acme: Client
     assert acme.get().json()["id"] == "m1"
 
 
-def test_another_session_cannot_ack(simulator: RunningSimulator, acme: Client, client_of: MakeClient) -> None:
+def test_another_session_cannot_ack(
+    simulator: RunningSimulator, acme: Client, client_of: MakeClient
+) -> None:
     """Not with the same credential, nor with another tenant's."""
     simulator.offer("acme", [{"id": "m1", "type": "X", "content": ""}])
     tag = acme.get().json()["deliveryTag"]
@@ -58,7 +77,9 @@ def test_another_session_cannot_ack(simulator: RunningSimulator, acme: Client, c
     assert acme.ack(tag).status_code == 200
 
 
-def test_clients_of_one_credential_compete(simulator: RunningSimulator, acme: Client, client_of: MakeClient) -> None:
+def test_clients_of_one_credential_compete(
+    simulator: RunningSimulator, acme: Client, client_of: MakeClient
+) -> None:
     """Pain 1: a test base with production's credentials takes production's messages."""
     simulator.offer("acme", [{"id": "m1", "type": "X", "content": ""}])
     assert client_of("acme").get().json()["id"] == "m1"
@@ -66,9 +87,12 @@ def test_clients_of_one_credential_compete(simulator: RunningSimulator, acme: Cl
 
 
 @pytest.mark.parametrize(
-    ("form", "status", "body"), [("204", 204, ""), ("empty", 200, ""), ("null", 200, "null"), ("[]", 200, "[]")]
+    ("form", "status", "body"),
+    [("204", 204, ""), ("empty", 200, ""), ("null", 200, "null"), ("[]", 200, "[]")],
 )
-def test_nothing_has_four_forms(simulator: RunningSimulator, acme: Client, form: str, status: int, body: str) -> None:
+def test_nothing_has_four_forms(
+    simulator: RunningSimulator, acme: Client, form: str, status: int, body: str
+) -> None:
     """Which one a client meets is an option."""
     simulator.configure(empty_form=form)
     answer = acme.get()
@@ -97,7 +121,10 @@ def test_a_batch_is_a_list_also_of_one(simulator: RunningSimulator, acme: Client
     """Up to `getBatch` messages, each with its own tag."""
     simulator.configure(get_batch=2)
     simulator.offer("acme", [{"id": name, "type": "X", "content": ""} for name in "abc"])
-    assert [(message["id"], message["deliveryTag"]) for message in acme.get().json()] == [("a", 1), ("b", 2)]
+    assert [(message["id"], message["deliveryTag"]) for message in acme.get().json()] == [
+        ("a", 1),
+        ("b", 2),
+    ]
     assert [(message["id"], message["deliveryTag"]) for message in acme.get().json()] == [("c", 3)]
 
 
@@ -107,7 +134,12 @@ def test_hostile_offers_arrive_as_they_are(simulator: RunningSimulator, acme: Cl
         {"type": "X", "content": "{"},
         {"id": None, "type": "X", "content": ""},
         {"withoutId": True, "type": "X", "content": "\x00\ud800"},
-        {"id": "../a/__x__\n", "type": "X/Y", "content": "ção", "raw": {"content": {"not": "text"}, "extra": 1}},
+        {
+            "id": "../a/__x__\n",
+            "type": "X/Y",
+            "content": "ção",
+            "raw": {"content": {"not": "text"}, "extra": 1},
+        },
     ]
     assert simulator.offer("acme", offered)["queued"] == 4
     made, null, without, hostile = (acme.get().json() for _ in offered)
@@ -119,7 +151,9 @@ def test_hostile_offers_arrive_as_they_are(simulator: RunningSimulator, acme: Cl
     assert (hostile["content"], hostile["extra"]) == ({"not": "text"}, 1)
 
 
-def test_offers_before_setup_are_lost_unless_forced(simulator: RunningSimulator, client_of: MakeClient) -> None:
+def test_offers_before_setup_are_lost_unless_forced(
+    simulator: RunningSimulator, client_of: MakeClient
+) -> None:
     """A routed offer is lost also when its type is not subscribed."""
     client = client_of("acme")
     entry = {"type": "X", "content": ""}
@@ -146,7 +180,9 @@ def test_what_clients_send_is_kept_as_is(simulator: RunningSimulator, acme: Clie
     """Type and audience come from the path, unescaped."""
     assert acme.send(f"{quote('A b', safe='')}/RM", 'não é JSON "'.encode()).status_code == 200
     assert acme.send("Plain", "").status_code == 200
-    assert [(sent["type"], sent["audience"], sent["content"]) for sent in simulator.sent("acme")] == [
+    assert [
+        (sent["type"], sent["audience"], sent["content"]) for sent in simulator.sent("acme")
+    ] == [
         ("A b", "RM", 'não é JSON "'),
         ("Plain", None, ""),
     ]
@@ -161,11 +197,17 @@ def test_an_ack_must_be_well_formed(acme: Client, tag: object) -> None:
     assert acme.post("/setup", {"subscriptions": "X"}).status_code == 400
 
 
-def test_down_answers_503_to_all_and_takes_nothing(simulator: RunningSimulator, acme: Client) -> None:
+def test_down_answers_503_to_all_and_takes_nothing(
+    simulator: RunningSimulator, acme: Client
+) -> None:
     """Up again, everything is where it was."""
     simulator.offer("acme", [{"id": "m1", "type": "X", "content": ""}])
     simulator.configure(down=True)
-    assert [acme.get().status_code, acme.send("X", "").status_code, acme.ack(1).status_code] == [503, 503, 503]
+    assert [acme.get().status_code, acme.send("X", "").status_code, acme.ack(1).status_code] == [
+        503,
+        503,
+        503,
+    ]
     simulator.configure(down=False)
     assert acme.get().json()["id"] == "m1"
     assert (simulator.sent(), counts(simulator, "errors")) == ([], [3])

@@ -32,7 +32,9 @@ def test_a_token_looks_like_racs(simulator: RunningSimulator, clock: Clock) -> N
         ({"client_id": ""}, "invalid_request"),
     ],
 )
-def test_a_refusal_says_which_error_of_the_rfc(simulator: RunningSimulator, form: dict[str, str], error: str) -> None:
+def test_a_refusal_says_which_error_of_the_rfc(
+    simulator: RunningSimulator, form: dict[str, str], error: str
+) -> None:
     """Errors are RFC 6749's, with status 400."""
     answer = Client(simulator).token(**form)
     assert (answer.status_code, answer.json()["error"]) == (400, error)
@@ -47,7 +49,9 @@ def test_a_token_expires(acme: Client, clock: Clock) -> None:
     assert acme.login().get().status_code == 204
 
 
-def test_a_revoked_token_is_worthless_and_a_new_one_works(simulator: RunningSimulator, acme: Client) -> None:
+def test_a_revoked_token_is_worthless_and_a_new_one_works(
+    simulator: RunningSimulator, acme: Client
+) -> None:
     """Revoking harms one tenant's tokens only."""
     globex = Client(simulator, "globex").login()
     assert simulator.revoke("acme") == 1

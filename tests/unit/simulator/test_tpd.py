@@ -12,10 +12,22 @@ from infra.simulator.tpd import Ask
 from .client import Client, Clock
 
 DATA = {"applicationId": "RM", "response": {"people": {"models": {"PPessoa": [{"CPF": "1"}]}}}}
-ATTRIBUTE = {"type": "string", "sgdpData": {"sensitive": False}, "sgdpPurposes": [], "reason": "law"}
-MASK = {"applicationId": "RM", "exceptionAttributes": {"PPessoa": {"attributes": {"CPF": ATTRIBUTE}}}}
+ATTRIBUTE = {
+    "type": "string",
+    "sgdpData": {"sensitive": False},
+    "sgdpPurposes": [],
+    "reason": "law",
+}
+MASK = {
+    "applicationId": "RM",
+    "exceptionAttributes": {"PPessoa": {"attributes": {"CPF": ATTRIBUTE}}},
+}
 LOGS = {"logs": [{"uuid": "1", "action": "LOAD", "ids": {}, "data": {}}]}
-BODIES: dict[str, dict[str, Any]] = {"SGDPDataCommand": DATA, "SGDPMaskCommand": MASK, "SGDPLogsCommand": LOGS}
+BODIES: dict[str, dict[str, Any]] = {
+    "SGDPDataCommand": DATA,
+    "SGDPMaskCommand": MASK,
+    "SGDPLogsCommand": LOGS,
+}
 
 
 def totvs(request_id: str, body: dict[str, Any]) -> str:
@@ -81,7 +93,9 @@ def test_a_malformed_answer_is_recorded_and_turns_nothing(
     assert (seen["status"], seen["answers"], seen["problem"]) == ("Em Processamento", 1, problem)
 
 
-def test_an_answer_of_another_type_does_not_count_as_one(simulator: RunningSimulator, acme: Client) -> None:
+def test_an_answer_of_another_type_does_not_count_as_one(
+    simulator: RunningSimulator, acme: Client
+) -> None:
     """A request for logs is not answered by data."""
     simulator.ask(Ask(tenant="acme", command="SGDPLogsCommand", identifiers={}, request_id="r1"))
     acme.send("SGDPDataResponse/SGDP", totvs("r1", DATA))
@@ -96,8 +110,12 @@ def test_a_good_answer_repairs_a_malformed_one(simulator: RunningSimulator, acme
     assert (only(simulator)["status"], only(simulator)["problem"]) == ("Processada", None)
 
 
-@pytest.mark.parametrize("content", ["not JSON", "[]", "{}", "[" * 100_000, totvs("nobody", DATA), '{"header": {}}'])
-def test_an_answer_to_nothing_is_unmatched(simulator: RunningSimulator, acme: Client, content: str) -> None:
+@pytest.mark.parametrize(
+    "content", ["not JSON", "[]", "{}", "[" * 100_000, totvs("nobody", DATA), '{"header": {}}']
+)
+def test_an_answer_to_nothing_is_unmatched(
+    simulator: RunningSimulator, acme: Client, content: str
+) -> None:
     """It is counted, and kept with the reason."""
     assert acme.send("SGDPDataResponse/SGDP", content).status_code == 200
     assert simulator.stats()["unmatchedAnswers"] == 1

@@ -18,7 +18,7 @@ from smartlink.consumer import Consumer, RetryableError
 from .erp import TenantErp
 
 COMMANDS = pytest.mark.parametrize("consumer", [data, mask, logs], ids=lambda item: item.command)
-SECRET = "s3cr3t-p4ss"  # noqa: S105
+SECRET = "s3cr3t-p4ss"
 
 
 def failure(erp: TenantErp, consumer: Consumer) -> str:
