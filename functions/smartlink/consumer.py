@@ -114,7 +114,10 @@ class Logger:
             return
         if len(self.lines) == self.limit - 1:
             template, values, debug = "Further lines are dropped", (), None
-        text = template % values if values else template
+        try:
+            text = template % values if values else template
+        except (TypeError, ValueError):  # a line that is written wrongly fails no message
+            text = f"{template} {values!r}"
         self.lines.append(Line(kind, text[:4_000], self.now(), debug[:16_000] if debug else None))
         self.template(kind, template)
 

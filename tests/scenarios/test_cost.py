@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from smartlink.adapters.threads import ThreadTurns
 from smartlink.consumer import Context, Reply, Returned
 from tests.support.world import COMMAND, World
 
@@ -48,6 +49,22 @@ def test_a_reply_costs_3_writes_a_delete_and_a_read_more() -> None:
     assert cost["write"] <= 700
     assert cost["delete"] <= 200
     assert cost["read"] <= 200 + 10
+
+
+def test_a_backlog_of_replies_costs_no_more_each() -> None:
+    """Several sessions send at once, and none claims what another is about to send."""
+    world = World()
+    for number in range(450):
+        world.publish(id=f"r{number}", content="{}")
+    world.turns = ThreadTurns(8, world.clock)  # type: ignore[assignment]
+    world.cold_start()
+    before = world.store.operations.copy()
+    world.tick()
+    assert len(world.replies_to("acme")) == 450
+    cost = spent(world, before)
+    assert cost["write"] <= 2 * 450 + 5, "a claim and a history each"
+    assert cost["delete"] == 450
+    assert cost["read"] <= 2 * 450 + 20, "found once; its history, as it was published"
 
 
 def test_each_further_log_line_costs_a_write() -> None:

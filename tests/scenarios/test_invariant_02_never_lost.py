@@ -123,6 +123,7 @@ class Tagless(InMemoryBroker):
 def test_a_message_that_cannot_be_acked_is_executed_once_and_holds_up_no_tick() -> None:
     """It comes with every tick, and is known; asking for it again and again would not help."""
     world = World(broker=Tagless(), variables={"SMARTLINK_RECEIVE_BATCH": "1"})
+    world.turns.budget = 20
     request = world.broker.offer("acme", COMMAND)
     world.minutes(6)
     assert world.ran == [("acme", request)]

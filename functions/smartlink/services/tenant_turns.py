@@ -20,11 +20,11 @@ from smartlink.services.downstream import Downstream
 from smartlink.services.states import States
 from smartlink.services.sweep import Sweep
 from smartlink.services.tenants import Tenants
-from smartlink.services.tick import Push, TenantTick, Turn
+from smartlink.services.tick import Push, TenantTick
 from smartlink.services.upstream import Upstream
 from smartlink.settings import Settings
 
-_SEND_CHUNK = 25  # messages claimed, sent and settled by one turn
+_SEND_CHUNK = 20  # messages claimed, sent and settled by one turn
 
 _Calls = Callable[[BrokerSession], PortError | None]
 """Talks to the broker; answers how the broker or RAC failed, if they did."""
@@ -63,10 +63,11 @@ class TenantTurns:
         if behind:
             text = "Dispatched messages are overdue: nothing new is received in this tick"
             event("back_pressure", text, WARNING)
-        self._talk(tick, push, upstream, receive=not behind and not tick.exhausted)
-        self._push_sending(push, upstream[_SEND_CHUNK:])
-        if upstream and full:
+        sending = _Sending(upstream, full=full)
+        self._talk(tick, push, sending, receive=not behind and not tick.exhausted)
+        if sending.sent(tick):
             push(self._more_upstream)
+        self._send_beside(push, sending)
 
     def _open(self, tick: TenantTick) -> bool:
         """Reads who the tenant is; False when there is nothing to be done for it."""
@@ -95,18 +96,18 @@ class TenantTurns:
             event("messages_due", text, INFO, due=len(ages), oldestSeconds=round(max(ages)))
         return due, full
 
-    def _talk(
-        self, tick: TenantTick, push: Push, upstream: Sequence[Stored], *, receive: bool
-    ) -> None:
+    def _talk(self, tick: TenantTick, push: Push, sending: "_Sending", *, receive: bool) -> None:
+        chunk = sending.take()
+
         def calls(session: BrokerSession) -> PortError | None:
             failure = self._set_up(tick, session)
-            if failure is None and upstream:
-                failure = self.upstream.send(tick, upstream[:_SEND_CHUNK], session)
+            if failure is None and chunk:
+                failure = self.upstream.send(tick, chunk, session)
             if failure is None and receive:
                 failure = self._receive(tick, session, push)
             return failure
 
-        if self._call(tick, calls) and (upstream or receive):
+        if self._call(tick, calls) and (chunk or receive):
             self.states.succeeded(tick, self.clock())
 
     def _call(self, tick: TenantTick, calls: _Calls) -> bool:
@@ -171,21 +172,48 @@ class TenantTurns:
 
     # Upstream.
 
-    def _sending(self, due: Sequence[Stored]) -> Turn:
-        def turn(tick: TenantTick, _push: Push) -> None:
-            self._call(tick, lambda session: self.upstream.send(tick, due, session))
+    def _send_beside(self, push: Push, sending: "_Sending") -> None:
+        """The rest of a page, a chunk a turn. The next page is read when this one is sent: what
+        is not claimed yet would be found again."""
 
-        return turn
+        def turn(tick: TenantTick, push: Push) -> None:
+            chunk = sending.take()
+            self._call(tick, lambda session: self.upstream.send(tick, chunk, session))
+            if sending.sent(tick):
+                push(self._more_upstream)
 
-    def _push_sending(self, push: Push, due: Sequence[Stored]) -> None:
-        for start in range(0, len(due), _SEND_CHUNK):
-            push(self._sending(due[start : start + _SEND_CHUNK]))
+        for _ in range(sending.chunks):
+            push(turn)
 
     def _more_upstream(self, tick: TenantTick, push: Push) -> None:
         if tick.error is not None:
             return
         page = self.settings.due_page
         due = self.messages.due(tick.name, self.clock(), page, Direction.UPSTREAM)
-        self._push_sending(push, due)
-        if len(due) >= page:
-            push(self._more_upstream)
+        self._send_beside(push, _Sending(due, full=len(due) >= page))
+
+
+class _Sending:
+    """A page of due upstream messages, on its way out in chunks."""
+
+    def __init__(self, due: Sequence[Stored], *, full: bool) -> None:
+        self._full = full
+        self._chunks = [
+            due[start : start + _SEND_CHUNK] for start in range(0, len(due), _SEND_CHUNK)
+        ]
+        self._open = len(self._chunks)
+
+    @property
+    def chunks(self) -> int:
+        """How many wait to be sent."""
+        return len(self._chunks)
+
+    def take(self) -> Sequence[Stored]:
+        """A chunk that nobody has taken; none at all is an empty one."""
+        return self._chunks.pop(0) if self._chunks else ()
+
+    def sent(self, tick: TenantTick) -> bool:
+        """A chunk is done; True when it was the page's last one and more may be due."""
+        with tick.lock:
+            self._open -= 1
+            return self._full and self._open == 0
