@@ -7,9 +7,11 @@ PYTHON ?= python3
 TERRAFORM ?= terraform
 VENV := .venv
 BIN := $(VENV)/bin
+UV := $(VENV)/uv/bin/uv
 ARGS ?=
 
 export PYTHONPATH := functions:.
+export TERRAFORM
 
 .PHONY: help
 help: ## Say what there is
@@ -28,6 +30,12 @@ $(VENV)/test.stamp: tests/requirements.txt $(VENV)/local.stamp
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
+# checkov pins libraries that the product pins otherwise: a lock and an environment of its own.
+$(VENV)/checkov.stamp: terraform/requirements.txt | $(UV)
+	$(PYTHON) -m venv $(VENV)/checkov
+	$(UV) pip install --quiet --python $(VENV)/checkov/bin/python --require-hashes -r $<
+	@touch $@
+
 .PHONY: demo
 demo: $(VENV)/local.stamp ## Run the product on 60 TPD requests and show what became of them (ARGS=--json)
 	@$(BIN)/python -m infra.local demo $(ARGS)
@@ -37,7 +45,7 @@ local: $(VENV)/local.stamp ## Keep the local stack up until Ctrl-C
 	@$(BIN)/python -m infra.local up $(ARGS)
 
 .PHONY: test
-test: check ## Check, then run every test
+test: check $(VENV)/checkov.stamp ## Check, then run every test
 	$(BIN)/python -m pytest $(ARGS)
 
 .PHONY: check
@@ -66,15 +74,35 @@ bench: $(VENV)/test.stamp ## Measure against per-message code and against the li
 	@$(BIN)/python -m tests.bench $(ARGS)
 
 # uv compiles one lock for every platform and Python that the project supports.
-LOCK := $(VENV)/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header
 
+$(UV): | $(VENV)/bin/python
+	$(PYTHON) -m venv $(VENV)/uv
+	$(VENV)/uv/bin/pip install --quiet --disable-pip-version-check 'uv>=0.13,<0.14'
+
 .PHONY: lock
-lock: $(VENV)/bin/python ## Compile the lock files from pyproject.toml
-	@test -x $(VENV)/uv/bin/uv || { $(PYTHON) -m venv $(VENV)/uv && $(VENV)/uv/bin/pip install --quiet 'uv>=0.13,<0.14'; }
+lock: $(UV) ## Compile the lock files from pyproject.toml
 	$(LOCK) pyproject.toml -o functions/requirements.txt
 	$(LOCK) pyproject.toml --extra local -c functions/requirements.txt -o infra/requirements.txt
 	$(LOCK) pyproject.toml --extra local --extra test -c infra/requirements.txt -o tests/requirements.txt
+	$(LOCK) terraform/requirements.in -o terraform/requirements.txt
+
+# Checks first (credentials, project, rights), then Terraform; see terraform/README.md.
+DEPLOY = $(BIN)/python -m infra.deploy $@ $(or $(ENV),$(error Say where: make $@ ENV=development)) \
+	$(if $(PROJECT),--project $(PROJECT)) $(ARGS)
+
+.PHONY: plan
+plan: $(VENV)/local.stamp ## Show what a deployment would change (ENV=development)
+	@$(DEPLOY)
+
+.PHONY: deploy
+deploy: $(VENV)/local.stamp ## Deploy to Google Cloud, after showing the plan (ENV=development)
+	@$(DEPLOY)
+
+.PHONY: destroy
+destroy: $(VENV)/local.stamp ## Remove everything from Google Cloud (ENV=development)
+	@$(DEPLOY)
 
 .PHONY: clean
 clean: ## Remove what make made

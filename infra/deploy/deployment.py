@@ -1,0 +1,86 @@
+"""Plan, deploy and destroy: check, run Terraform, say what is next."""
+
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+
+from rich.console import Console
+
+from infra.deploy.cloud import Cloud
+from infra.deploy.errors import CancelledError, DeployError, NotReadyError
+from infra.deploy.preflight import check_cloud
+from infra.deploy.report import deployed, removed, to_be_removed
+from infra.deploy.target import Target
+from infra.deploy.terraform import REMOVAL, RETIREMENT, Terraform
+
+_PLAN = "smartlink.tfplan"
+_PROTECTED = (
+    "-target=google_firestore_database.messages",
+    "-target=google_storage_bucket.config",
+    "-target=google_storage_bucket.contents",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """One environment's; `ask` puts a question to the operator and returns the answer."""
+
+    target: Target
+    terraform: Terraform
+    cloud: Cloud
+    environ: Mapping[str, str]
+    console: Console
+    ask: Callable[[str], str]
+
+    def plan(self) -> None:
+        """Show what a deployment would change."""
+        self._ready()
+        self.terraform.run("plan", "-input=false", *self.target.variables)
+
+    def deploy(self, *, sure: bool, retire: bool = False) -> None:
+        """Show the plan, and apply it when the operator agrees."""
+        self._ready()
+        target = self.target
+        with self.terraform.overriding(RETIREMENT) if retire else nullcontext():
+            self.terraform.run("plan", "-input=false", f"-out={_PLAN}", *target.variables)
+            question = f"Apply this to {target.project} ({target.environment})? Type yes: "
+            if not sure and self.ask(question) != "yes":
+                message = "Nothing was changed."
+                raise CancelledError(message)
+            try:
+                self.terraform.run("apply", "-input=false", _PLAN)
+            except DeployError as error:
+                message = (
+                    f"{error}\nWhat was made is recorded. APIs just enabled and grants just given "
+                    "can take some minutes: the same command goes on where this one stopped."
+                )
+                raise DeployError(message) from None
+        self.console.print(deployed(target, self.terraform.output()), soft_wrap=True)
+
+    def destroy(self, *, sure: str | None) -> None:
+        """Remove everything that Terraform made, when the operator names the project."""
+        self._ready()
+        target = self.target
+        self.console.print(to_be_removed(target), soft_wrap=True)
+        if (sure or self.ask("Type the project's id to delete all this: ")) != target.project:
+            message = "Nothing was changed."
+            raise CancelledError(message)
+        with self.terraform.overriding(REMOVAL):
+            arguments = ("-input=false", "-auto-approve", *target.variables)
+            # Lifted in the cloud first: Google, too, keeps what is protected or not empty.
+            self.terraform.run("apply", *_PROTECTED, *arguments)
+            self.terraform.run("destroy", *arguments)
+        self.console.print(removed(target), soft_wrap=True)
+
+    def _ready(self) -> None:
+        """Check everything before anything is touched."""
+        check_cloud(self.target, self.cloud, self.environ)
+        bucket = f"-backend-config=bucket={self.target.state_bucket}"
+        self.terraform.run("init", "-input=false", "-reconfigure", bucket)
+        found = self.terraform.output().get("project", {}).get("environment")
+        if found not in (None, self.target.environment):
+            problem = (
+                f"{self.target.project} holds the environment {found}, not "
+                f"{self.target.environment}: this is the wrong project or the wrong ENV."
+            )
+            raise NotReadyError([problem])

@@ -1,0 +1,50 @@
+# Laid over the configuration by `make destroy`: lifts every protection from what it deletes.
+
+resource "google_pubsub_topic" "push" {
+  lifecycle {
+    prevent_destroy = false
+  }
+}
+
+resource "google_pubsub_subscription" "push" {
+  lifecycle {
+    prevent_destroy = false
+  }
+}
+
+resource "google_pubsub_topic" "dead_letter" {
+  lifecycle {
+    prevent_destroy = false
+  }
+}
+
+resource "google_pubsub_subscription" "dead_letter" {
+  lifecycle {
+    prevent_destroy = false
+  }
+}
+
+resource "google_firestore_database" "messages" {
+  delete_protection_state = "DELETE_PROTECTION_DISABLED"
+  deletion_policy         = "DELETE"
+
+  lifecycle {
+    prevent_destroy = false
+  }
+}
+
+resource "google_storage_bucket" "config" {
+  force_destroy = true
+
+  lifecycle {
+    prevent_destroy = false
+  }
+}
+
+resource "google_storage_bucket" "contents" {
+  force_destroy = true
+
+  lifecycle {
+    prevent_destroy = false
+  }
+}

@@ -1,0 +1,60 @@
+"""Runs Terraform in its folder."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from infra.deploy.errors import DeployError, NotReadyError
+
+REMOVAL = Path(__file__).with_name("removal.tf")
+RETIREMENT = Path(__file__).with_name("retirement.tf")
+
+
+class Terraform:
+    """One program, in one folder; what it prints goes to the terminal."""
+
+    def __init__(self, program: str, folder: Path, environ: Mapping[str, str]) -> None:
+        found = shutil.which(program)
+        if found is None:
+            mend = "install it (https://developer.hashicorp.com/terraform/install)"
+            raise NotReadyError([f"There is no {program}: {mend}, or set TERRAFORM."])
+        # Paths are relative to where `make` runs, not to the folder.
+        self._program = str(Path(found).resolve()) if "/" in program else found
+        self._folder = folder
+        self._environ = {**environ, "TF_IN_AUTOMATION": "true"}
+
+    def run(self, command: str, *arguments: str) -> None:
+        """Run a command. Raises DeployError when it fails."""
+        self._run(command, arguments, stdout=None)
+
+    def output(self) -> dict[str, Any]:
+        """Return the outputs that the state holds."""
+        found: dict[str, dict[str, Any]] = json.loads(
+            self._run("output", ("-json",), stdout=subprocess.PIPE)
+        )
+        return {name: item["value"] for name, item in found.items()}
+
+    def _run(self, command: str, arguments: tuple[str, ...], stdout: int | None) -> str:
+        words = (self._program, f"-chdir={self._folder}", command, *arguments)
+        done = subprocess.run(words, env=self._environ, stdout=stdout, text=True, check=False)
+        if done.returncode:
+            message = f"terraform {command} failed: its own words stand above."
+            raise DeployError(message)
+        return done.stdout or ""
+
+    @contextmanager
+    def overriding(self, override: Path) -> Iterator[None]:
+        """Lay an override file over the configuration, for the time of a run.
+
+        `prevent_destroy` takes no variable: an override is Terraform's own way to lift it.
+        """
+        copy = self._folder / f"{override.stem}_override.tf"
+        shutil.copyfile(override, copy)
+        try:
+            yield
+        finally:
+            copy.unlink()

@@ -1,0 +1,63 @@
+# The catalogue says which functions and commands there are; Terraform adds what the cloud needs.
+
+locals {
+  catalog = jsondecode(file("${path.module}/../infra/catalog.json"))
+
+  # Names of Cloud Run services have at most 49 characters, account ids at most 30: longer ones
+  # are cut and told apart by a hash.
+  consumers = {
+    for command, entry in local.catalog.commands : command => {
+      name    = "smartlink-consume-${trimsuffix(trimprefix(entry.topic, "smartlink-"), "-command")}"
+      invoker = "smartlink-push-${trimsuffix(trimprefix(entry.topic, "smartlink-"), "-command")}"
+      hash    = substr(sha1(command), 0, 6)
+    }
+  }
+
+  relay = {
+    for key in ["poll", "poll_shard", "publish"] : key => {
+      target      = key
+      command     = ""
+      name        = "smartlink-${replace(key, "_", "-")}"
+      account     = "smartlink-${replace(key, "_", "-")}"
+      invoker     = "smartlink-${key == "poll" ? "schedule" : "push"}-${replace(key, "_", "-")}"
+      topic       = try(local.catalog.functions[key].topic, "")
+      timeout     = local.catalog.functions[key].timeoutSeconds
+      memory      = try(local.catalog.functions[key].memoryMiB, 512)
+      concurrency = try(local.catalog.functions[key].concurrency, 1)
+      erp         = false
+      ingress     = key == "publish" ? var.publish.ingress : "ALLOW_INTERNAL_ONLY"
+
+      # One instance of `poll`: Scheduler never runs two at once, its work is spread by
+      # `poll_shard`, and what it remembers (the list of tenants, their tokens) stays in one
+      # place. A second call, which at-least-once delivery allows, waits or gets 429 and is tried
+      # again; correctness does not depend on it.
+      instances = key == "poll" ? { min = 0, max = 1 } : var.instances[key]
+    }
+  }
+
+  functions = merge(local.relay, {
+    for command, entry in local.catalog.commands : "consume-${command}" => {
+      target      = "consume"
+      command     = command
+      name        = length(local.consumers[command].name) <= 49 ? local.consumers[command].name : "${substr(local.consumers[command].name, 0, 42)}-${local.consumers[command].hash}"
+      account     = length(local.consumers[command].name) <= 30 ? local.consumers[command].name : "${substr(local.consumers[command].name, 0, 23)}-${local.consumers[command].hash}"
+      invoker     = length(local.consumers[command].invoker) <= 30 ? local.consumers[command].invoker : "${substr(local.consumers[command].invoker, 0, 23)}-${local.consumers[command].hash}"
+      topic       = entry.topic
+      timeout     = local.catalog.functions.consume.timeoutSeconds
+      memory      = try(entry.memoryMiB, 512)
+      concurrency = try(entry.concurrency, 1)
+      erp         = try(entry.erp, false)
+      ingress     = "ALLOW_INTERNAL_ONLY"
+      instances   = var.instances.consume
+    }
+  })
+
+  # Functions that Pub/Sub pushes to.
+  pushed = { for key, function in local.functions : key => function if function.topic != "" }
+
+  # Functions that somebody else's account calls: Scheduler's for poll, a pusher's for the others.
+  called = { for key, function in local.functions : key => function if key == "poll" || function.topic != "" }
+
+  # As settings.py has it: a claim outlives the call that made it.
+  lease_seconds = local.catalog.functions.consume.timeoutSeconds + 30
+}

@@ -1,0 +1,78 @@
+locals {
+  firestore = jsondecode(file("${path.module}/../infra/firestore.json"))
+}
+
+resource "google_firestore_database" "messages" {
+  name        = var.firestore.database
+  location_id = var.firestore.location == "" ? var.region : var.firestore.location
+  type        = "FIRESTORE_NATIVE"
+
+  delete_protection_state           = var.firestore.delete_protection ? "DELETE_PROTECTION_ENABLED" : "DELETE_PROTECTION_DISABLED"
+  point_in_time_recovery_enablement = var.firestore.point_in_time_recovery ? "POINT_IN_TIME_RECOVERY_ENABLED" : "POINT_IN_TIME_RECOVERY_DISABLED"
+  deletion_policy                   = "ABANDON"
+
+  dynamic "cmek_config" {
+    for_each = local.kms_key == null ? [] : [local.kms_key]
+    content {
+      kms_key_name = cmek_config.value
+    }
+  }
+
+  lifecycle {
+    prevent_destroy = true
+  }
+
+  depends_on = [google_project_service.api, google_kms_crypto_key_iam_member.agent]
+}
+
+resource "google_firestore_index" "composite" {
+  for_each = {
+    for index in local.firestore.indexes :
+    join("/", concat([index.collectionGroup, index.queryScope], [for field in index.fields : field.fieldPath])) => index
+  }
+
+  database    = google_firestore_database.messages.name
+  collection  = each.value.collectionGroup
+  query_scope = each.value.queryScope
+
+  dynamic "fields" {
+    for_each = each.value.fields
+    content {
+      field_path   = fields.value.fieldPath
+      order        = try(fields.value.order, null)
+      array_config = try(fields.value.arrayConfig, null)
+    }
+  }
+}
+
+# Exemptions (an empty list of indexes) and TTL policies.
+resource "google_firestore_field" "override" {
+  for_each = { for field in local.firestore.fieldOverrides : "${field.collectionGroup}/${field.fieldPath}" => field }
+
+  database   = google_firestore_database.messages.name
+  collection = each.value.collectionGroup
+  field      = each.value.fieldPath
+
+  index_config {
+    dynamic "indexes" {
+      for_each = each.value.indexes
+      content {
+        order        = try(indexes.value.order, null)
+        array_config = try(indexes.value.arrayConfig, null)
+        query_scope  = try(indexes.value.queryScope, null)
+      }
+    }
+  }
+
+  dynamic "ttl_config" {
+    for_each = try(each.value.ttl, false) ? [true] : []
+    content {}
+  }
+}
+
+resource "google_firestore_backup_schedule" "daily" {
+  database  = google_firestore_database.messages.name
+  retention = "${var.firestore.backup_days * 86400}s"
+
+  daily_recurrence {}
+}

@@ -1,0 +1,51 @@
+# Tenants and their ERPs are secrets that operators make; none of them passes through Terraform.
+# Conditions know names, not labels, and hold the project's number.
+
+locals {
+  secrets = "projects/${data.google_project.this.number}/secrets"
+}
+
+# Listing is a right on the project. This role has that right alone; a poll's shards come with
+# their tenants, so poll_shard has no need of it.
+resource "google_project_iam_custom_role" "tenant_lister" {
+  role_id     = "smartlinkTenantLister"
+  title       = "Smart Link: lists tenants"
+  description = "Lists secrets, reads none."
+  permissions = ["secretmanager.secrets.list"]
+
+  depends_on = [google_project_service.api]
+}
+
+resource "google_project_iam_member" "tenant_lister" {
+  for_each = toset(["poll", "publish"])
+
+  project = var.project_id
+  role    = google_project_iam_custom_role.tenant_lister.id
+  member  = google_service_account.function[each.key].member
+}
+
+resource "google_project_iam_member" "tenant_secrets" {
+  for_each = toset(["poll", "poll_shard"])
+
+  project = var.project_id
+  role    = "roles/secretmanager.secretAccessor"
+  member  = google_service_account.function[each.key].member
+
+  condition {
+    title      = "only-tenants"
+    expression = "resource.name.startsWith(\"${local.secrets}/smartlink-tenant-\")"
+  }
+}
+
+resource "google_project_iam_member" "erp_secrets" {
+  for_each = { for key, function in local.functions : key => function if function.erp }
+
+  project = var.project_id
+  role    = "roles/secretmanager.secretAccessor"
+  member  = google_service_account.function[each.key].member
+
+  condition {
+    title      = "only-erps"
+    expression = "resource.name.startsWith(\"${local.secrets}/smartlink-erp-\")"
+  }
+}

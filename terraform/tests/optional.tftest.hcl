@@ -1,0 +1,148 @@
+# Optional parts, off and on.
+
+mock_provider "google" {
+  mock_data "google_project" {
+    defaults = { number = "123456789012" }
+  }
+  mock_data "google_logging_project_cmek_settings" {
+    defaults = { service_account_id = "cmek-p123456789012@gcp-sa-logging.iam.gserviceaccount.com" }
+  }
+  mock_data "google_storage_project_service_account" {
+    defaults = { email_address = "service-123456789012@gs-project-accounts.iam.gserviceaccount.com" }
+  }
+}
+
+variables {
+  project_id  = "smartlink-test"
+  environment = "development"
+}
+
+run "all_off" {
+  command = plan
+
+  assert {
+    condition     = length(google_vpc_access_connector.erp) == 0 && length(google_kms_crypto_key_iam_member.agent) == 0
+    error_message = "No connector and no key unless asked for."
+  }
+
+  assert {
+    condition     = length(google_cloud_run_v2_service_iam_member.publisher) == 0 && length(google_monitoring_notification_channel.email) == 0
+    error_message = "Nobody calls publish and nobody is told unless asked for."
+  }
+
+  assert {
+    condition     = alltrue([for function in google_cloudfunctions2_function.function : function.service_config[0].vpc_connector == null && function.service_config[0].ingress_settings == "ALLOW_INTERNAL_ONLY"])
+    error_message = "Functions are internal, without a connector."
+  }
+
+  assert {
+    condition     = length(google_storage_bucket.contents.encryption) == 0 && alltrue([for topic in google_pubsub_topic.push : topic.kms_key_name == null])
+    error_message = "Google's keys encrypt."
+  }
+
+  assert {
+    condition     = length(setintersection(keys(google_project_service.api), ["cloudkms.googleapis.com", "vpcaccess.googleapis.com"])) == 0
+    error_message = "What is not used is not enabled."
+  }
+
+  assert {
+    condition     = google_cloud_scheduler_job.poll.paused == false
+    error_message = "It polls."
+  }
+}
+
+run "all_on" {
+  command = plan
+
+  variables {
+    network    = { vpc = "default", cidr = "10.8.0.0/28", egress = "ALL_TRAFFIC" }
+    encryption = { kms_key = "projects/keys/locations/southamerica-east1/keyRings/smartlink/cryptoKeys/data" }
+    publish    = { invokers = ["group:segments@example.com"], ingress = "ALLOW_ALL" }
+    alerts     = { emails = ["operations@example.com"], channels = ["projects/other/notificationChannels/1"] }
+    polling    = false
+    firestore  = { database = "smartlink", location = "nam5", point_in_time_recovery = false, delete_protection = false, backup_days = 98 }
+  }
+
+  assert {
+    condition     = google_vpc_access_connector.erp[0].ip_cidr_range == "10.8.0.0/28" && contains(keys(google_project_service.api), "vpcaccess.googleapis.com")
+    error_message = "The connector is made, its API enabled."
+  }
+
+  assert {
+    condition = alltrue([
+      for key, function in google_cloudfunctions2_function.function :
+      function.service_config[0].vpc_connector_egress_settings == (local.functions[key].erp ? "ALL_TRAFFIC" : null)
+    ])
+    error_message = "Consumers of an ERP go through it, and nobody else."
+  }
+
+  assert {
+    condition     = length(google_kms_crypto_key_iam_member.agent) == 7 && contains(keys(google_project_service.api), "cloudkms.googleapis.com")
+    error_message = "Each service that stores something may use the key."
+  }
+
+  assert {
+    condition = alltrue(concat(
+      [for function in google_cloudfunctions2_function.function : function.kms_key_name == var.encryption.kms_key],
+      [for topic in concat(values(google_pubsub_topic.push), values(google_pubsub_topic.dead_letter)) : topic.kms_key_name == var.encryption.kms_key],
+      [for bucket in [google_storage_bucket.config, google_storage_bucket.contents, google_storage_bucket.source] : bucket.encryption[0].default_kms_key_name == var.encryption.kms_key],
+      [
+        google_firestore_database.messages.cmek_config[0].kms_key_name == var.encryption.kms_key,
+        google_artifact_registry_repository.functions.kms_key_name == var.encryption.kms_key,
+        google_logging_project_bucket_config.smartlink.cmek_settings[0].kms_key_name == var.encryption.kms_key,
+      ],
+    ))
+    error_message = "The key encrypts all that is stored."
+  }
+
+  assert {
+    condition     = google_cloud_run_v2_service_iam_member.publisher["group:segments@example.com"].role == "roles/run.invoker" && google_cloudfunctions2_function.function["publish"].service_config[0].ingress_settings == "ALLOW_ALL"
+    error_message = "The group may call publish, from anywhere."
+  }
+
+  assert {
+    condition     = google_cloudfunctions2_function.function["poll"].service_config[0].ingress_settings == "ALLOW_INTERNAL_ONLY"
+    error_message = "Only publish is opened."
+  }
+
+  assert {
+    condition     = length(google_monitoring_notification_channel.email) == 1 && length(local.channels) == 2
+    error_message = "Both are told."
+  }
+
+  assert {
+    condition     = google_cloud_scheduler_job.poll.paused && google_monitoring_alert_policy.no_poll.enabled == false
+    error_message = "Paused on purpose, nobody is woken."
+  }
+
+  assert {
+    condition = (
+      google_firestore_database.messages.name == "smartlink" && google_firestore_database.messages.location_id == "nam5" &&
+      google_firestore_database.messages.point_in_time_recovery_enablement == "POINT_IN_TIME_RECOVERY_DISABLED" &&
+      google_firestore_database.messages.delete_protection_state == "DELETE_PROTECTION_DISABLED" &&
+      google_firestore_backup_schedule.daily.retention == "8467200s"
+    )
+    error_message = "The database is as asked for."
+  }
+
+  assert {
+    condition     = endswith(google_project_iam_member.firestore["poll"].condition[0].expression, "/databases/smartlink\"")
+    error_message = "The grant follows the database."
+  }
+}
+
+run "connector_given" {
+  command = plan
+
+  variables {
+    network = { connector = "projects/host/locations/southamerica-east1/connectors/erp" }
+  }
+
+  assert {
+    condition = length(google_vpc_access_connector.erp) == 0 && alltrue([
+      for key, function in google_cloudfunctions2_function.function :
+      function.service_config[0].vpc_connector == (local.functions[key].erp ? "projects/host/locations/southamerica-east1/connectors/erp" : null)
+    ])
+    error_message = "Consumers of an ERP use the connector that exists."
+  }
+}
