@@ -50,7 +50,7 @@ class Payload:
 def parse_payload(text: str) -> Payload:
     """The payload in a content. Raises PayloadError, which never quotes the content."""
     try:
-        value = json.loads(text)
+        value = json.loads(text.removeprefix("\ufeff"))  # Windows writes a byte order mark
     except json.JSONDecodeError as error:
         message = (
             f"the content is no JSON: {error.msg} at line {error.lineno}, column {error.colno}"
