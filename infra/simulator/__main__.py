@@ -1,4 +1,7 @@
-"""`python -m infra.simulator`: serves until SIGTERM or SIGINT; says on stdout, in one JSON line, where."""
+"""`python -m infra.simulator`: serves until SIGTERM or SIGINT.
+
+It says on stdout, in one JSON line, where.
+"""
 
 import argparse
 import asyncio

@@ -1,4 +1,7 @@
-"""HTTP of the simulator itself, under `/simulator`: tenants, offers, TPD's requests, options and counts."""
+"""HTTP of the simulator itself, under `/simulator`.
+
+Tenants, offers, TPD's requests, options and counts.
+"""
 
 import json
 from collections.abc import Awaitable, Callable

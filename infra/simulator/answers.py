@@ -1,7 +1,8 @@
 """What TPD understands of an ERP's answer: both payload styles, and the shape of each response.
 
-Assumptions (A): the log's entries stand in a list under `logs`; the keys of the wrapper (`header`, `content`,
-`specversion`, `data`) are read in any casing, those of the body as TOTVS's sample writes them.
+Assumptions (A): the log's entries stand in a list under `logs`; the keys of the wrapper (`header`,
+`content`, `specversion`, `data`) are read in any casing, those of the body as TOTVS's sample writes
+them.
 """
 
 import json

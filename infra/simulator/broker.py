@@ -1,8 +1,12 @@
-"""The broker's model: one queue a tenant, leases, sessions. Pure: the caller brings the clock and the dice.
+"""The broker's model: one queue a tenant, leases, sessions.
+
+Pure: the caller brings the clock and the dice.
 
 Assumptions (A), after RabbitMQ:
-- a delivery tag belongs to the session that received it and counts from 1 there; a session belongs to one tenant;
-- an ack of a tag that was never handed to that session is unknown (404), of one settled or expired is gone (410);
+- a delivery tag belongs to the session that received it and counts from 1 there; a session belongs
+  to one tenant;
+- an ack of a tag that was never handed to that session is unknown (404), of one settled or expired
+  is gone (410);
 - a message whose lease expired, or that was NACKed, returns to the front of the queue;
 - a later setup replaces the subscriptions and keeps the queue.
 """
@@ -91,7 +95,10 @@ class TenantQueue:
         return leases
 
     def ack(self, session: Session, tag: int, now: float, *, offer_again: bool = False) -> bool:
-        """Remove a leased message; answers whether it was queued once more, which no message is twice."""
+        """Remove a leased message; answers whether it was queued once more.
+
+        No message is queued once more twice.
+        """
         message = self._settled(session, tag, now)
         self.acked += 1
         if not offer_again or message.offered_again:
@@ -140,7 +147,7 @@ class Broker:
         self._sessions: dict[str, Session] = {}
 
     def queue(self, tenant: str) -> TenantQueue:
-        """Find the tenant's queue; one that setup has not created yet loses what is published to it."""
+        """Find the tenant's queue; until setup has created it, what is published to it is lost."""
         queue = self.queues.get(tenant)
         if queue is None:
             queue = self.queues[tenant] = TenantQueue()
@@ -151,7 +158,7 @@ class Broker:
         self.queue(tenant).subscriptions = frozenset(subscriptions)
 
     def session(self, tenant: str, cookie: str | None) -> Session:
-        """Resume the session that the cookie names, or open one if it names none of that tenant's."""
+        """Resume the session that the cookie names; open one if it names none of that tenant's."""
         session = self._sessions.get(cookie) if cookie else None
         if session is None or session.tenant != tenant:
             session = Session(uuid.uuid4().hex, tenant)
@@ -167,7 +174,10 @@ class Broker:
         }
 
     def _forget_oldest_idle(self) -> None:
-        """Bound the memory that clients without a cookie jar cost; a session that holds a lease is kept."""
+        """Bound the memory that clients without a cookie jar cost.
+
+        A session that holds a lease is kept.
+        """
         if len(self._sessions) <= _SESSIONS_KEPT:
             return
         oldest = next(iter(self._sessions))

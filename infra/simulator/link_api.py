@@ -1,7 +1,10 @@
-"""HTTP of RAC and Smart Link, as their clients see it. These handlers are hot: no models, no middleware.
+"""HTTP of RAC and Smart Link, as their clients see it.
 
-Assumptions (A): POST for all but `get`; a bearer token on every call, 401 without; success of setup, send and ack is
-200 with an empty body; the session is the cookie `SMARTLINKSESSION`, set by the first answer; a body is UTF-8.
+These handlers are hot: no models, no middleware.
+
+Assumptions (A): POST for all but `get`; a bearer token on every call, 401 without; success of
+setup, send and ack is 200 with an empty body; the session is the cookie `SMARTLINKSESSION`, set by
+the first answer; a body is UTF-8.
 """
 
 import asyncio
@@ -139,7 +142,7 @@ class LinkApi:
         return self._answer(request, session)
 
     async def _admit(self, request: web.Request, call: str) -> Session:
-        """Let the call wait, fail or be refused; otherwise name its session, and through it its tenant."""
+        """Let the call wait, fail or be refused; otherwise name its session, and so its tenant."""
         simulator = self._simulator
         options = simulator.options
         if options.latency_seconds:
@@ -186,7 +189,7 @@ class LinkApi:
 
 
 def _cookie(request: web.Request) -> str | None:
-    """Read the session's cookie by hand: `request.cookies` costs more than the rest of a handler."""
+    """Read the session's cookie by hand: `request.cookies` costs more than all the rest."""
     for part in request.headers.get("Cookie", "").split(";"):
         name, _, value = part.strip().partition("=")
         if name == COOKIE:

@@ -1,6 +1,7 @@
 """A message in the broker, and the envelope in which `get` hands it out.
 
-Assumption (A): the REST envelope has the gRPC client's properties, in one of the spellings of `ENVELOPE_NAMES`.
+Assumption (A): the REST envelope has the gRPC client's properties, in one of the spellings of
+`ENVELOPE_NAMES`.
 """
 
 import uuid
@@ -39,7 +40,10 @@ class Message:
 
     @classmethod
     def offered(cls, entry: Mapping[str, object]) -> "Message":
-        """Keep an offer as it is: an id is made only when the key is absent and `withoutId` is not true."""
+        """Keep an offer as it is.
+
+        An id is made only when the key is absent and `withoutId` is not true.
+        """
         identifier = entry.get("id", Absent.ABSENT)
         if identifier is Absent.ABSENT and entry.get("withoutId") is not True:
             identifier = str(uuid.uuid4())

@@ -13,7 +13,10 @@ Names = Literal["camel", "pascal", "lower", "msgCamel"]
 
 
 class SimulatorOptions(BaseModel):
-    """Options in force; camelCase in JSON, snake_case in Python. Shares are drawn for each call, from `seed`."""
+    """Options in force; camelCase in JSON, snake_case in Python.
+
+    Shares are drawn for each call, from `seed`.
+    """
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True
@@ -49,6 +52,9 @@ class SimulatorOptions(BaseModel):
     seed: int = 0
 
     def updated(self, changes: Mapping[str, object]) -> Self:
-        """Validate the changes together with what stays; raises pydantic's ValidationError on an unknown name."""
+        """Validate the changes together with what stays.
+
+        Raises pydantic's ValidationError on an unknown name.
+        """
         renamed = {to_camel(name): value for name, value in changes.items()}
         return self.model_validate(self.model_dump(by_alias=True) | renamed)

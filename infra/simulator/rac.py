@@ -1,7 +1,8 @@
 """RAC: credentials in, expiring bearer tokens out.
 
-Assumptions (A): errors are RFC 6749's, with status 400 also for `invalid_client`; several tokens of one client are
-valid side by side; a token outlives a change of its client's secret. Nobody checks the signature, so there is none.
+Assumptions (A): errors are RFC 6749's, with status 400 also for `invalid_client`; several tokens of
+one client are valid side by side; a token outlives a change of its client's secret. Nobody checks
+the signature, so there is none.
 """
 
 import base64

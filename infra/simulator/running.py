@@ -1,4 +1,4 @@
-"""The simulator inside a test or a demo: a server on its own thread, and its admin API as methods."""
+"""The simulator inside a test or a demo: a server on its own thread, its admin API as methods."""
 
 import asyncio
 import threading
@@ -38,7 +38,10 @@ class RunningSimulator:
     def add_tenant(
         self, tenant: str, client_id: str, client_secret: str, tenant_id: str | None = None
     ) -> None:
-        """Register a tenant, or replace its credential; `tenant_id` is the tenant's name when absent."""
+        """Register a tenant, or replace its credential.
+
+        `tenant_id` is the tenant's name when absent.
+        """
         credential = Credential(tenant, client_id, client_secret, tenant_id or tenant)
         self.call(lambda simulator: simulator.rac.register(credential))
 
@@ -58,7 +61,10 @@ class RunningSimulator:
         force: bool = False,
         routed: bool = False,
     ) -> Json:
-        """Queue raw messages, of unsubscribed types too unless `routed`; before setup they are lost unless `force`."""
+        """Queue raw messages, of unsubscribed types too unless `routed`.
+
+        Before setup they are lost unless `force`.
+        """
         made = list(messages)  # a generator runs on the caller's thread
         return self.call(
             lambda simulator: simulator.offer(tenant, made, force=force, routed=routed)

@@ -37,7 +37,10 @@ class Sent:
 
 
 class Simulator:
-    """State of RAC, broker and TPD. Not thread-safe: everything happens on the server's event loop."""
+    """State of RAC, broker and TPD.
+
+    Not thread-safe: everything happens on the server's event loop.
+    """
 
     def __init__(self, options: SimulatorOptions | None = None, clock: Clock = time.time) -> None:
         self.clock = clock
@@ -62,7 +65,10 @@ class Simulator:
         return self.options
 
     def chance(self, share: float) -> bool:
-        """Roll the dice, unless the share is zero: an unused fault does not disturb the others' sequence."""
+        """Roll the dice, unless the share is zero.
+
+        So an unused fault does not disturb the others' sequence.
+        """
         return share > 0 and self.dice.random() < share
 
     def remove_tenant(self, tenant: str) -> None:
@@ -84,7 +90,10 @@ class Simulator:
         force: bool = False,
         routed: bool = False,
     ) -> Json:
-        """Queue raw messages, of unsubscribed types too unless `routed`; before setup they are lost unless `force`."""
+        """Queue raw messages, of unsubscribed types too unless `routed`.
+
+        Before setup they are lost unless `force`.
+        """
         self._credential(tenant)
         queue = self.broker.queue(tenant)
         offered = [Message.offered(entry) for entry in messages]

@@ -20,7 +20,8 @@ EVENTS: Final = (
 class Stats:
     """One counter for all, one for each tenant that could be told.
 
-    Calls count when they arrive, whatever the answer; one to ack that failed before its body was read counts as ack.
+    Calls count when they arrive, whatever the answer; one to ack that failed before its body was
+    read counts as ack.
     `errors` are the answers 429 and 503, `refused` the other 4xx but 401, which is `unauthorized`.
     """
 

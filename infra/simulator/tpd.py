@@ -1,7 +1,7 @@
 """TPD: asks an ERP about a person's data and waits for its answer.
 
-Assumptions (A): the status stays "Em Processamento" until the first well-formed answer; a command's message carries
-no audience; `SGDPLogsCommand` carries the same body as `SGDPDataCommand`.
+Assumptions (A): the status stays "Em Processamento" until the first well-formed answer; a command's
+message carries no audience; `SGDPLogsCommand` carries the same body as `SGDPDataCommand`.
 """
 
 import json

@@ -1,14 +1,12 @@
-"""Item 7: many tenants: shards, a budget of time, continuations that cannot fork, fair turns."""
+"""Item 7: many tenants: shards, a budget of time, continuations that cannot fork."""
 
 from collections import Counter
 from datetime import timedelta
 
-import pytest
-
 from smartlink.ports import Unavailable
 from smartlink.services.shard import decode_shard
 from tests.scenarios.conftest import Logged
-from tests.support.world import COMMAND, OTHER, START, Interruptions, World
+from tests.support.world import Interruptions, World
 
 SHARDS = "topic-shards"
 
@@ -146,127 +144,3 @@ def test_each_minute_another_tenant_is_the_first() -> None:
         world.tick(minutes=1)
         world.publisher.take()
     assert polled(world) == dict.fromkeys(world.tenants, 1)
-
-
-def test_a_tick_publishes_at_most_its_quota(logged: Logged) -> None:
-    """Three dispatches of a tenant's command; the rest stays in the broker for the next tick."""
-    limits = {"SMARTLINK_DISPATCHES": "3", "SMARTLINK_DISPATCH_BATCH": "10"}
-    world = World(variables={**limits, "SMARTLINK_RECEIVE_BATCH": "10"})
-    for _ in range(100):
-        world.broker.offer("acme", COMMAND)
-    world.tick()
-    assert len(world.publisher.published) == 3
-    assert world.broker.waiting("acme") == 70
-    world.deliver()
-    world.minute()
-    assert len(world.ran) == 60
-    assert logged("back_pressure") == []
-
-
-def test_the_quota_holds_for_each_tenant_and_command_and_for_the_sweep() -> None:
-    """One's flood is not another's quota; what is over is swept in later ticks."""
-    limits = {"SMARTLINK_DISPATCHES": "2", "SMARTLINK_DISPATCH_BATCH": "1"}
-    world = World(tenants=("acme", "other"), variables=limits)
-    for _ in range(5):
-        for tenant in world.tenants:
-            for command in (COMMAND, OTHER):
-                world.broker.offer(tenant, command)
-    for minute in range(1, 20):
-        world.tick(minutes=1)
-        topics = Counter(
-            (topic, envelope.attributes["tenant"]) for topic, envelope in world.publisher.published
-        )
-        assert all(number <= 2 for number in topics.values()), minute
-        assert minute > 1 or len(topics) == 4
-        world.deliver()
-    assert len(world.ran) == 20
-
-
-def test_the_quota_is_shared_by_a_ticks_continuations() -> None:
-    """What was dispatched before the time ran out counts."""
-    limits = {"SMARTLINK_DISPATCHES": "3", "SMARTLINK_DISPATCH_BATCH": "1"}
-    world = World(variables={**limits, "SMARTLINK_RECEIVE_BATCH": "1"})
-    for _ in range(20):
-        world.broker.offer("acme", COMMAND)
-    world.turns.budget = 1
-    world.tick()
-    while world.deliver():
-        pass
-    assert len(world.ran) == 3
-    assert world.broker.waiting("acme") == 17, "nothing is taken that could not be dispatched"
-
-
-def test_a_tenant_that_is_behind_receives_nothing_new(logged: Logged) -> None:
-    """Its dispatches are overdue: the backlog stays in the broker, where it is safe."""
-    world = World()
-    world.broker.offer("acme", COMMAND)
-    world.tick()
-    world.publisher.take()  # its consumers are down
-    for _ in range(5):
-        world.broker.offer("acme", COMMAND)
-    gets = world.calls("get")
-    world.tick(minutes=2)
-    assert world.calls("get") == gets
-    assert world.broker.waiting("acme") == 5
-    assert len(logged("back_pressure")) == 1
-    world.deliver()
-    world.minutes(2)
-    assert len(world.ran) == 6
-
-
-def test_one_tenants_backlog_leaves_the_others_polls_on_time() -> None:
-    """Each of the others has its turn before the big one's second, and none waits for more."""
-    world = World(tenants=tenants(20), variables={"SMARTLINK_RECEIVE_BATCH": "20"})
-    big, others = world.tenants[0], world.tenants[1:]
-    for _ in range(2_000):
-        world.broker.offer(big, COMMAND)
-    for tenant in others:
-        world.broker.offer(tenant, COMMAND)
-    world.tick()
-    acks = [tenant for call, tenant in world.broker.calls if call == "ack"]
-    before = {tenant: acks[: acks.index(tenant)].count(big) for tenant in others}
-    assert max(before.values()) <= 20, "one batch at most"
-    world.deliver()
-    assert len({tenant for tenant, _ in world.ran}) == 20
-    world.minutes(3)
-    assert Counter(tenant for tenant, _ in world.ran)[big] == 2_000
-
-
-@pytest.mark.parametrize("receivers", [1, 4])
-def test_a_busy_tenant_is_served_by_several_sessions(receivers: int) -> None:
-    """One message for each `get` must not limit it: more receivers join, up to the bound."""
-    variables = {"SMARTLINK_RECEIVE_BATCH": "10", "SMARTLINK_RECEIVERS": str(receivers)}
-    world = World(variables=variables)
-    for _ in range(300):
-        world.broker.offer("acme", COMMAND)
-    world.tick()
-    assert world.turns.most == receivers
-    assert world.broker.waiting("acme") == 0
-
-
-def test_what_is_due_either_way_is_worked_off_in_one_tick() -> None:
-    """A full page of the one never hides the other, nor does a page of both."""
-    world = World(variables={"SMARTLINK_DUE_PAGE": "10", "SMARTLINK_DISPATCH_BATCH": "10"})
-    for _ in range(35):
-        world.broker.offer("acme", COMMAND)
-    world.tick()
-    world.publisher.take()  # lost
-    for minute in range(8):  # due at the very instant at which those are, and before and after
-        world.clock.now = START + timedelta(minutes=minute / 2)
-        for number in range(8):
-            world.publish(content=f"{minute} {number}")
-    world.minute()
-    assert len(world.ran) == 35
-    assert len(world.replies_to("acme")) == 64
-
-
-def test_one_tenants_backlog_of_due_messages_leaves_the_others_on_time() -> None:
-    """The same for what is swept and sent: page by page, in turn."""
-    world = World(tenants=("big", "small"), variables={"SMARTLINK_DUE_PAGE": "10"})
-    for number in range(300):
-        world.publish(tenant="big", content=str(number))
-    world.publish(tenant="small", content="mine")
-    world.tick(minutes=1)
-    sent = [it.tenant for it in world.broker.sent]
-    assert sent.index("small") <= 25
-    assert sent.count("big") == 300

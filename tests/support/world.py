@@ -86,6 +86,7 @@ class InlineTurns:
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.budget: int | None = None
+        self.most = 0  # turns that waited at once
 
     def __call__(
         self,
@@ -96,6 +97,7 @@ class InlineTurns:
         waiting = list(work)
         done = 0
         while waiting and self.clock() < deadline and done != self.budget:
+            self.most = max(self.most, len(waiting))
             perform(waiting.pop(0), waiting.append)
             done += 1
         return waiting

@@ -6,21 +6,28 @@ becomes a delivery with a `problem`, its tag kept, so that it can be stored as d
 
 import json
 import re
+from collections.abc import Iterator
 
-from smartlink.ports import Delivery, Unavailable
+from smartlink.ports import Delivery, Refused, Unavailable
 
 _NOTHING = frozenset({"", "null", "[]", "{}"})
 _TAGS = range(-(2**63), 2**64)
 _JSON = json.JSONDecoder(strict=False)  # control characters in texts do no harm
 _TAG = re.compile(r"-?[0-9]{1,20}")
 _OPENING, _SEPARATORS, _CLOSING = frozenset("[{"), frozenset(",:"), frozenset("]}")
-_TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}:,]|[^\s\[\]{}:,"]+', re.DOTALL)
+_BLANKS = re.compile(r"[ \t\n\r]*")
+# A text that does not end reaches to the end: it is looked through once, not from each quote on.
+_TOKEN = re.compile(
+    r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[\[\]{}:,]|[^\s\[\]{}:,"]+', re.DOTALL
+)
+_MOST = 10_000  # messages in an answer: a list of trifles takes 50 times its bytes of memory
 
 
 def deliveries(body: bytes) -> list[Delivery]:
     """The messages in an answer of `get`. Raises Unavailable if it is no JSON of that kind.
 
-    A malformed message becomes one with a `problem`, and does not harm the others.
+    A malformed message becomes one with a `problem`, and does not harm the others. Raises
+    Refused if there are more than a process has memory for: nobody can take them.
     """
     text = body.decode("utf-8", "surrogateescape").removeprefix("\ufeff").strip()
     if text in _NOTHING:
@@ -29,8 +36,7 @@ def deliveries(body: bytes) -> list[Delivery]:
         message = "Smart Link get answered neither a message nor a list"
         raise Unavailable(message)
     try:
-        value = _JSON.decode(text)
-        return [_delivery(entry) for entry in (value if isinstance(value, list) else [value])]
+        return [_delivery(entry) for entry in _entries(text)]
     except json.JSONDecodeError as error:
         message = f"Smart Link get answered no JSON: {error.msg} at character {error.pos}"
         raise Unavailable(message) from None
@@ -38,6 +44,37 @@ def deliveries(body: bytes) -> list[Delivery]:
         # One entry is nested too deep, or has too long a number, for Python: the others are good.
         parts = [":".join(part) for part in _split(text)] if text[0] == "[" else [text]
         return [_part(part) for part in parts]
+
+
+def _entries(text: str) -> Iterator[object]:
+    """The entry, or those of the list one by one: only one of them is in memory at a time."""
+    if text[0] == "{":
+        yield _JSON.decode(text)
+        return
+    at, number = _skip(text, 1), 0
+    while number == 0 or text[at : at + 1] == ",":
+        start = at if number == 0 else _skip(text, at + 1)
+        if number == 0 and text[at : at + 1] == "]":
+            break
+        _check_number(number)
+        entry, end = _JSON.raw_decode(text, start)
+        yield entry
+        at, number = _skip(text, end), number + 1
+    if text[at : at + 1] != "]" or _skip(text, at + 1) != len(text):
+        message = "Expecting ',' or the list's end"
+        raise json.JSONDecodeError(message, text, at)
+
+
+def _skip(text: str, at: int) -> int:
+    """Where the next character stands that is no blank."""
+    found = _BLANKS.match(text, at)
+    return found.end() if found else at
+
+
+def _check_number(number: int) -> None:
+    if number >= _MOST:
+        message = f"Smart Link get answered more than {_MOST} messages"
+        raise Refused(message)
 
 
 def _delivery(entry: object, raw: str | None = None) -> Delivery:
@@ -114,6 +151,7 @@ def _split(text: str) -> list[list[str]]:
             part.append(text[start : token.start()].strip())
             start = token.end()
             if mark != ":":
+                _check_number(len(parts))
                 parts.append(part)
                 part = []
         if mark in _OPENING:

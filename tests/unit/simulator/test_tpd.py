@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -30,6 +30,15 @@ BODIES: dict[str, dict[str, Any]] = {
 }
 
 
+Style = Literal["totvs", "cloudevents"]
+Command = Literal["SGDPDataCommand", "SGDPMaskCommand", "SGDPLogsCommand"]
+COMMANDS: dict[str, Command] = {
+    "SGDPDataResponse": "SGDPDataCommand",
+    "SGDPMaskResponse": "SGDPMaskCommand",
+    "SGDPLogsResponse": "SGDPLogsCommand",
+}
+
+
 def totvs(request_id: str, body: dict[str, Any]) -> str:
     return json.dumps({"HEADER": {"TenantId": "acme"}, "Content": {"requestID": request_id} | body})
 
@@ -46,7 +55,7 @@ def only(simulator: RunningSimulator) -> dict[str, object]:
 @pytest.mark.parametrize("style", ["totvs", "cloudevents"])
 @pytest.mark.parametrize("command", BODIES)
 def test_a_request_is_answered(
-    simulator: RunningSimulator, acme: Client, clock: Clock, style: Any, command: Any
+    simulator: RunningSimulator, acme: Client, clock: Clock, style: Style, command: Command
 ) -> None:
     """From "Em Processamento" to "Processada", in both styles."""
     acme.setup(command)
@@ -83,11 +92,10 @@ def test_a_request_is_answered(
     ],
 )
 def test_a_malformed_answer_is_recorded_and_turns_nothing(
-    simulator: RunningSimulator, acme: Client, response: str, body: Any, problem: str
+    simulator: RunningSimulator, acme: Client, response: str, body: dict[str, object], problem: str
 ) -> None:
     """The request says what is wrong with its answer."""
-    command: Any = response.replace("Response", "Command")
-    simulator.ask(Ask(tenant="acme", command=command, identifiers={}, request_id="r1"))
+    simulator.ask(Ask(tenant="acme", command=COMMANDS[response], identifiers={}, request_id="r1"))
     acme.send(f"{response}/SGDP", totvs("r1", body))
     seen = only(simulator)
     assert (seen["status"], seen["answers"], seen["problem"]) == ("Em Processamento", 1, problem)
