@@ -214,7 +214,7 @@ def test_a_generation_that_never_was_is_no_known_one(configured: Configured) -> 
 
 def test_a_huge_file_is_refused_without_being_kept(storage: Storage) -> None:
     storage.write(CONFIG, b"x" * (MAX_BYTES + 1))
-    with pytest.raises(Refused, match="more than 1048576 bytes"):
+    with pytest.raises(Refused, match="more than 1000000 bytes"):
         storage.config().read(None)
 
 

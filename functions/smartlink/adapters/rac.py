@@ -6,6 +6,7 @@ One thing is assumed that no public source states: errors are those of RFC 6749,
 import json
 from base64 import urlsafe_b64decode
 from collections import OrderedDict
+from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -22,7 +23,7 @@ from smartlink.domain.tenant import Tenant
 from smartlink.ports import Clock, CredentialsRefused, PortError, Refused, Tokens
 
 _SCOPE = "authorization_api"
-_TENANT_CLAIM = "http://www.tnf.com/identity/claims/tenantId"
+TENANT_CLAIM = "http://www.tnf.com/identity/claims/tenantId"
 _MARGIN = timedelta(seconds=90)
 _DEFAULT_LIFE, _LONGEST_LIFE = 300.0, 86_400.0  # seconds
 _ANSWERED = (HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED)
@@ -194,16 +195,20 @@ def _check_tenant(tenant: Tenant, token: str) -> None:
 
 
 def _claimed_tenant(token: str) -> str | None:
-    """The tenant in a JWT. Its signature is for the broker to check; opaque tokens have none."""
+    claim = claims_of(token).get(TENANT_CLAIM)
+    return None if claim is None else str(claim)
+
+
+def claims_of(token: str) -> Mapping[str, object]:
+    """What a JWT claims. Its signature is for the broker to check; opaque tokens claim nothing."""
     parts = token.split(".")
     if len(parts) != _JWT_PARTS:
-        return None
+        return {}
     try:
         claims = json.loads(urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
     except (ValueError, RecursionError):
-        return None
-    claim = claims.get(_TENANT_CLAIM) if isinstance(claims, dict) else None
-    return None if claim is None else str(claim)
+        return {}
+    return claims if isinstance(claims, dict) else {}
 
 
 _: type[Tokens] = RacTokens

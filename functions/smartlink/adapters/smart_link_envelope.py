@@ -17,9 +17,7 @@ _TAG = re.compile(r"-?[0-9]{1,20}")
 _OPENING, _SEPARATORS, _CLOSING = frozenset("[{"), frozenset(",:"), frozenset("]}")
 _BLANKS = re.compile(r"[ \t\n\r]*")
 # A text that does not end reaches to the end: it is looked through once, not from each quote on.
-_TOKEN = re.compile(
-    r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[\[\]{}:,]|[^\s\[\]{}:,"]+', re.DOTALL
-)
+_TOKEN = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[\[\]{}:,]|[^\s\[\]{}:,"]+', re.DOTALL)
 _MOST = 10_000  # messages in an answer: a list of trifles takes 50 times its bytes of memory
 
 

@@ -12,7 +12,7 @@ Environment = Literal["development", "staging", "production"]
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?")
 
 FAILURES_BEFORE_PAUSE = 3
-FIRST_PAUSE = timedelta(minutes=1)
+FIRST_PAUSE = timedelta(minutes=2)  # a pause as long as a tick would skip none
 LONGEST_PAUSE = timedelta(minutes=30)
 SUCCESS_EVERY = timedelta(minutes=15)
 

@@ -7,7 +7,7 @@ policy in force: the consumer reads neither the messages nor the configuration.
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -119,17 +119,11 @@ def decode_dispatch(data: bytes) -> Dispatch:
     """The dispatch in a Pub/Sub message. Raises DispatchError."""
     try:
         document = json.loads(data)
-        policy = document["policy"]
-        command = str(document["command"])
+        command = _text(document["command"])
         return Dispatch(
-            str(document["tenant"]),
+            _text(document["tenant"]),
             command,
-            RetryPolicy(
-                int(policy["attempts"]),
-                Decimal(policy["factor"]),
-                Decimal(policy["interval"]),
-                str(policy["generation"]),
-            ),
+            _decode_policy(document["policy"]),
             tuple(_decode_message(item, command) for item in document["messages"]),
         )
     except (
@@ -142,6 +136,21 @@ def decode_dispatch(data: bytes) -> Dispatch:
     ) as error:
         message = f"the Pub/Sub message is no dispatch ({type(error).__name__}): who published it?"
         raise DispatchError(message) from None
+
+
+def _decode_policy(policy: dict[str, Any]) -> RetryPolicy:
+    """One that can be used: what was run must not fail at its settlement."""
+    decoded = RetryPolicy(
+        int(policy["attempts"]),
+        Decimal(policy["factor"]),
+        Decimal(policy["interval"]),
+        _text(policy["generation"]),
+    )
+    usable = decoded.attempts > 0 and decoded.factor > 0 and decoded.interval > 0
+    if not usable or decoded.horizon < timedelta():  # beyond any span it is an OverflowError
+        message = "a retry policy that cannot be used"
+        raise ValueError(message)
+    return decoded
 
 
 def _encode_message(stored: Stored) -> dict[str, Any]:
@@ -172,33 +181,52 @@ def _encode_message(stored: Stored) -> dict[str, Any]:
 
 def _decode_message(item: dict[str, Any], command: str) -> Stored:
     message = Message(
-        document=str(item["document"]),
+        document=_text(item["document"]),
         direction=Direction.DOWNSTREAM,
-        id=item.get("id", ""),
+        id=_text(item.get("id", "")),
         type=command,
         content=Content(
-            sha256=item["sha256"],
+            sha256=_text(item["sha256"]),
             size=int(item["size"]),
-            text=item.get("text", None if "object" in item else ""),
-            object=item.get("object"),
+            text=_optional(item.get("text", None if "object" in item else "")),
+            object=_optional(item.get("object")),
         ),
-        received=datetime.fromisoformat(item["received"]),
+        received=_instant(item["received"]),
         due=None,
-        audience=item.get("audience"),
-        correlation_id=item.get("correlation"),
+        audience=_optional(item.get("audience")),
+        correlation_id=_optional(item.get("correlation")),
         personal=bool(item.get("personal")),
         attempt=int(item["attempt"]),
         attempts=tuple(
             Attempt(
                 number,
-                datetime.fromisoformat(started),
-                datetime.fromisoformat(ended),
+                _instant(started),
+                _instant(ended),
                 Result(result),
                 error,
             )
             for number, started, ended, result, error in item.get("attempts", ())
         ),
         alone=bool(item.get("alone")),
-        error=item.get("error"),
+        error=_optional(item.get("error")),
     )
-    return Stored(message, Version(str(item["version"])))
+    return Stored(message, Version(_text(item["version"])))
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    message = "a text is missing"
+    raise TypeError(message)
+
+
+def _optional(value: object) -> str | None:
+    return None if value is None else _text(value)
+
+
+def _instant(value: object) -> datetime:
+    instant = datetime.fromisoformat(_text(value))
+    if instant.tzinfo is None:
+        message = "an instant has no time zone"
+        raise ValueError(message)
+    return instant

@@ -1,6 +1,7 @@
 """Publish: a segment's message for a cloud app is stored in the outbox, once for each id."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
@@ -23,6 +24,7 @@ BODY_LIMIT = 12_582_912  # bytes of a request's body; the caller of parse_reques
 _CONTENT_LIMIT = 8_388_608  # characters of a content
 
 _RESERVED = {".", ".."}
+_REPLY = re.compile(r"D-.*/reply/[0-9]+", re.DOTALL)  # see settlement.reply_id
 
 
 def _sendable(name: str) -> str:
@@ -30,6 +32,13 @@ def _sendable(name: str) -> str:
         message = "no path of the broker can hold it"
         raise ValueError(message)
     return name
+
+
+def _free(message_id: str) -> str:
+    if _REPLY.fullmatch(message_id):
+        message = "ids of this form belong to the relay's own replies"
+        raise ValueError(message)
+    return message_id
 
 
 def _carried(text: str) -> str:
@@ -65,7 +74,7 @@ class PublishRequest(BaseModel):
     content: Annotated[_Content | dict[str, object] | list[object], Field(repr=False)]
     audience: _Name | None = None
     correlation_id: Annotated[_Text | None, Field(alias="correlationId")] = None
-    id: _Text | None = None
+    id: Annotated[_Text, AfterValidator(_free)] | None = None
 
 
 @dataclass(frozen=True, slots=True)

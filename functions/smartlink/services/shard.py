@@ -59,7 +59,14 @@ def decode_shard(data: bytes) -> Shard:
                 for name, its in document["quota"].items()
             },
         )
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        OverflowError,
+        RecursionError,
+    ) as error:
         message = f"the Pub/Sub message is no shard ({type(error).__name__}): who published it?"
         raise ShardError(message) from None
     if shard.tick.tzinfo is None:

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from smartlink.domain.tenant import (
+    FIRST_PAUSE,
     TenantError,
     TenantState,
     check_tenant_name,
@@ -112,7 +113,7 @@ def test_the_pause_grows() -> None:
     for _ in range(40):
         state = state.after_failure(NOW, "RAC is down")
         pauses.append(state.paused_until - NOW if state.paused_until else None)
-    minutes = [None, None, 1, 2, 4, 8, 16, *[30] * 33]
+    minutes = [None, None, 2, 4, 8, 16, *[30] * 34]
     assert pauses == [None if it is None else it * MINUTE for it in minutes]
     assert (state.failures, state.last_error, state.last_error_at) == (40, "RAC is down", NOW)
 
@@ -121,9 +122,9 @@ def test_a_pause_ends() -> None:
     """At its end the next tick tries again; one more failure pauses at once."""
     state = replace(TenantState(), failures=2).after_failure(NOW, "down")
     assert state.paused(NOW)
-    assert state.paused(NOW + MINUTE - timedelta(microseconds=1))
-    assert not state.paused(NOW + MINUTE)
-    assert state.after_failure(NOW + MINUTE, "down").paused(NOW + 2 * MINUTE)
+    assert state.paused(NOW + FIRST_PAUSE - timedelta(microseconds=1))
+    assert not state.paused(NOW + FIRST_PAUSE)
+    assert state.after_failure(NOW + FIRST_PAUSE, "down").paused(NOW + 2 * FIRST_PAUSE)
 
 
 def test_a_success_ends_the_pause() -> None:

@@ -128,3 +128,10 @@ def test_no_nesting_causes_another_error() -> None:
         else:
             accepted += 1
     assert accepted
+
+
+def test_an_id_of_a_reply_is_refused() -> None:
+    """Taken by a segment, it would keep the message whose reply it is from ever ending."""
+    with pytest.raises(PublishError, match="relay's own replies") as refused:
+        parse_request(b'{"tenant": "acme", "type": "T", "content": "", "id": "D-x/reply/1"}')
+    assert refused.value.field == "id"
