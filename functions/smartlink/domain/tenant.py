@@ -76,7 +76,7 @@ def parse_credentials(name: str, payload: bytes, environment: Environment) -> Te
         credentials = Credentials.model_validate_json(payload)
     except ValidationError as error:
         problems = "; ".join(
-            f"{'.'.join(str(part) for part in item['loc']) or 'payload'}: {item['msg']}"
+            f"{_place(item['loc'])}: {item['msg']}"
             for item in error.errors(include_input=False, include_url=False, include_context=False)
         )
         message = f"{secret}: {problems}; add a version with clientId, clientSecret, environment"
@@ -88,6 +88,18 @@ def parse_credentials(name: str, payload: bytes, environment: Environment) -> Te
         )
         raise TenantError(message)
     return Tenant(name, credentials)
+
+
+_FIELDS = frozenset({"clientid", "clientsecret", "environment", "tenantid", "enabled"})
+
+
+def _place(place: tuple[int | str, ...]) -> str:
+    """Where a secret is wrong. A field's name may itself be what somebody wrote into a secret:
+    only one that we know, in any casing, is named."""
+    if not place:
+        return "payload"
+    name = str(place[0])
+    return name if name.replace("_", "").lower() in _FIELDS else "a field that is not known"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
