@@ -36,12 +36,16 @@ $(VENV)/checkov.stamp: terraform/requirements.txt | $(UV)
 	$(UV) pip install --quiet --python $(VENV)/checkov/bin/python --require-hashes -r $<
 	@touch $@
 
+# The operator's command, for this checkout; it stays out of the packages' folder (see the module).
+$(BIN)/smartlink: infra/cli/install.py $(VENV)/local.stamp
+	@$(BIN)/python -m infra.cli.install $@
+
 .PHONY: demo
 demo: $(VENV)/local.stamp ## Run the product on 60 TPD requests and show what became of them (ARGS=--json)
 	@$(BIN)/python -m infra.local demo $(ARGS)
 
 .PHONY: local
-local: $(VENV)/local.stamp ## Keep the local stack up until Ctrl-C
+local: $(BIN)/smartlink ## Keep the local stack up until Ctrl-C
 	@$(BIN)/python -m infra.local up $(ARGS)
 
 .PHONY: test
@@ -49,7 +53,7 @@ test: check $(VENV)/checkov.stamp ## Check, then run every test
 	$(BIN)/python -m pytest $(ARGS)
 
 .PHONY: check
-check: $(VENV)/test.stamp ## Lint, format, types, import fences, Terraform's format
+check: $(VENV)/test.stamp $(BIN)/smartlink ## Lint, format, types, import fences, Terraform's format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -68,6 +72,10 @@ RUNS ?= 1000
 .PHONY: simulate
 simulate: $(VENV)/test.stamp ## Run the relay through RUNS drawn schedules of faults, from SEED on
 	@$(BIN)/python -m tests.simulation --seed $(SEED) --runs $(RUNS)
+
+.PHONY: chaos
+chaos: $(VENV)/test.stamp ## Kill functions and break the network under load; the books must balance
+	@$(BIN)/python -m tests.chaos $(ARGS)
 
 .PHONY: bench
 bench: $(VENV)/test.stamp ## Measure against per-message code and against the limit; JSON in .bench/

@@ -1,0 +1,1 @@
+"""`smartlink`: what an operator does, against the local stack and the cloud alike."""

@@ -1,0 +1,42 @@
+"""One module for each group of commands: options in, a use case, a screen out."""
+
+from collections.abc import Mapping
+
+GROUPS: Mapping[str, str] = {
+    "messages": "Look at messages, and act on dead ones (Situacao Morta).",
+    "tenants": "Activate tenants, and see how they do.",
+    "config": "totvsAppConfig_v2.json: RM's retries (QtdeTentativasExec …).",
+}
+
+COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
+    # group, or a command by itself: command → module, function
+    "messages": {
+        "list": ("messages_read", "list_messages"),
+        "show": ("messages_read", "show"),
+        "timeline": ("messages_read", "timeline"),
+        "redrive": ("messages_act", "redrive"),
+        "discard": ("messages_act", "discard"),
+        "export": ("replay", "export"),
+    },
+    "tenants": {
+        "list": ("tenants_read", "list_tenants"),
+        "show": ("tenants_read", "show_tenant"),
+        "check": ("tenants_read", "check_tenant"),
+        "activate": ("tenants_change", "activate"),
+        "rotate": ("tenants_change", "rotate"),
+        "disable": ("tenants_change", "disable"),
+        "enable": ("tenants_change", "enable"),
+    },
+    "config": {
+        "show": ("config", "show"),
+        "check": ("config", "check"),
+        "push": ("config", "push"),
+        "rollback": ("config", "rollback"),
+    },
+    "logs": {"logs": ("logs", "logs")},
+    "stats": {"stats": ("stats", "stats")},
+    "publish": {"publish": ("publish", "publish")},
+    "replay": {"replay": ("replay", "replay")},
+    "purge": {"purge": ("purge", "purge")},
+    "doctor": {"doctor": ("doctor", "doctor")},
+}

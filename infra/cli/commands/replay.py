@@ -1,0 +1,161 @@
+"""`smartlink messages export` and `smartlink replay`: a message on a developer's laptop."""
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from infra.cli import exporting
+from infra.cli import options as opt
+from infra.cli.commands.messages_read import replies_of, whole_view
+from infra.cli.errors import CliError, MissingError, UsageError
+from infra.cli.selection import locate
+from infra.cli.session import Session, quiet_logs, session_of
+from infra.cli.target import CHECKOUT
+from infra.cli.world import World
+from smartlink.adapters.in_memory import InMemoryContents, InMemorySecrets
+from smartlink.bootstrap import load_consumer
+from smartlink.domain.identity import Direction
+from smartlink.domain.message import Stored, Version
+from smartlink.domain.outcome import Done, Finished, Reject, Retry
+from smartlink.ports import ErpSecrets, PortError
+from smartlink.services.contents import load
+from smartlink.services.execute import Execution
+from smartlink.settings import SettingsError, load_settings
+
+
+def export(
+    context: typer.Context,
+    identity: Annotated[str, typer.Argument(metavar="ID")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The JSON file to write.")],
+    *,
+    tenant: opt.Tenant = None,
+) -> None:
+    """Write one message with its whole history as JSON: smartlink replay FILE runs it.
+
+    The file holds the content, so perhaps personal data: it is readable by you alone.
+    """
+    session = session_of(context)
+    world = session.world
+    found = locate(world, identity, tenant)
+    lines = world.store.lines_of(found.tenant, found.message.id)
+    replies = replies_of(world.store, found.tenant, found.message)
+    content = found.message.content
+    try:
+        kept = content.text is not None or content.object is not None
+        text = load(world.contents, content) if kept else None
+    except PortError as error:
+        session.screen.note(f"Without its content: {error}.", "yellow")
+        text = None
+    whole = whole_view(found, lines, replies, content=False)
+    try:
+        file.touch(mode=0o600)
+        file.chmod(0o600)
+        file.write_text(json.dumps(exporting.document(whole, text), indent=2), encoding="utf-8")
+    except OSError as error:
+        message = f"{file} cannot be written: {error.strerror}"
+        raise UsageError(message) from None
+    if session.screen.as_json:
+        session.screen.json({"file": str(file), "content": text is not None})
+    without = "" if text is not None else " Its content is not kept, so it cannot be replayed."
+    session.screen.say(f"{file} written.{without}")
+
+
+def replay(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="From smartlink messages export.")],
+    *,
+    erp: Annotated[
+        Path | None,
+        typer.Option(help="The ERP's secret, {\"databaseUrl\": …} (else the local stack's)."),
+    ] = None,
+) -> None:
+    """Run an exported message through this checkout's consumer; nothing is stored or sent.
+
+    What the consumer does to its ERP it does: give it a database of your own.
+    """
+    session = session_of(context)
+    quiet_logs()
+    exported = exporting.read(file)
+    if exported.direction != Direction.DOWNSTREAM:
+        message = f"{file} holds an Upstream message: no consumer runs those"
+        raise UsageError(message)
+    if exported.text is None:
+        message = f"{file} holds no content (a personal message that has ended): nothing to run."
+        raise CliError(message)
+    finished = _run(session, exported, _erp(session, exported.tenant, erp))
+    _show(session, finished)
+
+
+def _erp(session: Session, tenant: str, file: Path | None) -> ErpSecrets:
+    """Never the cloud's: a replay must not touch a tenant's own ERP."""
+    if file is not None:
+        try:
+            return InMemorySecrets(erps={tenant: file.read_bytes()})
+        except OSError as error:
+            message = f"{file} cannot be read: {error.strerror}"
+            raise UsageError(message) from None
+    try:
+        return session.world.secrets if session.target.local else InMemorySecrets()
+    except UsageError:
+        return InMemorySecrets()
+
+
+def _run(session: Session, exported: exporting.Exported, erp: ErpSecrets) -> Finished:
+    settings = load_settings(CHECKOUT)
+    command = settings.catalog.commands.get(exported.command)
+    if command is None:
+        message = f"This checkout's catalogue has no command {exported.command}."
+        raise MissingError(message)
+    try:
+        consumer = load_consumer(exported.command, command.module)
+    except SettingsError as error:
+        message = f"{error}."
+        raise CliError(message) from None
+    message_run = replace(exporting.message_of(exported), attempt=exported.attempt + 1)
+    execution = Execution(
+        consumer=consumer,
+        tenant=exported.tenant,
+        attempts=exported.attempt + 1,
+        start_by=World.now() + timedelta(days=1),
+        contents=InMemoryContents(),
+        erp=erp,
+        clock=World.now,
+    )
+    session.screen.note(f"Running {exported.command} on {exported.id} …")
+    return execution(Stored(message_run, Version("0.0")))
+
+
+def _show(session: Session, finished: Finished) -> None:
+    screen, outcome = session.screen, finished.outcome
+    error = None if isinstance(outcome, Done) else outcome.error
+    debug = outcome.debug if isinstance(outcome, (Retry, Reject)) else None
+    answers = outcome.answers if isinstance(outcome, Done) else ()
+    name = type(outcome).__name__
+    if screen.as_json:
+        screen.json(
+            {
+                "outcome": name,
+                "error": error,
+                "debug": debug,
+                "logs": [it.text for it in finished.lines],
+                "replies": [
+                    {"type": it.type, "audience": it.audience, "text": it.content.text}
+                    for it in answers
+                ],
+            }
+        )
+    else:
+        screen.facts((("Outcome", name), ("Error", error)))
+        for line in finished.lines:
+            screen.say(f"log: {line.text}")
+        for it in answers:
+            screen.say(f"reply: {it.type} to {it.audience or '(anyone)'}: {it.content.text}")
+        if debug:
+            screen.say(debug)
+    if not isinstance(outcome, Done):
+        message = f"The consumer did not do it: {name}: {error}"
+        raise CliError(message)

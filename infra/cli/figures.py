@@ -1,0 +1,101 @@
+"""What passed through, how it failed, what waits: the figures of `smartlink stats`."""
+
+import hashlib
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from infra.cli.selection import tenants_of
+from infra.cli.world import World
+from smartlink.domain.message import Ending, Message, State
+
+_MOST = 5_000  # of a tenant's history: the newest
+_VARIABLE = (
+    (re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}|\b[0-9a-fA-F]{16,}\b"), "<id>"),
+    (re.compile(r"'[^']*'|\"[^\"]*\""), "<text>"),
+    (re.compile(r"\d+"), "<n>"),
+)
+
+
+def fingerprint(error: str) -> tuple[str, str]:
+    """A short code and the pattern of an error: what differs from case to case is left out."""
+    pattern = error.partition("\n")[0]
+    for variable, word in _VARIABLE:
+        pattern = variable.sub(word, pattern)
+    return hashlib.sha256(pattern.encode("utf-8", "replace")).hexdigest()[:8], pattern[:200]
+
+
+@dataclass
+class Failure:
+    """Messages that failed alike."""
+
+    code: str
+    pattern: str
+    messages: int = 0
+    dead: int = 0
+    example: str = ""
+
+
+@dataclass
+class Figures:
+    """All of it."""
+
+    since: datetime
+    until: datetime
+    done: Counter[datetime] = field(default_factory=Counter)  # by the hour
+    attempts: Counter[int] = field(default_factory=Counter)  # of what was done, by their number
+    discarded: int = 0
+    states: Counter[str] = field(default_factory=Counter)
+    failures: dict[str, Failure] = field(default_factory=dict)
+    oldest: tuple[str, Message] | None = None  # waiting the longest, and whose it is
+    cut: bool = False  # some tenant had more than were looked at
+
+    def hours(self) -> list[tuple[datetime, int]]:
+        """Every hour of the time, with what was done in it."""
+        first = self.since.replace(minute=0, second=0, microsecond=0)
+        count = int((self.until - first) / timedelta(hours=1)) + 1
+        hours = [first + timedelta(hours=number) for number in range(count)]
+        return [(hour, self.done[hour]) for hour in hours]
+
+    def worst(self) -> list[Failure]:
+        """The failures, the most frequent first."""
+        return sorted(self.failures.values(), key=lambda it: (-it.messages, it.code))
+
+    def fail(self, message: Message) -> None:
+        """Count a message that has an error."""
+        if not message.error:
+            return
+        code, pattern = fingerprint(message.error)
+        failure = self.failures.setdefault(code, Failure(code, pattern, example=message.id))
+        failure.messages += 1
+        failure.dead += message.state is State.DEAD
+
+
+def gather(world: World, tenant: str | None, period: timedelta) -> Figures:
+    """Read the live messages, and the history of the period."""
+    now = world.now()
+    figures = Figures(now - period, now)
+    for name in tenants_of(world, tenant):
+        _live(figures, name, (it.message for it in world.store.live(name, {})))
+        ended = world.store.ended(name, figures.since, _MOST)
+        figures.cut |= len(ended) == _MOST
+        for it in ended:
+            if it.ending is Ending.DISCARDED:
+                figures.discarded += 1
+                continue
+            figures.done[it.ended.replace(minute=0, second=0, microsecond=0)] += 1
+            figures.attempts[it.message.attempt] += 1
+    return figures
+
+
+def _live(figures: Figures, tenant: str, messages: Iterable[Message]) -> None:
+    states: dict[str, int] = defaultdict(int)
+    for message in messages:
+        states[message.state] += 1
+        figures.fail(message)
+        waits = message.state is not State.DEAD
+        if waits and (figures.oldest is None or message.received < figures.oldest[1].received):
+            figures.oldest = (tenant, message)
+    figures.states.update(states)

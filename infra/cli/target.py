@@ -1,0 +1,115 @@
+"""Where the commands work: the local stack if one runs here, else the cloud project named."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from infra.cli.errors import UsageError
+from infra.local.checkout import CATALOG, STATE
+
+ENVIRONMENTS = ("development", "staging", "production")
+CHECKOUT = {
+    "GOOGLE_CLOUD_PROJECT": "none",
+    "SMARTLINK_ENVIRONMENT": "development",
+    "SMARTLINK_CONFIG_URI": "gs://none/totvsAppConfig_v2.json",
+    "SMARTLINK_CATALOG": CATALOG.read_text(encoding="utf-8"),
+}
+"""No place at all: for what needs the catalogue and the defaults only."""
+_NAME_IT = (
+    "no local stack runs here: start one (make local), or say which cloud project: "
+    "smartlink --project PROJECT --environment development|staging|production …"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The environment variables that the functions of this place would have."""
+
+    project: str
+    environment: str
+    variables: Mapping[str, str]
+    local: bool
+    functions: Mapping[str, str] = field(default_factory=dict)  # their URLs, where they are known
+
+    @property
+    def title(self) -> str:
+        """Name the place for people."""
+        place = "local stack" if self.local else "cloud"
+        return f"{self.project} ({self.environment}, {place})"
+
+
+def find_target(project: str | None, environment: str | None, environ: Mapping[str, str]) -> Target:
+    """Choose the local stack unless another project is named. Raises UsageError."""
+    stack = _running_stack(environ)
+    if stack is not None and project in (None, stack["project"]):
+        if environment not in (None, "development"):
+            message = f"the local stack is development, not {environment}: name a --project"
+            raise UsageError(message)
+        return _local(stack)
+    project = project or environ.get("GOOGLE_CLOUD_PROJECT")
+    environment = environment or environ.get("SMARTLINK_ENVIRONMENT")
+    if not project:
+        raise UsageError(_NAME_IT)
+    if environment not in ENVIRONMENTS:
+        given = f"{environment!r} is no environment" if environment else "--environment is missing"
+        message = f"{given}: of {project} say --environment {'|'.join(ENVIRONMENTS)}"
+        raise UsageError(message)
+    return _cloud(project, environment, environ)
+
+
+def _local(stack: Mapping[str, Any]) -> Target:
+    variables = {
+        **stack["emulators"],
+        "GOOGLE_CLOUD_PROJECT": stack["project"],
+        "SMARTLINK_ENVIRONMENT": "development",
+        "SMARTLINK_CONFIG_URI": stack["configUri"],
+        "SMARTLINK_CONTENTS_BUCKET": stack["buckets"]["contents"],
+        "SMARTLINK_BASE_URL": stack["baseUrl"],
+        "SMARTLINK_RAC_TOKEN_URL": stack["racTokenUrl"],
+        "SMARTLINK_CATALOG": CATALOG.read_text(encoding="utf-8"),
+    }
+    return Target(
+        stack["project"], "development", variables, local=True, functions=stack.get("functions", {})
+    )
+
+
+def _cloud(project: str, environment: str, environ: Mapping[str, str]) -> Target:
+    """The names that Terraform gives; a SMARTLINK_ variable that is set names another."""
+    set_here = {name: value for name, value in environ.items() if name.startswith("SMARTLINK_")}
+    variables = {
+        "SMARTLINK_CONFIG_URI": f"gs://{project}-smartlink-config/totvsAppConfig_v2.json",
+        "SMARTLINK_CATALOG": CATALOG.read_text(encoding="utf-8"),
+        **set_here,
+        "GOOGLE_CLOUD_PROJECT": project,
+        "SMARTLINK_ENVIRONMENT": environment,
+        # An emulator's address that a shell still has must not split a command over two places.
+        **dict.fromkeys(
+            (
+                "FIRESTORE_EMULATOR_HOST",
+                "PUBSUB_EMULATOR_HOST",
+                "STORAGE_EMULATOR_HOST",
+                "SECRET_MANAGER_EMULATOR_HOST",
+            ),
+            "",
+        ),
+    }
+    return Target(project, environment, variables, local=False)
+
+
+def _running_stack(environ: Mapping[str, str]) -> dict[str, Any] | None:
+    """Read `stack.json`, unless its stack was killed and left it behind."""
+    folder = environ.get("SMARTLINK_LOCAL_DIR")
+    candidates = [Path(folder)] if folder else [Path.cwd() / ".local", STATE]
+    for candidate in candidates:
+        try:
+            stack: dict[str, Any] = json.loads((candidate / "stack.json").read_bytes())
+            os.kill(int(stack["pids"]["stack"]), 0)
+        except PermissionError:
+            return stack
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        return stack
+    return None

@@ -1,0 +1,134 @@
+"""`tenants …`: RM's wizard, and what follows it."""
+
+import json
+import os
+import pty
+import subprocess
+import uuid
+from collections.abc import Iterator
+from contextlib import suppress
+
+import pytest
+
+from smartlink.domain.tenant import TenantState
+from tests.cli.place import COMMAND, PATIENCE, Place, environment, golden
+from tests.cli.samples import NOW, dead, pending
+
+SECRET = "very-secret-value"
+
+
+def credentials(client: str, **more: str) -> str:
+    return json.dumps({"clientId": client, "clientSecret": SECRET, **more})
+
+
+@pytest.fixture
+def client(place: Place) -> Iterator[str]:
+    """A client id that RAC knows, of the tenant id `tid-<client>`."""
+    name = f"client-{uuid.uuid4().hex[:8]}"
+    place.make_buckets()
+    place.hosts.simulator.add_tenant(name, name, SECRET, f"tid-{name}")
+    yield name
+    place.hosts.simulator.configure(down=False)
+    place.hosts.simulator.remove_tenant(name)
+
+
+def activate(place: Place, tenant: str, client: str, *more: str) -> None:
+    ran = place.run(
+        "tenants", "activate", tenant, "--from-file", "-", *more, text=credentials(client)
+    )
+    assert ran.code == 0, ran.err
+    assert SECRET not in ran.out + ran.err
+
+
+def test_activate_from_stdin_to_the_first_poll(place: Place, client: str) -> None:
+    """Token, secret, setup and poll: each says what happened, and the queue exists."""
+    ran = place.run("tenants", "activate", "acme", "--from-file", "-", text=credentials(client))
+    assert ran.code == 0, ran.err
+    golden("tenants_activate", ran.out.replace(client, "CLIENT"))
+    payload = json.loads(place.secrets.payload("acme"))
+    assert payload["tenantId"] == f"tid-{client}"
+    assert place.hosts.simulator.queues()[client]
+    assert place.store.states(["acme"])["acme"].last_success is not None
+    other = place.run("tenants", "activate", "other", "--from-file", "-", text=credentials(client))
+    assert other.code == 4
+    assert "are active already as tenant acme" in other.err
+
+
+def test_activate_asks_without_echo(place: Place, client: str) -> None:
+    """At a terminal both are asked for, and neither is shown."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [COMMAND, "tenants", "activate", "acme"],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env=environment(place.folder, {"TERM": "dumb"}),
+        start_new_session=True,
+    ) as process:
+        os.close(theirs)
+        seen = b""
+        # The blank after a prompt comes once the echo is off: what is typed before is dropped.
+        for prompt, answer in ((b"clientId: ", client), (b"clientSecret: ", SECRET)):
+            while prompt not in seen:
+                seen += os.read(ours, 1_000)
+            os.write(ours, f"{answer}\n".encode())
+        with suppress(OSError):  # Linux ends a terminal so
+            while part := os.read(ours, 1_000):
+                seen += part
+        assert process.wait(PATIENCE) == 0, seen
+    assert SECRET.encode() not in seen
+    assert b"First poll" in seen
+
+
+def test_a_failed_step_leaves_nothing(place: Place, client: str) -> None:
+    """Wrong credentials, another environment, a broker that is down: no secret stays."""
+    wrong = json.dumps({"clientId": client, "clientSecret": "wrong"})
+    foreign = credentials(client, environment="production")
+    refused = place.run("tenants", "activate", "acme", "--from-file", "-", text=wrong)
+    assert refused.code == 4
+    assert "RAC refuses the credentials of tenant acme (invalid_client)" in refused.err
+    other = place.run("tenants", "activate", "acme", "--from-file", "-", text=foreign)
+    assert other.code == 4
+    assert "credentials of production" in other.err
+    place.hosts.simulator.configure(down=True)
+    down = place.run("tenants", "activate", "acme", "--from-file", "-", text=credentials(client))
+    assert down.code == 1
+    assert "Setup failed, the secret was deleted again" in down.err
+    assert place.secrets.entries() == []
+
+
+def test_rotate_disable_enable_check(place: Place, client: str) -> None:
+    """Each adds a version and disables the older ones; the etag tells the functions."""
+    activate(place, "acme", client)
+    etag = place.secrets.entries()[0].etag
+    place.hosts.simulator.add_tenant(client, client, "newer", f"tid-{client}")
+    bad = place.run("tenants", "rotate", "acme", "--from-file", "-", text=credentials(client))
+    assert bad.code == 4
+    assert json.loads(place.secrets.payload("acme"))["clientSecret"] == SECRET
+    newer = json.dumps({"clientId": client, "clientSecret": "newer"})
+    good = place.run("tenants", "rotate", "acme", "--from-file", "-", text=newer)
+    assert good.code == 0, good.err
+    assert json.loads(place.secrets.payload("acme"))["clientSecret"] == "newer"
+    assert place.secrets.entries()[0].etag != etag
+    assert place.run("tenants", "check", "acme").code == 0
+    assert place.run("tenants", "disable", "acme").code == 0
+    assert json.loads(place.secrets.payload("acme"))["enabled"] is False
+    assert place.run("tenants", "list", "--json").json[0]["status"] == "disabled"
+    assert place.run("tenants", "enable", "acme").code == 0
+    place.hosts.simulator.configure(down=True)
+    failing = place.run("tenants", "check", "acme")
+    assert failing.code == 1
+    assert "✗ acme: broker" in failing.out
+
+
+def test_tenants_at_a_glance(place: Place, client: str) -> None:
+    """State, last success, waiting, dead, paused until; a tenant without its secret too."""
+    activate(place, "acme", client)
+    place.keep("acme", pending("1"), pending("2"), dead("3"))
+    state = TenantState(last_success=NOW, commands=("SGDPDataCommand",), failures=4)
+    place.store.save_state("acme", state)
+    place.store.save_state("gone", TenantState(last_success=NOW))
+    listed, shown, missing = place.run_all("tenants list", "tenants show acme", "tenants show no")
+    golden("tenants_list", listed.out)
+    golden("tenants_show", shown.out)
+    assert missing.code == 3
