@@ -18,12 +18,14 @@ from infra.local.errors import LocalStackError
 from infra.local.signals import Terminated, ending_signals_raise
 from tests.bench.end_to_end import LIMIT, OURS, PER_MESSAGE, Contestant, EndToEnd, Run
 from tests.bench.ledger import LedgerError
+from tests.bench.noisy_neighbour import NoisyNeighbour, noisy_neighbour
 from tests.bench.report import Comparison, machine, show
 from tests.bench.stack import bench_stack
 from tests.bench.store import THREADS, StoreBench
 
 RESULTS = ROOT / ".bench"
-PARTS = ("store", "end-to-end", "limit")
+PARTS = ("store", "end-to-end", "limit", "noisy")
+QUICK_PARTS = PARTS[:-1]  # percentiles take minutes
 MESSAGES, ROUNDS = 1_000, 3
 QUICK_MESSAGES, QUICK_ROUNDS = 200, 2
 TIMES_STORE, TIMES_END_TO_END, TIMES_LIMIT = 5, 3, 0.5
@@ -103,20 +105,25 @@ def _alternating(
     return results
 
 
-def run(asked: argparse.Namespace, console: Console) -> list[Comparison]:
+def run(
+    asked: argparse.Namespace, console: Console
+) -> tuple[list[Comparison], NoisyNeighbour | None]:
     """Measure what is asked for."""
     quick = asked.quick
     messages = asked.messages or (QUICK_MESSAGES if quick else MESSAGES)
     rounds = asked.rounds or (QUICK_ROUNDS if quick else ROUNDS)
-    parts = asked.only or PARTS
+    parts = asked.only or (QUICK_PARTS if quick else PARTS)
     others = [it for part, it in (("end-to-end", PER_MESSAGE), ("limit", LIMIT)) if part in parts]
     comparisons: list[Comparison] = []
+    neighbour = None
     with console.status("Starting …") as status:
         if "store" in parts:
             comparisons += store(messages, rounds, status.update, quick=quick)
         if others:
             comparisons += stack(others, messages, rounds, status.update, quick=quick)
-    return comparisons
+        if "noisy" in parts:
+            neighbour = noisy_neighbour(rounds, status.update, quick=quick)
+    return comparisons, neighbour
 
 
 def write(results: Mapping[str, Any]) -> Path:
@@ -142,18 +149,22 @@ def main(arguments: Sequence[str]) -> int:
     about = {"at": datetime.now(UTC).isoformat(), "quick": asked.quick, "machine": machine()}
     try:
         with ending_signals_raise():
-            comparisons = run(asked, console)
+            comparisons, neighbour = run(asked, console)
     except (KeyboardInterrupt, Terminated):
         return 130
     except (LocalStackError, LedgerError) as error:
         console.print(f"[red]bench:[/red] {error}", soft_wrap=True)
         return 1
     results = {**about, "comparisons": [comparison.json() for comparison in comparisons]}
+    if neighbour is not None:
+        results["noisyNeighbour"] = neighbour.json()
     path = write(results)
     if asked.json:
         sys.stdout.write(json.dumps(results, indent=2) + "\n")
     else:
         show(comparisons, console)
+        if neighbour is not None:
+            neighbour.show(console)
         console.print(f"{machine()['cores']} cores; all figures: {path.relative_to(ROOT)}")
     return 0
 
