@@ -162,7 +162,8 @@ def main(arguments: Sequence[str]) -> int:
     if asked.json:
         sys.stdout.write(json.dumps(results, indent=2) + "\n")
     else:
-        show(comparisons, console)
+        if comparisons:
+            show(comparisons, console)
         if neighbour is not None:
             neighbour.show(console)
         console.print(f"{machine()['cores']} cores; all figures: {path.relative_to(ROOT)}")
