@@ -48,7 +48,10 @@ locals {
       concurrency = try(entry.concurrency, 1)
       erp         = try(entry.erp, false)
       ingress     = "ALLOW_INTERNAL_ONLY"
-      instances   = var.instances.consume
+      instances = {
+        min = min(var.instances.consume.min, try(entry.maxInstances, var.instances.consume.min))
+        max = try(entry.maxInstances, var.instances.consume.max)
+      }
     }
   })
 

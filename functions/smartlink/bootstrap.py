@@ -12,17 +12,11 @@ from typing import TYPE_CHECKING
 
 from smartlink import observability
 from smartlink.consumer import Consumer
-from smartlink.domain.settlement import Retention
-from smartlink.settings import (
-    LEASE_MARGIN,
-    MIN_SECONDS_TO_SETTLE,
-    Settings,
-    SettingsError,
-    load_settings,
-)
+from smartlink.settings import Settings, SettingsError, load_settings
 
 if TYPE_CHECKING:
     from smartlink.adapters.firestore import Firestore
+    from smartlink.adapters.firestore_calls import FirestoreCalls
     from smartlink.adapters.pubsub import PubSubPublisher
     from smartlink.adapters.secret_manager import SecretManager
     from smartlink.adapters.storage import BucketContents
@@ -88,26 +82,23 @@ def poll() -> "Poll":
 @cache
 def consume() -> "Consume":
     """The use case of `consume`, for the command in SMARTLINK_COMMAND."""
+    from smartlink.adapters.firestore_effects import FirestoreEffects  # noqa: PLC0415
     from smartlink.adapters.threads import ThreadRunner, end_process  # noqa: PLC0415
     from smartlink.services.consume import Consume, Timeouts  # noqa: PLC0415
 
     config = settings()
     name, command = config.consuming()
-    call = timedelta(seconds=config.catalog.functions.consume.timeout)
     return Consume(
         command=name,
         consumer=load_consumer(name, command.module),
+        entry=command,
         messages=_firestore(),
         contents=_contents(),
         erp=_secrets(),
+        effects=FirestoreEffects(_firestore_calls()),
         runner=ThreadRunner(),
-        timeouts=Timeouts(
-            message=timedelta(seconds=command.timeout),
-            call=call,
-            lease=call + LEASE_MARGIN,
-            settle=timedelta(seconds=MIN_SECONDS_TO_SETTLE),
-        ),
-        retention=retention(config),
+        timeouts=Timeouts.of(config.catalog, name),
+        retention=config.retention,
         clock=now,
         new_id=new_id,
         end_process=end_process,
@@ -142,21 +133,21 @@ def load_consumer(command: str, module: str) -> Consumer:
     return found[0]
 
 
-def retention(config: Settings) -> Retention:
-    """How long the history and the logs are kept."""
-    return Retention(config.history_days, timedelta(days=config.redrive_days))
-
-
 @cache
 def _firestore() -> "Firestore":
     from smartlink.adapters.firestore import Firestore  # noqa: PLC0415
+
+    return Firestore(_firestore_calls())
+
+
+@cache
+def _firestore_calls() -> "FirestoreCalls":
     from smartlink.adapters.firestore_calls import FirestoreCalls  # noqa: PLC0415
 
     config = settings()
-    calls = FirestoreCalls(
+    return FirestoreCalls(
         config.project, config.firestore_database, emulator=config.firestore_emulator
     )
-    return Firestore(calls)
 
 
 @cache

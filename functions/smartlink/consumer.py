@@ -20,6 +20,7 @@ import typing
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
@@ -34,6 +35,15 @@ class RetryableError(Exception):
     Any other exception counts as this one too, but of a command marked `personal` its text is
     stored nowhere, as it may quote the content. This one's text is stored: write it for the
     operator, without personal data.
+    """
+
+
+class UnknownOutcomeError(Exception):
+    """Whether the work was done is not known: a bank did not answer in time, say.
+
+    What follows, the command's `unknownOutcome` in the catalogue decides: `retry`, or `hold`,
+    which leaves the message dead until a person has looked. Its text is stored, as that of
+    RetryableError.
     """
 
 
@@ -140,6 +150,17 @@ class Context:
     log: Logger = field(repr=False)
     erp_secret: Callable[[], bytes] = field(repr=False)
     """The secret `smartlink-erp-<tenant>`. Raises RetryableError when it cannot be read."""
+    once: Callable[[str, Callable[[], object]], Any] = field(repr=False)
+    """`once(key, effect)` calls `effect()` unless it was done under that key before, and answers
+    its result, then as now. The key is the tenant's and the command's own: an order's number,
+    say. The result goes through JSON, 64 KB at most, and is kept as long as the history: an id,
+    no personal data. See `functions/README.md` for what it cannot promise.
+
+    While another message is at it, this one is handed back, and no attempt is spent. If an
+    earlier run began the effect and did not say how it ended, UnknownOutcomeError is raised (of
+    a command with `hold`; else the effect is repeated). RetryableError and FatalError from
+    `effect` mean that nothing was done.
+    """
 
 
 Returned = Reply | Iterable[Reply] | None

@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol, TypeVar
+from typing import NoReturn, Protocol, TypeVar
 
+from smartlink.domain.effect import Effect
 from smartlink.domain.identity import Direction
 from smartlink.domain.message import Ended, LogLine, Message, Stored, Version
 from smartlink.domain.outcome import Finished
@@ -95,6 +96,20 @@ class Contents(Protocol):
         ...
 
     def delete(self, name: str) -> None: ...
+
+
+class Effects(Protocol):
+    """What `Context.once` remembers. Every call may raise Unavailable."""
+
+    def write(self, tenant: str, effect: Effect, version: Version | None) -> Version | None:
+        """Creates the effect, or changes it if it is still at that version; None where not."""
+        ...
+
+    def read(self, tenant: str, document: str) -> tuple[Effect, Version] | None: ...
+
+    def delete(self, tenant: str, document: str, version: Version) -> None:
+        """If it is still at that version."""
+        ...
 
 
 class TenantStates(Protocol):
@@ -253,7 +268,7 @@ class Turns(Protocol):
 class EndProcess(Protocol):
     """Ends the process at once: a thread that loops can only be freed so."""
 
-    def __call__(self) -> None: ...
+    def __call__(self) -> NoReturn: ...
 
 
 class LogSink(Protocol):

@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from smartlink.domain.catalog import Catalog, CatalogError, Command, parse_catalog
+from smartlink.domain.settlement import Retention
 from smartlink.domain.tenant import Environment
 
 LEASE_MARGIN = timedelta(seconds=30)
@@ -157,6 +158,11 @@ class Settings(BaseModel):
     def lease(self) -> timedelta:
         """How long a claim holds: the function's time-out and a margin."""
         return timedelta(seconds=self.catalog.functions.consume.timeout) + LEASE_MARGIN
+
+    @property
+    def retention(self) -> Retention:
+        """How long the history and the logs are kept."""
+        return Retention(self.history_days, timedelta(days=self.redrive_days))
 
     def consuming(self) -> tuple[str, Command]:
         """The command that this function consumes."""

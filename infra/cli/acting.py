@@ -57,6 +57,7 @@ def redriven(stored: Stored, note: Note) -> Settlement:
         attempt=0,
         dispatches=0,
         alone=False,
+        redriven=note.at,
         dead_reason=None,
     )
     what = f"Redriven after {message.attempt} attempts ({message.dead_reason or 'dead'})"

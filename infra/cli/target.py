@@ -33,6 +33,7 @@ class Target:
     variables: Mapping[str, str]
     local: bool
     functions: Mapping[str, str] = field(default_factory=dict)  # their URLs, where they are known
+    simulator: str | None = None  # the URL of the local stack's own, if it has one
 
     @property
     def title(self) -> str:
@@ -72,7 +73,12 @@ def _local(stack: Mapping[str, Any]) -> Target:
         "SMARTLINK_CATALOG": CATALOG.read_text(encoding="utf-8"),
     }
     return Target(
-        stack["project"], "development", variables, local=True, functions=stack.get("functions", {})
+        stack["project"],
+        "development",
+        variables,
+        local=True,
+        functions=stack.get("functions", {}),
+        simulator=stack.get("simulator"),
     )
 
 

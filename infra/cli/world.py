@@ -4,13 +4,12 @@ import getpass
 import os
 import socket
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from infra.cli.errors import UsageError
 from infra.cli.target import Target
-from smartlink.domain.settlement import Retention
 from smartlink.settings import Settings, SettingsError, load_settings
 
 if TYPE_CHECKING:
@@ -47,12 +46,6 @@ class World:
             return load_settings(self.target.variables)
         except SettingsError as error:
             raise UsageError(str(error)) from None
-
-    @cached_property
-    def retention(self) -> Retention:
-        """How long the history and the logs are kept."""
-        config = self.settings
-        return Retention(config.history_days, timedelta(days=config.redrive_days))
 
     @cached_property
     def store(self) -> "OperatorStore":

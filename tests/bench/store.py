@@ -25,10 +25,14 @@ from infra.local.firestore_view import COLLECTIONS, FirestoreView
 from infra.local.rest import Rest
 from smartlink.adapters.firestore import Firestore
 from smartlink.adapters.firestore_calls import FirestoreCalls
-from smartlink.adapters.in_memory import InMemoryContents, InMemoryPublisher, InMemorySecrets
+from smartlink.adapters.in_memory import (
+    InMemoryContents,
+    InMemoryEffects,
+    InMemoryPublisher,
+    InMemorySecrets,
+)
 from smartlink.adapters.threads import ThreadRunner, end_process
 from smartlink.domain.retry import RetryPolicy
-from smartlink.domain.settlement import Retention
 from smartlink.domain.tenant import TenantEntry, TenantState
 from smartlink.observability import JsonFormatter
 from smartlink.ports import Delivery
@@ -95,16 +99,17 @@ def ours(store: Firestore) -> Work:
     publisher, contents = InMemoryPublisher(), InMemoryContents()
     dispatcher = Dispatcher(publisher, settings.catalog, settings.dispatch_batch)
     downstream = Downstream(store, store, contents, dispatcher, settings.catalog, settings, _now)
-    call = timedelta(seconds=settings.catalog.functions.consume.timeout)
     consume = Consume(
         command=QUIET,
         consumer=quiet,
+        entry=settings.catalog.commands[QUIET],
         messages=store,
         contents=contents,
         erp=InMemorySecrets(),
+        effects=InMemoryEffects(),
         runner=ThreadRunner(),
-        timeouts=Timeouts(timedelta(seconds=60), call, settings.lease, timedelta(seconds=5)),
-        retention=Retention(settings.history_days, timedelta(days=settings.redrive_days)),
+        timeouts=Timeouts.of(settings.catalog, QUIET),
+        retention=settings.retention,
         clock=_now,
         new_id=lambda: uuid.uuid4().hex,
         end_process=end_process,

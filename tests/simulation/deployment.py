@@ -7,18 +7,19 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import count
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from smartlink.adapters.in_memory import (
     InMemoryBroker,
     InMemoryConfig,
     InMemoryContents,
+    InMemoryEffects,
     InMemorySecrets,
 )
 from smartlink.consumer import Context, FatalError, Reply, RetryableError, Returned, consumer
 from smartlink.domain.identity import Direction, document_id
 from smartlink.domain.message import Stored
-from smartlink.domain.settlement import Retention
+from smartlink.domain.retry import RetryPolicy
 from smartlink.domain.tenant import Tenant
 from smartlink.ports import BrokerSession, CredentialsRefused, Envelope, Ran, Run, Unavailable
 from smartlink.services.config import Config
@@ -160,9 +161,11 @@ class Deployment:
     store: WatchedMessages = field(init=False)
     broker: SimBroker = field(init=False)
     contents: InMemoryContents = field(default_factory=InMemoryContents)
+    effects: InMemoryEffects = field(default_factory=InMemoryEffects)
     secrets: InMemorySecrets = field(default_factory=InMemorySecrets)
     config: InMemoryConfig = field(default_factory=InMemoryConfig)
     settings: Settings = field(init=False)
+    unknown: str = "retry"  # what follows an unknown outcome
     instances: list[Instance] = field(default_factory=list)
     duplicates: float = 0.0  # share of deliveries that Pub/Sub repeats
     backlog: float = 0.0  # seconds that a delivery may wait
@@ -177,7 +180,7 @@ class Deployment:
                 "GOOGLE_CLOUD_PROJECT": "simulation",
                 "SMARTLINK_ENVIRONMENT": "development",
                 "SMARTLINK_CONFIG_URI": "gs://config/totvsAppConfig_v2.json",
-                "SMARTLINK_CATALOG": catalog(),
+                "SMARTLINK_CATALOG": catalog(**{COMMAND: {"unknownOutcome": self.unknown}}),
                 **self.variables,
             }
         )
@@ -187,6 +190,12 @@ class Deployment:
         self.broker = SimBroker(self.kernel)
         for tenant in self.tenants:
             self.secrets.put(tenant, secret())
+
+    def break_configuration(self) -> None:
+        """The last good generation stays; before there is one, the defaults hold."""
+        if self.store.load() is None:
+            self.ledger.limits.append(RetryPolicy().attempts)
+        self.config.put(b"{ broken")
 
     def configure(self, limit: int) -> None:
         """A new generation of the configuration file."""
@@ -327,24 +336,21 @@ class Deployment:
             self.ledger.failures[tenant, stored.message.document] += 1
             process.harmed = True
 
-        def end_process() -> None:
+        def end_process() -> NoReturn:
             self.kernel.kill(process)
             raise DiedError
 
         consume = Consume(
             command=COMMAND,
             consumer=run,
+            entry=self.settings.catalog.commands[COMMAND],
             messages=self.port(process, "store", self.store),
             contents=self.port(process, "contents", self.contents),
             erp=self.secrets,
+            effects=self.port(process, "effects", self.effects),
             runner=SimRunner(self.kernel, process, overran),
-            timeouts=Timeouts(
-                message=timedelta(seconds=60),
-                call=timedelta(seconds=540),
-                lease=timedelta(seconds=570),
-                settle=timedelta(seconds=5),
-            ),
-            retention=Retention(90, timedelta(days=30)),
+            timeouts=Timeouts.of(self.settings.catalog, COMMAND),
+            retention=self.settings.retention,
             clock=lambda: self.kernel.clock(process),
             new_id=own_id,
             end_process=end_process,
@@ -380,10 +386,20 @@ class Deployment:
             case "reject":
                 self.ledger.failures[key] += 1
                 raise FatalError("it is rejected")
+        if "once" in content:
+            context.once(content["once"], lambda: self._affect(process, context, content["once"]))
         return [
             Reply("ProbeResponse", {"tenant": context.tenant, "to": key[1], "number": number})
             for number in range(content["replies"])
         ]
+
+    def _affect(self, process: Process, context: Context, key: str) -> None:
+        """What cannot be taken back: the process may die right before it or right after."""
+        self.kernel.sleep(0.01)
+        if process.dead:
+            raise DiedError
+        self.ledger.effects[context.tenant, key] += 1
+        self.kernel.sleep(0.01)
 
     # The outside.
 

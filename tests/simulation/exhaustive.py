@@ -1,4 +1,4 @@
-"""Every single fault at every call of two small scenarios: two messages, one tenant."""
+"""Every single fault at every call of three small scenarios: two messages, one tenant."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ SEED = 7
 
 def every_single_fault() -> Iterator[Verdict]:
     """One schedule for each kind of fault and each call until all is acked and settled."""
-    for scenario in ("plain", "repeats"):
+    for scenario in ("plain", "repeats", "once"):
         unharmed = run_schedule(SEED, {}, small=scenario)
         yield unharmed
         for number in range(1, unharmed.calls_until_acked + 1):

@@ -31,6 +31,7 @@ class Ledger:
     expected: dict[tuple[str, str], int] = field(default_factory=dict)
     """How many replies the last completed run returned."""
     replies: dict[tuple[str, str], str] = field(default_factory=dict)  # created by settlements
+    effects: Counter[tuple[str, str]] = field(default_factory=Counter)  # by tenant and key
     limits: list[int] = field(default_factory=list)  # every limit that was ever in force
 
     def broken(self, text: str) -> None:

@@ -16,6 +16,7 @@ from smartlink.services import settle as settle_module
 from smartlink.services import sweep as sweep_module
 from smartlink.services import upstream as upstream_module
 from smartlink.services.downstream import Downstream, _Taken
+from smartlink.services.once import Once
 from smartlink.services.repeats import Repeats
 from smartlink.services.sweep import Sweep
 from smartlink.services.upstream import Upstream
@@ -103,10 +104,10 @@ def _settle_in_two_steps(good: Any) -> Any:
 
 
 def _shared_crash_counts(good: Any) -> Any:
-    def swept(message: Any, now: Any, limit: int, base: Any) -> Any:
+    def swept(message: Any, now: Any, policy: Any, base: Any) -> Any:
         if message.claim is not None:
             message = replace(message, claim=replace(message.claim, messages=1))
-        return good(message, now, limit, base)
+        return good(message, now, policy, base)
 
     return swept
 
@@ -133,8 +134,8 @@ def _no_sweep_of_lost_dispatches(good: Any) -> Any:
 
 
 def _no_limit(good: Any) -> Any:
-    def swept(message: Any, now: Any, limit: int, base: Any) -> Any:
-        return good(message, now, 1_000, base)
+    def swept(message: Any, now: Any, policy: Any, base: Any) -> Any:
+        return good(message, now, replace(policy, attempts=1_000), base)
 
     return swept
 
@@ -179,6 +180,23 @@ def _drop_repeats_of_anything(good: Any) -> Any:
     return meet
 
 
+def _effect_unrecorded(good: Any) -> Any:
+    """Done without a word before it."""
+    return lambda self, tenant, message, policy, key, effect: effect()  # noqa: ARG005
+
+
+def _effect_begun_again(good: Any) -> Any:
+    """Whoever finds an effect that was begun takes it over."""
+    return lambda self, theirs, message, policy: None  # noqa: ARG005
+
+
+def _crash_is_retried(good: Any) -> Any:
+    def swept(message: Any, now: Any, policy: Any, base: Any) -> Any:
+        return good(message, now, replace(policy, hold_unknown=False), base)
+
+    return swept
+
+
 MUTATIONS: Mapping[str, Mutation] = {
     "ack before the commit": (Downstream, "_take_in", _ack_before_store),
     "ack what was not stored": (Downstream, "_store", _ack_what_is_not_stored),
@@ -195,6 +213,9 @@ MUTATIONS: Mapping[str, Mutation] = {
     "lost dispatches are not swept": (Sweep, "__call__", _no_sweep_of_lost_dispatches),
     "no attempt limit": (lifecycle, "swept", _no_limit),
     "handing back costs an attempt": (lifecycle, "handed_back", _hand_back_costs),
+    "an effect is done without a record": (Once, "__call__", _effect_unrecorded),
+    "an effect that broke off is done again": (Once, "_may_repeat", _effect_begun_again),
+    "a crash that should be held is retried": (lifecycle, "swept", _crash_is_retried),
     "an unsent reply is dropped": (Upstream, "_give_back", _drop_unsent),
     "an unsent reply is never due again": (lifecycle, "unsent", _never_due_again),
 }

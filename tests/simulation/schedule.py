@@ -80,7 +80,8 @@ def _deploy(kernel: Kernel, *, small: str) -> Deployment:
         "SMARTLINK_SHARD_TENANTS": str(random.choice((1, 2, 200))),
         "SMARTLINK_RECEIVERS": str(random.choice((1, 3))),
     }
-    deployment = Deployment(kernel, tenants, {} if small else variables)
+    unknown = "hold" if small == "once" or (not small and random.random() < 0.3) else "retry"
+    deployment = Deployment(kernel, tenants, {} if small else variables, unknown=unknown)
     deployment.configure(3 if small else random.randint(1, 5))
     return deployment
 
@@ -128,6 +129,8 @@ def _draw_message(
         "replies": 1 if small else random.randint(0, 2),
         "seconds": random.choice((0.0, 0.1, 5.0, 50.0)),
     }
+    if small == "once" or (not small and random.random() < 0.4):
+        content["once"] = "key" if small else f"key-{random.randint(0, 3)}"
     offers = [content]
     if small == "repeats" or (not small and random.random() < 0.3):  # the broker repeats it
         offers.append(content)
@@ -161,7 +164,7 @@ def _draw_moods(deployment: Deployment, outside: Process) -> None:
         limit = random.randint(1, 5)
         at(random.random() * _TROUBLE, lambda n=limit: deployment.configure(n))
     if random.random() < 0.2:
-        at(random.random() * _TROUBLE / 2, lambda: deployment.config.put(b"{ broken"))
+        at(random.random() * _TROUBLE / 2, deployment.break_configuration)
         at(_TROUBLE - 1, lambda: deployment.configure(random.randint(1, 5)))
     for _ in range(random.choice((0, 1, 4))):
         at(random.random() * _TROUBLE, broker.release)
@@ -259,7 +262,22 @@ def _audit(deployment: Deployment) -> None:
     for key, runs in ledger.completed.items():
         if runs > 1 + ledger.excused[key]:
             ledger.broken(f"{key} ran to its end {runs} times, {ledger.excused[key]} excused")
+    _audit_effects(deployment)
     _audit_sent(deployment)
+
+
+def _audit_effects(deployment: Deployment) -> None:
+    """Held outcomes repeat nothing; and what ended had its effect."""
+    ledger = deployment.ledger
+    for key, times in ledger.effects.items():
+        if deployment.unknown == "hold" and times > 1:
+            ledger.broken(f"the effect {key} was done {times} times, and not by an operator")
+    for tenant in deployment.tenants:
+        for ended in deployment.store.ended(tenant).values():
+            text = ended.message.content.text or ""
+            wanted = json.loads(text).get("once") if text.startswith("{") else None
+            if wanted and not ledger.effects[tenant, wanted]:
+                ledger.broken(f"{(tenant, ended.message.document)} ended without its effect")
 
 
 def _audit_sent(deployment: Deployment) -> None:

@@ -28,7 +28,7 @@ def test_every_schedule_holds() -> None:
 
 
 def test_every_single_fault_is_survived() -> None:
-    """Each kind of fault at each call of two small scenarios."""
+    """Each kind of fault at each call of three small scenarios."""
     verdicts = list(every_single_fault())
     broken = [(it.plan, it.broken) for it in verdicts if it.broken is not None]
     assert not broken

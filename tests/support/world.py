@@ -1,17 +1,18 @@
 """The whole relay on in-memory adapters, with a clock that stands still until it is moved."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from smartlink.adapters.in_memory import (
     Faults,
     InMemoryBroker,
     InMemoryConfig,
     InMemoryContents,
+    InMemoryEffects,
     InMemoryMessages,
     InMemoryPublisher,
     InMemorySecrets,
@@ -35,7 +36,7 @@ START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 COMMAND, OTHER, SECRET_ONE = "ProbeCommand", "OtherCommand", "PersonalCommand"
 
 
-def catalog(**changes: dict[str, object]) -> str:
+def catalog(**changes: Mapping[str, object]) -> str:
     """A catalogue with three commands; `changes` are merged into a command's entry."""
     commands: dict[str, dict[str, object]] = {
         name: {
@@ -107,7 +108,7 @@ class ProcessEndedError(BaseException):
     """Stands for the end of a process: nothing in it can catch that."""
 
 
-def end_process() -> None:
+def end_process() -> NoReturn:
     raise ProcessEndedError
 
 
@@ -181,6 +182,7 @@ class World:
     broker: InMemoryBroker = field(default_factory=InMemoryBroker)
     publisher: InMemoryPublisher = field(default_factory=InMemoryPublisher)
     secrets: InMemorySecrets = field(default_factory=InMemorySecrets)
+    effects: InMemoryEffects = field(default_factory=InMemoryEffects)
     config: InMemoryConfig = field(default_factory=lambda: InMemoryConfig(config_file()))
     runner: InlineRunner = field(default_factory=InlineRunner)
     turns: InlineTurns = field(init=False)
@@ -288,21 +290,17 @@ class World:
             self.minute()
 
     def consume(self, command: str = COMMAND) -> Consume:
-        entry = self.settings.catalog.commands[command]
         return Consume(
             command=command,
             consumer=self._consumer(command),
+            entry=self.settings.catalog.commands[command],
             messages=self.store,
             contents=self.contents,
             erp=self.secrets,
+            effects=self.effects,
             runner=self.runner,
-            timeouts=Timeouts(
-                message=timedelta(seconds=entry.timeout),
-                call=timedelta(seconds=540),
-                lease=timedelta(seconds=570),
-                settle=timedelta(seconds=5),
-            ),
-            retention=self.poll.retention,
+            timeouts=Timeouts.of(self.settings.catalog, command),
+            retention=self.settings.retention,
             clock=self.clock,
             new_id=self.new_id,
             end_process=end_process,

@@ -119,6 +119,7 @@ def add_command(folder: Path) -> None:
         "topic": "smartlink-greet-command",
         "timeoutSeconds": 60,
         "erp": True,
+        "maxInstances": 3,
     }
     catalog.write_text(json.dumps(document))
     (folder / "functions" / "consumers" / "greet.py").write_text('"""Greets."""\n')

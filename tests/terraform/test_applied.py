@@ -134,6 +134,8 @@ def test_a_command_is_one_entry_and_one_file(applied: Applied) -> None:
         f"google_project_iam_member.erp_secrets{key}",
         f"google_storage_bucket_iam_member.contents{key}",
     }
+    [service] = greeted.one(f"google_cloudfunctions2_function.function{key}")["service_config"]
+    assert service["max_instance_count"] == 3
     # The functions get the new source and the new catalogue; nothing else is touched.
     updated = greeted.changes("update")
     assert {address.partition("[")[0] for address in updated} == {

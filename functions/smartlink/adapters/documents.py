@@ -54,6 +54,7 @@ STATE_FIELDS = (
     "Tentativas",
     "Despachos",
     "Sozinha",
+    "DataReexecucao",
     "UltimoErro",
     "MotivoMorte",
 )
@@ -86,6 +87,7 @@ def put_state(fields: Raw, message: Message) -> None:
     put_optional_time(fields, "DataTentativaExec", message.due)
     put_count(fields, "Despachos", message.dispatches)
     put_flag(fields, "Sozinha", flag=message.alone)
+    put_optional_time(fields, "DataReexecucao", message.redriven)
     _put_record(fields, message)
 
 
@@ -186,6 +188,7 @@ def _get_message(document: str, fields: Raw, state: State) -> Message:
         attempts=tuple(map(_get_attempt, attempts.array_value.values)) if attempts else (),
         dispatches=get_count(fields, "Despachos"),
         alone=get_flag(fields, "Sozinha"),
+        redriven=get_optional_time(fields, "DataReexecucao"),
         claim=_get_claim(fields.get("Execucao")),
         error=get_optional_text(fields, "UltimoErro"),
         dead_reason=None if reason is None else DeadReason(reason),

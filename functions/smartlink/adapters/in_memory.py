@@ -7,6 +7,7 @@ from itertools import count
 from threading import Lock
 
 from smartlink.adapters.in_memory_broker import InMemoryBroker, InMemoryTokens, Sent
+from smartlink.adapters.in_memory_effects import InMemoryEffects
 from smartlink.adapters.in_memory_faults import Faults
 from smartlink.adapters.in_memory_store import InMemoryMessages
 from smartlink.domain.tenant import TenantEntry
@@ -26,6 +27,7 @@ __all__ = [
     "InMemoryBroker",
     "InMemoryConfig",
     "InMemoryContents",
+    "InMemoryEffects",
     "InMemoryMessages",
     "InMemoryPublisher",
     "InMemorySecrets",

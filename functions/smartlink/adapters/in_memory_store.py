@@ -35,6 +35,7 @@ def _with_state_of(old: Message, new: Message) -> Message:
         attempts=new.attempts,
         dispatches=new.dispatches,
         alone=new.alone,
+        redriven=new.redriven,
         claim=new.claim,
         error=new.error,
         dead_reason=new.dead_reason,
@@ -49,6 +50,7 @@ def _as_history(ended: Ended) -> Ended:
         due=None,
         dispatches=0,
         alone=False,
+        redriven=None,
         content=replace(message.content, text=None, object=None)
         if message.personal
         else message.content,

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import copy_context
 from datetime import datetime, timedelta
-from typing import Generic, TypeVar
+from typing import Generic, NoReturn, TypeVar
 
 from smartlink.domain.message import Stored
 from smartlink.domain.outcome import Finished, HandBack
@@ -179,7 +179,7 @@ def _drain(results: "queue.SimpleQueue[Ran]", wait: float) -> list[Ran]:
         return finished
 
 
-def end_process() -> None:
+def end_process() -> NoReturn:
     """Ends the process at once, without waiting for any thread."""
     os._exit(EXIT_OVERDUE)
 

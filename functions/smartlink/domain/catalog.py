@@ -1,8 +1,11 @@
 """The catalogue: which commands there are, and how each is run. `infra/catalog.json` holds it."""
 
-from typing import Annotated
+from dataclasses import replace
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from smartlink.domain.retry import RetryPolicy
 
 MAX_FUNCTION_SECONDS = 600  # the longest ack deadline of a Pub/Sub push
 SECONDS_AROUND_MESSAGES = 15  # of a call: to claim before the first, to settle after the last
@@ -35,6 +38,23 @@ class Command(_Entry):
     timeout: Annotated[int, Field(alias="timeoutSeconds", ge=1, le=MAX_FUNCTION_SECONDS)]
     personal: bool = False  # the history keeps a content's hash and size, not the content
     erp: bool = False  # the consumer may read the secret smartlink-erp-<tenant>
+    attempts: Annotated[int, Field(ge=1, le=1_000)] | None = None
+    """Attempts at most; the configuration's QtdeTentativasExec still holds if it is lower."""
+    unknown_outcome: Annotated[
+        Literal["retry", "hold"], Field(alias="unknownOutcome", validate_default=True)
+    ] = "retry"
+    """What follows when nobody knows whether the consumer did its work (a crash, a time-out, an
+    unexpected exception): another attempt, or dead until a person has looked."""
+    max_instances: Annotated[
+        Annotated[int, Field(ge=1, le=1_000)] | None, Field(alias="maxInstances")
+    ] = None
+    """Instances of its function at most (None: the deployment's). Times `concurrency`, this is
+    how many of its messages run at once."""
+
+    def limited(self, policy: RetryPolicy) -> RetryPolicy:
+        """The policy in force for this command's messages."""
+        hold = self.unknown_outcome == "hold"
+        return replace(policy, at_most=self.attempts, hold_unknown=hold)
 
 
 class Functions(BaseModel):

@@ -21,6 +21,7 @@ from smartlink.domain.message import (
     Result,
     State,
 )
+from smartlink.domain.retry import RetryPolicy
 
 GRACE_LIMIT = timedelta(hours=1)
 REPEAT = timedelta(hours=1)
@@ -175,25 +176,34 @@ class Swept:
     cause: str  # the log's `cause`: retry, lost-dispatch, crash, shared-crash
 
 
-def swept(message: Message, now: datetime, limit: int, base_grace: timedelta) -> Swept:
+def unknown(message: Message, ended: datetime, error: str) -> Message:
+    """After an attempt of which nobody knows how it ended: dead until a person has looked."""
+    message = with_attempt(message, Result.UNKNOWN, ended, error)
+    return dead(message, DeadReason.UNKNOWN_OUTCOME, error)
+
+
+def swept(message: Message, now: datetime, policy: RetryPolicy, base_grace: timedelta) -> Swept:
     """A due downstream message's next state.
 
     An expired claim that several messages shared returns the attempt and dispatches each by
-    itself: which of them ended the process is not known, and only a crash alone counts.
+    itself: which of them ended the process is not known, and only a crash alone counts. A
+    command that holds unknown outcomes shares no claims.
     """
     cause = "retry"
     dispatches = 0
     if message.state is State.PENDING:
         cause, dispatches = "lost-dispatch", message.dispatches + 1
     elif message.state is State.RUNNING:
+        if policy.hold_unknown:
+            return Swept(unknown(message, now, CRASHED), "crash")
         if message.claim is not None and message.claim.messages > 1:
             cause = "shared-crash"
             message = replace(message, attempt=message.attempt - 1, alone=True)
         else:
             cause = "crash"
             message = with_attempt(message, Result.CRASHED, now, CRASHED)
-    if message.attempt >= limit:
-        return Swept(beyond(message, limit), cause)
+    if message.attempt >= policy.limit:
+        return Swept(beyond(message, policy.limit), cause)
     due = now + grace(base_grace, dispatches)
     return Swept(replace(message, state=State.PENDING, due=due, dispatches=dispatches), cause)
 

@@ -34,6 +34,7 @@ class Result(StrEnum):
     RETRY = "Falha"
     REJECTED = "Rejeitada"
     CRASHED = "Interrompida"  # the process ended before it could say
+    UNKNOWN = "Desconhecida"  # it may have been executed
 
 
 class DeadReason(StrEnum):
@@ -44,6 +45,7 @@ class DeadReason(StrEnum):
     UNKNOWN_COMMAND = "unknown-command"
     MALFORMED = "malformed-envelope"
     ID_REUSED = "id-reused"
+    UNKNOWN_OUTCOME = "outcome-unknown"  # it may have been executed: a person has to look
 
 
 class LogType(IntEnum):
@@ -103,6 +105,7 @@ class Message:
     attempts: tuple[Attempt, ...] = ()
     dispatches: int = 0  # re-dispatches since it last ran: each doubles the grace
     alone: bool = False  # a batch it shared crashed: it is dispatched by itself
+    redriven: datetime | None = None  # when an operator had it executed again, the last time
     published: bool = False  # upstream by `publish`: its history is read before it is sent
     claim: Claim | None = None
     error: str | None = None

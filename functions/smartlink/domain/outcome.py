@@ -42,6 +42,15 @@ class Retry:
 
 
 @dataclass(frozen=True, slots=True)
+class Unknown:
+    """It may have done its work, or some of it: a retry or a case for a person, as the command's
+    catalogue entry says."""
+
+    error: str
+    debug: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Reject:
     """It can never succeed: dead at once (RM's fatal exception)."""
 
@@ -56,7 +65,7 @@ class HandBack:
     error: str | None = None
 
 
-Outcome = Done | Retry | Reject | HandBack
+Outcome = Done | Retry | Unknown | Reject | HandBack
 
 
 @dataclass(frozen=True, slots=True)

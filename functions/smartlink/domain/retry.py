@@ -17,10 +17,17 @@ class RetryPolicy:
     are our assumption.
     """
 
-    attempts: int = 5  # QtdeTentativasExec: how often a message is executed at most
+    attempts: int = 5  # QtdeTentativasExec: a limit, and a factor of the formula
     factor: Decimal = Decimal(1)  # FatorTempoExecucao
     interval: Decimal = Decimal(3)  # MinutesInterval
     generation: str = "default"
+    at_most: int | None = None  # the command's own limit; it lowers the file's, never raises it
+    hold_unknown: bool = False  # an unknown outcome waits for a person instead of a retry
+
+    @property
+    def limit(self) -> int:
+        """How often a message is executed at most."""
+        return self.attempts if self.at_most is None else min(self.attempts, self.at_most)
 
     def delay(self, attempt: int) -> timedelta:
         """The wait after attempt number `attempt` failed.
@@ -34,7 +41,7 @@ class RetryPolicy:
 
     def next_attempt_at(self, now: datetime, attempt: int) -> datetime | None:
         """`DataTentativaExec` after a failed attempt; None when it was the last one."""
-        return None if attempt >= self.attempts else now + self.delay(attempt)
+        return None if attempt >= self.limit else now + self.delay(attempt)
 
     @property
     def horizon(self) -> timedelta:
@@ -44,4 +51,4 @@ class RetryPolicy:
 
 @lru_cache(maxsize=64)  # it is asked for each message, and changes with the configuration only
 def _horizon(policy: RetryPolicy) -> timedelta:
-    return policy.delay(1) * (policy.attempts * (policy.attempts - 1) // 2)
+    return policy.delay(1) * (policy.limit * (policy.limit - 1) // 2)

@@ -16,7 +16,7 @@ from smartlink.domain.message import (
     Stored,
     Version,
 )
-from smartlink.domain.outcome import Done, Finished, HandBack, Line, Reject, Retry
+from smartlink.domain.outcome import Done, Finished, HandBack, Line, Reject, Retry, Unknown
 from smartlink.domain.retry import RetryPolicy
 
 
@@ -112,7 +112,7 @@ def settle(
             for line in (*finished.lines, own)
         )
 
-    limit = f"attempt {message.attempt} of {policy.attempts}"
+    limit = f"attempt {message.attempt} of {policy.limit}"
     match finished.outcome:
         case Done(answers):
             replies = tuple(
@@ -135,7 +135,11 @@ def settle(
                 logs=lines(LogType.INFORMATION, f"Executed in {limit}; {len(replies)} replies"),
                 created=replies,
             )
-        case Retry(error, debug):
+        case Unknown(error, debug) if policy.hold_unknown:
+            live = lifecycle.unknown(message, now, error)
+            log = lines(LogType.ERROR, f"Dead, outcome unknown in {limit}: {live.error}", debug)
+            return Settlement(document=message.document, fence=stored.version, live=live, logs=log)
+        case Retry(error, debug) | Unknown(error, debug):
             live = lifecycle.failed(
                 message, policy.next_attempt_at(now, message.attempt), now, error
             )

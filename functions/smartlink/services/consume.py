@@ -8,19 +8,22 @@ be freed otherwise.
 """
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import NoReturn
 
 from smartlink.consumer import Consumer
 from smartlink.domain import lifecycle
+from smartlink.domain.catalog import Catalog, Command
 from smartlink.domain.message import Claim, State, Stored
-from smartlink.domain.outcome import Finished, HandBack, Retry
+from smartlink.domain.outcome import Finished, HandBack, Unknown
 from smartlink.domain.settlement import Retention, Settlement, settle
 from smartlink.observability import ERROR, INFO, WARNING, event
 from smartlink.ports import (
     Clock,
     Contents,
+    Effects,
     EndProcess,
     ErpSecrets,
     Messages,
@@ -33,8 +36,10 @@ from smartlink.services.claim import claim_all
 from smartlink.services.contents import release
 from smartlink.services.dispatch import Dispatch
 from smartlink.services.execute import Execution
+from smartlink.services.once import Once
 from smartlink.services.repeats import say
 from smartlink.services.settle import Pending, settle_all
+from smartlink.settings import LEASE_MARGIN, MIN_SECONDS_TO_SETTLE
 
 _SETTLE_TRIES = 5
 
@@ -52,6 +57,17 @@ class Timeouts:
     lease: timedelta  # beyond the function's
     settle: timedelta  # what the last messages need to be settled in
 
+    @classmethod
+    def of(cls, catalog: Catalog, command: str) -> "Timeouts":
+        """Those of a command of the catalogue."""
+        call = timedelta(seconds=catalog.functions.consume.timeout)
+        return cls(
+            message=timedelta(seconds=catalog.commands[command].timeout),
+            call=call,
+            lease=call + LEASE_MARGIN,
+            settle=timedelta(seconds=MIN_SECONDS_TO_SETTLE),
+        )
+
     def start_by(self, started: datetime) -> datetime:
         """The last instant at which a message of a call may start: it ends, and is settled,
         before the call does, and so long before the end of its lease."""
@@ -60,13 +76,13 @@ class Timeouts:
 
 @dataclass(slots=True)
 class _Call:
-    """One call's messages on their way."""
+    """Messages that share a claim, on their way."""
 
     dispatch: Dispatch
     claim: Claim
-    open: dict[str, Stored] = field(default_factory=dict)  # claimed, not finished
+    counts: Counter[str]
+    open: dict[str, Stored]  # claimed, not finished
     unsettled: list[Pending] = field(default_factory=list)
-    counts: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +94,8 @@ class Consume:
     messages: Messages
     contents: Contents
     erp: ErpSecrets
+    effects: Effects
+    entry: Command  # the command's, in the catalogue
     runner: Runner
     timeouts: Timeouts
     retention: Retention
@@ -92,28 +110,45 @@ class Consume:
             message = f"this function consumes {self.command}, not {dispatch.command[:200]!r}"
             raise WrongCommandError(message)
         started = self.clock()
-        call = self._claim(dispatch, started)
+        start_by = self.timeouts.start_by(started)
+        counts: Counter[str] = Counter()
+        for part in self._claimed_together(dispatch):
+            if counts and self.clock() > start_by:
+                break  # neither claimed nor run: the sweep finds the rest
+            self._consume(part, start_by, counts)
+        self._report(dispatch, counts, started)
+        return counts
+
+    def _claimed_together(self, dispatch: Dispatch) -> Iterator[Dispatch]:
+        """All at once, or, where a crash must tell exactly what it cut off, one at a time."""
+        dispatch = replace(dispatch, policy=self.entry.limited(dispatch.policy))
+        if not dispatch.policy.hold_unknown:
+            yield dispatch
+            return
+        for stored in dispatch.messages:
+            yield replace(dispatch, messages=(stored,))
+
+    def _consume(self, dispatch: Dispatch, start_by: datetime, counts: Counter[str]) -> None:
+        call = self._claim(dispatch, counts)
         execution = Execution(
             self.consumer,
             dispatch.tenant,
-            dispatch.policy.attempts,
-            self.timeouts.start_by(started),
+            dispatch.policy,
+            start_by,
             self.contents,
             self.erp,
+            Once(self.effects, self.retention, self.timeouts.lease, self.clock, self.new_id),
             self.clock,
         )
         claimed = list(call.open.values())
         for finished in self.runner.run(claimed, execution, self.timeouts.message):
             if finished[-1].overdue:
                 self._end(call, finished)
-                break
             self._settle(call, finished)
         self._settle_rest(call)
-        self._report(call, started)
-        return call.counts
 
-    def _claim(self, dispatch: Dispatch, started: datetime) -> _Call:
-        claim = Claim(self.new_id(), len(dispatch.messages), started)
+    def _claim(self, dispatch: Dispatch, counts: Counter[str]) -> _Call:
+        claim = Claim(self.new_id(), len(dispatch.messages), self.clock())
         claimed = claim_all(
             self.messages,
             dispatch.tenant,
@@ -121,12 +156,13 @@ class Consume:
             claim,
             lambda message: lifecycle.claimed(message, claim, self.timeouts.lease),
         )
-        call = _Call(dispatch, claim, {stored.message.document: stored for stored in claimed})
+        claimed_by_document = {stored.message.document: stored for stored in claimed}
+        call = _Call(dispatch, claim, counts, claimed_by_document)
         dropped = len(dispatch.messages) - len(claimed)
         if dropped:
             text = f"{dropped} messages of the dispatch are another's, or have ended"
             event("dispatch_dropped", text, INFO, dropped=dropped)
-            call.counts["dropped"] = dropped
+            counts["dropped"] += dropped
         return call
 
     def _settle(self, call: _Call, finished: Sequence[Ran]) -> None:
@@ -154,7 +190,7 @@ class Consume:
         """It was executed, but what came of it is too large for a commit: a failed attempt."""
         if refused.stored is None:
             return
-        failed = Finished(Retry(text), self.clock())
+        failed = Finished(Unknown(text), self.clock())
         settlement = settle(refused.stored, failed, call.dispatch.policy, self.retention)
         call.unsettled.append(Pending(settlement, call.claim.id, refused.stored))
 
@@ -170,12 +206,12 @@ class Consume:
             message = f"{len(call.unsettled)} outcomes could not be settled"
             raise Unavailable(message)
 
-    def _end(self, call: _Call, finished: Sequence[Ran]) -> None:
+    def _end(self, call: _Call, finished: Sequence[Ran]) -> NoReturn:
         """The last of these runs past its time-out. What was not started is handed back."""
         now = self.clock()
         limit = self.timeouts.message.total_seconds()
         overdue = finished[-1].stored
-        late = Ran(overdue, Finished(Retry(f"It ran past its time-out of {limit:.0f} s"), now))
+        late = Ran(overdue, Finished(Unknown(f"It ran past its time-out of {limit:.0f} s"), now))
         known = {ran.stored.message.document for ran in finished}
         rest = [
             Ran(stored, Finished(HandBack(), now))
@@ -187,7 +223,7 @@ class Consume:
         try:
             self._settle(call, [*finished[:-1], late, *rest])
             self._settle_rest(call)
-            self._report(call, call.claim.started)
+            self._report(call.dispatch, call.counts, call.claim.started)
         finally:
             self.end_process()
 
@@ -221,7 +257,7 @@ class Consume:
             text, severity, action = "Not started: handed back", INFO, "message_handed_back"
         say(live, action, text, severity, attempt=live.attempt, reason=live.dead_reason)
 
-    def _report(self, call: _Call, started: datetime) -> None:
+    def _report(self, dispatch: Dispatch, counts: Counter[str], started: datetime) -> None:
         seconds = (self.clock() - started).total_seconds()
-        text = f"Consumed {len(call.dispatch.messages)} messages"
-        event("consume_done", text, INFO, seconds=round(seconds, 3), **call.counts)
+        text = f"Consumed {len(dispatch.messages)} messages"
+        event("consume_done", text, INFO, seconds=round(seconds, 3), **counts)

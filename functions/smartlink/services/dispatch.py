@@ -170,6 +170,7 @@ def _encode_message(stored: Stored) -> dict[str, Any]:
         "correlation": message.correlation_id,
         "personal": message.personal,
         "alone": message.alone,
+        "redriven": message.redriven and message.redriven.isoformat(),
         "error": message.error,
         "attempts": [
             [item.number, item.started.isoformat(), item.ended.isoformat(), item.result, item.error]
@@ -208,6 +209,7 @@ def _decode_message(item: dict[str, Any], command: str) -> Stored:
             for number, started, ended, result, error in item.get("attempts", ())
         ),
         alone=bool(item.get("alone")),
+        redriven=_instant(item["redriven"]) if "redriven" in item else None,
         error=_optional(item.get("error")),
     )
     return Stored(message, Version(_text(item["version"])))

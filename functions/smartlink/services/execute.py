@@ -4,6 +4,7 @@ import traceback
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from pydantic import BaseModel, ValidationError
 
@@ -15,15 +16,27 @@ from smartlink.consumer import (
     Reply,
     RetryableError,
     Returned,
+    UnknownOutcomeError,
 )
 from smartlink.domain.identity import Direction, document_id
 from smartlink.domain.message import LogType, Message, Stored
-from smartlink.domain.outcome import Answer, Done, Finished, HandBack, Outcome, Reject, Retry
+from smartlink.domain.outcome import (
+    Answer,
+    Done,
+    Finished,
+    HandBack,
+    Outcome,
+    Reject,
+    Retry,
+    Unknown,
+)
 from smartlink.domain.payload import Payload, PayloadError, parse_payload, write_json
+from smartlink.domain.retry import RetryPolicy
 from smartlink.domain.settlement import reply_id
 from smartlink.observability import bound, describe, event, surprise
 from smartlink.ports import Clock, Contents, ErpSecrets, NotFound, PortError
 from smartlink.services.contents import keep, load
+from smartlink.services.once import Once
 
 _SEVERITY = {LogType.INFORMATION: 20, LogType.WARNING: 30, LogType.ERROR: 40}
 _INLINE_REPLIES = 1_048_576  # bytes: a message is settled in one commit, its replies with it
@@ -41,10 +54,11 @@ class Execution:
 
     consumer: Consumer
     tenant: str
-    attempts: int
+    policy: RetryPolicy
     start_by: datetime  # a message that is not started by then is handed back
     contents: Contents
     erp: ErpSecrets
+    once: Once
     clock: Clock
 
     def __call__(self, stored: Stored) -> Finished:
@@ -81,17 +95,20 @@ class Execution:
 
     def _run(self, message: Message, argument: object, context: Context) -> Outcome:
         try:
-            returned = _replies(self.consumer(argument, context))
-            answers = self._answers(message, returned)
-        except FatalError as error:
-            return Reject(str(error) or "FatalError without a reason")
-        except RetryableError as error:
-            return Retry(str(error) or "RetryableError without a text")
+            returned = _replies(self.consumer(argument, context))  # a generator runs here
+        except (FatalError, RetryableError, UnknownOutcomeError) as error:
+            return _verdict(error)
         except PortError as error:
-            return HandBack(f"A reply could not be kept: {error}")
+            return HandBack(str(error))
         except _ReplyError as error:
-            return Retry(str(error))
-        return Done(answers)
+            return Unknown(str(error))
+        try:
+            return Done(self._answers(message, returned))
+        except PortError as error:
+            text = f"A reply could not be kept: {error}"
+            return Unknown(text) if self.policy.hold_unknown else HandBack(text)
+        except _ReplyError as error:
+            return Unknown(str(error))
 
     def _context(self, message: Message, payload: Payload | None, log: Logger) -> Context:
         return Context(
@@ -99,7 +116,7 @@ class Execution:
             message_id=message.id,
             command=message.type,
             attempt=message.attempt,
-            attempts=self.attempts,
+            attempts=self.policy.limit,
             correlation_id=message.correlation_id,
             audience=message.audience,
             received=message.received,
@@ -108,6 +125,7 @@ class Execution:
             header=payload.header if payload else {},
             log=log,
             erp_secret=self._erp_secret,
+            once=partial(self.once, self.tenant, message, self.policy),
         )
 
     def _erp_secret(self) -> bytes:
@@ -141,13 +159,24 @@ class Execution:
         return Answer(reply.type, content, reply.audience, reply.correlation_id)
 
 
-def _unexpected(message: Message, error: BaseException) -> Retry:
+def _verdict(error: FatalError | RetryableError | UnknownOutcomeError) -> Outcome:
+    text = str(error) or f"{type(error).__name__} without a text"
+    match error:
+        case FatalError():
+            return Reject(text)
+        case UnknownOutcomeError():
+            return Unknown(text)
+        case _:
+            return Retry(text)
+
+
+def _unexpected(message: Message, error: BaseException) -> Unknown:
     surprise("consumer_failed", "The consumer raised an unexpected exception", error)
     if message.personal:
         frames = traceback.format_list(traceback.extract_tb(error.__traceback__)[-20:])
-        return Retry(f"Unexpected {describe(error)}", "".join(frames))
+        return Unknown(f"Unexpected {describe(error)}", "".join(frames))
     trace = "".join(traceback.format_exception(error, limit=-20))
-    return Retry(f"Unexpected {describe(error)}: {_text_of(error)}"[:1_000], trace[-16_000:])
+    return Unknown(f"Unexpected {describe(error)}: {_text_of(error)}"[:1_000], trace[-16_000:])
 
 
 def _text_of(error: BaseException) -> str:

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from smartlink.domain.settlement import Retention
 from smartlink.ports import (
     Broker,
     Clock,
@@ -48,7 +47,6 @@ def make_poll(settings: Settings, outside: Outside, tenants: Tenants, config: Co
     """The use case of `poll` and `poll_shard`."""
     messages, logs, clock = outside.messages, outside.logs, outside.clock
     catalog = settings.catalog
-    retention = Retention(settings.history_days, timedelta(days=settings.redrive_days))
     dispatcher = Dispatcher(outside.publisher, catalog, settings.dispatch_batch)
     contents = outside.contents
     grace = timedelta(seconds=settings.grace_seconds)
@@ -62,7 +60,7 @@ def make_poll(settings: Settings, outside: Outside, tenants: Tenants, config: Co
         messages=messages,
         broker=outside.broker,
         downstream=Downstream(messages, logs, contents, dispatcher, catalog, settings, clock),
-        upstream=Upstream(messages, logs, contents, retention, clock, outside.new_id),
+        upstream=Upstream(messages, logs, contents, settings.retention, clock, outside.new_id),
         sweep=Sweep(messages, logs, contents, dispatcher, catalog, grace, clock),
     )
     return Poll(
@@ -73,7 +71,7 @@ def make_poll(settings: Settings, outside: Outside, tenants: Tenants, config: Co
         config=config,
         publisher=outside.publisher,
         ticks=outside.ticks,
-        retention=retention,
+        retention=settings.retention,
         turns=outside.turns,
         tenant_turns=turns,
     )

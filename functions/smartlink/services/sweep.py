@@ -58,7 +58,8 @@ class Sweep:
         if message.type not in self._catalog.commands:
             error = f"The command {message.type!r} is no longer in the catalogue"
             return lifecycle.dead(message, DeadReason.UNKNOWN_COMMAND, error)
-        swept = lifecycle.swept(message, now, tick.policy.attempts, self._grace)
+        policy = self._catalog.commands[message.type].limited(tick.policy)
+        swept = lifecycle.swept(message, now, policy, self._grace)
         if swept.cause != "retry":
             severity = INFO if swept.cause == "lost-dispatch" else WARNING
             text = f"Swept: {swept.cause}"

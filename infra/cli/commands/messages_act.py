@@ -96,9 +96,8 @@ def _act(
         _show_dry(screen, action, fit, unfit)
         return
     now = world.now()
-    note = Note(
-        world.who, (reason or "")[:_REASON], now, world.retention.expires(now, world.policy)
-    )
+    expires = world.settings.retention.expires(now, world.policy)
+    note = Note(world.who, (reason or "")[:_REASON], now, expires)
     with screen.progress() as bar:
         task = bar.add_task(f"{action.name} in {world.target.title}", total=len(fit))
         report = perform(world, action, fit, note, rate, lambda n: bar.advance(task, n))

@@ -1,4 +1,4 @@
-"""`smartlink publish`: a message for a cloud app, into the outbox."""
+"""`smartlink publish`: a message for a cloud app, or, on the local stack, one from it."""
 
 import json
 import sys
@@ -9,7 +9,8 @@ import typer
 
 from infra.cli import options as opt
 from infra.cli.errors import ForbiddenError, UsageError
-from infra.cli.session import quiet_logs, session_of
+from infra.cli.offering import Offer, offered
+from infra.cli.session import Session, quiet_logs, session_of
 from smartlink import bootstrap
 from smartlink.services.publish import PublishError, parse_request
 
@@ -29,9 +30,23 @@ def publish(
     correlation: Annotated[
         str | None, typer.Option("--correlation-id", help="The message that it answers.")
     ] = None,
+    downstream: Annotated[
+        bool,
+        typer.Option("--downstream", help="From the cloud app to the ERP (local stack only)."),
+    ] = False,
 ) -> None:
-    """Publish one Upstream message, as the function `publish` does; the next poll sends it."""
+    """Publish one Upstream message, as the function `publish` does; the next poll sends it.
+
+    With --downstream: have the local stack's simulator offer it, as the cloud app would.
+    """
     session = session_of(context)
+    if downstream:
+        if correlation is not None:
+            message = "--correlation-id is for Upstream: a Downstream message has it in its content"
+            raise UsageError(message)
+        offer = Offer(tenant, message_type, _content(file), audience, identity)
+        _offer(session, offer)
+        return
     world, screen = session.world, session.screen
     request = {"tenant": tenant, "type": message_type, "content": _content(file)}
     more = {"audience": audience, "id": identity, "correlationId": correlation}
@@ -49,6 +64,17 @@ def publish(
         return
     again = " It had been accepted before: nothing was changed." if published.repeated else ""
     screen.say(f"Accepted as {published.id}.{again}")
+
+
+def _offer(session: Session, offer: Offer) -> None:
+    identity = offered(session.target, offer)
+    if session.screen.as_json:
+        session.screen.json({"id": identity})
+        return
+    poll = session.target.functions.get("poll")
+    at_once = f" (at once: curl -s -X POST {poll})" if poll else ""
+    session.screen.say(f"Offered as {identity}. The next poll fetches it{at_once}.")
+    session.screen.say(f"Follow it: smartlink messages show {identity} --tenant {offer.tenant}")
 
 
 def _content(file: str) -> str:

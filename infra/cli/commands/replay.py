@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -16,15 +15,15 @@ from infra.cli.selection import locate
 from infra.cli.session import Session, quiet_logs, session_of
 from infra.cli.target import CHECKOUT
 from infra.cli.world import World
-from smartlink.adapters.in_memory import InMemoryContents, InMemorySecrets
+from smartlink.adapters.in_memory import InMemorySecrets
 from smartlink.bootstrap import load_consumer
 from smartlink.domain.identity import Direction
-from smartlink.domain.message import Stored, Version
-from smartlink.domain.outcome import Done, Finished, Reject, Retry
+from smartlink.domain.outcome import Done
+from smartlink.domain.retry import RetryPolicy
 from smartlink.ports import ErpSecrets, PortError
 from smartlink.services.contents import load
-from smartlink.services.execute import Execution
 from smartlink.settings import SettingsError, load_settings
+from smartlink.testing import Delivered, Place
 
 
 def export(
@@ -70,7 +69,7 @@ def replay(
     *,
     erp: Annotated[
         Path | None,
-        typer.Option(help="The ERP's secret, {\"databaseUrl\": …} (else the local stack's)."),
+        typer.Option(help="The ERP's secret as a file (else the local stack's)."),
     ] = None,
 ) -> None:
     """Run an exported message through this checkout's consumer; nothing is stored or sent.
@@ -86,8 +85,8 @@ def replay(
     if exported.text is None:
         message = f"{file} holds no content (a personal message that has ended): nothing to run."
         raise CliError(message)
-    finished = _run(session, exported, _erp(session, exported.tenant, erp))
-    _show(session, finished)
+    delivered = _run(session, exported, _erp(session, exported.tenant, erp))
+    _show(session, delivered)
 
 
 def _erp(session: Session, tenant: str, file: Path | None) -> ErpSecrets:
@@ -104,7 +103,7 @@ def _erp(session: Session, tenant: str, file: Path | None) -> ErpSecrets:
         return InMemorySecrets()
 
 
-def _run(session: Session, exported: exporting.Exported, erp: ErpSecrets) -> Finished:
+def _run(session: Session, exported: exporting.Exported, erp: ErpSecrets) -> Delivered:
     settings = load_settings(CHECKOUT)
     command = settings.catalog.commands.get(exported.command)
     if command is None:
@@ -115,47 +114,39 @@ def _run(session: Session, exported: exporting.Exported, erp: ErpSecrets) -> Fin
     except SettingsError as error:
         message = f"{error}."
         raise CliError(message) from None
-    message_run = replace(exporting.message_of(exported), attempt=exported.attempt + 1)
-    execution = Execution(
-        consumer=consumer,
-        tenant=exported.tenant,
-        attempts=exported.attempt + 1,
-        start_by=World.now() + timedelta(days=1),
-        contents=InMemoryContents(),
-        erp=erp,
-        clock=World.now,
-    )
+    attempt = exported.attempt + 1
+    claimed = replace(exporting.message_of(exported), attempt=attempt)
+    policy = RetryPolicy(attempts=attempt)
+    place = Place(tenant=exported.tenant, erp=erp, clock=World.now, policy=policy)
     session.screen.note(f"Running {exported.command} on {exported.id} …")
-    return execution(Stored(message_run, Version("0.0")))
+    return place.delivered(claimed, place.run(consumer, claimed))
 
 
-def _show(session: Session, finished: Finished) -> None:
-    screen, outcome = session.screen, finished.outcome
-    error = None if isinstance(outcome, Done) else outcome.error
-    debug = outcome.debug if isinstance(outcome, (Retry, Reject)) else None
-    answers = outcome.answers if isinstance(outcome, Done) else ()
-    name = type(outcome).__name__
+def _show(session: Session, delivered: Delivered) -> None:
+    screen = session.screen
+    done = isinstance(delivered.verdict, Done)
+    name, error = type(delivered.verdict).__name__, None if done else delivered.reason
     if screen.as_json:
         screen.json(
             {
                 "outcome": name,
                 "error": error,
-                "debug": debug,
-                "logs": [it.text for it in finished.lines],
+                "debug": delivered.debug,
+                "logs": [it.text for it in delivered.lines],
                 "replies": [
-                    {"type": it.type, "audience": it.audience, "text": it.content.text}
-                    for it in answers
+                    {"type": it.type, "audience": it.audience, "text": it.text}
+                    for it in delivered.replies
                 ],
             }
         )
     else:
         screen.facts((("Outcome", name), ("Error", error)))
-        for line in finished.lines:
+        for line in delivered.lines:
             screen.say(f"log: {line.text}")
-        for it in answers:
-            screen.say(f"reply: {it.type} to {it.audience or '(anyone)'}: {it.content.text}")
-        if debug:
-            screen.say(debug)
-    if not isinstance(outcome, Done):
+        for it in delivered.replies:
+            screen.say(f"reply: {it.type} to {it.audience or '(anyone)'}: {it.text}")
+        if delivered.debug:
+            screen.say(delivered.debug)
+    if not done:
         message = f"The consumer did not do it: {name}: {error}"
         raise CliError(message)

@@ -10,12 +10,14 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from typing import NoReturn
 
 from infra.local.errors import NotReadyError, TickError
 from smartlink.adapters.http import Bounds, Http
 from smartlink.adapters.in_memory import (
     InMemoryConfig,
     InMemoryContents,
+    InMemoryEffects,
     InMemoryMessages,
     InMemoryPublisher,
     InMemorySecrets,
@@ -23,7 +25,8 @@ from smartlink.adapters.in_memory import (
 from smartlink.adapters.rac import RacTokens
 from smartlink.adapters.smart_link import SmartLinkBroker
 from smartlink.adapters.threads import ThreadRunner, ThreadTurns
-from smartlink.bootstrap import load_consumer, retention
+from smartlink.bootstrap import load_consumer
+from smartlink.domain.catalog import Command
 from smartlink.ports import Envelope, PortError
 from smartlink.services.config import Config
 from smartlink.services.consume import Consume, Timeouts
@@ -32,7 +35,7 @@ from smartlink.services.poll import Poll
 from smartlink.services.relay import Outside, make_poll
 from smartlink.services.shard import decode_shard
 from smartlink.services.tenants import Tenants
-from smartlink.settings import LEASE_MARGIN, MIN_SECONDS_TO_SETTLE, Settings
+from smartlink.settings import Settings
 
 Delivery = tuple[str, Envelope] | None  # None: no more will come
 
@@ -45,7 +48,7 @@ def _new_id() -> str:
     return uuid.uuid4().hex
 
 
-def _end_process() -> None:
+def _end_process() -> NoReturn:
     message = "A message ran past its time-out; in the cloud that would have ended its function."
     raise NotReadyError(message)
 
@@ -62,10 +65,11 @@ class InProcessRelay:
         self._settings = settings
         self._secrets = secrets
         self._contents = InMemoryContents()
+        self._effects = InMemoryEffects()
         self._deliveries: queue.SimpleQueue[Delivery] = queue.SimpleQueue()
         self._poll = self._make_poll(InMemoryConfig(config))
         self._consumers = {
-            command.topic: self._make_consume(name, command.module, command.timeout)
+            command.topic: self._make_consume(name, command)
             for name, command in settings.catalog.commands.items()
         }
         self._worker = threading.Thread(target=self._deliver, name="pubsub", daemon=True)
@@ -97,22 +101,18 @@ class InProcessRelay:
         tenants = Tenants(self._secrets, settings.environment, _now, refresh, again)
         return make_poll(settings, outside, tenants, Config(config, store))
 
-    def _make_consume(self, command: str, module: str, timeout: int) -> Consume:
-        call = timedelta(seconds=self._settings.catalog.functions.consume.timeout)
+    def _make_consume(self, command: str, entry: Command) -> Consume:
         return Consume(
             command=command,
-            consumer=load_consumer(command, module),
+            consumer=load_consumer(command, entry.module),
+            entry=entry,
             messages=self.store,
             contents=self._contents,
             erp=self._secrets,
+            effects=self._effects,
             runner=ThreadRunner(),
-            timeouts=Timeouts(
-                message=timedelta(seconds=timeout),
-                call=call,
-                lease=call + LEASE_MARGIN,
-                settle=timedelta(seconds=MIN_SECONDS_TO_SETTLE),
-            ),
-            retention=retention(self._settings),
+            timeouts=Timeouts.of(self._settings.catalog, command),
+            retention=self._settings.retention,
             clock=_now,
             new_id=_new_id,
             end_process=_end_process,

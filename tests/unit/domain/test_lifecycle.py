@@ -10,6 +10,7 @@ from smartlink.domain import lifecycle
 from smartlink.domain.identity import Direction, derived_ids, document_id
 from smartlink.domain.lifecycle import CRASHED, grace, swept
 from smartlink.domain.message import Claim, DeadReason, Message, Result, State
+from smartlink.domain.retry import RetryPolicy
 from tests.unit.domain.samples import (
     CLAIM,
     LEASE,
@@ -25,6 +26,7 @@ from tests.unit.domain.samples import (
 
 BASE = 2 * MINUTE
 LATER = NOW + timedelta(hours=1)
+FIVE = RetryPolicy(attempts=5)
 
 
 def test_a_received_message_is_pending() -> None:
@@ -95,7 +97,7 @@ def test_the_sweep_makes_a_due_message_pending(
     before: Message, cause: str, attempt: int, dispatches: int, *, alone: bool
 ) -> None:
     """Each cause; only a crash alone counts, and what crashed together is dispatched alone."""
-    found = swept(before, LATER, 5, BASE)
+    found = swept(before, LATER, FIVE, BASE)
     message = found.message
     assert found.cause == cause
     assert message.state is State.PENDING
@@ -105,10 +107,10 @@ def test_the_sweep_makes_a_due_message_pending(
 
 def test_a_crash_is_written_down() -> None:
     """The attempt that a crash ended shows in the history, with its cause."""
-    message = swept(running(), LATER, 5, BASE).message
+    message = swept(running(), LATER, FIVE, BASE).message
     (attempt,) = message.attempts
     assert (attempt.number, attempt.result, attempt.error) == (1, Result.CRASHED, CRASHED)
-    assert swept(running(SHARED), LATER, 5, BASE).message.attempts == ()
+    assert swept(running(SHARED), LATER, FIVE, BASE).message.attempts == ()
 
 
 @pytest.mark.parametrize(
@@ -125,7 +127,7 @@ def test_the_sweep_declares_dead_what_is_beyond_the_limit(
     before: Message, limit: int, error: str
 ) -> None:
     """Invariant 8: what a crash or a lowered limit left beyond the limit is dead."""
-    message = swept(before, LATER, limit, BASE).message
+    message = swept(before, LATER, RetryPolicy(attempts=limit), BASE).message
     assert (message.state, message.due) == (State.DEAD, None)
     assert message.dead_reason is DeadReason.EXHAUSTED
     assert message.error == error
@@ -133,7 +135,7 @@ def test_the_sweep_declares_dead_what_is_beyond_the_limit(
 
 def test_a_shared_crash_at_the_limit_is_tried_alone() -> None:
     """Its last attempt is returned: another message of the batch may be the culprit."""
-    message = swept(running(SHARED, attempt=4), LATER, 5, BASE).message
+    message = swept(running(SHARED, attempt=4), LATER, FIVE, BASE).message
     assert (message.state, message.attempt, message.alone) == (State.PENDING, 4, True)
 
 

@@ -1,19 +1,24 @@
 """Runs a function as a consumer on one message, as a call of `consume` does."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import count
 from typing import Any
 
-from smartlink.adapters.in_memory import InMemoryContents, InMemorySecrets
+from smartlink.adapters.in_memory import InMemoryContents, InMemoryEffects, InMemorySecrets
 from smartlink.consumer import Returned, consumer
 from smartlink.domain import lifecycle
 from smartlink.domain.message import Claim, Message, Stored, Version
-from smartlink.domain.outcome import Done, Finished, Reject, Retry
+from smartlink.domain.outcome import Done, Finished, Reject, Retry, Unknown
+from smartlink.domain.retry import RetryPolicy
+from smartlink.domain.settlement import Retention
 from smartlink.services.contents import keep
 from smartlink.services.execute import Execution
+from smartlink.services.once import Once
 from tests.support.world import START
 
+LEASE = timedelta(minutes=10)
 Function = Callable[[Any, Any], Returned]
 
 
@@ -26,6 +31,15 @@ class Call:
     start_by: datetime = START + timedelta(minutes=5)
     contents: InMemoryContents = field(default_factory=InMemoryContents)
     secrets: InMemorySecrets = field(default_factory=InMemorySecrets)
+    effects: InMemoryEffects = field(default_factory=InMemoryEffects)
+    hold: bool = False
+    ids: Iterator[int] = field(default_factory=count)
+
+    def clock(self) -> datetime:
+        return self.now
+
+    def new_id(self) -> str:
+        return f"{next(self.ids):032x}"
 
     def message(self, content: str, **parts: Any) -> Message:  # noqa: ANN401
         plain = lifecycle.received(
@@ -43,11 +57,12 @@ class Call:
         execution = Execution(
             consumer("Probe")(function),
             "acme",
-            5,
+            RetryPolicy(attempts=5, hold_unknown=self.hold),
             self.start_by,
             self.contents,
             self.secrets,
-            lambda: self.now,
+            Once(self.effects, Retention(90, timedelta(days=30)), LEASE, self.clock, self.new_id),
+            self.clock,
         )
         return execution(Stored(self.message(content, **parts), Version("v")))
 
@@ -59,6 +74,11 @@ class Call:
     def retry(self, function: Function, content: str = "{}") -> Retry:
         outcome = self.finish(function, content).outcome
         assert isinstance(outcome, Retry), outcome
+        return outcome
+
+    def unknown(self, function: Function, content: str = "{}") -> Unknown:
+        outcome = self.finish(function, content).outcome
+        assert isinstance(outcome, Unknown), outcome
         return outcome
 
     def reject(self, function: Function, content: str = "{}") -> Reject:

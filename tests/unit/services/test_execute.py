@@ -109,7 +109,7 @@ def test_a_validator_that_fails_is_a_failed_attempt() -> None:
     def fuss(request: Fussy, context: Context) -> None:
         """Never reached."""
 
-    assert "KeyError" in Call().retry(fuss, '{"name": "ana"}').error
+    assert "KeyError" in Call().unknown(fuss, '{"name": "ana"}').error
 
 
 def raising(error: BaseException) -> Any:  # noqa: ANN401
@@ -166,7 +166,7 @@ UNEXPECTED = [
 @pytest.mark.parametrize("function", UNEXPECTED)
 def test_any_other_exception_is_a_failed_attempt(function: Any) -> None:  # noqa: ANN401
     """Also SystemExit and RecursionError: type, place and stack tell the operator."""
-    retry = Call().retry(function)
+    retry = Call().unknown(function)
     assert retry.error.startswith("Unexpected ")
     assert ".py:" in retry.error
     assert "Traceback" in (retry.debug or "")
@@ -177,7 +177,7 @@ def test_any_other_exception_is_a_failed_attempt(function: Any) -> None:  # noqa
 @pytest.mark.parametrize("function", UNEXPECTED)
 def test_of_a_personal_command_no_text_is_stored(function: Any) -> None:  # noqa: ANN401
     """An exception's text may quote the content: type and stack alone are kept."""
-    retry = Call(personal=True).retry(function, CANARY)
+    retry = Call(personal=True).unknown(function, CANARY)
     assert CANARY not in f"{retry.error} {retry.debug}"
     assert ".py:" in retry.error
     assert "execute.py" in (retry.debug or "")

@@ -114,7 +114,7 @@ def test_a_bucket_that_is_down_returns_the_attempt() -> None:
 )
 def test_anything_else_is_named(returned: object, named: str) -> None:
     """The author reads what kind of thing was returned; its value is not repeated."""
-    retry = Call().retry(returning(returned))
+    retry = Call().unknown(returning(returned))
     assert f"The consumer returned {named};" in retry.error
     assert CANARY not in f"{retry.error} {retry.debug}"
 
@@ -137,7 +137,7 @@ def test_anything_else_is_named(returned: object, named: str) -> None:
 )
 def test_a_reply_that_cannot_be_sent_is_named(reply: Reply, named: str) -> None:
     """By its number and part; it is a failed attempt, and nothing of it is stored."""
-    retry = Call().retry(returning([reply]))
+    retry = Call().unknown(returning([reply]))
     assert retry.error.startswith(named)
     assert CANARY not in f"{retry.error} {retry.debug}"
 
@@ -145,4 +145,4 @@ def test_a_reply_that_cannot_be_sent_is_named(reply: Reply, named: str) -> None:
 def test_the_second_reply_is_named_too() -> None:
     """The number is that of the reply."""
     replies = [Reply("A", ""), Reply("", "")]
-    assert Call().retry(returning(replies)).error.startswith("Reply 2: type")
+    assert Call().unknown(returning(replies)).error.startswith("Reply 2: type")

@@ -1,0 +1,82 @@
+"""Firestore: what `Context.once` remembers, in `GTotvsLinkEffect` under the tenant."""
+
+from smartlink.adapters.documents import TENANTS
+from smartlink.adapters.firestore_calls import FirestoreCalls
+from smartlink.adapters.firestore_values import (
+    Raw,
+    get_optional_text,
+    get_optional_time,
+    get_text,
+    get_time,
+    put_optional_text,
+    put_optional_time,
+    put_time,
+)
+from smartlink.adapters.firestore_writes import create, delete, fenced, put
+from smartlink.domain.effect import Effect
+from smartlink.domain.message import Version
+from smartlink.ports import Conflict, Effects
+
+COLLECTION = "GTotvsLinkEffect"
+
+
+class FirestoreEffects:
+    """See Effects. After a lost answer `write` answers None for what it did write."""
+
+    def __init__(self, calls: FirestoreCalls) -> None:
+        """Work over these calls."""
+        self._calls = calls
+
+    def _name(self, tenant: str, document: str) -> str:
+        return f"{self._calls.root}/{TENANTS}/{tenant}/{COLLECTION}/{document}"
+
+    def write(self, tenant: str, effect: Effect, version: Version | None) -> Version | None:
+        """See Effects."""
+        name = self._name(tenant, effect.document)
+        if version is None:
+            write = create(name, _put, effect)
+        else:
+            write = fenced(put(name, _put, effect), version)
+        [written] = self._calls.write_each(f"keep an effect of {tenant}", [write])
+        return written
+
+    def read(self, tenant: str, document: str) -> tuple[Effect, Version] | None:
+        """See Effects."""
+        found = self._calls.get(f"read an effect of {tenant}", [self._name(tenant, document)])
+        return next(((_get(item.id, item.fields), item.version) for item in found), None)
+
+    def delete(self, tenant: str, document: str, version: Version) -> None:
+        """See Effects."""
+        try:
+            write = delete(self._name(tenant, document), version)
+            self._calls.commit(f"forget an effect of {tenant}", [write])
+        except Conflict:
+            return  # gone, or another's by now
+
+
+def _put(fields: Raw, effect: Effect) -> None:
+    fields["Comando"].string_value = effect.command
+    put_optional_text(fields, "Chave", effect.key)
+    fields["Mensagem"].string_value = effect.message
+    fields["Execucao"].string_value = effect.run
+    put_time(fields["DataInicio"], effect.begun)
+    put_optional_time(fields, "DataFim", effect.ended)
+    put_optional_text(fields, "Resultado", effect.result)
+    put_time(fields["DataExpiracao"], effect.expires)
+
+
+def _get(document: str, fields: Raw) -> Effect:
+    return Effect(
+        document=document,
+        command=get_text(fields, "Comando"),
+        key=get_optional_text(fields, "Chave"),
+        message=get_text(fields, "Mensagem"),
+        run=get_text(fields, "Execucao"),
+        begun=get_time(fields, "DataInicio"),
+        ended=get_optional_time(fields, "DataFim"),
+        result=get_optional_text(fields, "Resultado"),
+        expires=get_time(fields, "DataExpiracao"),
+    )
+
+
+_effects: type[Effects] = FirestoreEffects

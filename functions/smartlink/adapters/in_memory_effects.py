@@ -1,0 +1,58 @@
+"""FirestoreEffects' twin."""
+
+from itertools import count
+from threading import Lock
+
+from smartlink.adapters.in_memory_faults import Faults
+from smartlink.domain.effect import Effect
+from smartlink.domain.message import Version
+from smartlink.ports import Effects
+
+
+class InMemoryEffects:
+    """See Effects."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self.faults = Faults()
+        self._lock = Lock()
+        self._versions = count(1)
+        self._effects: dict[tuple[str, str], tuple[Effect, Version]] = {}
+
+    def write(self, tenant: str, effect: Effect, version: Version | None) -> Version | None:
+        """See Effects."""
+        self.faults.before("write", tenant)
+        key = (tenant, effect.document)
+        with self._lock:
+            found = self._effects.get(key)
+            written = None
+            if (found[1] if found else None) == version:
+                written = Version(str(next(self._versions)))
+                self._effects[key] = (effect, written)
+        self.faults.after("write", tenant)
+        return written
+
+    def read(self, tenant: str, document: str) -> tuple[Effect, Version] | None:
+        """See Effects."""
+        self.faults.before("read", tenant)
+        with self._lock:
+            return self._effects.get((tenant, document))
+
+    def delete(self, tenant: str, document: str, version: Version) -> None:
+        """See Effects."""
+        self.faults.before("delete", tenant)
+        with self._lock:
+            found = self._effects.get((tenant, document))
+            if found and found[1] == version:
+                del self._effects[tenant, document]
+        self.faults.after("delete", tenant)
+
+    # What tests look at.
+
+    def all(self, tenant: str) -> list[Effect]:
+        """Answer every effect of a tenant, in the order begun."""
+        with self._lock:
+            return [it for (owner, _), (it, _) in self._effects.items() if owner == tenant]
+
+
+_effects: type[Effects] = InMemoryEffects

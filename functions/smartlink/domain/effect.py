@@ -1,0 +1,26 @@
+"""An effect that must not be repeated, as `Context.once` remembers it."""
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effect:
+    """One document of `GTotvsLinkEffect`: begun by a run of a message, then ended with a result."""
+
+    document: str  # its document's id
+    command: str
+    key: str | None = field(repr=False)  # None for a personal command: the document's id says it
+    message: str  # the document id of the message whose run began it
+    run: str  # a random id: who began it knows its own write by it
+    begun: datetime
+    expires: datetime
+    ended: datetime | None = None
+    result: str | None = field(default=None, repr=False)  # JSON, once it has ended
+
+
+def effect_document(command: str, key: str) -> str:
+    """The id of an effect's document: of fixed length, whatever the key."""
+    named = f"{command}\0{key}".encode("utf-8", "surrogatepass")
+    return hashlib.sha256(named).hexdigest()

@@ -1,0 +1,145 @@
+"""Once: an effect that cannot be repeated is begun, done, and its result recorded.
+
+    begin (create) ─▶ effect ─▶ end (result)
+         │ exists
+         ▼
+    ended                        its result is the answer; nothing is done
+    begun by this message        an earlier run of it broke off in between
+    begun by another message     it is at it, or broke off if its lease is over
+
+Broken off in between, the effect may have been done. A command with `hold` then waits for a
+person, and a redrive says "it was not done, do it"; any other command repeats the effect.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from smartlink.consumer import FatalError, RetryableError, UnknownOutcomeError
+from smartlink.domain.effect import Effect, effect_document
+from smartlink.domain.message import Message, Version
+from smartlink.domain.payload import write_json
+from smartlink.domain.retry import RetryPolicy
+from smartlink.domain.settlement import Retention
+from smartlink.ports import Clock, Effects, NewId, PortError, Unavailable
+
+_RESULT_LIMIT = 65_536  # characters of JSON
+_KEY_LIMIT = 1_000  # characters
+_RACES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Once:
+    """What `Context.once` calls, for one message at a time."""
+
+    effects: Effects
+    retention: Retention
+    lease: timedelta  # after which another message's run is surely over
+    clock: Clock
+    new_id: NewId
+
+    def __call__(
+        self,
+        tenant: str,
+        message: Message,
+        policy: RetryPolicy,
+        key: str,
+        effect: Callable[[], object],
+    ) -> object:
+        """See Context.once. PortError: nothing was begun, and no attempt is spent."""
+        if not 0 < len(key) <= _KEY_LIMIT:
+            text = f"once: a key has 1 to {_KEY_LIMIT} characters, not {len(key)}"
+            raise FatalError(text)
+        mine = self._mine(message, policy, key)
+        begun = self._begin(tenant, message, policy, mine)
+        if isinstance(begun, Effect):
+            return json.loads(begun.result or "null")
+        try:
+            return self._perform(tenant, mine, begun, effect)
+        except PortError as error:
+            if not policy.hold_unknown:
+                raise  # handed back; the effect is repeated if its record is not there
+            text = f"Whether the effect was done is not recorded: {error}"
+            raise UnknownOutcomeError(text) from error
+
+    def _perform(
+        self, tenant: str, mine: Effect, begun: Version, effect: Callable[[], object]
+    ) -> object:
+        try:
+            result = effect()
+        except (RetryableError, FatalError):
+            self.effects.delete(tenant, mine.document, begun)
+            raise
+        return self._end(tenant, replace(mine, result=_written(result)), begun)
+
+    def _mine(self, message: Message, policy: RetryPolicy, key: str) -> Effect:
+        now = self.clock()
+        return Effect(
+            document=effect_document(message.type, key),
+            command=message.type,
+            key=None if message.personal else key,
+            message=message.document,
+            run=self.new_id(),
+            begun=now,
+            expires=self.retention.expires(now, policy),
+        )
+
+    def _begin(
+        self, tenant: str, message: Message, policy: RetryPolicy, mine: Effect
+    ) -> Version | Effect:
+        """The version at which it is ours to do, or the effect that has ended already."""
+        known: Version | None = None
+        for _ in range(_RACES):
+            version = self.effects.write(tenant, mine, known)
+            if version is not None:
+                return version
+            found = self.effects.read(tenant, mine.document)
+            if found is None:
+                known = None
+                continue
+            theirs, known = found
+            if theirs.run == mine.run:  # our own write, whose answer got lost
+                return known
+            if theirs.ended is not None:
+                return theirs
+            self._may_repeat(theirs, message, policy)
+        text = f"once: other messages came first {_RACES} times"
+        raise Unavailable(text)
+
+    def _may_repeat(self, theirs: Effect, message: Message, policy: RetryPolicy) -> None:
+        """Whether an effect that was begun, and not ended, may be done by this run."""
+        own = theirs.message == message.document
+        if not own and self.clock() < theirs.begun + self.lease:
+            text = f"once: the message {theirs.message} is at it since {theirs.begun:%H:%M:%S}Z"
+            raise Unavailable(text)  # another's work must not cost this message an attempt
+        redriven = message.redriven is not None and message.redriven > theirs.begun
+        if policy.hold_unknown and not redriven:
+            whose = "An earlier run" if own else f"The message {theirs.message}"
+            text = (
+                f"{whose} began the effect at {theirs.begun:%Y-%m-%d %H:%M:%S}Z and did not say "
+                f"how it ended: find out; redrive if it was not done, discard if it was"
+            )
+            raise UnknownOutcomeError(text)
+
+    def _end(self, tenant: str, done: Effect, version: Version) -> object:
+        ended = replace(done, ended=self.clock())
+        kept = self.effects.write(tenant, ended, version) is not None
+        found = None if kept else self.effects.read(tenant, done.document)
+        if not kept and (found is None or found[0].run != done.run or found[0].ended is None):
+            text = "The effect was done, but its record was taken over by another run meanwhile"
+            raise UnknownOutcomeError(text)
+        return json.loads(done.result or "null")
+
+
+def _written(result: object) -> str:
+    """The result as JSON. It was done, so what cannot be kept must not lead to a retry."""
+    try:
+        text = write_json(result)
+    except (TypeError, ValueError, RecursionError) as error:
+        reason = f"once: the effect was done, but its result is no JSON ({type(error).__name__})"
+        raise FatalError(reason) from None
+    if len(text) > _RESULT_LIMIT:
+        reason = f"once: the effect was done, but its result has over {_RESULT_LIMIT} characters"
+        raise FatalError(reason)
+    return text

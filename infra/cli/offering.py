@@ -1,0 +1,95 @@
+"""A Downstream message offered as the cloud app would: by the local stack's simulator alone."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+
+from infra.cli.errors import CliError, ForbiddenError, MissingError, UsageError
+from infra.cli.target import Target
+
+_TIMEOUT_SECONDS = 30
+_NOT_FOUND = 404
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A message for the ERP of a tenant."""
+
+    tenant: str
+    type: str
+    content: str
+    audience: str | None = None
+    identity: str | None = None
+
+    def envelope(self) -> dict[str, str]:
+        """Write it as the simulator takes it; without an id it makes one."""
+        more = {"audience": self.audience, "id": self.identity}
+        given = {name: value for name, value in more.items() if value is not None}
+        return {"type": self.type, "content": self.content, **given}
+
+
+def offered(target: Target, offer: Offer) -> str:
+    """Offer it and answer its id. Raises UsageError where there is no simulator, and CliError."""
+    if not target.local:
+        message = (
+            f"--downstream works on the local stack only: in {target.title} Smart Link itself "
+            f"brings what the cloud app sends. Start one (make local) and leave --project out"
+        )
+        raise UsageError(message)
+    if target.simulator is None:
+        message = (
+            "--downstream needs the simulator, and this local stack speaks to a broker of your own "
+            "(SMARTLINK_BASE_URL): send the message there, or unset it and start make local again"
+        )
+        raise UsageError(message)
+    url = f"{target.simulator}/simulator"
+    body = {"tenant": offer.tenant, "messages": [offer.envelope()], "routed": True}
+    answer = _call("POST", f"{url}/offer", body)
+    if answer.status_code == _NOT_FOUND:
+        message = (
+            f"the local stack has no tenant {offer.tenant}: take one of those that make local "
+            f"shows, or add it to the file in SMARTLINK_LOCAL_TENANTS and start it again"
+        )
+        raise MissingError(message)
+    result = _checked(answer)
+    if result["lost"]:
+        raise _lost(offer, _checked(_call("GET", f"{url}/queues", None)))
+    return str(result["ids"][0])
+
+
+def _lost(offer: Offer, queues: Json) -> ForbiddenError:
+    """Say why a message was lost, as it would be with Smart Link itself."""
+    queue = queues.get(offer.tenant, {})
+    if not queue.get("setup"):
+        message = (
+            f"{offer.tenant}'s queue is not set up, so the message is lost, as with Smart Link: "
+            f"wait for the first poll, then send it again"
+        )
+        return ForbiddenError(message)
+    subscriptions = queue.get("subscriptions")
+    known = ", ".join(map(str, subscriptions)) if isinstance(subscriptions, list) else "none"
+    message = (
+        f"{offer.tenant} does not subscribe {offer.type}, so the message is lost, as with Smart "
+        f"Link: it subscribes {known}. A new command: make consumer, then wait for the next poll"
+    )
+    return ForbiddenError(message)
+
+
+def _call(method: str, url: str, body: object) -> requests.Response:
+    with requests.Session() as session:
+        session.trust_env = False  # it is on this machine: no proxy between
+        try:
+            return session.request(method, url, json=body, timeout=_TIMEOUT_SECONDS)
+        except requests.RequestException as error:
+            message = f"the simulator at {url} does not answer ({type(error).__name__}): is make local up?"
+            raise CliError(message) from None
+
+
+def _checked(answer: requests.Response) -> Json:
+    if not answer.ok:
+        message = f"the simulator refused it with {answer.status_code}: {answer.text[:500]}"
+        raise CliError(message)
+    result: Json = answer.json()
+    return result

@@ -1,0 +1,292 @@
+"""An effect that cannot be repeated: done once, its result kept; unknown outcomes may be held."""
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from infra.cli.acting import Note, redriven
+from smartlink.consumer import Context, FatalError, Reply, RetryableError, UnknownOutcomeError
+from smartlink.domain.message import DeadReason, Message, Result, State
+from smartlink.ports import Unavailable
+from tests.support.world import COMMAND, SECRET_ONE, ProcessEndedError, World, catalog
+
+HOLD = catalog(**{COMMAND: {"unknownOutcome": "hold"}})
+
+
+@dataclass
+class Bank:
+    """Pays whenever it is asked: what must not happen twice."""
+
+    paid: list[str] = field(default_factory=list)
+    raises: BaseException | None = None  # after it paid
+    refuses: Exception | None = None  # before
+
+    def pay(self, order: str) -> dict[str, object]:
+        if self.refuses:
+            raise self.refuses
+        self.paid.append(order)
+        if self.raises:
+            raised, self.raises = self.raises, None
+            raise raised
+        return {"receipt": len(self.paid)}
+
+    def consume(self, content: str, context: Context) -> Reply:
+        return Reply("Paid", context.once(content, lambda: self.pay(content)))
+
+
+def at(world: World, bank: Bank) -> World:
+    world.behave = bank.consume
+    return world
+
+
+def redrive(world: World) -> None:
+    """What `smartlink messages redrive` writes."""
+    note = Note("ana", "the bank says no", world.clock(), world.clock())
+    settlements = [
+        redriven(stored, note)
+        for stored in world.store.live("acme").values()
+        if stored.message.state is State.DEAD
+    ]
+    world.store.commit("acme", settlements)
+
+
+def only(world: World) -> Message:
+    (message,) = world.live().values()
+    return message
+
+
+def test_two_messages_with_one_key_pay_once() -> None:
+    """The second answers with what the first one got."""
+    bank = Bank()
+    world = at(World(), bank)
+    world.broker.offer("acme", COMMAND, "order-7")
+    world.broker.offer("acme", COMMAND, "order-7")
+    world.minutes(2)
+    assert bank.paid == ["order-7"]
+    assert world.replies_to() == ['{"receipt":1}'] * 2
+
+
+def test_the_settlement_that_was_lost_pays_no_second_time() -> None:
+    """Crashed after the effect was recorded: the next run answers the same."""
+    bank = Bank()
+    world = at(World(), bank)
+    world.runner.crashes = lambda stored: stored.message.attempt == 1
+    world.broker.offer("acme", COMMAND, "order-7")
+    world.minutes(20)
+    assert bank.paid == ["order-7"]
+    assert world.replies_to() == ['{"receipt":1}']
+
+
+def test_keys_belong_to_their_tenant() -> None:
+    bank = Bank()
+    world = at(World(tenants=("acme", "globex")), bank)
+    for tenant in world.tenants:
+        world.broker.offer(tenant, COMMAND, "order-7")
+    world.minutes(2)
+    assert bank.paid == ["order-7", "order-7"]
+
+
+@pytest.mark.parametrize("error", [RetryableError("closed"), FatalError("no such account")])
+def test_what_was_refused_was_not_done(error: Exception) -> None:
+    """The record of it is gone, so another message may try."""
+    bank = Bank(refuses=error)
+    world = at(World(catalog_json=HOLD), bank)
+    world.broker.offer("acme", COMMAND, "order-7")
+    world.minutes(2)
+    assert world.effects.all("acme") == []
+    bank.refuses = None
+    world.broker.offer("acme", COMMAND, "order-7")
+    world.minutes(2)
+    assert bank.paid == ["order-7"]
+
+
+@pytest.mark.parametrize("raised", [TimeoutError("bank"), UnknownOutcomeError("bank")])
+def test_an_unknown_outcome_is_held(raised: Exception) -> None:
+    """Dead until a person has looked; a redrive says that nothing was done."""
+    bank = Bank(raises=raised)
+    world = at(World(catalog_json=HOLD), bank)
+    world.broker.offer("acme", COMMAND, "order-7")
+    world.minutes(120)
+    held = only(world)
+    assert (held.state, held.dead_reason) == (State.DEAD, DeadReason.UNKNOWN_OUTCOME)
+    assert [it.result for it in held.attempts] == [Result.UNKNOWN]
+    assert bank.paid == ["order-7"]
+    redrive(world)
+    world.minutes(2)
+    assert bank.paid == ["order-7", "order-7"]
+    assert world.replies_to() == ['{"receipt":2}']
+
+
+def test_or_it_is_repeated() -> None:
+    """The command's entry says so by default: the effect is repeated, until its result is kept."""
+    bank = Bank(raises=TimeoutError("bank"))
+    world = at(World(), bank)
+    world.broker.offer("acme", COMMAND, "order-7")
+    world.minutes(60)
+    assert bank.paid == ["order-7", "order-7"]
+    assert world.replies_to() == ['{"receipt":2}']
+
+
+def test_a_crash_is_held() -> None:
+    """In the middle of the effect; the sweep finds the lease over."""
+    bank = Bank()
+    world = at(World(catalog_json=HOLD), bank)
+    world.runner.crashes = lambda _: True
+    world.broker.offer("acme", COMMAND, "order-7")
+    world.minutes(60)
+    held = only(world)
+    assert (held.state, held.dead_reason) == (State.DEAD, DeadReason.UNKNOWN_OUTCOME)
+    assert bank.paid == ["order-7"]
+
+
+def test_a_time_out_is_held() -> None:
+    bank = Bank()
+    world = at(World(catalog_json=HOLD), bank)
+    world.runner.overdue = lambda _: True
+    world.broker.offer("acme", COMMAND, "order-7")
+    world.minutes(60)
+    assert only(world).dead_reason is DeadReason.UNKNOWN_OUTCOME
+    assert bank.paid == ["order-7"]
+
+
+def test_a_crash_holds_one_message_only() -> None:
+    """A command that holds claims one message at a time: its neighbours were never begun."""
+    bank = Bank()
+    world = at(World(catalog_json=HOLD), bank)
+    world.runner.crashes = lambda stored: stored.message.content.text == "order-2"
+    for number in range(5):
+        world.broker.offer("acme", COMMAND, f"order-{number}")
+    world.minutes(120)
+    assert only(world).content.text == "order-2"
+    assert sorted(bank.paid) == [f"order-{number}" for number in range(5)]
+
+
+def test_whoever_comes_while_another_is_at_it_waits() -> None:
+    """Handed back, without an attempt spent: it is no fault of its own."""
+    bank = Bank()
+    world = at(World(), bank)
+    world.runner.crashes = lambda stored: stored.message.id == "first"
+    bank.raises = ProcessEndedError()
+    world.broker.offer("acme", COMMAND, "order-7", message_id="first")
+    world.minute()
+    world.broker.offer("acme", COMMAND, "order-7", message_id="second")
+    world.minute()
+    assert bank.paid == ["order-7"]
+    second = world.live()["second"]
+    assert (second.state, second.attempt) == (State.PENDING, 0)
+    assert "is at it" in (second.error or "")
+
+
+@pytest.mark.parametrize("call", ["write", "read"])
+def test_a_database_that_fails_before_the_effect_costs_no_attempt(call: str) -> None:
+    """Nothing was done: the message is handed back."""
+    bank = Bank()
+    world = at(World(), bank)
+    world.broker.offer("acme", COMMAND, "order-7")
+    if call == "read":
+        world.effects.faults.fail("write", Unavailable("down"), applied=True)
+    world.effects.faults.fail(call, Unavailable("down"))
+    world.minutes(20)
+    assert bank.paid == ["order-7"]
+    assert {it.message.attempt for it in world.ended().values()} == {1}
+
+
+@pytest.mark.parametrize("applied", [False, True])
+@pytest.mark.parametrize("held", [False, True])
+def test_a_result_that_could_not_be_kept(*, applied: bool, held: bool) -> None:
+    """The effect was done: held, or repeated unless the lost write had kept it."""
+    bank = Bank()
+    world = at(World(catalog_json=HOLD if held else catalog()), bank)
+    world.broker.offer("acme", COMMAND, "order-7")
+    world.effects.faults.fail("write", Unavailable("down"), applied=applied, when=second_time())
+    world.minutes(60)
+    assert len(bank.paid) == (1 if held or applied else 2)
+    if held:
+        assert only(world).dead_reason is DeadReason.UNKNOWN_OUTCOME
+    else:
+        assert world.replies_to() == [f'{{"receipt":{len(bank.paid)}}}']
+
+
+def second_time() -> "Counting":
+    return Counting()
+
+
+@dataclass
+class Counting:
+    asked: int = 0
+
+    def __call__(self, _tenant: str) -> bool:
+        self.asked += 1
+        return self.asked == 2
+
+
+@pytest.mark.parametrize("result", [object(), float("nan"), "x" * 70_000])
+def test_a_result_that_cannot_be_kept_ends_the_message(result: object) -> None:
+    """It was done, and trying again would do it again: dead, and the error says so."""
+    done: list[int] = []
+
+    def effect() -> object:
+        done.append(1)
+        return result
+
+    def consume(content: str, context: Context) -> None:
+        context.once(content, effect)
+
+    world = World()
+    world.behave = consume
+    world.broker.offer("acme", COMMAND, "order-7")
+    world.minutes(60)
+    assert done == [1]
+    dead = only(world)
+    assert dead.dead_reason is DeadReason.REJECTED
+    assert "the effect was done" in (dead.error or "")
+
+
+def test_of_a_personal_command_no_key_is_stored() -> None:
+    bank = Bank()
+    world = at(World(), bank)
+    world.broker.offer("acme", SECRET_ONE, "529.982.247-25")
+    world.minutes(2)
+    (effect,) = world.effects.all("acme")
+    assert effect.key is None
+    assert "529" not in repr(effect)
+
+
+@pytest.mark.parametrize("key", ["", "x" * 1_001])
+def test_a_key_that_is_none_is_named(key: str) -> None:
+    world = World()
+    world.behave = lambda _content, context: context.once(key, lambda: None)
+    world.broker.offer("acme", COMMAND, "{}")
+    world.minutes(2)
+    assert "a key has 1 to 1000 characters" in (only(world).error or "")
+
+
+@pytest.mark.parametrize(("own", "made"), [(2, 2), (9, 5), (None, 5)])
+def test_a_command_may_lower_the_limit_of_attempts(own: int | None, made: int) -> None:
+    """Never raise it; and RM's formula goes on with the file's QtdeTentativasExec."""
+    change: dict[str, dict[str, object]] = {} if own is None else {COMMAND: {"attempts": own}}
+    world = World(catalog_json=catalog(**change))
+
+    def fail(_content: str, context: Context) -> None:
+        assert context.attempts == made
+        raise RetryableError("down")
+
+    world.behave = fail
+    world.broker.offer("acme", COMMAND, "{}")
+    world.minute()
+    waits = only(world).due
+    assert waits
+    assert (waits - world.clock()).total_seconds() == 15 * 60
+    world.minutes(400)
+    assert len(world.ran) == made
+    assert only(world).dead_reason is DeadReason.EXHAUSTED
+
+
+def test_the_sweep_knows_the_commands_limit() -> None:
+    """A crash in the last attempt that the command has: dead at the end of the lease."""
+    world = World(catalog_json=catalog(**{COMMAND: {"attempts": 1}}))
+    world.runner.crashes = lambda _: True
+    world.broker.offer("acme", COMMAND, "{}")
+    world.minutes(30)
+    assert only(world).dead_reason is DeadReason.EXHAUSTED
+    assert len(world.ran) == 1
