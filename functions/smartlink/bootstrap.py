@@ -17,6 +17,7 @@ from smartlink.settings import Settings, SettingsError, load_settings
 if TYPE_CHECKING:
     from smartlink.adapters.firestore import Firestore
     from smartlink.adapters.firestore_calls import FirestoreCalls
+    from smartlink.adapters.firestore_effects import FirestoreEffects
     from smartlink.adapters.pubsub import PubSubPublisher
     from smartlink.adapters.secret_manager import SecretManager
     from smartlink.adapters.storage import BucketContents
@@ -82,7 +83,6 @@ def poll() -> "Poll":
 @cache
 def consume() -> "Consume":
     """The use case of `consume`, for the command in SMARTLINK_COMMAND."""
-    from smartlink.adapters.firestore_effects import FirestoreEffects  # noqa: PLC0415
     from smartlink.adapters.threads import ThreadRunner, end_process  # noqa: PLC0415
     from smartlink.services.consume import Consume, Timeouts  # noqa: PLC0415
 
@@ -95,7 +95,7 @@ def consume() -> "Consume":
         messages=_firestore(),
         contents=_contents(),
         erp=_secrets(),
-        effects=FirestoreEffects(_firestore_calls()),
+        effects=_effects(),
         runner=ThreadRunner(),
         timeouts=Timeouts.of(config.catalog, name),
         retention=config.retention,
@@ -138,6 +138,13 @@ def _firestore() -> "Firestore":
     from smartlink.adapters.firestore import Firestore  # noqa: PLC0415
 
     return Firestore(_firestore_calls())
+
+
+@cache
+def _effects() -> "FirestoreEffects":
+    from smartlink.adapters.firestore_effects import FirestoreEffects  # noqa: PLC0415
+
+    return FirestoreEffects(_firestore_calls())
 
 
 @cache

@@ -70,6 +70,7 @@ class Deployment:
         for name, value in environment.items():
             patch.setenv(name, value)
         patch.setattr(bootstrap, "_firestore", lambda: world.store)
+        patch.setattr(bootstrap, "_effects", lambda: world.effects)
         patch.setattr(bootstrap, "_contents", lambda: world.contents)
         patch.setattr(bootstrap, "_secrets", lambda: world.secrets)
         patch.setattr(bootstrap, "poll", lambda: world.poll)

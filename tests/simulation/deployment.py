@@ -184,6 +184,7 @@ class Deployment:
                 **self.variables,
             }
         )
+        self.ledger.hold = self.unknown == "hold"
         self.store = WatchedMessages(self.ledger, self.kernel.clock, 2 * SKEW)
         self.store.calls = lambda: self.kernel.calls
         self.store.say = self.kernel.say

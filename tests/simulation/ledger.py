@@ -32,10 +32,13 @@ class Ledger:
     """How many replies the last completed run returned."""
     replies: dict[tuple[str, str], str] = field(default_factory=dict)  # created by settlements
     effects: Counter[tuple[str, str]] = field(default_factory=Counter)  # by tenant and key
+    problem: str | None = None  # the first promise that was broken
+    hold: bool = False  # what a crash cut off waits for a person
     limits: list[int] = field(default_factory=list)  # every limit that was ever in force
 
     def broken(self, text: str) -> None:
-        """Ends the schedule."""
+        """Ends the schedule; where the relay lives on after an exception, at its end."""
+        self.problem = self.problem or text
         raise BrokenError(text)
 
 
@@ -116,6 +119,8 @@ class WatchedMessages(InMemoryMessages):
             and new.attempt == old.attempt
         ):
             self._ledger.lone_crashes[key] += 1
+            if self._ledger.hold and new.state is not State.DEAD:
+                self._ledger.broken(f"{key} was cut off, and not held")
 
     def _ended(self, tenant: str, settlement: Settlement) -> None:
         key = (tenant, settlement.document)

@@ -43,7 +43,8 @@ def plan_faults(seed: int) -> dict[int, Fault]:
 
 def run_schedule(seed: int, plan: dict[int, Fault] | None = None, *, small: str = "") -> Verdict:
     """Runs the seed's schedule. `plan` replaces its faults. `small` is one tenant with two
-    messages: `plain`, or `repeats`, where the broker and Pub/Sub repeat them late.
+    messages: `plain`, `repeats`, where the broker and Pub/Sub repeat them late, or `once`, where
+    both have one effect.
     """
     plan = plan_faults(seed) if plan is None else plan
     random = Random(f"schedule {seed}")
@@ -59,7 +60,7 @@ def run_schedule(seed: int, plan: dict[int, Fault] | None = None, *, small: str 
         broken = str(error)
     return Verdict(
         seed,
-        broken,
+        deployment.ledger.problem or broken,
         kernel.calls,
         max(deployment.store.last_ending, deployment.broker.last_ack) or kernel.calls,
         len(deployment.ledger.offered) + len(deployment.ledger.published),

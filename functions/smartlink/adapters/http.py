@@ -4,9 +4,9 @@ A call is retried at most twice, by urllib3, on a failed connection, a 429 (Retr
 clamped) and a 502, 503 or 504, and only in its first seconds; never after a read time-out.
 So a call may reach the server more than once.
 
-Of a failed call only its name, the host and the status or the kind of failure are told: the
-exceptions of requests quote the URL, and those of urllib3 may quote what the server sent. So
-none of them is chained, and urllib3's own warnings are silenced.
+Of a failed call only its name, the host and the status or the kind of failure are told:
+urllib3's exceptions quote the URL, and may quote what the server sent. So none of them is
+chained, and its own warnings are silenced.
 """
 
 import logging
@@ -14,19 +14,16 @@ import ssl
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from http.cookiejar import DefaultCookiePolicy
 from time import monotonic
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
-from requests.cookies import extract_cookies_to_jar
-from requests.structures import CaseInsensitiveDict
+from requests.cookies import RequestsCookieJar, extract_cookies_to_jar, get_cookie_header
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
-from urllib3 import BaseHTTPResponse, Retry
-from urllib3.connectionpool import ConnectionPool, HTTPConnectionPool
+from urllib3 import BaseHTTPResponse, HTTPConnectionPool, PoolManager, Retry, Timeout
+from urllib3.connectionpool import ConnectionPool
 from urllib3.exceptions import HTTPError, InvalidHeader, MaxRetryError, ReadTimeoutError
 
 from smartlink.ports import Refused, Unavailable
@@ -42,7 +39,7 @@ _RETRIED = frozenset({429, 502, 503, 504})
 _MAY_WORK_LATER = frozenset({408, 425, 429})
 _LONGEST_RETRY_AFTER = 3_600  # seconds, as told to the caller
 _CHUNK = 262_144  # bytes
-_PREPARED = 16  # requests that a session keeps prepared
+_PATHS = 16  # whose cookies a session keeps written
 
 
 class _Retry(Retry):
@@ -85,29 +82,6 @@ class _Retry(Retry):
         if response is not None:
             response.close()  # urllib3 would read it to its end, which may never come
         return fresh
-
-
-class _Adapter(HTTPAdapter):
-    """The connection to one server, under a TLS context that many share.
-
-    Requests would look its pool up by URL, proxy and certificates at every call.
-    """
-
-    def __init__(self, tls: ssl.SSLContext, origin: str) -> None:
-        super().__init__()
-        self.init_poolmanager(1, 1, ssl_context=tls)
-        self._pool: HTTPConnectionPool = self.poolmanager.connection_from_url(origin)
-
-    def get_connection_with_tls_context(self, *_: object, **__: object) -> HTTPConnectionPool:
-        """The server's pool; the context verifies its certificate."""
-        return self._pool
-
-    def cert_verify(self, *_: object) -> None:
-        """Nothing to set: requests would have the CA files loaded once more."""
-
-    def request_url(self, request: requests.PreparedRequest, _: object) -> str:
-        """Never that of a proxy."""
-        return str(request.path_url)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,66 +146,70 @@ class HttpSession:
     def __init__(self, http: Http, origin: str, *, cookies: bool) -> None:
         self.clean = True
         self._bounds = http.bounds
-        self._timeout = (http.bounds.connect_seconds, http.bounds.read_seconds)
+        self._timeout = Timeout(http.bounds.connect_seconds, http.bounds.read_seconds)
         self._retry = http.retry
         self._origin = origin
-        self._adapter = _Adapter(http.tls, origin)
-        self._prepared: dict[tuple[str, str, bool], requests.PreparedRequest] = {}
-        self._session = requests.Session()
-        self._session.trust_env = False
-        self._session.mount(origin, self._adapter)
-        self._session.headers = CaseInsensitiveDict(_HEADERS)
-        if not cookies:
-            self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
+        manager = PoolManager(1, maxsize=1, ssl_context=http.tls)
+        self._connection: HTTPConnectionPool = manager.connection_from_url(origin)
+        self._jar = RequestsCookieJar() if cookies else None
+        self._cookies: dict[str, str | None] = {}  # as they are sent, by path
 
     def call(self, call: Call) -> Answer:
         """The answer. Raises Unavailable and Refused."""
         clean, self.clean = self.clean, False
         place = f"{call.name} at {self._origin}"
-        request = self._request(call)
-        self._adapter.max_retries = self._retry.from_now(self._bounds.retry_seconds)
         try:
-            # The adapter's `send`, not the session's, which would also follow redirects (one could
-            # carry the token to another host), and takes half as long again.
-            response = self._adapter.send(request, stream=True, timeout=self._timeout)
-            self._keep_cookies(response)
-            with response:  # closes the connection if anything of the body is left
-                status = response.status_code
-                if status not in _DONE and status not in call.answered:
-                    raise _failure(place, status, response.headers)
-                answer = Answer(status, self._body(place, response.raw))
-        except (requests.RequestException, HTTPError, OSError) as error:
+            response = self._response(call)
+            try:
+                if response.status not in _DONE and response.status not in call.answered:
+                    raise _failure(place, response.status, response.headers)
+                answer = Answer(response.status, self._body(place, response))
+            finally:
+                response.close()  # the connection too, if anything of the body is left
+        except (HTTPError, OSError) as error:
             message = f"{place}: {_kind(error)}"
             raise Unavailable(message) from None
-        finally:
-            request.body = None  # it may be large, or a secret
         self.clean = clean
         return answer
 
     def close(self) -> None:
         """Closes the connection."""
-        self._session.close()
+        self._connection.close()
 
-    def _request(self, call: Call) -> requests.PreparedRequest:
-        """Preparing takes as long as half a call: it is done once for each verb and path."""
-        key = (call.verb, call.path, call.body is None)
-        request = self._prepared.get(key)
-        if request is None:
-            if len(self._prepared) >= _PREPARED:
-                self._prepared.clear()
-            blank = requests.Request(call.verb, self._origin + call.path)
-            request = self._prepared[key] = self._session.prepare_request(blank)
-        request.headers.update(call.headers)
-        if call.body is not None:
-            request.body = call.body
-            request.headers["Content-Length"] = str(len(call.body))
-        return request
+    def _response(self, call: Call) -> BaseHTTPResponse:
+        """By urllib3, beneath requests: that takes as long again, mostly for what is not used."""
+        headers = {**_HEADERS, **call.headers}
+        cookies = self._cookie_header(call)
+        if cookies is not None:
+            headers["Cookie"] = cookies
+        response = self._connection.urlopen(
+            call.verb,
+            call.path,
+            body=call.body,
+            headers=headers,
+            retries=self._retry.from_now(self._bounds.retry_seconds),
+            redirect=False,  # it could carry the token to another host
+            assert_same_host=False,
+            timeout=self._timeout,
+            preload_content=False,
+        )
+        if self._jar is not None and "Set-Cookie" in response.headers:
+            extract_cookies_to_jar(self._jar, self._blank(call), response)
+            self._cookies.clear()
+        return response
 
-    def _keep_cookies(self, response: requests.Response) -> None:
-        """Prepared requests carry the cookies: they are prepared anew when the server sets one."""
-        if "Set-Cookie" in response.headers:
-            extract_cookies_to_jar(self._session.cookies, response.request, response.raw)
-            self._prepared.clear()
+    def _cookie_header(self, call: Call) -> str | None:
+        """As the jar has it for this path, until the server sets another cookie."""
+        if not self._jar:
+            return None
+        if call.path not in self._cookies:
+            if len(self._cookies) >= _PATHS:
+                self._cookies.clear()
+            self._cookies[call.path] = get_cookie_header(self._jar, self._blank(call))
+        return self._cookies[call.path]
+
+    def _blank(self, call: Call) -> requests.PreparedRequest:
+        return requests.Request(call.verb, self._origin + call.path).prepare()
 
     def _body(self, place: str, raw: BaseHTTPResponse) -> bytes:
         """The decoded body: bounded in size, and in time against one that drips."""

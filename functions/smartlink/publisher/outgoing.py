@@ -1,0 +1,43 @@
+"""A message to publish, checked by the rules of the function itself."""
+
+import json
+from typing import Required, TypedDict
+from uuid import uuid4
+
+from smartlink.domain.tenant import TenantError, check_tenant_name
+from smartlink.publisher.errors import PublishRefused
+from smartlink.services.publish import BODY_LIMIT, PublishError, PublishRequest, parse_request
+
+_SPELT = {"correlation_id": "correlationId"}
+
+
+class Outgoing(TypedDict, total=False):
+    """A message for a cloud app."""
+
+    tenant: Required[str]
+    type: Required[str]  # the command, as the receiver knows it
+    content: Required[str | dict[str, object] | list[object]]  # a text as it is, all else as JSON
+    audience: str | None
+    correlation_id: str | None
+    id: str | None  # default: a random one; the same id again is the same message
+
+
+def parsed(message: Outgoing) -> tuple[bytes, PublishRequest]:
+    """The body of the function's call, with an id, and what it says. Raises PublishRefused."""
+    named = {_SPELT.get(name, name): it for name, it in message.items() if it is not None}
+    try:
+        body = json.dumps({"id": uuid4().hex, **named}).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        problem = f"it cannot be written as JSON ({type(error).__name__}): {error}"
+        raise PublishRefused("content", problem) from None
+    if len(body) > BODY_LIMIT:
+        problem = f"the message has {len(body)} bytes as JSON; at most {BODY_LIMIT} are accepted"
+        raise PublishRefused("body", problem)
+    try:
+        request = parse_request(body)
+        check_tenant_name(request.tenant)
+    except PublishError as error:
+        raise PublishRefused(error.field, str(error)) from None
+    except TenantError as error:
+        raise PublishRefused("tenant", str(error)) from None
+    return body, request

@@ -1,0 +1,91 @@
+"""Whether what a message takes is bounded: replies, log lines, threads, memory."""
+
+import gc
+import threading
+import time
+import tracemalloc
+from contextlib import suppress
+
+from smartlink.testing.examination import Examination, FailedError
+
+_PATIENCE = 0.2  # seconds in which a thread may come to its end
+_WARM = 3  # runs that may fill caches and pools
+
+
+def replies(exam: Examination) -> str:
+    """Their number and size."""
+    limits, seen = exam.options.limits, exam.first
+    number = len(seen.replies)
+    if seen.watch.endless or number > limits.replies:
+        detail = f"more than {limits.replies} replies to one message"
+        advice = "page: a reply per page, and a message that asks for the next. Or raise Limits."
+        raise FailedError(detail, advice)
+    size = sum(len(it.text.encode("utf-8", "surrogatepass")) for it in seen.delivered.replies)
+    if size > limits.reply_bytes:
+        detail = f"the replies have {size} bytes together, more than {limits.reply_bytes}"
+        advice = "send a link, or page. They are stored in one commit with the message's end."
+        raise FailedError(detail, advice)
+    return f"{number} with {size} bytes"
+
+
+def log_lines(exam: Examination) -> str:
+    """Their number."""
+    number, most = len(exam.first.delivered.lines), exam.options.limits.lines
+    if number > most:
+        detail = f"more than {most} log lines for one message"
+        raise FailedError(detail, "log counts, not a line per row: each line is a document.")
+    return f"{number}"
+
+
+def threads(exam: Examination) -> str:
+    """None is left behind, message after message; what the first ones start may stay."""
+    _run(exam, _WARM)
+    before = set(threading.enumerate())
+    runs = exam.options.limits.runs
+    _run(exam, runs)
+    left = _ended({*threading.enumerate()} - before)
+    if left:
+        names = sorted(thread.name for thread in left)[:5]
+        detail = f"{len(left)} threads more after {runs} runs: {', '.join(names)}"
+        advice = "close pools and clients (`with`), or keep one for the process; join threads."
+        raise FailedError(detail, advice)
+    return f"none left behind by {runs} runs"
+
+
+def _ended(found: set[threading.Thread]) -> set[threading.Thread]:
+    until = time.monotonic() + _PATIENCE
+    for thread in found:
+        with suppress(RuntimeError):  # not started yet
+            thread.join(max(until - time.monotonic(), 0))
+    return {thread for thread in found if thread.is_alive()}
+
+
+def memory(exam: Examination) -> str:
+    """What stays in memory, message after message."""
+    limits = exam.options.limits
+    started = not tracemalloc.is_tracing()
+    if started:
+        tracemalloc.start()
+    try:
+        _run(exam, _WARM)
+        before = _traced()
+        _run(exam, limits.runs)
+        leaked = (_traced() - before) // limits.runs
+    finally:
+        if started:
+            tracemalloc.stop()
+    if leaked > limits.leaked_bytes:
+        detail = f"each message leaves {leaked} bytes in memory, more than {limits.leaked_bytes}"
+        advice = "bound what is kept in module variables and caches (lru_cache's maxsize)."
+        raise FailedError(detail, advice)
+    return f"{max(leaked, 0)} bytes kept of a message"
+
+
+def _run(exam: Examination, times: int) -> None:
+    for _ in range(times):
+        exam.scenario().deliver(exam.text)
+
+
+def _traced() -> int:
+    gc.collect()
+    return tracemalloc.get_traced_memory()[0]

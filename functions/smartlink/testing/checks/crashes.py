@@ -1,0 +1,64 @@
+"""Whether a message survives that its run breaks off: at the seams, and around an effect."""
+
+from smartlink.ports import Unavailable
+from smartlink.testing.checks.again import recovers, worth_it
+from smartlink.testing.examination import Examination, NotRunError
+
+_SEAMS = 25  # at most so many crashes
+_WRITES_OF_ONE = 2  # what `once` writes: that it begins, and how it ended
+_DOUBLED = (
+    "between an effect and its record the process may end: give the command "
+    '"unknownOutcome": "hold" in the catalogue (hold=True here), or make the effect itself '
+    "repeatable: pass the key on to the other side."
+)
+
+
+def crash(exam: Examination) -> str:
+    """The process ends at each seam in turn, and the message is delivered again."""
+    worth_it(exam)
+    seams = exam.first.watch.seams[:_SEAMS]
+    if not seams:
+        reason = "it calls nothing of the context, so there is no seam to crash at"
+        raise NotRunError(reason)
+    held = sum(_crashed(exam, number, name) for number, name in enumerate(seams))
+    return _said(f"at {len(seams)} seams, each run again", held)
+
+
+def _crashed(exam: Examination, number: int, name: str) -> bool:
+    scenario = exam.scenario()
+    start = scenario.snapshot()
+    scenario.deliver(exam.text, crash_at=number)
+    doubled = _DOUBLED if name.startswith("once") else ""
+    return recovers(exam, scenario, start, f"a crash at {name}", doubled)
+
+
+def once(exam: Examination) -> str:
+    """What `once` remembers by cannot be written, or is written and the answer is lost."""
+    worth_it(exam)
+    if "crash" in exam.failed:
+        reason = "a crash does harm already: mend that first"
+        raise NotRunError(reason)
+    effects = exam.first.watch.seams.count("once: begun")
+    if not effects:
+        reason = "it does nothing by context.once"
+        raise NotRunError(reason)
+    writes = range(min(effects * _WRITES_OF_ONE, _SEAMS))
+    held = sum(_unwritten(exam, write, lost) for write in writes for lost in (False, True))
+    return _said(f"{2 * len(writes)} failing writes, each run again", held)
+
+
+def _unwritten(exam: Examination, write: int, lost: bool) -> bool:  # noqa: FBT001  (a private table)
+    scenario = exam.scenario()
+    start = scenario.snapshot()
+    countdown = iter([False] * write + [True])
+    error = Unavailable("the database is down")
+    faults = scenario.effects.faults
+    faults.fail("write", error, applied=lost, when=lambda _: next(countdown, False))
+    scenario.deliver(exam.text)
+    faults.clear()
+    how = "an answer lost" if lost else "a failure"
+    return recovers(exam, scenario, start, f"{how} at write {write + 1} of once", _DOUBLED)
+
+
+def _said(text: str, held: int) -> str:
+    return f"{text}; held for a person: {held}" if held else text

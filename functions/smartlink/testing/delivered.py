@@ -1,0 +1,123 @@
+"""How a delivery went, and what a test may claim of it. A claim that fails lists what there was."""
+
+from dataclasses import dataclass, field
+from typing import NoReturn, Self
+
+from smartlink.domain.message import LogType
+from smartlink.domain.outcome import Done, HandBack, Line, Outcome, Reject, Retry, Unknown
+from smartlink.testing.payloads import body_of
+
+_SHOWN = 500  # characters of a reply or a line in a failure's text
+_ANY = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A reply, as it would go to the broker."""
+
+    type: str
+    text: str
+    audience: str | None = None
+    correlation_id: str | None = None
+
+    @property
+    def body(self) -> object:
+        """What it says, without the envelope; a text that is no JSON as it is."""
+        return body_of(self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """How a delivery went. Its claims raise AssertionError."""
+
+    verdict: Outcome
+    replies: tuple[Sent, ...] = ()
+    lines: tuple[Line, ...] = ()
+    debug: str | None = field(default=None, repr=False)
+    """An unexpected exception's stack."""
+
+    @property
+    def reason(self) -> str:
+        """Why it was not done; empty if it was."""
+        return "" if isinstance(self.verdict, Done) else self.verdict.error or ""
+
+    def done(self) -> Self:
+        """It was executed."""
+        return self._claim("Done", Done, "")
+
+    def must_retry(self, text: str = "") -> Self:
+        """It failed by RetryableError, and the reason contains the text."""
+        return self._claim(f"a retry because of {text!r}", Retry, text)
+
+    def is_fatal(self, text: str = "") -> Self:
+        """It can never succeed: by FatalError, or the payload does not fit the consumer."""
+        return self._claim(f"fatal because of {text!r}", Reject, text)
+
+    def outcome_unknown(self, text: str = "") -> Self:
+        """By UnknownOutcomeError or an unexpected exception it may have done some of its work."""
+        return self._claim(f"an unknown outcome because of {text!r}", Unknown, text)
+
+    def handed_back(self, text: str = "") -> Self:
+        """It was not run, through no fault of its own; the attempt is returned."""
+        return self._claim(f"handed back because of {text!r}", HandBack, text)
+
+    def replied(
+        self, kind: str, *, audience: object = _ANY, correlation_id: object = _ANY
+    ) -> object:
+        """It sent exactly one such reply: its body, parsed, without the envelope."""
+        __tracebackhide__ = True
+        self.done()
+        found = [
+            reply
+            for reply in self.replies
+            if reply.type == kind
+            and audience in (_ANY, reply.audience)
+            and correlation_id in (_ANY, reply.correlation_id)
+        ]
+        if len(found) != 1:
+            wanted = [f"one reply {kind!r}"]
+            wanted += [] if audience is _ANY else [f"to {audience!r}"]
+            wanted += [] if correlation_id is _ANY else [f"with correlation {correlation_id!r}"]
+            self._fail(f"expected {' '.join(wanted)}, found {len(found)}")
+        return found[0].body
+
+    def replied_nothing(self) -> Self:
+        """It was executed and sent no reply."""
+        __tracebackhide__ = True
+        self.done()
+        if self.replies:
+            self._fail("expected no reply")
+        return self
+
+    def logged(self, text: str, kind: LogType | None = None) -> Line:
+        """It logged a line that contains the text: the first of them."""
+        __tracebackhide__ = True
+        found = [it for it in self.lines if text in it.text and kind in {None, it.type}]
+        if not found:
+            of_kind = "" if kind is None else f" of {kind.name}"
+            self._fail(f"expected a log line{of_kind} with {text!r}")
+        return found[0]
+
+    def __str__(self) -> str:
+        """All that there was, for people."""
+        reason = f": {self.reason}" if self.reason else ""
+        parts = [f"outcome: {type(self.verdict).__name__}{reason}"]
+        parts += [
+            f"reply: {it.type} to {it.audience or '(anyone)'}"
+            f" (correlation {it.correlation_id!r}): {it.text[:_SHOWN]}"
+            for it in self.replies
+        ] or ["replies: none"]
+        parts += [f"log {it.type.name}: {it.text[:_SHOWN]}" for it in self.lines] or ["log: empty"]
+        parts += [self.debug] if self.debug else []
+        return "\n".join(parts)
+
+    def _claim(self, wanted: str, kind: type[Outcome], text: str) -> Self:
+        __tracebackhide__ = True
+        if not isinstance(self.verdict, kind) or text not in self.reason:
+            self._fail(f"expected {wanted}")
+        return self
+
+    def _fail(self, expected: str) -> NoReturn:
+        __tracebackhide__ = True
+        message = f"{expected}; there was:\n{self}"
+        raise AssertionError(message)

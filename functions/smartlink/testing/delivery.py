@@ -1,0 +1,106 @@
+"""One message delivered to a consumer, on the path of the deployed function."""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import TypedDict, Unpack
+
+from smartlink.consumer import Consumer
+from smartlink.domain import lifecycle
+from smartlink.domain.identity import Direction, document_id
+from smartlink.domain.message import Claim, Message
+from smartlink.domain.payload import correlation_id
+from smartlink.domain.retry import RetryPolicy
+from smartlink.services.contents import keep
+from smartlink.testing.delivered import Delivered
+from smartlink.testing.payloads import Content, as_text
+from smartlink.testing.place import LEASE, NOON, Erp, Place, secrets
+
+
+class Around(TypedDict, total=False):
+    """What is around the payload; all of it may be left out."""
+
+    tenant: str  # default: acme
+    message_id: str
+    attempt: int  # 1 the first time
+    attempts: int  # the limit in force; default 5
+    now: datetime  # with its time zone; default: a fixed noon
+    audience: str | None
+    correlation_id: str | None  # default: the payload's own, if it has one
+    personal: bool  # the command's `personal` in the catalogue
+    hold: bool  # the command's `unknownOutcome` in the catalogue is `hold`
+    erp: Erp  # the secret smartlink-erp-<tenant>: {"databaseUrl": …}; default: there is none
+    place: Place  # where an earlier message was delivered; erp, hold, attempts, tenant are its own
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """`Around`, complete and checked. Raises ValueError with the mend."""
+
+    tenant: str = "acme"
+    message_id: str = "message-1"
+    attempt: int = 1
+    attempts: int = 5
+    now: datetime = NOON
+    audience: str | None = None
+    correlation_id: str | None = None
+    personal: bool = False
+    hold: bool = False
+    erp: Erp = field(default=None, repr=False)
+    place: Place | None = None
+
+    def __post_init__(self) -> None:
+        if self.now.tzinfo is None:
+            message = "now has no time zone: write datetime(…, tzinfo=UTC)"
+            raise ValueError(message)
+        if not 1 <= self.attempt <= self.attempts:
+            message = f"attempt is {self.attempt}: it is 1 to {self.attempts} (attempts)"
+            raise ValueError(message)
+
+    def at(self) -> Place:
+        """Where it is delivered."""
+        if self.place is not None:
+            return replace(self.place, clock=lambda: self.now)
+        return Place(
+            tenant=self.tenant,
+            erp=secrets(self.tenant, self.erp),
+            clock=lambda: self.now,
+            policy=RetryPolicy(attempts=self.attempts, hold_unknown=self.hold),
+        )
+
+    def message(self, place: Place, command: str, text: str) -> Message:
+        """The claimed message, as it is when the consumer is called."""
+        document = document_id(Direction.DOWNSTREAM, self.message_id)
+        received = lifecycle.received(
+            message_id=self.message_id,
+            command=command,
+            content=keep(place.contents, place.tenant, document, text),
+            now=self.now,
+            due=self.now,
+            audience=self.audience,
+            correlation_id=self.correlation_id or correlation_id(text),
+            personal=self.personal,
+        )
+        before = replace(received, attempt=self.attempt - 1)
+        return lifecycle.claimed(before, Claim("claim-1", 1, self.now), LEASE)
+
+
+def deliver(consumer: Consumer, payload: Content, **around: Unpack[Around]) -> Delivered:
+    """Run the consumer on one message: `deliver(greet, {"name": "Ana"}, attempt=2)`.
+
+    The payload is a text as the broker brings it, or what becomes JSON: a model, a mapping, a
+    list; `totvs(…)` and `cloud_event(…)` put an envelope around it. Whatever the consumer does
+    is in the answer: it raises only for a call that is wrong itself (TypeError, ValueError).
+    """
+    check(consumer)
+    arrival = Arrival(**around)
+    place = arrival.at()
+    message = arrival.message(place, consumer.command, as_text(payload))
+    return place.delivered(message, place.run(consumer, message))
+
+
+def check(consumer: object) -> None:
+    """Raise TypeError for what is no consumer."""
+    if not isinstance(consumer, Consumer):
+        kind = type(consumer).__name__
+        message = f'{kind} is no consumer: give the function stamped with @consumer("…") itself'
+        raise TypeError(message)

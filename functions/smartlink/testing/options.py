@@ -1,0 +1,33 @@
+"""What the author of a consumer says for an examination."""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+
+from smartlink.testing.payloads import Content
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What is bounded. The replies' sizes are those of one message together."""
+
+    replies: int = 100
+    reply_bytes: int = 1_048_576
+    lines: int = 99  # of the log; the relay drops what comes after the 99th
+    leaked_bytes: int = 16_384  # kept in memory from message to message
+    runs: int = 20  # over which memory and threads are looked at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the author says of the consumer's surroundings."""
+
+    effects: Callable[[], object] | None = None
+    """A snapshot of all that the consumer changes outside: rows, files, calls of a fake."""
+    reset: Callable[[], object] | None = None
+    """Puts the outside back to how it was, before each scenario."""
+    others: Sequence[Content] = ()
+    """Further payloads that the consumer accepts, for the check of the order."""
+    volatile: Collection[str] = ("generatedOn", "time")
+    """Fields of replies, in any casing and depth, that may differ when a message is repeated."""
+    timeout: float = 10.0  # seconds: the command's `timeoutSeconds`
+    limits: Limits = field(default_factory=Limits)

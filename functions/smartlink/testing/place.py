@@ -1,0 +1,85 @@
+"""Where a message is delivered: what a deployment keeps in memory here, over many deliveries."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+from smartlink.adapters.in_memory import InMemoryContents, InMemoryEffects, InMemorySecrets
+from smartlink.consumer import Consumer
+from smartlink.domain.message import Message, Stored, Version
+from smartlink.domain.outcome import Done, Finished, Reject, Unknown
+from smartlink.domain.payload import write_json
+from smartlink.domain.retry import RetryPolicy
+from smartlink.domain.settlement import Retention
+from smartlink.ports import Clock, Contents, Effects, ErpSecrets
+from smartlink.services.contents import load
+from smartlink.services.execute import Execution
+from smartlink.services.once import Once
+from smartlink.testing.delivered import Delivered, Sent
+
+NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
+LEASE = timedelta(minutes=10)
+_RETENTION = Retention(days=90, redrive=timedelta(days=30))
+Erp = str | bytes | Mapping[str, object] | None
+"""The payload of an ERP's secret; a mapping stands for its JSON, None for no secret."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Place:
+    """A tenant, what surrounds it, and what `Context.once` remembers from message to message."""
+
+    tenant: str = "acme"
+    erp: ErpSecrets = field(default_factory=InMemorySecrets)
+    clock: Clock = lambda: NOON
+    policy: RetryPolicy = field(default_factory=RetryPolicy)
+    contents: Contents = field(default_factory=InMemoryContents)
+    effects: Effects = field(default_factory=InMemoryEffects)
+
+    def execution(self, consumer: Consumer) -> Execution:
+        """What a deployed function runs a message with."""
+        once = Once(
+            effects=self.effects,
+            retention=_RETENTION,
+            lease=LEASE,
+            clock=self.clock,
+            new_id=lambda: uuid4().hex,
+        )
+        return Execution(
+            consumer=consumer,
+            tenant=self.tenant,
+            policy=self.policy,
+            start_by=self.clock() + LEASE,
+            contents=self.contents,
+            erp=self.erp,
+            once=once,
+            clock=self.clock,
+        )
+
+    def run(self, consumer: Consumer, message: Message) -> Finished:
+        """Run the consumer on a message, at the attempt that the message says."""
+        return self.execution(consumer)(Stored(message, Version("0")))
+
+    def delivered(self, message: Message, finished: Finished) -> Delivered:
+        """How the run of a message went, with the replies as they would be sent."""
+        outcome = finished.outcome
+        answers = outcome.answers if isinstance(outcome, Done) else ()
+        replies = tuple(
+            Sent(
+                it.type,
+                load(self.contents, it.content),
+                it.audience,
+                it.correlation_id or message.correlation_id or message.id,
+            )
+            for it in answers
+        )
+        debug = outcome.debug if isinstance(outcome, (Unknown, Reject)) else None
+        return Delivered(outcome, replies, finished.lines, debug)
+
+
+def secrets(tenant: str, erp: Erp) -> InMemorySecrets:
+    """The secret of a tenant's ERP, and of no other tenant's."""
+    if erp is None:
+        return InMemorySecrets()
+    text = write_json(erp) if isinstance(erp, Mapping) else erp
+    return InMemorySecrets(erps={tenant: text.encode() if isinstance(text, str) else text})

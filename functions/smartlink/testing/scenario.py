@@ -1,0 +1,107 @@
+"""A scenario: deliveries in one place, one after the other, seen at the seams."""
+
+import copy
+import json
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from itertools import count
+from typing import Any
+
+from smartlink.adapters.in_memory import InMemoryEffects
+from smartlink.adapters.threads import ThreadRunner
+from smartlink.consumer import Consumer
+from smartlink.domain.message import Stored, Version
+from smartlink.testing.delivered import Delivered
+from smartlink.testing.delivery import Arrival
+from smartlink.testing.options import Options
+from smartlink.testing.place import Place
+from smartlink.testing.seams import Watch
+
+REDELIVERED_AFTER = timedelta(minutes=20)
+
+
+class OverdueError(Exception):
+    """A delivery ran past the time-out, and still runs: nothing further can be examined."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A delivery as it was seen from outside and at the seams."""
+
+    delivered: Delivered
+    watch: Watch
+    replies: tuple[tuple[object, ...], ...]  # comparable: without what is volatile
+
+    @property
+    def result(self) -> tuple[str, object]:
+        """The outcome and the replies: what a repeat must not change."""
+        return type(self.delivered.verdict).__name__, self.replies
+
+    @property
+    def kinds(self) -> list[object]:
+        """To whom which replies went."""
+        return [reply[:2] for reply in self.replies]
+
+
+@dataclass(slots=True)
+class Scenario:
+    """Deliveries of messages in one place; time passes between them."""
+
+    consumer: Consumer
+    arrival: Arrival
+    options: Options
+    place: Place
+    effects: InMemoryEffects  # the place's
+    _deliveries: Iterator[int] = field(default_factory=count)
+
+    def deliver(
+        self,
+        text: str,
+        *,
+        attempt: int = 1,
+        message_id: str | None = None,
+        crash_at: int | None = None,
+    ) -> Seen:
+        """Deliver it in a thread, as the deployed function does. Raises OverdueError."""
+        limits = self.options.limits
+        watch = Watch(limits.replies, crash_at)
+        now = self.arrival.now + next(self._deliveries) * REDELIVERED_AFTER
+        arrival = replace(
+            self.arrival,
+            now=now,
+            attempt=attempt,
+            attempts=max(attempt, self.arrival.attempts),
+            message_id=message_id or self.arrival.message_id,
+        )
+        place = replace(self.place, clock=lambda: now)
+        message = arrival.message(place, self.consumer.command, text)
+        execution = place.execution(watch.over(self.consumer))
+        stored = [Stored(message, Version("0"))]
+        timeout = timedelta(seconds=self.options.timeout)
+        [[ran]] = ThreadRunner().run(stored, execution, timeout)
+        if ran.overdue:
+            raise OverdueError
+        delivered = place.delivered(message, ran.finished)
+        return Seen(delivered, watch, tuple(self._comparable(delivered)))
+
+    def snapshot(self) -> object:
+        """The outside now, as a copy; None without `effects`."""
+        return None if self.options.effects is None else copy.deepcopy(self.options.effects())
+
+    def _comparable(self, delivered: Delivered) -> list[tuple[object, ...]]:
+        volatile = {name.lower() for name in self.options.volatile}
+        return [
+            (it.type, it.audience, it.correlation_id, _without(volatile, it.text))
+            for it in delivered.replies
+        ]
+
+
+def _without(volatile: Collection[str], text: str) -> object:
+    def pruned(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        return {name: item for name, item in pairs if name.lower() not in volatile}
+
+    try:
+        return json.loads(text, object_pairs_hook=pruned)
+    except (ValueError, RecursionError):
+        return text

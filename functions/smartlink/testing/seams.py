@@ -1,0 +1,97 @@
+"""A consumer under watch: what it does at its seams, and crashes at them.
+
+The seams are its calls of the context: a log line, the ERP's secret, `once` and the effect in
+it. A process may end anywhere; what differs from seam to seam is what it leaves behind.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import islice
+from typing import Any
+
+from smartlink.consumer import Consumer, Context, Reply, Returned
+from smartlink.domain.message import LogType
+
+
+class CrashError(BaseException):
+    """The process ends here. No `except Exception` stops it."""
+
+
+class EndlessError(BaseException):
+    """The consumer yields replies without end: nobody waits for that."""
+
+
+@dataclass(slots=True)
+class Watch:
+    """What one delivery did."""
+
+    most_replies: int
+    crash_at: int | None = None  # the seam, counted from 0
+    seams: list[str] = field(default_factory=list)
+    templates: list[str] = field(default_factory=list)  # of log lines
+    raised: BaseException | None = None
+    endless: bool = False
+
+    def over(self, consumer: Consumer) -> Consumer:
+        """The same consumer, under watch."""
+        return replace(consumer, function=partial(self._run, consumer.function))
+
+    def asked_for(self, seam: str) -> bool:
+        """Whether it came by such a seam."""
+        return any(it.startswith(seam) for it in self.seams)
+
+    def _run(
+        self, function: Callable[[Any, Context], Returned], payload: object, context: Context
+    ) -> Returned:
+        try:
+            returned = function(payload, self._watched(context))
+        except BaseException as error:
+            self.raised = error
+            raise
+        return self._counted(returned) if isinstance(returned, Iterator) else returned
+
+    def _counted(self, replies: Iterator[Reply]) -> Iterator[Reply]:
+        try:
+            yield from islice(replies, self.most_replies)
+            for _ in replies:
+                self._end()
+        except BaseException as error:
+            self.raised = error
+            raise
+
+    def _watched(self, context: Context) -> Context:
+        template = context.log.template
+
+        def line(kind: LogType, text: str) -> None:
+            self.templates.append(text)
+            template(kind, text)
+            self._seam(f"log {text!r}")
+
+        def secret() -> bytes:
+            self._seam("erp_secret")
+            return context.erp_secret()
+
+        def once(key: str, effect: Callable[[], object]) -> object:
+            self._seam("once: before it began")
+            result = context.once(key, partial(self._effect, effect))
+            self._seam("once: recorded")
+            return result
+
+        context.log.template = line
+        return replace(context, erp_secret=secret, once=once)
+
+    def _end(self) -> None:
+        self.endless = True
+        raise EndlessError
+
+    def _effect(self, effect: Callable[[], object]) -> object:
+        self._seam("once: begun")
+        result = effect()
+        self._seam("once: done, not recorded")
+        return result
+
+    def _seam(self, name: str) -> None:
+        self.seams.append(name)
+        if len(self.seams) - 1 == self.crash_at:
+            raise CrashError
