@@ -125,7 +125,8 @@ variable "settings" {
 
   validation {
     condition = length(setsubtract(keys(var.settings), [
-      "connect_seconds", "dispatch_batch", "dispatches", "due_page", "grace_seconds", "payload_refresh_seconds",
+      "connect_seconds", "dispatch_batch", "dispatches", "due_page", "grace_seconds", "idle_poll_seconds",
+      "payload_refresh_seconds",
       "poll_seconds", "poll_threads", "read_seconds", "receive_batch", "receive_seconds", "receivers",
       "response_limit", "shard_tenants", "state_refresh_seconds", "tenants_refresh_seconds",
     ])) == 0

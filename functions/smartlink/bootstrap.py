@@ -70,7 +70,13 @@ def poll() -> "Poll":
         states=store,
         ticks=store,
         contents=_contents(),
-        broker=SmartLinkBroker(http, config.smart_link_url, config.paths, tokens),
+        broker=SmartLinkBroker(
+            http,
+            config.smart_link_url,
+            config.paths,
+            tokens,
+            idle_sessions=max(512, config.shard_tenants),  # each keeps its connection till the next
+        ),
         publisher=_publisher(),
         turns=ThreadTurns(config.poll_threads, now),
         clock=now,

@@ -108,7 +108,9 @@ class Settings(BaseModel):
 
     poll_seconds: _Seconds = 45  # no turn begins later; a poll answers 5 s after it at the latest
     shard_tenants: _Count = 200
-    poll_threads: _Count = 16
+    poll_threads: _Count = 32
+    idle_poll_seconds: Annotated[float, Field(ge=0, le=900)] = 0
+    """How long a silent tenant may go unasked at most; 0: each is asked at each tick."""
     receivers: _Count = 8  # sessions at once for one tenant
     receive_batch: _Count = 100  # messages stored at once
     receive_seconds: _Seconds = 2  # how long a batch may gather

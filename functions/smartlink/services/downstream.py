@@ -46,6 +46,7 @@ class Received:
     """How a session's turn ended."""
 
     more: bool  # the broker may hold more
+    messages: int = 0  # that came
     failure: PortError | None = None  # the broker or RAC failed
 
 
@@ -120,7 +121,7 @@ class Downstream:
             return received
         acked, failure = self._take_in(tick, deliveries, session)
         more = received.more and failure is None and acked > 0  # else the same ones come again
-        return Received(more=more, failure=received.failure or failure)
+        return Received(more, len(deliveries), received.failure or failure)
 
     def _take_in(
         self, tick: TenantTick, deliveries: Sequence[Delivery], session: BrokerSession

@@ -18,6 +18,7 @@ from smartlink.ports import (
 from smartlink.services.config import Config
 from smartlink.services.dispatch import Dispatcher
 from smartlink.services.downstream import Downstream
+from smartlink.services.idleness import Idleness
 from smartlink.services.poll import Poll
 from smartlink.services.states import States
 from smartlink.services.sweep import Sweep
@@ -61,6 +62,7 @@ def make_poll(settings: Settings, outside: Outside, tenants: Tenants, config: Co
         broker=outside.broker,
         downstream=Downstream(messages, logs, contents, dispatcher, catalog, settings, clock),
         upstream=Upstream(messages, logs, contents, settings.retention, clock, outside.new_id),
+        idleness=Idleness(timedelta(seconds=settings.idle_poll_seconds)),
         sweep=Sweep(messages, logs, contents, dispatcher, catalog, grace, clock),
     )
     return Poll(

@@ -1,7 +1,7 @@
 """A tenant's turns within a tick: each bounded, and what is left queues behind the others'.
 
 first:     sweep due downstream ─▶ setup, if the commands changed ─▶ send due upstream
-─▶ receive one batch
+─▶ receive one batch, unless the tenant has been silent (see idleness.py)
 receiving: one batch more, by one of several sessions, while messages keep coming
 sending:   one chunk of due upstream messages
 more…:     the next page of what is due
@@ -17,6 +17,7 @@ from smartlink.domain.tenant import TenantError
 from smartlink.observability import ERROR, INFO, WARNING, event
 from smartlink.ports import Broker, BrokerSession, Clock, CredentialsRefused, Messages, PortError
 from smartlink.services.downstream import Downstream
+from smartlink.services.idleness import Idleness
 from smartlink.services.states import States
 from smartlink.services.sweep import Sweep
 from smartlink.services.tenants import Tenants
@@ -43,6 +44,7 @@ class TenantTurns:
     downstream: Downstream
     upstream: Upstream
     sweep: Sweep
+    idleness: Idleness
 
     def first(self, tick: TenantTick, push: Push) -> None:
         """The only turn of an idle tenant: one query, one call of the broker."""
@@ -64,7 +66,12 @@ class TenantTurns:
             text = "Dispatched messages are overdue: nothing new is received in this tick"
             event("back_pressure", text, WARNING)
         sending = _Sending(upstream, full=full)
-        self._talk(tick, push, sending, receive=not behind and not tick.exhausted)
+        if upstream:
+            self.idleness.active(tick.name)
+        asks = self.idleness.asks(tick.name, now)
+        if not asks:
+            tick.count("unasked")
+        self._talk(tick, push, sending, receive=asks and not behind and not tick.exhausted)
         if sending.sent(tick):
             push(self._more_upstream)
         self._send_beside(push, sending)
@@ -154,6 +161,10 @@ class TenantTurns:
                 push(self._receiving)
 
         received = self.downstream.receive(tick, session, keep_coming)
+        if received.messages:
+            self.idleness.active(tick.name)
+        elif received.failure is None:
+            self.idleness.silent(tick.name, self.clock())
         if received.failure is None:
             if received.more:
                 push(self._receiving)
