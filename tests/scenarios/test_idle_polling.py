@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from smartlink.consumer import Context, Reply
+from smartlink.consumer import Context
 from smartlink.ports import Unavailable
 from tests.support.world import COMMAND, World
 
@@ -56,10 +56,9 @@ def test_what_is_due_is_swept_all_the_same() -> None:
     """Retries do not wait for the broker to be asked."""
     world = World(variables=BOUND)
 
-    def fail_once(_content: str, context: Context) -> Reply:
+    def fail_once(_content: str, context: Context) -> None:
         if context.attempt == 1:
             raise TimeoutError
-        return Reply("Done", "{}")
 
     world.behave = fail_once
     world.broker.offer("acme", COMMAND)
