@@ -36,6 +36,12 @@ $(VENV)/checkov.stamp: terraform/requirements.txt | $(UV)
 	$(UV) pip install --quiet --python $(VENV)/checkov/bin/python --require-hashes -r $<
 	@touch $@
 
+# The bench's peers, likewise: nothing of the product depends on them.
+$(VENV)/bench.stamp: tests/bench/requirements.txt | $(UV)
+	$(PYTHON) -m venv $(VENV)/bench
+	$(UV) pip install --quiet --python $(VENV)/bench/bin/python --require-hashes -r $<
+	@touch $@
+
 # The operator's command, for this checkout; it stays out of the packages' folder (see the module).
 $(BIN)/smartlink: infra/cli/install.py $(VENV)/local.stamp
 	@$(BIN)/python -m infra.cli.install $@
@@ -47,6 +53,18 @@ demo: $(VENV)/local.stamp ## Run the product on 60 TPD requests and show what be
 .PHONY: local
 local: $(BIN)/smartlink ## Keep the local stack up until Ctrl-C
 	@$(BIN)/python -m infra.local up $(ARGS)
+
+.PHONY: consumer
+consumer: $(VENV)/local.stamp ## Write a new command's files (COMMAND=XyzCommand ARGS="--personal --erp --timeout 60")
+	@$(BIN)/python -m infra.authors consumer $(or $(COMMAND),$(error Name it: make consumer COMMAND=XyzCommand)) $(ARGS)
+
+.PHONY: try
+try: $(VENV)/local.stamp ## Run one message through one consumer (COMMAND=XyzCommand FILE=payload.json)
+	@$(BIN)/python -m infra.authors try $(or $(COMMAND),$(error Name it: make try COMMAND=XyzCommand FILE=payload.json)) $(or $(FILE),$(error Name its payload: make try COMMAND=$(COMMAND) FILE=payload.json)) $(ARGS)
+
+.PHONY: schemas
+schemas: $(VENV)/local.stamp ## Bring the payloads' contracts in infra/schemas up to date
+	@$(BIN)/python -m infra.authors schemas $(ARGS)
 
 .PHONY: test
 test: check $(VENV)/checkov.stamp ## Check, then run every test
@@ -78,7 +96,8 @@ chaos: $(VENV)/test.stamp ## Kill functions and break the network under load; th
 	@$(BIN)/python -m tests.chaos $(ARGS)
 
 .PHONY: bench
-bench: $(VENV)/test.stamp ## Measure against per-message code and against the limit; JSON in .bench/
+bench: $(VENV)/test.stamp $(VENV)/bench.stamp ## Measure against per-message code, the limit and the peers; JSON in .bench/
+	@$(BIN)/python -m tests.bench.peers.install
 	@$(BIN)/python -m tests.bench $(ARGS)
 
 # uv compiles one lock for every platform and Python that the project supports.
@@ -95,6 +114,7 @@ lock: $(UV) ## Compile the lock files from pyproject.toml
 	$(LOCK) pyproject.toml --extra local -c functions/requirements.txt -o infra/requirements.txt
 	$(LOCK) pyproject.toml --extra local --extra test -c infra/requirements.txt -o tests/requirements.txt
 	$(LOCK) terraform/requirements.in -o terraform/requirements.txt
+	$(LOCK) tests/bench/requirements.in -o tests/bench/requirements.txt
 
 # Checks first (credentials, project, rights), then Terraform; see terraform/README.md.
 DEPLOY = $(BIN)/python -m infra.deploy $@ $(or $(ENV),$(error Say where: make $@ ENV=development)) \

@@ -83,7 +83,8 @@ def _call(method: str, url: str, body: object) -> requests.Response:
         try:
             return session.request(method, url, json=body, timeout=_TIMEOUT_SECONDS)
         except requests.RequestException as error:
-            message = f"the simulator at {url} does not answer ({type(error).__name__}): is make local up?"
+            problem = type(error).__name__
+            message = f"the simulator at {url} does not answer ({problem}): is make local up?"
             raise CliError(message) from None
 
 

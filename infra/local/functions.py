@@ -34,6 +34,11 @@ def function_names(catalog: Catalog) -> list[str]:
     return ["poll", "poll_shard", "publish", *map(consumer, catalog.commands)]
 
 
+def function_urls(catalog: Catalog, ports: Mapping[str, int]) -> dict[str, str]:
+    """Build the URL of every function's process."""
+    return {name: f"http://{HOST}:{ports[name]}/" for name in function_names(catalog)}
+
+
 def function_environment(addresses: Addresses, catalog: Catalog) -> dict[str, str]:
     """Build the environment that all functions share: the deployed one's names, local addresses."""
     without_proxy = ",".join(filter(None, (os.environ.get("NO_PROXY"), HOST, "localhost")))

@@ -2,13 +2,14 @@
 
 import json
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from infra.local.addresses import Addresses
-from infra.local.checkout import FUNCTIONS, ROOT
+from infra.local.checkout import CATALOG, FUNCTIONS, ROOT
 from infra.local.child import Child
 from infra.local.emulators import (
     FIRESTORE_VARIABLE,
@@ -24,6 +25,7 @@ from infra.local.functions import (
     function_environment,
     function_names,
     function_programs,
+    function_urls,
     load_catalog,
 )
 from infra.local.ports import HOST, allocate
@@ -38,7 +40,7 @@ from infra.local.provision import (
 from infra.local.rest import Json, Rest
 from infra.local.sdk import find_toolkit
 from infra.local.settings import Broker, LocalSettings
-from infra.local.stack_file import sole_stack
+from infra.local.stack_file import StackFile, sole_stack
 from infra.local.supervisor import Supervisor, supervised
 from infra.local.tenants import LocalTenant
 from smartlink.domain.catalog import Catalog
@@ -56,23 +58,37 @@ class Plan:
     environment: Mapping[str, str] = field(default_factory=dict)  # added to each function's
     simulator: Json = field(default_factory=dict)  # its options
     source: Path = FUNCTIONS / "main.py"
+    catalog: Path = CATALOG
 
 
-@dataclass(frozen=True)
+@dataclass
 class RunningStack:
-    """A stack that is up."""
+    """A stack that is up; `refit` changes what it runs."""
 
     addresses: Addresses
     catalog: Catalog
     supervisor: Supervisor
     logs: Path
-    leftovers: tuple[int, ...] = ()  # processes that a killed stack may have left in the folder
+    plan: Plan
+    ports: dict[str, int]
+    file: StackFile
+    between_ticks: threading.Lock = field(default_factory=threading.Lock)  # held by each tick
+
+    @property
+    def leftovers(self) -> tuple[int, ...]:
+        """Processes that a killed stack may have left in the folder."""
+        return tuple(self.file.leftovers)
+
+    def show(self) -> None:
+        """Write what runs where into `stack.json`."""
+        self.file.write(self.addresses.json(self.catalog), self.pids)
 
     def tick(self) -> None:
         """Call poll once, as Cloud Scheduler does."""
         deadline = self.catalog.functions.poll.timeout + TICK_MARGIN_SECONDS
         try:
-            Rest(deadline).call("POST", self.addresses.functions["poll"], {})
+            with self.between_ticks:
+                Rest(deadline).call("POST", self.addresses.functions["poll"], {})
         except ProvisioningError as error:
             message = f"The tick failed: {error} See {self.logs / 'poll.log'}."
             raise TickError(message) from error
@@ -88,9 +104,9 @@ def running_stack(settings: LocalSettings, plan: Plan) -> Iterator[RunningStack]
     """Bring everything up; on the way out stop all of it, also if only half of it came up."""
     logs = settings.folder / "logs"
     with sole_stack(settings.folder) as file, supervised(logs) as supervisor:
-        stack = _Start(settings, plan, supervisor).run()
-        file.write(stack.addresses.json(stack.catalog), stack.pids)
-        yield replace(stack, leftovers=tuple(file.leftovers))
+        stack = _Start(settings, plan, supervisor).run(file)
+        stack.show()
+        yield stack
 
 
 class _Start:
@@ -100,12 +116,12 @@ class _Start:
         self._settings = settings
         self._plan = plan
         self._supervisor = supervisor
-        self._catalog = load_catalog()
+        self._catalog = load_catalog(plan.catalog)
         self._firestore = outside_host(FIRESTORE_VARIABLE)
         self._pubsub = outside_host(PUBSUB_VARIABLE)
         self._ports = self._allocate()
 
-    def run(self) -> RunningStack:
+    def run(self, file: StackFile) -> RunningStack:
         services = self._supervisor.start(*self._services())
         by_name = {child.program.name: child for child in services}
         broker = self._settings.broker or self._simulated_broker(by_name["simulator"])
@@ -117,7 +133,9 @@ class _Start:
         self._provision(addresses, by_name)
         self._supervisor.wait_ready([*services, *functions])
         logs = self._settings.folder / "logs"
-        return RunningStack(addresses, self._catalog, self._supervisor, logs)
+        return RunningStack(
+            addresses, self._catalog, self._supervisor, logs, self._plan, self._ports, file
+        )
 
     def _allocate(self) -> dict[str, int]:
         names = ["storage", "secret-manager", *function_names(self._catalog)]
@@ -172,9 +190,7 @@ class _Start:
             base_url=broker.base_url,
             rac_token_url=broker.rac_token_url,
             simulator=None if self._settings.broker else broker.base_url,
-            functions={
-                name: f"http://{HOST}:{ports[name]}/" for name in function_names(self._catalog)
-            },
+            functions=function_urls(self._catalog, ports),
             config_bucket=f"{project}-config",
             contents_bucket=f"{project}-contents",
         )

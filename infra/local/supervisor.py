@@ -1,7 +1,7 @@
 """Starts programs, waits until they are ready, and leaves none behind."""
 
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -60,16 +60,28 @@ class Supervisor:
             if not child.running:
                 raise NotReadyError(child.explain_death())
 
+    def end(self, names: Collection[str]) -> None:
+        """Stop the children of these names and forget them, dead ones too; the others stay."""
+        ending = [child for child in self.children if child.program.name in names]
+        with ending_signals_held():
+            _stop(ending)
+            kept = ([child for child in stage if child not in ending] for stage in self._stages)
+            self._stages = [stage for stage in kept if stage]
+
     def stop(self) -> None:
         """Stop every stage, the last first, and wait until all of it is gone."""
         with ending_signals_held():
             while self._stages:
-                stage = self._stages.pop()
-                for child in reversed(stage):
-                    child.ask_to_stop()
-                deadline = time.monotonic() + STOP_SECONDS
-                for child in reversed(stage):
-                    child.make_sure(max(0.0, deadline - time.monotonic()))
+                _stop(self._stages.pop())
+
+
+def _stop(children: Sequence[Child]) -> None:
+    """Stop children together, and wait until all of them are gone."""
+    for child in reversed(children):
+        child.ask_to_stop()
+    deadline = time.monotonic() + STOP_SECONDS
+    for child in reversed(children):
+        child.make_sure(max(0.0, deadline - time.monotonic()))
 
 
 @contextmanager

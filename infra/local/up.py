@@ -7,6 +7,7 @@ from datetime import timedelta
 from rich.console import Console
 
 from infra.local.erp import ErpDatabase
+from infra.local.reload import Reload
 from infra.local.rest import Json
 from infra.local.settings import LocalSettings
 from infra.local.stack import Plan, RunningStack, running_stack
@@ -39,19 +40,25 @@ def up(settings: LocalSettings, console: Console) -> None:
         def report(problem: str) -> None:
             console.print(f"[red]{time.strftime('%H:%M:%S')}[/red] {problem}", soft_wrap=True)
 
+        def say(change: str) -> None:
+            console.print(f"{time.strftime('%H:%M:%S')} {change}", soft_wrap=True, markup=False)
+
+        reload = Reload(stack, say)
         with MinuteTick(stack.tick, timedelta(seconds=seconds), report=report) as tick:
             # What is asked before the first poll is lost: it sets the tenants' queues up.
-            _watch(stack, until=lambda: tick.done > 0)
+            _watch(stack, reload, until=lambda: tick.done > 0)
             example = _example(databases)
             console.print(hints(stack, settings.folder, example), soft_wrap=True, highlight=False)
             names = ", ".join(tenant.tenant for tenant in tenants) or "none"
             console.print(f"Tenants: {names}. A tick every {seconds:g} s. Ctrl-C stops it all.")
-            _watch(stack, until=lambda: False)
+            console.print("Changes of functions/ and infra/catalog.json are taken up as you save.")
+            _watch(stack, reload, until=lambda: False)
 
 
-def _watch(stack: RunningStack, *, until: Callable[[], bool]) -> None:
+def _watch(stack: RunningStack, reload: Reload, *, until: Callable[[], bool]) -> None:
     while not until():
         stack.supervisor.check()
+        reload.look()
         time.sleep(WATCH_SECONDS)
 
 

@@ -239,3 +239,17 @@ def test_a_killed_parent_leaves_no_orphan(tmp_path: Path, home: Home) -> None:
 def test_nothing_runs_before_the_start(tmp_path: Path) -> None:
     """A supervisor without children is content."""
     Supervisor(tmp_path).check()
+
+
+def test_one_child_ends_and_the_others_stay(tmp_path: Path, home: Home) -> None:
+    """A function that is restarted; one that has died already is forgotten too."""
+    with supervised(tmp_path) as supervisor:
+        [ended] = supervisor.start(python("ended", STAY, home.port))
+        home.expect(1)
+        [dead] = supervisor.start(python("dead", "pass"))
+        [stays] = supervisor.start(python("stays", STAY, home.port))
+        dead.make_sure(PATIENCE)
+        supervisor.end(["ended", "dead", "unknown"])
+        assert home.all_gone()
+        assert not ended.running
+        assert supervisor.children == (stays,)

@@ -1,0 +1,101 @@
+"""The command line of authors, behind `make consumer`, `make schemas` and `make try`."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from infra.authors.errors import AuthorError
+from infra.local.checkout import CATALOG, ROOT, STATE
+from infra.local.errors import LocalStackError
+
+FAILED = 1
+_EXIT_CODES = """\
+exit codes:
+  0 done  1 it failed: not executed, or a contract that breaks  2 a wrong name, file or option
+"""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Do what the arguments ask; return the exit code."""
+    asked = _parser().parse_args(arguments)
+    actions = {"consumer": _consumer, "schemas": _schemas, "try": _try}
+    try:
+        return actions[asked.action](asked)
+    except (AuthorError, LocalStackError) as error:
+        sys.stderr.write(f"{asked.action}: {error}\n")
+        return error.exit_code
+
+
+def _consumer(asked: argparse.Namespace) -> int:
+    from infra.authors.next_steps import next_steps  # noqa: PLC0415 - each action loads its own
+    from infra.authors.scaffold import Wish, scaffold  # noqa: PLC0415
+
+    wish = Wish(timeout=asked.timeout, personal=asked.personal, erp=asked.erp)
+    _say(next_steps(ROOT, scaffold(ROOT, asked.command, wish)))
+    return 0
+
+
+def _schemas(asked: argparse.Namespace) -> int:
+    from infra.authors.exporting import export  # noqa: PLC0415
+
+    export(ROOT, asked.accept_breaking, datetime.now(UTC).date(), _say)
+    return 0
+
+
+def _try(asked: argparse.Namespace) -> int:
+    from infra.authors.trial import Trial, attempt  # noqa: PLC0415
+    from infra.authors.trial_report import report  # noqa: PLC0415
+
+    trial = Trial(
+        command=asked.command,
+        content=_text(asked.file),
+        catalog=CATALOG,
+        folder=STATE / "try",
+        erp=_text(asked.erp).encode() if asked.erp else None,
+    )
+    tried = attempt(trial)
+    for line in report(tried):
+        _say(line)
+    return 0 if tried.done else FAILED
+
+
+def _text(file: str) -> str:
+    try:
+        data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        return data.decode()
+    except OSError as error:
+        message = f"{file} cannot be read: {error.strerror}. Give a file, or - for stdin."
+        raise AuthorError(message) from error
+    except UnicodeDecodeError as error:
+        message = f"{file} is not UTF-8, as every content is: convert it."
+        raise AuthorError(message) from error
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m infra.authors",
+        description="For authors of consumers.",
+        epilog=_EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    actions = parser.add_subparsers(dest="action", required=True)
+    new = actions.add_parser("consumer", help="a new command: module, test, contract, entry")
+    new.add_argument("command", metavar="COMMAND", help="such as SalaryRequestCommand")
+    new.add_argument("--timeout", type=int, default=60, metavar="SECONDS", help="of one message")
+    new.add_argument("--personal", action="store_true", help="the history keeps no content")
+    new.add_argument("--erp", action="store_true", help="it may read the ERP's secret")
+    schemas = actions.add_parser("schemas", help="bring the payloads' contracts up to date")
+    schemas.add_argument(
+        "--accept-breaking", metavar="REASON", help="record a change that older messages break on"
+    )
+    tried = actions.add_parser("try", help="run one message through the relay in this process")
+    tried.add_argument("command", metavar="COMMAND", help="one of infra/catalog.json")
+    tried.add_argument("file", metavar="FILE", help="the content of the message; - is stdin")
+    tried.add_argument("--erp", metavar="FILE", help="the ERP's secret (else sample people)")
+    return parser

@@ -1,0 +1,116 @@
+"""The contracts of the payloads: a JSON Schema for each command's model, in `infra/schemas`.
+
+Written by `make schemas`, never by hand. `x-breaking` lists the changes that older messages do not
+survive and that somebody accepted, each with its day and its reason.
+"""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.errors import PydanticInvalidForJsonSchema
+
+from infra.authors.compatibility import breaks
+from infra.authors.constraints import Break
+from infra.authors.errors import AuthorError
+from smartlink.consumer import Consumer
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+BREAKING = "x-breaking"
+FOLDER = Path("infra") / "schemas"
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """What a command's file should hold, and what that would break."""
+
+    command: str
+    path: Path
+    stands: str | None  # the file's text; None: there is no file
+    text: str | None  # what it should be; None: a raw consumer, which has no schema
+    breaks: Sequence[Break] = ()
+
+    @property
+    def stale(self) -> bool:
+        """Tell that the file is not what the model says."""
+        return self.stands != self.text
+
+
+def review(
+    root: Path, consumers: Sequence[Consumer], *, accepted: str | None = None, today: date
+) -> list[Contract]:
+    """Compare every command's model with its file, and with the file that was committed.
+
+    `accepted` is the reason for which breaking changes are recorded in the text instead of listed.
+    A file without a command comes last, with no text. Raises AuthorError.
+    """
+    found = [_contract(root, consumer, accepted, today) for consumer in consumers]
+    named = {contract.path for contract in found}
+    orphans = sorted(set((root / FOLDER).glob("*.json")) - named)
+    return [*found, *(Contract(path.stem, path, path.read_text("utf-8"), None) for path in orphans)]
+
+
+def schema_of(command: str, model: type[BaseModel]) -> Json:
+    """The schema of what a sender may write. Raises AuthorError for a type that has none."""
+    try:
+        schema = model.model_json_schema(by_alias=True, mode="validation")
+    except PydanticInvalidForJsonSchema as error:
+        message = (
+            f"{command}: {model.__name__} has no JSON Schema ({error.message}): say what its field "
+            f"takes with pydantic's WithJsonSchema."
+        )
+        raise AuthorError(message) from None
+    return {"$schema": DIALECT, **schema}
+
+
+def written(schema: Mapping[str, object]) -> str:
+    """The text of a file."""
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+def _contract(root: Path, consumer: Consumer, accepted: str | None, today: date) -> Contract:
+    command, path = consumer.command, root / FOLDER / f"{consumer.command}.json"
+    stands = path.read_text("utf-8") if path.is_file() else None
+    if consumer.payload is None:
+        return Contract(command, path, stands, None)
+    schema = schema_of(command, consumer.payload)
+    standing, committed = _parsed(path, stands), _parsed(path, _committed(root, path))
+    acceptances = list(standing.get(BREAKING) or committed.get(BREAKING, ()))
+    # What was accepted since the commit is the measure, else what was committed.
+    since = len(acceptances) > len(committed.get(BREAKING, ()))
+    older = standing if since or not committed else committed
+    broken = breaks(older, schema) if older else []
+    if broken and accepted is not None:
+        acceptances.append({"date": today.isoformat(), "reason": accepted})
+        broken = []
+    text = written({**schema, BREAKING: acceptances} if acceptances else schema)
+    return Contract(command, path, stands, text, broken)
+
+
+def _parsed(path: Path, text: str | None) -> Json:
+    try:
+        parsed = json.loads(text or "{}")
+    except ValueError:
+        parsed = None
+    if not isinstance(parsed, dict):
+        message = f"{path} holds no JSON object: restore it from git, then run make schemas."
+        raise AuthorError(message)
+    return parsed
+
+
+def _committed(root: Path, path: Path) -> str | None:
+    """The file as it was committed last; None without git, a commit or the file."""
+    git = shutil.which("git")
+    if git is None:
+        return None
+    name = path.relative_to(root).as_posix()
+    command = [git, "-C", str(root), "show", f"HEAD:./{name}"]
+    shown = subprocess.run(command, capture_output=True, check=False)
+    return shown.stdout.decode() if shown.returncode == 0 else None

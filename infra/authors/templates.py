@@ -1,0 +1,64 @@
+"""The text of a new command's files. Each passes the project's checks as it is written."""
+
+from string import Template
+
+CONSUMER = Template('''\
+"""$command: say here what it does for the ERP."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from smartlink.consumer import Context, Payload, Reply, consumer
+
+
+class $request(Payload):
+    """What a message carries. After each change here: make schemas."""
+
+    reference: Annotated[str, Field(min_length=1, max_length=200)]
+
+
+@consumer("$command")
+def answer(request: $request, context: Context) -> Reply:
+    """Do the work and answer it with $response.
+
+    A message may be executed twice: what must not be done twice goes into `context.once`.$erp
+
+    Raises:
+        RetryableError: It may work later, as when the ERP is busy. The message is executed again,
+            by RM's formula, until its attempts are used up. Any other exception counts as this.
+        FatalError: It will never work, as when the reference does not exist. The message is dead
+            until an operator acts; the reason is what the operator reads.
+    """
+    # Values go beside the template, not into it: Cloud Logging gets the bare template.
+    context.log.info("Answering a reference of %d characters", len(request.reference))
+    return Reply("$response", {"reference": request.reference})
+''')
+
+ERP = """
+    `context.erp_secret()` gives the secret of the tenant's ERP."""
+
+TEST = Template('''\
+"""$command: what it answers, refuses, and bears."""
+
+from consumers.$snake import answer
+from smartlink.testing import conforms, deliver
+
+PAYLOAD = {"reference": "4711"}
+
+
+def test_it_answers() -> None:
+    """The reply carries the reference of the request."""
+    outcome = deliver(answer, PAYLOAD)
+    assert outcome.replied("$response") == PAYLOAD
+
+
+def test_a_payload_without_a_reference_is_refused() -> None:
+    """It can never succeed, so it takes no second attempt."""
+    deliver(answer, {}).is_fatal("reference")
+
+
+def test_it_keeps_the_rules() -> None:
+    """Repeats, crashes, odd payloads, bounds: what fails comes with advice."""
+    conforms(answer, PAYLOAD)
+''')

@@ -1,0 +1,160 @@
+"""`make try`: one message through the relay's own services, in this process, to one consumer.
+
+The simulator offers it as the cloud app would; a poll stores, acknowledges and dispatches it; the
+consumer runs and is settled; a last poll sends the replies. Nothing of it is left behind.
+"""
+
+import json
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from infra.authors.errors import AuthorError
+from infra.authors.loaded import loaded_consumer
+from infra.local.addresses import CONFIG_FILE
+from infra.local.demo.in_process import InProcessRelay
+from infra.local.demo.in_process_world import InProcessWorld, logs_in
+from infra.local.firestore_view import HISTORY, LIVE, LOGS
+from infra.local.provision import DEFAULT_CONFIG
+from infra.local.tenants import LocalTenant
+from infra.simulator.running import RunningSimulator, running_simulator
+from smartlink.adapters.in_memory import InMemorySecrets
+from smartlink.domain.catalog import Catalog, parse_catalog
+from smartlink.settings import load_settings
+
+TENANT = "acme"
+LOOK_SECONDS = 0.02
+SECONDS_AROUND = 15.0  # what the relay may take besides the consumer
+_ON_ITS_WAY = ("Pendente", "Executando")
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """What is tried."""
+
+    command: str
+    content: str
+    catalog: Path
+    folder: Path  # logs and a sample ERP database; made anew
+    erp: bytes | None = (
+        None  # the secret of the tenant's ERP; default: sample people, if it needs one
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What came of it: documents as Firestore would hold them, replies as the broker got them."""
+
+    message: Json
+    seconds: float
+    logs: tuple[Json, ...]
+    replies: tuple[Json, ...]
+    stored: tuple[tuple[str, Json], ...]  # (collection, document) once it was settled
+
+    @property
+    def done(self) -> bool:
+        """Tell that it was executed."""
+        return bool(self.message.get("Situacao") == "Concluida")
+
+
+def attempt(trial: Trial) -> Tried:
+    """Run it once. Raises AuthorError, and NotReadyError for a consumer past its time-out."""
+    with _relay(trial) as (world, simulator, catalog):
+        world.tick()  # sets the tenant's queue up; what is offered before that is lost
+        message = {"type": trial.command, "content": trial.content}
+        simulator.offer(TENANT, [message], routed=True)
+        began = time.monotonic()
+        world.tick()
+        found = _settled(world, catalog.commands[trial.command].timeout + SECONDS_AROUND)
+        seconds = time.monotonic() - began
+        stored = [(it, found) for it in (LIVE, HISTORY) for found in world.documents(TENANT, it)]
+        world.tick()  # sends the replies
+        return Tried(
+            found,
+            seconds,
+            tuple(world.documents(TENANT, LOGS)),
+            tuple(simulator.sent(TENANT)),
+            tuple(stored),
+        )
+
+
+@contextmanager
+def _relay(trial: Trial) -> Iterator[tuple[InProcessWorld, RunningSimulator, Catalog]]:
+    text = _one_command(trial)
+    catalog = parse_catalog(text)
+    loaded_consumer(trial.command, catalog.commands[trial.command].module)
+    secret = secrets.token_hex(16)
+    tenant = LocalTenant.model_validate(
+        {"tenant": TENANT, "clientId": f"{TENANT}-client", "clientSecret": secret}
+    )
+    log = trial.folder / "relay.log"
+    with logs_in(log), running_simulator() as simulator:
+        simulator.add_tenant(TENANT, tenant.client_id, secret)
+        variables = {
+            "GOOGLE_CLOUD_PROJECT": "smartlink-try",
+            "SMARTLINK_ENVIRONMENT": "development",
+            "SMARTLINK_CONFIG_URI": f"gs://in-memory/{CONFIG_FILE}",
+            "SMARTLINK_CATALOG": text,
+            "SMARTLINK_BASE_URL": simulator.url,
+            "SMARTLINK_RAC_TOKEN_URL": simulator.rac_token_url,
+        }
+        erp = _erp(trial, tenant, needed=catalog.commands[trial.command].erp)
+        own = InMemorySecrets({TENANT: json.dumps(tenant.secret()).encode()}, erp)
+        config = json.dumps(DEFAULT_CONFIG).encode()
+        relay = InProcessRelay(load_settings(variables), own, config, [TENANT])
+        with relay.running():
+            yield InProcessWorld(relay, simulator.url, log), simulator, catalog
+
+
+def _one_command(trial: Trial) -> str:
+    """The catalogue with this command alone: no other consumer is loaded."""
+    try:
+        document = json.loads(trial.catalog.read_bytes())
+        commands = parse_catalog(json.dumps(document)).commands
+    except (OSError, ValueError) as error:
+        message = f"{trial.catalog}: {error}."
+        raise AuthorError(message) from error
+    if trial.command not in commands:
+        message = (
+            f"COMMAND={trial.command} is not in {trial.catalog}: it has {', '.join(commands)}. "
+            f"A new one: make consumer COMMAND={trial.command}"
+        )
+        raise AuthorError(message)
+    return json.dumps(
+        {**document, "commands": {trial.command: document["commands"][trial.command]}}
+    )
+
+
+def _erp(trial: Trial, tenant: LocalTenant, *, needed: bool) -> dict[str, bytes]:
+    if trial.erp is not None:
+        return {TENANT: trial.erp}
+    if not needed:
+        return {}
+    # It brings a database's driver and other consumers' modules, which most commands do without.
+    from infra.local.erp import ErpDatabase  # noqa: PLC0415
+
+    ErpDatabase(tenant, trial.folder, 1)
+    return {TENANT: json.dumps(tenant.erp_secret(trial.folder)).encode()}
+
+
+def _settled(world: InProcessWorld, seconds: float) -> Json:
+    """Wait until the message is neither dispatched nor executing. Raises NotReadyError."""
+    deadline = time.monotonic() + seconds
+    while True:
+        world.check()
+        found = world.documents(TENANT, HISTORY) or [
+            document
+            for document in world.documents(TENANT, LIVE)
+            if document.get("Direcao") == "Downstream"
+        ]
+        if found and (found[0]["Situacao"] not in _ON_ITS_WAY or time.monotonic() > deadline):
+            return found[0]
+        if time.monotonic() > deadline:
+            message = f"The message did not get through the relay within {seconds:.0f} s."
+            raise AuthorError(message)
+        time.sleep(LOOK_SECONDS)
