@@ -1,7 +1,7 @@
 """From the broker to the settled history, and on to the sent reply, on the local stack.
 
 `poll` is called as the tick calls it, back to back while messages wait. A message is settled
-when its history, log lines and reply are committed: Firestore's own times of creation say when.
+when its history, log lines and reply are committed: the database's own times say when.
 """
 
 import json
@@ -12,22 +12,38 @@ from datetime import datetime
 
 from infra.local.errors import NotReadyError
 from tests.bench.ledger import Ledger, Place, Places
+from tests.bench.peers import programs as peers
 from tests.bench.stack import Stack
 from tests.bench.workload import Offer, offers
 
 _LOOK_SECONDS = 0.2
 _PATIENCE_SECONDS = 300
 _OFFERED_AT_ONCE = 500
+_LEAST_MILLISECONDS = 10  # the system counts no finer
+
+STAND_INS = (
+    "APPLICATION is a contestant's own processes, SERVERS what it stands on: Firestore's and "
+    "Pub/Sub's emulators (stand-ins in Java: Google's servers cost the user no CPU, and differ), "
+    "or PostgreSQL and Redis as they run in production. The simulated broker is in neither."
+)
 
 
 @dataclass(frozen=True)
 class Contestant:
-    """Functions on the stack; its name is its tenant's too."""
+    """Processes on the stack; its name is its tenant's too."""
 
     name: str
     poll: str
     send: str | None  # None: it sends no reply
     places: Places
+    application: tuple[str, ...]
+    servers: tuple[str, ...] = ("firestore", "pubsub", "storage", "secret-manager")
+
+
+def _peer(name: str, *servers: str) -> Contestant:
+    tables = Places(Place("waiting"), Place("history"), Place("replies"), Place("logs"))
+    own = peers.processes(name)
+    return Contestant(name, f"{name}-poll", f"{name}-send", tables, own, servers)
 
 
 _OURS = Places(
@@ -39,9 +55,17 @@ _OURS = Places(
 _PER_MESSAGE = Places(Place("messages"), Place("history"), Place("replies"), Place("logs"))
 _LIMIT = Places(_OURS.waiting, _OURS.history, Place("GTotvsLinkMessage", "U-"), _OURS.logs)
 
-OURS = Contestant("ours", "poll", "poll", _OURS)
-PER_MESSAGE = Contestant("per-message", "per-message-poll", "per-message-deliver", _PER_MESSAGE)
-LIMIT = Contestant("limit", "limit-poll", None, _LIMIT)
+OURS = Contestant("ours", "poll", "poll", _OURS, ("poll", "consume"))
+PER_MESSAGE = Contestant(
+    "per-message",
+    "per-message-poll",
+    "per-message-deliver",
+    _PER_MESSAGE,
+    ("per-message-poll", "per-message-consume", "per-message-deliver"),
+)
+LIMIT = Contestant("limit", "limit-poll", None, _LIMIT, ("limit-poll", "limit-consume"))
+CELERY = _peer("celery", "postgres", "redis")
+PROCRASTINATE = _peer("procrastinate", "postgres")
 
 
 @dataclass(frozen=True)
@@ -52,6 +76,8 @@ class Run:
     sent: float | None
     polled: float  # until `poll` had answered that nothing is left in the broker
     cpu: dict[str, float]  # milliseconds for each message, until all was settled
+    application: float  # of these, the contestant's own processes
+    servers: float  # and the servers that it stands on; the broker's simulator is in neither
 
 
 class EndToEnd:
@@ -63,7 +89,7 @@ class EndToEnd:
     def run(self, contestant: Contestant, count: int, *, get_batch: int) -> Run:
         """Let `count` messages wait in the broker, and measure what becomes of them."""
         stack, messages = self._stack, offers(count)
-        ledger = Ledger(stack.database, contestant.name, contestant.places)
+        ledger = Ledger(stack.books(contestant.name), contestant.places)
         stack.clear()
         stack.simulator("PUT", "/options", {"getBatch": get_batch})
         pushes = self._pushes(contestant)
@@ -77,7 +103,9 @@ class EndToEnd:
         polled = time.time()
         self._await(lambda: ledger.ended() >= count, "settled")
         self._await(lambda: self._pushes(contestant) - pushes >= batches, "pushed")
-        used = {name: seconds - cpu[name] for name, seconds in stack.cpu().items()}
+        used = {
+            name: 1_000 * (seconds - cpu[name]) / count for name, seconds in stack.cpu().items()
+        }
         last = ledger.settled([message.id for message in messages]).timestamp()
         settled = max(last, self._last_push(contestant))
 
@@ -86,7 +114,9 @@ class EndToEnd:
             settled=count / (settled - start),
             sent=sent,
             polled=count / (polled - start),
-            cpu={name: 1_000 * its / count for name, its in used.items() if its * 100 >= 1},
+            cpu={name: its for name, its in used.items() if its * count >= _LEAST_MILLISECONDS},
+            application=sum(used[name] for name in contestant.application),
+            servers=sum(used[name] for name in contestant.servers),
         )
 
     def _offer(self, contestant: Contestant, messages: Sequence[Offer]) -> None:

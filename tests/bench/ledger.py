@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from google.cloud import firestore
 
@@ -39,28 +39,57 @@ class Places:
     logs: Place
 
 
+class Books(Protocol):
+    """What a contestant has stored, read from outside."""
+
+    def read(self, place: Place) -> dict[str, datetime]:
+        """When each thing of a place was stored, by the database's own clock."""
+
+    def count(self, place: Place) -> int:
+        """How many things its collection has."""
+
+
 @dataclass(frozen=True)
-class Ledger:
-    """Looks at one tenant's documents."""
+class FirestoreBooks:
+    """One tenant's documents."""
 
     database: firestore.Client
     tenant: str
+
+    def read(self, place: Place) -> dict[str, datetime]:
+        """When each document was committed."""
+        snapshots = self._collection(place).select([]).stream()
+        return place.ids({snapshot.id: snapshot.create_time for snapshot in snapshots})
+
+    def count(self, place: Place) -> int:
+        """Have Firestore count."""
+        return int(self._collection(place).count().get()[0][0].value)
+
+    def _collection(self, place: Place) -> Any:  # noqa: ANN401  (Google publishes no types)
+        tenant = self.database.collection("tenants").document(self.tenant)
+        return tenant.collection(place.collection)
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Sees whether one contestant's books balance."""
+
+    books: Books
     places: Places
 
     def ended(self) -> int:
         """Count the messages in the history."""
-        collection = self._collection(self.places.history.collection)
-        return int(collection.count().get()[0][0].value)
+        return self.books.count(self.places.history)
 
     def settled(self, ids: Sequence[str]) -> datetime:
         """See that each message is in the history once, with two log lines and a reply, and
         that nothing else lives; answer when the last of all these was committed."""
-        history = self._read(self.places.history)
-        replies = self._read(self.places.replies)
-        logs = self._read(self.places.logs)
+        history = self.books.read(self.places.history)
+        replies = self.books.read(self.places.replies)
+        logs = self.books.read(self.places.logs)
         _same("the history", history, ids)
         _same("the replies", replies, ids)
-        _same("the live messages", self._read(self.places.waiting), ())
+        _same("the live messages", self.books.read(self.places.waiting), ())
         if len(logs) != 2 * len(ids):
             message = f"there are {len(logs)} log lines of {len(ids)} messages"
             raise LedgerError(message)
@@ -73,14 +102,7 @@ class Ledger:
                 f"{len(sent)} replies were sent ({len(set(sent))} different) to {len(expected)}"
             )
             raise LedgerError(message)
-        _same("the replies", self._read(self.places.replies), ())
-
-    def _read(self, place: Place) -> dict[str, datetime]:
-        snapshots = self._collection(place.collection).select([]).stream()
-        return place.ids({snapshot.id: snapshot.create_time for snapshot in snapshots})
-
-    def _collection(self, name: str) -> Any:  # noqa: ANN401  (Google publishes no types)
-        return self.database.collection("tenants").document(self.tenant).collection(name)
+        _same("the replies", self.books.read(self.places.replies), ())
 
 
 def _same(what: str, found: Mapping[str, datetime], ids: Sequence[str]) -> None:

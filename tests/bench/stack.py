@@ -4,7 +4,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -28,13 +28,17 @@ from infra.local.rest import Json, Rest
 from infra.local.sdk import find_toolkit
 from infra.local.supervisor import Supervisor, supervised
 from infra.local.tenants import LocalTenant
-from tests.bench.cpu import group_seconds
+from tests.bench.cpu import tree_seconds
 from tests.bench.emulated import environment
+from tests.bench.ledger import Books, FirestoreBooks
+from tests.bench.peers import programs as peer_programs
+from tests.bench.peers.running import Peers
+from tests.bench.peers.servers import Servers
 from tests.bench.workload import COMMAND, catalog
 
 PROJECT = "smartlink-bench"
 HERE = Path(__file__).parent
-TENANTS = ("ours", "per-message", "limit")
+TENANTS = ("ours", "per-message", "limit", *peer_programs.PEERS)
 TOPICS = {
     "bench-command": "consume",
     "per-message": "per-message-consume",
@@ -51,6 +55,7 @@ class Stack:
     addresses: Addresses
     supervisor: Supervisor
     rest: Rest
+    peers: Peers | None = None
 
     def call(self, function: str, verb: str = "POST") -> Json:
         """Call a function by HTTP."""
@@ -67,33 +72,47 @@ class Stack:
         with environment(FIRESTORE_EMULATOR_HOST=self.addresses.firestore):
             return firestore.Client(project=PROJECT)
 
+    def books(self, tenant: str) -> Books:
+        """Look at what a contestant has stored."""
+        if self.peers and tenant in peer_programs.PEERS:
+            return self.peers.books(tenant)
+        return FirestoreBooks(self.database, tenant)
+
     def clear(self) -> None:
-        """Empty the database: a run must not pay for what another one has stored."""
+        """Empty the databases: a run must not pay for what another one has stored."""
+        if self.peers:
+            self.peers.clear()
         place = f"emulator/v1/projects/{PROJECT}/databases/(default)/documents"
         self.rest.call("DELETE", f"http://{self.addresses.firestore}/{place}")
 
     def cpu(self) -> Mapping[str, float]:
         """Read the CPU seconds that each process has used."""
-        return {child.program.name: group_seconds(child.pid) for child in self.supervisor.children}
+        names = {child.pid: child.program.name for child in self.supervisor.children}
+        return {names[pid]: used for pid, used in tree_seconds(list(names)).items()}
 
 
 @contextmanager
-def bench_stack(*, quick: bool) -> Iterator[Stack]:
-    """Bring everything up; on the way out stop it.
+def bench_stack(*, quick: bool, servers: Servers | None = None) -> Iterator[Stack]:
+    """Bring everything up, the peers too where there are servers for them; on the way out stop it.
 
     A quick bench has the emulators compile less: they are warm sooner, but slower then.
     """
     with (
         tempfile.TemporaryDirectory(prefix="bench-") as folder,
+        servers.cluster() if servers else nullcontext() as cluster,
         supervised(Path(folder) / "logs") as supervisor,
     ):
-        ports = allocate([*_SERVICES, *_FUNCTIONS], {})
+        ports = allocate([*_SERVICES, *_FUNCTIONS, *peer_programs.PORTS], {})
         addresses = _addresses(ports)
-        services = supervisor.start(*_services(ports, QUICK_START if quick else ()))
+        peers = Peers(servers, cluster, Path(folder), ports) if servers and cluster else None
+        theirs = peers.programs() if peers else []
+        services = supervisor.start(*_services(ports, QUICK_START if quick else ()), *theirs)
         functions = supervisor.start(*_functions(ports, addresses, Path(folder)))
         supervisor.wait_ready([*services, *functions])
-        stack = Stack(addresses, supervisor, Rest(_CALL_SECONDS))
+        stack = Stack(addresses, supervisor, Rest(_CALL_SECONDS), peers)
         _provision(stack, Path(folder))
+        if peers:
+            peers.start(supervisor, addresses)
         yield stack
 
 
@@ -120,7 +139,10 @@ def _addresses(ports: Mapping[str, int]) -> Addresses:
         base_url=simulator,
         rac_token_url=f"{simulator}/totvs.rac/connect/token",
         simulator=simulator,
-        functions={name: f"http://{HOST}:{ports[name]}/" for name in _FUNCTIONS},
+        functions={
+            **{name: f"http://{HOST}:{ports[name]}/" for name in _FUNCTIONS},
+            **peer_programs.peer_addresses(ports),
+        },
         config_bucket=f"{PROJECT}-config",
         contents_bucket=f"{PROJECT}-contents",
     )
@@ -153,7 +175,7 @@ def _functions(ports: Mapping[str, int], addresses: Addresses, folder: Path) -> 
         owner = name.rpartition("-")[0]
         environment = {**base, "SMARTLINK_COMMAND": COMMAND if name == "consume" else ""}
         if owner:
-            tenant = _tenant(owner)
+            tenant = local_tenant(owner)
             environment |= {
                 "BENCH_TENANT": owner,
                 "BENCH_TOPIC": owner,
@@ -177,16 +199,17 @@ def _deployment(folder: Path) -> Path:
     return folder
 
 
-def _tenant(name: str) -> LocalTenant:
+def local_tenant(name: str) -> LocalTenant:
+    """Make a tenant of the simulator's; its credentials follow from its name."""
     entry = {"tenant": name, "clientId": f"{name}-client", "clientSecret": f"{name}-secret"}
     return LocalTenant.model_validate(entry)
 
 
 def _provision(stack: Stack, folder: Path) -> None:
     rest, addresses = stack.rest, stack.addresses
-    register_tenants(rest, str(addresses.simulator), [_tenant(name) for name in TENANTS])
+    register_tenants(rest, str(addresses.simulator), [local_tenant(name) for name in TENANTS])
     create_buckets(rest, addresses, DEFAULT_CONFIG)
-    create_secrets(rest, addresses, [_tenant("ours")], folder)
+    create_secrets(rest, addresses, [local_tenant("ours")], folder)
     parent = f"projects/{PROJECT}"
     for topic, function in TOPICS.items():
         url = f"http://{addresses.pubsub}/v1/{parent}"

@@ -1,0 +1,102 @@
+"""The peers on a stack: their servers and processes, and what stands in their databases."""
+
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from infra.local.addresses import Addresses
+from infra.local.errors import LocalStackError
+from infra.local.program import Program
+from infra.local.supervisor import Supervisor
+from tests.bench.ledger import Place
+from tests.bench.peers.programs import BIN, PEERS, peer_programs, procrastinate_schema
+from tests.bench.peers.servers import Servers
+
+_SCHEMA = Path(__file__).with_name("schema.sql")
+_TABLES = "inbox, history, logs, outbox"
+
+
+@dataclass(frozen=True)
+class Books:
+    """One peer's tables, read by psql: nothing of the peer's own tells how it did."""
+
+    servers: Servers
+    port: int
+    database: str
+
+    def read(self, place: Place) -> dict[str, datetime]:
+        """When each row was written."""
+        sql = f"SELECT id, extract(epoch FROM at) FROM {place.collection};"  # noqa: S608 - our own name
+        rows = (line.split("\t") for line in self._query(sql).splitlines())
+        return place.ids({name: datetime.fromtimestamp(float(at), UTC) for name, at in rows})
+
+    def count(self, place: Place) -> int:
+        """How many rows there are."""
+        return int(self._query(f"SELECT count(*) FROM {place.collection};"))  # noqa: S608
+
+    def dead(self) -> dict[str, int]:
+        """The attempts of each message that was given up."""
+        sql = "SELECT id, attempts FROM inbox WHERE status = 'dead' AND due_at IS NULL;"
+        rows = (line.split("\t") for line in self._query(sql).splitlines())
+        return {name: int(attempts) for name, attempts in rows}
+
+    def clear(self) -> None:
+        """Empty them; what earlier runs left for later, PostgreSQL does now.
+
+        The queue's own tables keep their finished jobs: PostgreSQL plans badly for a table that
+        it has seen empty, and in production it never is.
+        """
+        self._query(f"TRUNCATE {_TABLES};")
+        if self.database == "procrastinate":
+            self._query("VACUUM ANALYZE procrastinate_jobs, procrastinate_events;")
+        self._query("CHECKPOINT;")
+
+    def _query(self, sql: str) -> str:
+        return self.servers.query(self.port, self.database, sql)
+
+
+@dataclass(frozen=True)
+class Peers:
+    """Where the peers' servers are."""
+
+    servers: Servers
+    cluster: Path
+    folder: Path
+    ports: Mapping[str, int]
+
+    def programs(self) -> list[Program]:
+        """List the servers."""
+        return [
+            self.servers.postgres_program(self.cluster, self.ports["postgres"]),
+            self.servers.redis_program(self.folder, self.ports["redis"]),
+        ]
+
+    def start(self, supervisor: Supervisor, addresses: Addresses, retry_minutes: float = 3) -> None:
+        """Make the tables, then start the peers; the servers must be up."""
+        programs = peer_programs(addresses, self.ports, self.folder, retry_minutes)
+        for peer in PEERS:
+            self.servers.query(self.ports["postgres"], "postgres", f"CREATE DATABASE {peer};")
+            schema = _SCHEMA.read_text(encoding="utf-8")
+            self.servers.query(self.ports["postgres"], peer, schema)
+        _apply_procrastinate(programs)
+        supervisor.wait_ready(supervisor.start(*programs))
+
+    def books(self, peer: str) -> Books:
+        """Look at one peer's tables."""
+        return Books(self.servers, self.ports["postgres"], peer)
+
+    def clear(self) -> None:
+        """Empty every peer's tables."""
+        for peer in PEERS:
+            self.books(peer).clear()
+
+
+def _apply_procrastinate(programs: list[Program]) -> None:
+    """Have Procrastinate make its own tables."""
+    command, environment = procrastinate_schema(programs)
+    made = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if made.returncode:
+        message = f"{BIN}/procrastinate schema --apply failed: {made.stderr.strip()}"
+        raise LocalStackError(message)

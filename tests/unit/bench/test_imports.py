@@ -1,0 +1,85 @@
+"""Each function imports what it uses, and nothing that only another one needs."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.bench.imports import Imported, loaded, third_party
+from tests.bench.services import bench_catalog, deploy
+
+# What google-cloud-* and functions-framework import themselves, whoever uses them. Among it is
+# `requests`: google.api_core.retry imports it.
+EVERYWHERE = {
+    "firestore",
+    "flask",
+    "functions_framework",
+    "grpc",
+    "pydantic",
+    "requests",
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The deployed folder, with the bench's consumer, which has no ERP."""
+    place = tmp_path_factory.mktemp("deployed") / "functions"
+    deploy(place)
+    return place
+
+
+def imported(folder: Path, use_case: str, command: str = "") -> Imported:
+    environment = {
+        "PATH": os.environ.get("PATH", ""),
+        "GOOGLE_CLOUD_PROJECT": "test",
+        "SMARTLINK_ENVIRONMENT": "development",
+        "SMARTLINK_CONFIG_URI": "gs://config/totvsAppConfig_v2.json",
+        "SMARTLINK_CATALOG": bench_catalog().model_dump_json(by_alias=True, exclude_unset=True),
+        "SMARTLINK_COMMAND": command,
+        **{
+            f"{name}_EMULATOR_HOST": "127.0.0.1:1"
+            for name in ("FIRESTORE", "PUBSUB", "STORAGE", "SECRET_MANAGER")
+        },
+    }
+    return loaded(use_case, folder, environment)
+
+
+def test_poll_imports_no_erp(folder: Path) -> None:
+    """It talks to every service of Google's and to the broker, but to no ERP's database."""
+    found = imported(folder, "poll")
+    assert found.vendors == EVERYWHERE | {"pubsub", "secretmanager", "storage"}
+    assert not any(name.startswith("consumers") for name in found.modules)
+
+
+def test_publish_imports_neither_pubsub_nor_an_erp(folder: Path) -> None:
+    """Nor what only a poll needs: the broker's and RAC's client."""
+    found = imported(folder, "publish")
+    assert found.vendors == EVERYWHERE | {"secretmanager", "storage"}
+    assert not found.modules & {"smartlink.adapters.http", "smartlink.adapters.rac"}
+
+
+def test_a_consumer_without_an_erp_imports_no_sqlalchemy(folder: Path) -> None:
+    """What one consumer imports is no other's burden."""
+    found = imported(folder, "consume", "BenchCommand")
+    assert found.vendors == EVERYWHERE | {"secretmanager", "storage"}
+    assert not found.modules & {"smartlink.adapters.http", "smartlink.adapters.rac"}
+
+
+def test_only_the_statements_of_third_parties_make_the_bare_function(tmp_path: Path) -> None:
+    """Neither ours, nor Python's, nor what stands inside a function or a type checker's branch."""
+    file = tmp_path / "some.py"
+    file.write_text(
+        "import json, grpc\n"
+        "import google.cloud.storage\n"
+        "from requests import Session as S, get\n"
+        "from smartlink.ports import Clock\n"
+        "from typing import TYPE_CHECKING\n"
+        "if TYPE_CHECKING:\n    import sqlalchemy\n"
+        "def late():\n    import flask\n"
+    )
+    assert third_party([file]) == [
+        "import grpc",
+        "import google.cloud.storage",
+        "from requests import Session",
+        "from requests import get",
+    ]

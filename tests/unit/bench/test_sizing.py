@@ -1,0 +1,145 @@
+"""What the sizing, the charts and the page make of a run's figures."""
+
+from dataclasses import replace
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from tests.bench.charts import Bar, bars, lines
+from tests.bench.latency import INTERVAL_SECONDS, Passed, by_minute, draining
+from tests.bench.latest import merged
+from tests.bench.operations import BUDGET, IDLE, MESSAGE, REPLY, dollars, exceeded
+from tests.bench.readme import BLOCKS, PAGE, refreshed
+from tests.bench.sizing import (
+    Assumed,
+    IncompleteError,
+    Line,
+    Measured,
+    measured,
+    ramp_minutes,
+    size,
+    table,
+)
+
+UNIT = Measured(
+    operations={
+        MESSAGE: {
+            "firestoreRead": 1,
+            "firestoreWrite": 4,
+            "firestoreDelete": 1,
+            "pubsubBytes": 2_500,
+            "pubsubMessages": 0.02,
+        },
+        REPLY: {"firestoreRead": 1, "firestoreWrite": 3, "firestoreDelete": 1},
+        IDLE: {"firestoreRead": 1.2, "firestoreWrite": 0.06, "broker get": 1},
+    },
+    poll_cpu=0.001,
+    consume_cpu=0.001,
+    idle_cpu=0.002,
+    poll_memory=120,
+    consume_memory=110,
+    dollars={"million messages, each with a reply": 15, "1,000 idle tenants, a month": 90},
+)
+
+PLAIN = Assumed()
+
+
+def figures(tenants: int, rate: float, assumed: Assumed = PLAIN) -> dict[str, Line]:
+    return {line.name: line for line in size(UNIT, assumed, [(tenants, rate)])}
+
+
+def test_a_load_costs_its_messages_and_its_idle_tenants() -> None:
+    found = figures(1_000, 100)
+    assert found["Firestore reads a second"].figures == (100 * 2 + 1_000 * 1.2 / 60,)
+    assert found["Firestore writes and deletes a second"].figures == (100 * 9 + 1_000 * 0.06 / 60,)
+    assert found["US$ a month"].figures == (100 * 2.592 * 15 + 90,)
+
+
+def test_consumers_wait_one_after_the_other_unless_concurrent() -> None:
+    """A slow ERP takes instances at concurrency 1; the CPU takes them at any."""
+    slow = replace(PLAIN, consumer=0.099)
+    assert figures(1, 1_000, slow)["instances of consume at concurrency 1"].figures == (100,)
+    eager = replace(slow, concurrency=50)
+    assert figures(1, 1_000, eager)["instances of consume at concurrency 50"].figures == (2,)
+
+
+def test_what_exceeds_a_limit_is_bold() -> None:
+    lines_ = [Line("a", (5, 20), 10, "theirs"), Line("b", (0.25, 3))]
+    assert table(lines_, [(1, 1), (2, 2)]).splitlines()[2:] == [
+        "| a | 5 | **20** | 10 (theirs) |",
+        "| b | 0.25 | 3 |  |",
+    ]
+
+
+def test_firestore_is_ramped_by_half_every_five_minutes() -> None:
+    assert [ramp_minutes(its) for its in (100, 500, 501, 750, 1_000)] == [0, 0, 5, 5, 10]
+
+
+def test_a_part_that_was_not_measured_is_named() -> None:
+    with pytest.raises(IncompleteError, match="--only operations growth"):
+        measured({})
+
+
+def test_what_the_budget_does_not_name_must_not_occur() -> None:
+    """More than the budget is told, and so is a kind of call that it does not know."""
+    within = {what: dict(its) for what, its in BUDGET.items()}
+    assert exceeded(within) == []
+    within[MESSAGE]["firestoreWrite"] += 1
+    within[IDLE]["storage POST"] = 0.5
+    assert exceeded(within) == [
+        "message: firestoreWrite 6.05, at most 5.05",
+        "idle tenant-minute: storage POST 0.5, at most 0",
+    ]
+
+
+def test_dollars_follow_what_was_counted() -> None:
+    cheap = dollars(UNIT.operations)
+    dear = {**UNIT.operations, MESSAGE: {**UNIT.operations[MESSAGE], "firestoreWrite": 5}}
+    risen = dollars(dear)["million messages"] - cheap["million messages"]
+    assert risen == pytest.approx(0.9), "a million writes"
+
+
+def test_only_the_wait_for_the_tick_is_scaled_to_a_minute() -> None:
+    passed = [Passed(arrived=0.0, ticked=INTERVAL_SECONDS / 2, settled=INTERVAL_SECONDS / 2 + 0.3)]
+    assert by_minute("near", passed).p50 == pytest.approx(30.3)
+    assert draining("near", passed).p50 == pytest.approx(INTERVAL_SECONDS / 2 + 0.3)
+
+
+def test_a_partial_run_leaves_the_other_parts_as_they_were() -> None:
+    """And each part says when it was measured."""
+    first = {"at": "1", "quick": False, "comparisons": [{"name": "a"}], "growth": 1}
+    second = {"at": "2", "quick": True, "comparisons": [{"name": "b"}], "latency": 2}
+    found = merged(merged({}, first), second)
+    assert [it["name"] for it in found["comparisons"]] == ["a", "b"]
+    assert (found["growth"], found["latency"]) == (1, 2)
+    assert found["measured"]["growth"] == {"at": "1", "quick": False}
+    assert found["measured"]["b"] == {"at": "2", "quick": True}
+
+
+def test_charts_are_well_formed_and_hold_their_figures() -> None:
+    """Also with a name that XML would stumble over, with zeros, and with a single point."""
+    bar = bars("a & b", "ms", [Bar("<x>", 0, "ours"), Bar("y", 12.5, "bare")], mark=10)
+    line = lines("growth", "tenants", "ms", {"idle": [(10, 1), (1_000, 1.5)], "one": [(10, 2)]})
+    for svg, expected in ((bar, "12.5"), (line, "1,000")):
+        texts = [it.text for it in ET.fromstring(svg).iter() if it.tag.endswith("text")]  # noqa: S314
+        assert expected in texts
+
+
+def test_the_page_is_refreshed_between_its_marks_alone() -> None:
+    """A part that the results lack keeps its block; a mark that nobody fills is told."""
+    page = "a\n<!-- bench:latency -->\nold\n<!-- /bench -->\nb\n"
+    row: dict[str, Any] = dict.fromkeys(("p50", "p99", "serviceP50", "serviceP99"), 1.0)
+    results = {"latency": [{"broker": "near", "kind": "k", "messages": 3, **row}]}
+    fresh = refreshed(page, results)
+    assert fresh.startswith("a\n<!-- bench:latency -->\n")
+    assert "| near | k | 1.00 |" in fresh
+    assert fresh.endswith("<!-- /bench -->\nb\n")
+    assert refreshed(page, {}) == page
+    with pytest.raises(ValueError, match="nobody"):
+        refreshed("<!-- bench:nobody -->\n<!-- /bench -->", results)
+
+
+def test_every_block_has_its_place_on_the_page() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    assert all(f"<!-- bench:{name} -->" in text for name in BLOCKS)
