@@ -81,11 +81,13 @@ def _contract(root: Path, consumer: Consumer, accepted: str | None, today: date)
     if consumer.payload is None:
         return Contract(command, path, stands, None)
     schema = schema_of(command, consumer.payload)
-    standing, committed = _parsed(path, stands), _parsed(path, _committed(root, path))
+    standing, head = _parsed(path, stands), _committed(root, path)
+    committed = _parsed(path, head)
     acceptances = list(standing.get(BREAKING) or committed.get(BREAKING, ()))
-    # What was accepted since the commit is the measure, else what was committed.
+    # What was accepted since the commit is the measure, else what was committed: nobody can send
+    # yet by what was not.
     since = len(acceptances) > len(committed.get(BREAKING, ()))
-    older = standing if since or not committed else committed
+    older = standing if since or head is None else committed
     broken = breaks(older, schema) if older else []
     if broken and accepted is not None:
         acceptances.append({"date": today.isoformat(), "reason": accepted})
@@ -106,11 +108,16 @@ def _parsed(path: Path, text: str | None) -> Json:
 
 
 def _committed(root: Path, path: Path) -> str | None:
-    """The file as it was committed last; None without git, a commit or the file."""
+    """The file as it was committed last, empty if it was not; None without git or a commit."""
     git = shutil.which("git")
     if git is None:
         return None
-    name = path.relative_to(root).as_posix()
-    command = [git, "-C", str(root), "show", f"HEAD:./{name}"]
-    shown = subprocess.run(command, capture_output=True, check=False)
-    return shown.stdout.decode() if shown.returncode == 0 else None
+
+    def show(revision: str) -> "subprocess.CompletedProcess[bytes]":
+        command = [git, "-C", str(root), "show", revision]
+        return subprocess.run(command, capture_output=True, check=False)
+
+    shown = show(f"HEAD:./{path.relative_to(root).as_posix()}")
+    if shown.returncode == 0:
+        return shown.stdout.decode()
+    return "" if show("HEAD").returncode == 0 else None

@@ -137,6 +137,14 @@ def test_what_was_committed_is_the_measure(tmp_path: Path) -> None:
         export(tmp_path, First)
 
 
+def test_what_was_never_committed_binds_nobody(tmp_path: Path) -> None:
+    """The scaffold's contract gives way to the author's first model."""
+    (tmp_path / "something").write_text("else")
+    commit(tmp_path)
+    export(tmp_path, First)
+    assert export(tmp_path, Narrower).breaks == []
+
+
 def test_an_acceptance_holds_before_and_after_its_commit(tmp_path: Path) -> None:
     """And a further break needs one of its own."""
     export(tmp_path, Wider)
