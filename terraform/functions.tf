@@ -3,6 +3,9 @@ locals {
   environment = merge(
     { for name, value in var.settings : "SMARTLINK_${upper(name)}" => value },
     {
+      # Cloud Storage's client would ask for the bucket once more, for traces that nobody makes.
+      DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA = "true"
+
       GOOGLE_CLOUD_PROJECT         = var.project_id
       SMARTLINK_ENVIRONMENT        = var.environment
       SMARTLINK_CATALOG            = jsonencode(local.catalog)

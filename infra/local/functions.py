@@ -49,6 +49,8 @@ def function_environment(addresses: Addresses, catalog: Catalog) -> dict[str, st
         "PYTHONPATH": "",  # as in the deployed zip, nothing else of the checkout can be imported
         "NO_PROXY": without_proxy,
         "no_proxy": without_proxy,
+        # Cloud Storage's client would ask for the bucket once more, for traces that nobody makes.
+        "DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA": "true",
         "SMARTLINK_ENVIRONMENT": "development",
         "SMARTLINK_COMMAND": "",
         "SMARTLINK_CONFIG_URI": addresses.config_uri,

@@ -1,24 +1,25 @@
 """Secret Manager: the secrets of tenants and of their ERPs.
 
-No payload is in any text here: not in an error, not in a repr, not in a log line.
+No payload is in any text here: not in an error, not in a repr, not in a log line. The client is
+imported with the first call: most consumers never make one.
 """
 
 import logging
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import google_crc32c
 from google.api_core import exceptions
 from google.auth.credentials import AnonymousCredentials
-from google.cloud.secretmanager_v1 import SecretManagerServiceClient
-from google.cloud.secretmanager_v1.services.secret_manager_service.transports.rest import (
-    SecretManagerServiceRestTransport,
-)
 from google.protobuf import json_format
 
 from smartlink.adapters.google import PATIENCE, Patience, Tries, call
 from smartlink.domain.tenant import TenantEntry, TenantError, check_tenant_name
 from smartlink.ports import ErpSecrets, NotFound, Refused, TenantSecrets, Unavailable
+
+if TYPE_CHECKING:
+    from google.cloud.secretmanager_v1 import SecretManagerServiceClient
 
 T = TypeVar("T")
 _log = logging.getLogger("smartlink")
@@ -35,8 +36,12 @@ class SecretManager:
 
     def __init__(self, project: str, *, emulator: str = "", patience: Patience = PATIENCE) -> None:
         self._project = project
-        self._client = _client(emulator)
+        self._emulator = emulator
         self._patience = patience
+
+    @cached_property
+    def _client(self) -> "SecretManagerServiceClient":
+        return _client(self._emulator)
 
     def entries(self) -> list[TenantEntry]:
         """A secret whose name holds no tenant's is passed over, with a warning."""
@@ -114,7 +119,12 @@ def _tenant(secret: str) -> str:
     return check_tenant_name(secret.removeprefix(_PREFIX))
 
 
-def _client(emulator: str) -> SecretManagerServiceClient:
+def _client(emulator: str) -> "SecretManagerServiceClient":
+    from google.cloud.secretmanager_v1 import SecretManagerServiceClient  # noqa: PLC0415
+    from google.cloud.secretmanager_v1.services.secret_manager_service.transports.rest import (  # noqa: PLC0415
+        SecretManagerServiceRestTransport,
+    )
+
     if not emulator:
         return SecretManagerServiceClient(transport="rest")
     transport = SecretManagerServiceRestTransport(

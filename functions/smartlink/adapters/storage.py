@@ -1,19 +1,24 @@
-"""Cloud Storage: the configuration file, and contents too large for a document."""
+"""Cloud Storage: the configuration file, and contents too large for a document.
+
+The client is imported with the first call: most consumers never make one.
+"""
 
 import hashlib
 from collections.abc import Callable
 from datetime import datetime
+from functools import cached_property
 from io import BytesIO
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from google.api_core import exceptions
 from google.auth.credentials import AnonymousCredentials
-from google.cloud.storage import Blob, Client
-from google.cloud.storage.exceptions import DataCorruption
 
 from smartlink.adapters.google import PATIENCE, Patience, Tries, call
 from smartlink.domain.config import MAX_BYTES
 from smartlink.ports import ConfigFile, ConfigSource, Contents, NotFound, Refused, Unavailable
+
+if TYPE_CHECKING:
+    from google.cloud.storage import Blob, Bucket, Client
 
 T = TypeVar("T")
 _NAME_LIMIT = 1_024  # bytes of an object's name
@@ -39,25 +44,32 @@ class _Bucket:
     """A bucket's objects, with bounded tries."""
 
     def __init__(self, name: str, project: str, emulator: str, patience: Patience) -> None:
-        self._bucket = _client(project, emulator).bucket(name)
         self._name = name
+        self._project = project
+        self._emulator = emulator
         self._patience = patience
+
+    @cached_property
+    def _bucket(self) -> "Bucket":
+        return _client(self._project, self._emulator).bucket(self._name)
 
     def call(self, what: str, request: Callable[[float], T]) -> T:
         """Names the bucket in what is raised."""
         return call(f"{what} in the bucket {self._name}", request, Tries(self._patience))
 
-    def blob(self, name: str, generation: int | None = None) -> Blob:
+    def blob(self, name: str, generation: int | None = None) -> "Blob":
         return self._bucket.blob(name, generation=generation)
 
-    def found(self, name: str, timeout: float, known: int | None = None) -> Blob | None:
+    def found(self, name: str, timeout: float, known: int | None = None) -> "Blob | None":
         """The object's metadata; None where there is no such object."""
         return self._bucket.get_blob(
             name, if_generation_not_match=known, timeout=timeout, retry=None
         )
 
-    def download(self, blob: Blob, limit: int) -> bytes:
+    def download(self, blob: "Blob", limit: int) -> bytes:
         """Raises NotFound, or Refused when the object has more bytes than the limit."""
+        from google.cloud.storage.exceptions import DataCorruption  # noqa: PLC0415
+
         what = f"read {blob.name}"
 
         def once(timeout: float) -> bytes:
@@ -165,8 +177,8 @@ class ConfigObject:
             raise Unavailable(message) from None
         return ConfigFile(str(found.generation), data)
 
-    def _changed(self, generation: int | None) -> Blob | None:
-        def once(timeout: float) -> Blob | None:
+    def _changed(self, generation: int | None) -> "Blob | None":
+        def once(timeout: float) -> "Blob | None":
             try:
                 found = self._bucket.found(self._name, timeout, generation)
             except exceptions.NotModified:
@@ -179,7 +191,9 @@ class ConfigObject:
         return self._bucket.call(f"read {self._name}", once)
 
 
-def _client(project: str, emulator: str) -> Client:
+def _client(project: str, emulator: str) -> "Client":
+    from google.cloud.storage import Client  # noqa: PLC0415
+
     if not emulator:
         return Client(project)
     endpoint = emulator if "://" in emulator else f"http://{emulator}"
