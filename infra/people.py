@@ -8,11 +8,12 @@ from random import Random
 
 from sqlalchemy import Engine, func, insert, select
 
-from consumers.sgdp.database import create_schema, employees, people
-from consumers.sgdp.erp import engine_for
-from consumers.sgdp.identifiers import punctuated_cpf
-from consumers.sgdp.personal_data import ANONYMISED
+from consumers.sgdp.engine import engine_for
+from consumers.sgdp.identifiers import check_digits, punctuated_cpf
+from infra.people_tables import create_people_tables, employees, people
 
+MAP = "demo"  # the personal data map of these tables
+ANONYMISED = "ANONIMIZADO"  # what that map writes for a name
 EMPLOYED = 3  # each third person
 
 _FIRST = "Ana Antônio Beatriz Caio Cecília Davi Elisa Fábio Helena Ícaro João Larissa Márcia"
@@ -36,7 +37,7 @@ class SamplePerson:
 def create_people_database(url: str, count: int = 200, seed: int = 1) -> list[SamplePerson]:
     """Fill a new database at the URL, ready for TPD's commands."""
     engine = engine_for(url)
-    create_schema(engine)
+    create_people_tables(engine)
     return add_sample_people(engine, count, seed)
 
 
@@ -103,13 +104,7 @@ def _cpfs(random: Random, count: int) -> Iterator[str]:
     """Yield CPFs that no two share, with right check digits."""
     for base in random.sample(range(10_000_000, 999_999_999), count):
         digits = f"{base:09}"
-        for _ in range(2):
-            weighted = sum(
-                int(digit) * weight
-                for digit, weight in zip(digits, range(len(digits) + 1, 1, -1), strict=True)
-            )
-            digits += str(weighted * 10 % 11 % 10)
-        yield punctuated_cpf(digits)
+        yield punctuated_cpf(digits + check_digits(digits))
 
 
 def _rgs(random: Random, count: int) -> Iterator[str]:

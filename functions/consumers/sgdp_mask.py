@@ -4,7 +4,8 @@ Delivered twice, it answers twice the same: the answer is kept in the transactio
 """
 
 from consumers.sgdp.erp import open_erp
-from consumers.sgdp.masking import earlier_answer, exceptions, keep_answer, mask, unmasked
+from consumers.sgdp.exceptions import exceptions
+from consumers.sgdp.masking import changes, earlier_answer, keep_answer, mask
 from consumers.sgdp.messages import MaskRequest, respond
 from consumers.sgdp.person import find_person
 from smartlink.consumer import Context, FatalError, Reply, consumer
@@ -13,16 +14,17 @@ from smartlink.consumer import Context, FatalError, Reply, consumer
 @consumer("SGDPMaskCommand")
 def answer_with_exceptions(request: MaskRequest, context: Context) -> Reply:
     """Mask every row about the person, and answer with what had to be kept."""
-    identifiers = request.identifiers.needed()
     erp = open_erp(context)
+    identifiers = request.identifiers.needed(erp.models.identifiers)
     with erp.transaction() as connection:
-        records = find_person(connection, erp.models, identifiers)
-        to_mask = unmasked(records)
+        # First: what another delivery of the request commits from here on is told by the database.
         answer = earlier_answer(connection, context.tenant, request.request_id)
+        records = find_person(connection, erp.models, identifiers)
+        to_mask = changes(connection, records, erp.models.salt)
         if answer is None:
             answer = exceptions(records)
             if not request.to_verify:
-                mask(connection, to_mask)
+                mask(connection, context, to_mask)
                 keep_answer(
                     connection, context, request.request_id, rows=len(to_mask), answer=answer
                 )

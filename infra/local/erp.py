@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from consumers.sgdp.erp import engine_for
+from consumers.sgdp.engine import engine_for
 from infra.local.tenants import LocalTenant
 from infra.people import SamplePerson, count_people, create_people_database
 

@@ -71,7 +71,7 @@ def create_secrets(
 ) -> None:
     """Create both secrets of each tenant."""
     for tenant in tenants:
-        erp = {"databaseUrl": tenant.database_url(folder)}
+        erp = tenant.erp_secret(folder)
         _create_secret(
             rest, addresses, f"smartlink-tenant-{tenant.tenant}", "tenant", tenant.secret()
         )

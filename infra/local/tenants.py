@@ -3,9 +3,11 @@
 A list; of each entry `tenant`, `clientId` and `clientSecret` are needed::
 
     [{"tenant": "acme", "clientId": "…", "clientSecret": "…",
-      "tenantId": "…", "enabled": true, "erp": {"databaseUrl": "sqlite:////…"}}]
+      "tenantId": "…", "enabled": true,
+      "erp": {"databaseUrl": "sqlite:////…", "map": …, "salt": "…"}}]
 
-Without `erp` a tenant gets a database of sample people under `.local`.
+`erp` is the payload of `smartlink-erp-<tenant>`. Without it a tenant gets a database of sample
+people under `.local`; without `map` the sample people's.
 """
 
 import json
@@ -15,17 +17,20 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError
 
 from infra.local.errors import SettingError
+from infra.people import MAP
 from smartlink.domain.tenant import TenantError, check_tenant_name
 
 Json = dict[str, Any]
 
 
 class Erp(BaseModel):
-    """A tenant's ERP database."""
+    """A tenant's ERP database, and what in it is personal."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     database_url: Annotated[str, Field(alias="databaseUrl", min_length=1)]
+    data_map: Annotated[str | Json, Field(alias="map")] = MAP
+    salt: SecretStr | None = None
 
 
 class LocalTenant(BaseModel):
@@ -56,6 +61,12 @@ class LocalTenant(BaseModel):
         if self.erp is not None:
             return self.erp.database_url
         return f"sqlite:///{(folder / 'erp' / self.tenant).absolute()}.sqlite3"
+
+    def erp_secret(self, folder: Path) -> Json:
+        """Write the payload of `smartlink-erp-<tenant>`."""
+        erp = self.erp or Erp.model_validate({"databaseUrl": self.database_url(folder)})
+        salt = {} if erp.salt is None else {"salt": erp.salt.get_secret_value()}
+        return {"databaseUrl": erp.database_url, "map": erp.data_map, **salt}
 
 
 _FILE = TypeAdapter(list[LocalTenant])

@@ -55,7 +55,7 @@ def test_export_and_replay(place: Place, tmp_path: Path) -> None:
     place.keep("acme", dead("m-1"), dead("m-2"))
     place.store.create("acme", [pending("m-3", text=text)])
     file, erp = tmp_path / "m.json", tmp_path / "erp.json"
-    erp.write_text(json.dumps({"databaseUrl": tenant.database_url(tmp_path)}))
+    erp.write_text(json.dumps(tenant.erp_secret(tmp_path)))
     exported = place.run("messages", "export", "m-3", str(file))
     assert exported.code == 0, exported.err
     assert file.stat().st_mode & 0o777 == 0o600

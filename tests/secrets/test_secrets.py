@@ -82,7 +82,7 @@ def test_an_erp_that_fails_shows_neither_its_url_nor_the_person(
 ) -> None:
     """Through every attempt to the dead letter: no place but the payload's own holds a canary."""
     world, places = seeded(), Places()
-    world.secrets.put_erp("acme", json.dumps({"databaseUrl": database}).encode())
+    world.secrets.put_erp("acme", json.dumps({"databaseUrl": database, "map": "demo"}).encode())
     request = world.broker.offer("acme", SECRET_ONE, REQUEST)
     world.minutes(160)
     assert world.live()[request].dead_reason == "attempts-exhausted"
@@ -148,13 +148,13 @@ def test_an_exception_of_the_broker_quotes_no_secret() -> None:
 def test_success_leaves_no_canary_behind(tmp_path: Path, printed: Callable[[], str]) -> None:
     """The whole way of a personal request over real HTTP: answered, sent, ended. Nothing of it
     is in any document, the history included: that has the hash and the size."""
-    from consumers.sgdp.database import create_schema  # noqa: PLC0415
-    from consumers.sgdp.erp import engine_for  # noqa: PLC0415
+    from consumers.sgdp.engine import engine_for  # noqa: PLC0415
+    from infra.people_tables import create_people_tables  # noqa: PLC0415
 
     url = f"sqlite:///{tmp_path}/{PASSWORD}.db"
-    create_schema(engine_for(url))
+    create_people_tables(engine_for(url))
     world, places = seeded(), Places()
-    world.secrets.put_erp("acme", json.dumps({"databaseUrl": url}).encode())
+    world.secrets.put_erp("acme", json.dumps({"databaseUrl": url, "map": "demo"}).encode())
     with wired(world) as wire:
         wire.token = GOOD_TOKEN
         wire.answers += [Reply(body=written(entry(REQUEST, MsgType=SECRET_ONE)))]

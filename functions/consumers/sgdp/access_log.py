@@ -8,14 +8,16 @@ from sqlalchemy import Connection, RowMapping, insert, select
 
 from consumers.sgdp.database import access_log
 from consumers.sgdp.person import Record
+from consumers.sgdp.rows import chunks
 from smartlink.consumer import Context
 
-LIMIT = 500
-"""Entries in an answer, so that it stays below the 250 KB that Smart Link recommends."""
+LIMIT = 2_000
+"""Entries in an answer, the newest."""
 
 USER = "smartlink"
 
 _NAMESPACE = UUID("5f0c1b7e-2f0e-4c3b-9d7e-0d7a5f6c1a42")
+_AT_ONCE = 500  # values bound in one query
 
 
 def record_access(
@@ -23,37 +25,49 @@ def record_access(
 ) -> None:
     """Write an entry for each row seen; a message delivered again adds none."""
     entries = {
-        uuid5(_NAMESPACE, f"{context.tenant}/{context.message_id}/{row.model.name}/{row.id}"): row
-        for row in records
+        uuid5(_NAMESPACE, f"{context.tenant}/{context.message_id}/{record.row.digest}"): record
+        for record in records
     }
-    known = select(access_log.c.uuid).where(access_log.c.uuid.in_(entries))
-    for seen in connection.scalars(known).all():
-        del entries[seen]
+    for some in chunks([(key,) for key in entries], _AT_ONCE):
+        known = select(access_log.c.id).where(access_log.c.id.in_([key for (key,) in some]))
+        for seen in connection.scalars(known).all():
+            del entries[seen]
     if not entries:
         return
     same = {
         "tenant": context.tenant,
-        "timestamp": context.now.astimezone(UTC),
-        "user": USER,
+        "seen_on": context.now.astimezone(UTC),
+        "seen_by": USER,
         "code": code,
         "action": "LOAD",
     }
     values = [
-        {"uuid": key, "model": row.model.name, "ids": {"id": row.id}, "person_id": row.person}
-        for key, row in entries.items()
+        {
+            "id": key,
+            "class": record.model.class_name,
+            "ids": record.row.ids,
+            "person": record.person,
+        }
+        for key, record in entries.items()
     ]
     connection.execute(insert(access_log), [{**same, **entry} for entry in values])
 
 
 def newest_accesses(
-    connection: Connection, tenant: str, people: Sequence[int] | None
+    connection: Connection, tenant: str, people: Sequence[str] | None
 ) -> list[RowMapping]:
     """Read the tenant's last entries, the newest first; these people's only, if they are given."""
     query = select(access_log).where(access_log.c.tenant == tenant)
+    queries = [query]
     if people is not None:
-        query = query.where(access_log.c.person_id.in_(people))
-    newest = query.order_by(access_log.c.timestamp.desc(), access_log.c.uuid).limit(LIMIT)
-    return list(connection.execute(newest).mappings())
+        some = chunks([(person,) for person in people], _AT_ONCE)
+        queries = [query.where(access_log.c.person.in_([who for (who,) in it])) for it in some]
+    order = (access_log.c.seen_on.desc(), access_log.c.id)
+    found: list[RowMapping] = []
+    for each in queries:
+        found += connection.execute(each.order_by(*order).limit(LIMIT)).mappings()
+    found.sort(key=lambda row: utc(row["seen_on"]), reverse=True)
+    return found[:LIMIT]
 
 
 def utc(moment: datetime) -> datetime:

@@ -1,82 +1,104 @@
-"""The tables: the ERP's people and employees, and what TPD's commands keep beside them."""
+"""The product's own tables in an ERP's database: the access log, and what was masked.
+
+They hold no personal data: keys of rows, hashes, and texts of the map.
+"""
+
+import json
 
 from sqlalchemy import (
-    JSON,
     Column,
-    Date,
     DateTime,
+    Dialect,
     Engine,
-    ForeignKey,
     Index,
     Integer,
     MetaData,
-    Numeric,
     String,
     Table,
+    UnicodeText,
     Uuid,
-    func,
+    inspect,
 )
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.types import TypeDecorator
+
+
+class JsonText(TypeDecorator[object]):
+    """JSON in a text column: not each database has a type for it."""
+
+    impl = UnicodeText
+    cache_ok = True
+
+    def process_bind_param(self, value: object, dialect: Dialect) -> str | None:  # noqa: ARG002
+        """Write it."""
+        return None if value is None else json.dumps(value, ensure_ascii=False)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> object:  # noqa: ARG002
+        """Read it."""
+        return None if value is None else json.loads(value)
+
 
 metadata = MetaData()
 
-people = Table(
-    "people",
-    metadata,
-    Column("id", Integer, primary_key=True),
-    Column("name", String(120), nullable=False),
-    Column("cpf", String(14), index=True),
-    Column("rg", String(20)),
-    Column("email", String(254)),
-    Column("phone", String(20)),
-    Column("address", String(200)),
-    Column("birth_date", Date),
-)
-Index("ix_people_email", func.lower(people.c.email))
-
-employees = Table(
-    "employees",
-    metadata,
-    Column("id", Integer, primary_key=True),
-    Column("person_id", ForeignKey("people.id"), nullable=False, index=True),
-    Column("registration", String(10), nullable=False, unique=True),
-    Column("cpf", String(14), nullable=False, index=True),
-    Column("pis", String(14), nullable=False),
-    Column("work_email", String(254)),
-    Column("bank_account", String(30)),
-    Column("union_name", String(80)),
-    Column("salary", Numeric(12, 2), nullable=False),
-    Column("hired_on", Date, nullable=False),
-)
-Index("ix_employees_work_email", func.lower(employees.c.work_email))
-
 access_log = Table(
-    "access_log",
+    "smartlink_access_log",
     metadata,
-    Column("uuid", Uuid, primary_key=True),
+    Column("id", Uuid, primary_key=True),
     Column("tenant", String(63), nullable=False),
-    Column("timestamp", DateTime(timezone=True), nullable=False),
-    Column("user", String(60), nullable=False),
+    Column("seen_on", DateTime(timezone=True), nullable=False),
+    Column("seen_by", String(60), nullable=False),
     Column("code", String(120), nullable=False),
-    Column("model", String(120), nullable=False),
-    Column("ids", JSON, nullable=False),
-    Column("person_id", Integer, nullable=False),
+    Column("class", String(128), nullable=False),
+    Column("ids", JsonText, nullable=False),
+    Column("person", String(64), nullable=False),  # digest of the person's row
     Column("action", String(20), nullable=False),
-    Index("ix_access_log_newest", "tenant", "timestamp"),
+    Index("ix_smartlink_access_newest", "tenant", "seen_on"),
+    Index("ix_smartlink_access_person", "person"),
 )
 
 # What was answered to each mask request. After it the identifiers may find nobody, so a repeated
-# delivery can be answered from here only. Holds no personal data.
+# delivery can be answered from here only.
 masked_requests = Table(
-    "masked_requests",
+    "smartlink_masked_requests",
     metadata,
     Column("tenant", String(63), primary_key=True),
     Column("request_id", String(200), primary_key=True),
     Column("masked_on", DateTime(timezone=True), nullable=False),
-    Column("rows", Integer, nullable=False),
-    Column("answer", JSON, nullable=False),
+    Column("row_count", Integer, nullable=False),
+    Column("answer", JsonText, nullable=False),
+)
+
+# The rows that hold pseudonyms, each column's with a hash: it would be masked again only if it has
+# changed since. What else a mask writes can be told by looking at it.
+masked_rows = Table(
+    "smartlink_masked_rows",
+    metadata,
+    Column("row_digest", String(64), primary_key=True),
+    Column("masked_on", DateTime(timezone=True), nullable=False),
+    Column("pseudonyms", JsonText, nullable=False),
 )
 
 
-def create_schema(engine: Engine) -> None:
-    """Create the tables that are missing. For the demo and tests: an ERP has its own."""
-    metadata.create_all(engine)
+class OwnTablesError(Exception):
+    """The product's own tables are missing, and the user may not create them."""
+
+
+def create_own_tables(engine: Engine) -> None:
+    """Create those that are missing. Raises OwnTablesError if that is refused."""
+    missing = _missing(engine)
+    if not missing:
+        return
+    try:
+        with engine.begin() as connection:
+            metadata.create_all(connection, tables=missing)
+    except SQLAlchemyError as error:
+        # Somebody else may have created them just now.
+        left = ", ".join(table.name for table in _missing(engine))
+        if left:
+            raise OwnTablesError(left) from error
+
+
+def _missing(engine: Engine) -> list[Table]:
+    with engine.connect() as connection:
+        inspector = inspect(connection)
+        return [it for it in metadata.sorted_tables if not inspector.has_table(it.name)]

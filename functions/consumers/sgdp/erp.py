@@ -1,21 +1,27 @@
-"""A tenant's ERP: its database, by the URL in its secret, and what in it is personal."""
+"""A tenant's ERP: its database and what in it is personal, both by the tenant's own secret."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.pool import ConnectionPoolEntry
 
-from consumers.sgdp.personal_data import MODELS, Model
+from consumers.sgdp.binding import bind
+from consumers.sgdp.database import OwnTablesError, create_own_tables
+from consumers.sgdp.engine import engine_for
+from consumers.sgdp.map_error import MapError
+from consumers.sgdp.maps import named_map, parse_map
+from consumers.sgdp.model import Models
 from smartlink.consumer import Context, RetryableError
 
-ENGINES = 32  # kept by a process; the longest unused is forgotten
+ERPS = 32  # kept by a process; the longest unused is forgotten
+
+_SHAPE = '{"databaseUrl": "<dialect>+<driver>://…", "map": …, "salt": "…"}'
 
 
 class ErpSecret(BaseModel):
@@ -24,6 +30,8 @@ class ErpSecret(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     database_url: Annotated[SecretStr, Field(alias="databaseUrl", min_length=1)]
+    data_map: Annotated[str | dict[str, Any], Field(alias="map")]  # a name under maps/, or a map
+    salt: Annotated[SecretStr | None, Field(min_length=16)] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +40,7 @@ class Erp:
 
     tenant: str
     engine: Engine
-    models: tuple[Model, ...] = MODELS
+    models: Models
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -40,50 +48,68 @@ class Erp:
 
         A driver's text may quote values and the URL, so only the names of its error get out.
         """
-        try:
-            with self.engine.begin() as connection:
-                yield connection
-        except SQLAlchemyError as error:
-            message = (
-                f"the ERP database of tenant {self.tenant} failed ({_name(error)}): see that it "
-                f"runs, can be reached and has the tables, and that the URL in the secret "
-                f"smartlink-erp-{self.tenant} is right"
-            )
-            raise RetryableError(message) from None
+        with _translated(self.tenant), self.engine.begin() as connection:
+            yield connection
 
 
 def open_erp(context: Context) -> Erp:
-    """Find the ERP of the context's tenant, without connecting; no message decides which it is."""
+    """Find the ERP of the context's tenant; no message decides which it is.
+
+    At the first call of a process it connects, creates the product's own tables if they are
+    missing, and checks the map. Raises RetryableError at whatever an operator can mend.
+    """
     tenant = context.tenant
     try:
         secret = ErpSecret.model_validate_json(context.erp_secret())
-        engine = engine_for(secret.database_url.get_secret_value())
-    except (ValidationError, SQLAlchemyError, ImportError, ValueError, TypeError) as error:
+        value = secret.data_map
+        loaded = named_map(value) if isinstance(value, str) else value
+        url = secret.database_url.get_secret_value()
+        engine = engine_for(url)
+        salt = secret.salt.get_secret_value() if secret.salt else ""
+        with _translated(tenant):
+            return Erp(tenant, engine, _models(url, json.dumps(loaded, sort_keys=False), salt))
+    except (
+        ValidationError,
+        MapError,
+        SQLAlchemyError,
+        ImportError,
+        ValueError,
+        TypeError,
+    ) as error:
         message = (
             f"the secret smartlink-erp-{tenant} cannot be used ({_problem(error)}): add a version "
-            f'{{"databaseUrl": "<dialect>+<driver>://…"}}, its driver being installed'
+            f"{_SHAPE}, its driver being installed; functions/consumers/sgdp/README.md tells more"
         )
         raise RetryableError(message) from None
-    return Erp(tenant, engine)
+    except OwnTablesError as error:
+        message = (
+            f"the ERP database of tenant {tenant} lacks {error}, and the user may not create "
+            f"tables: have its DBA run the DDL in functions/consumers/sgdp/README.md"
+        )
+        raise RetryableError(message) from None
 
 
-@lru_cache(maxsize=ENGINES)
-def engine_for(url: str) -> Engine:
-    """Make a database's engine at the first call, and return the same one at each further call."""
-    engine = create_engine(url, hide_parameters=True, pool_pre_ping=True)
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _leave_begin_to_us)
-        event.listen(engine, "begin", _begin_to_write)
-    return engine
+@lru_cache(maxsize=ERPS)
+def _models(url: str, data_map: str, salt: str) -> Models:
+    engine = engine_for(url)
+    parsed = parse_map(json.loads(data_map))
+    with engine.begin() as connection:
+        models = bind(connection, parsed, salt.encode())
+    create_own_tables(engine)
+    return models
 
 
-def _leave_begin_to_us(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
-    connection.isolation_level = None
-
-
-def _begin_to_write(connection: Connection) -> None:
-    # SQLite's driver begins at the first write: what was read before it could have changed.
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+@contextmanager
+def _translated(tenant: str) -> Iterator[None]:
+    try:
+        yield
+    except SQLAlchemyError as error:
+        message = (
+            f"the ERP database of tenant {tenant} failed ({_name(error)}): see that it "
+            f"runs, can be reached and has the tables and rights that it needs, and that the URL "
+            f"in the secret smartlink-erp-{tenant} is right"
+        )
+        raise RetryableError(message) from None
 
 
 def _name(error: SQLAlchemyError) -> str:
@@ -94,13 +120,15 @@ def _name(error: SQLAlchemyError) -> str:
 
 
 def _problem(error: Exception) -> str:
+    if isinstance(error, MapError):
+        return str(error)
     if not isinstance(error, ValidationError):
         return f"its databaseUrl: {type(error).__name__}"
     problems = error.errors(include_input=False, include_url=False, include_context=False)
     # An unknown field is left unnamed: its name is what somebody wrote into a secret.
     return "; ".join(
-        "a field that is not databaseUrl"
+        "a field that is not databaseUrl, map or salt"
         if item["type"] == "extra_forbidden"
-        else f"{'.'.join(str(part) for part in item['loc']) or 'payload'}: {item['msg']}"
+        else f"{'.'.join(str(part) for part in item['loc'][:1]) or 'payload'}: {item['msg']}"
         for item in problems
     )

@@ -1,54 +1,108 @@
 """How TPD names a person, in a form that can be compared."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, RootModel
 
-from consumers.sgdp.personal_data import Identifier
-from smartlink.consumer import FatalError, Payload
+from consumers.sgdp.personal_data import IDENTIFIER
+from smartlink.consumer import FatalError
 
 CPF_DIGITS = 11
+_LENGTH = 254  # characters; an e-mail address has no more
+_USUAL = ("CPF", "RG", "EMAIL")
+_LAST = ("RG", "EMAIL")  # an RG is one person's only within a state; families share e-mails
+
+
+def storable(text: str) -> str:
+    """Refuse, as pydantic's validator, what some databases cannot take: NUL, half surrogates."""
+    if "\0" in text or re.search("[\ud800-\udfff]", text):
+        message = "it has characters that no database can hold"
+        raise ValueError(message)
+    return text
 
 
 def _text(value: object) -> object:
     """Numbers as texts, blanks as absent; what else it may be, pydantic refuses."""
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    return value.strip() or None if isinstance(value, str) else value
+    return storable(value.strip()) or None if isinstance(value, str) else value
 
 
-_Text = Annotated[
-    Annotated[str, Field(max_length=254)] | None, BeforeValidator(_text), Field(repr=False)
-]
+def _named(value: object) -> object:
+    """Names in capitals; of the unusual ones, what no map can name or hold is ignored."""
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        return value
+    cased = {str(name).upper(): item for name, item in value.items()}
+    return {name: item for name, item in cased.items() if name in _USUAL or _usable(name, item)}
 
 
-class Identifiers(Payload):
-    """At least one is needed; those that no table here knows are ignored."""
+def _usable(name: str, value: object) -> bool:
+    text = isinstance(value, str | int) and len(str(value)) <= _LENGTH
+    return text and re.fullmatch(IDENTIFIER, name) is not None
 
-    cpf: _Text = None
-    rg: _Text = None
-    email: _Text = None
 
-    def strongest_first(self) -> Iterator[tuple[Identifier, str]]:
-        """Yield those given. An RG is one person's only within a state; families share e-mails."""
-        if self.cpf:
-            yield "CPF", plain_cpf(self.cpf)
-        if self.rg:
-            yield "RG", plain(self.rg).upper()
-        if self.email:
-            yield "EMAIL", self.email.lower()
+_Text = Annotated[Annotated[str, Field(max_length=_LENGTH)] | None, BeforeValidator(_text)]
+_Named = Annotated[dict[str, _Text], Field(max_length=20), BeforeValidator(_named)]
 
-    def needed(self) -> "Identifiers":
+
+class Identifiers(RootModel[_Named]):
+    """By the identifier's name in capitals: CPF, RG, EMAIL, and others that a map knows."""
+
+    root: _Named = Field(default_factory=dict)
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, object]]:
+        """Name the identifiers, without what they hold: a root model would show that."""
+        yield from ((name, "…") for name in self.root)
+
+    @property
+    def empty(self) -> bool:
+        """Whether none is given."""
+        return not any(self.root.values())
+
+    @property
+    def cpf(self) -> str | None:
+        """The CPF's digits, if one is given."""
+        text = self.root.get("CPF")
+        return canonical("CPF", text) if text else None
+
+    def strongest_first(self, known: Collection[str]) -> Iterator[tuple[str, str]]:
+        """Yield those that are given and known, comparable: CPF first, RG and e-mail last."""
+        kinds = sorted(kind for kind in set(self.root) & set(known) - {"CPF", *_LAST})
+        for kind in ("CPF", *kinds, *_LAST):
+            text = self.root.get(kind)
+            if text and kind in known:
+                yield kind, canonical(kind, text)
+
+    def needed(self, known: Collection[str]) -> "Identifiers":
         """Return these, or raise FatalError if nobody can be looked for by them."""
-        if not any(self.strongest_first()):
-            message = "the request has no identifier (CPF, RG or EMAIL): send it again with one"
+        if not any(self.strongest_first(known)):
+            message = (
+                f"the request has no identifier that the ERP's personal data map knows "
+                f"({', '.join(sorted(known))}): send it again with one"
+            )
             raise FatalError(message)
-        if self.cpf and not re.fullmatch(rf"[0-9]{{{CPF_DIGITS}}}", plain_cpf(self.cpf)):
+        if self.cpf and not is_cpf(self.cpf):
             message = "the request's CPF is none: send it again with one of 11 digits"
             raise FatalError(message)
         return self
+
+
+def canonical(kind: str | None, text: str) -> str:
+    """Bring a value into the form in which two writings of it are equal."""
+    match kind:
+        case None:
+            return text.rstrip()  # fixed-length columns are padded
+        case "CPF":
+            # Who held it as a number has lost its leading zeros.
+            return plain(text).zfill(CPF_DIGITS)
+        case "EMAIL":
+            return text.strip().lower()
+        case _:
+            return plain(text).upper()
 
 
 def plain(text: str) -> str:
@@ -56,11 +110,21 @@ def plain(text: str) -> str:
     return re.sub(r"[.\-/\s]", "", text)
 
 
-def plain_cpf(text: str) -> str:
-    """Reduce a CPF to its digits; who held it as a number has lost its leading zeros."""
-    return plain(text).zfill(CPF_DIGITS)
+def is_cpf(text: str) -> bool:
+    """Tell whether a canonical text has a CPF's form."""
+    return re.fullmatch(rf"[0-9]{{{CPF_DIGITS}}}", text) is not None
 
 
 def punctuated_cpf(digits: str) -> str:
     """Write a CPF as people do."""
     return f"{digits[:3]}.{digits[3:6]}.{digits[6:9]}-{digits[9:]}"
+
+
+def check_digits(base: str) -> str:
+    """Compute the two check digits of a CPF's first nine."""
+    digits = base
+    for _ in range(2):
+        weights = range(len(digits) + 1, 1, -1)
+        total = sum(int(digit) * weight for digit, weight in zip(digits, weights, strict=True))
+        digits += str(total * 10 % 11 % 10)
+    return digits[len(base) :]

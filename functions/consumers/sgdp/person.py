@@ -1,125 +1,177 @@
 """Find the person whom a request is about: never somebody else, or nobody is found."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from datetime import date
-from decimal import Decimal
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, func, or_, select
+from sqlalchemy import CHAR, BigInteger, ColumnElement, Connection, false, func, literal, or_
 
-from consumers.sgdp.identifiers import Identifiers, plain, plain_cpf, punctuated_cpf
-from consumers.sgdp.personal_data import Identifier, Model
+from consumers.sgdp.identifiers import Identifiers, canonical, is_cpf, punctuated_cpf
+from consumers.sgdp.model import Attribute, Model, Models
+from consumers.sgdp.plain_values import plain_value
+from consumers.sgdp.rows import Row, Values, bounded, rows_among, rows_where
 from smartlink.consumer import FatalError
 
-_MOST_PEOPLE = 50  # that one identifier may fit before we stop counting
+_MOST_DIGITS = 18  # of an identifier in a number's column
+_NOT_COMPARED = (".", "-", "/", " ")
+
+_Place = tuple[str, Values]  # a table of the map, and a row's key
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
     """A row about the person."""
 
-    model: Model
-    id: int
-    person: int
-    values: Mapping[str, object] = field(repr=False)  # of the personal columns
+    row: Row
+    person: str  # the digest of the row that is the person's own
+    dependent: bool = False  # it stands in the person's record and may name somebody else
+
+    @property
+    def model(self) -> Model:
+        """Its table."""
+        return self.row.model
 
     def as_json(self) -> dict[str, object]:
         """Return the personal columns as JSON can hold them."""
-        return {name: _json(value) for name, value in self.values.items()}
+        values = self.row.values
+        return {it.name: plain_value(values[it.column.name]) for it in self.model.attributes}
 
 
-def find_person(
-    connection: Connection, models: Iterable[Model], identifiers: Identifiers
-) -> list[Record]:
+def find_person(connection: Connection, models: Models, identifiers: Identifiers) -> list[Record]:
     """Find every row about the person; none if nobody is found.
 
     The first identifier that finds somebody decides, the strongest first, so that an e-mail
     that a family shares adds nobody to whom a CPF names. Raises FatalError if several people
     fit: what is shown or masked wrongly cannot be taken back.
     """
-    models = tuple(models)
-    wanted = plain_cpf(identifiers.cpf) if identifiers.cpf else None
-    for kind, value in identifiers.strongest_first():
-        records = _records(connection, models, _people(connection, models, kind, value))
-        cpfs = _cpfs(records)
-        if wanted:  # who is known by other CPFs only is somebody else
-            records = [row for row in records if wanted in cpfs.get(row.person, {wanted})]
-        identities = {frozenset(cpfs.get(row.person, {f"#{row.person}"})) for row in records}
-        if len(identities) > 1:
-            message = (
-                f"the request's {kind} fits {len(identities)} people: have it sent again with the "
-                f"person's CPF"
-            )
-            raise FatalError(message)
+    for kind, value in identifiers.strongest_first(models.identifiers):
+        roots = _roots(connection, models, kind, value)
+        records = _of_one(_records(connection, models, roots), kind, identifiers.cpf)
+        # Tables that know people by their CPF alone are found by no other identifier.
+        further = set().union(*_cpfs(records).values()) - {value}
+        if further and "CPF" in models.identifiers:
+            for cpf in sorted(further):
+                roots |= _roots(connection, models, "CPF", cpf)
+            records = _of_one(_records(connection, models, roots), kind, identifiers.cpf)
         if records:
             return records
     return []
 
 
-def _people(
-    connection: Connection, models: Iterable[Model], kind: Identifier, value: str
-) -> set[int]:
-    found: set[int] = set()
-    for model in models:
-        columns = [
-            model.table.c[item.column] for item in model.attributes if item.identifier == kind
-        ]
-        if columns:
-            query = select(model.table.c[model.person]).distinct().limit(_MOST_PEOPLE)
-            fits = or_(*(_same(column, kind, value) for column in columns))
-            found.update(connection.scalars(query.where(fits)))
-    return found
-
-
-def _same(column: ColumnElement[str], kind: Identifier, value: str) -> ColumnElement[bool]:
-    match kind:
-        case "CPF":
-            return column.in_((value, punctuated_cpf(value)))
-        case "RG":
-            bare = func.replace(func.replace(func.upper(column), ".", ""), "-", "")
-            return bare == value
-        case "EMAIL":
-            return func.lower(column) == value
-
-
-def _records(
-    connection: Connection, models: Iterable[Model], people: Iterable[int]
-) -> list[Record]:
-    people = sorted(people)
-    records = []
-    for model in models if people else ():
-        table = model.table
-        names = [item.column for item in model.attributes]
-        keys = (table.c.id.label("_id"), table.c[model.person].label("_person"))
-        query = select(*keys, *(table.c[name] for name in names))
-        rows = connection.execute(query.where(table.c[model.person].in_(people)).order_by("_id"))
-        records += [
-            Record(model, row["_id"], row["_person"], {name: row[name] for name in names})
-            for row in rows.mappings()
-        ]
+def _of_one(records: list[Record], kind: str, wanted: str | None) -> list[Record]:
+    """Leave out who is known by other CPFs only; raise FatalError if several people are left."""
+    cpfs = _cpfs(records)
+    if wanted:
+        records = [row for row in records if wanted in cpfs.get(row.person, {wanted})]
+    identities = {frozenset(cpfs.get(row.person, {f"#{row.person}"})) for row in records}
+    if len(identities) > 1:
+        message = (
+            f"the request's {kind} fits {len(identities)} people: have it sent again with the "
+            f"person's CPF"
+        )
+        raise FatalError(message)
     return records
 
 
-def _cpfs(records: Iterable[Record]) -> dict[int, set[str]]:
-    """Tell the CPFs under which each person is known; 000.000.000-00 and its like are nobody's."""
-    written = (
-        (row.person, str(row.values[item.column] or ""))
-        for row in records
-        for item in row.model.attributes
-        if item.identifier == "CPF"
-    )
-    known: dict[int, set[str]] = {}
-    for person, cpf in written:
-        if len(set(plain(cpf))) > 1:
-            known.setdefault(person, set()).add(plain_cpf(cpf))
-    return known
+def _roots(connection: Connection, models: Models, kind: str, value: str) -> dict[_Place, Row]:
+    """From the rows that hold the identifier, climb to those that are a person's own."""
+    pending: dict[_Place, Row] = {}
+    for model in models:
+        fits = [_fits(item, kind, value) for item in model.identifying(kind)]
+        pending |= _placed(rows_where(connection, model, or_(*fits)) if fits else ())
+    roots: dict[_Place, Row] = {}
+    for model in models.children_first():
+        rows = {place: row for place, row in pending.items() if place[0] == model.name}
+        link = model.to_same_person
+        if link is None:
+            roots |= rows
+            continue
+        parents = rows_among(
+            connection,
+            models[link.parent],
+            link.to,
+            {row.of(link.columns) for row in rows.values()},
+        )
+        pending |= _placed(parents)
+        known = {parent.of(link.to) for parent in parents}
+        roots |= {place: row for place, row in rows.items() if row.of(link.columns) not in known}
+    return roots
 
 
-def _json(value: object) -> object:
-    match value:
-        case date():
-            return value.isoformat()
-        case Decimal():
-            return str(value)
+def _records(connection: Connection, models: Models, roots: Mapping[_Place, Row]) -> list[Record]:
+    """From the people's own rows, descend to every row that belongs to them."""
+    found: dict[_Place, Record] = {place: Record(row, row.digest) for place, row in roots.items()}
+    for model in models:
+        for link in model.links:
+            parents: dict[Values, list[Record]] = {}
+            for record in found.values():
+                if record.model.name == link.parent:
+                    parents.setdefault(record.row.of(link.to), []).append(record)
+            for row in rows_among(connection, model, link.columns, parents.keys()):
+                for parent in parents.get(row.of(link.columns), ()):
+                    dependent = parent.dependent or not link.same_person
+                    _put(found, Record(row, parent.person, dependent))
+        bounded(len(found))
+    order = {model.name: number for number, model in enumerate(models)}
+    return sorted(found.values(), key=lambda record: order[record.model.name])
+
+
+def _put(found: dict[_Place, Record], record: Record) -> None:
+    """A row that is the person's own and stands in somebody's record too is the person's own."""
+    place = _place(record.row)
+    known = found.get(place)
+    if known is None or (known.dependent and not record.dependent):
+        found[place] = record
+
+
+def _place(row: Row) -> _Place:
+    return row.model.name, row.of(row.model.key)
+
+
+def _placed(rows: Iterable[Row]) -> dict[_Place, Row]:
+    return {_place(row): row for row in rows}
+
+
+def _fits(item: Attribute, kind: str, value: str) -> ColumnElement[bool]:
+    column = item.column
+    if item.kind is not str:
+        number = value.isascii() and value.isdigit() and len(value) <= _MOST_DIGITS
+        # As a big integer, or a number that the column cannot hold would be the database's error.
+        return column == literal(int(value), BigInteger) if number else false()
+    match kind:
+        case "CPF":
+            return column.in_(_padded(item, {value, value.lstrip("0"), punctuated_cpf(value)}))
+        case "EMAIL":
+            return (
+                func.rtrim(func.lower(column)) == value
+                if _fixed(item)
+                else (func.lower(column) == value)
+            )
         case _:
-            return value
+            bare: ColumnElement[str] = func.upper(column)
+            for mark in _NOT_COMPARED:
+                bare = func.replace(bare, mark, "")
+            return bare == value
+
+
+def _padded(item: Attribute, forms: Collection[str]) -> list[str]:
+    """Add the forms as a fixed-length column holds them."""
+    width = (item.length or 0) if _fixed(item) else 0
+    return sorted({*forms, *(form.ljust(width) for form in forms)})
+
+
+def _fixed(item: Attribute) -> bool:
+    return isinstance(item.column.type, CHAR)
+
+
+def _cpfs(records: Iterable[Record]) -> dict[str, set[str]]:
+    """Tell the CPFs under which each person is known.
+
+    000.000.000-00 and its like are nobody's, nor is a pseudonym; a dependant's is not the person's.
+    """
+    known: dict[str, set[str]] = {}
+    for record in records:
+        for item in () if record.dependent else record.model.identifying("CPF"):
+            cpf = canonical("CPF", str(record.row.values[item.column.name] or ""))
+            if is_cpf(cpf) and len(set(cpf)) > 1:
+                known.setdefault(record.person, set()).add(cpf)
+    return known

@@ -1,102 +1,159 @@
-"""Which columns are personal, why the ERP holds them, and what masking does to them.
+"""The personal data map: which of an ERP's columns are personal, and what the law wants with them.
 
-The law decides here, not code: a column is either masked, or kept with the reason that TPD shows
-to the person. The texts are Portuguese, as those who read them.
+A JSON file for each kind of ERP, in the tenant's secret or under `maps/`. The law decides there,
+not in code: a column is either masked, or kept with the reason that TPD shows to the person.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Self
 
-from sqlalchemy import Table
+from pydantic import Field, model_validator
 
-from consumers.sgdp.database import employees, people
+from consumers.sgdp.map_error import refuse
+from consumers.sgdp.masks import FakeMask, HashMask, MapPart, Mask
 
-ANONYMISED = "ANONIMIZADO"
+IDENTIFIER = r"^[A-Z][A-Z0-9_]{1,29}$"
 
-Identifier = Literal["CPF", "RG", "EMAIL"]
-Classification = Literal["CONTRACT_EXECUTION", "LEGAL_OBLIGATION", "CONSENTMENT"]
+_Text = Annotated[str, Field(min_length=1, max_length=1_000)]
+_Name = Annotated[str, Field(min_length=1, max_length=128)]
+_Names = Annotated[tuple[_Name, ...], Field(min_length=1, max_length=8)]
 
 
-@dataclass(frozen=True, slots=True)
-class Purpose:
+class Purpose(MapPart):
     """Why a column is held, in TPD's words."""
 
-    classification: Classification
-    justification: str
+    classification: Annotated[str, Field(pattern=r"^[A-Z][A-Z_]{2,59}$")]
+    justification: _Text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attribute:
-    """A column that is personal."""
+class PersonalColumn(MapPart):
+    """A column that is personal: `mask` says how to anonymise it, or `keep` why that may not be."""
 
-    column: str
-    description: str
-    purpose: Purpose
-    identifier: Identifier | None = None
+    description: _Text
+    purposes: _Names
+    identifier: Annotated[str | None, Field(pattern=IDENTIFIER)] = None
     sensitive: bool = False  # in the sense of LGPD, art. 5, II
-    mask: str | None = None  # what masking writes; None is NULL
-    kept: str | None = None  # the reason why it may not be masked
+    mask: Mask | None = None
+    keep: _Text | None = None
+
+    @model_validator(mode="after")
+    def _decided(self) -> Self:
+        if (self.mask is None) == (self.keep is None):
+            message = "write either mask (how to anonymise it) or keep (why that is not allowed)"
+            raise ValueError(message)
+        return self
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Model:
+class Reference(MapPart):
+    """How a row belongs to another table's row.
+
+    `samePerson`: both are about one person. Otherwise the row stands in that person's record but
+    may name somebody else, a dependant say: it is shown and masked with the record, while who is
+    found by the row's own identifiers gets this row and not the record.
+    """
+
+    columns: _Names
+    table: _Name
+    to: _Names | None = None  # columns there; else its key
+    same_person: Annotated[bool, Field(alias="samePerson")] = True
+
+
+class PersonalTable(MapPart):
     """A table that holds personal data; TPD calls it a class, and puts it into a group."""
 
-    name: str
-    group: str
-    description: str
-    table: Table
-    person: str  # the column that holds the person's id
-    attributes: tuple[Attribute, ...]
+    db_schema: Annotated[_Name | None, Field(alias="schema")] = None
+    name: _Name | None = None  # in the database, if it is not the entry's own
+    class_name: Annotated[_Name, Field(alias="class")]
+    group: _Name
+    description: _Text
+    key: _Names
+    references: Annotated[tuple[Reference, ...], Field(max_length=8)] = ()
+    columns: Annotated[Mapping[_Name, PersonalColumn], Field(min_length=1, max_length=300)]
+
+
+class PersonalDataMap(MapPart):
+    """A whole map."""
+
+    schema_file: Annotated[str | None, Field(alias="$schema")] = None  # for editors
+    purposes: Annotated[Mapping[_Name, Purpose], Field(min_length=1)]
+    tables: Annotated[Mapping[_Name, PersonalTable], Field(min_length=1, max_length=200)]
 
     @property
-    def mask(self) -> Mapping[str, str | None]:
-        """What a masked row holds."""
-        return {item.column: item.mask for item in self.attributes if item.kept is None}
+    def needs_salt(self) -> bool:
+        """Whether a rule draws on the secret's salt."""
+        masks = (item.mask for table in self.tables.values() for item in table.columns.values())
+        return any(isinstance(mask, HashMask | FakeMask) for mask in masks)
+
+    @property
+    def identifiers(self) -> frozenset[str]:
+        """The identifiers by which somebody may be found."""
+        kinds = (kind for table in self.tables.values() for kind in _identifiers(table))
+        return frozenset(kinds)
+
+    def parents_first(self) -> list[str]:
+        """Order the tables so that each comes after those it refers to.
+
+        Raises MapError at references that go in a circle.
+        """
+        ordered: list[str] = []
+        left = {
+            name: {item.table for item in table.references} for name, table in self.tables.items()
+        }
+        while left:
+            ready = [name for name, parents in left.items() if parents <= set(ordered)]
+            if not ready:
+                place = f"map.tables.{min(left)}.references"
+                refuse(place, "these references go in a circle, or lead into one")
+            ordered += ready
+            left = {name: parents for name, parents in left.items() if name not in ready}
+        return ordered
+
+    def check(self) -> None:
+        """Raise MapError at what is wrong whatever the database holds."""
+        for name, table in self.tables.items():
+            place = f"map.tables.{name}"
+            for column, item in table.columns.items():
+                for purpose in set(item.purposes) - set(self.purposes):
+                    at = f"{place}.columns.{column}.purposes"
+                    refuse(at, f"map.purposes has no {purpose}")
+                if column in table.key and item.mask:
+                    refuse(f"{place}.columns.{column}.mask", "a key stays: keep it")
+            if sum(item.same_person for item in table.references) > 1:
+                refuse(f"{place}.references", "one may have samePerson, the others not")
+            for number, reference in enumerate(table.references):
+                self._check_reference(f"{place}.references.{number}", table, reference)
+        classes = [table.class_name for table in self.tables.values()]
+        for name, table in self.tables.items():
+            if classes.count(table.class_name) > 1:
+                refuse(f"map.tables.{name}.class", "another table has this class too")
+        self.parents_first()
+
+    def _check_reference(self, place: str, table: PersonalTable, reference: Reference) -> None:
+        parent = self.tables.get(reference.table)
+        if parent is None:
+            refuse(f"{place}.table", f"map.tables has no {reference.table}")
+        to = reference.to or parent.key
+        if len(to) != len(reference.columns):
+            problem = f"{len(reference.columns)} columns cannot refer to {len(to)}"
+            refuse(f"{place}.columns", problem)
+        for own, other in zip(reference.columns, to, strict=True):
+            if _way(table, own) != _way(parent, other):
+                problem = (
+                    f"{own} and {reference.table}.{other} must stay equal: keep both, or give both "
+                    f"the same mask, hash or fake, and the same identifier"
+                )
+                refuse(f"{place}.columns", problem)
 
 
-_CONTRACT = Purpose("CONTRACT_EXECUTION", "Identificação e contato do titular")
-_CONSENT = Purpose("CONSENTMENT", "Informado pelo titular com seu consentimento")
-_PAYROLL = Purpose("LEGAL_OBLIGATION", "Folha de pagamento e obrigações trabalhistas")
-_LAW = (
-    "Documento da folha de pagamento e do registro de empregados (Lei 8.212/1991, art. 32; "
-    "CLT, art. 41), cuja conservação a LGPD, art. 16, I, permite"
-)
+def _identifiers(table: PersonalTable) -> Iterator[str]:
+    return (item.identifier for item in table.columns.values() if item.identifier)
 
-PERSON = Model(
-    name="smartlink.sgdp.Person",
-    group="people",
-    description="Cadastro de pessoas",
-    table=people,
-    person="id",
-    attributes=(
-        Attribute(column="name", description="Nome", purpose=_CONTRACT, mask=ANONYMISED),
-        Attribute(column="cpf", description="CPF", purpose=_CONTRACT, identifier="CPF"),
-        Attribute(column="rg", description="RG", purpose=_CONTRACT, identifier="RG"),
-        Attribute(column="email", description="E-mail", purpose=_CONSENT, identifier="EMAIL"),
-        Attribute(column="phone", description="Telefone", purpose=_CONSENT),
-        Attribute(column="address", description="Endereço", purpose=_CONTRACT),
-        Attribute(column="birth_date", description="Data de nascimento", purpose=_CONTRACT),
-    ),
-)
 
-EMPLOYEE = Model(
-    name="smartlink.sgdp.Employee",
-    group="employees",
-    description="Registro de empregados",
-    table=employees,
-    person="person_id",
-    attributes=(
-        Attribute(column="registration", description="Matrícula", purpose=_PAYROLL, kept=_LAW),
-        Attribute(column="cpf", description="CPF", purpose=_PAYROLL, identifier="CPF", kept=_LAW),
-        Attribute(column="pis", description="PIS/PASEP", purpose=_PAYROLL, kept=_LAW),
-        Attribute(column="work_email", description="E-mail", purpose=_CONTRACT, identifier="EMAIL"),
-        Attribute(column="bank_account", description="Conta bancária", purpose=_CONTRACT),
-        Attribute(column="union_name", description="Sindicato", purpose=_CONSENT, sensitive=True),
-        Attribute(column="salary", description="Salário", purpose=_PAYROLL, kept=_LAW),
-        Attribute(column="hired_on", description="Admissão", purpose=_PAYROLL, kept=_LAW),
-    ),
-)
-
-MODELS = (PERSON, EMPLOYEE)
+def _way(table: PersonalTable, column: str) -> object:
+    """What becomes of a column that joins tables; two that give the same way stay equal."""
+    item = table.columns.get(column)
+    if item is None or item.mask is None:
+        return None
+    if isinstance(item.mask, HashMask | FakeMask):
+        return (item.mask.rule, item.identifier)
+    return object()  # equal to nothing

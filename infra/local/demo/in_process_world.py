@@ -114,7 +114,7 @@ def in_process_world(settings: LocalSettings, plan: Plan) -> Iterator[World]:
 def _secrets(settings: LocalSettings, plan: Plan) -> InMemorySecrets:
     tenants = {tenant.tenant: json.dumps(tenant.secret()).encode() for tenant in plan.tenants}
     erps = {
-        tenant.tenant: json.dumps({"databaseUrl": tenant.database_url(settings.folder)}).encode()
+        tenant.tenant: json.dumps(tenant.erp_secret(settings.folder)).encode()
         for tenant in plan.tenants
     }
     return InMemorySecrets(tenants, erps)

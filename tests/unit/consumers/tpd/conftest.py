@@ -1,12 +1,11 @@
 """Tenants' ERPs, made for each test."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from infra.people import create_people_database
+from infra.people import MAP, create_people_database
 
 from .erp import TenantErp
 
@@ -21,7 +20,7 @@ def erp_of(tmp_path: Path) -> Callable[[str], TenantErp]:
         # The time-out keeps the test of a locked database short.
         url = f"sqlite:///{tmp_path / tenant}.db?timeout=0.05"
         people = create_people_database(url, PEOPLE, seed=sum(tenant.encode()))
-        return TenantErp(tenant, url, people, json.dumps({"databaseUrl": url}).encode())
+        return TenantErp(tenant, {"databaseUrl": url, "map": MAP}, people=people)
 
     return make
 

@@ -48,15 +48,15 @@ def test_locked(erp: TenantErp, consumer: Consumer, tmp_path: Path) -> None:
 def test_unreachable(erp: TenantErp, consumer: Consumer, tmp_path: Path) -> None:
     """A database that cannot be opened is tried again."""
     url = f"sqlite:///{tmp_path}/{SECRET}/none.db"
-    erp = replace(erp, secret=json.dumps({"databaseUrl": url}).encode())
+    erp = replace(erp, secret={"databaseUrl": url, "map": "demo"})
     assert "SQLITE_CANTOPEN" in failure(erp, consumer)
 
 
 @COMMANDS
 def test_no_tables(erp: TenantErp, consumer: Consumer) -> None:
-    """A database without the tables is tried again, once somebody has mended it."""
+    """A database without a table is tried again, once somebody has mended it."""
     erp.execute(text("DROP TABLE employees"))
-    assert "OperationalError" in failure(erp, consumer)
+    assert "map.tables.employees: the user's default schema has no such" in failure(erp, consumer)
 
 
 @pytest.mark.parametrize(
@@ -66,14 +66,24 @@ def test_no_tables(erp: TenantErp, consumer: Consumer) -> None:
         b"\xff" + SECRET.encode(),
         SECRET.encode(),
         json.dumps([SECRET]).encode(),
-        json.dumps({"databaseUrl": ""}).encode(),
-        json.dumps({"databaseUrl": [SECRET]}).encode(),
-        json.dumps({"databaseUrl": SECRET}).encode(),
-        json.dumps({"databaseUrl": f"postgresql://u:{SECRET}@host:{SECRET}/x"}).encode(),
-        json.dumps({"databaseUrl": f"nosuch://u:{SECRET}@host/x"}).encode(),
-        json.dumps({"databaseUrl": f"postgresql+nosuch://u:{SECRET}@host/x"}).encode(),
-        json.dumps({"databaseUrl": f"oracle+cx_oracle://u:{SECRET}@host/x"}).encode(),
-        json.dumps({"databaseUrl": "sqlite://", SECRET: SECRET}).encode(),
+        json.dumps({"databaseUrl": "", "map": "demo"}).encode(),
+        json.dumps({"databaseUrl": [SECRET], "map": "demo"}).encode(),
+        json.dumps({"databaseUrl": SECRET, "map": "demo"}).encode(),
+        json.dumps(
+            {"databaseUrl": f"postgresql://u:{SECRET}@host:{SECRET}/x", "map": "demo"}
+        ).encode(),
+        json.dumps({"databaseUrl": f"nosuch://u:{SECRET}@host/x", "map": "demo"}).encode(),
+        json.dumps(
+            {"databaseUrl": f"postgresql+nosuch://u:{SECRET}@host/x", "map": "demo"}
+        ).encode(),
+        json.dumps(
+            {"databaseUrl": f"oracle+cx_oracle://u:{SECRET}@host/x", "map": "demo"}
+        ).encode(),
+        json.dumps({"databaseUrl": "sqlite://", "map": "demo", SECRET: SECRET}).encode(),
+        json.dumps({"databaseUrl": "sqlite://", "map": "demo", "salt": "short"}).encode(),
+        json.dumps({"databaseUrl": "sqlite://", "map": "nosuch"}).encode(),
+        json.dumps({"databaseUrl": "sqlite://", "map": "../erp"}).encode(),
+        json.dumps({"databaseUrl": "sqlite://", "map": {"tables": SECRET}}).encode(),
         json.dumps({"databaseurl": f"sqlite:///{SECRET}"}).encode(),
     ],
 )

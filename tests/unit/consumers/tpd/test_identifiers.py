@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from consumers.sgdp.database import people
+from consumers.sgdp.messages import Request
 from consumers.sgdp_data import answer_with_data as data
 from infra.people import SamplePerson
+from infra.people_tables import people
 from smartlink.consumer import FatalError
 
 from .erp import TenantErp
@@ -107,6 +108,13 @@ def test_no_identifier(erp: TenantErp, body: dict[str, object]) -> None:
     """Without identifiers the message is dead, with the reason."""
     with pytest.raises(FatalError, match="no identifier"):
         erp.run(data, {"requestID": "r1", **body})
+
+
+def test_repr() -> None:
+    """A request that is printed by mistake shows which identifiers it has, not whose."""
+    request = Request.model_validate({"requestID": "r1", "identifiers": {"CPF": "52998224725"}})
+    assert "52998224725" not in f"{request!r} {request} {request.identifiers!r}"
+    assert "CPF" in repr(request)
 
 
 @pytest.mark.parametrize("cpf", ["12.345.678/0001-95", "abc", "' OR 1=1 --", "%"])

@@ -1,5 +1,6 @@
 """SGDPLogsCommand: the access log."""
 
+import json
 from dataclasses import replace
 from uuid import uuid4
 
@@ -52,20 +53,20 @@ def test_of_one_person(erp: TenantErp) -> None:
 
 
 def test_bounded(erp: TenantErp) -> None:
-    """However long the log, the answer stays within what Smart Link recommends."""
-    entry = {"tenant": "acme", "timestamp": NOW, "user": "smartlink", "code": "consumers.sgdp_data"}
-    entry |= {"model": "smartlink.sgdp.Employee", "action": "LOAD"}
-    erp.execute(
-        insert(access_log).values(
-            [
-                entry | {"uuid": uuid4(), "ids": {"id": 10_000 + i}, "person_id": i}
-                for i in range(LIMIT + 1)
-            ]
-        )
-    )
-    answer = erp.deliver(logs, {"header": {}, "content": {"requestID": "r9"}}, "m1")
-    assert len(answer["content"]["logs"]) == LIMIT
-    assert len(str(answer)) < 250_000
+    """However long the log, the newest entries are answered, in parts that Smart Link takes."""
+    see(erp, 0)
+    entry = {"tenant": "acme", "seen_on": NOW, "seen_by": "smartlink", "action": "LOAD"}
+    entry |= {"code": "consumers.sgdp_data", "class": "smartlink.sgdp.Employee"}
+    values = [
+        entry | {"id": uuid4(), "ids": {"id": 10_000 + i}, "person": f"{i:064}"}
+        for i in range(LIMIT + 1)
+    ]
+    erp.execute(*(insert(access_log).values(values[i : i + 500]) for i in range(0, LIMIT + 1, 500)))
+    answers = erp.deliver(logs, {"header": {}, "content": {"requestID": "r9"}}, "m1")
+    assert sum(len(answer["content"]["logs"]) for answer in answers) == LIMIT
+    parts = [(it["content"]["part"], it["content"]["parts"]) for it in answers]
+    assert parts == [(number, len(answers)) for number in range(1, len(answers) + 1)]
+    assert all(len(json.dumps(answer)) < 250_000 for answer in answers)
 
 
 def test_tenants_of_one_database(erp: TenantErp) -> None:

@@ -5,11 +5,11 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import text, update
 
-from consumers.sgdp.database import employees, masked_requests, people
-from consumers.sgdp.personal_data import ANONYMISED
+from consumers.sgdp.database import masked_requests
 from consumers.sgdp_data import answer_with_data as data
 from consumers.sgdp_mask import answer_with_exceptions as mask
-from infra.people import SamplePerson, count_people
+from infra.people import ANONYMISED, SamplePerson, count_people
+from infra.people_tables import employees, people
 from smartlink.consumer import FatalError, RetryableError
 
 from .erp import TenantErp

@@ -1,0 +1,94 @@
+"""Reads rows of the mapped tables, a bounded number of them, by bound values only."""
+
+import hashlib
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+from sqlalchemy import Column, ColumnElement, Connection, and_, or_, select
+
+from consumers.sgdp.model import Model
+from consumers.sgdp.plain_values import plain_value
+from smartlink.consumer import FatalError
+
+MOST_ROWS = 5_000
+"""Of one person, in all tables. It bounds a request's time, memory and transaction."""
+
+_SINGLE, _COMPOSITE = 500, 100  # values in one query; Oracle takes 1,000, SQL Server 2,100 bound
+
+Values = tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of a mapped table: the columns that the map names."""
+
+    model: Model
+    values: Mapping[str, object] = field(repr=False)
+
+    def of(self, columns: Sequence[Column[object]]) -> Values:
+        """These columns' values, comparable with another table's: padding is dropped."""
+        found = (self.values[column.name] for column in columns)
+        return tuple(value.rstrip() if isinstance(value, str) else value for value in found)
+
+    @property
+    def ids(self) -> dict[str, object]:
+        """The key, as JSON can hold it."""
+        return {column.name: plain_value(self.values[column.name]) for column in self.model.key}
+
+    @property
+    def digest(self) -> str:
+        """Name the row in the product's own tables."""
+        text = json.dumps([self.model.table.fullname, list(self.ids.values())])
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def rows_where(
+    connection: Connection, model: Model, condition: ColumnElement[bool], most: int = MOST_ROWS
+) -> list[Row]:
+    """Read the rows that fit, by their key. Raises FatalError if they are too many."""
+    query = select(model.table).where(condition).order_by(*model.key).limit(most + 1)
+    found = [Row(model, dict(row)) for row in connection.execute(query).mappings()]
+    bounded(len(found), most)
+    return found
+
+
+def rows_among(
+    connection: Connection,
+    model: Model,
+    columns: Sequence[Column[object]],
+    values: Collection[Values],
+) -> list[Row]:
+    """Read the rows whose columns hold one of the values; NULL is none."""
+    wanted = [value for value in values if None not in value]
+    found: list[Row] = []
+    for some in chunks(wanted, _SINGLE if len(columns) == 1 else _COMPOSITE):
+        found += rows_where(connection, model, _among(columns, some))
+        bounded(len(found))
+    return found
+
+
+def bounded(rows: int, most: int = MOST_ROWS) -> None:
+    """Raise FatalError if there are more."""
+    if rows > most:
+        message = (
+            f"the request fits more than {most} rows of the ERP's database, which no answer can "
+            f"hold: see whether the personal data map needs a table of that size"
+        )
+        raise FatalError(message)
+
+
+def chunks(values: Collection[Values], size: int) -> Iterator[list[Values]]:
+    """Cut into lists of at most that size."""
+    left = iter(values)
+    while some := list(islice(left, size)):
+        yield some
+
+
+def _among(columns: Sequence[Column[object]], values: Sequence[Values]) -> ColumnElement[bool]:
+    if len(columns) == 1:
+        return columns[0].in_([value for (value,) in values])
+    # Not each database can compare tuples.
+    rows = (zip(columns, value, strict=True) for value in values)
+    return or_(*(and_(*(column == item for column, item in row)) for row in rows))
