@@ -19,7 +19,7 @@ def answer_with_data(request: Request, context: Context) -> list[Reply]:
     identifiers = request.identifiers.needed(erp.models.identifiers)
     with erp.transaction() as connection:
         records = find_person(connection, erp.models, identifiers)
-        record_access(connection, context, __name__, records)
+        record_access(connection, context, __name__, request.request_id, records)
     context.log.info("The person's data is in %d rows", len(records))
     return respond_in_parts(context, "SGDPDataResponse", request, records, _response)
 

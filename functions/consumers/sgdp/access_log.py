@@ -20,20 +20,17 @@ _NAMESPACE = UUID("5f0c1b7e-2f0e-4c3b-9d7e-0d7a5f6c1a42")
 _AT_ONCE = 500  # values bound in one query
 
 
+REQUEST_CLASS = "smartlink.sgdp.DataRequest"
+"""The class of the entry that a request leaves which found nobody."""
+
+NOBODY = "-"
+
+
 def record_access(
-    connection: Connection, context: Context, code: str, records: Iterable[Record]
+    connection: Connection, context: Context, code: str, request_id: str, records: Iterable[Record]
 ) -> None:
-    """Write an entry for each row seen; a message delivered again adds none."""
-    entries = {
-        uuid5(_NAMESPACE, f"{context.tenant}/{context.message_id}/{record.row.digest}"): record
-        for record in records
-    }
-    for some in chunks([(key,) for key in entries], _AT_ONCE):
-        known = select(access_log.c.id).where(access_log.c.id.in_([key for (key,) in some]))
-        for seen in connection.scalars(known).all():
-            del entries[seen]
-    if not entries:
-        return
+    """Write an entry for each row seen, or one that nobody was; a message delivered again adds
+    none."""
     same = {
         "tenant": context.tenant,
         "seen_on": context.now.astimezone(UTC),
@@ -41,16 +38,26 @@ def record_access(
         "code": code,
         "action": "LOAD",
     }
+    seen = {
+        record.row.digest: (record.model.class_name, record.row.ids, record.person)
+        for record in records
+    }
+    seen = seen or {"": (REQUEST_CLASS, {"requestID": request_id}, NOBODY)}
+    entries = {
+        uuid5(_NAMESPACE, f"{context.tenant}/{context.message_id}/{digest}"): entry
+        for digest, entry in seen.items()
+    }
+    for some in chunks([(key,) for key in entries], _AT_ONCE):
+        known = select(access_log.c.id).where(access_log.c.id.in_([key for (key,) in some]))
+        for earlier in connection.scalars(known).all():
+            del entries[earlier]
+    if not entries:
+        return
     values = [
-        {
-            "id": key,
-            "class": record.model.class_name,
-            "ids": record.row.ids,
-            "person": record.person,
-        }
-        for key, record in entries.items()
+        {**same, "id": key, "class": name, "ids": ids, "person": person}
+        for key, (name, ids, person) in entries.items()
     ]
-    connection.execute(insert(access_log), [{**same, **entry} for entry in values])
+    connection.execute(insert(access_log), values)
 
 
 def newest_accesses(

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from consumers.sgdp.access_log import REQUEST_CLASS
 from consumers.sgdp.database import access_log
 from consumers.sgdp.identifiers import canonical
 from consumers.sgdp_data import answer_with_data as data
@@ -27,10 +28,13 @@ def test_answer(erp: TenantErp) -> None:
 
 
 def test_nobody(erp: TenantErp) -> None:
-    """Nobody found is an answer, not an error, and nothing is logged as seen."""
+    """Nobody found is an answer, not an error; that somebody asked is logged, once."""
     body = {"requestID": "r1", "identifiers": {"CPF": "111.111.111-11"}}
-    assert erp.run(data, body)["response"] == {}
-    assert erp.rows(access_log) == []
+    for _ in range(2):
+        assert erp.run(data, body)["response"] == {}
+    (entry,) = erp.rows(access_log)
+    assert REQUEST_CLASS in entry
+    assert {"requestID": "r1"} in entry
 
 
 @pytest.mark.parametrize(

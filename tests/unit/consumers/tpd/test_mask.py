@@ -79,8 +79,8 @@ def test_dry_run(erp: TenantErp, word: str) -> None:
 def test_delivered_twice(erp: TenantErp, number: int) -> None:
     """A second delivery answers the same and changes nothing, though it finds nobody any more."""
     first = erp.run(mask, request(erp.people[number]))
-    after = erp.everything()
     assert erp.run(data, request(erp.people[number]))["response"] == {}
+    after = erp.everything()
     assert erp.run(mask, request(erp.people[number]), "m2") == first
     assert erp.run(mask, request(erp.people[number], to_verify=True), "m3") == first
     assert erp.everything() == after
