@@ -22,6 +22,7 @@ def message_view(tenant: str, message: Message) -> Json:
         "audience": message.audience,
         "correlationId": message.correlation_id,
         "personal": message.personal,
+        "redriven": iso(message.redriven),
         "error": message.error,
         "deadReason": message.dead_reason.value if message.dead_reason else None,
     }

@@ -178,6 +178,7 @@ def _facts(screen: Screen, found: Located, *, content: bool) -> None:
             ("Attempts made", message.attempt),
             ("Next at", message.due),
             ("Execucao", run),
+            ("Redriven", message.redriven),
             ("MotivoMorte", message.dead_reason),
             ("UltimoErro", message.error),
             ("Audience", message.audience),
