@@ -14,21 +14,42 @@ from rich.console import Console
 
 from infra.local.checkout import ROOT
 from infra.local.emulators import firestore_emulator
-from infra.local.errors import LocalStackError
+from infra.local.errors import LocalStackError, MissingPartError
 from infra.local.signals import Terminated, ending_signals_raise
-from tests.bench.end_to_end import LIMIT, OURS, PER_MESSAGE, Contestant, EndToEnd, Run
+from tests.bench.charts import draw
+from tests.bench.end_to_end import (
+    CELERY,
+    LIMIT,
+    OURS,
+    PER_MESSAGE,
+    PROCRASTINATE,
+    STAND_INS,
+    Contestant,
+    EndToEnd,
+    Run,
+)
+from tests.bench.latest import LATEST, merged
 from tests.bench.ledger import LedgerError
 from tests.bench.noisy_neighbour import NoisyNeighbour, noisy_neighbour
+from tests.bench.parts import ALONE
+from tests.bench.peers.programs import require_packages
+from tests.bench.peers.servers import find_servers
 from tests.bench.report import Comparison, machine, show
 from tests.bench.stack import bench_stack
 from tests.bench.store import THREADS, StoreBench
 
 RESULTS = ROOT / ".bench"
-PARTS = ("store", "end-to-end", "limit", "noisy")
-QUICK_PARTS = PARTS[:-1]  # percentiles take minutes
+PARTS = ("store", "end-to-end", "limit", "peers", "noisy", *ALONE)
+QUICK_PARTS = PARTS[:3]  # percentiles take minutes, the peers their servers; ask for each other
 MESSAGES, ROUNDS = 1_000, 3
 QUICK_MESSAGES, QUICK_ROUNDS = 200, 2
-TIMES_STORE, TIMES_END_TO_END, TIMES_LIMIT = 5, 3, 0.5
+TIMES_STORE, TIMES_END_TO_END, TIMES_LIMIT = 5, 4, 0.5
+TIMES_PEERS, TIMES_PEERS_CPU = 1, 2  # half the CPU for a message is twice as many a second
+CONTESTANTS = {
+    "end-to-end": (PER_MESSAGE,),
+    "limit": (LIMIT,),
+    "peers": (CELERY, PROCRASTINATE),
+}
 GET_BATCHES = {"one per get": 1, "lists of 10": 10}
 
 Say = Callable[[str], None]
@@ -56,7 +77,8 @@ def stack(
 ) -> Iterator[Comparison]:
     """From the broker to the history, and on to the sent reply: the whole local stack."""
     contestants = (OURS, *others)
-    with bench_stack(quick=quick) as running:
+    servers = find_servers() if CELERY in contestants else None
+    with bench_stack(quick=quick, servers=servers) as running:
         bench = EndToEnd(running)
         say("the stack is up")
         for _ in range(1 if quick else 2):
@@ -71,7 +93,9 @@ def stack(
 
 
 def _compared(form: str, messages: int, runs: Mapping[str, Sequence[Run]]) -> Iterator[Comparison]:
+    peers = (CELERY.name, PROCRASTINATE.name)
     goals = {PER_MESSAGE.name: TIMES_END_TO_END, LIMIT.name: TIMES_LIMIT}
+    goals |= dict.fromkeys(peers, TIMES_PEERS)
     settled = {name: [run.settled for run in its] for name, its in runs.items()}
     cpu = {name: _cpu(its) for name, its in runs.items()}
     details = {"cpuMillisecondsPerMessage": cpu}
@@ -83,13 +107,19 @@ def _compared(form: str, messages: int, runs: Mapping[str, Sequence[Run]]) -> It
     }
     if len(sent) > 1:
         yield Comparison(f"reply to broker, {form}", messages, sent)
+    if all(run.application for its in runs.values() for run in its):  # the system tells
+        own = {name: [1_000 / run.application for run in its] for name, its in runs.items()}
+        goals = dict.fromkeys(peers, TIMES_PEERS_CPU)
+        yield Comparison(f"per CPU second of its own, {form}", messages, own, goals)
 
 
 def _cpu(runs: Sequence[Run]) -> dict[str, float]:
-    """Medians by process, and of all processes together."""
+    """Medians by process, of the contestant's own, of its servers and of all together."""
     names = sorted({name for run in runs for name in run.cpu})
     used = {name: median(run.cpu.get(name, 0) for run in runs) for name in names}
-    used["total"] = median(sum(run.cpu.values()) for run in runs)
+    used["APPLICATION"] = median(run.application for run in runs)
+    used["SERVERS"] = median(run.servers for run in runs)
+    used["TOTAL"] = median(sum(run.cpu.values()) for run in runs)
     return {name: round(its, 2) for name, its in used.items() if its}
 
 
@@ -107,13 +137,16 @@ def _alternating(
 
 def run(
     asked: argparse.Namespace, console: Console
-) -> tuple[list[Comparison], NoisyNeighbour | None]:
-    """Measure what is asked for."""
+) -> tuple[list[Comparison], NoisyNeighbour | None, dict[str, Any]]:
+    """Measure what is asked for: comparisons, the noisy neighbour, and the parts by name."""
     quick = asked.quick
     messages = asked.messages or (QUICK_MESSAGES if quick else MESSAGES)
     rounds = asked.rounds or (QUICK_ROUNDS if quick else ROUNDS)
     parts = asked.only or (QUICK_PARTS if quick else PARTS)
-    others = [it for part, it in (("end-to-end", PER_MESSAGE), ("limit", LIMIT)) if part in parts]
+    if "peers" in parts and (lacking := _lacking()):
+        console.print(f"[yellow]Without the peers:[/yellow] {lacking}", soft_wrap=True)
+        parts = [part for part in parts if part != "peers"]
+    others = [it for part, its in CONTESTANTS.items() if part in parts for it in its]
     comparisons: list[Comparison] = []
     neighbour = None
     with console.status("Starting …") as status:
@@ -123,16 +156,32 @@ def run(
             comparisons += stack(others, messages, rounds, status.update, quick=quick)
         if "noisy" in parts:
             neighbour = noisy_neighbour(rounds, status.update, quick=quick)
-    return comparisons, neighbour
+        alone = {
+            name: part.measure(status.update, quick, asked.messages)
+            for name, part in ALONE.items()
+            if name in parts
+        }
+    return comparisons, neighbour, alone
+
+
+def _lacking() -> str | None:
+    """Say what this machine lacks for the peers."""
+    try:
+        find_servers()
+        require_packages()
+    except MissingPartError as error:
+        return str(error)
+    return None
 
 
 def write(results: Mapping[str, Any]) -> Path:
-    """Keep the results, and as the latest ones too."""
+    """Keep the results, the latest of each part, and charts of those."""
     RESULTS.mkdir(exist_ok=True)
-    text = json.dumps(results, indent=2) + "\n"
-    path = RESULTS / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
-    for each in (path, RESULTS / "latest.json"):
-        each.write_text(text, encoding="utf-8")
+    path, latest = RESULTS / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json", RESULTS / LATEST
+    together = merged(json.loads(latest.read_text()) if latest.is_file() else {}, results)
+    for each, its in ((path, results), (latest, together)):
+        each.write_text(json.dumps(its, indent=2) + "\n", encoding="utf-8")
+    draw(together, RESULTS)
     return path
 
 
@@ -146,10 +195,15 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--only", nargs="+", choices=PARTS, metavar="PART", help=" ".join(PARTS))
     asked = parser.parse_args(arguments)
     console = Console(stderr=asked.json)
-    about = {"at": datetime.now(UTC).isoformat(), "quick": asked.quick, "machine": machine()}
+    about = {
+        "at": datetime.now(UTC).isoformat(),
+        "quick": asked.quick,
+        "machine": machine(),
+        "notes": [STAND_INS],
+    }
     try:
         with ending_signals_raise():
-            comparisons, neighbour = run(asked, console)
+            comparisons, neighbour, alone = run(asked, console)
     except (KeyboardInterrupt, Terminated):
         return 130
     except (LocalStackError, LedgerError) as error:
@@ -158,14 +212,18 @@ def main(arguments: Sequence[str]) -> int:
     results = {**about, "comparisons": [comparison.json() for comparison in comparisons]}
     if neighbour is not None:
         results["noisyNeighbour"] = neighbour.json()
+    results |= {ALONE[name].key: its for name, its in alone.items()}
     path = write(results)
     if asked.json:
         sys.stdout.write(json.dumps(results, indent=2) + "\n")
     else:
         if comparisons:
             show(comparisons, console)
+            console.print(STAND_INS)
         if neighbour is not None:
             neighbour.show(console)
+        for name, its in alone.items():
+            ALONE[name].show(its, console)
         console.print(f"{machine()['cores']} cores; all figures: {path.relative_to(ROOT)}")
     return 0
 

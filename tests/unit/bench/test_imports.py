@@ -1,4 +1,7 @@
-"""Each function imports what it uses, and nothing that only another one needs."""
+"""Each function imports what it uses, and nothing that only another one needs.
+
+Cloud Storage's and Secret Manager's clients are imported by the first call that needs them.
+"""
 
 import os
 from pathlib import Path
@@ -47,21 +50,29 @@ def imported(folder: Path, use_case: str, command: str = "") -> Imported:
 def test_poll_imports_no_erp(folder: Path) -> None:
     """It talks to every service of Google's and to the broker, but to no ERP's database."""
     found = imported(folder, "poll")
-    assert found.vendors == EVERYWHERE | {"pubsub", "secretmanager", "storage"}
+    assert found.vendors == EVERYWHERE | {"pubsub"}
     assert not any(name.startswith("consumers") for name in found.modules)
 
 
 def test_publish_imports_neither_pubsub_nor_an_erp(folder: Path) -> None:
     """Nor what only a poll needs: the broker's and RAC's client."""
     found = imported(folder, "publish")
-    assert found.vendors == EVERYWHERE | {"secretmanager", "storage"}
+    assert found.vendors == EVERYWHERE
     assert not found.modules & {"smartlink.adapters.http", "smartlink.adapters.rac"}
 
 
 def test_a_consumer_without_an_erp_imports_no_sqlalchemy(folder: Path) -> None:
     """What one consumer imports is no other's burden."""
     found = imported(folder, "consume", "BenchCommand")
-    assert found.vendors == EVERYWHERE | {"secretmanager", "storage"}
+    assert found.vendors == EVERYWHERE
+    assert not found.modules & {"smartlink.adapters.http", "smartlink.adapters.rac"}
+
+
+def test_a_consumer_with_an_erp_imports_its_driver_and_no_more(folder: Path) -> None:
+    """Pub/Sub's client and the broker's are the poll's alone."""
+    command = next(name for name, entry in bench_catalog().commands.items() if entry.erp)
+    found = imported(folder, "consume", command)
+    assert found.vendors == EVERYWHERE | {"sqlalchemy"}
     assert not found.modules & {"smartlink.adapters.http", "smartlink.adapters.rac"}
 
 
@@ -75,7 +86,7 @@ def test_only_the_statements_of_third_parties_make_the_bare_function(tmp_path: P
         "from smartlink.ports import Clock\n"
         "from typing import TYPE_CHECKING\n"
         "if TYPE_CHECKING:\n    import sqlalchemy\n"
-        "def late():\n    import flask\n"
+        "def late():\n    import flask\n    from sqlalchemy import text\n"
     )
     assert third_party([file]) == [
         "import grpc",
@@ -83,3 +94,4 @@ def test_only_the_statements_of_third_parties_make_the_bare_function(tmp_path: P
         "from requests import Session",
         "from requests import get",
     ]
+    assert third_party([file], ["sqlalchemy"])[-1] == "from sqlalchemy import text"

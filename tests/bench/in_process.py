@@ -1,0 +1,91 @@
+"""The relay's own composition against the emulators, in one process that can be looked into.
+
+`python -m tests.bench.in_process operations|stages` in the environment of a function; it prints
+one line of JSON. Pub/Sub gets what is published; what it would push is handed over at once.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from infra.local.rest import Rest
+from smartlink import bootstrap
+from smartlink.adapters.pubsub import PubSubPublisher
+from smartlink.ports import Envelope
+from smartlink.services.dispatch import decode_dispatch
+from tests.bench.workload import Offer
+
+
+class Relay:
+    """`poll` and the consumers as deployed, with a clock that is moved."""
+
+    def __init__(self) -> None:
+        self.simulator = os.environ["SMARTLINK_BASE_URL"]
+        self._rest = Rest()
+        self._ahead = timedelta()
+        self._published: list[Envelope] = []
+        bootstrap.now = self._now
+        send = PubSubPublisher.publish
+
+        def publish(publisher: PubSubPublisher, topic: str, envelopes: Sequence[Envelope]) -> None:
+            send(publisher, topic, envelopes)
+            self._published += envelopes
+
+        PubSubPublisher.publish = publish  # type: ignore[method-assign, assignment]
+        self.poll = bootstrap.poll()
+
+    def _now(self) -> datetime:
+        return datetime.now(UTC) + self._ahead
+
+    def offer(self, tenant: str, messages: Sequence[Offer]) -> None:
+        """Let messages wait in the broker."""
+        body = {"tenant": tenant, "messages": list(map(asdict, messages)), "force": True}
+        self._rest.call("POST", f"{self.simulator}/simulator/offer", body)
+
+    def tick(self) -> dict[str, int]:
+        """Poll, a minute after the last time."""
+        self._ahead += timedelta(minutes=1)
+        return self.poll.tick().as_dict()
+
+    def take(self) -> list[bytes]:
+        """What was published since the last call."""
+        taken, self._published = self._published, []
+        return [envelope.data for envelope in taken]
+
+    def consume(self, published: Sequence[bytes]) -> None:
+        """Hand over dispatches to the consumer of their command."""
+        for data in published:
+            dispatch = decode_dispatch(data)
+            if os.environ["SMARTLINK_COMMAND"] != dispatch.command:
+                os.environ["SMARTLINK_COMMAND"] = dispatch.command
+                bootstrap.settings.cache_clear()
+                bootstrap.consume.cache_clear()
+            bootstrap.consume()(dispatch)
+
+
+def main() -> None:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="tests.bench.in_process", description=__doc__)
+    parser.add_argument("what", choices=("operations", "stages"))
+    parser.add_argument("count", type=int, help="messages of a batch")
+    parser.add_argument("minutes", type=int, nargs="?", default=60, help="of idle tenants")
+    asked = parser.parse_args()
+    found: Any
+    if asked.what == "operations":
+        from tests.bench.operations import count_operations  # noqa: PLC0415  (one of two)
+
+        found = count_operations(asked.count, asked.minutes)
+    else:
+        from tests.bench.stages import time_stages  # noqa: PLC0415
+
+        found = time_stages(asked.count)
+    sys.stdout.write(json.dumps(found) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,248 @@
+"""Arrival to settled: with a tick a minute, and inside a tick that drains.
+
+The ticks are compressed, and the result is exact all the same: a message waits for the next tick,
+and then for its service. A wait scales with the interval (arrivals come at random instants, so
+it is spread evenly over it, whatever its length); the service, from the tick's beginning to the
+settlement, knows nothing of the interval as long as a poll ends before the next tick and each
+tick finds as many messages as it would in a minute. So each message's minute-latency is its
+measured wait times (60 s / interval), plus its measured service.
+
+Inside a tick that drains, a poll follows at once on the last: the message waits for no tick.
+That is what a message sees that arrives while its tenant's backlog is received.
+"""
+
+import json
+import random
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from infra.local.errors import NotReadyError
+from infra.local.functions import consumer
+from tests.bench.noisy_neighbour import percentile
+from tests.bench.services import PROJECT, Services, services
+from tests.bench.workload import COMMAND, Offer, offers
+
+MINUTE = 60.0
+INTERVAL_SECONDS = 2.0
+TICKS, QUICK_TICKS = 15, 4
+TENANTS = tuple(f"tenant-{number}" for number in range(8))
+EACH = 3  # messages of a tenant in each interval: so many in a minute, in each tick
+LATENCIES = {"nearby": 0.0, "100 ms away": 0.1}  # the broker and RAC
+_PATIENCE_SECONDS = 60
+_BEAT_SECONDS = 0.01
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Latency:
+    """One situation: seconds from a message's arrival to its settlement."""
+
+    broker: str
+    kind: str
+    p50: float
+    p99: float
+    serviceP50: float  # noqa: N815  (its name in JSON) from the tick's beginning
+    serviceP99: float  # noqa: N815
+    messages: int
+
+
+@dataclass(frozen=True)
+class Passed:
+    """A message's way: when it arrived, was looked for, and was settled."""
+
+    arrived: float
+    ticked: float
+    settled: float
+
+
+def latencies(say: Say, *, quick: bool) -> list[Latency]:
+    """Measure each situation."""
+    found: list[Latency] = []
+    with services(quick=quick) as running:
+        running.add_tenants(TENANTS)
+        programs = (
+            running.program("poll", "poll"),
+            running.program(consumer(COMMAND), "consume", SMARTLINK_COMMAND=COMMAND, THREADS="8"),
+        )
+        with running.serving(*programs):
+            bench = _Bench(running)
+            bench.run(QUICK_TICKS, INTERVAL_SECONDS)  # sets up, and warms up
+            for name, seconds in LATENCIES.items():
+                options = {"latencySeconds": seconds, "racLatencySeconds": seconds}
+                running.simulator("PUT", "/options", options)
+                ticks = QUICK_TICKS if quick else TICKS
+                say(f"latency: broker {name}, a tick a minute")
+                found.append(by_minute(name, bench.run(ticks, INTERVAL_SECONDS)))
+                say(f"latency: broker {name}, draining")
+                found.append(draining(name, bench.run(ticks, 0)))
+    return found
+
+
+def by_minute(broker: str, passed: Sequence[Passed]) -> Latency:
+    """What the compressed ticks come to with one a minute."""
+    scale = MINUTE / INTERVAL_SECONDS
+    whole = [(it.ticked - it.arrived) * scale + it.settled - it.ticked for it in passed]
+    return _latency(broker, "a tick a minute", whole, passed)
+
+
+def draining(broker: str, passed: Sequence[Passed]) -> Latency:
+    """As it was measured."""
+    whole = [it.settled - it.arrived for it in passed]
+    return _latency(broker, "draining", whole, passed)
+
+
+def _latency(broker: str, kind: str, whole: Sequence[float], passed: Sequence[Passed]) -> Latency:
+    service = [it.settled - max(it.ticked, it.arrived) for it in passed]
+
+    def at(values: Sequence[float], share: float) -> float:
+        return round(percentile(values, share), 3)
+
+    return Latency(
+        broker,
+        kind,
+        p50=at(whole, 0.5),
+        p99=at(whole, 0.99),
+        serviceP50=at(service, 0.5),
+        serviceP99=at(service, 0.99),
+        messages=len(passed),
+    )
+
+
+class _Bench:
+    """Messages at random instants, polls at a fixed interval or back to back."""
+
+    def __init__(self, running: Services) -> None:
+        self._running = running
+        self._dice = random.Random("latency")
+
+    def run(self, ticks: int, interval: float) -> list[Passed]:
+        """Let messages come for so many intervals; answer how they passed."""
+        span = ticks * (interval or INTERVAL_SECONDS)
+        waiting = sorted(
+            (
+                ((number + self._dice.random()) * span / (EACH * ticks), tenant, offer)
+                for tenant in TENANTS
+                for number, offer in enumerate(offers(EACH * ticks))
+            ),
+            key=lambda it: -it[0],
+        )
+        expected = len(waiting)
+        self._running.clear()
+        arrived: dict[str, float] = {}
+        with _Ticks(self._running, interval) as beats:
+            start = time.time()
+            while waiting:
+                self._offer(waiting, time.time() - start, arrived)
+                time.sleep(_BEAT_SECONDS)
+            settled = self._await(expected)
+        began = beats.began
+        return [
+            Passed(at, min((it for it in began if it >= at), default=at), settled[identity])
+            if interval
+            else Passed(at, at, settled[identity])
+            for identity, at in arrived.items()
+        ]
+
+    def _offer(
+        self, waiting: list[tuple[float, str, Offer]], gone: float, arrived: dict[str, float]
+    ) -> None:
+        due: defaultdict[str, list[Offer]] = defaultdict(list)
+        while waiting and waiting[-1][0] <= gone:
+            _, tenant, offer = waiting.pop()
+            due[tenant].append(offer)
+        for tenant, its in due.items():
+            arrived |= dict.fromkeys((it.id for it in its), time.time())
+            body = {"tenant": tenant, "messages": list(map(asdict, its)), "force": True}
+            self._running.simulator("POST", "/offer", body)
+
+    def _await(self, count: int) -> dict[str, float]:
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while len(found := self._settled()) < count:
+            if time.monotonic() > deadline:
+                message = f"{len(found)} of {count} messages were settled in time"
+                raise NotReadyError(message)
+            time.sleep(INTERVAL_SECONDS / 2)
+        return found
+
+    def _settled(self) -> dict[str, float]:
+        """When each message's history was committed, by the database's clock."""
+        rest, host = self._running.rest, self._running.addresses.firestore
+        documents = f"http://{host}/v1/projects/{PROJECT}/databases/(default)/documents"
+        query = {
+            "structuredQuery": {
+                "from": [{"collectionId": "GTotvsLinkMessageExec", "allDescendants": True}],
+                "select": {"fields": [{"fieldPath": "__name__"}]},
+            }
+        }
+        answers = rest.call("POST", f"{documents}:runQuery", query)
+        found = [it["document"] for it in answers if "document" in it]
+        return {
+            it["name"].rpartition("/")[2].removeprefix("D-"): _instant(it["createTime"])
+            for it in found
+            if it["name"].rpartition("/")[2].startswith("D-")
+        }
+
+
+def _instant(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
+
+
+class _Ticks:
+    """Calls poll at a fixed interval, as Cloud Scheduler does; with none, back to back."""
+
+    def __init__(self, running: Services, interval: float) -> None:
+        self.began: list[float] = []
+        self._running = running
+        self._interval = interval
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="ticks", daemon=True)
+        self._failed: Exception | None = None
+
+    def __enter__(self) -> "_Ticks":  # noqa: PYI034  (its name is enough)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+        if self._failed is not None:
+            raise self._failed
+
+    def _run(self) -> None:
+        start = time.monotonic()
+        while not self._stop.is_set():
+            self.began.append(time.time())
+            try:
+                self._running.call("poll")
+            except Exception as error:  # noqa: BLE001  (the other thread raises it)
+                self._failed = error
+                return
+            if self._interval:
+                gone = (time.monotonic() - start) % self._interval
+                self._stop.wait(self._interval - gone)
+
+
+def as_json(found: Sequence[Latency]) -> list[dict[str, Any]]:
+    """Write them for programs."""
+    return json.loads(json.dumps([asdict(it) for it in found]))  # type: ignore[no-any-return]
+
+
+def show(found: Sequence[Mapping[str, Any]], console: Console) -> None:
+    """Print them for people."""
+    shown = Table(box=SIMPLE_HEAD, title="Arrival to settled, seconds")
+    for column in ("broker", "when", "p50", "p99", "service p50", "service p99", "messages"):
+        shown.add_column(column, justify="left" if column in {"broker", "when"} else "right")
+    for it in found:
+        figures = (f"{it[key]:.2f}" for key in ("p50", "p99", "serviceP50", "serviceP99"))
+        shown.add_row(it["broker"], it["kind"], *figures, str(it["messages"]))
+    console.print(shown)

@@ -1,0 +1,248 @@
+"""`python -m tests.bench.readme`: the figures on tests/bench/README.md, from the newest run.
+
+Each block between `<!-- bench:name -->` and `<!-- /bench -->` is written anew, if its part was
+measured. The lines around them are people's.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from infra.deploy.costs import PRICES
+from tests.bench.operations import BUDGET
+from tests.bench.sizing import LOADS, Assumed, IncompleteError, latest, measured, size, table
+
+PAGE = Path(__file__).with_name("README.md")
+_BLOCK = re.compile(r"(<!-- bench:([a-z-]+) -->\n)(.*?)(<!-- /bench -->)", re.DOTALL)
+
+Results = Mapping[str, Any]
+
+
+def refreshed(page: str, results: Results) -> str:
+    """The page with the blocks of the parts that the results hold. Raises ValueError for a
+    mark that names no block."""
+
+    def block(found: re.Match[str]) -> str:
+        name = found[2]
+        if name not in BLOCKS:
+            message = f"the page has a block {name}, and nobody fills it: {', '.join(BLOCKS)}"
+            raise ValueError(message)
+        text = BLOCKS[name](results)
+        return found[0] if text is None else f"{found[1]}{text.rstrip()}\n{found[4]}"
+
+    return _BLOCK.sub(block, page)
+
+
+def _markdown(heads: Sequence[str], rows: Iterator[Sequence[object]]) -> str:
+    align = ["---", *["---:"] * (len(heads) - 1)]
+    lines = [heads, align, *rows]
+    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
+
+
+def _when(results: Results, key: str) -> str:
+    about = results.get("measured", {}).get(key)
+    if about is None:
+        return ""
+    machine = about.get("machine", {})
+    load = machine.get("loadBefore", ["?"])[0]
+    quick = ", a quick run" if about.get("quick") else ""
+    return (
+        f"\n\nMeasured {about['at'][:16].replace('T', ' ')} UTC{quick}: {machine.get('cores')} "
+        f"cores, Python {machine.get('python')}, load before {load}."
+    )
+
+
+def _throughput(results: Results) -> str | None:
+    found = results.get("comparisons")
+    if not found:
+        return None
+
+    def rows() -> Iterator[Sequence[object]]:
+        for it in found:
+            for other, ratio in it["oursInTimesOf"].items():
+                rates = it["messagesPerSecond"]
+                expected = "" if ratio["expected"] is None else f"≥ {ratio['expected']:g}"
+                figures = (rates["ours"]["median"], rates[other]["median"])
+                yield (
+                    it["name"],
+                    other,
+                    *(f"{its:,.0f}" for its in figures),
+                    ratio["median"],
+                    expected,
+                )
+
+    heads = ("comparison", "beside", "ours /s", "other /s", "ratio", "expected")
+    return _markdown(heads, rows()) + _when(results, found[-1]["name"])
+
+
+def _noisy(results: Results) -> str | None:
+    found = results.get("noisyNeighbour")
+    if not found:
+        return None
+    rows = (
+        (group, f"{its['p99Alone']:.2f}", f"{its['p99Noisy']:.2f}", f"{its['rise']:+.0%}")
+        for group, parts in found["groups"].items()
+        for its in [parts["arrival to settled"]]
+    )
+    heads = ("the others' command", "p99 alone, s", "p99 noisy, s", "rise")
+    return _markdown(heads, rows) + _when(results, "noisyNeighbour")
+
+
+def _stages(results: Results) -> str | None:
+    found = results.get("stages")
+    if not found:
+        return None
+    rows = ((name, f"{its:,.0f}") for name, its in found["microseconds"].items())
+    shares = "\n".join(
+        f"- {use_case}: "
+        + ", ".join(f"{name} {share:.0%}" for name, share in list(its["libraries"].items())[:8])
+        for use_case, its in found["profile"].items()
+    )
+    own = f"\n\nOwn time by library, of the profile:\n\n{shares}"
+    return _markdown(("stage", "µs of CPU per message"), rows) + own + _when(results, "stages")
+
+
+def _operations(results: Results) -> str | None:
+    found = results.get("operations")
+    if not found:
+        return None
+    rows = (
+        (what, name, f"{number:.4g}", f"{BUDGET[what].get(name, 0):.4g}")
+        for what, its in found["counted"].items()
+        for name, number in its.items()
+    )
+    bills = "\n".join(f"- {name}: US$ {its:,.2f}" for name, its in found["dollars"].items())
+    table_ = _markdown(("for each", "operation", "counted", "at most"), rows)
+    return f"{table_}\n\nIn dollars, at terraform/prices.json:\n\n{bills}"
+
+
+def _cold_start(results: Results) -> str | None:
+    found = results.get("coldStart")
+    if not found:
+        return None
+    rows = (
+        (
+            it["name"],
+            it["milliseconds"]["ours"],
+            it["milliseconds"]["bare"],
+            f"{it['ratio']:.2f}",
+            f"{it['cpuRatio']:.2f}",
+            f"{it['importRatio']:.2f}",
+            f"{it['mebibytes']['ours']:.0f}",
+            f"{it['mebibytes']['bare']:.0f}",
+        )
+        for it in found
+    )
+    heads = ("function", "ms", "bare", "ratio", "of CPU", "of imports", "MiB", "bare")
+    return _markdown(heads, rows) + _when(results, "coldStart")
+
+
+def _growth(results: Results) -> str | None:
+    found = results.get("growth")
+    if not found:
+        return None
+    ticks = _markdown(
+        ("tick", "tenants", "s", "ms of CPU per tenant", "MiB"),
+        (
+            (
+                it["kind"],
+                f"{it['tenants']:,}",
+                f"{it['seconds']:.2f}",
+                f"{1e3 * it['cpu'] / it['tenants']:.1f}",
+                f"{it['peak']:.0f}",
+            )
+            for it in found["ticks"]
+        ),
+    )
+    loads = _markdown(
+        ("messages", "ms each", "CPU in poll", "CPU in consume", "MiB poll", "MiB consume"),
+        (
+            (
+                f"{it['messages']:,}",
+                f"{1e3 * it['seconds'] / it['messages']:.2f}",
+                *(f"{it[key]:.2f}" for key in ("pollCpu", "consumeCpu")),
+                *(f"{it[key]:.0f}" for key in ("poll", "consume")),
+            )
+            for it in found["messages"]
+        ),
+    )
+    memory = _markdown(
+        ("on the in-memory twins", "µs of CPU each", "memory"),
+        (
+            (name, f"{its['microseconds']:.0f}", _memory(its))
+            for name, its in found["inMemory"].items()
+        ),
+    )
+    return f"{ticks}\n\n{loads}\n\n{memory}{_when(results, 'growth')}"
+
+
+def _memory(its: Mapping[str, float]) -> str:
+    if "grownBytes" in its:
+        return f"+{its['grownBytes'] / 1_048_576:.1f} MiB in all"
+    return f"{its['bytes'] / 1_024:.1f} KiB each"
+
+
+def _latency(results: Results) -> str | None:
+    found = results.get("latency")
+    if not found:
+        return None
+    keys = ("p50", "p99", "serviceP50", "serviceP99")
+    rows = (
+        (it["broker"], it["kind"], *(f"{it[key]:.2f}" for key in keys), it["messages"])
+        for it in found
+    )
+    heads = ("broker", "when", "p50 s", "p99 s", "service p50", "service p99", "messages")
+    return _markdown(heads, rows) + _when(results, "latency")
+
+
+def _sizing(results: Results) -> str | None:
+    try:
+        unit = measured(results)
+    except IncompleteError:
+        return None
+    seconds = _consumer_seconds()
+    lines = size(unit, Assumed(consumer=seconds), LOADS)
+    text = (
+        f"From {1e3 * unit.poll_cpu:.2f} ms of CPU for a message in poll and "
+        f"{1e3 * unit.consume_cpu:.2f} in consume, {1e3 * unit.idle_cpu:.1f} ms for an idle "
+        f"tenant and tick; at most {unit.poll_memory:.0f} and {unit.consume_memory:.0f} MiB. "
+        f"Assumed: a call to the broker takes {1e3 * Assumed.latency:.0f} ms and brings one "
+        f"message, each message has a reply, its consumer takes {1e3 * seconds:.0f} ms. "
+        "Bold: beyond the limit."
+    )
+    return f"{text}\n\n{table(lines, LOADS)}"
+
+
+def _consumer_seconds() -> float:
+    return float(json.loads(PRICES.read_text())["assumed"]["consumeSecondsPerMessage"])
+
+
+BLOCKS: Mapping[str, Callable[[Results], str | None]] = {
+    "throughput": _throughput,
+    "noisy": _noisy,
+    "stages": _stages,
+    "operations": _operations,
+    "cold-start": _cold_start,
+    "growth": _growth,
+    "latency": _latency,
+    "sizing": _sizing,
+}
+"""Who fills which block; None where the results lack the part."""
+
+
+def main() -> int:
+    """Refresh the page."""
+    try:
+        results = latest()
+    except IncompleteError as error:
+        sys.stderr.write(f"readme: {error}\n")
+        return 1
+    PAGE.write_text(refreshed(PAGE.read_text(encoding="utf-8"), results), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
