@@ -43,7 +43,7 @@ PARTS = ("store", "end-to-end", "limit", "peers", "noisy", *ALONE)
 QUICK_PARTS = PARTS[:3]  # percentiles take minutes, the peers their servers; ask for each other
 MESSAGES, ROUNDS = 1_000, 3
 QUICK_MESSAGES, QUICK_ROUNDS = 200, 2
-TIMES_STORE, TIMES_END_TO_END, TIMES_LIMIT = 5, 4, 0.5
+TIMES_STORE, TIMES_END_TO_END, TIMES_LIMIT = 8, 4, 0.8
 TIMES_PEERS, TIMES_PEERS_CPU = 1, 2  # half the CPU for a message is twice as many a second
 CONTESTANTS = {
     "end-to-end": (PER_MESSAGE,),

@@ -68,8 +68,6 @@ BUDGET: Mapping[str, Mapping[str, float]] = {
         "storage GET content": 1,
         "storage PATCH": 1,  # its expiry, when the message has ended
         "storage GET": 1 / LARGE,  # the tick's own
-        # The client's own, in the background, once for each process and bucket.
-        "storage GET bucket": 1 / LARGE,
     },
 }
 

@@ -105,6 +105,24 @@ def _stages(results: Results) -> str | None:
     return _markdown(("stage", "µs of CPU per message"), rows) + own + _when(results, "stages")
 
 
+def _idle(results: Results) -> str | None:
+    found = results.get("idlePolling")
+    if not found:
+        return None
+    rows = (
+        (
+            it["boundSeconds"] or "at each tick",
+            f"{it['messagesPerHour']:g}",
+            f"{it['getsPerTenantHour']:g}",
+            f"{it['saved']:.0%}",
+            *("" if it[name] is None else f"{it[name]:.0f}" for name in ("p50", "p99", "longest")),
+        )
+        for it in found
+    )
+    heads = ("bound, s", "messages/h", "`get`/h", "saved", "p50, s", "p99, s", "longest, s")
+    return _markdown(heads, rows)
+
+
 def _operations(results: Results) -> str | None:
     found = results.get("operations")
     if not found:
@@ -227,6 +245,7 @@ BLOCKS: Mapping[str, Callable[[Results], str | None]] = {
     "operations": _operations,
     "cold-start": _cold_start,
     "growth": _growth,
+    "idle": _idle,
     "latency": _latency,
     "sizing": _sizing,
 }
