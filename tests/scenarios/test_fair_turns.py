@@ -5,8 +5,9 @@ from datetime import timedelta
 
 import pytest
 
+from smartlink.adapters.in_memory import Faults
 from tests.scenarios.conftest import Logged
-from tests.support.world import COMMAND, OTHER, START, World
+from tests.support.world import COMMAND, OTHER, START, Clock, World
 
 
 def tenants(number: int) -> tuple[str, ...]:
@@ -97,11 +98,29 @@ def test_one_tenants_backlog_leaves_the_others_polls_on_time() -> None:
     assert Counter(tenant for tenant, _ in world.ran)[big] == 2_000
 
 
-@pytest.mark.parametrize("receivers", [1, 4])
-def test_a_busy_tenant_is_served_by_several_sessions(receivers: int) -> None:
-    """One message for each `get` must not limit it: more receivers join, up to the bound."""
-    variables = {"SMARTLINK_RECEIVE_BATCH": "10", "SMARTLINK_RECEIVERS": str(receivers)}
-    world = World(variables=variables)
+class Slow(Faults):
+    """Each call of the broker takes some milliseconds."""
+
+    def __init__(self, clock: Clock, milliseconds: float) -> None:
+        super().__init__()
+        self._clock, self._milliseconds = clock, milliseconds
+
+    def before(self, call: str, subject: str) -> None:
+        self._clock.forward(milliseconds=self._milliseconds)
+        super().before(call, subject)
+
+
+@pytest.mark.parametrize(
+    ("bound", "milliseconds", "receivers"), [(1, 100, 1), (4, 100, 4), (4, 1, 2), (1, 1, 1)]
+)
+def test_a_busy_tenant_is_served_by_several_sessions(
+    bound: int, milliseconds: float, receivers: int
+) -> None:
+    """One message for each `get` must not limit it: more receivers join, up to the bound. Of a
+    broker so quick that receiving is computing, two are enough."""
+    variables = {"SMARTLINK_RECEIVE_BATCH": "10", "SMARTLINK_RECEIVERS": str(bound)}
+    world = World(variables=variables | {"SMARTLINK_POLL_SECONDS": "600"})
+    world.broker.faults = Slow(world.clock, milliseconds)
     for _ in range(300):
         world.broker.offer("acme", COMMAND)
     world.tick()

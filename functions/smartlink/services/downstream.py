@@ -89,18 +89,19 @@ class Downstream:
         self._repeats = Repeats(messages, logs, contents)
 
     def receive(
-        self, tick: TenantTick, session: BrokerSession, keep_coming: Callable[[], None]
+        self, tick: TenantTick, session: BrokerSession, keep_coming: Callable[[timedelta], None]
     ) -> Received:
         """Gathers, stores, acks and dispatches one batch.
 
-        `keep_coming` is called when messages do: another session may receive beside this one.
+        `keep_coming` is called when messages do, with how long a call takes: another session may
+        receive beside this one.
         Raises PortError when the database or the bucket failed: nothing was acked then.
         """
         deliveries: list[Delivery] = []
         received = Received(more=True)
         size = gets = 0
-        linger = self._clock() + timedelta(seconds=self._settings.receive_seconds)
-        until = min(linger, tick.deadline)
+        started = self._clock()
+        until = min(started + timedelta(seconds=self._settings.receive_seconds), tick.deadline)
         while len(deliveries) < self._settings.receive_batch and size < _GATHER_LIMIT:
             try:
                 got = session.get()
@@ -112,10 +113,11 @@ class Downstream:
                 break
             deliveries += got
             gets += 1
-            if gets % _KEEP_COMING == 0:
-                keep_coming()
             size += sum(len(delivery.content) for delivery in got)
-            if self._clock() >= until:
+            now = self._clock()
+            if gets % _KEEP_COMING == 0:
+                keep_coming((now - started) / gets)
+            if now >= until:
                 break
         if not deliveries:
             return received

@@ -9,7 +9,7 @@ more…:     the next page of what is due
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from smartlink.domain.identity import Direction, digest
 from smartlink.domain.message import State, Stored
@@ -26,6 +26,10 @@ from smartlink.services.upstream import Upstream
 from smartlink.settings import Settings
 
 _SEND_CHUNK = 20  # messages claimed, sent and settled by one turn
+_SLOW_CALL = timedelta(milliseconds=3)
+_ENOUGH_FOR_QUICK_CALLS = 2
+"""Sessions: a call as quick as that is computing, not waiting, and Python computes one at a time.
+The second one receives while the first one stores."""
 
 _Calls = Callable[[BrokerSession], PortError | None]
 """Talks to the broker; answers how the broker or RAC failed, if they did."""
@@ -156,8 +160,9 @@ class TenantTurns:
     def _receive(self, tick: TenantTick, session: BrokerSession, push: Push) -> PortError | None:
         """One batch. The receiver's place passes to a further turn while there is more."""
 
-        def keep_coming() -> None:
-            if tick.enter_receiver(self.settings.receivers):
+        def keep_coming(call: timedelta) -> None:
+            most = self.settings.receivers if call >= _SLOW_CALL else _ENOUGH_FOR_QUICK_CALLS
+            if tick.enter_receiver(min(most, self.settings.receivers)):
                 push(self._receiving)
 
         received = self.downstream.receive(tick, session, keep_coming)
