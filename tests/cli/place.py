@@ -137,6 +137,11 @@ class Place:
                 yield process
             finally:
                 process.send_signal(signal.SIGINT)
+                try:
+                    process.wait(20)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    raise
 
     def keep(self, tenant: str, *messages: Message, logs: Sequence[LogLine] = ()) -> None:
         """Store messages as they are, with log lines."""

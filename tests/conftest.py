@@ -1,0 +1,8 @@
+"""For all tests."""
+
+import signal
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell starts what runs in its background so, and every child inherits it: Ctrl-C, which
+    # some tests send to programs, would never arrive.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
