@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from smartlink.domain import lifecycle
+from smartlink.domain.effect import Effect, effect_document
 from smartlink.domain.identity import content_hash, encode
 from smartlink.domain.message import (
     Attempt,
@@ -78,3 +79,14 @@ def ended(plain: Message) -> Ended:
 def line(text: str = "Executed", **parts: object) -> LogLine:
     plain = LogLine("m-1", LogType.INFORMATION, text, NOW, LATER)
     return replace(plain, **parts)  # type: ignore[arg-type]
+
+
+BEGUN = Effect(
+    document=effect_document("PayCommand", "order-7"),
+    command="PayCommand",
+    key="order-7",
+    message="D-m-1",
+    run="f00d",
+    begun=NOW,
+    expires=LATER,
+)

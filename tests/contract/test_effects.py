@@ -2,20 +2,11 @@
 
 from dataclasses import replace
 
-from smartlink.domain.effect import Effect, effect_document
+from smartlink.domain.effect import effect_document
 from smartlink.ports import Effects
-from tests.contract.samples import LATER, NOW
+from tests.contract.samples import BEGUN, LATER
 
 TENANT = "acme"
-BEGUN = Effect(
-    document=effect_document("PayCommand", "order-7"),
-    command="PayCommand",
-    key="order-7",
-    message="D-m-1",
-    run="f00d",
-    begun=NOW,
-    expires=LATER,
-)
 
 
 def test_an_effect_is_begun_once(effects: Effects) -> None:

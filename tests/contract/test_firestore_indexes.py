@@ -12,8 +12,9 @@ from google.cloud.firestore_v1 import types
 
 from smartlink.adapters import documents
 from smartlink.adapters.firestore import QUERIES, QueryShape, up_to
+from smartlink.adapters.firestore_effects import COLLECTION, put_effect
 from smartlink.domain.message import Content, Ended, Ending
-from tests.contract.samples import LATER, NOW, everything_set, line, message
+from tests.contract.samples import BEGUN, LATER, NOW, everything_set, line, message
 
 T = TypeVar("T")
 DECLARED: dict[str, Any] = json.loads(
@@ -37,6 +38,8 @@ def stored_names() -> dict[str, set[str]]:
         names[documents.LIVE] |= fields_of(documents.put_live, item)
         ended = Ended(item, Ending.DONE, NOW, LATER)
         names[documents.HISTORY] |= fields_of(documents.put_history, ended)
+    ended_effect = replace(BEGUN, ended=LATER, result="{}")
+    names[COLLECTION] |= fields_of(put_effect, ended_effect)
     names[documents.LOGS] |= fields_of(documents.put_log, ("id", line(debug="x")))
     return names
 
@@ -102,7 +105,7 @@ def test_what_an_operator_filters_by_is_indexed() -> None:
         assert fields <= stored_names()[collection]
 
 
-def test_history_and_logs_expire_and_the_living_do_not() -> None:
+def test_what_has_ended_expires_and_the_living_do_not() -> None:
     expiring = {
         (item["collectionGroup"], item["fieldPath"])
         for item in DECLARED["fieldOverrides"]
@@ -111,4 +114,5 @@ def test_history_and_logs_expire_and_the_living_do_not() -> None:
     assert expiring == {
         (documents.HISTORY, "DataExpiracao"),
         (documents.LOGS, "DataExpiracao"),
+        (COLLECTION, "DataExpiracao"),
     }

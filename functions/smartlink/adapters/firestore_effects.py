@@ -34,16 +34,16 @@ class FirestoreEffects:
         """See Effects."""
         name = self._name(tenant, effect.document)
         if version is None:
-            write = create(name, _put, effect)
+            write = create(name, put_effect, effect)
         else:
-            write = fenced(put(name, _put, effect), version)
+            write = fenced(put(name, put_effect, effect), version)
         [written] = self._calls.write_each(f"keep an effect of {tenant}", [write])
         return written
 
     def read(self, tenant: str, document: str) -> tuple[Effect, Version] | None:
         """See Effects."""
         found = self._calls.get(f"read an effect of {tenant}", [self._name(tenant, document)])
-        return next(((_get(item.id, item.fields), item.version) for item in found), None)
+        return next(((get_effect(item.id, item.fields), item.version) for item in found), None)
 
     def delete(self, tenant: str, document: str, version: Version) -> None:
         """See Effects."""
@@ -54,7 +54,8 @@ class FirestoreEffects:
             return  # gone, or another's by now
 
 
-def _put(fields: Raw, effect: Effect) -> None:
+def put_effect(fields: Raw, effect: Effect) -> None:
+    """Fill a document of `GTotvsLinkEffect`."""
     fields["Comando"].string_value = effect.command
     put_optional_text(fields, "Chave", effect.key)
     fields["Mensagem"].string_value = effect.message
@@ -65,7 +66,8 @@ def _put(fields: Raw, effect: Effect) -> None:
     put_time(fields["DataExpiracao"], effect.expires)
 
 
-def _get(document: str, fields: Raw) -> Effect:
+def get_effect(document: str, fields: Raw) -> Effect:
+    """Read a document of `GTotvsLinkEffect`."""
     return Effect(
         document=document,
         command=get_text(fields, "Comando"),
