@@ -34,7 +34,7 @@ from infra.local.tenants import LocalTenant
 from smartlink.domain.catalog import Catalog, Command
 from tests.bench.workload import COMMAND, QUIET
 
-PROJECT = "smartlink-bench-rest"
+PROJECT = "smartlink-bench-services"
 HERE = Path(__file__).parent
 _CALL_SECONDS = 120
 _SERVICES = ("simulator", "firestore", "pubsub", "storage", "secret-manager")
