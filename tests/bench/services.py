@@ -33,6 +33,7 @@ from infra.local.supervisor import supervised
 from infra.local.tenants import LocalTenant
 from smartlink.domain.catalog import Catalog, Command
 from tests.bench.workload import COMMAND, QUIET
+from tests.support.addresses import addresses as local_addresses
 
 PROJECT = "smartlink-bench-services"
 HERE = Path(__file__).parent
@@ -104,7 +105,7 @@ def services(*, quick: bool = True) -> Iterator[Services]:
     ):
         folder = Path(name)
         ports = allocate([*_SERVICES, *names], {})
-        addresses = _addresses(ports, names)
+        addresses = local_addresses(PROJECT, ports, names)
         children = supervisor.start(*_programs(ports, QUICK_START if quick else ()))
         deploy(folder / "functions")
         supervisor.wait_ready(children)
@@ -128,23 +129,6 @@ def deploy(folder: Path) -> None:
     """Copy what is deployed, and add the bench's consumer to it."""
     shutil.copytree(FUNCTIONS, folder, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(HERE / "consumer.py", folder / "consumers" / "bench.py")
-
-
-def _addresses(ports: Mapping[str, int], functions: Sequence[str]) -> Addresses:
-    simulator = f"http://{HOST}:{ports['simulator']}"
-    return Addresses(
-        project=PROJECT,
-        firestore=f"{HOST}:{ports['firestore']}",
-        pubsub=f"{HOST}:{ports['pubsub']}",
-        storage=f"{HOST}:{ports['storage']}",
-        secret_manager=f"{HOST}:{ports['secret-manager']}",
-        base_url=simulator,
-        rac_token_url=f"{simulator}/totvs.rac/connect/token",
-        simulator=simulator,
-        functions={name: f"http://{HOST}:{ports[name]}/" for name in functions},
-        config_bucket=f"{PROJECT}-config",
-        contents_bucket=f"{PROJECT}-contents",
-    )
 
 
 def _programs(ports: Mapping[str, int], jvm: tuple[str, ...]) -> list[Program]:

@@ -5,7 +5,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ from tests.bench.peers import programs as peer_programs
 from tests.bench.peers.running import Peers
 from tests.bench.peers.servers import Servers
 from tests.bench.workload import COMMAND, catalog
+from tests.support.addresses import addresses as local_addresses
 
 PROJECT = "smartlink-bench"
 HERE = Path(__file__).parent
@@ -103,7 +104,9 @@ def bench_stack(*, quick: bool, servers: Servers | None = None) -> Iterator[Stac
         supervised(Path(folder) / "logs") as supervisor,
     ):
         ports = allocate([*_SERVICES, *_FUNCTIONS, *peer_programs.PORTS], {})
-        addresses = _addresses(ports)
+        addresses = local_addresses(PROJECT, ports, _FUNCTIONS)
+        others = peer_programs.peer_addresses(ports)
+        addresses = replace(addresses, functions={**addresses.functions, **others})
         peers = Peers(servers, cluster, Path(folder), ports) if servers and cluster else None
         theirs = peers.programs() if peers else []
         services = supervisor.start(*_services(ports, QUICK_START if quick else ()), *theirs)
@@ -126,26 +129,6 @@ _FUNCTIONS = {  # name: target
     "limit-poll": "poll",
     "limit-consume": "consume",
 }
-
-
-def _addresses(ports: Mapping[str, int]) -> Addresses:
-    simulator = f"http://{HOST}:{ports['simulator']}"
-    return Addresses(
-        project=PROJECT,
-        firestore=f"{HOST}:{ports['firestore']}",
-        pubsub=f"{HOST}:{ports['pubsub']}",
-        storage=f"{HOST}:{ports['storage']}",
-        secret_manager=f"{HOST}:{ports['secret-manager']}",
-        base_url=simulator,
-        rac_token_url=f"{simulator}/totvs.rac/connect/token",
-        simulator=simulator,
-        functions={
-            **{name: f"http://{HOST}:{ports[name]}/" for name in _FUNCTIONS},
-            **peer_programs.peer_addresses(ports),
-        },
-        config_bucket=f"{PROJECT}-config",
-        contents_bucket=f"{PROJECT}-contents",
-    )
 
 
 def _services(ports: Mapping[str, int], jvm: tuple[str, ...]) -> list[Program]:

@@ -29,6 +29,7 @@ from infra.local.tenants import LocalTenant
 from smartlink.domain.catalog import Catalog
 from tests.chaos.fleet import Fleet, fleet
 from tests.chaos.proxy import Proxy, proxies
+from tests.support.addresses import addresses as local_addresses
 
 PROJECT = "smartlink-chaos"
 SERVICES = ("simulator", "firestore", "pubsub", "storage", "secret-manager")
@@ -105,8 +106,9 @@ def running(wanted: Wanted, folder: Path) -> Iterator[Stack]:
         front.removesuffix(" proxy"): (ports[front], ports[front.removesuffix(" proxy")])
         for front in fronts
     }
-    addresses = _addresses(ports, names)
-    seen = _addresses({**ports, **{name: front for name, (front, _) in routes.items()}}, names)
+    addresses = local_addresses(PROJECT, ports, names)
+    through = {name: front for name, (front, _) in routes.items()}
+    seen = local_addresses(PROJECT, {**ports, **through}, names)
     with proxies(routes, wanted.seed) as made, supervised(logs) as supervisor:
         services = supervisor.start(*_services(ports, wanted))
         with fleet(_functions(wanted, ports, seen, folder), logs) as functions:
@@ -115,23 +117,6 @@ def running(wanted: Wanted, folder: Path) -> Iterator[Stack]:
             _provision(stack, seen, folder)
             functions.wait_ready()
             yield stack
-
-
-def _addresses(ports: Mapping[str, int], functions: list[str]) -> Addresses:
-    simulator = f"http://{HOST}:{ports['simulator']}"
-    return Addresses(
-        project=PROJECT,
-        firestore=f"{HOST}:{ports['firestore']}",
-        pubsub=f"{HOST}:{ports['pubsub']}",
-        storage=f"{HOST}:{ports['storage']}",
-        secret_manager=f"{HOST}:{ports['secret-manager']}",
-        base_url=simulator,
-        rac_token_url=f"{simulator}/totvs.rac/connect/token",
-        simulator=simulator,
-        functions={name: f"http://{HOST}:{ports[name]}/" for name in functions},
-        config_bucket=f"{PROJECT}-config",
-        contents_bucket=f"{PROJECT}-contents",
-    )
 
 
 def _services(ports: Mapping[str, int], wanted: Wanted) -> list[Program]:
