@@ -47,7 +47,8 @@ def settings() -> Settings:
 @cache
 def poll() -> "Poll":
     """The use case of `poll` and `poll_shard`."""
-    from smartlink.adapters.http import Bounds, Http  # noqa: PLC0415
+    from smartlink.adapters.http import Http  # noqa: PLC0415
+    from smartlink.adapters.http_connection import Bounds  # noqa: PLC0415
     from smartlink.adapters.rac import RacTokens  # noqa: PLC0415
     from smartlink.adapters.smart_link import SmartLinkBroker  # noqa: PLC0415
     from smartlink.adapters.storage import ConfigObject  # noqa: PLC0415

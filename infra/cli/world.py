@@ -98,7 +98,8 @@ class World:
 
     @cached_property
     def _http(self) -> "Http":
-        from smartlink.adapters.http import Bounds, Http  # noqa: PLC0415
+        from smartlink.adapters.http import Http  # noqa: PLC0415
+        from smartlink.adapters.http_connection import Bounds  # noqa: PLC0415
 
         config = self.settings
         return Http(

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from smartlink.adapters.http import Bounds, Http
+from smartlink.adapters.http import Http
+from smartlink.adapters.http_connection import Bounds
 from smartlink.adapters.rac import RacTokens
 from smartlink.adapters.smart_link import SmartLinkBroker
 from smartlink.settings import Paths

@@ -62,6 +62,7 @@ VENDORS = (
     "google.protobuf",
     "google.pubsub",
     "grpc",
+    "pycurl",
     "requests",
     "sqlalchemy",
     "urllib3",

@@ -28,6 +28,7 @@ class SessionPool:
             session.close()
             raise
         if session.clean:
+            session.rest()
             self._put(key, session)
         else:
             session.close()

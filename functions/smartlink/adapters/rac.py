@@ -17,7 +17,8 @@ from urllib.parse import urlencode
 
 from pydantic import BaseModel, Field, StringConstraints, ValidationError
 
-from smartlink.adapters.http import Answer, Call, Http, HttpSession, split_url
+from smartlink.adapters.http import Answer, Http, HttpSession, split_url
+from smartlink.adapters.http_connection import Call
 from smartlink.adapters.http_pool import SessionPool
 from smartlink.domain.tenant import Tenant
 from smartlink.ports import Clock, CredentialsRefused, PortError, Refused, Tokens
@@ -149,6 +150,7 @@ class RacTokens:
                     headers=_HEADERS,
                     body=urlencode(form).encode(),
                     answered=_ANSWERED,
+                    refusal_body=True,
                 )
             )
         if answer.status in _ANSWERED:

@@ -24,7 +24,8 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from urllib.parse import quote
 
-from smartlink.adapters.http import Answer, Call, Http, HttpSession, split_url
+from smartlink.adapters.http import Answer, Http, HttpSession, split_url
+from smartlink.adapters.http_connection import Call
 from smartlink.adapters.http_pool import SessionPool
 from smartlink.adapters.smart_link_envelope import deliveries
 from smartlink.domain.tenant import Tenant

@@ -13,7 +13,8 @@ from datetime import UTC, datetime, timedelta
 from typing import NoReturn
 
 from infra.local.errors import NotReadyError, TickError
-from smartlink.adapters.http import Bounds, Http
+from smartlink.adapters.http import Http
+from smartlink.adapters.http_connection import Bounds
 from smartlink.adapters.in_memory import (
     InMemoryConfig,
     InMemoryContents,

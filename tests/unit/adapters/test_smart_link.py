@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from smartlink.adapters.http import Bounds, Http
+from smartlink.adapters.http import Http
+from smartlink.adapters.http_connection import Bounds
 from smartlink.adapters.smart_link import SmartLinkBroker
 from smartlink.adapters.smart_link_envelope import deliveries
 from smartlink.domain.tenant import Credentials, Tenant
@@ -402,17 +403,17 @@ def test_concurrent_sessions_are_apart() -> None:
 
 
 def test_a_session_is_used_again_by_the_same_tenant_only() -> None:
-    """The next holder finds connection and cookies; another tenant does not."""
+    """The next holder finds its cookies; another tenant gets the connection without them."""
     with HttpServer(channel) as server:
         link = broker(server)
-        for name in ("acme", "acme", "zeta"):
+        for name in ("acme", "acme", "zeta", "acme"):
             with link.session(tenant(name)) as session:
                 session.get()
-    acme, again, zeta = server.seen
-    assert again.connection == acme.connection
-    assert again.headers["Cookie"] == f"channel={acme.connection}"
-    assert zeta.connection != acme.connection
+    acme, again, zeta, last = server.seen
+    assert len({seen.connection for seen in server.seen}) == 1
+    assert again.headers["Cookie"] == last.headers["Cookie"] == f"channel={acme.connection}"
     assert "Cookie" not in zeta.headers
+    assert zeta.headers["Authorization"] != acme.headers["Authorization"]
 
 
 def test_a_session_with_unacked_messages_is_closed() -> None:
