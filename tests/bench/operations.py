@@ -175,6 +175,7 @@ def in_process(running: Services, what: str, *counts: int) -> Any:  # noqa: ANN4
         "SMARTLINK_COMMAND": QUIET,
         "SMARTLINK_TENANTS_REFRESH_SECONDS": "300",
         "SMARTLINK_RECEIVE_SECONDS": "60",  # a slow machine must not make smaller batches
+        "SMARTLINK_RECEIVERS": "1",  # how several sessions share the messages is a race
         "PYTHONPATH": f"{folder}:{ROOT}",
     }
     command = [sys.executable, "-W", "ignore", "-m", "tests.bench.in_process", what]
