@@ -166,7 +166,8 @@ def _functions(ports: Mapping[str, int], addresses: Addresses, folder: Path) -> 
                 "BENCH_CLIENT_SECRET": tenant.client_secret.get_secret_value(),
             }
         if owner == "limit":
-            environment["PYTHONPATH"] = str(FUNCTIONS)  # it fills the relay's own documents
+            # It fills the relay's own documents, and calls the broker as the peers do.
+            environment["PYTHONPATH"] = f"{FUNCTIONS}:{ROOT}"
         command = (sys.executable, "-m", "functions_framework", "--source", "main.py")
         options = ("--target", target, "--host", HOST, "--port", str(ports[name]))
         place = HERE / owner.replace("-", "_") if owner else source

@@ -1,7 +1,7 @@
 """As lean as it gets on the same emulators and broker: what is left when nothing is promised.
 
-The same documents in bare commits of whole batches, from templates; the broker over keep-alive
-connections of http.client; one Pub/Sub message a batch, pushed into a function that does nothing.
+The same documents in bare commits of whole batches, from templates; the broker over libcurl's
+keep-alive connections; one Pub/Sub message a batch, pushed into a function that does nothing.
 No claim, no fence, no history read, no parsing, no log.
 """
 
@@ -14,7 +14,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from http.client import HTTPConnection
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -28,6 +27,7 @@ from smartlink.adapters import documents as rm
 from smartlink.adapters.firestore_values import Raw
 from smartlink.domain import lifecycle
 from smartlink.domain.message import Content, Ended, Ending, LogLine, LogType, Result
+from tests.bench.lean_http import LeanHttp
 
 RECEIVERS = 8  # as the relay's
 SETTLERS = 2  # as many as the pushes that the emulator keeps in flight
@@ -135,7 +135,7 @@ class Session:
     """One connection to the broker."""
 
     def __init__(self, token: str) -> None:
-        self._connection = HTTPConnection(urlsplit(os.environ["SMARTLINK_BASE_URL"]).netloc)
+        self._http = LeanHttp(os.environ["SMARTLINK_BASE_URL"].rstrip("/"))
         self._headers = {"Authorization": f"Bearer {token}"}
 
     def get(self) -> list[dict[str, Any]]:
@@ -149,11 +149,7 @@ class Session:
         self._call("POST", "/ack", b'{"deliveryTag": %d, "ack": true}' % tag)
 
     def _call(self, verb: str, path: str, body: bytes | None = None) -> bytes:
-        self._connection.request(verb, _LINK + path, body, self._headers)
-        answer = self._connection.getresponse()
-        if cookie := answer.headers["Set-Cookie"]:
-            self._headers["Cookie"] = cookie.partition(";")[0]
-        return answer.read()
+        return self._http.call(verb, _LINK + path, self._headers, body)[1]
 
 
 @cache
@@ -170,10 +166,10 @@ def _sessions() -> list[Session]:
         "grant_type": "client_credentials",
         "scope": "authorization_api",
     }
-    connection = HTTPConnection(url.netloc)
+    http = LeanHttp(f"{url.scheme}://{url.netloc}")
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
-    connection.request("POST", url.path, urlencode(form), headers)
-    token = json.loads(connection.getresponse().read())["access_token"]
+    _, body = http.call("POST", url.path, headers, urlencode(form).encode())
+    token = json.loads(body)["access_token"]
     return [Session(token) for _ in range(RECEIVERS)]
 
 

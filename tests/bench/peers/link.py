@@ -1,19 +1,15 @@
-"""Smart Link for the peers: one keep-alive connection and one cookie a session.
-
-The standard library's client, as lean as the limit's, so that no peer is slow for its HTTP.
-"""
+"""Smart Link for the peers: one keep-alive connection and one cookie a session."""
 
 import json
 import time
 from http import HTTPStatus
-from http.client import HTTPConnection
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+from tests.bench.lean_http import LeanHttp
 from tests.bench.peers.settings import Settings
 
 _LINK = "/api/v1/link"
-_TIMEOUT_SECONDS = 30
 _EARLY_SECONDS = 90  # a token is renewed before it ends
 
 
@@ -26,9 +22,7 @@ class Session:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._connection = HTTPConnection(
-            urlsplit(settings.base_url).netloc, timeout=_TIMEOUT_SECONDS
-        )
+        self._http = LeanHttp(settings.base_url.rstrip("/"))
         self._headers: dict[str, str] = {}
         self._expires = 0.0
 
@@ -49,15 +43,11 @@ class Session:
     def _call(self, verb: str, path: str, body: bytes | None = None) -> bytes:
         if time.monotonic() > self._expires:
             self._headers["Authorization"] = f"Bearer {self._token()}"
-        self._connection.request(verb, _LINK + path, body, self._headers)
-        answer = self._connection.getresponse()
-        if cookie := answer.headers["Set-Cookie"]:
-            self._headers["Cookie"] = cookie.partition(";")[0]
-        read = answer.read()
-        if answer.status >= HTTPStatus.BAD_REQUEST:
-            message = f"{verb} {path} was answered {answer.status}"
+        status, answer = self._http.call(verb, _LINK + path, self._headers, body)
+        if status >= HTTPStatus.BAD_REQUEST:
+            message = f"{verb} {path} was answered {status}"
             raise LinkError(message)
-        return read
+        return answer
 
     def _token(self) -> str:
         url = urlsplit(self._settings.token_url)
@@ -67,14 +57,12 @@ class Session:
             "grant_type": "client_credentials",
             "scope": "authorization_api",
         }
-        connection = HTTPConnection(url.netloc, timeout=_TIMEOUT_SECONDS)
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
-        connection.request("POST", url.path, urlencode(form), headers)
-        answer = connection.getresponse()
-        if answer.status != HTTPStatus.OK:
-            message = f"RAC answered {answer.status}"
+        http = LeanHttp(f"{url.scheme}://{url.netloc}")
+        status, answer = http.call("POST", url.path, headers, urlencode(form).encode())
+        if status != HTTPStatus.OK:
+            message = f"RAC answered {status}"
             raise LinkError(message)
-        grant = json.loads(answer.read())
-        connection.close()
+        grant = json.loads(answer)
         self._expires = time.monotonic() + grant["expires_in"] - _EARLY_SECONDS
         return str(grant["access_token"])
