@@ -11,7 +11,6 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from smartlink import observability
-from smartlink.consumer import Consumer
 from smartlink.settings import Settings, SettingsError, load_settings
 
 if TYPE_CHECKING:
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from smartlink.adapters.pubsub import PubSubPublisher
     from smartlink.adapters.secret_manager import SecretManager
     from smartlink.adapters.storage import BucketContents
+    from smartlink.consumer import Consumer
     from smartlink.services.consume import Consume
     from smartlink.services.poll import Poll
     from smartlink.services.publish import Publish
@@ -119,8 +119,10 @@ def publish() -> "Publish":
     return Publish(_tenants(), _firestore(), _contents(), now, new_id)
 
 
-def load_consumer(command: str, module: str) -> Consumer:
+def load_consumer(command: str, module: str) -> "Consumer":
     """The consumer of a command, in its module. Raises SettingsError, which says what is amiss."""
+    from smartlink.consumer import Consumer  # noqa: PLC0415
+
     try:
         loaded = importlib.import_module(module)
     except ModuleNotFoundError as error:
