@@ -11,6 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from smartlink import observability
+from smartlink.loading import loading
 from smartlink.settings import Settings, SettingsError, load_settings
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def settings() -> Settings:
 
 
 @cache
+@loading()
 def poll() -> "Poll":
     """The use case of `poll` and `poll_shard`."""
     from smartlink.adapters.http import Bounds, Http  # noqa: PLC0415
@@ -87,6 +89,7 @@ def poll() -> "Poll":
 
 
 @cache
+@loading()
 def consume() -> "Consume":
     """The use case of `consume`, for the command in SMARTLINK_COMMAND."""
     from smartlink.adapters.threads import ThreadRunner, end_process  # noqa: PLC0415
@@ -112,6 +115,7 @@ def consume() -> "Consume":
 
 
 @cache
+@loading()
 def publish() -> "Publish":
     """The use case of `publish`."""
     from smartlink.services.publish import Publish  # noqa: PLC0415
