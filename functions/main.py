@@ -1,5 +1,8 @@
 """The functions' targets. Nothing else: functions-framework looks for them here."""
 
-from smartlink.entrypoints.targets import consume, poll, poll_shard, publish
+from smartlink.loading import loading
+
+with loading():
+    from smartlink.entrypoints.targets import consume, poll, poll_shard, publish
 
 __all__ = ["consume", "poll", "poll_shard", "publish"]

@@ -5,6 +5,8 @@ locals {
     {
       # Cloud Storage's client would ask for the bucket once more, for traces that nobody makes.
       DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA = "true"
+      # pydantic has none here, and to look for them is to read every package's metadata.
+      PYDANTIC_DISABLE_PLUGINS = "__all__"
 
       GOOGLE_CLOUD_PROJECT         = var.project_id
       SMARTLINK_ENVIRONMENT        = var.environment

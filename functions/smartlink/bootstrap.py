@@ -11,7 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from smartlink import observability
-from smartlink.consumer import Consumer
+from smartlink.loading import loading
 from smartlink.settings import Settings, SettingsError, load_settings
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from smartlink.adapters.pubsub import PubSubPublisher
     from smartlink.adapters.secret_manager import SecretManager
     from smartlink.adapters.storage import BucketContents
+    from smartlink.consumer import Consumer
     from smartlink.services.consume import Consume
     from smartlink.services.poll import Poll
     from smartlink.services.publish import Publish
@@ -45,6 +46,7 @@ def settings() -> Settings:
 
 
 @cache
+@loading()
 def poll() -> "Poll":
     """The use case of `poll` and `poll_shard`."""
     from smartlink.adapters.http import Http  # noqa: PLC0415
@@ -88,6 +90,7 @@ def poll() -> "Poll":
 
 
 @cache
+@loading()
 def consume() -> "Consume":
     """The use case of `consume`, for the command in SMARTLINK_COMMAND."""
     from smartlink.adapters.threads import ThreadRunner, end_process  # noqa: PLC0415
@@ -113,6 +116,7 @@ def consume() -> "Consume":
 
 
 @cache
+@loading()
 def publish() -> "Publish":
     """The use case of `publish`."""
     from smartlink.services.publish import Publish  # noqa: PLC0415
@@ -120,8 +124,10 @@ def publish() -> "Publish":
     return Publish(_tenants(), _firestore(), _contents(), now, new_id)
 
 
-def load_consumer(command: str, module: str) -> Consumer:
+def load_consumer(command: str, module: str) -> "Consumer":
     """The consumer of a command, in its module. Raises SettingsError, which says what is amiss."""
+    from smartlink.consumer import Consumer  # noqa: PLC0415
+
     try:
         loaded = importlib.import_module(module)
     except ModuleNotFoundError as error:

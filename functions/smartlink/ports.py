@@ -4,14 +4,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NoReturn, Protocol, TypeVar
+from typing import TYPE_CHECKING, NoReturn, Protocol, TypeVar
 
-from smartlink.domain.effect import Effect
 from smartlink.domain.identity import Direction
 from smartlink.domain.message import Ended, LogLine, Message, Stored, Version
-from smartlink.domain.outcome import Finished
 from smartlink.domain.settlement import Settlement
 from smartlink.domain.tenant import Tenant, TenantEntry, TenantState
+
+if TYPE_CHECKING:  # only a consumer's function has them
+    from smartlink.domain.effect import Effect
+    from smartlink.domain.outcome import Finished
 
 _Work = TypeVar("_Work")
 
@@ -101,11 +103,11 @@ class Contents(Protocol):
 class Effects(Protocol):
     """What `Context.once` remembers. Every call may raise Unavailable."""
 
-    def write(self, tenant: str, effect: Effect, version: Version | None) -> Version | None:
+    def write(self, tenant: str, effect: "Effect", version: Version | None) -> Version | None:
         """Creates the effect, or changes it if it is still at that version; None where not."""
         ...
 
-    def read(self, tenant: str, document: str) -> tuple[Effect, Version] | None: ...
+    def read(self, tenant: str, document: str) -> "tuple[Effect, Version] | None": ...
 
     def delete(self, tenant: str, document: str, version: Version) -> None:
         """If it is still at that version."""
@@ -229,7 +231,7 @@ class Publisher(Protocol):
 class Run(Protocol):
     """Executes one message and says how it went; it does not raise."""
 
-    def __call__(self, stored: Stored) -> Finished: ...
+    def __call__(self, stored: Stored) -> "Finished": ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +239,7 @@ class Ran:
     """A message and how it went."""
 
     stored: Stored
-    finished: Finished
+    finished: "Finished"
     overdue: bool = False  # it still runs, past its time-out; `finished` is void
 
 

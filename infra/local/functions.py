@@ -51,6 +51,8 @@ def function_environment(addresses: Addresses, catalog: Catalog) -> dict[str, st
         "no_proxy": without_proxy,
         # Cloud Storage's client would ask for the bucket once more, for traces that nobody makes.
         "DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA": "true",
+        # There are none, and to look for them is to read every package's metadata.
+        "PYDANTIC_DISABLE_PLUGINS": "__all__",
         "SMARTLINK_ENVIRONMENT": "development",
         "SMARTLINK_COMMAND": "",
         "SMARTLINK_CONFIG_URI": addresses.config_uri,

@@ -16,6 +16,7 @@ from google.protobuf import json_format
 
 from smartlink.adapters.google import PATIENCE, Patience, Tries, call
 from smartlink.domain.tenant import TenantEntry, TenantError, check_tenant_name
+from smartlink.loading import loading
 from smartlink.ports import ErpSecrets, NotFound, Refused, TenantSecrets, Unavailable
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ class SecretManager:
 
     @cached_property
     def _client(self) -> "SecretManagerServiceClient":
-        return _client(self._emulator)
+        with loading():
+            return _client(self._emulator)
 
     def entries(self) -> list[TenantEntry]:
         """A secret whose name holds no tenant's is passed over, with a warning."""

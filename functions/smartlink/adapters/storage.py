@@ -15,6 +15,7 @@ from google.auth.credentials import AnonymousCredentials
 
 from smartlink.adapters.google import PATIENCE, Patience, Tries, call
 from smartlink.domain.config import MAX_BYTES
+from smartlink.loading import loading
 from smartlink.ports import ConfigFile, ConfigSource, Contents, NotFound, Refused, Unavailable
 
 if TYPE_CHECKING:
@@ -51,7 +52,8 @@ class _Bucket:
 
     @cached_property
     def _bucket(self) -> "Bucket":
-        return _client(self._project, self._emulator).bucket(self._name)
+        with loading():
+            return _client(self._project, self._emulator).bucket(self._name)
 
     def call(self, what: str, request: Callable[[float], T]) -> T:
         """Names the bucket in what is raised."""

@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from typing import Generic, NoReturn, TypeVar
 
 from smartlink.domain.message import Stored
-from smartlink.domain.outcome import Finished, HandBack
 from smartlink.ports import Clock, EndProcess, Ran, Run, Runner, Turns
 
 _Work = TypeVar("_Work")
@@ -156,6 +155,8 @@ class _Running:
         return _drain(self._results, max(wait, _SHORT_WAIT)) or self._overdue()
 
     def _overdue(self) -> list[Ran]:
+        from smartlink.domain.outcome import Finished, HandBack  # noqa: PLC0415  (not the poll's)
+
         with self._gate:
             if self._current is None or time.monotonic() < self._current[1] + self._limit:
                 return []

@@ -19,7 +19,8 @@ class ConfigError(ValueError):
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    # Built when a file is read: only a poll does, while the adapter of all buckets imports this.
+    model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
 
 
 class _SmartLinkInfo(_Model):

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from smartlink.domain import lifecycle
 from smartlink.domain.message import (
@@ -16,8 +17,10 @@ from smartlink.domain.message import (
     Stored,
     Version,
 )
-from smartlink.domain.outcome import Done, Finished, HandBack, Line, Reject, Retry, Unknown
 from smartlink.domain.retry import RetryPolicy
+
+if TYPE_CHECKING:
+    from smartlink.domain.outcome import Finished
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,9 +102,19 @@ def reply_id(message: Message, number: int) -> str:
 
 
 def settle(
-    stored: Stored, finished: Finished, policy: RetryPolicy, retention: Retention
+    stored: Stored, finished: "Finished", policy: RetryPolicy, retention: Retention
 ) -> Settlement:
     """The settlement of one attempt of a downstream message."""
+    # Only a consumer's function runs messages: no other pays for what a run may come to.
+    from smartlink.domain.outcome import (  # noqa: PLC0415
+        Done,
+        HandBack,
+        Line,
+        Reject,
+        Retry,
+        Unknown,
+    )
+
     message, now = stored.message, finished.at
     expires = retention.expires(now, policy)
 

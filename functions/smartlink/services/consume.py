@@ -34,6 +34,7 @@ from smartlink.ports import (
 )
 from smartlink.services.claim import claim_all
 from smartlink.services.contents import release
+from smartlink.services.delivery import DeliveryError
 from smartlink.services.dispatch import Dispatch
 from smartlink.services.execute import Execution
 from smartlink.services.once import Once
@@ -44,7 +45,7 @@ from smartlink.settings import LEASE_MARGIN, MIN_SECONDS_TO_SETTLE
 _SETTLE_TRIES = 5
 
 
-class WrongCommandError(ValueError):
+class WrongCommandError(DeliveryError):
     """The dispatch belongs to another command: the push subscription is wired wrongly."""
 
 

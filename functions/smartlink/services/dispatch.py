@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from smartlink.domain.catalog import Catalog
 from smartlink.domain.identity import Direction, encode
@@ -17,11 +17,14 @@ from smartlink.domain.message import Attempt, Content, Message, Result, Stored, 
 from smartlink.domain.retry import RetryPolicy
 from smartlink.observability import ERROR, event
 from smartlink.ports import Envelope, PortError, Publisher
-from smartlink.services.tick import TenantTick
+from smartlink.services.delivery import DeliveryError
 from smartlink.settings import LIMITS
 
+if TYPE_CHECKING:  # a consumer has no tick
+    from smartlink.services.tick import TenantTick
 
-class DispatchError(ValueError):
+
+class DispatchError(DeliveryError):
     """A Pub/Sub message is no dispatch of this relay."""
 
 
@@ -68,7 +71,7 @@ class Dispatcher:
         self._catalog = catalog
         self._most = most
 
-    def allowed(self, tick: TenantTick, stored: Iterable[Stored]) -> list[Dispatch]:
+    def allowed(self, tick: "TenantTick", stored: Iterable[Stored]) -> list[Dispatch]:
         """As many batches as the tenant may dispatch in this tick; the sweep finds the rest."""
         by_command: dict[str, list[Stored]] = {}
         for item in stored:
@@ -80,7 +83,7 @@ class Dispatcher:
             if tick.take(command)
         ]
 
-    def publish(self, tick: TenantTick, dispatches: Sequence[Dispatch]) -> None:
+    def publish(self, tick: "TenantTick", dispatches: Sequence[Dispatch]) -> None:
         """Publishes; what could not be waits for the sweep, and is logged."""
         by_command: dict[str, list[Dispatch]] = {}
         for dispatch in dispatches:

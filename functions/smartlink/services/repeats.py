@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from smartlink.domain import lifecycle
 from smartlink.domain.identity import reused_document_id
@@ -12,7 +13,9 @@ from smartlink.domain.settlement import Settlement, annotate
 from smartlink.observability import ERROR, INFO, event
 from smartlink.ports import Conflict, Contents, LogSink, Messages
 from smartlink.services.contents import release
-from smartlink.services.tick import TenantTick
+
+if TYPE_CHECKING:  # neither a consumer nor publish has a tick
+    from smartlink.services.tick import TenantTick
 
 
 def same(one: Message, other: Message) -> bool:
@@ -61,7 +64,7 @@ class Repeats:
                 previous[document] = ended[document].message
         return previous
 
-    def meet(self, tick: TenantTick, message: Message, now: datetime) -> bool:
+    def meet(self, tick: "TenantTick", message: Message, now: datetime) -> bool:
         """An arrival whose document exists already. True when it is safe to ack it."""
         document = message.document
         live = self._messages.read(tick.name, [document]).get(document)
@@ -77,7 +80,7 @@ class Repeats:
         self._keep_reused(tick, message, now)
         return True
 
-    def _note(self, tick: TenantTick, message: Message, what: str, now: datetime) -> None:
+    def _note(self, tick: "TenantTick", message: Message, what: str, now: datetime) -> None:
         say(message, "message_duplicate", f"A repeat: {what}", INFO)
         tick.count("duplicates")
         line = annotate(message, LogType.INFORMATION, f"Repeated: {what}", now, tick.expires)
@@ -85,7 +88,7 @@ class Repeats:
             line = annotate(message, LogType.ERROR, f"Dead: {message.error}", now, tick.expires)
         self._logs.log(tick.name, [line])
 
-    def drop(self, tick: TenantTick, stored: Stored, previous: Message, now: datetime) -> None:
+    def drop(self, tick: "TenantTick", stored: Stored, previous: Message, now: datetime) -> None:
         """A live message that has ended before under the same id: it is not run (again)."""
         message = stored.message
         lines: tuple[LogLine, ...] = ()
@@ -102,7 +105,7 @@ class Repeats:
         if lines:
             release(self._contents, message, now)
 
-    def _keep_reused(self, tick: TenantTick, message: Message, now: datetime) -> None:
+    def _keep_reused(self, tick: "TenantTick", message: Message, now: datetime) -> None:
         """Stores the message as dead under a document of its own."""
         document = reused_document_id(message.document, message.type, message.content.sha256)
         error = "Another message, with another content, has this id: its sender reused it"

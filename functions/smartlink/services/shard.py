@@ -7,12 +7,13 @@ from datetime import datetime, timedelta
 
 from smartlink.domain.tenant import TenantEntry
 from smartlink.ports import Envelope
+from smartlink.services.delivery import DeliveryError
 
 TICK_LIFE = timedelta(seconds=60)
 """A tick older than this is over: the next one has its own shards."""
 
 
-class ShardError(ValueError):
+class ShardError(DeliveryError):
     """A Pub/Sub message is no shard of this relay."""
 
 

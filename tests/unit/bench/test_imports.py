@@ -22,6 +22,14 @@ EVERYWHERE = {
     "requests",
 }
 
+# The authors' interface, and what a run of a message may come to.
+OF_A_CONSUMER = {
+    "smartlink.consumer",
+    "smartlink.domain.effect",
+    "smartlink.domain.outcome",
+    "smartlink.services.consume",
+}
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -52,6 +60,7 @@ def test_poll_imports_no_erp(folder: Path) -> None:
     found = imported(folder, "poll")
     assert found.vendors == EVERYWHERE | {"pubsub"}
     assert not any(name.startswith("consumers") for name in found.modules)
+    assert not found.modules & {*OF_A_CONSUMER, "smartlink.services.publish"}
 
 
 def test_publish_imports_neither_pubsub_nor_an_erp(folder: Path) -> None:
@@ -59,12 +68,14 @@ def test_publish_imports_neither_pubsub_nor_an_erp(folder: Path) -> None:
     found = imported(folder, "publish")
     assert found.vendors == EVERYWHERE
     assert not found.modules & {"smartlink.adapters.http", "smartlink.adapters.rac"}
+    assert not found.modules & {*OF_A_CONSUMER, "smartlink.services.dispatch"}
 
 
 def test_a_consumer_without_an_erp_imports_no_sqlalchemy(folder: Path) -> None:
     """What one consumer imports is no other's burden."""
     found = imported(folder, "consume", "BenchCommand")
     assert found.vendors == EVERYWHERE
+    assert not found.modules & {"smartlink.services.poll", "smartlink.services.publish"}
     assert not found.modules & {"smartlink.adapters.http", "smartlink.adapters.rac"}
 
 
