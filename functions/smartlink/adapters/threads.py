@@ -18,6 +18,7 @@ _Work = TypeVar("_Work")
 EXIT_OVERDUE = 70
 _PATIENCE = 3  # seconds that turns may take to end after the deadline
 _SHORT_WAIT = 0.01  # seconds, while no message runs yet
+_LINGER = 0.03  # seconds that the first one to finish waits for others: they share its commit
 
 
 class ThreadTurns:
@@ -136,8 +137,15 @@ class _Running:
         self._current: tuple[Stored, float] | None = None  # and when it was started
         self._stopped = False
         self._gate = threading.Lock()  # a message ends, or is overdue: never both
+        self._ended = threading.Event()  # all have
 
     def run_all(self) -> None:
+        try:
+            self._run_all()
+        finally:
+            self._ended.set()
+
+    def _run_all(self) -> None:
         for item in self._stored:
             with self._gate:
                 if self._stopped:
@@ -152,7 +160,13 @@ class _Running:
         """All that has finished, or the one that is overdue, or nothing yet."""
         current = self._current
         wait = current[1] + self._limit - time.monotonic() if current else 0
-        return _drain(self._results, max(wait, _SHORT_WAIT)) or self._overdue()
+        try:
+            first = self._results.get(timeout=max(wait, _SHORT_WAIT))
+        except queue.Empty:
+            return self._overdue()
+        # Not a look at each that follows: that would wake this thread, and stop theirs, each time.
+        self._ended.wait(_LINGER)
+        return [first, *_drain(self._results)]
 
     def _overdue(self) -> list[Ran]:
         from smartlink.domain.outcome import Finished, HandBack  # noqa: PLC0415  (not the poll's)
@@ -169,15 +183,13 @@ class _Running:
             self._stopped = True
 
 
-def _drain(results: "queue.SimpleQueue[Ran]", wait: float) -> list[Ran]:
-    """All that has finished; waits that many seconds for a first one."""
-    finished: list[Ran] = []
+def _drain(results: "queue.SimpleQueue[Ran]") -> Iterator[Ran]:
+    """All that has finished."""
     try:
-        finished.append(results.get(timeout=wait))
         while True:
-            finished.append(results.get_nowait())
+            yield results.get_nowait()
     except queue.Empty:
-        return finished
+        return
 
 
 def end_process() -> NoReturn:

@@ -26,6 +26,10 @@ from smartlink.services.upstream import Upstream
 from smartlink.settings import Settings
 
 _SEND_CHUNK = 20  # messages claimed, sent and settled by one turn
+_QUICK_SEND_CHUNK = 50  # the same, while it takes a second at most
+_QUICK_SEND = timedelta(milliseconds=20)  # of one message, its part of claim and settlement too
+_QUICK_PAGES = 3  # read at once while sending is quick and the contents are small
+_SMALL = 65_536  # bytes
 _SLOW_CALL = timedelta(milliseconds=3)
 _ENOUGH_FOR_QUICK_CALLS = 2
 """Sessions: a call as quick as that is computing, not waiting, and Python computes one at a time.
@@ -69,16 +73,15 @@ class TenantTurns:
         if behind:
             text = "Dispatched messages are overdue: nothing new is received in this tick"
             event("back_pressure", text, WARNING)
-        sending = _Sending(upstream, full=full)
+        sending = _Sending(upstream, _SEND_CHUNK, full=full)
         if upstream:
             self.idleness.active(tick.name)
         asks = self.idleness.asks(tick.name, now)
         if not asks:
             tick.count("unasked")
         self._talk(tick, push, sending, receive=asks and not behind and not tick.exhausted)
-        if sending.sent(tick):
-            push(self._more_upstream)
         self._send_beside(push, sending)
+        self._sent(tick, push, sending)
 
     def _open(self, tick: TenantTick) -> bool:
         """Reads who the tenant is; False when there is nothing to be done for it."""
@@ -113,7 +116,7 @@ class TenantTurns:
         def calls(session: BrokerSession) -> PortError | None:
             failure = self._set_up(tick, session)
             if failure is None and chunk:
-                failure = self.upstream.send(tick, chunk, session)
+                failure = self._send(tick, sending, chunk, session)
             if failure is None and receive:
                 failure = self._receive(tick, session, push)
             return failure
@@ -188,35 +191,49 @@ class TenantTurns:
 
     # Upstream.
 
+    def _send(
+        self, tick: TenantTick, sending: "_Sending", chunk: Sequence[Stored], session: BrokerSession
+    ) -> PortError | None:
+        started = self.clock()
+        failure = self.upstream.send(tick, chunk, session)
+        sending.took(self.clock() - started, len(chunk))
+        return failure
+
     def _send_beside(self, push: Push, sending: "_Sending") -> None:
-        """The rest of a page, a chunk a turn. The next page is read when this one is sent: what
-        is not claimed yet would be found again."""
+        """The rest of a page, a chunk a turn."""
 
         def turn(tick: TenantTick, push: Push) -> None:
             chunk = sending.take()
-            self._call(tick, lambda session: self.upstream.send(tick, chunk, session))
-            if sending.sent(tick):
-                push(self._more_upstream)
+            self._call(tick, lambda session: self._send(tick, sending, chunk, session))
+            self._sent(tick, push, sending)
 
         for _ in range(sending.chunks):
             push(turn)
 
-    def _more_upstream(self, tick: TenantTick, push: Push) -> None:
+    def _sent(self, tick: TenantTick, push: Push, sending: "_Sending") -> None:
+        """The next page is read when this one is sent: what is not claimed yet would be found
+        again."""
+        if sending.sent(tick):
+            push(lambda tick, push: self._more_upstream(tick, push, sending))
+
+    def _more_upstream(self, tick: TenantTick, push: Push, before: "_Sending") -> None:
         if tick.error is not None:
             return
-        page = self.settings.due_page
+        page, chunk = self.settings.due_page, _SEND_CHUNK
+        if before.quick:
+            page, chunk = page * (_QUICK_PAGES if before.small else 1), _QUICK_SEND_CHUNK
         due = self.messages.due(tick.name, self.clock(), page, Direction.UPSTREAM)
-        self._send_beside(push, _Sending(due, full=len(due) >= page))
+        self._send_beside(push, _Sending(due, chunk, full=len(due) >= page))
 
 
 class _Sending:
     """A page of due upstream messages, on its way out in chunks."""
 
-    def __init__(self, due: Sequence[Stored], *, full: bool) -> None:
+    def __init__(self, due: Sequence[Stored], chunk: int, *, full: bool) -> None:
+        self.small = all(it.message.content.size <= _SMALL for it in due)
+        self.quick = True
         self._full = full
-        self._chunks = [
-            due[start : start + _SEND_CHUNK] for start in range(0, len(due), _SEND_CHUNK)
-        ]
+        self._chunks = [due[start : start + chunk] for start in range(0, len(due), chunk)]
         self._open = len(self._chunks)
 
     @property
@@ -227,6 +244,11 @@ class _Sending:
     def take(self) -> Sequence[Stored]:
         """A chunk that nobody has taken; none at all is an empty one."""
         return self._chunks.pop(0) if self._chunks else ()
+
+    def took(self, time: timedelta, messages: int) -> None:
+        """Notes how quickly a chunk of so many messages was sent."""
+        if time > _QUICK_SEND * messages:
+            self.quick = False
 
     def sent(self, tick: TenantTick) -> bool:
         """A chunk is done; True when it was the page's last one and more may be due."""
