@@ -107,6 +107,12 @@ def _compared(form: str, messages: int, runs: Mapping[str, Sequence[Run]]) -> It
     }
     if len(sent) > 1:
         yield Comparison(f"reply to broker, {form}", messages, sent)
+        whole = {
+            name: [1 / (1 / run.settled + 1 / run.sent) for run in its if run.sent is not None]
+            for name, its in runs.items()
+            if its[0].sent is not None
+        }
+        yield Comparison(f"broker to sent reply, {form}", messages, whole, goals)
     if all(run.application for its in runs.values() for run in its):  # the system tells
         own = {name: [1_000 / run.application for run in its] for name, its in runs.items()}
         goals = dict.fromkeys(peers, TIMES_PEERS_CPU)

@@ -154,3 +154,38 @@ def test_one_tenants_backlog_of_due_messages_leaves_the_others_on_time() -> None
     sent = [it.tenant for it in world.broker.sent]
     assert sent.index("small") <= 25
     assert sent.count("big") == 300
+
+
+class Counting(Faults):
+    """Counts the calls of the database."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: Counter[str] = Counter()
+
+    def before(self, call: str, subject: str) -> None:
+        self.calls[call] += 1
+        super().before(call, subject)
+
+
+# A first page of 100 in chunks of 20; a query for what it may hide; then 300 messages more, and
+# a last page, which is empty.
+@pytest.mark.parametrize(
+    ("milliseconds", "characters", "queries", "chunks"),
+    [(1, 10, 2 + 1 + 1, 5 + 6), (1, 70_000, 2 + 3 + 1, 5 + 6), (100, 10, 2 + 3 + 1, 5 + 15)],
+)
+def test_quick_sending_takes_more_at_once(
+    milliseconds: float, characters: int, queries: int, chunks: int
+) -> None:
+    """Of a quick broker a turn sends 50 instead of 20, of pages three times as large unless
+    contents are; of a slow one that would keep the others waiting, so nothing changes."""
+    world = World(variables={"SMARTLINK_POLL_SECONDS": "600"})
+    world.broker.faults = Slow(world.clock, milliseconds)
+    world.store.faults = counting = Counting()
+    for number in range(400):
+        world.publish(content=str(number).ljust(characters))
+    counting.calls.clear()
+    world.tick(minutes=1)
+    assert sorted(map(int, world.replies_to("acme"))) == list(range(400))
+    assert counting.calls["due"] == queries
+    assert counting.calls["swap"] == counting.calls["commit"] == chunks

@@ -1,12 +1,14 @@
 """A consumer in a thread, its caller beside it: what has finished is handed over at once."""
 
 import threading
+import time
 from collections.abc import Generator, Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from smartlink.adapters import threads
 from smartlink.adapters.threads import ThreadRunner
 from smartlink.domain.message import Stored, Version
 from smartlink.domain.outcome import Done, Finished, Retry
@@ -88,6 +90,17 @@ def test_what_finished_meanwhile_comes_together() -> None:
     rest = list(lists)
     assert first + names(rest) == list("abcd")
     assert len(rest) <= 2
+
+
+def test_those_that_finish_soon_after_the_first_come_with_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They share its commit: the first one lingers, but not when nothing is left to run."""
+    monkeypatch.setattr(threads, "_LINGER", PATIENCE)
+    began = time.monotonic()
+    assert [names([finished]) for finished in runs("abcdefgh", done)] == [list("abcdefgh")]
+    assert [names([finished]) for finished in runs("a", done)] == [["a"]]
+    assert time.monotonic() - began < PATIENCE
 
 
 def test_an_overdue_message_ends_the_run() -> None:
