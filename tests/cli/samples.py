@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from smartlink.domain import lifecycle
+from smartlink.domain.executed import reply_id
 from smartlink.domain.identity import content_hash, encode
 from smartlink.domain.message import (
     Claim,
@@ -17,7 +18,7 @@ from smartlink.domain.message import (
     Result,
     State,
 )
-from smartlink.domain.settlement import Settlement, reply_id
+from smartlink.domain.settlement import Settlement
 
 NOW = datetime(2026, 3, 9, 12, 30, 15, tzinfo=UTC)
 LATER = datetime(2999, 1, 1, tzinfo=UTC)

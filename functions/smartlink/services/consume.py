@@ -16,9 +16,10 @@ from typing import NoReturn
 from smartlink.consumer import Consumer
 from smartlink.domain import lifecycle
 from smartlink.domain.catalog import Catalog, Command
+from smartlink.domain.executed import settle
 from smartlink.domain.message import Claim, State, Stored
 from smartlink.domain.outcome import Finished, HandBack, Unknown
-from smartlink.domain.settlement import Retention, Settlement, settle
+from smartlink.domain.settlement import Retention, Settlement
 from smartlink.observability import ERROR, INFO, WARNING, event
 from smartlink.ports import (
     Clock,

@@ -18,6 +18,7 @@ from smartlink.consumer import (
     Returned,
     UnknownOutcomeError,
 )
+from smartlink.domain.executed import reply_id
 from smartlink.domain.identity import Direction, document_id
 from smartlink.domain.message import LogType, Message, Stored
 from smartlink.domain.outcome import (
@@ -32,7 +33,6 @@ from smartlink.domain.outcome import (
 )
 from smartlink.domain.payload import Payload, PayloadError, parse_payload, write_json
 from smartlink.domain.retry import RetryPolicy
-from smartlink.domain.settlement import reply_id
 from smartlink.observability import bound, describe, event, surprise
 from smartlink.ports import Clock, Contents, ErpSecrets, NotFound, PortError
 from smartlink.services.contents import keep, load

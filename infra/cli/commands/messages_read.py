@@ -19,9 +19,9 @@ from infra.cli.views import (
     line_view,
     message_view,
 )
+from smartlink.domain.executed import reply_id
 from smartlink.domain.identity import Direction, document_id
 from smartlink.domain.message import Ended, LogLine, Message
-from smartlink.domain.settlement import reply_id
 
 if TYPE_CHECKING:
     from infra.cli.adapters.messages import OperatorStore

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from smartlink.domain.executed import reply_id
 from smartlink.domain.identity import (
     Direction,
     content_hash,
@@ -16,7 +17,6 @@ from smartlink.domain.identity import (
     encode,
     reused_document_id,
 )
-from smartlink.domain.settlement import reply_id
 from tests.unit.domain.samples import NOW, pending
 
 ANY = st.text(st.characters(exclude_categories=()), max_size=60)  # lone surrogates too
