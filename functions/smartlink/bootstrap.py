@@ -78,7 +78,7 @@ def poll() -> "Poll":
             config.smart_link_url,
             config.paths,
             tokens,
-            idle_sessions=max(512, config.shard_tenants),  # each keeps its connection till the next
+            idle_sessions=max(512, config.shard_tenants),  # with their cookies
         ),
         publisher=_publisher(),
         turns=ThreadTurns(config.poll_threads, now),

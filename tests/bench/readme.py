@@ -147,6 +147,7 @@ def _cold_start(results: Results) -> str | None:
             it["milliseconds"]["ours"],
             it["milliseconds"]["bare"],
             f"{it['ratio']:.2f}",
+            it["milliseconds"]["oursAgain"],
             f"{it['cpuRatio']:.2f}",
             f"{it['importRatio']:.2f}",
             f"{it['mebibytes']['ours']:.0f}",
@@ -154,7 +155,7 @@ def _cold_start(results: Results) -> str | None:
         )
         for it in found
     )
-    heads = ("function", "ms", "bare", "ratio", "of CPU", "of imports", "MiB", "bare")
+    heads = ("function", "ms", "bare", "ratio", "again", "of CPU", "of imports", "MiB", "bare")
     return _markdown(heads, rows) + _when(results, "coldStart")
 
 

@@ -10,8 +10,8 @@ What no public source states is assumed here, and here only:
   `MsgAud`, `MsgDeliveryTag`) or `id`, `type`, `content`, `audience`, `deliveryTag`, in any casing.
   A content that is an object or a list stands for its own JSON text.
 - `ack` takes `{"deliveryTag": n, "ack": true}`. A tag belongs to the session that received it:
-  so each receiver has its own cookies and connection, and a session with unacked messages is
-  closed, not used again.
+  so each receiver has its own cookies, and a connection for itself while it works; a session
+  with unacked messages is closed, with its connection, and not used again.
 - `send` takes the content as the body, as it is.
 - Any 2xx means done. A call that is repeated after a lost answer does no harm.
 
@@ -56,7 +56,7 @@ class SmartLinkBroker:
 
     @contextmanager
     def session(self, tenant: Tenant) -> Iterator[BrokerSession]:
-        """A session for one thread, with cookies and a connection of its own."""
+        """A session for one thread: with its own cookies, and a connection for itself meanwhile."""
         with self._sessions.lease(f"{tenant.name}/{tenant.credentials.client_id}") as http:
             session = _Session(http, tenant, self._tokens, self._calls)
             yield session
@@ -64,7 +64,7 @@ class SmartLinkBroker:
                 http.clean = False
 
     def close(self) -> None:
-        """Closes the idle connections."""
+        """Forgets the idle sessions."""
         self._sessions.close()
 
 
