@@ -83,7 +83,7 @@ def stack(
         say("the stack is up")
         for _ in range(1 if quick else 2):
             for contestant in contestants:
-                bench.run(contestant, messages // 3, get_batch=1)  # warm-up
+                bench.run(contestant, messages, get_batch=1)  # warm-up: of Java's compiler, too
         for form, get_batch in list(GET_BATCHES.items())[: 1 if quick else None]:
             measures = {
                 it.name: partial(bench.run, it, messages, get_batch=get_batch) for it in contestants
