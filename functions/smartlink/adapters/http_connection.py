@@ -1,8 +1,9 @@
 """A connection: one libcurl handle, which keeps its connections to servers open between calls.
 
-Why libcurl: a call through requests takes three times as much CPU, and all of it with Python's
-lock held; libcurl works without the lock. What its handle holds (the authorities' certificates
-alone take 0.8 MiB) is why callers share connections and do not keep one for each tenant.
+Why libcurl: urllib3, beneath requests, takes almost three times as much CPU for a call, with
+Python's lock held; libcurl works without the lock. What its handle holds (the authorities'
+certificates alone take 0.8 MiB) is why callers share connections and do not keep one for each
+tenant.
 """
 
 from collections.abc import Container, Mapping
