@@ -65,9 +65,7 @@ def wired(world: World | None = None, tls: ssl.SSLContext | None = None) -> Iter
     world = wire.world
     with HttpServer(wire.answer, tls) as server:
         tokens = RacTokens(HTTP, f"{server.url}/token", world.clock)
-        broker = SmartLinkBroker(HTTP, server.url, Paths(), tokens)
-        world.broker = broker  # type: ignore[assignment]
+        world.broker = SmartLinkBroker(HTTP, server.url, Paths(), tokens)  # type: ignore[assignment]
         world.cold_start()
         yield wire
-        broker.close()
-        tokens.close()
+        HTTP.close()

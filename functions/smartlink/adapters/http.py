@@ -66,6 +66,11 @@ class Http:
         """For the next session."""
         self._idle.append(connection)
 
+    def close(self) -> None:
+        """Closes the idle connections."""
+        while self._idle:
+            self._idle.pop().close()
+
 
 class HttpSession:
     """The cookies of one server, and a connection while it is in use, for one caller at a time.
@@ -89,12 +94,11 @@ class HttpSession:
             self._connection = self._http.take(self._cookies)
         came = self._with_retries(self._connection, call)
         place = f"{call.name} at {self._origin}"
-        if came.status in _DONE or came.status in call.answered or not came.status:
-            if came.failure is not None:
-                message = f"{place}: {came.problem}"
-                raise (Refused if came.failure is Failure.TOO_LARGE else Unavailable)(message)
-        else:
+        if came.status and came.status not in _DONE and came.status not in call.answered:
             raise _failure(place, came)
+        if came.failure is not None:
+            message = f"{place}: {came.problem}"
+            raise (Refused if came.failure is Failure.TOO_LARGE else Unavailable)(message)
         self.clean = clean
         return Answer(came.status, came.body)
 

@@ -33,15 +33,6 @@ class SessionPool:
         else:
             session.close()
 
-    def close(self) -> None:
-        """Closes the idle sessions."""
-        with self._lock:
-            idle = [session for sessions in self._idle.values() for session in sessions]
-            self._idle.clear()
-            self._count = 0
-        for session in idle:
-            session.close()
-
     def _take(self, key: str) -> HttpSession | None:
         with self._lock:
             sessions = self._idle.get(key)
@@ -54,17 +45,14 @@ class SessionPool:
             return session
 
     def _put(self, key: str, session: HttpSession) -> None:
-        """Keeps it, closing the one that has been idle for longest if there are too many."""
-        oldest = None
+        """Keeps it, and forgets the one that has been idle for longest if there are too many."""
         with self._lock:
             self._idle.setdefault(key, []).append(session)
             self._idle.move_to_end(key)
             self._count += 1
             if self._count > self._limit:
                 first = next(iter(self._idle))
-                oldest = self._idle[first].pop(0)
+                self._idle[first].pop(0)
                 self._count -= 1
                 if not self._idle[first]:
                     del self._idle[first]
-        if oldest is not None:
-            oldest.close()

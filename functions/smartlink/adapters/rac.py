@@ -98,10 +98,6 @@ class RacTokens:
             raise Refused(message)
         return token
 
-    def close(self) -> None:
-        """Closes the idle connections."""
-        self._sessions.close()
-
     def _run(self, key: tuple[str, str], tenant: Tenant, fetch: Future[str]) -> None:
         asked = self._clock()
         granted: _Granted | None = None

@@ -63,10 +63,6 @@ class SmartLinkBroker:
             if session.unacked:
                 http.clean = False
 
-    def close(self) -> None:
-        """Forgets the idle sessions."""
-        self._sessions.close()
-
 
 class _Session:
     def __init__(

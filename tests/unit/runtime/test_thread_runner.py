@@ -1,4 +1,4 @@
-"""A consumer in a thread, its caller beside it: what has finished is handed over at once."""
+"""A consumer in a thread, its caller beside it: what has finished is handed over soon."""
 
 import threading
 import time
