@@ -20,6 +20,7 @@ import typing
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, model_validator
@@ -67,20 +68,27 @@ class Payload(BaseModel):
     def _any_casing(cls, value: object) -> object:
         if not isinstance(value, Mapping):
             return value
-        own = {name.lower(): info.alias or name for name, info in cls.model_fields.items()}
-        own |= {name.lower(): name for name in own.values()}
-        exact = {key: item for key, item in value.items() if key in own.values()}
-        cased = {
-            own[key.lower()]: item
-            for key, item in value.items()
-            if isinstance(key, str) and key.lower() in own
-        }
-        others = {
-            key: item
-            for key, item in value.items()
-            if not isinstance(key, str) or key.lower() not in own
-        }
+        own, names = _own_names(cls)
+        others: dict[object, object] = {}
+        cased: dict[object, object] = {}
+        exact: dict[object, object] = {}
+        for key, item in value.items():
+            name = own.get(key.lower()) if isinstance(key, str) else None
+            if name is None:
+                others[key] = item
+                continue
+            cased[name] = item
+            if key in names:
+                exact[key] = item
         return {**others, **cased, **exact}
+
+
+@cache
+def _own_names(model: type[Payload]) -> tuple[Mapping[str, str], frozenset[str]]:
+    """The names that a model's fields have on the wire, by their lower case; and all of them."""
+    own = {name.lower(): info.alias or name for name, info in model.model_fields.items()}
+    own |= {name.lower(): name for name in own.values()}
+    return own, frozenset(own.values())
 
 
 @dataclass(frozen=True, slots=True)

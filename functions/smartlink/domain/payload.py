@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 _LOOKED_INTO = 4_194_304  # characters
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
 class Style(StrEnum):
@@ -79,7 +80,7 @@ def write_json(value: object) -> str:
 
     Raises TypeError or ValueError for what JSON has no form for, `NaN` included.
     """
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    text = _encode(value)
     try:
         text.encode()
     except UnicodeEncodeError:
