@@ -52,8 +52,6 @@ def _plain(value: object) -> object:
 
 def configure(level: int = INFO) -> None:
     """Sends every logger's records to stdout as JSON; called once for each process."""
-    # Nothing of this is in a line, and asking for it makes each a quarter dearer.
-    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonFormatter())
     root = logging.getLogger()

@@ -21,7 +21,6 @@ BOUNDS = Bounds(
     retry_after_seconds=0,
     backoff_seconds=0,
 )
-HTTP = Http(BOUNDS)
 TOKEN = Reply(body=b'{"access_token": "t0ken", "expires_in": 3600}')
 EMPTY = Reply(204)
 
@@ -64,8 +63,8 @@ def wired(world: World | None = None, tls: ssl.SSLContext | None = None) -> Iter
     wire = Wire(world or World())
     world = wire.world
     with HttpServer(wire.answer, tls) as server:
-        tokens = RacTokens(HTTP, f"{server.url}/token", world.clock)
-        world.broker = SmartLinkBroker(HTTP, server.url, Paths(), tokens)  # type: ignore[assignment]
+        http = Http(BOUNDS)
+        tokens = RacTokens(http, f"{server.url}/token", world.clock)
+        world.broker = SmartLinkBroker(http, server.url, Paths(), tokens)  # type: ignore[assignment]
         world.cold_start()
         yield wire
-        HTTP.close()

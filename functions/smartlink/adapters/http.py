@@ -11,6 +11,7 @@ libcurl says may quote what the server sent.
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from time import monotonic
+from typing import Self
 from urllib.parse import urlsplit
 
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
@@ -66,17 +67,13 @@ class Http:
         """For the next session."""
         self._idle.append(connection)
 
-    def close(self) -> None:
-        """Closes the idle connections."""
-        while self._idle:
-            self._idle.pop().close()
-
 
 class HttpSession:
     """The cookies of one server, and a connection while it is in use, for one caller at a time.
 
-    From its first call until `rest` or `close` a session has a connection for itself.
-    `clean` is False once a call failed: what the server then holds of the session is unknown.
+    From its first call until `rest` or `close` a session has a connection for itself. `clean` is
+    False once a call failed: what the server then holds of the session is unknown. As a context
+    it rests at exit, or is closed if it is not clean or its caller failed.
     """
 
     def __init__(self, http: Http, origin: str, *, cookies: bool) -> None:
@@ -86,6 +83,15 @@ class HttpSession:
         self._keeps_cookies = cookies
         self._cookies: list[bytes] = []  # while it rests
         self._connection: Connection | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is None and self.clean:
+            self.rest()
+        else:
+            self.close()
 
     def call(self, call: Call) -> Answer:
         """The answer. Raises Unavailable and Refused."""

@@ -21,17 +21,10 @@ class SessionPool:
     @contextmanager
     def lease(self, key: str) -> Iterator[HttpSession]:
         """A session with this key. It is closed at exit if a call or the caller failed."""
-        session = self._take(key) or self._make()
-        try:
+        with self._take(key) or self._make() as session:
             yield session
-        except BaseException:
-            session.close()
-            raise
         if session.clean:
-            session.rest()
             self._put(key, session)
-        else:
-            session.close()
 
     def _take(self, key: str) -> HttpSession | None:
         with self._lock:

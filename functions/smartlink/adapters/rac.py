@@ -19,7 +19,6 @@ from pydantic import BaseModel, Field, StringConstraints, ValidationError
 
 from smartlink.adapters.http import Answer, Http, HttpSession, split_url
 from smartlink.adapters.http_connection import Call
-from smartlink.adapters.http_pool import SessionPool
 from smartlink.domain.tenant import Tenant
 from smartlink.ports import Clock, CredentialsRefused, PortError, Refused, Tokens
 
@@ -33,7 +32,6 @@ _OTHER_ERRORS = frozenset({"invalid_request", "unsupported_grant_type", "invalid
 _HEADERS = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
 _JWT_PARTS = 3
 _KEPT = 4_096  # tenants
-_IDLE = 16  # sessions
 
 _Token = Annotated[
     str, StringConstraints(pattern=r"^[\x21-\x7e]+$", min_length=1, max_length=16_384)
@@ -68,10 +66,9 @@ class RacTokens:
     """
 
     def __init__(self, http: Http, url: str, clock: Clock) -> None:
-        origin, self._path = split_url(url)
+        self._http = http
+        self._origin, self._path = split_url(url)
         self._clock = clock
-        # Without cookies: the sessions serve all tenants.
-        self._sessions = SessionPool(lambda: HttpSession(http, origin, cookies=False), _IDLE)
         self._kept: OrderedDict[tuple[str, str], _Kept] = OrderedDict()
         self._fetches: dict[tuple[str, str], Future[str]] = {}
         self._lock = Lock()
@@ -137,7 +134,7 @@ class RacTokens:
             "grant_type": "client_credentials",
             "scope": _SCOPE,
         }
-        with self._sessions.lease("") as session:
+        with HttpSession(self._http, self._origin, cookies=False) as session:
             answer = session.call(
                 Call(
                     name=f"RAC, for tenant {tenant.name},",
