@@ -1,7 +1,8 @@
 """The functions' targets. Nothing else: functions-framework looks for them here."""
 
-from smartlink.loading import loading
+from smartlink.loading import OnDemand, loading
 
+OnDemand().install()
 with loading():
     from smartlink.entrypoints.targets import consume, poll, poll_shard, publish
 

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 import grpc
-from google.pubsub_v1 import PublisherClient, PublishRequest, PubsubMessage
+from google.pubsub_v1.services.publisher.client import PublisherClient
 from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
+from google.pubsub_v1.types import PublishRequest, PubsubMessage
 
 from smartlink.adapters.google import PATIENCE, Patience, Tries, batches, call
 from smartlink.ports import Envelope, Publisher
