@@ -54,7 +54,7 @@ def poll() -> "Poll":
     from smartlink.adapters.rac import RacTokens  # noqa: PLC0415
     from smartlink.adapters.smart_link import SmartLinkBroker  # noqa: PLC0415
     from smartlink.adapters.storage import ConfigObject  # noqa: PLC0415
-    from smartlink.adapters.threads import ThreadTurns  # noqa: PLC0415
+    from smartlink.adapters.threads import ThreadTurns, beside  # noqa: PLC0415
     from smartlink.services.config import Config  # noqa: PLC0415
     from smartlink.services.relay import Outside, make_poll  # noqa: PLC0415
 
@@ -82,6 +82,7 @@ def poll() -> "Poll":
         ),
         publisher=_publisher(),
         turns=ThreadTurns(config.poll_threads, now),
+        beside=beside,
         clock=now,
         new_id=new_id,
     )

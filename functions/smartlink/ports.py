@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # only a consumer's function has them
     from smartlink.domain.outcome import Finished
 
 _Work = TypeVar("_Work")
+_Result = TypeVar("_Result")
 
 
 class PortError(Exception):
@@ -264,6 +265,14 @@ class Turns(Protocol):
         deadline: datetime,
     ) -> list[_Work]:
         """`perform` gets a function that appends work. Answers what the deadline left undone."""
+        ...
+
+
+class Beside(Protocol):
+    """Begins something beside the caller."""
+
+    def __call__(self, work: Callable[[], _Result]) -> Callable[[], _Result]:
+        """What it answers waits for the result, or raises what the work raised."""
         ...
 
 

@@ -20,6 +20,7 @@ from smartlink.adapters.in_memory import (
     InMemoryContents,
     InMemoryPublisher,
     InMemorySecrets,
+    at_once,
 )
 from smartlink.domain.identity import Direction, document_id
 from smartlink.domain.message import Ended, Stored
@@ -90,6 +91,7 @@ class Relay:
             broker=self.broker,
             publisher=self.publisher,
             turns=InlineTurns(self.clock),
+            beside=at_once,
             clock=self.clock,
             new_id=lambda: uuid.uuid4().hex,
         )

@@ -15,6 +15,7 @@ from smartlink.adapters.in_memory import (
     InMemoryContents,
     InMemoryEffects,
     InMemorySecrets,
+    at_once,
 )
 from smartlink.consumer import Context, FatalError, Reply, RetryableError, Returned, consumer
 from smartlink.domain.identity import Direction, document_id
@@ -249,6 +250,7 @@ class Deployment:
             broker=self.broker.port(process),
             publisher=self.port(process, "pubsub", self),
             turns=SimTurns(self.kernel, process),
+            beside=at_once,
             clock=clock,
             new_id=self.new_id,
         )

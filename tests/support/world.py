@@ -16,6 +16,7 @@ from smartlink.adapters.in_memory import (
     InMemoryMessages,
     InMemoryPublisher,
     InMemorySecrets,
+    at_once,
 )
 from smartlink.consumer import Consumer, Context, Returned, consumer
 from smartlink.domain.message import Ended, LogLine, Message, Stored
@@ -226,6 +227,7 @@ class World:
             broker=self.broker,
             publisher=self.publisher,
             turns=self.turns,
+            beside=at_once,
             clock=self.clock,
             new_id=self.new_id,
         )

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from itertools import count
 from threading import Lock
+from typing import TypeVar
 
 from smartlink.adapters.in_memory_broker import InMemoryBroker, InMemoryTokens, Sent
 from smartlink.adapters.in_memory_effects import InMemoryEffects
@@ -12,6 +13,7 @@ from smartlink.adapters.in_memory_faults import Faults
 from smartlink.adapters.in_memory_store import InMemoryMessages
 from smartlink.domain.tenant import TenantEntry
 from smartlink.ports import (
+    Beside,
     ConfigFile,
     ConfigSource,
     Contents,
@@ -33,7 +35,19 @@ __all__ = [
     "InMemorySecrets",
     "InMemoryTokens",
     "Sent",
+    "at_once",
 ]
+
+_Result = TypeVar("_Result")
+
+
+def at_once(work: Callable[[], _Result]) -> Callable[[], _Result]:
+    """The twin of `beside`: the work is done when it answers."""
+    result = work()
+    return lambda: result
+
+
+_beside: Beside = at_once
 
 
 class InMemoryContents:

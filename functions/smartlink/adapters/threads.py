@@ -1,4 +1,4 @@
-"""Threads: turns on a bounded pool, and a consumer beside its settler."""
+"""Threads: turns on a bounded pool, a consumer beside its settler, a call beside the next."""
 
 import os
 import queue
@@ -6,14 +6,16 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from contextvars import copy_context
 from datetime import datetime, timedelta
 from typing import Generic, NoReturn, TypeVar
 
 from smartlink.domain.message import Stored
-from smartlink.ports import Clock, EndProcess, Ran, Run, Runner, Turns
+from smartlink.ports import Beside, Clock, EndProcess, Ran, Run, Runner, Turns
 
 _Work = TypeVar("_Work")
+_Result = TypeVar("_Result")
 
 EXIT_OVERDUE = 70
 _PATIENCE = 3  # seconds that turns may take to end after the deadline
@@ -192,6 +194,20 @@ def _drain(results: "queue.SimpleQueue[Ran]") -> Iterator[Ran]:
         return
 
 
+def beside(work: Callable[[], _Result]) -> Callable[[], _Result]:
+    """Begins the work in a thread of its own; the answer waits for what comes of it."""
+    future: Future[_Result] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:  # noqa: BLE001  (whoever waits for the result raises it)
+            future.set_exception(error)
+
+    threading.Thread(target=copy_context().run, args=(run,), daemon=True).start()
+    return future.result
+
+
 def end_process() -> NoReturn:
     """Ends the process at once, without waiting for any thread."""
     os._exit(EXIT_OVERDUE)
@@ -199,4 +215,5 @@ def end_process() -> NoReturn:
 
 _turns: type[Turns] = ThreadTurns
 _runner: type[Runner] = ThreadRunner
+_beside: Beside = beside
 _end: EndProcess = end_process

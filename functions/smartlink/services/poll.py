@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from smartlink.domain.retry import RetryPolicy
 from smartlink.domain.settlement import Retention
 from smartlink.observability import ERROR, INFO, WARNING, bound, event, surprise
-from smartlink.ports import Clock, PortError, Publisher, Ticks, Turns
+from smartlink.ports import Beside, Clock, PortError, Publisher, Ticks, Turns
 from smartlink.services.config import Config
 from smartlink.services.shard import Shard
 from smartlink.services.states import States
@@ -51,20 +51,23 @@ class Poll:
     ticks: Ticks
     retention: Retention
     turns: Turns
+    beside: Beside
     tenant_turns: TenantTurns
 
     def tick(self) -> PollReport:
         """Polls the first shard itself and publishes the others."""
         now = self.clock()
+        policy = self.beside(self.config.policy)
         entries = self.tenants.entries()
-        self.states.note_orphans(entries, now)
+        orphans = self.beside(lambda: self.states.note_orphans(entries, now))
         size = self.settings.shard_tenants
         shards = [
             Shard(now, number, 0, tuple(entries[start : start + size]))
             for number, start in enumerate(range(0, len(entries), size))
         ]
         lost = self._publish(shards[1:])
-        report = self._poll(shards[0] if shards else Shard(now, 0, 0, ()), now)
+        report = self._poll(shards[0] if shards else Shard(now, 0, 0, ()), now, policy)
+        orphans()
         report.shards_lost = lost
         return report
 
@@ -75,7 +78,7 @@ class Poll:
             text = "The shard came too late: its tick is over"
             event("shard_expired", text, WARNING, shard=shard.number, sequence=shard.sequence)
             return PollReport()
-        return self._poll(shard, now)
+        return self._poll(shard, now, self.beside(self.config.policy))
 
     def _publish(self, shards: Sequence[Shard]) -> int:
         """How many could not be published."""
@@ -90,8 +93,7 @@ class Poll:
             return len(shards)
         return 0
 
-    def _poll(self, shard: Shard, now: datetime) -> PollReport:
-        policy = self.config.policy()
+    def _poll(self, shard: Shard, now: datetime, policy: Callable[[], RetryPolicy]) -> PollReport:
         deadline = now + timedelta(seconds=self.settings.poll_seconds)
         if shard.sequence:
             deadline = min(deadline, shard.ends)
@@ -115,19 +117,20 @@ class Poll:
         return report
 
     def _ticks(
-        self, shard: Shard, policy: RetryPolicy, now: datetime, deadline: datetime
+        self, shard: Shard, policy: Callable[[], RetryPolicy], now: datetime, deadline: datetime
     ) -> list[TenantTick]:
         """The tenants to poll; each minute another is the first, so that none is always last."""
         entries = shard.entries
         first = int(shard.tick.timestamp() // 60) % len(entries) if entries else 0
         states = self.states.of([entry.name for entry in entries], now)
+        in_force = policy()  # what has been read meanwhile
         full = dict.fromkeys(self.settings.catalog.commands, self.settings.dispatches)
-        expires = self.retention.expires(now, policy)
+        expires = self.retention.expires(now, in_force)
         return [
             TenantTick(
                 entry,
                 states[entry.name],
-                policy,
+                in_force,
                 deadline,
                 expires,
                 Counter(shard.quota.get(entry.name, full)),

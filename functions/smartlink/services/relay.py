@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from smartlink.ports import (
+    Beside,
     Broker,
     Clock,
     Contents,
@@ -40,6 +41,7 @@ class Outside:
     broker: Broker
     publisher: Publisher
     turns: Turns
+    beside: Beside
     clock: Clock
     new_id: NewId
 
@@ -75,5 +77,6 @@ def make_poll(settings: Settings, outside: Outside, tenants: Tenants, config: Co
         ticks=outside.ticks,
         retention=settings.retention,
         turns=outside.turns,
+        beside=outside.beside,
         tenant_turns=turns,
     )

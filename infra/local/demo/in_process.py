@@ -25,7 +25,7 @@ from smartlink.adapters.in_memory import (
 )
 from smartlink.adapters.rac import RacTokens
 from smartlink.adapters.smart_link import SmartLinkBroker
-from smartlink.adapters.threads import ThreadRunner, ThreadTurns
+from smartlink.adapters.threads import ThreadRunner, ThreadTurns, beside
 from smartlink.bootstrap import load_consumer
 from smartlink.domain.catalog import Command
 from smartlink.ports import Envelope, PortError
@@ -94,6 +94,7 @@ class InProcessRelay:
             broker=SmartLinkBroker(http, settings.smart_link_url, settings.paths, tokens),
             publisher=InMemoryPublisher(lambda *delivery: self._deliveries.put(delivery)),
             turns=ThreadTurns(settings.poll_threads, _now),
+            beside=beside,
             clock=_now,
             new_id=_new_id,
         )
