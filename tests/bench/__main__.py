@@ -41,7 +41,7 @@ from tests.bench.store import THREADS, StoreBench
 RESULTS = ROOT / ".bench"
 PARTS = ("store", "end-to-end", "limit", "peers", "noisy", *ALONE)
 QUICK_PARTS = PARTS[:3]  # percentiles take minutes, the peers their servers; ask for each other
-MESSAGES, ROUNDS = 1_000, 3
+MESSAGES, ROUNDS = 1_000, 5
 QUICK_MESSAGES, QUICK_ROUNDS = 200, 2
 TIMES_STORE, TIMES_END_TO_END, TIMES_LIMIT = 8, 4, 0.8
 TIMES_PEERS, TIMES_PEERS_CPU = 1, 2  # half the CPU for a message is twice as many a second
@@ -81,15 +81,20 @@ def stack(
     with bench_stack(quick=quick, servers=servers) as running:
         bench = EndToEnd(running)
         say("the stack is up")
-        for _ in range(1 if quick else 2):
-            for contestant in contestants:
-                bench.run(contestant, messages, get_batch=1)  # warm-up: of Java's compiler, too
+        for contestant in _warm_ups(contestants, 1 if quick else 5):
+            bench.run(contestant, messages, get_batch=1)
         for form, get_batch in list(GET_BATCHES.items())[: 1 if quick else None]:
             measures = {
                 it.name: partial(bench.run, it, messages, get_batch=get_batch) for it in contestants
             }
             runs = _alternating(measures, rounds, say, f"end to end, {form}")
             yield from _compared(form, messages, runs)
+
+
+def _warm_ups(contestants: Sequence[Contestant], times: int) -> Iterator[Contestant]:
+    """The slow ones have warmed the emulators up, Java's compiler too, after two runs."""
+    for number in range(times):
+        yield from (it for it in contestants if number < 2 or it in (OURS, LIMIT))
 
 
 def _compared(form: str, messages: int, runs: Mapping[str, Sequence[Run]]) -> Iterator[Comparison]:

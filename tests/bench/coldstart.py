@@ -35,7 +35,7 @@ from tests.bench.services import Services, services
 from tests.bench.workload import QUIET
 
 GOAL = 1.10  # times the bare function's time
-ROUNDS, QUICK_ROUNDS = 5, 2
+ROUNDS, QUICK_ROUNDS = 11, 2
 _PATIENCE_SECONDS = 60
 _LOOK_SECONDS = 0.002
 _EVENT = Path(__file__).parents[1] / "events" / "dispatch.json"
