@@ -128,6 +128,51 @@ def test_a_busy_tenant_is_served_by_several_sessions(
     assert world.broker.waiting("acme") == 0
 
 
+class Overlapping(Slow):
+    """Each `get` finds another receiver, if one waits, in the middle of its batch."""
+
+    def __init__(self, world: World, milliseconds: float) -> None:
+        super().__init__(world.clock, milliseconds)
+        self._world = world
+
+    def before(self, call: str, subject: str) -> None:
+        super().before(call, subject)
+        if call == "get":
+            self._world.turns.another()
+
+
+def test_receivers_that_overlap_take_nothing_that_could_not_be_dispatched() -> None:
+    """A stored message without a dispatch would wait for the sweep; the broker gives it sooner."""
+    limits = {"SMARTLINK_DISPATCHES": "20", "SMARTLINK_RECEIVE_BATCH": "10"}
+    world = World(variables=limits | {"SMARTLINK_POLL_SECONDS": "600"})
+    world.broker.faults = Overlapping(world, 100)
+    for _ in range(1_000):
+        world.broker.offer("acme", COMMAND)
+    world.tick()
+    dispatched = [int(it.attributes["messages"]) for _, it in world.publisher.published]
+    assert len(dispatched) == 20
+    assert sum(dispatched) + world.broker.waiting("acme") == 1_000
+    while world.deliver():
+        pass
+    assert len(world.ran) == sum(dispatched)
+
+
+def test_a_slow_brokers_batches_grow_so_that_the_dispatches_last() -> None:
+    """100 ms a call: two seconds of several receivers each would spend the tick's dispatches in
+    a third of it."""
+    world = World(variables={"SMARTLINK_DISPATCHES": "10"})
+    world.broker.faults = Overlapping(world, 100)
+    for _ in range(1_000):
+        world.broker.offer("acme", COMMAND)
+    world.tick()
+    dispatched = [int(it.attributes["messages"]) for _, it in world.publisher.published]
+    assert len(dispatched) <= 10
+    assert sum(dispatched) > 10 * 20
+    assert sum(dispatched) + world.broker.waiting("acme") == 1_000
+    taken = (world.clock() - START).total_seconds()
+    assert 40 < taken < 55, "it receives until the deadline, and acks soon after it"
+
+
 def test_what_is_due_either_way_is_worked_off_in_one_tick() -> None:
     """A full page of the one never hides the other, nor does a page of both."""
     world = World(variables={"SMARTLINK_DUE_PAGE": "10", "SMARTLINK_DISPATCH_BATCH": "10"})

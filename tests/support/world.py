@@ -89,6 +89,7 @@ class InlineTurns:
         self.clock = clock
         self.budget: int | None = None
         self.most = 0  # turns that waited at once
+        self.another: Callable[[], None] = lambda: None  # one more in the middle of a turn
 
     def __call__(
         self,
@@ -98,6 +99,12 @@ class InlineTurns:
     ) -> list[_Work]:
         waiting = list(work)
         done = 0
+
+        def another() -> None:
+            if waiting:
+                perform(waiting.pop(0), waiting.append)
+
+        self.another = another
         while waiting and self.clock() < deadline and done != self.budget:
             self.most = max(self.most, len(waiting))
             perform(waiting.pop(0), waiting.append)

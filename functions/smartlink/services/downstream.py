@@ -101,7 +101,8 @@ class Downstream:
         received = Received(more=True)
         size = gets = 0
         started = self._clock()
-        until = min(started + timedelta(seconds=self._settings.receive_seconds), tick.deadline)
+        usual = timedelta(seconds=self._settings.receive_seconds)
+        until = min(started + max(usual, tick.linger(started)), tick.deadline)
         while len(deliveries) < self._settings.receive_batch and size < _GATHER_LIMIT:
             try:
                 got = session.get()

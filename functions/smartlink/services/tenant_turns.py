@@ -157,7 +157,7 @@ class TenantTurns:
 
     def _receiving(self, tick: TenantTick, push: Push) -> None:
         """One more batch; its receiver's place was taken when the turn was pushed."""
-        if tick.exhausted or not self._call(tick, lambda it: self._receive(tick, it, push)):
+        if not self._call(tick, lambda it: self._receive(tick, it, push)):
             tick.leave_receiver()
 
     def _receive(self, tick: TenantTick, session: BrokerSession, push: Push) -> PortError | None:
@@ -168,7 +168,13 @@ class TenantTurns:
             if tick.enter_receiver(min(most, self.settings.receivers)):
                 push(self._receiving)
 
-        received = self.downstream.receive(tick, session, keep_coming)
+        if not tick.begin_batch():
+            tick.leave_receiver()
+            return None
+        try:
+            received = self.downstream.receive(tick, session, keep_coming)
+        finally:
+            tick.end_batch()
         if received.messages:
             self.idleness.active(tick.name)
         elif received.failure is None:

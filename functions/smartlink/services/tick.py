@@ -3,7 +3,7 @@
 import threading
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from smartlink.domain.retry import RetryPolicy
@@ -36,6 +36,7 @@ class TenantTick:
     counts: Counter[str] = field(default_factory=Counter)
     tenant: Tenant | None = None  # once its secret is read
     receivers: int = 1  # sessions that receive: the first turn's own is one
+    gathering: int = 0  # batches on their way in: each may need a dispatch of every command
     error: PortError | None = None  # the broker or RAC failed: no call more in this tick
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -65,7 +66,33 @@ class TenantTick:
     @property
     def exhausted(self) -> bool:
         """Some command has no dispatch left: nothing more is received, the broker keeps it."""
-        return any(left <= 0 for left in self.quota.values())
+        return self._least <= 0
+
+    @property
+    def _least(self) -> int:
+        return min(self.quota.values(), default=1)
+
+    def begin_batch(self) -> bool:
+        """Whether a batch may be received: there is a dispatch for it, whatever its command."""
+        with self.lock:
+            if self._least <= self.gathering:
+                return False
+            self.gathering += 1
+            return True
+
+    def end_batch(self) -> None:
+        """A batch is dispatched, or given up."""
+        with self.lock:
+            self.gathering -= 1
+
+    def linger(self, now: datetime) -> timedelta:
+        """How long a batch may gather for the dispatches to last as long as the tick.
+
+        Several sessions at a slow broker would spend them on small batches. The acks take as
+        long as the gathering, or longer, so this is half of the time that is left at most.
+        """
+        with self.lock:
+            return (self.deadline - now) * self.gathering / (2 * max(self._least, 1))
 
     def enter_receiver(self, most: int) -> bool:
         """Whether one more session may receive for the tenant."""
