@@ -37,7 +37,7 @@ from tests.support.addresses import addresses as local_addresses
 
 PROJECT = "smartlink-bench-services"
 HERE = Path(__file__).parent
-_CALL_SECONDS = 120
+_CALL_SECONDS = 600
 _SERVICES = ("simulator", "firestore", "pubsub", "storage", "secret-manager")
 # What Terraform sets, and one process: `poll` and `consume` serve one call at a time.
 _AS_DEPLOYED = {"WORKERS": "1", "THREADS": "4", "SMARTLINK_TENANTS_REFRESH_SECONDS": "300"}
