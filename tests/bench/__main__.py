@@ -23,6 +23,7 @@ from tests.bench.end_to_end import (
     OURS,
     PER_MESSAGE,
     PROCRASTINATE,
+    PROMISING,
     STAND_INS,
     Contestant,
     EndToEnd,
@@ -47,7 +48,7 @@ TIMES_STORE, TIMES_END_TO_END, TIMES_LIMIT = 8, 4, 0.8
 TIMES_PEERS, TIMES_PEERS_CPU = 1, 2  # half the CPU for a message is twice as many a second
 CONTESTANTS = {
     "end-to-end": (PER_MESSAGE,),
-    "limit": (LIMIT,),
+    "limit": (LIMIT, PROMISING),
     "peers": (CELERY, PROCRASTINATE),
 }
 GET_BATCHES = {"one per get": 1, "lists of 10": 10}
@@ -94,7 +95,7 @@ def stack(
 def _warm_ups(contestants: Sequence[Contestant], times: int) -> Iterator[Contestant]:
     """The slow ones have warmed the emulators up, Java's compiler too, after two runs."""
     for number in range(times):
-        yield from (it for it in contestants if number < 2 or it in (OURS, LIMIT))
+        yield from (it for it in contestants if number < 2 or it in (OURS, LIMIT, PROMISING))
 
 
 def _compared(form: str, messages: int, runs: Mapping[str, Sequence[Run]]) -> Iterator[Comparison]:

@@ -13,7 +13,7 @@ from datetime import datetime
 from infra.local.errors import NotReadyError
 from tests.bench.ledger import Ledger, Place, Places
 from tests.bench.peers import programs as peers
-from tests.bench.stack import Stack
+from tests.bench.stack import LIMITS, Stack
 from tests.bench.workload import Offer, offers
 
 _LOOK_SECONDS = 0.1
@@ -39,6 +39,7 @@ class Contestant:
     places: Places
     application: tuple[str, ...]
     servers: tuple[str, ...] = ("firestore", "pubsub", "storage", "secret-manager")
+    pushed: str | None = None  # a function that does nothing but count its pushes
 
 
 def _peer(name: str, *servers: str) -> Contestant:
@@ -64,7 +65,17 @@ PER_MESSAGE = Contestant(
     _PER_MESSAGE,
     ("per-message-poll", "per-message-consume", "per-message-deliver"),
 )
-LIMIT = Contestant("limit", "limit-poll", None, _LIMIT, ("limit-poll", "limit-consume"))
+LIMIT, PROMISING = (
+    Contestant(
+        name,
+        f"{name}-poll",
+        None,
+        _LIMIT,
+        (f"{name}-poll", f"{name}-consume"),
+        pushed=f"{name}-consume",
+    )
+    for name in LIMITS
+)
 CELERY = _peer("celery", "postgres", "redis")
 PROCRASTINATE = _peer("procrastinate", "postgres")
 
@@ -131,13 +142,10 @@ class EndToEnd:
         return bool(queue["waiting"] or queue["leased"])
 
     def _pushes(self, contestant: Contestant) -> float:
-        return self._no_op()["count"] if contestant is LIMIT else 0
+        return self._stack.call(contestant.pushed, "GET")["count"] if contestant.pushed else 0
 
     def _last_push(self, contestant: Contestant) -> float:
-        return self._no_op()["last"] if contestant is LIMIT else 0
-
-    def _no_op(self) -> dict[str, float]:
-        return self._stack.call("limit-consume", "GET")
+        return self._stack.call(contestant.pushed, "GET")["last"] if contestant.pushed else 0
 
     def _send(
         self, contestant: Contestant, messages: Sequence[Offer], ledger: Ledger

@@ -39,11 +39,12 @@ from tests.support.addresses import addresses as local_addresses
 
 PROJECT = "smartlink-bench"
 HERE = Path(__file__).parent
-TENANTS = ("ours", "per-message", "limit", *peer_programs.PEERS)
+LIMITS = ("limit", "limit-promising")  # of one source
+TENANTS = ("ours", "per-message", *LIMITS, *peer_programs.PEERS)
 TOPICS = {
     "bench-command": "consume",
     "per-message": "per-message-consume",
-    "limit": "limit-consume",
+    **{name: f"{name}-consume" for name in LIMITS},
 }
 _CALL_SECONDS = 600
 _ACK_SECONDS = 540
@@ -126,8 +127,7 @@ _FUNCTIONS = {  # name: target
     "per-message-poll": "poll",
     "per-message-consume": "consume",
     "per-message-deliver": "deliver",
-    "limit-poll": "poll",
-    "limit-consume": "consume",
+    **{f"{name}-{target}": target for name in LIMITS for target in ("poll", "consume")},
 }
 
 
@@ -167,12 +167,14 @@ def _functions(ports: Mapping[str, int], addresses: Addresses, folder: Path) -> 
                 "BENCH_CLIENT_ID": tenant.client_id,
                 "BENCH_CLIENT_SECRET": tenant.client_secret.get_secret_value(),
             }
-        if owner == "limit":
+        if owner in LIMITS:
             # It fills the relay's own documents, and calls the broker as the peers do.
             environment["PYTHONPATH"] = f"{FUNCTIONS}:{ROOT}"
+            environment["BENCH_PROMISES"] = "1" if owner == LIMITS[1] else ""
         command = (sys.executable, "-m", "functions_framework", "--source", "main.py")
         options = ("--target", target, "--host", HOST, "--port", str(ports[name]))
-        place = HERE / owner.replace("-", "_") if owner else source
+        own = "limit" if owner in LIMITS else owner.replace("-", "_")
+        place = HERE / own if owner else source
         ready = listens(ports[name])
         programs.append(Program(name, (*command, *options), ports[name], ready, environment, place))
     return programs

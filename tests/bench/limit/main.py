@@ -3,6 +3,10 @@
 The same documents in bare commits of whole batches, from templates; the broker over libcurl's
 keep-alive connections; one Pub/Sub message a batch, pushed into a function that does nothing.
 No claim, no fence, no history read, no parsing, no log.
+
+With `BENCH_PROMISES` it makes the calls of the relay's promises too, as leanly: it reads whether a
+message is in the history before it creates it, claims it where it is as created, and deletes it
+where it is as claimed. What is left between that and the relay is the relay's own code.
 """
 
 import json
@@ -26,7 +30,7 @@ from google.pubsub_v1 import types as pubsub
 from smartlink.adapters import documents as rm
 from smartlink.adapters.firestore_values import Raw
 from smartlink.domain import lifecycle
-from smartlink.domain.message import Content, Ended, Ending, LogLine, LogType, Result
+from smartlink.domain.message import Claim, Content, Ended, Ending, LogLine, LogType, Result
 from tests.bench.lean_http import LeanHttp
 
 RECEIVERS = 8  # as the relay's
@@ -34,6 +38,7 @@ SETTLERS = 2  # as many as the pushes that the emulator keeps in flight
 BATCH = 100
 _LINK = "/api/v1/link"
 _OWNER = (("authorization", "Bearer owner"),)
+_PROMISES = bool(os.environ.get("BENCH_PROMISES"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,7 @@ class Templates:
     """The relay's own documents, filled by its own code once."""
 
     live: Raw
+    claimed: Raw
     history: Raw
     log: Raw
     reply: Raw
@@ -53,18 +59,20 @@ def _templates() -> Templates:
     live = lifecycle.received(
         message_id="", command="BenchCommand", content=content, now=now, due=now
     )
+    claim = Claim(id=uuid.uuid4().hex, messages=BATCH, started=now)
+    claimed = lifecycle.claimed(live, claim, lease=timedelta(minutes=2))
     done = lifecycle.with_attempt(live, Result.DONE, now, None)
     line = LogLine("", LogType.INFORMATION, "Executed in attempt 1 of 5; 1 replies", now, later)
     small = Content(sha256="0" * 64, size=70, text="")
     reply = lifecycle.to_send(message_id="", message_type="BenchReply", content=small, now=now)
-    writes = [types.Write.pb()() for _ in range(4)]
-    for write in writes:
-        write.current_document.exists = False
-    rm.put_live(writes[0].update.fields, live)
-    rm.put_history(writes[1].update.fields, Ended(done, Ending.DONE, now, later))
-    rm.put_log(writes[2].update.fields, ("", line))
-    rm.put_live(writes[3].update.fields, reply)
-    return Templates(*writes)
+    change = types.Write.pb()(update_mask={"field_paths": rm.STATE_FIELDS})
+    rm.put_state(change.update.fields, claimed)
+    created = [types.Write.pb()(current_document={"exists": False}) for _ in range(4)]
+    rm.put_live(created[0].update.fields, live)
+    rm.put_history(created[1].update.fields, Ended(done, Ending.DONE, now, later))
+    rm.put_log(created[2].update.fields, ("", line))
+    rm.put_live(created[3].update.fields, reply)
+    return Templates(created[0], change, *created[1:])
 
 
 class Store:
@@ -78,24 +86,46 @@ class Store:
         self._templates = _templates()
         firestore = grpc.insecure_channel(os.environ["FIRESTORE_EMULATOR_HOST"])
         self._commit = firestore.unary_unary(
-            "/google.firestore.v1.Firestore/Commit", request_serializer=_serialized
+            "/google.firestore.v1.Firestore/Commit",
+            request_serializer=_serialized,
+            response_deserializer=types.CommitResponse.pb().FromString if _PROMISES else None,
+        )
+        self._read = firestore.unary_stream(
+            "/google.firestore.v1.Firestore/BatchGetDocuments", request_serializer=_serialized
         )
         self._publish = grpc.insecure_channel(os.environ["PUBSUB_EMULATOR_HOST"]).unary_unary(
             "/google.pubsub.v1.Publisher/Publish", request_serializer=_serialized
         )
 
-    def create(self, batch: list[dict[str, Any]]) -> None:
-        """Create the live documents."""
+    def create(self, batch: list[dict[str, Any]]) -> list[Raw]:
+        """Create the live documents; answer their times where these are asked for."""
+        if _PROMISES:
+            names = [f"{self._root}/{rm.HISTORY}/D-{message['id']}" for message in batch]
+            ended = types.BatchGetDocumentsRequest.pb()(database=self._database, documents=names)
+            list(self._read(ended, metadata=_OWNER))
         request = types.CommitRequest.pb()(database=self._database)
         for message in batch:
             self._add(request, self._templates.live, rm.LIVE, "D-", message)
-        self._commit(request, metadata=_OWNER)
+        return self._committed(request)
 
-    def settle(self, batch: list[dict[str, Any]]) -> None:
-        """Delete the live ones; create history, two log lines and a reply of each."""
+    def claim(self, batch: list[dict[str, Any]], created: list[Raw]) -> list[Raw]:
+        """Lease the live ones where nobody has touched them; answer the new times."""
         request = types.CommitRequest.pb()(database=self._database)
-        for message in batch:
-            request.writes.add(delete=f"{self._root}/{rm.LIVE}/D-{message['id']}")
+        for message, at in zip(batch, created, strict=True):
+            write = request.writes.add()
+            write.CopyFrom(self._templates.claimed)
+            write.update.name = f"{self._root}/{rm.LIVE}/D-{message['id']}"
+            write.current_document.update_time.CopyFrom(at)
+        return self._committed(request)
+
+    def settle(self, batch: list[dict[str, Any]], created: list[Raw]) -> None:
+        """Delete the live ones; create history, two log lines and a reply of each."""
+        claimed = self.claim(batch, created) if _PROMISES else []
+        request = types.CommitRequest.pb()(database=self._database)
+        for number, message in enumerate(batch):
+            delete = request.writes.add(delete=f"{self._root}/{rm.LIVE}/D-{message['id']}")
+            if claimed:
+                delete.current_document.update_time.CopyFrom(claimed[number])
             self._add(request, self._templates.history, rm.HISTORY, "D-", message)
             for _ in range(2):
                 write = request.writes.add()
@@ -106,7 +136,11 @@ class Store:
                 write.update.fields["IDMENSAGEM"].string_value = message["id"]
             answer = {"id": message["id"], "content": '{"requestID": "", "status": "done"}'}
             self._add(request, self._templates.reply, rm.LIVE, "U-", answer)
-        self._commit(request, metadata=_OWNER)
+        self._committed(request)
+
+    def _committed(self, request: Raw) -> list[Raw]:
+        answer = self._commit(request, metadata=_OWNER)
+        return [result.update_time for result in answer.write_results] if _PROMISES else []
 
     def _add(
         self, request: Raw, template: Raw, collection: str, kind: str, item: dict[str, Any]
@@ -185,11 +219,11 @@ def _receive(session: Session, settlers: ThreadPoolExecutor) -> tuple[int, list[
             batch += got
             more = bool(got)
         if batch:
-            _store().create(batch)
+            created = _store().create(batch)
             for message in batch:
                 session.ack(message["deliveryTag"])
             _store().publish(batch)
-            settling.append(settlers.submit(_store().settle, batch))
+            settling.append(settlers.submit(_store().settle, batch, created))
             received += len(batch)
     return received, settling
 
