@@ -31,7 +31,7 @@ _CREDENTIAL_ERRORS = frozenset({"invalid_client", "unauthorized_client", "invali
 _OTHER_ERRORS = frozenset({"invalid_request", "unsupported_grant_type", "invalid_scope"})
 _HEADERS = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
 _JWT_PARTS = 3
-_KEPT = 4_096  # tenants
+_KEPT = 16_384  # tenants: fewer than an instance polls in turn would keep none for the next tick
 
 _Token = Annotated[
     str, StringConstraints(pattern=r"^[\x21-\x7e]+$", min_length=1, max_length=16_384)

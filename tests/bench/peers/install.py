@@ -40,6 +40,7 @@ def _install(folder: Path) -> None:
     libraries = {word for word in words if word.startswith("lib") and word != "libc6"}
     download = ("-o", "APT::Sandbox::User=", "download", *_PACKAGES, *sorted(libraries))
     _run(folder, "apt-get", *private, *download)
+    INSTALLED.mkdir(parents=True, exist_ok=True)  # dpkg makes the last folder only
     for package in sorted(folder.glob("*.deb")):
         _run(folder, "dpkg", "-x", str(package), str(INSTALLED))
 
