@@ -14,6 +14,7 @@ from types import ModuleType
 ON_DEMAND = (
     "google.cloud.firestore_v1",
     "google.cloud.firestore_v1.services.firestore",
+    "google.cloud.firestore_v1.services.firestore.transports",
     "google.cloud.secretmanager_v1",
     "google.cloud.secretmanager_v1.services.secret_manager_service",
     "google.pubsub_v1",

@@ -89,7 +89,7 @@ class SomeWritesFail(grpc.UnaryUnaryClientInterceptor):  # type: ignore[misc]
         if self._times == 0:
             return continuation(details, request)
         self._times -= 1
-        kept = types.BatchWriteRequest(database=request.database, writes=list(request.writes))
+        kept = type(request)(database=request.database, writes=list(request.writes))
         failing = min(1, len(kept.writes) - 1)
         del kept.writes[failing]
         return _Spoilt(continuation(details, kept), failing, self._code)
@@ -100,13 +100,12 @@ class _Spoilt:
         self._call, self._failing, self._code = call, failing, code
 
     def result(self) -> object:
-        raw = types.BatchWriteResponse.pb(self._call.result())
+        raw = self._call.result()
         statuses, results = list(raw.status), list(raw.write_results)
         blank = types.BatchWriteResponse.pb()()
         statuses.insert(self._failing, blank.status.add(code=self._code, message="not now"))
         results.insert(self._failing, blank.write_results.add())
-        answer = types.BatchWriteResponse.pb()(status=statuses, write_results=results)
-        return types.BatchWriteResponse.wrap(answer)
+        return types.BatchWriteResponse.pb()(status=statuses, write_results=results)
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._call, name)

@@ -8,6 +8,11 @@ from typing import Any
 import grpc
 
 
+def raw(message: Any) -> Any:  # noqa: ANN401
+    """The protobuf message itself: the relay sends it as it is, Google's clients wrap it."""
+    return message if hasattr(message, "ByteSize") else type(message).pb(message)
+
+
 class FirestoreCounter(
     grpc.UnaryUnaryClientInterceptor,  # type: ignore[misc]
     grpc.UnaryStreamClientInterceptor,  # type: ignore[misc]
@@ -35,9 +40,9 @@ class FirestoreCounter(
         request: Any,  # noqa: ANN401
     ) -> Any:  # noqa: ANN401
         self._add("calls", 1)
-        self.largest = max(self.largest, type(request).pb(request).ByteSize())
+        self.largest = max(self.largest, raw(request).ByteSize())
         for write in getattr(request, "writes", ()):
-            self._add("delete" if type(write).pb(write).delete else "write", 1)
+            self._add("delete" if raw(write).delete else "write", 1)
         answer = continuation(details, request)
         if details.method.endswith("/ListDocuments"):
             self._add("read", max(len(answer.result().documents), 1))
@@ -55,8 +60,8 @@ class FirestoreCounter(
     def _counted(self, answers: Iterator[Any], method: str) -> Iterator[Any]:
         found = 0
         for answer in answers:
-            raw = type(answer).pb(answer)
+            its = raw(answer)
             batch = method.endswith("/BatchGetDocuments")
-            found += bool(raw.found.name or raw.missing) if batch else bool(raw.document.name)
+            found += bool(its.found.name or its.missing) if batch else bool(its.document.name)
             yield answer
         self._add("read", max(found, 1))

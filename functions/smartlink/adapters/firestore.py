@@ -1,7 +1,7 @@
 """Firestore: messages, history, logs, tenants' states, ticks, the last good configuration."""
 
 import logging
-import uuid
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,9 +11,9 @@ from google.cloud.firestore_v1 import types
 
 from smartlink.adapters import documents as rm
 from smartlink.adapters.documents import Tick
-from smartlink.adapters.firestore_calls import FirestoreCalls, Found
+from smartlink.adapters.firestore_calls import Fill, FirestoreCalls, Found
 from smartlink.adapters.firestore_values import Raw, put_time
-from smartlink.adapters.firestore_writes import change, create, delete, fenced, put
+from smartlink.adapters.firestore_writes import change, create, delete, put
 from smartlink.domain.identity import Direction
 from smartlink.domain.message import Ended, LogLine, Message, Stored, Version
 from smartlink.domain.settlement import Settlement
@@ -80,7 +80,7 @@ class Firestore:
     `commit` raises Conflict though it was applied: services read before they believe either.
     """
 
-    def __init__(self, calls: FirestoreCalls, new_id: NewId = lambda: uuid.uuid4().hex) -> None:
+    def __init__(self, calls: FirestoreCalls, new_id: NewId = lambda: os.urandom(16).hex()) -> None:
         """Work over these calls; `new_id` names log lines."""
         self._calls = calls
         self._new_id = new_id
@@ -89,35 +89,34 @@ class Firestore:
         return "/".join((self._calls.root, *path))
 
     def _in(self, tenant: str, collection: str, document: str) -> str:
-        return self._name(rm.TENANTS, tenant, collection, document)
+        return f"{self._calls.root}/{rm.TENANTS}/{tenant}/{collection}/{document}"
 
     # Messages
 
     def create(self, tenant: str, messages: Sequence[Message]) -> list[Version | None]:
         """See Messages. Unavailable or Refused: some may have been created all the same."""
-        writes = [self._creation(tenant, message) for message in messages]
+        writes = (self._creation(tenant, message) for message in messages)
         return self._calls.write_each(f"create messages of {tenant}", writes)
 
-    def _creation(self, tenant: str, message: Message) -> Raw:
+    def _creation(self, tenant: str, message: Message) -> Fill:
         name = self._in(tenant, rm.LIVE, message.document)
         return create(name, rm.put_live, message)
 
     def swap(self, tenant: str, changes: Sequence[Stored]) -> list[Version | None]:
         """See Messages. Unavailable or Refused: some may have been swapped all the same."""
-        writes = [self._change(tenant, item.message, item.version) for item in changes]
+        writes = (self._change(tenant, item.message, item.version) for item in changes)
         return self._calls.write_each(f"swap messages of {tenant}", writes)
 
-    def _change(self, tenant: str, message: Message, version: Version) -> Raw:
+    def _change(self, tenant: str, message: Message, version: Version) -> Fill:
         name = self._in(tenant, rm.LIVE, message.document)
         return change(name, rm.put_state, message, rm.STATE_FIELDS, version)
 
     def commit(self, tenant: str, settlements: Sequence[Settlement]) -> None:
         """See Messages. The caller bounds the size, by `Settlement.weight`."""
-        writes = [write for item in settlements for write in self._settling(tenant, item)]
-        if writes:
-            self._calls.commit(f"settle messages of {tenant}", writes)
+        writes = (write for item in settlements for write in self._settling(tenant, item))
+        self._calls.commit(f"settle messages of {tenant}", writes)
 
-    def _settling(self, tenant: str, settlement: Settlement) -> Iterator[Raw]:
+    def _settling(self, tenant: str, settlement: Settlement) -> Iterator[Fill]:
         live, fence, ended = settlement.live, settlement.fence, settlement.history
         if live is not None:
             yield self._change(tenant, live, fence) if fence else self._creation(tenant, live)
@@ -130,7 +129,7 @@ class Firestore:
             yield self._creation(tenant, message)
         yield from self._lines(tenant, settlement.logs)
 
-    def _lines(self, tenant: str, lines: Iterable[LogLine]) -> Iterator[Raw]:
+    def _lines(self, tenant: str, lines: Iterable[LogLine]) -> Iterator[Fill]:
         for line in lines:
             identity = self._new_id()
             name = self._in(tenant, rm.LOGS, identity)
@@ -160,7 +159,7 @@ class Firestore:
 
     def log(self, tenant: str, lines: Sequence[LogLine]) -> None:
         """See LogSink."""
-        self._calls.write_each(f"log for {tenant}", list(self._lines(tenant, lines)))
+        self._calls.write_each(f"log for {tenant}", self._lines(tenant, lines))
 
     # Tenants
 
@@ -191,11 +190,10 @@ class Firestore:
             last = None if found is None else rm.get_tick(found.fields)
             if last is not None and last >= mine:
                 return last.caller == mine.caller
-            write = put(name, rm.put_tick, mine)
             if found is None:
-                write.current_document.exists = False
+                write = create(name, rm.put_tick, mine)
             else:
-                fenced(write, found.version)
+                write = put(name, rm.put_tick, mine, found.version)
             try:
                 self._calls.commit(f"advance shard {shard}", [write])
             except Conflict:
@@ -211,9 +209,13 @@ class Firestore:
 
     def save(self, file: ConfigFile) -> None:
         """See LastGoodConfig."""
-        write = put(self._config, rm.put_config, file)
-        saved = write.update_transforms.add(field_path=rm.SAVED)
-        saved.set_to_server_value = _REQUEST_TIME
+        fill = put(self._config, rm.put_config, file)
+
+        def write(raw: Raw) -> None:
+            fill(raw)
+            saved = raw.update_transforms.add(field_path=rm.SAVED)
+            saved.set_to_server_value = _REQUEST_TIME
+
         self._calls.commit("save the last good configuration", [write])
 
     @property

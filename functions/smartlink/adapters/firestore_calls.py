@@ -1,15 +1,19 @@
-"""The few calls to Firestore that the relay makes, in raw protobuf, each with bounded tries."""
+"""The few calls to Firestore that the relay makes, each with bounded tries.
+
+They go from raw protobuf to gRPC: the channel is that of Google's client, the client itself is
+not used, as it wraps each document that is read into objects of its own.
+"""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import grpc
 from google.api_core import exceptions
+from google.api_core.gapic_v1.routing_header import to_grpc_metadata
 from google.cloud.firestore_v1 import types
-from google.cloud.firestore_v1.services.firestore.client import FirestoreClient
-from google.cloud.firestore_v1.services.firestore.transports import FirestoreGrpcTransport
+from google.cloud.firestore_v1.services.firestore.transports.base import DEFAULT_CLIENT_INFO
+from google.cloud.firestore_v1.services.firestore.transports.grpc import FirestoreGrpcTransport
 from grpc.experimental import ChannelOptions
 
 from smartlink.adapters.firestore_values import Raw
@@ -26,6 +30,7 @@ _OPTIONS = [
     (ChannelOptions.SingleThreadedUnaryStream, 1),
 ]
 _OVERHEAD = 8  # bytes that a message takes more within another
+_SERVICE = "/google.firestore.v1.Firestore/"
 _GET_AT_ONCE = 300  # documents: keeps a request and its answer small
 _PAGE = 300
 
@@ -66,6 +71,9 @@ class Found:
     fields: Raw
     version: Version
 
+Fill = Callable[[Raw], None]
+"""Makes one write of a request: see `firestore_writes`."""
+
 
 def _version(time: Raw) -> Version:
     return Version(f"{time.seconds}.{time.nanos:09d}")
@@ -90,25 +98,36 @@ class FirestoreCalls:
         """Connect; `interceptors` are gRPC's, for the emulator only: tests count calls there."""
         self._database = f"projects/{project}/databases/{database}"
         self.root = f"{self._database}/documents"
-        self._client = _client(emulator, interceptors)
+        self._channel = _channel(emulator, interceptors)
         # The emulator lets its owner past the security rules, as IAM does in production.
-        self._metadata = (("authorization", "Bearer owner"),) if emulator else ()
+        owner = (("authorization", "Bearer owner"),) if emulator else ()
+        self._metadata = (*owner, DEFAULT_CLIENT_INFO.to_grpc_metadata())
         self._patience = patience
+        self._commit = self._unary("Commit", types.CommitRequest, types.CommitResponse)
+        self._batch = self._unary("BatchWrite", types.BatchWriteRequest, types.BatchWriteResponse)
+        self._list = self._unary(
+            "ListDocuments", types.ListDocumentsRequest, types.ListDocumentsResponse
+        )
+        self._get = self._stream(
+            "BatchGetDocuments", types.BatchGetDocumentsRequest, types.BatchGetDocumentsResponse
+        )
+        self._query = self._stream("RunQuery", types.RunQueryRequest, types.RunQueryResponse)
 
-    def write_each(self, what: str, writes: Sequence[Raw]) -> list[Version | None]:
+    def write_each(self, what: str, fills: Iterable[Fill]) -> list[Version | None]:
         """Apply each write by itself; None where its precondition does not hold.
 
         A write that keeps failing for a passing reason is no conflict, and it has no version:
         so the call raises Unavailable, though others may have been applied. Likewise Refused.
         """
         tries = Tries(self._patience)
-        versions: list[Version | None] = [None] * len(writes)
-        pending = list(range(len(writes)))
+        request = self._writing(types.BatchWriteRequest, fills)
+        versions: list[Version | None] = [None] * len(request.writes)
+        pending = list(range(len(request.writes)))
         refused: list[str] = []
         while pending:
             again = []
-            for chunk in self._chunks(writes, pending):
-                response = self._batch_write(what, [writes[index] for index in chunk], tries)
+            for chunk, part in self._parts(request, pending):
+                response = self._call(what, self._batch, part, "database", tries)
                 results = zip(chunk, response.status, response.write_results, strict=True)
                 for index, status, result in results:
                     if status.code == _OK:
@@ -119,34 +138,46 @@ class FirestoreCalls:
                         refused.append(f"{what}: status {status.code}: {status.message[:300]}")
             pending = again
             if pending and not tries.again():
-                message = f"{what}: {len(pending)} of {len(writes)} writes failed at every try"
+                message = (
+                    f"{what}: {len(pending)} of {len(request.writes)} writes failed at every try"
+                )
                 raise Unavailable(message)
         if refused:
             raise Refused(refused[0])
         return versions
 
-    def _chunks(self, writes: Sequence[Raw], indexes: Iterable[int]) -> Iterator[list[int]]:
-        return batches(
-            indexes,
+    def _writing(self, kind: Any, fills: Iterable[Fill]) -> Raw:  # noqa: ANN401  (a request's type)
+        request = kind.pb()(database=self._database)
+        writes = request.writes
+        for fill in fills:
+            fill(writes.add())
+        return request
+
+    def _parts(self, request: Raw, pending: list[int]) -> Iterator[tuple[list[int], Raw]]:
+        """The pending writes in requests that Firestore takes: mostly in the one they are in."""
+        most, most_bytes = LIMITS.writes, LIMITS.request - 1_024
+        writes = request.writes
+        if len(pending) == len(writes) <= most and request.ByteSize() <= most_bytes:
+            yield pending, request
+            return
+        sized = batches(
+            pending,
             lambda index: int(writes[index].ByteSize()) + _OVERHEAD,
-            most=LIMITS.writes,
-            most_bytes=LIMITS.request - 1_024,
+            most=most,
+            most_bytes=most_bytes,
         )
+        for chunk in sized:
+            part = type(request)(database=self._database)
+            part.writes.extend(writes[index] for index in chunk)
+            yield chunk, part
 
-    def _batch_write(self, what: str, writes: list[Raw], tries: Tries) -> Raw:
-        request = types.BatchWriteRequest.pb()(database=self._database)
-        request.writes.extend(writes)
-        wrapped = types.BatchWriteRequest.wrap(request)
-        response = self._call(what, self._client.batch_write, wrapped, tries)
-        return types.BatchWriteResponse.pb(response)
-
-    def commit(self, what: str, writes: Sequence[Raw]) -> None:
+    def commit(self, what: str, fills: Iterable[Fill]) -> None:
         """Apply all writes or none. Raises Conflict when a precondition does not hold."""
-        request = types.CommitRequest.pb()(database=self._database)
-        request.writes.extend(writes)
-        wrapped = types.CommitRequest.wrap(request)
+        request = self._writing(types.CommitRequest, fills)
+        if not request.writes:
+            return
         try:
-            self._call(what, self._client.commit, wrapped, Tries(self._patience))
+            self._call(what, self._commit, request, "database", Tries(self._patience))
         except (Unavailable, Refused) as error:
             if not isinstance(error.__cause__, _CONFLICTS):
                 raise
@@ -155,58 +186,67 @@ class FirestoreCalls:
     def get(self, what: str, names: Sequence[str]) -> Iterator[Found]:
         """Read those of the documents that exist, in any order."""
         for start in range(0, len(names), _GET_AT_ONCE):
-            request = types.BatchGetDocumentsRequest(
+            request = types.BatchGetDocumentsRequest.pb()(
                 database=self._database, documents=names[start : start + _GET_AT_ONCE]
             )
             tries = Tries(self._patience)
-            for answer in self._call(what, self._stream_get, request, tries):
-                document = types.BatchGetDocumentsResponse.pb(answer).found
-                if document.name:
-                    yield _found(document)
+            for answer in self._call(what, self._get, request, "database", tries):
+                if answer.HasField("found"):
+                    yield _found(answer.found)
 
     def query(self, what: str, parent: str, query: Raw) -> list[Found]:
         """Run a query over a collection under `parent`."""
-        request = types.RunQueryRequest.pb()(parent=parent)
-        request.structured_query.CopyFrom(query)
-        wrapped = types.RunQueryRequest.wrap(request)
-        answers = self._call(what, self._stream_query, wrapped, Tries(self._patience))
-        documents = [types.RunQueryResponse.pb(answer).document for answer in answers]
-        return [_found(document) for document in documents if document.name]
+        request = types.RunQueryRequest.pb()(parent=parent, structured_query=query)
+        answers = self._call(what, self._query, request, "parent", Tries(self._patience))
+        return [_found(answer.document) for answer in answers if answer.HasField("document")]
 
     def ids(self, what: str, collection: str) -> Iterator[str]:
         """List the ids of a collection's documents, nothing else of them."""
-        token = ""
+        request = types.ListDocumentsRequest.pb()(
+            parent=self.root, collection_id=collection, page_size=_PAGE
+        )
+        request.mask.SetInParent()  # of no field
         while True:
-            request = types.ListDocumentsRequest(
-                parent=self.root,
-                collection_id=collection,
-                page_size=_PAGE,
-                page_token=token,
-                mask=types.DocumentMask(),
-            )
-            page = self._call(what, self._first_page, request, Tries(self._patience))
+            page = self._call(what, self._list, request, "parent", Tries(self._patience))
             for document in page.documents:
                 yield document.name.rpartition("/")[2]
-            token = page.next_page_token
-            if not token:
+            request.page_token = page.next_page_token
+            if not request.page_token:
                 return
 
-    # A stream is read within its try: it may break at any of its answers.
+    # `routed` is the request's field by which Google's front end finds the database.
 
-    def _stream_get(self, **options: Any) -> list[Any]:  # noqa: ANN401  (GAPIC's own)
-        return list(self._client.batch_get_documents(**options))
+    def _call(
+        self,
+        what: str,
+        method: Callable[..., Any],
+        request: Raw,
+        routed: str,
+        tries: Tries,
+    ) -> Any:  # noqa: ANN401
+        routing = to_grpc_metadata(((routed, getattr(request, routed)),))
+        metadata = (*self._metadata, routing)
 
-    def _stream_query(self, **options: Any) -> list[Any]:  # noqa: ANN401
-        return list(self._client.run_query(**options))
-
-    def _first_page(self, **options: Any) -> Any:  # noqa: ANN401
-        return next(iter(self._client.list_documents(**options).pages))
-
-    def _call(self, what: str, method: Callable[..., Any], request: object, tries: Tries) -> Any:  # noqa: ANN401
         def once(timeout: float) -> Any:  # noqa: ANN401
-            return method(request=request, retry=None, timeout=timeout, metadata=self._metadata)
+            try:
+                return method(request, timeout=timeout, metadata=metadata)
+            except grpc.RpcError as error:
+                raise exceptions.from_grpc_error(error) from error
 
         return call(what, once, tries)
+
+    def _unary(self, name: str, request: Any, answer: Any) -> Callable[..., Any]:  # noqa: ANN401
+        method: Callable[..., Any] = self._channel.unary_unary(
+            _SERVICE + name, request.pb().SerializeToString, answer.pb().FromString
+        )
+        return method
+
+    def _stream(self, name: str, request: Any, answer: Any) -> Callable[..., list[Any]]:  # noqa: ANN401
+        """A stream is read within its try: it may break at any of its answers."""
+        method = self._channel.unary_stream(
+            _SERVICE + name, request.pb().SerializeToString, answer.pb().FromString
+        )
+        return lambda *args, **options: list(method(*args, **options))
 
 
 def _found(document: Raw) -> Found:
@@ -214,14 +254,13 @@ def _found(document: Raw) -> Found:
     return Found(identity, document.fields, _version(document.update_time))
 
 
-def _client(emulator: str, interceptors: Sequence[Any]) -> FirestoreClient:
+def _channel(emulator: str, interceptors: Sequence[Any]) -> grpc.Channel:
     if not emulator:
-        return FirestoreClient(transport=partial(FirestoreGrpcTransport, channel=_channel))
+        transport = FirestoreGrpcTransport(channel=_secure_channel, always_use_jwt_access=True)
+        return transport.grpc_channel
     channel = grpc.insecure_channel(emulator, options=_OPTIONS)
-    if interceptors:
-        channel = grpc.intercept_channel(channel, *interceptors)
-    return FirestoreClient(transport=FirestoreGrpcTransport(channel=channel))
+    return grpc.intercept_channel(channel, *interceptors) if interceptors else channel
 
 
-def _channel(host: str, **settings: Any) -> Any:  # noqa: ANN401
+def _secure_channel(host: str, **settings: Any) -> grpc.Channel:  # noqa: ANN401
     return FirestoreGrpcTransport.create_channel(host, **settings | {"options": _OPTIONS})

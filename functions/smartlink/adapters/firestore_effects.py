@@ -12,7 +12,7 @@ from smartlink.adapters.firestore_values import (
     put_optional_time,
     put_time,
 )
-from smartlink.adapters.firestore_writes import create, delete, fenced, put
+from smartlink.adapters.firestore_writes import create, delete, put
 from smartlink.domain.effect import Effect
 from smartlink.domain.message import Version
 from smartlink.ports import Conflict, Effects
@@ -36,7 +36,7 @@ class FirestoreEffects:
         if version is None:
             write = create(name, put_effect, effect)
         else:
-            write = fenced(put(name, put_effect, effect), version)
+            write = put(name, put_effect, effect, version)
         [written] = self._calls.write_each(f"keep an effect of {tenant}", [write])
         return written
 

@@ -1,54 +1,74 @@
-"""Writes to Firestore, as raw protobuf, each with the precondition that fences it."""
+"""Writes to Firestore, filled in within their request, each with the precondition that fences it.
+
+A write that is made by itself would be copied into the request: a fifth of a settlement's cost.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from google.cloud.firestore_v1 import types
-
+from smartlink.adapters.firestore_calls import Fill
 from smartlink.adapters.firestore_values import Raw
 from smartlink.domain.message import Version
 from smartlink.ports import Refused
 
 T = TypeVar("T")
-_Write = types.Write.pb()
 
 
-def create(name: str, fill: Callable[[Raw, T], None], value: T) -> Raw:
-    """Make a write of a document that must not exist."""
-    write = put(name, fill, value)
-    write.current_document.exists = False
+def create(name: str, fill: Callable[[Raw, T], None], value: T) -> Fill:
+    """A document that must not exist."""
+
+    def write(raw: Raw) -> None:
+        raw.update.name = name
+        fill(raw.update.fields, value)
+        raw.current_document.exists = False
+
     return write
 
 
-def put(name: str, fill: Callable[[Raw, T], None], value: T) -> Raw:
-    """Make a write of a whole document, whether it exists or not."""
-    write = _Write()
-    write.update.name = name
-    fill(write.update.fields, value)
+def put(
+    name: str, fill: Callable[[Raw, T], None], value: T, version: Version | None = None
+) -> Fill:
+    """A whole document: at this version, or, without one, whether it exists or not."""
+
+    def write(raw: Raw) -> None:
+        raw.update.name = name
+        fill(raw.update.fields, value)
+        if version is not None:
+            _fence(raw, version)
+
     return write
 
 
 def change(
     name: str, fill: Callable[[Raw, T], None], value: T, mask: Sequence[str], version: Version
-) -> Raw:
-    """Make a write of these fields, of a document that must be at this version."""
-    write = put(name, fill, value)
-    write.update_mask.field_paths.extend(mask)
-    return fenced(write, version)
+) -> Fill:
+    """These fields of a document that must be at this version."""
+
+    def write(raw: Raw) -> None:
+        raw.update.name = name
+        fill(raw.update.fields, value)
+        raw.update_mask.field_paths.extend(mask)
+        _fence(raw, version)
+
+    return write
 
 
-def delete(name: str, version: Version) -> Raw:
-    """Make a write that deletes a document, which must be at this version."""
-    return fenced(_Write(delete=name), version)
+def delete(name: str, version: Version) -> Fill:
+    """A document goes that must be at this version."""
+
+    def write(raw: Raw) -> None:
+        raw.delete = name
+        _fence(raw, version)
+
+    return write
 
 
-def fenced(write: Raw, version: Version) -> Raw:
+def _fence(raw: Raw, version: Version) -> None:
     """Let a write hold only at this version. One that never was one can match nothing."""
     seconds, _, nanos = version.partition(".")
-    time = write.current_document.update_time
+    time = raw.current_document.update_time
     try:
         time.seconds, time.nanos = int(seconds), int(nanos)
     except ValueError:
         message = "a version is not one that Firestore gave"
         raise Refused(message) from None
-    return write

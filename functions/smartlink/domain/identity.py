@@ -4,10 +4,12 @@ import hashlib
 import re
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from urllib.parse import quote
 
 _MAX_DOCUMENT_ID = 1_000  # bytes; Firestore allows 1,500, and a suffix must still fit
 _CONSOLE_LIMIT = 64
+DERIVED = "content-"  # begins an id that is derived from the content
 _UNSAFE = re.compile("[^A-Za-z0-9_.-]+")  # most ids have nothing of it, and `quote` is slow
 
 
@@ -44,14 +46,15 @@ def document_id(direction: Direction, message_id: str) -> str:
     Injective: a literal `~` is always escaped, so `~` marks nothing but our own forms.
     The prefix keeps every id clear of what Firestore reserves (`.`, `..`, `__x__`).
     """
-    escaped = _UNSAFE.sub(_escape, message_id)
+    escaped = _UNSAFE.sub(lambda unsafe: _escaped(unsafe[0]), message_id)
     if len(escaped) > _MAX_DOCUMENT_ID:
         escaped = f"~{hashlib.sha256(encode(message_id)).hexdigest()}"
     return f"{direction[0]}-{escaped}"
 
 
-def _escape(unsafe: re.Match[str]) -> str:
-    return quote(unsafe[0], safe="", errors="surrogatepass").replace("~", "%7E")
+@lru_cache(maxsize=256)  # mostly it is the stroke in a reply's id, four times a message
+def _escaped(unsafe: str) -> str:
+    return quote(unsafe, safe="", errors="surrogatepass").replace("~", "%7E")
 
 
 def reused_document_id(document: str, message_type: str, sha256: str) -> str:
@@ -66,5 +69,5 @@ def derived_ids(message_type: str, sha256: str, now: datetime) -> tuple[str, str
     same content be a new message later.
     """
     hour = int(now.timestamp()) // 3_600
-    stem = f"content-{digest(message_type, sha256)}"
+    stem = f"{DERIVED}{digest(message_type, sha256)}"
     return f"{stem}-{hour}", f"{stem}-{hour - 1}"

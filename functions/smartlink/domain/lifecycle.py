@@ -8,10 +8,10 @@
 message. Each move is written by compare-and-swap on the version that it was decided on.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from smartlink.domain.identity import Direction, derived_ids, document_id
+from smartlink.domain.identity import DERIVED, Direction, derived_ids, document_id
 from smartlink.domain.message import (
     Attempt,
     Claim,
@@ -20,6 +20,7 @@ from smartlink.domain.message import (
     Message,
     Result,
     State,
+    evolve,
 )
 from smartlink.domain.retry import RetryPolicy
 
@@ -71,9 +72,10 @@ def received(
 
 def hour_before(message: Message) -> str | None:
     """Where the same content lies if it came in the hour before; None if it came with an id."""
+    if message.direction is not Direction.DOWNSTREAM or not message.id.startswith(DERIVED):
+        return None
     own, before = derived_ids(message.type, message.content.sha256, message.received)
-    derived = message.direction is Direction.DOWNSTREAM and message.id == own
-    return document_id(Direction.DOWNSTREAM, before) if derived else None
+    return document_id(Direction.DOWNSTREAM, before) if message.id == own else None
 
 
 def to_send(
@@ -105,7 +107,7 @@ def to_send(
 
 def dead(message: Message, reason: DeadReason, error: str) -> Message:
     """The message, out of the sweep's reach until an operator acts."""
-    return replace(
+    return evolve(
         message,
         state=State.DEAD,
         due=None,
@@ -122,7 +124,7 @@ def beyond(message: Message, limit: int) -> Message:
 
 def claimed(message: Message, claim: Claim, lease: timedelta) -> Message:
     """Before it runs: the attempt counts from here, so that a crash counts too."""
-    return replace(
+    return evolve(
         message,
         state=State.RUNNING,
         due=claim.started + lease,
@@ -134,7 +136,7 @@ def claimed(message: Message, claim: Claim, lease: timedelta) -> Message:
 
 def handed_back(message: Message, now: datetime, error: str | None = None) -> Message:
     """A claimed message that was not run: due at once, its attempt returned."""
-    return replace(
+    return evolve(
         message,
         state=State.PENDING,
         due=now,
@@ -148,7 +150,7 @@ def with_attempt(message: Message, result: Result, ended: datetime, error: str |
     started = message.claim.started if message.claim else ended
     text = shorten(error) if error else None
     attempt = Attempt(message.attempt, started, ended, result, text)
-    return replace(
+    return evolve(
         message,
         attempts=(*message.attempts, attempt)[-_ATTEMPTS_KEPT:],
         error=text or message.error,
@@ -165,7 +167,7 @@ def failed(
     message = with_attempt(message, Result.RETRY, ended, error)
     if next_attempt_at is None:
         return dead(message, DeadReason.EXHAUSTED, error)
-    return replace(message, state=State.WAITING, due=next_attempt_at)
+    return evolve(message, state=State.WAITING, due=next_attempt_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,24 +200,24 @@ def swept(message: Message, now: datetime, policy: RetryPolicy, base_grace: time
             return Swept(unknown(message, now, CRASHED), "crash")
         if message.claim is not None and message.claim.messages > 1:
             cause = "shared-crash"
-            message = replace(message, attempt=message.attempt - 1, alone=True)
+            message = evolve(message, attempt=message.attempt - 1, alone=True)
         else:
             cause = "crash"
             message = with_attempt(message, Result.CRASHED, now, CRASHED)
     if message.attempt >= policy.limit:
         return Swept(beyond(message, policy.limit), cause)
     due = now + grace(base_grace, dispatches)
-    return Swept(replace(message, state=State.PENDING, due=due, dispatches=dispatches), cause)
+    return Swept(evolve(message, state=State.PENDING, due=due, dispatches=dispatches), cause)
 
 
 def leased(message: Message, claim: Claim, lease: timedelta) -> Message:
     """An upstream message before it is sent. Only the broker's refusal counts as an attempt."""
-    return replace(message, state=State.RUNNING, due=claim.started + lease, claim=claim)
+    return evolve(message, state=State.RUNNING, due=claim.started + lease, claim=claim)
 
 
 def unsent(message: Message, due: datetime, error: str | None = None) -> Message:
     """An upstream message that could not be sent through no fault of its own."""
-    return replace(
+    return evolve(
         message,
         state=State.PENDING,
         due=due,

@@ -1,6 +1,6 @@
 """What an outcome does to a message: one frozen action, that one writer applies."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from smartlink.domain import lifecycle
@@ -14,6 +14,7 @@ from smartlink.domain.message import (
     State,
     Stored,
     Version,
+    evolve,
 )
 from smartlink.domain.retry import RetryPolicy
 
@@ -93,7 +94,7 @@ class Retention:
 
 def sent(stored: Stored, now: datetime, policy: RetryPolicy, retention: Retention) -> Settlement:
     """An upstream message that the broker took."""
-    attempt = replace(stored.message, attempt=stored.message.attempt + 1)
+    attempt = evolve(stored.message, attempt=stored.message.attempt + 1)
     done = lifecycle.with_attempt(attempt, Result.DONE, now, None)
     history = Ended(done, Ending.DONE, now, retention.expires(now, policy))
     return Settlement(document=done.document, fence=stored.version, history=history)
@@ -103,7 +104,7 @@ def refused(
     stored: Stored, error: str, now: datetime, policy: RetryPolicy, retention: Retention
 ) -> Settlement:
     """An upstream message that the broker refused: this counts as an attempt."""
-    attempt = replace(stored.message, attempt=stored.message.attempt + 1)
+    attempt = evolve(stored.message, attempt=stored.message.attempt + 1)
     live = lifecycle.failed(attempt, policy.next_attempt_at(now, attempt.attempt), now, error)
     dead = live.state is State.DEAD
     text = f"{'Dead, refused' if dead else 'Refused'} by the broker: {live.error}"

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from smartlink.domain import lifecycle
 from smartlink.domain.catalog import Catalog
 from smartlink.domain.identity import Direction, derived_ids, document_id
-from smartlink.domain.message import DeadReason, LogType, Message, State, Stored
+from smartlink.domain.message import DeadReason, LogType, Message, State, Stored, evolve
 from smartlink.domain.payload import correlation_id
 from smartlink.domain.settlement import annotate
 from smartlink.observability import ERROR, INFO, WARNING
@@ -166,7 +166,7 @@ class Downstream:
             error = f"No consumer for the command {delivery.type!r} is in the catalogue"
             message = lifecycle.dead(message, DeadReason.UNKNOWN_COMMAND, error)
         if len(message_id) > _ID_LIMIT:
-            message = replace(message, id=f"{message_id[:_NAME_LIMIT]}…")
+            message = evolve(message, id=f"{message_id[:_NAME_LIMIT]}…")
         return _Arrival(delivery.tag, message)
 
     # Stored before acked.

@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from smartlink.domain import lifecycle
 from smartlink.domain.identity import reused_document_id
-from smartlink.domain.message import DeadReason, LogLine, LogType, Message, State, Stored
+from smartlink.domain.message import DeadReason, LogLine, LogType, Message, State, Stored, evolve
 from smartlink.domain.settlement import Settlement, annotate
 from smartlink.observability import ERROR, INFO, event
 from smartlink.ports import Conflict, Contents, LogSink, Messages
@@ -109,7 +108,7 @@ class Repeats:
         """Stores the message as dead under a document of its own."""
         document = reused_document_id(message.document, message.type, message.content.sha256)
         error = "Another message, with another content, has this id: its sender reused it"
-        dead = replace(
+        dead = evolve(
             lifecycle.dead(message, DeadReason.ID_REUSED, error), document=document, attempt=0
         )
         line = annotate(dead, LogType.ERROR, f"Dead: {error}", now, tick.expires)

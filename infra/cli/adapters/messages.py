@@ -6,8 +6,7 @@ single-field indexes that it keeps by itself, so no composite index is needed.
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from google.cloud.firestore_v1 import types
 
@@ -45,15 +44,13 @@ class OperatorCalls(FirestoreCalls):
         aggregation = request.structured_aggregation_query
         aggregation.structured_query.CopyFrom(query)
         aggregation.aggregations.add(alias="all").count.SetInParent()
-        wrapped = types.RunAggregationQueryRequest.wrap(request)
-        method = partial(_aggregated, self._client)
-        [answer] = self._call(what, method, wrapped, Tries(PATIENCE))
-        raw = types.RunAggregationQueryResponse.pb(answer)
-        return int(raw.result.aggregate_fields["all"].integer_value)
-
-
-def _aggregated(client: Any, **options: Any) -> list[Any]:  # noqa: ANN401  (GAPIC's own)
-    return list(client.run_aggregation_query(**options))
+        method = self._stream(
+            "RunAggregationQuery",
+            types.RunAggregationQueryRequest,
+            types.RunAggregationQueryResponse,
+        )
+        [answer] = self._call(what, method, request, "parent", Tries(PATIENCE))
+        return int(answer.result.aggregate_fields["all"].integer_value)
 
 
 class OperatorStore(Firestore):
@@ -138,7 +135,7 @@ class OperatorStore(Firestore):
         query.select.fields.add(field_path=shape.range)
         what = f"purge {shape.collection} of {tenant}"
         found: Sequence[Found] = self._more.query(what, self._under(tenant), query)
-        writes = [delete(self._in(tenant, shape.collection, it.id), it.version) for it in found]
+        writes = (delete(self._in(tenant, shape.collection, it.id), it.version) for it in found)
         return sum(version is not None for version in self._more.write_each(what, writes))
 
 

@@ -88,11 +88,13 @@ def test_a_consumer_with_an_erp_imports_its_driver_and_no_more(folder: Path) -> 
 
 
 def test_no_client_that_is_not_used_is_imported(folder: Path) -> None:
-    """Those for asyncio, of other services, and Firestore's usual one, whose types are dear."""
+    """Firestore's, of which the channel is used alone, those for asyncio and of other services."""
     found = imported(folder, "poll").modules
-    assert "google.cloud.firestore_v1.services.firestore.client" in found
+    assert "google.cloud.firestore_v1.services.firestore.transports.grpc" in found
     assert not found & {
         "google.cloud.firestore_v1.client",
+        "google.cloud.firestore_v1.services.firestore.client",
+        "google.cloud.firestore_v1.services.firestore.transports.rest",
         "google.cloud.firestore_v1.services.firestore.async_client",
         "google.pubsub_v1.services.publisher.async_client",
         "google.pubsub_v1.services.subscriber",

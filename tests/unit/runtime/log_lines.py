@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 
+_FOUND_OUT = ("logThreads", "logProcesses", "logMultiprocessing")
+
+
 @dataclass(frozen=True, slots=True)
 class LogLines:
     """What went to stdout; each line must be JSON."""
@@ -40,10 +43,12 @@ def loggers_restored() -> Iterator[None]:
     """Undoes whatever is done to the loggers inside."""
     root, own = logging.getLogger(), logging.getLogger("smartlink")
     before = root.handlers[:], root.level, own.level
+    found = {name: getattr(logging, name) for name in _FOUND_OUT}
     try:
         yield
     finally:
         root.handlers[:], root.level, own.level = before
+        vars(logging).update(found)
 
 
 @contextmanager
