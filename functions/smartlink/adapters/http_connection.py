@@ -93,6 +93,7 @@ class Connection:
         self._bounds = bounds
         self._chunks: list[bytes] = []
         self._size = 0
+        self._asked: dict[int, object] = {}  # options that a request may change
         self._curl = pycurl.Curl()
         for option, value in (
             (pycurl.NOSIGNAL, 1),  # signals would reach whatever thread they like
@@ -144,8 +145,6 @@ class Connection:
         self._curl.close()
 
     def _ask(self, origin: str, call: Call) -> None:
-        curl = self._curl
-        curl.setopt(pycurl.URL, (origin + call.path).encode())
         headers = list(_ALWAYS)
         for name, value in call.headers.items():
             if not (value.isascii() and value.isprintable()):
@@ -153,14 +152,22 @@ class Connection:
                 raise Refused(message)
             headers.append(f"{name}: {value}".encode())
         if call.body is None:
-            curl.setopt(pycurl.HTTPGET, 1)
+            self._set(pycurl.HTTPGET, 1)
         else:
-            curl.setopt(pycurl.POSTFIELDS, call.body)
+            self._curl.setopt(pycurl.POSTFIELDS, call.body)
+            self._asked.pop(pycurl.HTTPGET, None)
             if "Content-Type" not in call.headers:
                 headers.append(_UNTYPED)
-        curl.setopt(pycurl.CUSTOMREQUEST, call.verb)
-        curl.setopt(pycurl.HTTPHEADER, headers)
-        curl.setopt(pycurl.FAILONERROR, not call.refusal_body)
+        self._set(pycurl.URL, (origin + call.path).encode())
+        self._set(pycurl.CUSTOMREQUEST, call.verb)
+        self._set(pycurl.HTTPHEADER, headers)
+        self._set(pycurl.FAILONERROR, not call.refusal_body)
+
+    def _set(self, option: int, value: object) -> None:
+        """Nothing to do where the request before asked for the same: most do."""
+        if self._asked.get(option) != value:
+            self._curl.setopt(option, value)
+            self._asked[option] = value
 
     def _take(self, chunk: bytes) -> int | None:
         self._size += len(chunk)
