@@ -71,6 +71,7 @@ class Found:
     fields: Raw
     version: Version
 
+
 Fill = Callable[[Raw], None]
 """Makes one write of a request: see `firestore_writes`."""
 

@@ -31,7 +31,7 @@ _CREDENTIAL_ERRORS = frozenset({"invalid_client", "unauthorized_client", "invali
 _OTHER_ERRORS = frozenset({"invalid_request", "unsupported_grant_type", "invalid_scope"})
 _HEADERS = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
 _JWT_PARTS = 3
-_KEPT = 16_384  # tenants: fewer than an instance polls in turn would keep none for the next tick
+KEPT = 16_384  # tenants: fewer than an instance polls in turn would keep none for the next tick
 
 _Token = Annotated[
     str, StringConstraints(pattern=r"^[\x21-\x7e]+$", min_length=1, max_length=16_384)
@@ -117,7 +117,7 @@ class RacTokens:
     def _keep(self, key: tuple[str, str], granted: _Granted, asked: datetime) -> None:
         until = asked + granted.life - min(_MARGIN, granted.life / 2)
         self._kept[key] = _Kept(granted.access_token, until)
-        if len(self._kept) > _KEPT:
+        if len(self._kept) > KEPT:
             self._kept.popitem(last=False)
 
     def _drop(self, key: tuple[str, str], token: str) -> None:

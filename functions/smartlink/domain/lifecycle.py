@@ -11,6 +11,7 @@ message. Each move is written by compare-and-swap on the version that it was dec
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from smartlink.domain.evolve import evolve
 from smartlink.domain.identity import DERIVED, Direction, derived_ids, document_id
 from smartlink.domain.message import (
     Attempt,
@@ -20,7 +21,6 @@ from smartlink.domain.message import (
     Message,
     Result,
     State,
-    evolve,
 )
 from smartlink.domain.retry import RetryPolicy
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum, StrEnum
-from typing import TYPE_CHECKING, NewType
+from typing import NewType
 
 from smartlink.domain.identity import Direction
 
@@ -110,21 +110,6 @@ class Message:
     claim: Claim | None = None
     error: str | None = None
     dead_reason: DeadReason | None = None
-
-
-if TYPE_CHECKING:
-    from dataclasses import replace as evolve
-else:
-
-    def evolve(message: Message, **changes: object) -> Message:
-        """The message with these fields changed.
-
-        What `dataclasses.replace` does, at a sixth of the cost: it sets each of a message's many
-        fields one by one, and every message changes three times in its life.
-        """
-        evolved = object.__new__(Message)
-        vars(evolved).update(vars(message), **changes)
-        return evolved
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from smartlink.domain import lifecycle
+from smartlink.domain.evolve import evolve
 from smartlink.domain.message import (
     Ended,
     Ending,
@@ -14,7 +15,6 @@ from smartlink.domain.message import (
     State,
     Stored,
     Version,
-    evolve,
 )
 from smartlink.domain.retry import RetryPolicy
 

@@ -13,8 +13,9 @@ from datetime import datetime, timedelta
 
 from smartlink.domain import lifecycle
 from smartlink.domain.catalog import Catalog
+from smartlink.domain.evolve import evolve
 from smartlink.domain.identity import Direction, derived_ids, document_id
-from smartlink.domain.message import DeadReason, LogType, Message, State, Stored, evolve
+from smartlink.domain.message import DeadReason, LogType, Message, State, Stored
 from smartlink.domain.payload import correlation_id
 from smartlink.domain.settlement import annotate
 from smartlink.observability import ERROR, INFO, WARNING

@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from smartlink.domain import lifecycle
+from smartlink.domain.evolve import evolve
 from smartlink.domain.identity import reused_document_id
-from smartlink.domain.message import DeadReason, LogLine, LogType, Message, State, Stored, evolve
+from smartlink.domain.message import DeadReason, LogLine, LogType, Message, State, Stored
 from smartlink.domain.settlement import Settlement, annotate
 from smartlink.observability import ERROR, INFO, event
 from smartlink.ports import Conflict, Contents, LogSink, Messages

@@ -12,9 +12,10 @@ import pytest
 
 from smartlink.adapters.http import Http
 from smartlink.adapters.http_connection import Bounds
-from smartlink.adapters.rac import RacTokens
+from smartlink.adapters.rac import KEPT, RacTokens
 from smartlink.domain.tenant import Credentials, Tenant
 from smartlink.ports import CredentialsRefused, PortError, Refused, Unavailable
+from smartlink.settings import Settings
 from tests.unit.adapters.http_server import Answering, HttpServer, Reply, Seen, closed_port, in_turn
 
 SECRET = "canary-c2e7&=+"
@@ -134,6 +135,13 @@ def test_no_cookie_passes_from_tenant_to_tenant() -> None:
             with pytest.raises(Refused):
                 tokens.token(tenant(name))
     assert [seen.headers.get("Cookie") for seen in server.seen] == [None, None]
+
+
+def test_the_tokens_of_the_largest_shard_are_kept() -> None:
+    """Polled in turn, the tenants of a larger one would all ask RAC again at each tick."""
+    bounds = Settings.model_fields["shard_tenants"].metadata
+    [most] = [it.le for it in bounds if getattr(it, "le", None) is not None]
+    assert most <= KEPT
 
 
 def test_a_refused_token_is_renewed_once() -> None:

@@ -8,7 +8,6 @@ from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from typing import Any
 
-
 _FOUND_OUT = ("logThreads", "logProcesses", "logMultiprocessing")
 
 
