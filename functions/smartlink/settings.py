@@ -113,7 +113,9 @@ class Settings(BaseModel):
     """How long a silent tenant may go unasked at most; 0: each is asked at each tick."""
     receivers: _Count = 8  # sessions at once for one tenant
     receive_batch: _Count = 100  # messages stored at once
-    receive_seconds: _Seconds = 2  # how long a batch may gather, while dispatches are plenty
+    receive_seconds: _Seconds = 2
+    """How long a batch may take, from its first `get` to its last ack; longer only where the
+    dispatches of a tick would not last until its end."""
     dispatch_batch: _Count = 100  # messages in one Pub/Sub message
     dispatches: _Count = 50  # Pub/Sub messages for each tenant, command and tick
     grace_seconds: _Seconds = 120  # how long a dispatch may stay unclaimed, the first time

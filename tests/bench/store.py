@@ -123,7 +123,7 @@ def ours(store: Firestore) -> Work:
         tick = TenantTick(entry, TenantState(), RetryPolicy(), later, later, quota)
         more = True
         while more:
-            more = downstream.receive(tick, session, lambda _: None).more
+            more = downstream.receive(tick, session, lambda *_: None).more
             for _, envelope in publisher.take():
                 consume(decode_dispatch(envelope.data))
 

@@ -6,6 +6,9 @@ from datetime import timedelta
 import pytest
 
 from smartlink.adapters.in_memory import Faults
+from smartlink.domain.retry import RetryPolicy
+from smartlink.domain.tenant import TenantEntry, TenantState
+from smartlink.services.tick import TenantTick
 from tests.scenarios.conftest import Logged
 from tests.support.world import COMMAND, OTHER, START, Clock, World
 
@@ -141,6 +144,12 @@ class Overlapping(Slow):
             self._world.turns.another()
 
 
+def dispatches(world: World) -> list[int]:
+    """How many messages each dispatch carries; a continuation of the shard is none."""
+    published = (envelope.attributes for _, envelope in world.publisher.published)
+    return [int(its["messages"]) for its in published if "messages" in its]
+
+
 def test_receivers_that_overlap_take_nothing_that_could_not_be_dispatched() -> None:
     """A stored message without a dispatch would wait for the sweep; the broker gives it sooner."""
     limits = {"SMARTLINK_DISPATCHES": "20", "SMARTLINK_RECEIVE_BATCH": "10"}
@@ -149,7 +158,7 @@ def test_receivers_that_overlap_take_nothing_that_could_not_be_dispatched() -> N
     for _ in range(1_000):
         world.broker.offer("acme", COMMAND)
     world.tick()
-    dispatched = [int(it.attributes["messages"]) for _, it in world.publisher.published]
+    dispatched = dispatches(world)
     assert len(dispatched) == 20
     assert sum(dispatched) + world.broker.waiting("acme") == 1_000
     while world.deliver():
@@ -157,20 +166,53 @@ def test_receivers_that_overlap_take_nothing_that_could_not_be_dispatched() -> N
     assert len(world.ran) == sum(dispatched)
 
 
-def test_a_slow_brokers_batches_grow_so_that_the_dispatches_last() -> None:
-    """100 ms a call: two seconds of several receivers each would spend the tick's dispatches in
-    a third of it."""
-    world = World(variables={"SMARTLINK_DISPATCHES": "10"})
-    world.broker.faults = Overlapping(world, 100)
+@pytest.mark.parametrize("page", [1, 10])
+def test_a_slow_brokers_batches_grow_so_that_the_dispatches_last(page: int) -> None:
+    """100 ms a call: with two seconds for a batch, the tick's dispatches were spent in half of
+    it; with full batches of lists, the acks of the last would take long after it."""
+    world = World(variables={"SMARTLINK_DISPATCHES": "10", "SMARTLINK_RECEIVERS": "1"})
+    world.broker.faults = Slow(world.clock, 100)
+    world.broker.page = page
     for _ in range(1_000):
         world.broker.offer("acme", COMMAND)
     world.tick()
-    dispatched = [int(it.attributes["messages"]) for _, it in world.publisher.published]
+    dispatched = dispatches(world)
     assert len(dispatched) <= 10
-    assert sum(dispatched) > 10 * 20
     assert sum(dispatched) + world.broker.waiting("acme") == 1_000
     taken = (world.clock() - START).total_seconds()
-    assert 40 < taken < 55, "it receives until the deadline, and acks soon after it"
+    assert 40 < taken < 48, "it receives until the deadline, and acks soon after it"
+    calls = world.calls("get") + world.calls("ack")
+    assert calls > 400, "the broker was never kept waiting"
+
+
+def test_a_slow_brokers_first_messages_do_not_wait_for_the_acks_of_many() -> None:
+    """100 of them would take ten seconds; while there are dispatches enough, two must do."""
+    world = World(variables={"SMARTLINK_RECEIVERS": "1"})
+    world.broker.faults = Slow(world.clock, 100)
+    world.broker.page = 10
+    for _ in range(100):
+        world.broker.offer("acme", COMMAND)
+    world.tick()
+    dispatched = dispatches(world)
+    assert dispatched == [20] * 5
+
+
+def test_receivers_share_what_is_left_of_a_tick() -> None:
+    """Eight that gather at once may each take eight times as long as one alone."""
+    tick = TenantTick(
+        TenantEntry("acme", ""),
+        TenantState(),
+        RetryPolicy(),
+        START + timedelta(seconds=45),
+        START + timedelta(days=90),
+        Counter({COMMAND: 50}),
+    )
+    assert tick.begin_batch()
+    assert tick.pace(START) == timedelta(seconds=0.9)
+    assert all(tick.begin_batch() for _ in range(7))
+    assert tick.pace(START) == timedelta(seconds=7.2)
+    tick.quota[COMMAND] = 10
+    assert tick.pace(START + timedelta(seconds=30)) == timedelta(seconds=12)
 
 
 def test_what_is_due_either_way_is_worked_off_in_one_tick() -> None:
@@ -213,16 +255,16 @@ class Counting(Faults):
         super().before(call, subject)
 
 
-# A first page of 100 in chunks of 20; a query for what it may hide; then 300 messages more, and
-# a last page, which is empty.
+# A first page of 100, a chunk for each of eight sessions; a query for what it may hide; then 300
+# messages more, and a last page, which is empty.
 @pytest.mark.parametrize(
     ("milliseconds", "characters", "queries", "chunks"),
-    [(1, 10, 2 + 1 + 1, 5 + 6), (1, 70_000, 2 + 3 + 1, 5 + 6), (100, 10, 2 + 3 + 1, 5 + 15)],
+    [(1, 10, 2 + 1 + 1, 8 + 6), (1, 70_000, 2 + 3 + 1, 8 + 6), (100, 10, 2 + 3 + 1, 8 + 24)],
 )
 def test_quick_sending_takes_more_at_once(
     milliseconds: float, characters: int, queries: int, chunks: int
 ) -> None:
-    """Of a quick broker a turn sends 50 instead of 20, of pages three times as large unless
+    """Of a quick broker a turn sends 50 instead of 13, of pages three times as large unless
     contents are; of a slow one that would keep the others waiting, so nothing changes."""
     world = World(variables={"SMARTLINK_POLL_SECONDS": "600"})
     world.broker.faults = Slow(world.clock, milliseconds)

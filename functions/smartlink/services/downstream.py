@@ -37,7 +37,6 @@ from smartlink.services.tick import TenantTick
 from smartlink.settings import Settings
 
 _GATHER_LIMIT = 8_388_608  # characters gathered before they are stored
-_KEEP_COMING = 5  # calls that brought something, until another session joins
 _ID_LIMIT = 8_192  # characters
 _NAME_LIMIT = 512  # characters of a type, an audience or a correlation id
 
@@ -90,12 +89,15 @@ class Downstream:
         self._repeats = Repeats(messages, logs, contents)
 
     def receive(
-        self, tick: TenantTick, session: BrokerSession, keep_coming: Callable[[timedelta], None]
+        self,
+        tick: TenantTick,
+        session: BrokerSession,
+        keep_coming: Callable[[int, timedelta], None],
     ) -> Received:
         """Gathers, stores, acks and dispatches one batch.
 
-        `keep_coming` is called when messages do, with how long a call takes: another session may
-        receive beside this one.
+        `keep_coming` is called when messages do, with how often the broker was asked and how long
+        a call takes: another session may receive beside this one.
         Raises PortError when the database or the bucket failed: nothing was acked then.
         """
         deliveries: list[Delivery] = []
@@ -103,7 +105,7 @@ class Downstream:
         size = gets = 0
         started = self._clock()
         usual = timedelta(seconds=self._settings.receive_seconds)
-        until = min(started + max(usual, tick.linger(started)), tick.deadline)
+        until = min(started + max(usual, tick.pace(started)), tick.deadline)
         while len(deliveries) < self._settings.receive_batch and size < _GATHER_LIMIT:
             try:
                 got = session.get()
@@ -117,9 +119,9 @@ class Downstream:
             gets += 1
             size += sum(len(delivery.content) for delivery in got)
             now = self._clock()
-            if gets % _KEEP_COMING == 0:
-                keep_coming((now - started) / gets)
-            if now >= until:
+            call = (now - started) / gets
+            keep_coming(gets, call)
+            if now + call * len(deliveries) >= until:  # each is acked by a call of its own
                 break
         if not deliveries:
             return received

@@ -7,6 +7,7 @@ sending:   one chunk of due upstream messages
 more…:     the next page of what is due
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -25,8 +26,7 @@ from smartlink.services.tick import Push, TenantTick
 from smartlink.services.upstream import Upstream
 from smartlink.settings import Settings
 
-_SEND_CHUNK = 20  # messages claimed, sent and settled by one turn
-_QUICK_SEND_CHUNK = 50  # the same, while it takes a second at most
+_QUICK_SEND_CHUNK = 50  # messages claimed, sent and settled by one turn, in a second at most
 _QUICK_SEND = timedelta(milliseconds=20)  # of one message, its part of claim and settlement too
 _QUICK_PAGES = 3  # read at once while sending is quick and the contents are small
 _SMALL = 65_536  # bytes
@@ -34,6 +34,7 @@ _SLOW_CALL = timedelta(milliseconds=3)
 _ENOUGH_FOR_QUICK_CALLS = 2
 """Sessions: a call as quick as that is computing, not waiting, and Python computes one at a time.
 The second one receives while the first one stores."""
+_GETS, _QUICK_GETS = 2, 5  # of a session that brought something, until another joins it
 
 _Calls = Callable[[BrokerSession], PortError | None]
 """Talks to the broker; answers how the broker or RAC failed, if they did."""
@@ -73,7 +74,7 @@ class TenantTurns:
         if behind:
             text = "Dispatched messages are overdue: nothing new is received in this tick"
             event("back_pressure", text, WARNING)
-        sending = _Sending(upstream, _SEND_CHUNK, full=full)
+        sending = _Sending(upstream, self._chunk, full=full)
         if upstream:
             self.idleness.active(tick.name)
         asks = self.idleness.asks(tick.name, now)
@@ -163,9 +164,11 @@ class TenantTurns:
     def _receive(self, tick: TenantTick, session: BrokerSession, push: Push) -> PortError | None:
         """One batch. The receiver's place passes to a further turn while there is more."""
 
-        def keep_coming(call: timedelta) -> None:
-            most = self.settings.receivers if call >= _SLOW_CALL else _ENOUGH_FOR_QUICK_CALLS
-            if tick.enter_receiver(min(most, self.settings.receivers)):
+        def keep_coming(gets: int, call: timedelta) -> None:
+            most, often = self.settings.receivers, _GETS
+            if call < _SLOW_CALL:
+                most, often = min(most, _ENOUGH_FOR_QUICK_CALLS), _QUICK_GETS
+            if gets % often == 0 and tick.enter_receiver(most):
                 push(self._receiving)
 
         if not tick.begin_batch():
@@ -197,6 +200,11 @@ class TenantTurns:
 
     # Upstream.
 
+    @property
+    def _chunk(self) -> int:
+        """Messages that a turn sends: a page keeps as many sessions busy as may receive."""
+        return math.ceil(self.settings.due_page / self.settings.receivers)
+
     def _send(
         self, tick: TenantTick, sending: "_Sending", chunk: Sequence[Stored], session: BrokerSession
     ) -> PortError | None:
@@ -225,7 +233,7 @@ class TenantTurns:
     def _more_upstream(self, tick: TenantTick, push: Push, before: "_Sending") -> None:
         if tick.error is not None:
             return
-        page, chunk = self.settings.due_page, _SEND_CHUNK
+        page, chunk = self.settings.due_page, self._chunk
         if before.quick:
             page, chunk = page * (_QUICK_PAGES if before.small else 1), _QUICK_SEND_CHUNK
         due = self.messages.due(tick.name, self.clock(), page, Direction.UPSTREAM)

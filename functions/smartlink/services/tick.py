@@ -85,14 +85,14 @@ class TenantTick:
         with self.lock:
             self.gathering -= 1
 
-    def linger(self, now: datetime) -> timedelta:
-        """How long a batch may gather for the dispatches to last as long as the tick.
+    def pace(self, now: datetime) -> timedelta:
+        """How long a batch may take, acks included, for the dispatches to last until the end.
 
-        Several sessions at a slow broker would spend them on small batches. The acks take as
-        long as the gathering, or longer, so this is half of the time that is left at most.
+        Several sessions at a slow broker would spend them on small batches before; larger ones
+        would keep their first messages waiting for the acks of their last.
         """
         with self.lock:
-            return (self.deadline - now) * self.gathering / (2 * max(self._least, 1))
+            return (self.deadline - now) * self.gathering / max(self._least, 1)
 
     def enter_receiver(self, most: int) -> bool:
         """Whether one more session may receive for the tenant."""
