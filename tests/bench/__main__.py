@@ -27,6 +27,7 @@ from tests.bench.end_to_end import (
     STAND_INS,
     Contestant,
     EndToEnd,
+    Form,
     Run,
 )
 from tests.bench.latest import LATEST, merged
@@ -42,7 +43,8 @@ from tests.bench.store import THREADS, StoreBench
 RESULTS = ROOT / ".bench"
 PARTS = ("store", "end-to-end", "limit", "peers", "noisy", *ALONE)
 QUICK_PARTS = PARTS[:3]  # percentiles take minutes, the peers their servers; ask for each other
-MESSAGES, ROUNDS = 1_000, 5
+MESSAGES, ROUNDS = 2_000, 5
+WARM_MESSAGES, WARM_UPS = 1_000, 5
 QUICK_MESSAGES, QUICK_ROUNDS = 200, 2
 TIMES_STORE, TIMES_END_TO_END, TIMES_LIMIT = 8, 4, 0.8
 TIMES_PEERS, TIMES_PEERS_CPU = 1, 2  # half the CPU for a message is twice as many a second
@@ -51,7 +53,9 @@ CONTESTANTS = {
     "limit": (LIMIT, PROMISING),
     "peers": (CELERY, PROCRASTINATE),
 }
-GET_BATCHES = {"one per get": 1, "lists of 10": 10}
+FORMS = {"one per get": Form(1), "lists of 10": Form(10)}
+FAR, FAR_FORM = "lists of 10, 100 ms a call", Form(10, latency=0.1)
+FAR_MESSAGES, FAR_ROUNDS = 1_000, 3
 
 Say = Callable[[str], None]
 _Result = TypeVar("_Result")
@@ -82,14 +86,21 @@ def stack(
     with bench_stack(quick=quick, servers=servers) as running:
         bench = EndToEnd(running)
         say("the stack is up")
-        for contestant in _warm_ups(contestants, 1 if quick else 5):
-            bench.run(contestant, messages, get_batch=1)
-        for form, get_batch in list(GET_BATCHES.items())[: 1 if quick else None]:
-            measures = {
-                it.name: partial(bench.run, it, messages, get_batch=get_batch) for it in contestants
-            }
-            runs = _alternating(measures, rounds, say, f"end to end, {form}")
-            yield from _compared(form, messages, runs)
+        for contestant in _warm_ups(contestants, 1 if quick else WARM_UPS):
+            bench.run(contestant, min(messages, WARM_MESSAGES), FORMS["one per get"])
+
+        def compared(
+            name: str, form: Form, its: Sequence[Contestant], messages: int, rounds: int
+        ) -> Iterator[Comparison]:
+            measures = {it.name: partial(bench.run, it, messages, form) for it in its}
+            runs = _alternating(measures, rounds, say, f"end to end, {name}")
+            yield from _compared(name, messages, runs)
+
+        for name, form in list(FORMS.items())[: 1 if quick else None]:
+            yield from compared(name, form, contestants, messages, rounds)
+        if LIMIT in contestants and not quick:
+            its = (OURS, LIMIT, PROMISING)
+            yield from compared(FAR, FAR_FORM, its, FAR_MESSAGES, min(rounds, FAR_ROUNDS))
 
 
 def _warm_ups(contestants: Sequence[Contestant], times: int) -> Iterator[Contestant]:

@@ -40,6 +40,7 @@ class Contestant:
     application: tuple[str, ...]
     servers: tuple[str, ...] = ("firestore", "pubsub", "storage", "secret-manager")
     pushed: str | None = None  # a function that does nothing but count its pushes
+    part: float = 1  # of the messages: a slow one's rate shows with fewer
 
 
 def _peer(name: str, *servers: str) -> Contestant:
@@ -64,6 +65,7 @@ PER_MESSAGE = Contestant(
     "per-message-deliver",
     _PER_MESSAGE,
     ("per-message-poll", "per-message-consume", "per-message-deliver"),
+    part=0.25,
 )
 LIMIT, PROMISING = (
     Contestant(
@@ -78,6 +80,14 @@ LIMIT, PROMISING = (
 )
 CELERY = _peer("celery", "postgres", "redis")
 PROCRASTINATE = _peer("procrastinate", "postgres")
+
+
+@dataclass(frozen=True)
+class Form:
+    """How the broker answers: messages at once, and the seconds that each call takes."""
+
+    get_batch: int
+    latency: float = 0
 
 
 @dataclass(frozen=True)
@@ -98,12 +108,15 @@ class EndToEnd:
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
 
-    def run(self, contestant: Contestant, count: int, *, get_batch: int) -> Run:
-        """Let `count` messages wait in the broker, and measure what becomes of them."""
+    def run(self, contestant: Contestant, most: int, form: Form) -> Run:
+        """Let `most` messages, or its part of them, wait in the broker, and measure what becomes
+        of them."""
+        count = round(most * contestant.part)
         stack, messages = self._stack, offers(count)
         ledger = Ledger(stack.books(contestant.name), contestant.places)
         stack.clear()
-        stack.simulator("PUT", "/options", {"getBatch": get_batch})
+        options = {"getBatch": form.get_batch, "latencySeconds": form.latency}
+        stack.simulator("PUT", "/options", options)
         pushes = self._pushes(contestant)
         self._offer(contestant, messages)
 
