@@ -79,9 +79,18 @@ class Messages(Protocol):
     def history(self, tenant: str, documents: Sequence[str]) -> dict[str, Ended]: ...
 
     def due(
-        self, tenant: str, now: datetime, limit: int, direction: Direction | None = None
+        self,
+        tenant: str,
+        now: datetime,
+        limit: int,
+        direction: Direction | None = None,
+        since: datetime | None = None,
     ) -> list[Stored]:
-        """The live messages whose `due` has come, the longest due first."""
+        """The live messages whose `due` has come, the longest due first.
+
+        `since` leaves out what was due before: a further page need not look again through what
+        the pages before it have moved, which the database remembers for a while.
+        """
         ...
 
 

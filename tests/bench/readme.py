@@ -78,6 +78,19 @@ def _throughput(results: Results) -> str | None:
     return _markdown(heads, rows()) + _when(results, found[-1]["name"])
 
 
+def _cpu(results: Results) -> str | None:
+    found = [it for it in results.get("comparisons", ()) if "cpuMillisecondsPerMessage" in it]
+    if not found:
+        return None
+    rows = (
+        (it["name"], name, *(f"{its.get(part, 0):.2f}" for part in ("APPLICATION", "SERVERS")))
+        for it in found
+        for name, its in it["cpuMillisecondsPerMessage"].items()
+    )
+    heads = ("comparison", "whose", "its own processes", "its servers")
+    return _markdown(heads, rows)
+
+
 def _noisy(results: Results) -> str | None:
     found = results.get("noisyNeighbour")
     if not found:
@@ -241,6 +254,7 @@ def _consumer_seconds() -> float:
 
 BLOCKS: Mapping[str, Callable[[Results], str | None]] = {
     "throughput": _throughput,
+    "cpu": _cpu,
     "noisy": _noisy,
     "stages": _stages,
     "operations": _operations,

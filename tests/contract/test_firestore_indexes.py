@@ -4,6 +4,7 @@ import json
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -64,11 +65,14 @@ def test_every_query_has_its_index(shape: QueryShape) -> None:
         } in DECLARED["indexes"]
 
 
+@pytest.mark.parametrize(("earliest", "bounds"), [(None, 1), (NOW, 2)])
 @pytest.mark.parametrize("shape", QUERIES, ids=str)
-def test_a_query_is_what_its_shape_says(shape: QueryShape) -> None:
-    query = up_to(shape, ["x" for _ in shape.equal], NOW, 3)
+def test_a_query_is_what_its_shape_says(
+    shape: QueryShape, earliest: datetime | None, bounds: int
+) -> None:
+    query = up_to(shape, ["x" for _ in shape.equal], NOW, 3, earliest)
     filters = [item.field_filter for item in query.where.composite_filter.filters]
-    assert [item.field.field_path for item in filters] == [*shape.equal, shape.range]
+    assert [item.field.field_path for item in filters] == [*shape.equal, *bounds * [shape.range]]
     assert [item.field.field_path for item in query.order_by] == [shape.range]
     assert [item.collection_id for item in query.from_] == [shape.collection]
 

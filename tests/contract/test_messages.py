@@ -1,7 +1,7 @@
 """Messages: created once, changed only under their version, settled all or nothing."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -218,7 +218,7 @@ def test_a_settled_message_cannot_be_swapped(store: Store) -> None:
 
 
 def test_due_messages_come_the_longest_due_first(store: Store) -> None:
-    """Up to the very microsecond, by limit and by direction; the dead never."""
+    """From and up to the very microsecond, by limit and by direction; the dead never."""
     late = [message(f"late-{n}", due=NOW - n * MICROSECOND) for n in range(4)]
     others = [
         message("now", due=NOW),
@@ -228,13 +228,18 @@ def test_due_messages_come_the_longest_due_first(store: Store) -> None:
     ]
     store.create(TENANT, [*late, *others])
 
-    def ids(limit: int, direction: Direction | None = None) -> list[str]:
-        return [item.message.id for item in store.due(TENANT, NOW, limit, direction)]
+    def ids(
+        limit: int, direction: Direction | None = None, since: datetime | None = None
+    ) -> list[str]:
+        return [item.message.id for item in store.due(TENANT, NOW, limit, direction, since)]
 
     assert ids(10) == ["up", "late-3", "late-2", "late-1", "late-0", "now"]
     assert ids(2) == ["up", "late-3"]
     assert ids(10, Direction.UPSTREAM) == ["up"]
     assert ids(3, Direction.DOWNSTREAM) == ["late-3", "late-2", "late-1"]
+    assert ids(10, None, NOW - MICROSECOND) == ["late-1", "late-0", "now"]
+    assert ids(2, Direction.DOWNSTREAM, NOW - 3 * MICROSECOND) == ["late-3", "late-2"]
+    assert ids(10, Direction.UPSTREAM, NOW) == []
     [first] = store.due(TENANT, NOW, 1, Direction.DOWNSTREAM)
     assert first == store.read(TENANT, ["D-late-3"])["D-late-3"]
 

@@ -113,8 +113,8 @@ def _shared_crash_counts(good: Any) -> Any:
 
 
 def _retry_at_once(good: Any) -> Any:
-    def due(self: Any, tenant: Any, now: Any, limit: int, direction: Any = None) -> Any:
-        return good(self, tenant, now.replace(year=2030), limit, direction)
+    def due(self: Any, tenant: Any, now: Any, limit: int, *more: Any) -> Any:
+        return good(self, tenant, now.replace(year=2030), limit, *more)
 
     return due
 

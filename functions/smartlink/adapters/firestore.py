@@ -33,6 +33,8 @@ from smartlink.ports import (
 T = TypeVar("T")
 _log = logging.getLogger("smartlink")
 _RACES = 5
+_AT_LEAST = types.StructuredQuery.FieldFilter.Operator.GREATER_THAN_OR_EQUAL
+_AT_MOST = types.StructuredQuery.FieldFilter.Operator.LESS_THAN_OR_EQUAL
 _REQUEST_TIME = types.DocumentTransform.FieldTransform.ServerValue.REQUEST_TIME
 
 
@@ -51,7 +53,13 @@ QUERIES = (DUE, DUE_BY_DIRECTION)
 """Every query there is; a test compares them with `infra/firestore.json`."""
 
 
-def up_to(shape: QueryShape, values: Sequence[str], latest: datetime, limit: int) -> Raw:
+def up_to(
+    shape: QueryShape,
+    values: Sequence[str],
+    latest: datetime,
+    limit: int,
+    earliest: datetime | None = None,
+) -> Raw:
     """Build a query of this shape: where its range is at most `latest`, the lowest first."""
     query = types.StructuredQuery.pb()()
     query.from_.add(collection_id=shape.collection)
@@ -62,10 +70,12 @@ def up_to(shape: QueryShape, values: Sequence[str], latest: datetime, limit: int
         equality.field.field_path = name
         equality.op = types.StructuredQuery.FieldFilter.Operator.EQUAL
         equality.value.string_value = value
-    bound = filters.filters.add().field_filter
-    bound.field.field_path = shape.range
-    bound.op = types.StructuredQuery.FieldFilter.Operator.LESS_THAN_OR_EQUAL
-    put_time(bound.value, latest)
+    bounds = {_AT_MOST: latest} if earliest is None else {_AT_LEAST: earliest, _AT_MOST: latest}
+    for operator, instant in bounds.items():
+        bound = filters.filters.add().field_filter
+        bound.field.field_path = shape.range
+        bound.op = operator
+        put_time(bound.value, instant)
     order = query.order_by.add()
     order.field.field_path = shape.range
     order.direction = types.StructuredQuery.Direction.ASCENDING
@@ -148,11 +158,16 @@ class Firestore:
         return {ended.message.document: ended for ended in _parsed(found, _ended)}
 
     def due(
-        self, tenant: str, now: datetime, limit: int, direction: Direction | None = None
+        self,
+        tenant: str,
+        now: datetime,
+        limit: int,
+        direction: Direction | None = None,
+        since: datetime | None = None,
     ) -> list[Stored]:
         """See Messages."""
         shape, values = (DUE_BY_DIRECTION, [direction]) if direction else (DUE, [])
-        query = up_to(shape, values, now, limit)
+        query = up_to(shape, values, now, limit, since)
         parent = self._name(rm.TENANTS, tenant)
         found = self._calls.query(f"find due messages of {tenant}", parent, query)
         return list(_parsed(found, _stored))

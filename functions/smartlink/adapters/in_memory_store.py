@@ -182,7 +182,12 @@ class InMemoryMessages:
         return {document: ended for document, ended in found.items() if ended}
 
     def due(
-        self, tenant: str, now: datetime, limit: int, direction: Direction | None = None
+        self,
+        tenant: str,
+        now: datetime,
+        limit: int,
+        direction: Direction | None = None,
+        since: datetime | None = None,
     ) -> list[Stored]:
         """See Messages."""
         self.faults.before("due", tenant)
@@ -193,6 +198,7 @@ class InMemoryMessages:
                 if owner == tenant
                 and stored.message.due is not None
                 and stored.message.due <= now
+                and (since is None or stored.message.due >= since)
                 and direction in {None, stored.message.direction}
             ]
             page = [stored for _, _, stored in sorted(found, key=lambda item: item[:2])[:limit]]

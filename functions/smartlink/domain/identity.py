@@ -4,7 +4,6 @@ import hashlib
 import re
 from datetime import datetime
 from enum import StrEnum
-from functools import lru_cache
 from urllib.parse import quote
 
 _MAX_DOCUMENT_ID = 1_000  # bytes; Firestore allows 1,500, and a suffix must still fit
@@ -46,15 +45,17 @@ def document_id(direction: Direction, message_id: str) -> str:
     Injective: a literal `~` is always escaped, so `~` marks nothing but our own forms.
     The prefix keeps every id clear of what Firestore reserves (`.`, `..`, `__x__`).
     """
-    escaped = _UNSAFE.sub(lambda unsafe: _escaped(unsafe[0]), message_id)
+    escaped = _UNSAFE.sub(_escape, message_id)
     if len(escaped) > _MAX_DOCUMENT_ID:
         escaped = f"~{hashlib.sha256(encode(message_id)).hexdigest()}"
     return f"{direction[0]}-{escaped}"
 
 
-@lru_cache(maxsize=256)  # mostly it is the stroke in a reply's id, four times a message
-def _escaped(unsafe: str) -> str:
-    return quote(unsafe, safe="", errors="surrogatepass").replace("~", "%7E")
+def _escape(unsafe: re.Match[str]) -> str:
+    text = unsafe[0]
+    if text == "/":  # as in the id of a reply, four times a message
+        return "%2F"
+    return quote(text, safe="", errors="surrogatepass").replace("~", "%7E")
 
 
 def reused_document_id(document: str, message_type: str, sha256: str) -> str:

@@ -26,7 +26,8 @@ from smartlink.services.tick import Push, TenantTick
 from smartlink.services.upstream import Upstream
 from smartlink.settings import Settings
 
-_QUICK_SEND_CHUNK = 50  # messages claimed, sent and settled by one turn, in a second at most
+_SEND_CHUNK = 20  # messages that one turn claims, sends and settles, at most
+_QUICK_SEND_CHUNK = 50  # the same, while all of it takes a second or less
 _QUICK_SEND = timedelta(milliseconds=20)  # of one message, its part of claim and settlement too
 _QUICK_PAGES = 3  # read at once while sending is quick and the contents are small
 _SMALL = 65_536  # bytes
@@ -66,7 +67,8 @@ class TenantTurns:
         if downstream:
             self.sweep(tick, downstream)
             if full:
-                push(self._more_downstream)
+                since = downstream[-1].message.due
+                push(lambda tick, push: self._more_downstream(tick, push, since))
         if tick.state.paused(now):
             tick.count("paused")
             return
@@ -189,21 +191,22 @@ class TenantTurns:
                 tick.leave_receiver()
         return received.failure
 
-    def _more_downstream(self, tick: TenantTick, push: Push) -> None:
+    def _more_downstream(self, tick: TenantTick, push: Push, since: datetime | None) -> None:
         if tick.exhausted:
             return
         page = self.settings.due_page
-        due = self.messages.due(tick.name, self.clock(), page, Direction.DOWNSTREAM)
+        due = self.messages.due(tick.name, self.clock(), page, Direction.DOWNSTREAM, since)
         self.sweep(tick, due)
         if len(due) >= page:
-            push(self._more_downstream)
+            last = due[-1].message.due
+            push(lambda tick, push: self._more_downstream(tick, push, last))
 
     # Upstream.
 
     @property
     def _chunk(self) -> int:
         """Messages that a turn sends: a page keeps as many sessions busy as may receive."""
-        return math.ceil(self.settings.due_page / self.settings.receivers)
+        return min(_SEND_CHUNK, math.ceil(self.settings.due_page / self.settings.receivers))
 
     def _send(
         self, tick: TenantTick, sending: "_Sending", chunk: Sequence[Stored], session: BrokerSession
@@ -236,7 +239,7 @@ class TenantTurns:
         page, chunk = self.settings.due_page, self._chunk
         if before.quick:
             page, chunk = page * (_QUICK_PAGES if before.small else 1), _QUICK_SEND_CHUNK
-        due = self.messages.due(tick.name, self.clock(), page, Direction.UPSTREAM)
+        due = self.messages.due(tick.name, self.clock(), page, Direction.UPSTREAM, before.last)
         self._send_beside(push, _Sending(due, chunk, full=len(due) >= page))
 
 
@@ -246,6 +249,7 @@ class _Sending:
     def __init__(self, due: Sequence[Stored], chunk: int, *, full: bool) -> None:
         self.small = all(it.message.content.size <= _SMALL for it in due)
         self.quick = True
+        self.last = due[-1].message.due if due else None
         self._full = full
         self._chunks = [due[start : start + chunk] for start in range(0, len(due), chunk)]
         self._open = len(self._chunks)
