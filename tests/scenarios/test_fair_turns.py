@@ -1,11 +1,13 @@
 """Item 7: quota, back-pressure, and one tenant's backlog that leaves the others on time."""
 
 from collections import Counter
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
 from smartlink.adapters.in_memory import Faults
+from smartlink.domain.message import Stored
 from smartlink.domain.retry import RetryPolicy
 from smartlink.domain.tenant import TenantEntry, TenantState
 from smartlink.services.tick import TenantTick
@@ -241,6 +243,27 @@ def test_one_tenants_backlog_of_due_messages_leaves_the_others_on_time() -> None
     sent = [it.tenant for it in world.broker.sent]
     assert sent.index("small") <= 25
     assert sent.count("big") == 300
+
+
+def test_pages_of_due_messages_go_forward(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each begins where the one before it ended: nothing looks through what that one moved."""
+    world = World(variables={"SMARTLINK_DUE_PAGE": "10"})
+    published = []
+    for number in range(25):
+        published.append(world.clock())
+        world.publish(content=str(number))
+        world.clock.forward(milliseconds=1_000)
+    begun: list[datetime | None] = []
+    find = world.store.due
+
+    def due(*asked: Any) -> list[Stored]:  # noqa: ANN401
+        begun.append(asked[4] if len(asked) > 4 else None)
+        return find(*asked)
+
+    monkeypatch.setattr(world.store, "due", due)
+    world.tick(minutes=1)
+    assert len(world.replies_to("acme")) == 25
+    assert begun == [None, None, published[9]]
 
 
 class Counting(Faults):
