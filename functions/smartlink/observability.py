@@ -67,8 +67,8 @@ def configure(level: int = INFO) -> None:
 def event(action: str, text: str, severity: int = INFO, **fields: object) -> None:
     """Logs what happened. `text` is for people, `action` for machines.
 
-    The record is made here: to find out which line called, as `log` does, takes as long as the
-    rest, and the action tells it.
+    The record is made here: to find out which line called, as `log` does, costs more than it
+    tells, for the action tells it.
     """
     if _LOGGER.isEnabledFor(severity):
         record = logging.LogRecord(_LOGGER.name, severity, "", 0, text, None, None)

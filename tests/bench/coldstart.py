@@ -195,7 +195,7 @@ def _measured(it: _Function, running: Services, say: Say, *, quick: bool) -> Col
     (source / "main.py").write_text("\n".join([*statements, _BARE]))
     our_program = running.program(it.name, it.target, None, **it.environment)
     its_program = running.program(it.name, "answer", source, **it.environment)
-    # Writes the byte code, too.
+    # The first starts write the byte code.
     _start(our_program, running, it.body(), again=QUICK_WARM if quick else WARM)
     _start(its_program, running, it.body())
     for number in range(QUICK_ROUNDS if quick else ROUNDS):

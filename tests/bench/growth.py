@@ -120,7 +120,7 @@ def growth(say: Say, *, quick: bool, messages: int | None = None) -> Growth:
             bench.ticks(count)
             if count == IN_SHARDS:
                 bench.sharded(count)
-    # Emulators of their own: even deleted documents slow the queries of every tenant down there.
+    # Emulators of their own: of thousands of tenants nothing is left, and the broker is nearby.
     with services(quick=quick) as running:
         bench = _Bench(running, say, result.ticks)
         sizes = QUICK_MESSAGES if quick else MESSAGES

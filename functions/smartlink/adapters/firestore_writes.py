@@ -1,6 +1,6 @@
 """Writes to Firestore, filled in within their request, each with the precondition that fences it.
 
-A write that is made by itself would be copied into the request: a fifth of a settlement's cost.
+A write that is made by itself would be copied into the request: a fifth of what making it costs.
 """
 
 from collections.abc import Callable, Sequence

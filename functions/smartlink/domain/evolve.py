@@ -1,4 +1,4 @@
-"""A message with some fields changed: every message changes three times in its life."""
+"""A message with some fields changed: as it is at each step of its life."""
 
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 else:
 
     def evolve(message: Message, **changes: object) -> Message:
-        """What `dataclasses.replace` does, at a sixth of its cost: that sets each field anew."""
+        """What `dataclasses.replace` does, at a quarter of its cost: that sets each field anew."""
         evolved = object.__new__(Message)
         vars(evolved).update(vars(message), **changes)
         return evolved
