@@ -49,8 +49,7 @@ def settings() -> Settings:
 @loading()
 def poll() -> "Poll":
     """The use case of `poll` and `poll_shard`."""
-    from smartlink.adapters.http import Http  # noqa: PLC0415
-    from smartlink.adapters.http_connection import Bounds  # noqa: PLC0415
+    from smartlink.adapters.http import Bounds, Http  # noqa: PLC0415
     from smartlink.adapters.rac import RacTokens  # noqa: PLC0415
     from smartlink.adapters.smart_link import SmartLinkBroker  # noqa: PLC0415
     from smartlink.adapters.storage import ConfigObject  # noqa: PLC0415
@@ -62,6 +61,7 @@ def poll() -> "Poll":
     bounds = Bounds(
         connect_seconds=config.connect_seconds,
         read_seconds=config.read_seconds,
+        silence_seconds=config.silence_seconds,
         response_limit=config.response_limit,
     )
     http = Http(bounds)

@@ -47,6 +47,10 @@ class Conflict(PortError):
     """A fence or a create of a commit did not hold: nothing of it was written."""
 
 
+CALL_SECONDS = 60.0
+"""What the calls of one session, or one fetch of a token, take at most where nobody says less."""
+
+
 class Clock(Protocol):
     """Answers now, with its time zone."""
 
@@ -161,6 +165,10 @@ class Delivery:
 class BrokerSession(Protocol):
     """One HTTP session with the broker, for one tenant. Calls raise Unavailable or Refused."""
 
+    def limit(self, seconds: float) -> None:
+        """From now on all its calls together take at most so long."""
+        ...
+
     def setup(self, commands: Sequence[str]) -> None: ...
 
     def get(self) -> list[Delivery]: ...
@@ -179,7 +187,9 @@ class Broker(Protocol):
 class Tokens(Protocol):
     """RAC."""
 
-    def token(self, tenant: Tenant, refused: str | None = None) -> str:
+    def token(
+        self, tenant: Tenant, refused: str | None = None, seconds: float = CALL_SECONDS
+    ) -> str:
         """A bearer token; never the one that the broker has just refused."""
         ...
 

@@ -124,7 +124,8 @@ class Settings(BaseModel):
     payload_refresh_seconds: _Seconds = 3_600
     state_refresh_seconds: _Seconds = 240
     connect_seconds: _Seconds = 5
-    read_seconds: _Seconds = 15
+    read_seconds: _Seconds = 15  # from a sent request to its answer
+    silence_seconds: _Seconds = 10  # in which a body must move by 1 KiB
     response_limit: Annotated[int, Field(ge=1_024)] = 67_108_864  # bytes
 
     firestore_emulator: str = ""

@@ -98,14 +98,14 @@ class World:
 
     @cached_property
     def _http(self) -> "Http":
-        from smartlink.adapters.http import Http  # noqa: PLC0415
-        from smartlink.adapters.http_connection import Bounds  # noqa: PLC0415
+        from smartlink.adapters.http import Bounds, Http  # noqa: PLC0415
 
         config = self.settings
         return Http(
             Bounds(
                 connect_seconds=config.connect_seconds,
                 read_seconds=config.read_seconds,
+                silence_seconds=config.silence_seconds,
                 response_limit=config.response_limit,
             )
         )

@@ -63,6 +63,9 @@ class _Waiting:
         self._waiting = list(waiting)
         self._batch = batch
 
+    def limit(self, seconds: float) -> None:
+        """Nothing to do."""
+
     def setup(self, commands: Sequence[str]) -> None:
         """Nothing to do."""
 

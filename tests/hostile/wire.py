@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from smartlink.adapters.http import Http
-from smartlink.adapters.http_connection import Bounds
+from smartlink.adapters.http import Bounds, Http
 from smartlink.adapters.rac import RacTokens
 from smartlink.adapters.smart_link import SmartLinkBroker
 from smartlink.settings import Paths
@@ -17,6 +16,7 @@ from tests.unit.adapters.http_server import HttpServer, Reply, Seen
 BOUNDS = Bounds(
     connect_seconds=5,
     read_seconds=0.3,
+    silence_seconds=0.3,
     response_limit=4_000_000,
     retry_after_seconds=0,
     backoff_seconds=0,

@@ -62,7 +62,6 @@ VENDORS = (
     "google.protobuf",
     "google.pubsub",
     "grpc",
-    "pycurl",
     "requests",
     "sqlalchemy",
     "urllib3",

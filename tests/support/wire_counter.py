@@ -12,7 +12,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import grpc
-import pycurl
 from urllib3.connectionpool import HTTPConnectionPool
 
 from tests.support.firestore_counter import FirestoreCounter
@@ -60,7 +59,7 @@ class WireCounter(grpc.UnaryUnaryClientInterceptor):  # type: ignore[misc]
     @contextmanager
     def counting(self) -> Iterator[None]:
         """Count the clients that are made, and the HTTP that is sent, while the block runs."""
-        connect, send, curl = grpc.insecure_channel, HTTPConnectionPool.urlopen, pycurl.Curl
+        connect, send = grpc.insecure_channel, HTTPConnectionPool.urlopen
 
         def counted_channel(target: str, *args: Any, **options: Any) -> Any:  # noqa: ANN401
             counter = self._firestore if self._hosts.get(target) == "firestore" else self
@@ -76,27 +75,11 @@ class WireCounter(grpc.UnaryUnaryClientInterceptor):  # type: ignore[misc]
             self._request(f"{pool.host}:{pool.port}", method, url)
             return send(pool, method, url, *args, **options)
 
-        def counted_curl() -> pycurl.Curl:
-            handle = curl()
-            handle.setopt(pycurl.VERBOSE, 1)
-            handle.setopt(pycurl.DEBUGFUNCTION, self._told)
-            return handle
-
         grpc.insecure_channel, HTTPConnectionPool.urlopen = counted_channel, counted_send  # type: ignore[method-assign, assignment]
-        pycurl.Curl = counted_curl  # type: ignore[assignment, misc]
         try:
             yield
         finally:
             grpc.insecure_channel, HTTPConnectionPool.urlopen = connect, send  # type: ignore[method-assign]
-            pycurl.Curl = curl  # type: ignore[misc]
-
-    def _told(self, kind: int, data: bytes) -> None:
-        """Count what libcurl says that it sends."""
-        if kind == pycurl.INFOTYPE_HEADER_OUT:
-            request, *headers = data.decode("latin-1").split("\r\n")
-            method, url, _ = request.split(" ")
-            host = next(it for it in headers if it.startswith("Host: ")).removeprefix("Host: ")
-            self._request(host, method, url)
 
     def _request(self, host: str, method: str, url: str) -> None:
         path, query = urlsplit(url).path, urlsplit(url).query

@@ -9,7 +9,7 @@ from threading import Lock
 
 from smartlink.adapters.in_memory_faults import Faults
 from smartlink.domain.tenant import Tenant
-from smartlink.ports import Broker, BrokerSession, Delivery, Refused, Tokens
+from smartlink.ports import CALL_SECONDS, Broker, BrokerSession, Delivery, Refused, Tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +128,9 @@ class InMemorySession:
         self.leased: dict[int | None, Delivery] = {}
         self._broker = broker
 
+    def limit(self, seconds: float) -> None:
+        """See BrokerSession: what is in memory takes no time."""
+
     def setup(self, commands: Sequence[str]) -> None:
         """See BrokerSession."""
         self._broker.called("setup", self.tenant)
@@ -161,7 +164,12 @@ class InMemoryTokens:
         self.faults = Faults()
         self._numbers: defaultdict[str, int] = defaultdict(lambda: 1)
 
-    def token(self, tenant: Tenant, refused: str | None = None) -> str:
+    def token(
+        self,
+        tenant: Tenant,
+        refused: str | None = None,
+        seconds: float = CALL_SECONDS,  # noqa: ARG002
+    ) -> str:
         """See Tokens."""
         self.faults.before("token", tenant.name)
         if refused == f"token-{tenant.name}-{self._numbers[tenant.name]}":

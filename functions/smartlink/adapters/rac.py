@@ -17,10 +17,9 @@ from urllib.parse import urlencode
 
 from pydantic import BaseModel, Field, StringConstraints, ValidationError
 
-from smartlink.adapters.http import Answer, Http, HttpSession, split_url
-from smartlink.adapters.http_connection import Call
+from smartlink.adapters.http import Answer, Call, Http, HttpSession, SessionPool, split_url
 from smartlink.domain.tenant import Tenant
-from smartlink.ports import Clock, CredentialsRefused, PortError, Refused, Tokens
+from smartlink.ports import CALL_SECONDS, Clock, CredentialsRefused, PortError, Refused, Tokens
 
 _SCOPE = "authorization_api"
 TENANT_CLAIM = "http://www.tnf.com/identity/claims/tenantId"
@@ -31,6 +30,7 @@ _CREDENTIAL_ERRORS = frozenset({"invalid_client", "unauthorized_client", "invali
 _OTHER_ERRORS = frozenset({"invalid_request", "unsupported_grant_type", "invalid_scope"})
 _HEADERS = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
 _JWT_PARTS = 3
+_IDLE = 32  # connections: as many as poll has threads
 KEPT = 16_384  # tenants: fewer than an instance polls in turn would keep none for the next tick
 
 _Token = Annotated[
@@ -66,14 +66,16 @@ class RacTokens:
     """
 
     def __init__(self, http: Http, url: str, clock: Clock) -> None:
-        self._http = http
-        self._origin, self._path = split_url(url)
+        origin, self._path = split_url(url)
+        self._sessions = SessionPool(lambda: HttpSession(http, origin, cookies=False), _IDLE)
         self._clock = clock
         self._kept: OrderedDict[tuple[str, str], _Kept] = OrderedDict()
         self._fetches: dict[tuple[str, str], Future[str]] = {}
         self._lock = Lock()
 
-    def token(self, tenant: Tenant, refused: str | None = None) -> str:
+    def token(
+        self, tenant: Tenant, refused: str | None = None, seconds: float = CALL_SECONDS
+    ) -> str:
         """A bearer token; never the one that the broker has just refused."""
         key = (tenant.name, tenant.credentials.client_id)
         with self._lock:
@@ -87,7 +89,7 @@ class RacTokens:
             if fetch is None:
                 fetch = self._fetches[key] = Future()
         if mine:
-            self._run(key, tenant, fetch)
+            self._run(key, tenant, fetch, seconds)
         token = fetch.result()
         if token == refused:
             self._drop(key, token)
@@ -95,12 +97,14 @@ class RacTokens:
             raise Refused(message)
         return token
 
-    def _run(self, key: tuple[str, str], tenant: Tenant, fetch: Future[str]) -> None:
+    def _run(
+        self, key: tuple[str, str], tenant: Tenant, fetch: Future[str], seconds: float
+    ) -> None:
         asked = self._clock()
         granted: _Granted | None = None
         failure: PortError | None = None
         try:
-            granted = self._fetch(tenant)
+            granted = self._fetch(tenant, seconds)
         except PortError as error:
             failure = error
         finally:
@@ -126,7 +130,7 @@ class RacTokens:
             if kept is not None and kept.token == token:
                 del self._kept[key]
 
-    def _fetch(self, tenant: Tenant) -> _Granted:
+    def _fetch(self, tenant: Tenant, seconds: float) -> _Granted:
         credentials = tenant.credentials
         form = {
             "client_id": credentials.client_id,
@@ -134,7 +138,7 @@ class RacTokens:
             "grant_type": "client_credentials",
             "scope": _SCOPE,
         }
-        with HttpSession(self._http, self._origin, cookies=False) as session:
+        with self._sessions.lease("", seconds) as session:
             answer = session.call(
                 Call(
                     name=f"RAC, for tenant {tenant.name},",
@@ -143,7 +147,6 @@ class RacTokens:
                     headers=_HEADERS,
                     body=urlencode(form).encode(),
                     answered=_ANSWERED,
-                    refusal_body=True,
                 )
             )
         if answer.status in _ANSWERED:

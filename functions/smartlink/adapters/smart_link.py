@@ -10,8 +10,8 @@ What no public source states is assumed here, and here only:
   `MsgAud`, `MsgDeliveryTag`) or `id`, `type`, `content`, `audience`, `deliveryTag`, in any casing.
   A content that is an object or a list stands for its own JSON text.
 - `ack` takes `{"deliveryTag": n, "ack": true}`. A tag belongs to the session that received it:
-  so each receiver has its own cookies, and a connection for itself while it works; a session
-  with unacked messages is closed, with its connection, and not used again.
+  so each receiver has its own cookies and its own connection; a session with unacked messages
+  is closed, with its connection, and not used again.
 - `send` takes the content as the body, as it is.
 - Any 2xx means done. A call that is repeated after a lost answer does no harm.
 
@@ -22,14 +22,14 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http import HTTPStatus
+from time import monotonic
 from urllib.parse import quote
 
-from smartlink.adapters.http import Answer, Http, HttpSession, split_url
-from smartlink.adapters.http_connection import Call
-from smartlink.adapters.http_pool import SessionPool
+from smartlink.adapters.http import Answer, Call, Http, HttpSession, SessionPool, split_url
 from smartlink.adapters.smart_link_envelope import deliveries
 from smartlink.domain.tenant import Tenant
 from smartlink.ports import (
+    CALL_SECONDS,
     Broker,
     BrokerSession,
     CredentialsRefused,
@@ -56,8 +56,9 @@ class SmartLinkBroker:
 
     @contextmanager
     def session(self, tenant: Tenant) -> Iterator[BrokerSession]:
-        """A session for one thread: with its own cookies, and a connection for itself meanwhile."""
-        with self._sessions.lease(f"{tenant.name}/{tenant.credentials.client_id}") as http:
+        """A session for one thread, with its own cookies and its own connection."""
+        key = f"{tenant.name}/{tenant.credentials.client_id}"
+        with self._sessions.lease(key, CALL_SECONDS) as http:
             session = _Session(http, tenant, self._tokens, self._calls)
             yield session
             if session.unacked:
@@ -77,6 +78,9 @@ class _Session:
         self._tenant = tenant
         self._tokens = tokens
         self._calls = calls
+
+    def limit(self, seconds: float) -> None:
+        self._http.ends = monotonic() + seconds
 
     def setup(self, commands: Sequence[str]) -> None:
         body = json.dumps({"subscriptions": list(commands)}).encode()
@@ -135,7 +139,7 @@ class _Session:
     def _token(self, refused: str | None) -> str:
         """Without a token nothing is said about the message that was to be sent."""
         try:
-            return self._tokens.token(self._tenant, refused)
+            return self._tokens.token(self._tenant, refused, self._http.ends - monotonic())
         except CredentialsRefused:
             raise
         except Refused as error:

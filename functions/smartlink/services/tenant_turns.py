@@ -35,6 +35,7 @@ _SLOW_CALL = timedelta(milliseconds=3)
 _ENOUGH_FOR_QUICK_CALLS = 2
 """Sessions: a call as quick as that is computing, not waiting, and Python computes one at a time.
 The second one receives while the first one stores."""
+_CALLS_END = timedelta(seconds=2)  # after the tick's deadline, when no call of the broker goes on
 _GETS, _QUICK_GETS = 2, 5  # of a session that brought something, until another joins it
 
 _Calls = Callable[[BrokerSession], PortError | None]
@@ -131,13 +132,15 @@ class TenantTurns:
         """Talks to the broker, unless it failed in this tick. True when all went well."""
         if tick.error is not None or tick.tenant is None:
             return False
+        ends = tick.deadline + _CALLS_END
         with self.broker.session(tick.tenant) as session:
+            session.limit((ends - self.clock()).total_seconds())
             failure = calls(session)
         if failure is None:
             return True
         if isinstance(failure, CredentialsRefused):
             self.tenants.forget(tick.name)
-        if tick.fail(failure):
+        if tick.fail(failure) and self.clock() < ends:  # else the tick's end cut it off, not they
             self.states.failed(tick, failure, self.clock())
         return False
 

@@ -13,8 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import NoReturn
 
 from infra.local.errors import NotReadyError, TickError
-from smartlink.adapters.http import Http
-from smartlink.adapters.http_connection import Bounds
+from smartlink.adapters.http import Bounds, Http
 from smartlink.adapters.in_memory import (
     InMemoryConfig,
     InMemoryContents,
@@ -81,6 +80,7 @@ class InProcessRelay:
         bounds = Bounds(
             connect_seconds=settings.connect_seconds,
             read_seconds=settings.read_seconds,
+            silence_seconds=settings.silence_seconds,
             response_limit=settings.response_limit,
         )
         http = Http(bounds)

@@ -3,13 +3,17 @@
 import gzip
 import ipaddress
 import logging
+import socket
 import ssl
 import traceback
 import tracemalloc
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
+from time import monotonic
+from typing import Any, Self
 
 import pytest
 from cryptography import x509
@@ -17,9 +21,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from smartlink.adapters.http import Http, HttpSession, split_url
-from smartlink.adapters.http_connection import Bounds, Call
-from smartlink.adapters.http_pool import SessionPool
+from smartlink.adapters.http import Bounds, Call, Http, HttpSession, SessionPool, split_url
 from smartlink.ports import PortError, Refused, Unavailable
 from tests.unit.adapters.http_server import (
     Answering,
@@ -45,8 +47,12 @@ def bounds(read_seconds: float = 5) -> Bounds:
     )
 
 
-def session(url: str, *, cookies: bool = True, read_seconds: float = 5) -> HttpSession:
-    return HttpSession(Http(bounds(read_seconds)), url, cookies=cookies)
+def session(
+    url: str, *, cookies: bool = True, read_seconds: float = 5, ends_in: float = 60
+) -> HttpSession:
+    made = HttpSession(Http(bounds(read_seconds)), url, cookies=cookies)
+    made.ends = monotonic() + ends_in
+    return made
 
 
 def a_call(verb: str = "GET", body: bytes | None = None) -> Call:
@@ -138,12 +144,110 @@ def test_a_read_timeout_is_not_retried() -> None:
 
 
 def test_a_dripping_body_is_bounded_in_time() -> None:
-    """A server that sends a byte now and then cannot hold a call for ever."""
+    """A server that sends a byte now and then is as good as silent."""
+    impatient = Http(replace(bounds(), silence_seconds=0.2))
     with (
         HttpServer(lambda _: Reply(body=b"x", endless=True, pause=0.01)) as server,
-        pytest.raises(Unavailable, match="took more than"),
+        pytest.raises(Unavailable, match="its answer paused"),
     ):
-        session(server.url, read_seconds=0.1).call(a_call())
+        HttpSession(impatient, server.url, cookies=True).call(a_call())
+
+
+def test_a_call_ends_when_the_time_that_its_caller_has_is_over() -> None:
+    """However much of a body comes in time: a tick has its end."""
+    with (
+        HttpServer(lambda _: Reply(body=b"x" * 2_000, endless=True, pause=0.02)) as server,
+        pytest.raises(Unavailable, match="more than the time that was left"),
+    ):
+        session(server.url, ends_in=0.2).call(a_call())
+
+
+class Raw:
+    """A server that answers each connection with these pieces, `pause` seconds between them; the
+    last one comes in blocks of 2,000 bytes."""
+
+    def __init__(self, *pieces: bytes, pause: float = 0) -> None:
+        *first, last = pieces
+        blocks = [last[at : at + 2_000] for at in range(0, len(last), 2_000)]
+        self._pieces = (*first, *blocks)
+        self._pause = pause
+        self._over = Event()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+
+    def __enter__(self) -> Self:
+        Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._listener.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = self._listener.accept()
+                Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with suppress(OSError), connection:
+            connection.recv(65_536)
+            for piece in self._pieces:
+                connection.sendall(piece)
+                if self._pause and self._over.wait(self._pause):
+                    return
+
+
+def test_dripping_headers_are_bounded_in_time() -> None:
+    """The wait for an answer ends with its headers, however many bytes of them keep coming."""
+    head = (b"HTTP/1.1 200 OK\r\n", *[b"X-Long: x\r\n"] * 90)
+    with Raw(*head, pause=0.01) as server:
+        began = monotonic()
+        with pytest.raises(Unavailable, match="an answer took more than"):
+            session(server.url, read_seconds=0.2).call(a_call())
+        assert monotonic() - began < 2
+
+
+def test_a_slow_body_that_keeps_coming_is_read() -> None:
+    """What bounds a call is silence, not size: the whole takes longer than any single wait may."""
+    body = b"y" * 40_000
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 40000\r\n\r\n"
+    with Raw(head, body, pause=0.02) as server:
+        began = monotonic()
+        http = HttpSession(Http(replace(bounds(), silence_seconds=0.3)), server.url, cookies=True)
+        assert http.call(a_call()).body == body
+        assert monotonic() - began > 0.3
+
+
+def test_a_body_that_pauses_is_given_up() -> None:
+    """Silence within a body is a failure of its own, and is told as such."""
+    over = Event()
+
+    def stuck(_: Seen) -> Reply:
+        return Reply(body=b"x", endless=True, pause=10)
+
+    impatient = replace(bounds(), silence_seconds=0.1)
+    with (
+        HttpServer(stuck) as server,
+        pytest.raises(Unavailable, match=r"its answer paused for 0\.1 s"),
+    ):
+        HttpSession(Http(impatient), server.url, cookies=True).call(a_call())
+    over.set()
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"no HTTP at all\r\n\r\n",
+        b"HTTP/1.1 abc OK\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 200,
+    ],
+)
+def test_what_is_no_http_is_unavailable(garbage: bytes) -> None:
+    """Whatever stands at the address: an error of ours, which quotes nothing of it."""
+    with Raw(garbage) as server, pytest.raises(Unavailable) as raised:
+        session(server.url).call(a_call())
+    assert "HTTP at all" not in str(raised.value)
 
 
 @pytest.mark.parametrize("status", [500, 501, 599, 408])
@@ -251,17 +355,20 @@ def test_the_newest_cookie_is_sent() -> None:
     assert [seen.headers.get("Cookie") for seen in server.seen] == [None, "channel=0", "channel=1"]
 
 
-def test_sessions_at_rest_share_connections() -> None:
-    """One after the other, sessions need one connection, whatever their number; the cookies of
-    each stay its own."""
+def test_each_session_has_its_own_connection_and_cookies() -> None:
+    """An ack goes over what received: nobody else's call does, before or after."""
     http = Http(bounds())
     with HttpServer(lambda seen: Reply(headers={"Set-Cookie": f"of={seen.path}"})) as server:
         sessions = {name: HttpSession(http, server.url, cookies=True) for name in "abc"}
         for _ in range(2):
             for name, its in sessions.items():
                 its.call(replace(a_call(), path=f"/{name}"))
-                its.rest()
-    assert len({seen.connection for seen in server.seen}) == 1
+    connections = {
+        seen.path: {it.connection for it in server.seen if it.path == seen.path}
+        for seen in server.seen
+    }
+    assert [len(its) for its in connections.values()] == [1, 1, 1]
+    assert len(set.union(*connections.values())) == 3
     sent = [(seen.path, seen.headers.get("Cookie")) for seen in server.seen]
     assert sent[:3] == [("/a", None), ("/b", None), ("/c", None)]
     assert sent[3:] == [("/a", "of=/a"), ("/b", "of=/b"), ("/c", "of=/c")]
@@ -296,22 +403,122 @@ def test_a_large_body_is_sent_at_once() -> None:
     assert "Content-Type" not in server.seen[0].headers
 
 
-def test_no_proxy_is_taken_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hosts come from the settings only."""
-    for name in ("http_proxy", "ALL_PROXY"):
-        monkeypatch.setenv(name, f"http://127.0.0.1:{closed_port()}")
+def test_a_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a network lets nothing out but through its proxy, the relay works too."""
+    with HttpServer(lambda _: OK) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        for name in ("no_proxy", "NO_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        assert session("http://link.invalid").call(a_call()).body == b"fine"
+        assert [seen.path for seen in proxy.seen] == [f"http://link.invalid/path/{CANARY}"]
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        with HttpServer(lambda _: OK) as server:
+            assert session(server.url).call(a_call()).body == b"fine"
+        assert len(proxy.seen) == 1
+
+
+def test_a_proxy_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else an operator would look for the fault at the broker."""
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{closed_port()}")
+    with pytest.raises(Unavailable, match="the proxy that the environment names"):
+        session("http://link.invalid").call(a_call())
+
+
+def test_nothing_else_of_the_environment_is_trusted(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A .netrc does not replace the token, REQUESTS_CA_BUNDLE not the authorities."""
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login thief password thief\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    pem = certificate(tmp_path)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(pem))
+    monkeypatch.setenv("CURL_CA_BUNDLE", str(pem))
     with HttpServer(lambda _: OK) as server:
-        assert session(server.url).call(a_call()).body == b"fine"
+        session(server.url).call(a_call())
+        assert server.seen[0].headers["Authorization"] == f"Bearer {CANARY}"
+    with (
+        HttpServer(lambda _: OK, tls_server(pem)) as server,
+        pytest.raises(Unavailable, match="certificate is not to be trusted"),
+    ):
+        session(server.url).call(a_call())
 
 
-def test_a_refusals_body_is_read_on_demand() -> None:
-    """Mostly the status says it all, and such a body may have no end."""
+def test_a_refusal_that_is_answered_keeps_the_connection() -> None:
+    """Of such a body the beginning is read, so that the same connection serves the next call."""
     call = replace(a_call(), answered=(401,))
     with HttpServer(lambda _: Reply(401, b"why")) as server:
         http = session(server.url)
-        assert http.call(call).body == b""
-        assert http.call(replace(call, refusal_body=True)).body == b"why"
+        assert http.call(call).body == b"why"
+        assert http.call(call).body == b"why"
         assert http.clean
+        assert len({seen.connection for seen in server.seen}) == 1
+    endless = Reply(401, b"x" * 10_000, endless=True)
+    with HttpServer(lambda _: endless) as server:
+        assert len(session(server.url).call(call).body) == 65_536
+
+
+@pytest.mark.parametrize("status", [200, 204])
+def test_an_answer_without_a_body_keeps_the_connection(status: int) -> None:
+    """Most answers are such: an idle tenant's `get`."""
+    with HttpServer(lambda _: Reply(status)) as server:
+        http = session(server.url)
+        for _ in range(3):
+            assert http.call(a_call()).body == b""
+        assert len({seen.connection for seen in server.seen}) == 1
+
+
+def test_a_connection_that_was_idle_for_long_is_not_used() -> None:
+    """A NAT may have forgotten it, and would say nothing. The cookies stay."""
+    now = [1_000.0]
+    with HttpServer(lambda _: Reply(headers={"Set-Cookie": "channel=7"})) as server:
+        http = HttpSession(Http(bounds(), clock=lambda: now[0]), server.url, cookies=True)
+        for seconds in (0, 60, 101):
+            now[0] += seconds
+            http.call(a_call())
+    first, second, third = server.seen
+    assert first.connection == second.connection != third.connection
+    assert third.headers["Cookie"] == "channel=7"
+
+
+def test_a_connection_that_swallows_everything_costs_one_call() -> None:
+    """The first call waits in vain; the next one, over a new connection, is answered."""
+    with socket.create_server(("127.0.0.1", 0)) as hole:
+        url = f"http://127.0.0.1:{hole.getsockname()[1]}"
+        pool = SessionPool(lambda: session(url, read_seconds=0.1), idle=8)
+        with pool.lease("acme", 60) as http, pytest.raises(Unavailable):
+            http.call(a_call())
+        accepted, _ = hole.accept()
+        Thread(target=_answer_next, args=(hole,), daemon=True).start()
+        with pool.lease("acme", 60) as http:
+            assert http.call(a_call()).body == b"fine"
+        accepted.close()
+
+
+def _answer_next(listener: socket.socket) -> None:
+    connection, _ = listener.accept()
+    with connection:
+        connection.recv(65_536)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfine")
+
+
+def test_the_authorities_are_loaded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not for each connection: that takes 30 ms of CPU, so 30 s for a thousand tenants."""
+    pem = certificate(tmp_path)
+    loads: list[object] = []
+    load = ssl.SSLContext.load_verify_locations
+
+    def counted(context: ssl.SSLContext, *args: Any, **options: Any) -> None:  # noqa: ANN401
+        loads.append(context)
+        load(context, *args, **options)
+
+    monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", counted)
+    with HttpServer(lambda _: OK, tls_server(pem)) as server:
+        http = Http(bounds(), ca_file=str(pem))
+        for _ in range(5):
+            assert HttpSession(http, server.url, cookies=True).call(a_call()).body == b"fine"
+        assert len({seen.connection for seen in server.seen}) == 5
+    assert loads == [http.tls]
 
 
 def faulty(seen: Seen) -> Reply:
@@ -343,14 +550,18 @@ def test_repr_tells_no_secret() -> None:
 def test_a_certificate_is_verified(tmp_path: Path) -> None:
     """A server that no authority vouches for gets no request; one that it knows does."""
     pem = certificate(tmp_path)
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(pem)
-    with HttpServer(lambda _: OK, tls) as server:
+    with HttpServer(lambda _: OK, tls_server(pem)) as server:
         with pytest.raises(Unavailable, match="certificate is not to be trusted"):
             session(server.url).call(a_call())
         assert server.seen == []
         trusting = Http(bounds(), ca_file=str(pem))
         assert HttpSession(trusting, server.url, cookies=True).call(a_call()).body == b"fine"
+
+
+def tls_server(pem: Path) -> ssl.SSLContext:
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(pem)
+    return tls
 
 
 def certificate(folder: Path) -> Path:
@@ -383,9 +594,9 @@ def certificate(folder: Path) -> Path:
 def test_a_pool_hands_a_session_to_one_holder() -> None:
     """Concurrent holders have different sessions, later ones those of before, per key."""
     pool = SessionPool(lambda: session("http://127.0.0.1:1"), idle=8)
-    with pool.lease("a") as first, pool.lease("a") as second:
+    with pool.lease("a", 60) as first, pool.lease("a", 60) as second:
         assert first is not second
-    with pool.lease("b") as other, pool.lease("a") as again:
+    with pool.lease("b", 60) as other, pool.lease("a", 60) as again:
         assert again in {first, second}
         assert other not in {first, second}
 
@@ -393,18 +604,18 @@ def test_a_pool_hands_a_session_to_one_holder() -> None:
 def test_a_pool_drops_what_failed() -> None:
     """A session whose call or holder failed is not handed out again."""
     pool = SessionPool(lambda: session(f"http://127.0.0.1:{closed_port()}"), idle=8)
-    with pool.lease("a") as unclean, pytest.raises(Unavailable):
+    with pool.lease("a", 60) as unclean, pytest.raises(Unavailable):
         unclean.call(a_call())
     held = [unclean]
 
     def fail() -> None:
-        with pool.lease("a") as failed:
+        with pool.lease("a", 60) as failed:
             held.append(failed)
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         fail()
-    with pool.lease("a") as fresh:
+    with pool.lease("a", 60) as fresh:
         assert len({unclean, *held, fresh}) == 3
 
 
@@ -413,9 +624,9 @@ def test_a_pool_is_bounded() -> None:
     pool = SessionPool(lambda: session("http://127.0.0.1:1"), idle=2)
     leased = {}
     for key in "abc":
-        with pool.lease(key) as leased[key]:
+        with pool.lease(key, 60) as leased[key]:
             pass
-    with pool.lease("b") as b, pool.lease("c") as c, pool.lease("a") as a:
+    with pool.lease("b", 60) as b, pool.lease("c", 60) as c, pool.lease("a", 60) as a:
         assert (b, c) == (leased["b"], leased["c"])
         assert a is not leased["a"]
 

@@ -10,8 +10,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from smartlink.adapters.http import Http
-from smartlink.adapters.http_connection import Bounds
+from smartlink.adapters.http import Bounds, Http
 from smartlink.adapters.rac import KEPT, RacTokens
 from smartlink.domain.tenant import Credentials, Tenant
 from smartlink.ports import CredentialsRefused, PortError, Refused, Unavailable
