@@ -12,8 +12,8 @@ import grpc
 from google.api_core import exceptions
 from google.api_core.gapic_v1.routing_header import to_grpc_metadata
 from google.cloud.firestore_v1 import types
+from google.cloud.firestore_v1.services.firestore.transports import FirestoreGrpcTransport
 from google.cloud.firestore_v1.services.firestore.transports.base import DEFAULT_CLIENT_INFO
-from google.cloud.firestore_v1.services.firestore.transports.grpc import FirestoreGrpcTransport
 from grpc.experimental import ChannelOptions
 
 from smartlink.adapters.firestore_values import Raw

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import grpc
-from google.pubsub_v1.services.publisher.client import PublisherClient
+from google.pubsub_v1 import PublisherClient
 from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
 from google.pubsub_v1.types import PublishRequest, PubsubMessage
 
