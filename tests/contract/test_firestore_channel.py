@@ -9,8 +9,13 @@ from urllib.parse import unquote
 
 import grpc
 import pytest
+from google.api_core.exceptions import DeadlineExceeded
+from google.cloud.firestore_v1.services.firestore import FirestoreClient
+from google.cloud.firestore_v1.services.firestore.transports import FirestoreGrpcTransport
 
 from smartlink.adapters.firestore_calls import FirestoreCalls
+from smartlink.adapters.google import PATIENCE
+from smartlink.adapters.grpc_channel import connect
 from smartlink.adapters.pubsub import PubSubPublisher
 from smartlink.domain.message import Stored
 from smartlink.domain.settlement import Settlement
@@ -91,7 +96,7 @@ CLIENTS = {"firestore": FirestoreCalls, "pubsub": PubSubPublisher}
 
 @pytest.mark.parametrize("service", CLIENTS)
 def test_without_an_emulator_it_goes_to_google_over_tls(service: str, opened: list[Opened]) -> None:
-    """And messages are as large as there are."""
+    """Messages are as large as there are; connections are looked after, and end when idle."""
     CLIENTS[service]("some-project")
     [channel] = opened
     assert channel.target == f"{service}.googleapis.com:443"
@@ -99,8 +104,13 @@ def test_without_an_emulator_it_goes_to_google_over_tls(service: str, opened: li
     wanted = {
         "grpc.max_send_message_length": -1,
         "grpc.max_receive_message_length": -1,
+        "grpc.keepalive_time_ms": 30_000,
+        "grpc.client_idle_timeout_ms": 120_000,
+        "grpc.use_local_subchannel_pool": 1,
     }
     assert wanted.items() <= channel.options.items()
+    # Less than a try of a call may take: it can be made again.
+    assert channel.options["grpc.keepalive_timeout_ms"] < PATIENCE.timeout * 1_000
 
 
 @pytest.mark.parametrize("service", CLIENTS)
@@ -124,3 +134,16 @@ def test_where_it_goes_is_for_google_s_client_to_say(
     CLIENTS[service]("some-project")
     [channel] = opened
     assert channel.target == host.format(service)
+
+
+def test_a_client_that_follows_another_asks_for_no_credentials(
+    opened: list[Opened], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody might answer: the network just failed."""
+    connected = connect(FirestoreClient, FirestoreGrpcTransport)
+    monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS")
+    with pytest.raises(DeadlineExceeded), connected.client() as first:
+        raise DeadlineExceeded("")
+    with connected.client() as second:
+        assert second is not first
+    assert [it.target for it in opened] == ["firestore.googleapis.com:443"] * 2

@@ -215,9 +215,8 @@ class FirestoreCalls:
 
     def _call(self, what: str, method: Callable[..., Any], request: Any, tries: Tries) -> Any:  # noqa: ANN401
         def once(timeout: float) -> Any:  # noqa: ANN401
-            return method(
-                self._client, request, retry=None, timeout=timeout, metadata=self._metadata
-            )
+            with self._client.client() as client:
+                return method(client, request, retry=None, timeout=timeout, metadata=self._metadata)
 
         return call(what, once, tries)
 

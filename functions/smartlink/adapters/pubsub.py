@@ -35,7 +35,8 @@ class PubSubPublisher:
 
     def _publish(self, topic: str, request: PublishRequest) -> None:
         def once(timeout: float) -> None:
-            self._client.publish(request, retry=None, timeout=timeout)
+            with self._client.client() as client:
+                client.publish(request, retry=None, timeout=timeout)
 
         call(f"publish to {topic}", once, Tries(self._patience))
 
