@@ -100,12 +100,12 @@ class _Spoilt:
         self._call, self._failing, self._code = call, failing, code
 
     def result(self) -> object:
-        raw = self._call.result()
-        statuses, results = list(raw.status), list(raw.write_results)
+        answer = self._call.result()
+        statuses, results = list(answer.status), list(answer.write_results)
         blank = types.BatchWriteResponse.pb()()
         statuses.insert(self._failing, blank.status.add(code=self._code, message="not now"))
-        results.insert(self._failing, blank.write_results.add())
-        return types.BatchWriteResponse.pb()(status=statuses, write_results=results)
+        results.insert(self._failing, types.WriteResult())
+        return types.BatchWriteResponse(status=statuses, write_results=results)
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._call, name)
