@@ -38,7 +38,7 @@ from smartlink.domain.message import (
     State,
 )
 from smartlink.domain.tenant import TenantState
-from smartlink.ports import ConfigFile
+from smartlink.ports import ConfigFile, ContentSweep
 
 TENANTS = "tenants"
 LIVE = "GTotvsLinkMessage"
@@ -61,6 +61,9 @@ STATE_FIELDS = (
 """What changes while a message lives. A change writes these alone, so no content travels again."""
 
 SAVED = "DataGravacao"
+
+REFERENCE_FIELDS = ("ConteudoHash", "ConteudoObjeto")
+"""What tells which object of the bucket a document refers to, whatever else is wrong with it."""
 
 _MARKER = "surrogatepass"  # Python's name for UTF-8 with lone surrogates in it
 
@@ -122,6 +125,13 @@ def _put_content(fields: Raw, content: Content) -> None:
     if content.text is not None and not put_text(fields["Conteudo"], content.text):
         fields["Codificacao"].string_value = _MARKER
     put_optional_text(fields, "ConteudoObjeto", content.object)
+
+
+def get_reference(fields: Raw) -> set[str | None]:
+    """Read which object a document refers to; None where it is not one of ours in this."""
+    if "ConteudoObjeto" in fields:
+        return {get_optional_text(fields, "ConteudoObjeto") or None}
+    return set() if get_optional_text(fields, "ConteudoHash") else {None}
 
 
 def _put_record(fields: Raw, message: Message) -> None:
@@ -282,6 +292,17 @@ def get_tick(fields: Raw) -> Tick:
     """Read `relay/shard-<n>`."""
     instant = get_time(fields, "Instante")
     return Tick(instant, get_count(fields, "Sequencia"), get_text(fields, "Chamada"))
+
+
+def put_content_sweep(fields: Raw, sweep: ContentSweep) -> None:
+    """Fill `relay/contents`."""
+    put_time(fields["Inicio"], sweep.begun)
+    put_text(fields["Posicao"], sweep.after)
+
+
+def get_content_sweep(fields: Raw) -> ContentSweep:
+    """Read `relay/contents`."""
+    return ContentSweep(get_time(fields, "Inicio"), get_text(fields, "Posicao"))
 
 
 def put_config(fields: Raw, file: ConfigFile) -> None:

@@ -34,7 +34,7 @@ from smartlink.ports import (
     Unavailable,
 )
 from smartlink.services.claim import claim_all
-from smartlink.services.contents import release
+from smartlink.services.contents import release, withdraw_all
 from smartlink.services.delivery import DeliveryError
 from smartlink.services.dispatch import Dispatch
 from smartlink.services.execute import Execution
@@ -185,8 +185,13 @@ class Consume:
             call.counts["lost"] += 1
             text = "Its lease had run out and another has it: this outcome is void"
             event("settle_lost", text, ERROR, document=settlement.document)
+            self._withdraw(call, settlement)
         for refused, text in settled.refused:
+            self._withdraw(call, refused.settlement)
             self._fail(call, refused, text)
+
+    def _withdraw(self, call: _Call, unwritten: Settlement) -> None:
+        withdraw_all(self.contents, self.messages, call.dispatch.tenant, unwritten.created)
 
     def _fail(self, call: _Call, refused: Pending, text: str) -> None:
         """It was executed, but what came of it is too large for a commit: a failed attempt."""

@@ -35,7 +35,7 @@ from smartlink.domain.payload import Payload, PayloadError, parse_payload, write
 from smartlink.domain.retry import RetryPolicy
 from smartlink.observability import bound, describe, event, surprise
 from smartlink.ports import Clock, Contents, ErpSecrets, NotFound, PortError
-from smartlink.services.contents import keep, load
+from smartlink.services.contents import keep, load, withdraw
 from smartlink.services.once import Once
 
 _SEVERITY = {LogType.INFORMATION: 20, LogType.WARNING: 30, LogType.ERROR: 40}
@@ -136,12 +136,16 @@ class Execution:
             raise RetryableError(text) from None
 
     def _answers(self, message: Message, replies: Iterable[Reply]) -> tuple[Answer, ...]:
-        answers = []
+        answers: list[Answer] = []
         room = _INLINE_REPLIES
-        for number, reply in enumerate(replies, start=1):
-            answer = self._answer(message, number, reply, room)
-            room -= answer.content.size if answer.content.text is not None else 0
-            answers.append(answer)
+        try:
+            for number, reply in enumerate(replies, start=1):
+                answer = self._answer(message, number, reply, room)
+                room -= answer.content.size if answer.content.text is not None else 0
+                answers.append(answer)
+        except BaseException:  # whatever it was: nothing is to refer to what has been put
+            withdraw(self.contents, [answer.content for answer in answers])
+            raise
         return tuple(answers)
 
     def _answer(self, message: Message, number: int, reply: Reply, room: int) -> Answer:

@@ -12,7 +12,7 @@ from smartlink.domain.message import DeadReason, LogLine, LogType, Message, Stat
 from smartlink.domain.settlement import Settlement, annotate
 from smartlink.observability import ERROR, INFO, event
 from smartlink.ports import Conflict, Contents, LogSink, Messages
-from smartlink.services.contents import release
+from smartlink.services.contents import copied, give_up, release
 
 if TYPE_CHECKING:  # neither a consumer nor publish has a tick
     from smartlink.services.tick import TenantTick
@@ -78,6 +78,8 @@ class Repeats:
         if live is None and ended is None:
             return False  # it went between two looks: the broker offers the message again
         self._keep_reused(tick, message, now)
+        if live is None or live.message.content.object != message.content.object:
+            give_up(self._contents, self._messages, tick.name, message, now)
         return True
 
     def _note(self, tick: "TenantTick", message: Message, what: str, now: datetime) -> None:
@@ -102,15 +104,21 @@ class Repeats:
         gone = Settlement(document=message.document, fence=stored.version, logs=lines)
         with suppress(Conflict):  # another poll found the same, and was quicker
             self._messages.commit(tick.name, [gone])
-        if lines:
+        if lines and lifecycle.hour_before(message) is None:
             release(self._contents, message, now)
+        else:  # the next message may come under its id, and with its content
+            give_up(self._contents, self._messages, tick.name, message, now)
 
     def _keep_reused(self, tick: "TenantTick", message: Message, now: datetime) -> None:
-        """Stores the message as dead under a document of its own."""
+        """Stores the message as dead under a document of its own. Its content too: those that
+        have its id let theirs expire when they end."""
         document = reused_document_id(message.document, message.type, message.content.sha256)
         error = "Another message, with another content, has this id: its sender reused it"
         dead = evolve(
-            lifecycle.dead(message, DeadReason.ID_REUSED, error), document=document, attempt=0
+            lifecycle.dead(message, DeadReason.ID_REUSED, error),
+            document=document,
+            content=copied(self._contents, tick.name, document, message.content),
+            attempt=0,
         )
         line = annotate(dead, LogType.ERROR, f"Dead: {error}", now, tick.expires)
         burial = Settlement(document=document, fence=None, live=dead, logs=(line,))
