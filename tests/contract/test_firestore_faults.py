@@ -242,3 +242,16 @@ def test_a_document_broken_by_hand_does_not_stop_the_others(
     assert "D-broken" in record.getMessage()
     assert "Perdida" in record.getMessage()
     assert "secret content" not in caplog.text
+
+
+def test_a_document_broken_by_hand_still_tells_what_it_refers_to(firestore: Make) -> None:
+    """Its content must not be taken for one that nobody needs."""
+    store = firestore()
+    plain = message("broken")
+    far = replace(plain, content=replace(plain.content, text=None, object="acme/D-broken/0"))
+    [version] = store.create(TENANT, [far])
+    assert version
+    broken = replace(far, state="Perdida")  # type: ignore[arg-type]
+    store.swap(TENANT, [Stored(broken, version)])
+    assert store.read(TENANT, ["D-broken"]) == {}
+    assert store.references(TENANT, ["D-broken"]) == {"D-broken": {"acme/D-broken/0"}}
