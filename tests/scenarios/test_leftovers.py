@@ -2,17 +2,19 @@
 
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 import pytest
 
-from smartlink.adapters.in_memory import InMemoryContents
+from smartlink.adapters.in_memory import InMemoryContents, InMemoryMessages
 from smartlink.consumer import Context, FatalError, Reply, Returned
-from smartlink.domain.message import DeadReason, State, Stored
+from smartlink.domain.lifecycle import received
+from smartlink.domain.message import DeadReason, Message, State, Stored
 from smartlink.ports import Delivery, Refused, StoredContent, Unavailable
-from tests.support.world import COMMAND, OTHER, SECRET_ONE, Clock, Interruptions, World
+from smartlink.services.contents import inline
+from tests.support.world import COMMAND, OTHER, SECRET_ONE, START, Clock, Interruptions, World
 
 LARGE = "á" * 150_000
 LATER = "b" * 300_000
@@ -355,6 +357,17 @@ def test_another_commands_message_of_the_same_id_and_content_keeps_its_own(
     assert world.contents.objects.keys() - world.contents.expired.keys() == {name}
 
 
+def test_another_message_of_its_id_sends_no_content_of_a_live_one_to_its_end() -> None:
+    """The first one waits for its operator too, with the very same content."""
+    world = World(behave=refuses)
+    world.broker.offer("acme", COMMAND, LARGE, message_id="one")
+    world.minutes(2)
+    world.broker.offer("acme", OTHER, LARGE, message_id="one")
+    days(world, 5)
+    assert len(world.store.live("acme")) == len(world.contents.objects) == 2
+    assert world.contents.expired == {}
+
+
 def test_a_personal_message_takes_no_other_message_of_its_id_with_it() -> None:
     """It deletes its content at its end: its own."""
     world = World()
@@ -473,6 +486,30 @@ def test_a_bucket_that_is_down_is_asked_again_in_an_hour() -> None:
     assert world.contents.expired == {}
     world.minutes(40)
     assert world.contents.expired.keys() == {left}
+
+
+def test_a_document_that_cannot_be_read_keeps_what_it_may_refer_to() -> None:
+    class Edited(InMemoryMessages):
+        def references(self, tenant: str, documents: Sequence[str]) -> dict[str, set[str | None]]:
+            found = super().references(tenant, documents)
+            return found | {document: {None} for document in documents if "edited" in document}
+
+    world = World(store=Edited())
+    world.minute()
+    leftover(world, "D-edited")
+    left = leftover(world, "D-lost")
+    world.store.create("acme", [other("D-of-old~edited")])
+    leftover(world, "D-of-old")
+    world.clock.forward(days=3)
+    world.minute()
+    assert world.contents.expired.keys() == {left}
+
+
+def other(document: str) -> Message:
+    """A message that is stored under this document."""
+    text = inline("{}")
+    message = received(message_id="m", command=COMMAND, content=text, now=START, due=START)
+    return replace(message, document=document, state=State.DEAD, due=None)
 
 
 def test_what_it_cannot_decide_it_leaves_and_counts(caplog: pytest.LogCaptureFixture) -> None:
