@@ -46,6 +46,11 @@ class DeadReason(StrEnum):
     MALFORMED = "malformed-envelope"
     ID_REUSED = "id-reused"
     UNKNOWN_OUTCOME = "outcome-unknown"  # it may have been executed: a person has to look
+    UNWRITTEN_OUTCOME = "outcome-unwritten"  # it was executed, or sent, but that cannot be stored
+
+
+MAY_HAVE_RUN = frozenset({DeadReason.UNKNOWN_OUTCOME, DeadReason.UNWRITTEN_OUTCOME})
+"""Dead for these, a message may have done its work: executed again, it may do it twice."""
 
 
 class LogType(IntEnum):
