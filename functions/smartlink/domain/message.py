@@ -136,6 +136,27 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
+class Past:
+    """That a message has ended under an id: its document exists, whatever it holds.
+
+    What cannot be read of it is None.
+    """
+
+    type: str | None
+    sha256: str | None
+    received: datetime | None
+    audience: str | None = None
+    claim: str | None = None  # the id of the last one
+
+    @classmethod
+    def of(cls, message: Message) -> "Past":
+        """What the history would tell of a message."""
+        claim = message.claim.id if message.claim else None
+        content = message.content.sha256
+        return cls(message.type, content, message.received, message.audience, claim)
+
+
+@dataclass(frozen=True, slots=True)
 class LogLine:
     """One document of `GTotvsLinkLog`."""
 
