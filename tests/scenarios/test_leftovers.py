@@ -71,8 +71,8 @@ def test_the_answers_go_of_an_attempt_whose_last_one_cannot_be_kept() -> None:
     world = World(behave=lambda *_: [answer(), answer(LATER)])
     world.broker.offer("acme", COMMAND, "{}")
     second = iter([False, True])
-    refused = Refused("no room")
-    world.contents.faults.fail("put", refused, when=lambda _: next(second))
+    down = Unavailable("down")
+    world.contents.faults.fail("put", down, when=lambda _: next(second))
     world.minute()
     assert world.contents.objects == {}
     assert [message.state for message in world.live().values()] == [State.PENDING]
@@ -366,6 +366,22 @@ def test_another_message_of_its_id_sends_no_content_of_a_live_one_to_its_end() -
     days(world, 5)
     assert len(world.store.live("acme")) == len(world.contents.objects) == 2
     assert world.contents.expired == {}
+
+
+def test_a_bucket_that_is_down_leaves_a_message_of_a_used_id_in_the_broker() -> None:
+    """And none of its batch with it."""
+    world = World()
+    world.broker.offer("acme", COMMAND, "small", message_id="one")
+    world.minute()
+    world.broker.offer("acme", COMMAND, LARGE, message_id="one")
+    small = world.broker.offer("acme", COMMAND, "small")
+    world.contents.faults.fail("get", Unavailable("down"))
+    world.minute()
+    assert small in world.ended()
+    world.minutes(2)
+    [dead] = world.live().values()
+    assert world.contents.get(dead.content.object or "").decode() == LARGE
+    assert world.broker.waiting("acme") == 0
 
 
 def test_a_personal_message_takes_no_other_message_of_its_id_with_it() -> None:

@@ -28,10 +28,14 @@ def keep(
 
 
 def load(contents: Contents, content: Content) -> str:
-    """The whole content. Raises Unavailable or NotFound."""
+    """The whole content. Raises Unavailable, NotFound, or Refused: it can never be read."""
     if content.text is not None:
         return content.text
-    return contents.get(content.object or "").decode("utf-8", "surrogatepass")
+    try:
+        return contents.get(content.object or "").decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        message = f"the content {content.object} is no text: it is not what was stored"
+        raise Refused(message) from None
 
 
 def copied(contents: Contents, tenant: str, document: str, content: Content) -> Content:
