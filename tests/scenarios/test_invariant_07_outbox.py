@@ -62,15 +62,27 @@ def test_a_broker_that_is_down_costs_a_reply_no_attempt(error: Exception) -> Non
     assert world.replies_to("acme") == ["one"]
 
 
-def test_after_the_first_failure_the_others_are_not_tried() -> None:
-    """The broker is down for all of them; they are given back at once."""
+def test_a_failure_holds_up_no_other_reply() -> None:
+    """It may be that reply's own: the next one is tried, and goes out in the same poll."""
     world = answered(("one", "two", "three"))
     world.broker.faults.fail("send", DOWN)
     world.minute()
-    assert world.calls("send") == 1
-    assert {(it.state, it.attempt) for it in world.live().values()} == {(State.PENDING, 0)}
+    assert len(world.replies_to("acme")) == 2
+    (waiting,) = world.live().values()
+    assert (waiting.state, waiting.attempt) == (State.PENDING, 0)
     world.minute()
     assert sorted(world.replies_to("acme")) == ["one", "three", "two"]
+
+
+def test_after_two_failures_in_a_row_the_others_are_not_tried() -> None:
+    """The broker is down for all of them; they are given back at once."""
+    world = answered(("one", "two", "three", "four"))
+    world.broker.faults.fail("send", DOWN, times=2)
+    world.minute()
+    assert world.calls("send") == 2
+    assert {(it.state, it.attempt) for it in world.live().values()} == {(State.PENDING, 0)}
+    world.minute()
+    assert sorted(world.replies_to("acme")) == ["four", "one", "three", "two"]
 
 
 def test_a_refusal_counts_and_the_last_one_is_the_end() -> None:

@@ -38,6 +38,7 @@ from smartlink.domain.message import (
     Message,
     Past,
     Result,
+    SendFailure,
     State,
 )
 from smartlink.domain.tenant import TenantState
@@ -61,6 +62,7 @@ STATE_FIELDS = (
     "DataReexecucao",
     "UltimoErro",
     "MotivoMorte",
+    "FalhaEnvio",
 )
 """What changes while a message lives. A change writes these alone, so no content travels again."""
 
@@ -92,6 +94,10 @@ def put_state(fields: Raw, message: Message) -> None:
     put_count(fields, "Despachos", message.dispatches)
     put_flag(fields, "Sozinha", flag=message.alone)
     put_optional_time(fields, "DataReexecucao", message.redriven)
+    if message.failure is not None:
+        failure = fields["FalhaEnvio"].map_value.fields
+        failure["Vezes"].integer_value = message.failure.times
+        put_time(failure["Data"], message.failure.at)
     _put_record(fields, message)
 
 
@@ -215,7 +221,15 @@ def _get_message(document: str, fields: Raw, state: State) -> Message:
         claim=_get_claim(fields.get("Execucao")),
         error=get_optional_text(fields, "UltimoErro"),
         dead_reason=None if reason is None else DeadReason(reason),
+        failure=_get_failure(fields.get("FalhaEnvio")),
     )
+
+
+def _get_failure(value: Raw) -> SendFailure | None:
+    if value is None:
+        return None
+    fields = value.map_value.fields
+    return SendFailure(get_count(fields, "Vezes"), get_time(fields, "Data"))
 
 
 def _get_claim(value: Raw) -> Claim | None:
@@ -276,6 +290,8 @@ def put_tenant(fields: Raw, state: TenantState) -> None:
     put_optional_time(fields, "DataUltimoErro", state.last_error_at)
     put_optional_time(fields, "UltimoSucesso", state.last_success)
     put_flag(fields, "Orfao", flag=state.orphaned)
+    put_optional_time(fields, "UltimaFalhaEnvio", state.send_failed)
+    put_optional_time(fields, "UltimoEnvio", state.sent)
 
 
 def get_tenant(fields: Raw) -> TenantState:
@@ -290,6 +306,8 @@ def get_tenant(fields: Raw) -> TenantState:
         last_error_at=get_optional_time(fields, "DataUltimoErro"),
         last_success=get_optional_time(fields, "UltimoSucesso"),
         orphaned=get_flag(fields, "Orfao"),
+        send_failed=get_optional_time(fields, "UltimaFalhaEnvio"),
+        sent=get_optional_time(fields, "UltimoEnvio"),
         known=True,
     )
 

@@ -48,6 +48,7 @@ def _with_state_of(old: Message, new: Message) -> Message:
         claim=new.claim,
         error=new.error,
         dead_reason=new.dead_reason,
+        failure=new.failure,
     )
 
 
@@ -60,6 +61,7 @@ def _as_history(ended: Ended) -> Ended:
         dispatches=0,
         alone=False,
         redriven=None,
+        failure=None,
         content=replace(message.content, text=None, object=None)
         if message.personal
         else message.content,

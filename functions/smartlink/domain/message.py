@@ -91,6 +91,14 @@ class Attempt:
     error: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class SendFailure:
+    """An upstream message could not be sent, though nobody refused it (`FalhaEnvio`)."""
+
+    times: int  # in a row; each doubles the wait
+    at: datetime  # the last time
+
+
 @dataclass(frozen=True, kw_only=True)  # without slots: `evolve` copies what it holds at once
 class Message:
     """A live message: one document of `GTotvsLinkMessage`."""
@@ -115,6 +123,7 @@ class Message:
     claim: Claim | None = None
     error: str | None = None
     dead_reason: DeadReason | None = None
+    failure: SendFailure | None = None  # upstream: its last send failed, its own fault or not
 
 
 @dataclass(frozen=True, slots=True)

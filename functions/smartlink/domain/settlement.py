@@ -137,11 +137,29 @@ def sent(stored: Stored, now: datetime, policy: RetryPolicy, retention: Retentio
 def refused(
     stored: Stored, error: str, now: datetime, policy: RetryPolicy, retention: Retention
 ) -> Settlement:
-    """An upstream message that the broker refused: this counts as an attempt."""
+    """An upstream message that was refused: this counts as an attempt."""
+    return _not_sent("Refused", stored, error, now, policy, retention)
+
+
+def failed_alone(
+    stored: Stored, error: str, now: datetime, policy: RetryPolicy, retention: Retention
+) -> Settlement:
+    """An upstream message that failed again while others were accepted: an attempt too."""
+    return _not_sent("Failed alone", stored, error, now, policy, retention)
+
+
+def _not_sent(
+    how: str,
+    stored: Stored,
+    error: str,
+    now: datetime,
+    policy: RetryPolicy,
+    retention: Retention,
+) -> Settlement:
     attempt = evolve(stored.message, attempt=stored.message.attempt + 1)
     live = lifecycle.failed(attempt, policy.next_attempt_at(now, attempt.attempt), now, error)
     dead = live.state is State.DEAD
-    text = f"{'Dead, refused' if dead else 'Refused'} by the broker: {live.error}"
+    text = f"{'Dead. ' if dead else ''}{how} in attempt {live.attempt}: {live.error}"
     kind = LogType.ERROR if dead else LogType.WARNING
     log = LogLine(live.id, kind, text, now, retention.expires(now, policy))
     return Settlement(document=live.document, fence=stored.version, live=live, logs=(log,))
