@@ -115,6 +115,7 @@ class TenantState:
     last_success: datetime | None = None
     orphaned: bool = False
     known: bool = field(default=False, compare=False)  # whether it was ever stored
+    unreadable: tuple[str, ...] = field(default=(), compare=False)  # stored fields that are odd
 
     def paused(self, now: datetime) -> bool:
         """Whether the broker and RAC are to be left alone."""

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 from smartlink.domain import lifecycle
 from smartlink.domain.evolve import evolve
 from smartlink.domain.identity import reused_document_id
-from smartlink.domain.message import DeadReason, LogLine, LogType, Message, State, Stored
+from smartlink.domain.message import (
+    DeadReason,
+    LogLine,
+    LogType,
+    Message,
+    State,
+    Stored,
+    Unreadable,
+)
 from smartlink.domain.settlement import Settlement, annotate
 from smartlink.observability import ERROR, INFO, event
 from smartlink.ports import Conflict, Contents, LogSink, Messages
@@ -76,8 +84,25 @@ class Repeats:
             self._note(tick, message, "it had ended already", now)
             return True
         if live is None and ended is None:
-            return False  # it went between two looks: the broker offers the message again
+            unreadable = self._messages.unreadable(tick.name, [document]).get(document)
+            if unreadable is None:
+                return False  # it went between two looks: the broker offers the message again
+            return self._meet_unreadable(tick, message, unreadable, now)
         self._keep_reused(tick, message, now)
+        return True
+
+    def _meet_unreadable(
+        self, tick: "TenantTick", message: Message, live: Unreadable, now: datetime
+    ) -> bool:
+        """Whether it is the same message is told by what can be read; if nothing tells it, a
+        person has to look. Not acked it would come again for ever."""
+        if (live.type, live.sha256) == (message.type, message.content.sha256):
+            self._note(tick, message, "it is stored already, and cannot be read", now)
+        elif live.type is None or live.sha256 is None:
+            error = f"Its id is that of a document that cannot be read: {live.why}"
+            self._keep_beside(tick, message, DeadReason.UNKNOWN_OUTCOME, error, now)
+        else:
+            self._keep_reused(tick, message, now)
         return True
 
     def _note(self, tick: "TenantTick", message: Message, what: str, now: datetime) -> None:
@@ -106,17 +131,20 @@ class Repeats:
             release(self._contents, message, now)
 
     def _keep_reused(self, tick: "TenantTick", message: Message, now: datetime) -> None:
+        error = "Another message, with another content, has this id: its sender reused it"
+        self._keep_beside(tick, message, DeadReason.ID_REUSED, error, now)
+
+    def _keep_beside(
+        self, tick: "TenantTick", message: Message, reason: DeadReason, error: str, now: datetime
+    ) -> None:
         """Stores the message as dead under a document of its own."""
         document = reused_document_id(message.document, message.type, message.content.sha256)
-        error = "Another message, with another content, has this id: its sender reused it"
-        dead = evolve(
-            lifecycle.dead(message, DeadReason.ID_REUSED, error), document=document, attempt=0
-        )
+        dead = evolve(lifecycle.dead(message, reason, error), document=document, attempt=0)
         line = annotate(dead, LogType.ERROR, f"Dead: {error}", now, tick.expires)
         burial = Settlement(document=document, fence=None, live=dead, logs=(line,))
         try:
             self._messages.commit(tick.name, [burial])
         except Conflict:
             return  # it came before
-        say(dead, "message_dead", error, ERROR, reason=DeadReason.ID_REUSED)
+        say(dead, "message_dead", error, ERROR, reason=reason)
         tick.count("dead")
