@@ -90,7 +90,7 @@ class InMemoryMessages:
         self._lock = Lock()
         self._versions = count(1)
         self._live: dict[_Key, Stored] = {}
-        self._unreadable: dict[_Key, str] = {}  # of the live ones, and why
+        self._unreadable: dict[_Key, Unreadable] = {}  # of the live ones
         self._history: dict[_Key, Ended] = {}
         self._logs: defaultdict[str, list[LogLine]] = defaultdict(list)
         self._states: dict[str, TenantState] = {}
@@ -199,7 +199,7 @@ class InMemoryMessages:
         with self._lock:
             self.operations["read"] += len(documents)
             return {
-                document: self._odd(tenant, self._live[tenant, document])
+                document: self._unreadable[tenant, document]
                 for document in documents
                 if (tenant, document) in self._unreadable
             }
@@ -238,22 +238,10 @@ class InMemoryMessages:
             found = sorted(found, key=lambda item: item[:2])[:limit]
             self.operations["read"] += max(len(found), 1)
             end = Place(*found[-1][:2]) if found else None
-            return DuePage(
-                (it for _, name, it in found if (tenant, name) not in self._unreadable),
-                [
-                    self._odd(tenant, it)
-                    for _, name, it in found
-                    if (tenant, name) in self._unreadable
-                ],
-                end,
-            )
-
-    def _odd(self, tenant: str, stored: Stored) -> Unreadable:
-        message = stored.message
-        why = self._unreadable[tenant, message.document]
-        return Unreadable(
-            message.document, why, stored.version, message.type, message.content.sha256
-        )
+            readable = (it for _, name, it in found if (tenant, name) not in self._unreadable)
+            keys = [(tenant, name) for _, name, _ in found]
+            odd = [self._unreadable[key] for key in keys if key in self._unreadable]
+            return DuePage(readable, odd, end)
 
     def log(self, tenant: str, lines: Sequence[LogLine]) -> None:
         """See LogSink."""
@@ -310,12 +298,17 @@ class InMemoryMessages:
 
     # What another version, a person or an operator does.
 
-    def make_unreadable(self, tenant: str, document: str, why: str = "another version's") -> None:
-        """As if another version, or a person, had written the live document."""
+    def make_unreadable(
+        self, tenant: str, document: str, why: str = "another version's", *, legible: bool = True
+    ) -> None:
+        """As if another version, or a person, had written the live document; `legible`: so that
+        its command and its content's hash can be read."""
         with self._lock:
             key = (tenant, document)
-            self._write(key, self._live[key].message)
-            self._unreadable[key] = why
+            message = self._live[key].message
+            self._write(key, message)
+            told = (message.type, message.content.sha256) if legible else (None, None)
+            self._unreadable[key] = Unreadable(document, why, self._live[key].version, *told)
 
     def snapshot(self) -> "_Snapshot":
         """What is stored now: for `restore`."""
@@ -327,6 +320,7 @@ class InMemoryMessages:
         live, history, states = snapshot
         with self._lock:
             self._live.clear()
+            self._unreadable.clear()
             for key, stored in live.items():
                 self._write(key, stored.message)
             self._history = dict(history)
