@@ -7,7 +7,15 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NoReturn, Protocol, TypeVar
 
 from smartlink.domain.identity import Direction
-from smartlink.domain.message import Ended, LogLine, Message, Stored, Unreadable, Version
+from smartlink.domain.message import (
+    Ended,
+    LogLine,
+    Message,
+    Past,
+    Stored,
+    Unreadable,
+    Version,
+)
 from smartlink.domain.settlement import Settlement
 from smartlink.domain.tenant import Tenant, TenantEntry, TenantState
 
@@ -67,6 +75,15 @@ class NewId(Protocol):
     def __call__(self) -> str: ...
 
 
+class Wait(Protocol):
+    """Lets time pass."""
+
+    def __call__(self, most: float) -> None:
+        """A while between none and so many seconds, drawn: callers that failed together do not
+        come back together."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where a page of due messages ended."""
@@ -121,7 +138,13 @@ class Messages(Protocol):
         """Those that exist and cannot be read: for what is missing although it must be there."""
         ...
 
-    def history(self, tenant: str, documents: Sequence[str]) -> dict[str, Ended]: ...
+    def history(self, tenant: str, documents: Sequence[str]) -> dict[str, Ended]:
+        """Those that can be read: for people. What has ended is known by `past`."""
+        ...
+
+    def past(self, tenant: str, documents: Sequence[str]) -> dict[str, Past]:
+        """Those that have ended: their documents exist, be they readable or not."""
+        ...
 
     def due(
         self,

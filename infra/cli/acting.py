@@ -70,6 +70,7 @@ def redriven(stored: Stored, note: Note) -> Settlement:
         redriven=note.at,
         undone=note.undone,
         dead_reason=None,
+        failure=None,
     )
     what = f"Redriven after {message.attempt} attempts ({message.dead_reason or 'dead'})"
     return Settlement(

@@ -42,7 +42,9 @@ from smartlink.domain.message import (
     LogLine,
     LogType,
     Message,
+    Past,
     Result,
+    SendFailure,
     State,
     Summary,
     Unreadable,
@@ -70,6 +72,7 @@ STATE_FIELDS = (
     "NaoExecutada",
     "UltimoErro",
     "MotivoMorte",
+    "FalhaEnvio",
 )
 """What changes while a message lives. A change writes these alone, so no content travels again."""
 
@@ -97,6 +100,8 @@ TENANT_FIELDS = (
     "DataUltimoErro",
     "UltimoSucesso",
     "Orfao",
+    "UltimaFalhaEnvio",
+    "UltimoEnvio",
 )
 """What a tenant's state is: a save leaves alone what another version keeps beside it."""
 
@@ -129,6 +134,10 @@ def put_state(fields: Raw, message: Message) -> None:
     put_flag(fields, "Sozinha", flag=message.alone)
     put_optional_time(fields, "DataReexecucao", message.redriven)
     put_flag(fields, "NaoExecutada", flag=message.undone)
+    if message.failure is not None:
+        failure = fields["FalhaEnvio"].map_value.fields
+        failure["Vezes"].integer_value = message.failure.times
+        put_time(failure["Data"], message.failure.at)
     _put_record(fields, message)
 
 
@@ -231,10 +240,7 @@ def get_unreadable(document: str, fields: Raw, version: Version, why: str) -> Un
 
 def readable(fields: Raw, name: str) -> str | None:
     """Read a text of a document of which nothing is sure; None if there is none."""
-    try:
-        return get_optional_text(fields, name)
-    except DocumentError:
-        return None
+    return _readable(get_optional_text, fields, name)
 
 
 def get_listed(document: str, fields: Raw) -> Summary:
@@ -257,6 +263,25 @@ def get_listed_history(document: str, fields: Raw) -> EndedSummary:
     ending, ended, expires = _get_end(fields)
     about = _get_about(document, fields, _before(ending))
     return EndedSummary(Summary(**about), ending, ended, expires)
+
+
+def get_past(fields: Raw) -> Past:
+    """Read what tells a repeat, of a document of `GTotvsLinkMessageExec`, as far as it can be."""
+    claim = _readable(get_map, fields, "Execucao")
+    return Past(
+        type=_readable(get_optional_text, fields, "Comando"),
+        sha256=_readable(get_optional_text, fields, "ConteudoHash"),
+        received=_readable(get_optional_time, fields, "DataRecebimento"),
+        audience=_readable(get_optional_text, fields, "Audiencia"),
+        claim=_readable(get_optional_text, claim, "ID") if claim is not None else None,
+    )
+
+
+def _readable(get: Callable[[Raw, str], T | None], fields: Raw, name: str) -> T | None:
+    try:
+        return get(fields, name)
+    except ValueError:
+        return None
 
 
 def _before(ending: Ending) -> State:
@@ -301,7 +326,14 @@ def _get_about(document: str, fields: Raw, state: State) -> dict[str, Any]:
         "claim": _get_claim(get_map(fields, "Execucao")),
         "error": get_optional_text(fields, "UltimoErro"),
         "dead_reason": get_one_of(fields, "MotivoMorte", DeadReason) if dead else None,
+        "failure": _get_failure(get_map(fields, "FalhaEnvio")),
     }
+
+
+def _get_failure(fields: Raw | None) -> SendFailure | None:
+    if fields is None:
+        return None
+    return SendFailure(get_count(fields, "Vezes"), get_time(fields, "Data"))
 
 
 def _get_claim(fields: Raw | None) -> Claim | None:
@@ -372,6 +404,8 @@ def put_tenant(fields: Raw, state: TenantState) -> None:
     put_optional_time(fields, "DataUltimoErro", state.last_error_at)
     put_optional_time(fields, "UltimoSucesso", state.last_success)
     put_flag(fields, "Orfao", flag=state.orphaned)
+    put_optional_time(fields, "UltimaFalhaEnvio", state.send_failed)
+    put_optional_time(fields, "UltimoEnvio", state.sent)
 
 
 def get_tenant(fields: Raw) -> TenantState:
@@ -395,6 +429,8 @@ def get_tenant(fields: Raw) -> TenantState:
         last_error_at=read(get_optional_time, "DataUltimoErro", None),
         last_success=read(get_optional_time, "UltimoSucesso", None),
         orphaned=read(get_flag, "Orfao", instead=False),
+        send_failed=read(get_optional_time, "UltimaFalhaEnvio", None),
+        sent=read(get_optional_time, "UltimoEnvio", None),
         known=True,
     )
     return replace(state, unreadable=tuple(unreadable)) if unreadable else state

@@ -14,6 +14,7 @@ from smartlink.domain.message import (
     Ending,
     LogLine,
     Message,
+    Past,
     State,
     Stored,
     Unreadable,
@@ -52,6 +53,7 @@ def _with_state_of(old: Message, new: Message) -> Message:
         claim=new.claim,
         error=new.error,
         dead_reason=new.dead_reason,
+        failure=new.failure,
     )
 
 
@@ -65,6 +67,7 @@ def _as_history(ended: Ended) -> Ended:
         alone=False,
         redriven=None,
         undone=False,
+        failure=None,
         content=replace(message.content, text=None, object=None)
         if message.personal
         else message.content,
@@ -92,6 +95,7 @@ class InMemoryMessages:
         self._live: dict[_Key, Stored] = {}
         self._unreadable: dict[_Key, Unreadable] = {}  # of the live ones
         self._history: dict[_Key, Ended] = {}
+        self._broken: dict[_Key, Past] = {}  # of the history: somebody edited them
         self._logs: defaultdict[str, list[LogLine]] = defaultdict(list)
         self._states: dict[str, TenantState] = {}
         self._ticks: dict[int, tuple[datetime, int]] = {}
@@ -209,8 +213,24 @@ class InMemoryMessages:
         self.faults.before("history", tenant)
         with self._lock:
             self.operations["read"] += len(documents)
-            found = {document: self._history.get((tenant, document)) for document in documents}
-        return {document: ended for document, ended in found.items() if ended}
+            keys = {document: (tenant, document) for document in documents}
+            return {
+                document: self._history[key]
+                for document, key in keys.items()
+                if key in self._history and key not in self._broken
+            }
+
+    def past(self, tenant: str, documents: Sequence[str]) -> dict[str, Past]:
+        """See Messages."""
+        self.faults.before("history", tenant)
+        with self._lock:
+            self.operations["read"] += len(documents)
+            keys = {document: (tenant, document) for document in documents}
+            return {
+                document: self._broken.get(key) or Past.of(self._history[key].message)
+                for document, key in keys.items()
+                if key in self._history
+            }
 
     def due(
         self,
@@ -326,7 +346,12 @@ class InMemoryMessages:
             self._history = dict(history)
             self._states = dict(states)
 
-    # What tests look at.
+    # What tests do, and look at.
+
+    def break_history(self, tenant: str, document: str, *, left: Past) -> None:
+        """As if somebody had edited a document of the history: that is what can be read of it."""
+        with self._lock:
+            self._broken[tenant, document] = left
 
     def live(self, tenant: str) -> dict[str, Stored]:
         """Answer every live message, by its document's id."""

@@ -91,6 +91,14 @@ class Attempt:
     error: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class SendFailure:
+    """An upstream message could not be sent, though nobody refused it (`FalhaEnvio`)."""
+
+    times: int  # in a row; each doubles the wait
+    at: datetime  # the last time
+
+
 @dataclass(frozen=True, kw_only=True)  # without slots: `evolve` copies what it holds at once
 class Summary:
     """A message without its content, to be looked at: nothing can be written from it."""
@@ -115,6 +123,7 @@ class Summary:
     claim: Claim | None = None
     error: str | None = None
     dead_reason: DeadReason | None = None
+    failure: SendFailure | None = None  # upstream: its last send failed, its own fault or not
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,6 +178,27 @@ class EndedSummary:
     ending: Ending
     ended: datetime
     expires: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """That a message has ended under an id: its document exists, whatever it holds.
+
+    What cannot be read of it is None.
+    """
+
+    type: str | None
+    sha256: str | None
+    received: datetime | None
+    audience: str | None = None
+    claim: str | None = None  # the id of the last one
+
+    @classmethod
+    def of(cls, message: Message) -> "Past":
+        """What the history would tell of a message."""
+        claim = message.claim.id if message.claim else None
+        content = message.content.sha256
+        return cls(message.type, content, message.received, message.audience, claim)
 
 
 @dataclass(frozen=True, slots=True)
