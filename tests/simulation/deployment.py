@@ -1,6 +1,7 @@
 """A deployment in virtual time: instances of the functions, Pub/Sub, a broker, and their moods."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from smartlink.consumer import Context, FatalError, Reply, RetryableError, Retur
 from smartlink.domain.identity import Direction, document_id
 from smartlink.domain.message import Stored
 from smartlink.domain.retry import RetryPolicy
+from smartlink.domain.settlement import Settlement
 from smartlink.domain.tenant import Tenant
 from smartlink.ports import BrokerSession, CredentialsRefused, Envelope, Ran, Run, Unavailable
 from smartlink.services.config import Config
@@ -32,12 +34,12 @@ from smartlink.services.relay import Outside, make_poll
 from smartlink.services.shard import decode_shard
 from smartlink.services.tenants import Tenants
 from smartlink.settings import Settings, load_settings
+from tests.simulation.claims import SKEW, Claims
 from tests.simulation.kernel import DiedError, Kernel, Port, Process
 from tests.simulation.ledger import Ledger, WatchedMessages
 from tests.support.world import COMMAND, catalog, config_file, secret
 
 _Work = TypeVar("_Work")
-SKEW = timedelta(seconds=2)  # how far the instances' clocks are apart at most
 _DELIVERIES = 5  # until Pub/Sub gives a message up
 
 
@@ -104,12 +106,55 @@ class SimRunner:
             yield finished
 
 
+class StorePort(Port):
+    """The store as one process sees it; which of its settlements are answered is noted."""
+
+    def __init__(
+        self, kernel: Kernel, process: Process, target: WatchedMessages, claims: Claims
+    ) -> None:
+        super().__init__(kernel, process, "store", target)
+        self._claims = claims
+
+    def commit(self, tenant: str, settlements: Sequence[Settlement]) -> None:
+        """See Messages."""
+        its = [self._claims.holds(self._process, tenant, it.document) for it in settlements]
+        answered = True
+        try:
+            self._kernel.call(
+                self._process, "store.commit", lambda: self._target.commit(tenant, settlements)
+            )
+        except Unavailable:
+            answered = False
+            raise
+        finally:
+            for held in its:
+                if held is not None:
+                    held.tries.append(answered)
+
+
+class SessionPort(Port):
+    """A session with the broker as one process sees it; what the broker says it has is noted."""
+
+    def __init__(
+        self, kernel: Kernel, process: Process, tenant: str, target: BrokerSession, claims: Claims
+    ) -> None:
+        super().__init__(kernel, process, f"broker[{tenant}]", target)
+        self._tenant, self._claims = tenant, claims
+
+    def send(self, message_type: str, audience: str | None, content: bytes) -> None:
+        """See BrokerSession."""
+        send = partial(self._target.send, message_type, audience, content)
+        self._kernel.call(self._process, f"{self._name}.send", send)
+        self._claims.sent(self._process, self._tenant, content)
+
+
 class SimBroker(InMemoryBroker):
     """The broker, with its moods: tenants for which it is down, or refuses their tokens."""
 
-    def __init__(self, kernel: Kernel) -> None:
+    def __init__(self, kernel: Kernel, claims: Claims) -> None:
         super().__init__(page=2)
         self.kernel = kernel
+        self.claims = claims
         self.down: set[str] = set()
         self.refusing: set[str] = set()
 
@@ -139,7 +184,8 @@ class BrokerPort:
     @contextmanager
     def session(self, tenant: Tenant) -> Iterator[BrokerSession]:
         with self.broker.session(tenant) as session:
-            yield Port(self.broker.kernel, self.process, f"broker[{tenant.name}]", session)
+            broker = self.broker
+            yield SessionPort(broker.kernel, self.process, tenant.name, session, broker.claims)
 
 
 @dataclass(slots=True)
@@ -159,6 +205,7 @@ class Deployment:
     tenants: Sequence[str]
     variables: dict[str, str]
     ledger: Ledger = field(default_factory=Ledger)
+    claims: Claims = field(init=False)
     store: WatchedMessages = field(init=False)
     broker: SimBroker = field(init=False)
     contents: InMemoryContents = field(default_factory=InMemoryContents)
@@ -186,10 +233,9 @@ class Deployment:
             }
         )
         self.ledger.hold = self.unknown == "hold"
-        self.store = WatchedMessages(self.ledger, self.kernel.clock, 2 * SKEW)
-        self.store.calls = lambda: self.kernel.calls
-        self.store.say = self.kernel.say
-        self.broker = SimBroker(self.kernel)
+        self.claims = Claims(self.kernel)
+        self.store = WatchedMessages(self.ledger, self.claims, self.kernel)
+        self.broker = SimBroker(self.kernel, self.claims)
         for tenant in self.tenants:
             self.secrets.put(tenant, secret())
 
@@ -209,6 +255,8 @@ class Deployment:
         return Process(f"{kind}-{next(self._numbers)}", timedelta(seconds=seconds))
 
     def port(self, process: Process, name: str, target: object) -> Any:
+        if target is self.store:
+            return StorePort(self.kernel, process, self.store, self.claims)
         return Port(self.kernel, process, name, target)
 
     def running(self) -> list[Process]:
@@ -315,7 +363,6 @@ class Deployment:
 
     def _consume(self, process: Process, envelope: Envelope) -> None:
         dispatch = decode_dispatch(envelope.data)
-        ran: set[tuple[str, str]] = set()
         tenant = dispatch.tenant
 
         @consumer(COMMAND)
@@ -326,21 +373,21 @@ class Deployment:
             returned = self._behave(process, json.loads(content), context, key)
             self.ledger.completed[key] += 1
             self.ledger.expected[key] = len(returned)
-            ran.add(key)
+            if held := self.claims.holds(process, *key):
+                held.completed = True
             return returned
 
-        claims: set[str] = set()
-
-        def own_id() -> str:
-            claims.add(made := self.new_id())
-            return made
-
         def overran(stored: Stored) -> None:
-            self.ledger.failures[tenant, stored.message.document] += 1
-            process.harmed = True
+            """Its process ends before it does: it never returned."""
+            key = (tenant, stored.message.document)
+            self.ledger.failures[key] += 1
+            held = self.claims.holds(process, *key)
+            if held and held.completed:
+                held.completed = False
+                self.ledger.completed[key] -= 1
 
         def end_process() -> NoReturn:
-            self.kernel.kill(process)
+            self.kernel.kill(process, by_itself=True)
             raise DiedError
 
         consume = Consume(
@@ -355,17 +402,18 @@ class Deployment:
             timeouts=Timeouts.of(self.settings.catalog, COMMAND),
             retention=self.settings.retention,
             clock=lambda: self.kernel.clock(process),
-            new_id=own_id,
+            new_id=self.new_id,
             end_process=end_process,
         )
-        try:
-            consume(dispatch)
-        finally:
-            for key in ran:
-                if self.ledger.settled_by.get(key) not in claims:
-                    if not process.harmed:
-                        self.ledger.broken(f"{key} ran to its end, and its outcome was dropped")
-                    self.ledger.excused[key] += 1
+        self._check_told(process, consume(dispatch))
+
+    def _check_told(self, process: Process, counts: Counter[str]) -> None:
+        """What a call says has ended did end; and what it gives up, another has."""
+        tried = [it for it in self.claims.of(process) if it.tries]
+        done = sum(it.ended for it in tried)
+        lost = sum(it.settled is None for it in tried)
+        if counts["done"] != done or counts["lost"] > lost:
+            self.ledger.broken(f"{process.name} tells {dict(counts)}: {done} done, {lost} lost")
 
     def _behave(
         self, process: Process, content: dict[str, Any], context: Context, key: tuple[str, str]

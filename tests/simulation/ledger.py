@@ -1,14 +1,15 @@
 """What must hold of every schedule, checked as it happens and at its end."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 
 from smartlink.adapters.in_memory import InMemoryMessages
 from smartlink.domain.identity import Direction
 from smartlink.domain.message import Message, State, Stored, Version
 from smartlink.domain.settlement import Settlement
+from tests.simulation.claims import SKEW, Claims
+from tests.simulation.kernel import Kernel
 
 
 class BrokenError(AssertionError):
@@ -22,12 +23,9 @@ class Ledger:
     offered: set[tuple[str, str, str]] = field(default_factory=set)  # tenant, id, content
     published: set[tuple[str, str]] = field(default_factory=set)  # tenant, content: accepted
     completed: Counter[tuple[str, str]] = field(default_factory=Counter)  # runs that returned
-    excused: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """Runs whose outcome could not be settled: their process died, or their lease ran out."""
     failures: Counter[tuple[str, str]] = field(default_factory=Counter)  # the message's own
     lone_crashes: Counter[tuple[str, str]] = field(default_factory=Counter)
     ended: Counter[tuple[str, str]] = field(default_factory=Counter)
-    settled_by: dict[tuple[str, str], str] = field(default_factory=dict)  # the claim's id
     expected: dict[tuple[str, str], int] = field(default_factory=dict)
     """How many replies the last completed run returned."""
     replies: dict[tuple[str, str], str] = field(default_factory=dict)  # created by settlements
@@ -45,14 +43,13 @@ class Ledger:
 class WatchedMessages(InMemoryMessages):
     """The store's twin, which looks at every transition."""
 
-    def __init__(self, ledger: Ledger, clock: Callable[[], datetime], skew: timedelta) -> None:
+    def __init__(self, ledger: Ledger, claims: Claims, kernel: Kernel) -> None:
         super().__init__()
         self._ledger = ledger
-        self._now = clock
-        self.calls: Callable[[], int] = lambda: 0
-        self.say: Callable[[str], None] = lambda _: None
+        self._claims = claims
+        self._kernel = kernel
+        self.say = kernel.say
         self.last_ending = 0
-        self._skew = skew
 
     def swap(self, tenant: str, changes: Sequence[Stored]) -> list[Version | None]:
         before = {it.message.document: it for it in self.live(tenant).values()}
@@ -61,6 +58,7 @@ class WatchedMessages(InMemoryMessages):
             if version is not None:
                 old = before[change.message.document].message
                 self._moved(tenant, old, change.message)
+                self._claimed(tenant, old, change.message)
         return versions
 
     def commit(self, tenant: str, settlements: Sequence[Settlement]) -> None:
@@ -74,12 +72,25 @@ class WatchedMessages(InMemoryMessages):
                 self._dropped(tenant, old)
             if old is not None and settlement.live is not None:
                 self._say_move(tenant, old, settlement.live)
+            if old is not None:
+                ended = settlement.history is not None
+                new = settlement.history.message if settlement.history else settlement.live
+                self._tell(self._claims.moved(tenant, old, new, ended=ended))
             self._check_entitled(tenant, old, settlement)
             for reply in settlement.created:
                 key = (tenant, reply.document)
                 if key in self._ledger.replies:
                     self._ledger.broken(f"reply {key} was created twice")
                 self._ledger.replies[key] = reply.content.text or ""
+
+    def _claimed(self, tenant: str, old: Message, new: Message) -> None:
+        self._tell(self._claims.moved(tenant, old, new))
+        if new.state is State.RUNNING and new.claim is not None:
+            self._claims.made(tenant, new, new.claim)
+
+    def _tell(self, problems: Iterable[str]) -> None:
+        for problem in problems:
+            self._ledger.broken(problem)
 
     def _check_entitled(self, tenant: str, old: Message | None, settlement: Settlement) -> None:
         """Only its own claim may settle what runs; the sweep leaves the claim as it is."""
@@ -104,7 +115,7 @@ class WatchedMessages(InMemoryMessages):
         if (
             old.state is State.WAITING
             and old.due is not None
-            and old.due > self._now() + self._skew
+            and old.due > self._kernel.clock() + 2 * SKEW
         ):
             self._ledger.broken(f"{key} was retried before its DataTentativaExec {old.due}")
         downstream = new.direction is Direction.DOWNSTREAM
@@ -125,9 +136,7 @@ class WatchedMessages(InMemoryMessages):
     def _ended(self, tenant: str, settlement: Settlement) -> None:
         key = (tenant, settlement.document)
         self._ledger.ended[key] += 1
-        if settlement.history is not None and settlement.history.message.claim is not None:
-            self._ledger.settled_by[key] = settlement.history.message.claim.id
-        self.last_ending = self.calls()
+        self.last_ending = self._kernel.calls
         if self._ledger.ended[key] > 1:
             self._ledger.broken(f"{key} ended twice")
         self.say(f"      {tenant}/{settlement.document}: ended")
