@@ -170,8 +170,8 @@ class _Finder:
                 if value:
                     yield *self._span(node), repr(value - 1), f"{value} to {value - 1}"
             case ast.Call(func=ast.Name(id="min" | "max" as name) as called):
-                other = "max" if name == "min" else "min"
-                yield *self._span(called), other, f"{name} to {other}"
+                opposite = "max" if name == "min" else "min"
+                yield *self._span(called), opposite, f"{name} to {opposite}"
             case ast.Return(value=ast.expr() as value) if not _is_none(value):
                 yield *self._span(value), "None", "returns None"
             case ast.Expr(value=ast.Call(func=called)) if _name_of(called) not in _SPOKEN:

@@ -48,7 +48,7 @@ class Held:
     """For each commit of its settlement: whether it was answered."""
     completed: bool = False  # the consumer returned
     sent: bool = False  # the broker said that it has it
-    unkept: bool = False  # what the consumer returned could not be put into the bucket
+    returned: int = 0  # the number of the last call before it did
     settled: Message | None = None  # by itself: what the message then was
     ended: bool = False  # by itself, and into the history
 
@@ -70,6 +70,14 @@ class Held:
         if len(self.tries) >= least and not any(self.tries[-least:]):
             return "it could not be settled"
         return None
+
+    @property
+    def unkept(self) -> bool:
+        """Whether what its consumer returned could not be put into the bucket."""
+        return any(
+            it.label == "contents.put" and it.fault in _UNANSWERED and it.call > self.returned
+            for it in self.process.incidents
+        )
 
     @property
     def _downstream(self) -> bool:

@@ -18,13 +18,23 @@ from smartlink.adapters.in_memory import (
     InMemorySecrets,
     at_once,
 )
+from smartlink.adapters.in_memory_broker import InMemorySession
 from smartlink.consumer import Context, FatalError, Reply, RetryableError, Returned, consumer
-from smartlink.domain.identity import Direction, document_id
-from smartlink.domain.message import Stored
+from smartlink.domain.identity import Direction, content_hash, document_id
+from smartlink.domain.lifecycle import REPEAT
+from smartlink.domain.message import Message, Stored
 from smartlink.domain.retry import RetryPolicy
 from smartlink.domain.settlement import Settlement
 from smartlink.domain.tenant import Tenant
-from smartlink.ports import BrokerSession, CredentialsRefused, Envelope, Ran, Run, Unavailable
+from smartlink.ports import (
+    BrokerSession,
+    CredentialsRefused,
+    Delivery,
+    Envelope,
+    Ran,
+    Run,
+    Unavailable,
+)
 from smartlink.services.config import Config
 from smartlink.services.consume import Consume, Timeouts
 from smartlink.services.dispatch import decode_dispatch
@@ -33,13 +43,14 @@ from smartlink.services.publish import Publish, PublishRequest
 from smartlink.services.relay import Outside, make_poll
 from smartlink.services.shard import decode_shard
 from smartlink.services.tenants import Tenants
-from smartlink.settings import Settings, load_settings
+from smartlink.settings import LIMITS, Settings, load_settings
 from tests.simulation.claims import SKEW, Claims
 from tests.simulation.kernel import DiedError, Kernel, Port, Process
 from tests.simulation.ledger import Ledger, WatchedMessages
 from tests.support.world import COMMAND, catalog, config_file, secret
 
 _Work = TypeVar("_Work")
+LARGE = "x" * LIMITS.inline  # with anything beside it, it is kept in the bucket
 _DELIVERIES = 5  # until Pub/Sub gives a message up
 
 
@@ -159,6 +170,8 @@ class SimBroker(InMemoryBroker):
         self.refusing: set[str] = set()
 
         self.last_ack = 0  # the number of the call
+        self.acking: Callable[[str, Delivery, datetime], None] = lambda *_: None
+        self._leased: dict[int | None, datetime] = {}
 
     def called(self, call: str, tenant: str) -> None:
         if call == "ack":
@@ -169,6 +182,19 @@ class SimBroker(InMemoryBroker):
         if tenant in self.refusing and call != "session":
             message = "RAC refuses the credentials"
             raise CredentialsRefused(message)
+
+    def lease(self, session: InMemorySession) -> list[Delivery]:
+        """See InMemoryBroker."""
+        taken = super().lease(session)
+        self._leased |= {it.tag: self.kernel.clock() for it in taken}
+        return taken
+
+    def remove(self, session: InMemorySession, tag: int) -> None:
+        """See InMemoryBroker; only what is stored may leave the broker."""
+        delivery = session.leased.get(tag)
+        super().remove(session, tag)
+        if delivery is not None:
+            self.acking(session.tenant, delivery, self._leased[tag])
 
     def port(self, process: Process) -> "BrokerPort":
         return BrokerPort(self, process)
@@ -214,6 +240,7 @@ class Deployment:
     config: InMemoryConfig = field(default_factory=InMemoryConfig)
     settings: Settings = field(init=False)
     unknown: str = "retry"  # what follows an unknown outcome
+    personal: bool = False
     instances: list[Instance] = field(default_factory=list)
     duplicates: float = 0.0  # share of deliveries that Pub/Sub repeats
     backlog: float = 0.0  # seconds that a delivery may wait
@@ -228,7 +255,9 @@ class Deployment:
                 "GOOGLE_CLOUD_PROJECT": "simulation",
                 "SMARTLINK_ENVIRONMENT": "development",
                 "SMARTLINK_CONFIG_URI": "gs://config/totvsAppConfig_v2.json",
-                "SMARTLINK_CATALOG": catalog(**{COMMAND: {"unknownOutcome": self.unknown}}),
+                "SMARTLINK_CATALOG": catalog(
+                    **{COMMAND: {"unknownOutcome": self.unknown, "personal": self.personal}}
+                ),
                 **self.variables,
             }
         )
@@ -236,8 +265,25 @@ class Deployment:
         self.claims = Claims(self.kernel)
         self.store = WatchedMessages(self.ledger, self.claims, self.kernel)
         self.broker = SimBroker(self.kernel, self.claims)
+        self.broker.acking = self._check_acked
         for tenant in self.tenants:
             self.secrets.put(tenant, secret())
+
+    def _check_acked(self, tenant: str, delivery: Delivery, leased: datetime) -> None:
+        """Stored before acked. Without an id, what came in the hour before is the same message."""
+        sha256 = content_hash(delivery.content)
+        since = leased - REPEAT - 2 * SKEW
+        for message in self.messages_of(tenant):
+            if message.content.sha256 == sha256 and (
+                message.id == delivery.id or (delivery.id is None and message.received > since)
+            ):
+                return
+        self.ledger.broken(f"{tenant}/{delivery.id} was acked, and is not stored")
+
+    def messages_of(self, tenant: str) -> list[Message]:
+        """All that are live or have ended."""
+        live = [it.message for it in self.store.live(tenant).values()]
+        return live + [it.message for it in self.store.ended(tenant).values()]
 
     def break_configuration(self) -> None:
         """The last good generation stays; before there is one, the defaults hold."""
@@ -375,6 +421,7 @@ class Deployment:
             self.ledger.expected[key] = len(returned)
             if held := self.claims.holds(process, *key):
                 held.completed = True
+                held.returned = self.kernel.calls
             return returned
 
         def overran(stored: Stored) -> None:
@@ -439,8 +486,12 @@ class Deployment:
                 raise FatalError("it is rejected")
         if "once" in content:
             context.once(content["once"], lambda: self._affect(process, context, content["once"]))
+        pad = LARGE if content.get("large") else ""
         return [
-            Reply("ProbeResponse", {"tenant": context.tenant, "to": key[1], "number": number})
+            Reply(
+                "ProbeResponse",
+                {"tenant": context.tenant, "to": key[1], "number": number, "pad": pad},
+            )
             for number in range(content["replies"])
         ]
 
@@ -454,15 +505,16 @@ class Deployment:
 
     # The outside.
 
-    def offer(self, tenant: str, message_id: str, content: dict[str, Any]) -> None:
+    def offer(self, tenant: str, message_id: str | None, content: dict[str, Any]) -> None:
         """The broker gets a message for the tenant."""
         text = json.dumps(content, sort_keys=True)
         self.kernel.say(f"the broker gets {tenant}/{message_id} that does {content['does']}")
-        self.broker.offer(tenant, COMMAND, text, message_id=message_id)
+        self.broker.deliver(tenant, Delivery(None, message_id, COMMAND, text))
 
     def ask_to_publish(self, tenant: str, message_id: str, content: str) -> None:
         """A segment publishes, again and again until it is told that it is accepted."""
         process = self.new_process("publish")
+        self.ledger.asked.add((tenant, content_hash(content)))
 
         def work() -> None:
             accepted = False
@@ -484,7 +536,7 @@ class Deployment:
                 body = {"tenant": tenant, "type": "T", "content": content, "id": message_id}
                 publish(PublishRequest.model_validate(body))
                 accepted = True
-                self.ledger.published.add((tenant, content))
+                self.ledger.published.add((tenant, content_hash(content)))
             except Unavailable:
                 self.kernel.say("publish answers 503")
             finally:

@@ -21,7 +21,8 @@ from smartlink.ports import Unavailable
 
 _T = TypeVar("_T")
 
-START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+START = datetime(2026, 3, 2, 12, 52, tzinfo=UTC)
+"""An hour begins while faults come: ids that are derived from contents hold an hour."""
 
 
 class DiedError(BaseException):
@@ -75,6 +76,8 @@ class Kernel:
     random: Random
     faults: Mapping[int, Fault]
     """Planned faults by the number of the call."""
+    outages: list[tuple[str, float, float]] = field(default_factory=list)
+    """Which calls are not answered, by how their names begin, from when until when."""
     limit: int = 200_000  # calls
     now: float = 0.0  # seconds since START
     calls: int = 0
@@ -182,7 +185,7 @@ class Kernel:
             message = f"no end after {self.limit} calls: a livelock"
             raise StuckError(message)
         number = self.calls
-        fault = self.faults.get(number)
+        fault = self.faults.get(number) or self._lasting(label)
         if fault is not None:
             self.injected[fault] += 1
             task = getcurrent()
@@ -211,6 +214,12 @@ class Kernel:
             message = f"{label} failed after it took effect"
             raise Unavailable(message)
         return result
+
+    def _lasting(self, label: str) -> Fault | None:
+        for calls, begins, ends in self.outages:
+            if begins <= self.now < ends and label.startswith(calls):
+                return Fault.UNAVAILABLE
+        return None
 
     def _delay(self, process: Process, *, slow: bool) -> None:
         draw = self.random.random()
