@@ -297,6 +297,32 @@ def _sent_is_given_back(good: Any) -> Any:
     return sent
 
 
+def _released_while_it_lives(good: Any) -> Any:
+    """Whatever was settled lets go of its content."""
+
+    def written(self: Any, call: Any, written: Any) -> Any:
+        message = call.dispatch.messages[0].message
+        consume_module.release(self.contents, message, self.clock())
+        return good(self, call, written)
+
+    return written
+
+
+def _known_for_two_hours(good: Any) -> Any:
+    """The same content is a repeat for longer than it may be."""
+
+    def before(self: Repeats, tenant: Any, stored: Any) -> Any:
+        previous = good(self, tenant, stored)
+        for item in stored:
+            hour = lifecycle.hour_before(item.message)
+            ended = self._messages.history(tenant, [hour]) if hour else {}
+            if hour in ended:
+                previous[item.message.document] = ended[hour].message
+        return previous
+
+    return before
+
+
 MUTATIONS: Mapping[str, Mutation] = {
     "ack before the commit": (Downstream, "_take_in", _ack_before_store),
     "ack what was not stored": (Downstream, "_store", _ack_what_is_not_stored),
@@ -330,6 +356,15 @@ MUTATIONS: Mapping[str, Mutation] = {
     "what was done is to be done again": (consume_module, "settle", _done_is_retried),
     "a lease is over before its end": (None, "due", _swept_too_early),
     "what was sent is to be sent again": (settlement, "sent", _sent_is_given_back),
+    "contents are never released": (consume_module, "release", lambda _: lambda *_: None),
+    "sent contents are never released": (upstream_module, "release", lambda _: lambda *_: None),
+    "a content is released while its message lives": (
+        Consume,
+        "_written",
+        _released_while_it_lives,
+    ),
+    "the hour before is not looked at": (lifecycle, "hour_before", lambda _: lambda _: None),
+    "a content is known for longer than an hour": (Repeats, "before", _known_for_two_hours),
     "an unsent reply is dropped": (Upstream, "_give_back", _drop_unsent),
     "an unsent reply is never due again": (lifecycle, "unsent", _never_due_again),
 }
