@@ -59,6 +59,7 @@ def redriven(stored: Stored, note: Note) -> Settlement:
         alone=False,
         redriven=note.at,
         dead_reason=None,
+        failure=None,
     )
     what = f"Redriven after {message.attempt} attempts ({message.dead_reason or 'dead'})"
     return Settlement(

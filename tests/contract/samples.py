@@ -17,6 +17,7 @@ from smartlink.domain.message import (
     LogType,
     Message,
     Result,
+    SendFailure,
     State,
 )
 
@@ -64,6 +65,7 @@ def everything_set(identity: str = "m-1", text: str = "{}") -> Message:
         claim=CLAIM,
         error="No connection",
         dead_reason=DeadReason.EXHAUSTED,
+        failure=SendFailure(3, NOW),
     )
 
 

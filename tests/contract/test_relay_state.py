@@ -19,6 +19,8 @@ FULL = TenantState(
     last_error_at=NOW,
     last_success=NOW - MINUTE,
     orphaned=True,
+    send_failed=LATER,
+    sent=NOW,
 )
 
 

@@ -7,6 +7,7 @@ import pytest
 from smartlink.consumer import Context, Reply, Returned
 from smartlink.domain.message import DeadReason, LogType, State
 from smartlink.ports import CredentialsRefused, Refused, Unavailable
+from tests.scenarios.conftest import Logged
 from tests.support.world import (
     COMMAND,
     Interruptions,
@@ -58,15 +59,27 @@ def test_a_broker_that_is_down_costs_a_reply_no_attempt(error: Exception) -> Non
     assert world.replies_to("acme") == ["one"]
 
 
-def test_after_the_first_failure_the_others_are_not_tried() -> None:
-    """The broker is down for all of them; they are given back at once."""
+def test_a_failure_holds_up_no_other_reply() -> None:
+    """It may be that reply's own: the next one is tried, and goes out in the same poll."""
     world = answered(("one", "two", "three"))
     world.broker.faults.fail("send", DOWN)
     world.minute()
-    assert world.calls("send") == 1
-    assert {(it.state, it.attempt) for it in world.live().values()} == {(State.PENDING, 0)}
+    assert len(world.replies_to("acme")) == 2
+    (waiting,) = world.live().values()
+    assert (waiting.state, waiting.attempt) == (State.PENDING, 0)
     world.minute()
     assert sorted(world.replies_to("acme")) == ["one", "three", "two"]
+
+
+def test_after_two_failures_in_a_row_the_others_are_not_tried() -> None:
+    """The broker is down for all of them; they are given back at once."""
+    world = answered(("one", "two", "three", "four"))
+    world.broker.faults.fail("send", DOWN, times=2)
+    world.minute()
+    assert world.calls("send") == 2
+    assert {(it.state, it.attempt) for it in world.live().values()} == {(State.PENDING, 0)}
+    world.minute()
+    assert sorted(world.replies_to("acme")) == ["four", "one", "three", "two"]
 
 
 def test_a_refusal_counts_and_the_last_one_is_the_end() -> None:
@@ -149,11 +162,24 @@ def test_a_send_of_unknown_outcome_is_repeated() -> None:
 
 @pytest.mark.parametrize("applied", [False, True])
 def test_a_settlement_that_got_lost_leaves_nothing_behind(applied: bool) -> None:  # noqa: FBT001
-    """If it was written that was that; if not, the lease ends and it is sent again."""
+    """Written or not, it is handed in again while the tick lasts: nothing is sent twice."""
     world = answered()
-    world.store.faults.fail("commit", Unavailable("down"), applied=applied)
+    world.store.faults.fail("commit", Unavailable("down"), times=4, applied=applied)
     world.minutes(8)
-    assert world.replies_to("acme") == ["one"] * (1 if applied else 2)
+    assert world.replies_to("acme") == ["one"]
+    assert world.live() == {}
+    assert world.waits == sorted(world.waits)
+
+
+def test_a_database_that_stays_away_has_a_reply_sent_again(logged: Logged) -> None:
+    """The tick ends, and with it the trying: its lease ends, and it is sent again."""
+    world = answered()
+    world.store.faults.fail("commit", Unavailable("down"), times=1_000)
+    world.minute()
+    assert logged("settle_failed")
+    world.store.faults.clear()
+    world.minutes(8)
+    assert world.replies_to("acme") == ["one", "one"]
     assert world.live() == {}
 
 

@@ -7,8 +7,8 @@ excused only by what befell that very claim between its commit and its settlemen
     it came too late            a call of its task, or the clock, took longer than its lease
     nobody knew of it           the answer to its own commit got lost, or what the claim needed
                                 to be read after it was not answered
-    it could not be settled     no commit of the settlement was answered, however often the relay
-                                tried: at least as often as it promises to
+    it could not be settled     no commit of the settlement was answered, and the relay tried for
+                                as long as its call may last
 
 What befell another process, another task or another time is no excuse. A process that ends itself
 has none: what had finished is settled before.
@@ -27,8 +27,8 @@ from smartlink.domain.message import Claim, Message, State
 from tests.simulation.kernel import Fault, Incident, Kernel, Process
 
 SKEW = timedelta(seconds=2)  # how far the instances' clocks are apart at most
-_CONSUME_TRIES = 5
-_POLL_TRIES = 1  # what it sent is sent again when its lease is over
+_TRIES = 3  # however late it is
+_PERSISTS = 515.0  # seconds from a call's beginning: of its 540, 5 to spare, 15 of the last wait
 _UNANSWERED = {Fault.UNAVAILABLE, Fault.UNKNOWN}
 _CLAIMING = {"store.swap", "store.read", "store.history"}
 
@@ -44,8 +44,8 @@ class Held:
     task: object
     call: int  # the number of the one that claimed it
     lease: datetime
-    tries: list[bool] = field(default_factory=list)
-    """For each commit of its settlement: whether it was answered."""
+    tries: list[tuple[float, bool]] = field(default_factory=list)
+    """For each commit of its settlement: when, and whether it was answered."""
     completed: bool = False  # the consumer returned
     sent: bool = False  # the broker said that it has it
     returned: int = 0  # the number of the last call before it did
@@ -66,10 +66,14 @@ class Held:
             return "it came too late"
         if any(self._unclaimed(it) for it in theirs):
             return "nobody knew of it"
-        least = _CONSUME_TRIES if self._downstream else _POLL_TRIES
-        if len(self.tries) >= least and not any(self.tries[-least:]):
-            return "it could not be settled"
-        return None
+        return "it could not be settled" if self._unsettled else None
+
+    @property
+    def _unsettled(self) -> bool:
+        if len(self.tries) < _TRIES or any(answered for _, answered in self.tries[-_TRIES:]):
+            return False
+        last, _ = self.tries[-1]
+        return not self._downstream or last >= self.process.began + _PERSISTS
 
     @property
     def unkept(self) -> bool:

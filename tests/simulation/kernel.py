@@ -65,6 +65,7 @@ class Process:
     name: str
     skew: timedelta = timedelta()
     dead: bool = False
+    began: float = 0.0  # its present call
     incidents: list[Incident] = field(default_factory=list)
     tasks: set[greenlet] = field(default_factory=set)
 

@@ -106,7 +106,7 @@ class WatchedMessages(InMemoryMessages):
                 self._ended(tenant, settlement)
                 if old is not None:
                     self._keep(tenant, old)
-            elif old is not None and settlement.live is None:
+            elif old is not None and settlement.live is None and settlement.fence is not None:
                 self._dropped(tenant, old)
             if old is not None and settlement.live is not None:
                 self._say_move(tenant, old, settlement.live)

@@ -4,8 +4,10 @@ It fills and reads the raw protobuf types: the high-level client's conversion co
 times as much as all else on the way to Firestore. None and rare defaults are absent, not null.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import TypeVar
 
 from smartlink.adapters.firestore_values import (
     Raw,
@@ -34,12 +36,15 @@ from smartlink.domain.message import (
     LogLine,
     LogType,
     Message,
+    Past,
     Result,
+    SendFailure,
     State,
 )
 from smartlink.domain.tenant import TenantState
 from smartlink.ports import ConfigFile
 
+T = TypeVar("T")
 TENANTS = "tenants"
 LIVE = "GTotvsLinkMessage"
 HISTORY = "GTotvsLinkMessageExec"
@@ -57,6 +62,7 @@ STATE_FIELDS = (
     "DataReexecucao",
     "UltimoErro",
     "MotivoMorte",
+    "FalhaEnvio",
 )
 """What changes while a message lives. A change writes these alone, so no content travels again."""
 
@@ -88,6 +94,10 @@ def put_state(fields: Raw, message: Message) -> None:
     put_count(fields, "Despachos", message.dispatches)
     put_flag(fields, "Sozinha", flag=message.alone)
     put_optional_time(fields, "DataReexecucao", message.redriven)
+    if message.failure is not None:
+        failure = fields["FalhaEnvio"].map_value.fields
+        failure["Vezes"].integer_value = message.failure.times
+        put_time(failure["Data"], message.failure.at)
     _put_record(fields, message)
 
 
@@ -163,6 +173,25 @@ def get_history(document: str, fields: Raw) -> Ended:
     return Ended(message, ending, get_time(fields, "DataFim"), get_time(fields, "DataExpiracao"))
 
 
+def get_past(fields: Raw) -> Past:
+    """Read what tells a repeat, of a document of `GTotvsLinkMessageExec`, as far as it can be."""
+    claim = fields.get("Execucao")
+    return Past(
+        type=_readable(get_optional_text, fields, "Comando"),
+        sha256=_readable(get_optional_text, fields, "ConteudoHash"),
+        received=_readable(get_optional_time, fields, "DataRecebimento"),
+        audience=_readable(get_optional_text, fields, "Audiencia"),
+        claim=_readable(get_optional_text, claim.map_value.fields, "ID") if claim else None,
+    )
+
+
+def _readable(get: Callable[[Raw, str], T | None], fields: Raw, name: str) -> T | None:
+    try:
+        return get(fields, name)
+    except ValueError:
+        return None
+
+
 def _get_message(document: str, fields: Raw, state: State) -> Message:
     reason = get_optional_text(fields, "MotivoMorte")
     attempts = fields.get("Tentativas")
@@ -192,7 +221,15 @@ def _get_message(document: str, fields: Raw, state: State) -> Message:
         claim=_get_claim(fields.get("Execucao")),
         error=get_optional_text(fields, "UltimoErro"),
         dead_reason=None if reason is None else DeadReason(reason),
+        failure=_get_failure(fields.get("FalhaEnvio")),
     )
+
+
+def _get_failure(value: Raw) -> SendFailure | None:
+    if value is None:
+        return None
+    fields = value.map_value.fields
+    return SendFailure(get_count(fields, "Vezes"), get_time(fields, "Data"))
 
 
 def _get_claim(value: Raw) -> Claim | None:
@@ -253,6 +290,8 @@ def put_tenant(fields: Raw, state: TenantState) -> None:
     put_optional_time(fields, "DataUltimoErro", state.last_error_at)
     put_optional_time(fields, "UltimoSucesso", state.last_success)
     put_flag(fields, "Orfao", flag=state.orphaned)
+    put_optional_time(fields, "UltimaFalhaEnvio", state.send_failed)
+    put_optional_time(fields, "UltimoEnvio", state.sent)
 
 
 def get_tenant(fields: Raw) -> TenantState:
@@ -267,6 +306,8 @@ def get_tenant(fields: Raw) -> TenantState:
         last_error_at=get_optional_time(fields, "DataUltimoErro"),
         last_success=get_optional_time(fields, "UltimoSucesso"),
         orphaned=get_flag(fields, "Orfao"),
+        send_failed=get_optional_time(fields, "UltimaFalhaEnvio"),
+        sent=get_optional_time(fields, "UltimoEnvio"),
         known=True,
     )
 

@@ -46,6 +46,11 @@ class DeadReason(StrEnum):
     MALFORMED = "malformed-envelope"
     ID_REUSED = "id-reused"
     UNKNOWN_OUTCOME = "outcome-unknown"  # it may have been executed: a person has to look
+    UNWRITTEN_OUTCOME = "outcome-unwritten"  # it was executed, or sent, but that cannot be stored
+
+
+MAY_HAVE_RUN = frozenset({DeadReason.UNKNOWN_OUTCOME, DeadReason.UNWRITTEN_OUTCOME})
+"""Dead for these, a message may have done its work: executed again, it may do it twice."""
 
 
 class LogType(IntEnum):
@@ -86,6 +91,14 @@ class Attempt:
     error: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class SendFailure:
+    """An upstream message could not be sent, though nobody refused it (`FalhaEnvio`)."""
+
+    times: int  # in a row; each doubles the wait
+    at: datetime  # the last time
+
+
 @dataclass(frozen=True, kw_only=True)  # without slots: `evolve` copies what it holds at once
 class Message:
     """A live message: one document of `GTotvsLinkMessage`."""
@@ -110,6 +123,7 @@ class Message:
     claim: Claim | None = None
     error: str | None = None
     dead_reason: DeadReason | None = None
+    failure: SendFailure | None = None  # upstream: its last send failed, its own fault or not
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +142,27 @@ class Ended:
     ending: Ending
     ended: datetime
     expires: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """That a message has ended under an id: its document exists, whatever it holds.
+
+    What cannot be read of it is None.
+    """
+
+    type: str | None
+    sha256: str | None
+    received: datetime | None
+    audience: str | None = None
+    claim: str | None = None  # the id of the last one
+
+    @classmethod
+    def of(cls, message: Message) -> "Past":
+        """What the history would tell of a message."""
+        claim = message.claim.id if message.claim else None
+        content = message.content.sha256
+        return cls(message.type, content, message.received, message.audience, claim)
 
 
 @dataclass(frozen=True, slots=True)

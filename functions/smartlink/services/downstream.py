@@ -14,11 +14,11 @@ from datetime import datetime, timedelta
 from smartlink.domain import lifecycle
 from smartlink.domain.catalog import Catalog
 from smartlink.domain.evolve import evolve
-from smartlink.domain.identity import Direction, derived_ids, document_id
+from smartlink.domain.identity import Direction, derived_ids, document_id, encode
 from smartlink.domain.message import DeadReason, LogType, Message, State, Stored
 from smartlink.domain.payload import correlation_id
 from smartlink.domain.settlement import annotate
-from smartlink.observability import ERROR, INFO, WARNING
+from smartlink.observability import ERROR, INFO, WARNING, event
 from smartlink.ports import (
     BrokerSession,
     Clock,
@@ -28,16 +28,18 @@ from smartlink.ports import (
     LogSink,
     Messages,
     PortError,
+    Refused,
     Unavailable,
 )
 from smartlink.services.contents import inline, keep
 from smartlink.services.dispatch import Dispatcher
 from smartlink.services.repeats import Repeats, say
 from smartlink.services.tick import TenantTick
-from smartlink.settings import Settings
+from smartlink.settings import LIMITS, Settings
 
 _GATHER_LIMIT = 8_388_608  # characters gathered before they are stored
 _ID_LIMIT = 8_192  # characters
+_ACKS_IN_A_ROW = 2  # that fail: one may be its message's own, the next one is the broker's
 _NAME_LIMIT = 512  # characters of a type, an audience or a correlation id
 
 
@@ -98,7 +100,7 @@ class Downstream:
 
         `keep_coming` is called when messages do, with how often the broker was asked and how long
         a call takes: another session may receive beside this one.
-        Raises PortError when the database or the bucket failed: nothing was acked then.
+        Raises PortError when the database failed: nothing was acked then.
         """
         deliveries: list[Delivery] = []
         received = Received(more=True)
@@ -134,7 +136,7 @@ class Downstream:
     ) -> tuple[int, PortError | None]:
         """How many messages were acked, and how the broker failed, if it did."""
         now = self._clock()
-        arrivals = [self._arrival(tick, delivery, now) for delivery in deliveries]
+        arrivals = self._arrivals(tick, deliveries, now)
         tick.count("received", len(arrivals))
         taken = self._store(tick, arrivals, now)
         acked, failure = self._ack(tick, arrivals, taken.safe, session)
@@ -143,6 +145,25 @@ class Downstream:
         return len(acked), failure
 
     # What arrived.
+
+    def _arrivals(
+        self, tick: TenantTick, deliveries: Sequence[Delivery], now: datetime
+    ) -> list[_Arrival]:
+        """Without those whose content the bucket does not take: the broker keeps them, and the
+        others go on. A bucket that is down is asked once."""
+        arrivals: list[_Arrival] = []
+        down = False
+        for delivery in deliveries:
+            if down and len(encode(delivery.content)) > LIMITS.inline:
+                continue
+            try:
+                arrivals.append(self._arrival(tick, delivery, now))
+            except PortError as error:
+                down = not isinstance(error, Refused)
+                text = f"The broker keeps it: its content could not be stored: {error}"
+                event("message_not_stored", text, ERROR, messageId=delivery.id)
+                tick.count("not_stored")
+        return arrivals
 
     def _arrival(self, tick: TenantTick, delivery: Delivery, now: datetime) -> _Arrival:
         delivery, problem = _bounded(delivery)
@@ -235,8 +256,12 @@ class Downstream:
         safe: set[str],
         session: BrokerSession,
     ) -> tuple[set[str], PortError | None]:
-        """Acks what is stored, over the session that received it; answers the acked documents."""
+        """Acks what is stored, over the session that received it; answers the acked documents.
+
+        An ack that fails alone holds up no other; two in a row are the broker's failure.
+        """
         acked: set[str] = set()
+        in_a_row = 0
         for arrival in arrivals:
             if arrival.message.document not in safe:
                 continue
@@ -248,9 +273,12 @@ class Downstream:
             except PortError as error:
                 text = f"Not acked; if it comes again it is known: {error}"
                 say(arrival.message, "ack_failed", text, WARNING)
-                if isinstance(error, (Unavailable, CredentialsRefused)):
+                in_a_row += isinstance(error, Unavailable)
+                if isinstance(error, CredentialsRefused) or in_a_row == _ACKS_IN_A_ROW:
+                    tick.count("acked", len(acked))
                     return acked, error
             else:
+                in_a_row = 0
                 acked.add(arrival.message.document)
         tick.count("acked", len(acked))
         return acked, None

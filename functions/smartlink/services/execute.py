@@ -34,7 +34,7 @@ from smartlink.domain.outcome import (
 from smartlink.domain.payload import Payload, PayloadError, parse_payload, write_json
 from smartlink.domain.retry import RetryPolicy
 from smartlink.observability import bound, describe, event, surprise
-from smartlink.ports import Clock, Contents, ErpSecrets, NotFound, PortError
+from smartlink.ports import Clock, Contents, ErpSecrets, NotFound, PortError, Refused
 from smartlink.services.contents import keep, load
 from smartlink.services.once import Once
 
@@ -79,6 +79,8 @@ class Execution:
             text = load(self.contents, message.content)
         except NotFound:
             return Reject(f"Its content {message.content.object} is no longer in the bucket")
+        except Refused as error:
+            return Retry(f"Its content {message.content.object} cannot be read: {error}")
         except PortError as error:
             return HandBack(str(error))
         try:
@@ -99,14 +101,15 @@ class Execution:
         except (FatalError, RetryableError, UnknownOutcomeError) as error:
             return _verdict(error)
         except PortError as error:
-            return HandBack(str(error))
+            return Unknown(str(error)) if isinstance(error, Refused) else HandBack(str(error))
         except _ReplyError as error:
             return Unknown(str(error))
         try:
             return Done(self._answers(message, returned))
         except PortError as error:
             text = f"A reply could not be kept: {error}"
-            return Unknown(text) if self.policy.hold_unknown else HandBack(text)
+            lasting = isinstance(error, Refused) or self.policy.hold_unknown
+            return Unknown(text) if lasting else HandBack(text)
         except _ReplyError as error:
             return Unknown(str(error))
 

@@ -45,11 +45,13 @@ class States:
 
     def set_up(self, tick: TenantTick, setup: str, commands: Sequence[str]) -> None:
         """Setup was run. Not noted, it is run again: that does no harm."""
-        self._save(tick, replace(tick.state, setup=setup, commands=tuple(commands)), None)
+        names = tuple(commands)
+        state = tick.change(lambda it: replace(it, setup=setup, commands=names))
+        self._save(tick, state, None)
 
     def failed(self, tick: TenantTick, error: PortError, now: datetime) -> None:
         """The broker or RAC failed in this tick."""
-        state = tick.state.after_failure(now, str(error))
+        state = tick.change(lambda it: it.after_failure(now, str(error)))
         self._save(tick, state, now)
         tick.count("broker_failures")
         text = f"Failed {state.failures} ticks in a row: {error}"
@@ -60,15 +62,26 @@ class States:
 
     def succeeded(self, tick: TenantTick, now: datetime) -> None:
         """The broker answered in this tick."""
-        state = tick.state.after_success(now)
-        if state is tick.state:
+        before = tick.state
+        state = tick.change(lambda it: it.after_success(now))
+        if state is before:
             return
-        if tick.state.failures:
-            event("tenant_recovered", f"Works again after {tick.state.failures} failures", INFO)
+        if before.failures:
+            event("tenant_recovered", f"Works again after {before.failures} failures", INFO)
         self._save(tick, state, now)
 
+    def sending(self, tick: TenantTick) -> None:
+        """Keeps how sending goes: written when it fails first, and when it goes again."""
+        state = tick.state
+        with self._lock:
+            kept, at = self._kept.get(tick.name, (TenantState(), _FOREVER))
+            if kept is state:
+                return
+            self._kept[tick.name] = (state, at)
+        if (kept.sends, kept.sent) != (state.sends, state.sent):
+            self._save(tick, state, None)
+
     def _save(self, tick: TenantTick, state: TenantState, now: datetime | None) -> None:
-        tick.state = state
         with self._lock:
             kept_at = now or self._kept.get(tick.name, (state, _FOREVER))[1]
             self._kept[tick.name] = (state, kept_at)

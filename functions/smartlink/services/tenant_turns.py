@@ -3,7 +3,7 @@
 first:     sweep due downstream ─▶ setup, if the commands changed ─▶ send due upstream
 ─▶ receive one batch, unless the tenant has been silent (see idleness.py)
 receiving: one batch more, by one of several sessions, while messages keep coming
-sending:   one chunk of due upstream messages
+sending:   one chunk of due upstream messages; a single one, to try, while sending fails
 more…:     the next page of what is due
 """
 
@@ -35,7 +35,6 @@ _SLOW_CALL = timedelta(milliseconds=3)
 _ENOUGH_FOR_QUICK_CALLS = 2
 """Sessions: a call as quick as that is computing, not waiting, and Python computes one at a time.
 The second one receives while the first one stores."""
-_CALLS_END = timedelta(seconds=2)  # after the tick's deadline, when no call of the broker goes on
 _GETS, _QUICK_GETS = 2, 5  # of a session that brought something, until another joins it
 
 _Calls = Callable[[BrokerSession], PortError | None]
@@ -78,14 +77,21 @@ class TenantTurns:
             text = "Dispatched messages are overdue: nothing new is received in this tick"
             event("back_pressure", text, WARNING)
         sending = _Sending(upstream, self._chunk, full=full)
+        probe = bool(upstream) and not tick.state.sends
         if upstream:
             self.idleness.active(tick.name)
         asks = self.idleness.asks(tick.name, now)
         if not asks:
             tick.count("unasked")
-        self._talk(tick, push, sending, receive=asks and not behind and not tick.exhausted)
-        self._send_beside(push, sending)
-        self._sent(tick, push, sending)
+        chunk = () if probe else sending.take_quick()
+        receive = asks and not behind and not tick.exhausted
+        self._talk(tick, push, sending, chunk, receive=receive)
+        if probe:
+            self._probe(tick, push, sending)
+        else:
+            self._send_beside(push, sending)
+        if chunk:
+            self._sent(tick, push, sending)
 
     def _open(self, tick: TenantTick) -> bool:
         """Reads who the tenant is; False when there is nothing to be done for it."""
@@ -114,35 +120,50 @@ class TenantTurns:
             event("messages_due", text, INFO, due=len(ages), oldestSeconds=round(max(ages)))
         return due, full
 
-    def _talk(self, tick: TenantTick, push: Push, sending: "_Sending", *, receive: bool) -> None:
-        chunk = sending.take()
-
+    def _talk(
+        self,
+        tick: TenantTick,
+        push: Push,
+        sending: "_Sending",
+        chunk: Sequence[Stored],
+        *,
+        receive: bool,
+    ) -> None:
         def calls(session: BrokerSession) -> PortError | None:
             failure = self._set_up(tick, session)
-            if failure is None and chunk:
+            if failure is not None:
+                tick.stop_sending()
+            elif chunk:
                 failure = self._send(tick, sending, chunk, session)
             if failure is None and receive:
                 failure = self._receive(tick, session, push)
             return failure
 
-        if self._call(tick, calls) and (chunk or receive):
+        if self._call(tick, calls) and receive:
             self.states.succeeded(tick, self.clock())
 
     def _call(self, tick: TenantTick, calls: _Calls) -> bool:
-        """Talks to the broker, unless it failed in this tick. True when all went well."""
-        if tick.error is not None or tick.tenant is None:
+        """Talks to the broker. True when all went well."""
+        if tick.tenant is None:
             return False
-        ends = tick.deadline + _CALLS_END
         with self.broker.session(tick.tenant) as session:
-            session.limit((ends - self.clock()).total_seconds())
+            session.limit((tick.ends - self.clock()).total_seconds())
             failure = calls(session)
         if failure is None:
             return True
         if isinstance(failure, CredentialsRefused):
             self.tenants.forget(tick.name)
-        if tick.fail(failure) and self.clock() < ends:  # else the tick's end cut it off, not they
-            self.states.failed(tick, failure, self.clock())
+        if tick.fail(failure) and self.clock() < tick.ends:  # else the tick's end cut it off
+            self._judge(tick, failure)
         return False
+
+    def _judge(self, tick: TenantTick, failure: PortError) -> None:
+        """A tenant fails, and is paused, when nothing goes: where a message can be sent, only
+        what was tried failed."""
+        if tick.accepted and not isinstance(failure, CredentialsRefused):
+            event("receive_failed", f"Sending goes, receiving does not: {failure}", ERROR)
+        else:
+            self.states.failed(tick, failure, self.clock())
 
     def _set_up(self, tick: TenantTick, session: BrokerSession) -> PortError | None:
         """Creates the tenant's queue: until then the broker loses its messages silently."""
@@ -163,7 +184,7 @@ class TenantTurns:
 
     def _receiving(self, tick: TenantTick, push: Push) -> None:
         """One more batch; its receiver's place was taken when the turn was pushed."""
-        if not self._call(tick, lambda it: self._receive(tick, it, push)):
+        if tick.error or not self._call(tick, lambda it: self._receive(tick, it, push)):
             tick.leave_receiver()
 
     def _receive(self, tick: TenantTick, session: BrokerSession, push: Push) -> PortError | None:
@@ -217,18 +238,37 @@ class TenantTurns:
         started = self.clock()
         failure = self.upstream.send(tick, chunk, session)
         sending.took(self.clock() - started, len(chunk))
+        self.states.sending(tick)
+        if tick.accepted:
+            self.states.succeeded(tick, self.clock())
         return failure
 
     def _send_beside(self, push: Push, sending: "_Sending") -> None:
         """The rest of a page, a chunk a turn."""
 
         def turn(tick: TenantTick, push: Push) -> None:
-            chunk = sending.take()
-            self._call(tick, lambda session: self._send(tick, sending, chunk, session))
-            self._sent(tick, push, sending)
+            if tick.may_send():
+                chunk = sending.take()
+                self._call(tick, lambda session: self._send(tick, sending, chunk, session))
+                self._sent(tick, push, sending)
 
         for _ in range(sending.chunks):
             push(turn)
+
+    def _probe(self, tick: TenantTick, push: Push, sending: "_Sending") -> None:
+        """Since a send failed none was accepted: one message is tried, beside the receiving, and
+        the others follow it if it is. So a broker that does not send costs one call a tick."""
+
+        def turn(tick: TenantTick, push: Push) -> None:
+            if tick.may_send():
+                probe = sending.take_one()
+                self._call(tick, lambda session: self._send(tick, sending, probe, session))
+                if tick.accepted:
+                    self._send_beside(push, sending)
+                    self._sent(tick, push, sending)
+
+        tick.probes()
+        push(turn)
 
     def _sent(self, tick: TenantTick, push: Push, sending: "_Sending") -> None:
         """The next page is read when this one is sent: what is not claimed yet would be found
@@ -237,7 +277,7 @@ class TenantTurns:
             push(lambda tick, push: self._more_upstream(tick, push, sending))
 
     def _more_upstream(self, tick: TenantTick, push: Push, before: "_Sending") -> None:
-        if tick.error is not None:
+        if not tick.may_send():
             return
         page, chunk = self.settings.due_page, self._chunk
         if before.quick:
@@ -254,6 +294,7 @@ class _Sending:
         self.quick = True
         self.last = due[-1].message.due if due else None
         self._full = full
+        due = sorted(due, key=_failures)  # who fails alone keeps nobody waiting
         self._chunks = [due[start : start + chunk] for start in range(0, len(due), chunk)]
         self._open = len(self._chunks)
 
@@ -266,6 +307,19 @@ class _Sending:
         """A chunk that nobody has taken; none at all is an empty one."""
         return self._chunks.pop(0) if self._chunks else ()
 
+    def take_quick(self) -> Sequence[Stored]:
+        """The first chunk, unless one of it failed before: it may take a time-out again."""
+        quick = self._chunks and _failures(self._chunks[0][-1]) == 0
+        return self.take() if quick else ()
+
+    def take_one(self) -> Sequence[Stored]:
+        """A single message, the one that failed least; the rest of its chunk stays."""
+        first, *rest = self._chunks.pop(0)
+        if rest:
+            self._chunks.insert(0, rest)
+            self._open += 1
+        return [first]
+
     def took(self, time: timedelta, messages: int) -> None:
         """Notes how quickly a chunk of so many messages was sent."""
         if time > _QUICK_SEND * messages:
@@ -276,3 +330,7 @@ class _Sending:
         with tick.lock:
             self._open -= 1
             return self._full and self._open == 0
+
+
+def _failures(stored: Stored) -> int:
+    return stored.message.failure.times if stored.message.failure else 0

@@ -192,3 +192,16 @@ def test_the_hour_before_of_a_message_without_an_id() -> None:
     assert lifecycle.hour_before(derived) == document_id(Direction.DOWNSTREAM, before)
     assert lifecycle.hour_before(pending("m-1", "x")) is None
     assert lifecycle.hour_before(upstream(id=own)) is None
+
+
+def test_each_send_that_fails_doubles_the_wait_up_to_half_an_hour() -> None:
+    """It counts from the failure; who was not tried waits no longer."""
+    message = pending()
+    assert lifecycle.send_again(message, NOW) == NOW
+    waits = []
+    for _ in range(8):
+        message = lifecycle.send_failed(message, NOW)
+        waits.append((lifecycle.send_again(message, NOW) - NOW) // timedelta(minutes=1))
+    assert waits == [1, 2, 4, 8, 16, 30, 30, 30]
+    later = NOW + timedelta(hours=1)
+    assert lifecycle.send_again(message, later) == later
