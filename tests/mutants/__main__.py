@@ -142,7 +142,8 @@ def _name(mutant: Mutant) -> str:
 
 
 def _shown(mutant: Mutant) -> str:
-    return f"{mutant.file.removeprefix('functions/smartlink/')} {mutant.function}: {mutant.change} in `{mutant.line}`"
+    place = f"{mutant.file.removeprefix('functions/smartlink/')} {mutant.function}"
+    return f"{place}: {mutant.change} in `{mutant.line}`"
 
 
 def _options() -> argparse.Namespace:

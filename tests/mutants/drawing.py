@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -146,29 +147,13 @@ class _Finder:
             yield from self._within(child, place)
 
     def _changes(self, node: ast.AST) -> Iterator[tuple[int, int, str, str]]:
+        yield from self._operators(node)
+        yield from self._constants(node)
+        yield from self._conditions(node)
         match node:
-            case ast.Compare(left=left, ops=ops, comparators=others):
-                for one, operator, other in zip([left, *others], ops, others, strict=False):
-                    yield from self._operator(one, other, *_COMPARISONS[type(operator)])
-            case ast.BoolOp(op=operator, values=values):
-                old, new = ("and", "or") if isinstance(operator, ast.And) else ("or", "and")
-                for one, other in zip(values, values[1:], strict=False):
-                    yield from self._operator(one, other, old, new)
-            case ast.BinOp(left=left, op=ast.Add() | ast.Sub() as operator, right=right):
-                old, new = ("+", "-") if isinstance(operator, ast.Add) else ("-", "+")
-                yield from self._operator(left, right, old, new)
-            case ast.AugAssign(target=target, op=ast.Add() | ast.Sub() as operator, value=value):
-                old, new = ("+=", "-=") if isinstance(operator, ast.Add) else ("-=", "+=")
-                yield from self._operator(target, value, old, new)
             case ast.UnaryOp(op=ast.Not()):
                 start = self._start(node)
                 yield start, start + len("not "), "", "not dropped"
-            case ast.Constant(value=bool() as value):
-                yield *self._span(node), str(not value), f"{value} to {not value}"
-            case ast.Constant(value=int() | float() as value):
-                yield *self._span(node), repr(value + 1), f"{value} to {value + 1}"
-                if value:
-                    yield *self._span(node), repr(value - 1), f"{value} to {value - 1}"
             case ast.Call(func=ast.Name(id="min" | "max" as name) as called):
                 opposite = "max" if name == "min" else "min"
                 yield *self._span(called), opposite, f"{name} to {opposite}"
@@ -176,7 +161,30 @@ class _Finder:
                 yield *self._span(value), "None", "returns None"
             case ast.Expr(value=ast.Call(func=called)) if _name_of(called) not in _SPOKEN:
                 yield *self._span(node), "pass", "call dropped"
-        yield from self._conditions(node)
+
+    def _operators(self, node: ast.AST) -> Iterator[tuple[int, int, str, str]]:
+        match node:
+            case ast.Compare(left=left, ops=ops, comparators=others):
+                for (one, other), operator in zip(pairwise([left, *others]), ops, strict=True):
+                    yield from self._operator(one, other, *_COMPARISONS[type(operator)])
+            case ast.BoolOp(op=operator, values=values):
+                old, new = ("and", "or") if isinstance(operator, ast.And) else ("or", "and")
+                for one, other in pairwise(values):
+                    yield from self._operator(one, other, old, new)
+            case ast.BinOp(left=left, op=ast.Add() | ast.Sub() as operator, right=right):
+                old, new = ("+", "-") if isinstance(operator, ast.Add) else ("-", "+")
+                yield from self._operator(left, right, old, new)
+            case ast.AugAssign(target=target, op=ast.Add() | ast.Sub() as operator, value=value):
+                old, new = ("+=", "-=") if isinstance(operator, ast.Add) else ("-=", "+=")
+                yield from self._operator(target, value, old, new)
+
+    def _constants(self, node: ast.AST) -> Iterator[tuple[int, int, str, str]]:
+        match node:
+            case ast.Constant(value=bool() as value):
+                yield *self._span(node), str(not value), f"{value} to {not value}"
+            case ast.Constant(value=int() | float() as value):
+                for other in (value + 1, value - 1) if value else (value + 1,):
+                    yield *self._span(node), repr(other), f"{value} to {other}"
 
     def _conditions(self, node: ast.AST) -> Iterator[tuple[int, int, str, str]]:
         """What is neither compared nor negated already is negated."""

@@ -18,6 +18,7 @@ from smartlink.services import settle as settle_module
 from smartlink.services import sweep as sweep_module
 from smartlink.services import upstream as upstream_module
 from smartlink.services.consume import Consume
+from smartlink.services.contents import release
 from smartlink.services.downstream import Downstream, _Taken
 from smartlink.services.once import Once
 from smartlink.services.repeats import Repeats
@@ -302,7 +303,7 @@ def _released_while_it_lives(good: Any) -> Any:
 
     def written(self: Any, call: Any, written: Any) -> Any:
         message = call.dispatch.messages[0].message
-        consume_module.release(self.contents, message, self.clock())
+        release(self.contents, message, self.clock())
         return good(self, call, written)
 
     return written
