@@ -1,9 +1,5 @@
 """The functions' targets. Nothing else: functions-framework looks for them here."""
 
-from smartlink.loading import OnDemand, loading
-
-OnDemand().install()
-with loading():
-    from smartlink.entrypoints.targets import consume, poll, poll_shard, publish
+from smartlink.entrypoints.targets import consume, poll, poll_shard, publish
 
 __all__ = ["consume", "poll", "poll_shard", "publish"]

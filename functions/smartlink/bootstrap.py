@@ -53,7 +53,7 @@ def poll() -> "Poll":
     from smartlink.adapters.rac import RacTokens  # noqa: PLC0415
     from smartlink.adapters.smart_link import SmartLinkBroker  # noqa: PLC0415
     from smartlink.adapters.storage import ConfigObject  # noqa: PLC0415
-    from smartlink.adapters.threads import ThreadTurns, beside  # noqa: PLC0415
+    from smartlink.adapters.threads import ThreadTurns, beside, wait  # noqa: PLC0415
     from smartlink.services.config import Config  # noqa: PLC0415
     from smartlink.services.relay import Outside, make_poll  # noqa: PLC0415
 
@@ -85,6 +85,7 @@ def poll() -> "Poll":
         beside=beside,
         clock=now,
         new_id=new_id,
+        wait=wait,
     )
     source = ConfigObject(config.config_uri, config.project, config.storage_emulator)
     return make_poll(config, outside, _tenants(), Config(source, store))
@@ -94,7 +95,7 @@ def poll() -> "Poll":
 @loading()
 def consume() -> "Consume":
     """The use case of `consume`, for the command in SMARTLINK_COMMAND."""
-    from smartlink.adapters.threads import ThreadRunner, end_process  # noqa: PLC0415
+    from smartlink.adapters.threads import ThreadRunner, end_process, wait  # noqa: PLC0415
     from smartlink.services.consume import Consume, Timeouts  # noqa: PLC0415
 
     config = settings()
@@ -112,6 +113,7 @@ def consume() -> "Consume":
         retention=config.retention,
         clock=now,
         new_id=new_id,
+        wait=wait,
         end_process=end_process,
     )
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NoReturn, Protocol, TypeVar
 
 from smartlink.domain.identity import Direction
-from smartlink.domain.message import Ended, LogLine, Message, Stored, Version
+from smartlink.domain.message import Ended, LogLine, Message, Past, Stored, Version
 from smartlink.domain.settlement import Settlement
 from smartlink.domain.tenant import Tenant, TenantEntry, TenantState
 
@@ -63,6 +63,15 @@ class NewId(Protocol):
     def __call__(self) -> str: ...
 
 
+class Wait(Protocol):
+    """Lets time pass."""
+
+    def __call__(self, most: float) -> None:
+        """A while between none and so many seconds, drawn: callers that failed together do not
+        come back together."""
+        ...
+
+
 class Messages(Protocol):
     """The messages, history and logs of tenants. Every call may raise Unavailable."""
 
@@ -80,7 +89,13 @@ class Messages(Protocol):
 
     def read(self, tenant: str, documents: Sequence[str]) -> dict[str, Stored]: ...
 
-    def history(self, tenant: str, documents: Sequence[str]) -> dict[str, Ended]: ...
+    def history(self, tenant: str, documents: Sequence[str]) -> dict[str, Ended]:
+        """Those that can be read: for people. What has ended is known by `past`."""
+        ...
+
+    def past(self, tenant: str, documents: Sequence[str]) -> dict[str, Past]:
+        """Those that have ended: their documents exist, be they readable or not."""
+        ...
 
     def due(
         self,

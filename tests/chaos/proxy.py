@@ -24,6 +24,7 @@ class Mode(Enum):
     CUT = auto()  # breaks every connection, and any new one at once
     STALL = auto()  # keeps the connections but lets nothing through; later it all goes on
     LOSE = auto()  # requests get through and take effect, their answers are lost with a reset
+    FORGET = auto()  # swallows what comes on connections that are open by now; new ones pass
     TRUNCATE = auto()  # the beginning of an answer, then the end of the connection
 
 
@@ -32,7 +33,8 @@ class Proxy:
 
     def __init__(self, target: int, seed: str, loop: asyncio.AbstractEventLoop) -> None:
         self.counts: Counter[Mode] = Counter()
-        """Connections that each mode broke, and of STALL the chunks it held back."""
+        """Connections that each mode broke, and of STALL and FORGET the chunks it held back."""
+        self.connections = 0
         self._target = target
         self._dice = random.Random(seed)
         self._loop = loop
@@ -40,6 +42,7 @@ class Proxy:
         self._flowing = asyncio.Event()
         self._flowing.set()
         self._open: set[asyncio.WriteTransport] = set()
+        self._forgotten: set[asyncio.WriteTransport] = set()
 
     def set(self, mode: Mode) -> None:
         """Behave so from now on."""
@@ -53,6 +56,8 @@ class Proxy:
             self._flowing.set()
         if mode is Mode.CUT:
             self._break_all()
+        if mode is Mode.FORGET:
+            self._forgotten |= self._open
 
     def _break_all(self) -> None:
         self.counts[Mode.CUT] += len(self._open) // 2
@@ -61,6 +66,7 @@ class Proxy:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Forward one connection, both ways, until either side ends it."""
+        self.connections += 1
         if self._mode is Mode.CUT:
             self.counts[Mode.CUT] += 1
             _reset(writer.transport)
@@ -83,18 +89,23 @@ class Proxy:
                 way.cancel()
             await asyncio.gather(*ways, return_exceptions=True)
             self._open -= ends
+            self._forgotten -= ends
             writer.close()
             requests.close()
 
     async def _requests(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         while data := await source.read(_CHUNK):
             await self._held()
+            if self._swallows(sink):
+                continue
             sink.write(data)
             await sink.drain()
 
     async def _answers(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         while data := await source.read(_CHUNK):
             await self._held()
+            if self._swallows(sink):
+                continue
             if self._mode is Mode.LOSE:
                 self.counts[Mode.LOSE] += 1
                 _reset(sink.transport)
@@ -105,6 +116,11 @@ class Proxy:
                 return
             sink.write(data)
             await sink.drain()
+
+    def _swallows(self, sink: asyncio.StreamWriter) -> bool:
+        forgotten = sink.transport in self._forgotten
+        self.counts[Mode.FORGET] += forgotten
+        return forgotten
 
     async def _held(self) -> None:
         if not self._flowing.is_set():

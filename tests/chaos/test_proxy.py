@@ -118,3 +118,18 @@ def test_a_truncated_answer_begins_well(route: tuple[int, Proxy]) -> None:
         assert ANSWER.startswith(got)
         assert len(got) < len(ANSWER)
         assert connection.recv(100) == b""
+
+
+def test_a_forgotten_connection_is_silent_and_a_new_one_works(route: tuple[int, Proxy]) -> None:
+    """As behind a NAT that lost its table."""
+    port, proxy = route
+    with connect(port) as old:
+        assert ask(old) == ANSWER
+        proxy.set(Mode.FORGET)
+        old.settimeout(MOMENT)
+        with pytest.raises(TimeoutError):
+            ask(old)
+        with connect(port) as new:
+            assert ask(new) == ANSWER
+    assert proxy.counts[Mode.FORGET] == 1
+    assert proxy.connections == 2

@@ -100,12 +100,12 @@ class _Spoilt:
         self._call, self._failing, self._code = call, failing, code
 
     def result(self) -> object:
-        raw = self._call.result()
-        statuses, results = list(raw.status), list(raw.write_results)
+        answer = self._call.result()
+        statuses, results = list(answer.status), list(answer.write_results)
         blank = types.BatchWriteResponse.pb()()
         statuses.insert(self._failing, blank.status.add(code=self._code, message="not now"))
-        results.insert(self._failing, blank.write_results.add())
-        return types.BatchWriteResponse.pb()(status=statuses, write_results=results)
+        results.insert(self._failing, types.WriteResult())
+        return types.BatchWriteResponse(status=statuses, write_results=results)
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._call, name)
@@ -140,9 +140,34 @@ def test_what_does_not_pass_is_unavailable(firestore: Make) -> None:
     assert store.read(TENANT, ["D-m-1"]) == {}
 
 
-@pytest.mark.parametrize(
-    "status", [grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.INVALID_ARGUMENT]
-)
+NOT_NOW = [
+    grpc.StatusCode.ABORTED,
+    grpc.StatusCode.PERMISSION_DENIED,
+    grpc.StatusCode.RESOURCE_EXHAUSTED,
+    grpc.StatusCode.UNAUTHENTICATED,
+]
+
+
+@pytest.mark.parametrize("status", NOT_NOW)
+def test_a_commit_that_the_database_does_not_take_now_is_no_conflict(
+    firestore: Make, status: grpc.StatusCode
+) -> None:
+    """Nothing was applied and nothing is decided: it is tried again, and Unavailable at last."""
+    trouble = Trouble(0, status=status)
+    store = firestore(trouble)
+    [version] = store.create(TENANT, [message()])
+    settlement = Settlement(document="D-m-1", fence=version, history=ended(message()))
+    trouble.times = 3
+    with pytest.raises(Unavailable):
+        store.commit(TENANT, [settlement])
+    assert trouble.times == 0
+    assert set(store.read(TENANT, ["D-m-1"])) == {"D-m-1"}
+    trouble.times = 2
+    store.commit(TENANT, [settlement])
+    assert set(store.history(TENANT, ["D-m-1"])) == {"D-m-1"}
+
+
+@pytest.mark.parametrize("status", [grpc.StatusCode.OUT_OF_RANGE, grpc.StatusCode.INVALID_ARGUMENT])
 def test_what_can_never_work_is_not_tried_again(firestore: Make, status: grpc.StatusCode) -> None:
     trouble = Trouble(2, status=status)
     store = firestore(trouble)
@@ -192,10 +217,13 @@ def test_a_tick_whose_answer_was_lost_is_still_the_callers(firestore: Make) -> N
     assert not firestore().advance(0, NOW, 0)
 
 
-def test_a_write_that_passes_at_the_next_try_has_its_version(firestore: Make) -> None:
+@pytest.mark.parametrize("status", NOT_NOW)
+def test_a_write_that_passes_at_the_next_try_has_its_version(
+    firestore: Make, status: grpc.StatusCode
+) -> None:
     """Only the one that failed goes out again."""
     counter = FirestoreCounter()
-    store = firestore(counter, SomeWritesFail(1, code=10))
+    store = firestore(counter, SomeWritesFail(1, code=status.value[0]))
     messages = [message(identity) for identity in "abc"]
     versions = store.create(TENANT, messages)
     found = store.read(TENANT, [item.document for item in messages])

@@ -1,7 +1,12 @@
 """What is installed is pinned with hashes, and the same everywhere."""
 
+import ast
 import re
+import sys
 import tomllib
+from collections.abc import Iterator
+from importlib.metadata import distributions
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,7 +14,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.project.checkout import ROOT
+from tests.project.checkout import FUNCTIONS, ROOT
 
 FILES = {name: ROOT / name / "requirements.txt" for name in ("functions", "infra", "tests")}
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -66,6 +71,45 @@ def test_the_locks_are_of_pyproject(name: str) -> None:
         requirement = Requirement(text)
         version = locked[canonicalize_name(requirement.name)]
         assert requirement.specifier.contains(version), f"{text} is locked at {version}"
+
+
+def imported(file: Path) -> Iterator[str]:
+    """Third parties' modules that a file imports, wherever in it."""
+    ours = {it.stem for it in FUNCTIONS.iterdir()}
+    for node in ast.walk(ast.parse(file.read_bytes())):
+        if isinstance(node, ast.Import):
+            names = [it.name for it in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names = [node.module, *(f"{node.module}.{it.name}" for it in node.names)]
+        else:
+            continue
+        top = names[0].partition(".")[0]
+        if top not in ours and top not in sys.stdlib_module_names:
+            yield from names
+
+
+def home(name: str) -> str | None:
+    """The file of a module; None for a namespace, which is nobody's, and for what is no module."""
+    try:
+        spec = find_spec(name)
+    except ModuleNotFoundError:  # a name within a module
+        return None
+    return spec.origin if spec else None
+
+
+def test_what_is_imported_is_asked_for() -> None:
+    """Not left to what another package happens to depend on: that one may stop to."""
+    owners = {
+        str(distribution.locate_file(file)): canonicalize_name(distribution.name)
+        for distribution in distributions()
+        for file in distribution.files or ()
+        if file.suffix in {".py", ".so"}
+    }
+    asked = {canonicalize_name(Requirement(text).name) for text in PYPROJECT["dependencies"]}
+    names = {name for file in FUNCTIONS.rglob("*.py") for name in imported(file)}
+    homes = {name: file for name in sorted(names) if (file := home(name))}
+    assert {name.partition(".")[0] for name in names} <= {it.partition(".")[0] for it in homes}
+    assert {owners[file] for file in homes.values()} - asked == set()
 
 
 def test_the_zip_installs_no_tools() -> None:

@@ -1,12 +1,13 @@
 """Invariant 5: one commit settles a message, all or nothing, fenced by the claim."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 import pytest
 
 from smartlink.adapters.in_memory import InMemoryMessages
 from smartlink.consumer import Context, Reply, Returned
-from smartlink.domain.message import State
+from smartlink.domain.message import DeadReason, State
 from smartlink.domain.settlement import Settlement
 from smartlink.ports import Refused, Unavailable
 from tests.scenarios.conftest import Logged
@@ -63,12 +64,17 @@ def test_a_settlement_of_unknown_outcome_is_written_once(
 
 
 def test_a_database_that_stays_away_has_the_message_run_again(logged: Logged) -> None:
-    """Nothing is half written; when the lease is over the sweep takes it."""
+    """As long as its call may last it is tried, with waits that grow; nothing is half written.
+    When the lease is over the sweep takes it."""
     world = World(behave=answering)
     world.broker.offer("acme", COMMAND, "one")
     world.tick()
-    world.store.faults.fail("commit", Unavailable("down"), times=20)
+    began = world.clock()
+    world.store.faults.fail("commit", Unavailable("down"), times=1_000)
     world.deliver()
+    assert timedelta(seconds=500) < world.clock() - began < timedelta(seconds=540)
+    assert world.waits == sorted(world.waits)
+    assert len(world.waits) < 60
     assert traces(world) == (0, 0, 0)
     assert logged("settle_failed")
     world.store.faults.clear()
@@ -143,8 +149,8 @@ class Small(InMemoryMessages):
         super().commit(tenant, settlements)
 
 
-def test_an_outcome_that_fits_no_commit_is_a_failed_attempt_and_harms_no_neighbour() -> None:
-    """The operator reads why; the others of its batch are settled."""
+def test_an_outcome_that_fits_no_commit_is_dead_and_harms_no_neighbour() -> None:
+    """The operator reads why; the others of its batch are settled, and it never runs again."""
     world = World(store=Small())
 
     def answer(content: str, _: Context) -> Returned:
@@ -155,8 +161,11 @@ def test_an_outcome_that_fits_no_commit_is_a_failed_attempt_and_harms_no_neighbo
     world.minute()
     assert {small, other} <= world.ended().keys()
     message = world.live()[large]
-    assert (message.state, message.attempt) == (State.WAITING, 1)
-    assert message.error == "Its settlement cannot be written: the request is too large"
+    why = "It was executed. Its settlement cannot be written: the request is too large"
+    assert (message.state, message.attempt, message.error) == (State.DEAD, 1, why)
+    assert message.dead_reason is DeadReason.UNWRITTEN_OUTCOME
+    world.minutes(600)
+    assert world.ran.count(("acme", large)) == 1
 
 
 def test_many_replies_are_settled_in_one_commit_all_the_same() -> None:

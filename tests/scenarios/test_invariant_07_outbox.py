@@ -7,6 +7,7 @@ import pytest
 from smartlink.consumer import Context, Reply, Returned
 from smartlink.domain.message import DeadReason, LogType, State
 from smartlink.ports import CredentialsRefused, Refused, Unavailable
+from tests.scenarios.conftest import Logged
 from tests.support.world import (
     COMMAND,
     Interruptions,
@@ -161,11 +162,24 @@ def test_a_send_of_unknown_outcome_is_repeated() -> None:
 
 @pytest.mark.parametrize("applied", [False, True])
 def test_a_settlement_that_got_lost_leaves_nothing_behind(applied: bool) -> None:  # noqa: FBT001
-    """If it was written that was that; if not, the lease ends and it is sent again."""
+    """Written or not, it is handed in again while the tick lasts: nothing is sent twice."""
     world = answered()
-    world.store.faults.fail("commit", Unavailable("down"), applied=applied)
+    world.store.faults.fail("commit", Unavailable("down"), times=4, applied=applied)
     world.minutes(8)
-    assert world.replies_to("acme") == ["one"] * (1 if applied else 2)
+    assert world.replies_to("acme") == ["one"]
+    assert world.live() == {}
+    assert world.waits == sorted(world.waits)
+
+
+def test_a_database_that_stays_away_has_a_reply_sent_again(logged: Logged) -> None:
+    """The tick ends, and with it the trying: its lease ends, and it is sent again."""
+    world = answered()
+    world.store.faults.fail("commit", Unavailable("down"), times=1_000)
+    world.minute()
+    assert logged("settle_failed")
+    world.store.faults.clear()
+    world.minutes(8)
+    assert world.replies_to("acme") == ["one", "one"]
     assert world.live() == {}
 
 

@@ -253,6 +253,7 @@ class Deployment:
             beside=at_once,
             clock=clock,
             new_id=self.new_id,
+            wait=partial(self._wait, process),
         )
         tenants = Tenants(
             self.port(process, "secrets", self.secrets),
@@ -266,6 +267,11 @@ class Deployment:
         instance = Instance(process, poll, busy=True)
         self.instances.append(instance)
         return instance
+
+    def _wait(self, process: Process, most: float) -> None:
+        self.kernel.sleep(most * self.kernel.random.random())
+        if process.dead:
+            raise DiedError
 
     def new_id(self) -> str:
         return f"{next(self._numbers):032x}"
@@ -356,6 +362,7 @@ class Deployment:
             retention=self.settings.retention,
             clock=lambda: self.kernel.clock(process),
             new_id=own_id,
+            wait=partial(self._wait, process),
             end_process=end_process,
         )
         try:

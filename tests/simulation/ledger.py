@@ -70,7 +70,7 @@ class WatchedMessages(InMemoryMessages):
             old = before.get(settlement.document)
             if settlement.history is not None:
                 self._ended(tenant, settlement)
-            elif old is not None and settlement.live is None:
+            elif old is not None and settlement.live is None and settlement.fence is not None:
                 self._dropped(tenant, old)
             if old is not None and settlement.live is not None:
                 self._say_move(tenant, old, settlement.live)

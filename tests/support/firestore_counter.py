@@ -9,8 +9,8 @@ import grpc
 
 
 def raw(message: Any) -> Any:  # noqa: ANN401
-    """The protobuf message itself: the relay sends it as it is, Google's clients wrap it."""
-    return message if hasattr(message, "ByteSize") else type(message).pb(message)
+    """The protobuf message itself, without the wrapper that Google's clients send it in."""
+    return type(message).pb(message)
 
 
 class FirestoreCounter(
@@ -40,9 +40,10 @@ class FirestoreCounter(
         request: Any,  # noqa: ANN401
     ) -> Any:  # noqa: ANN401
         self._add("calls", 1)
-        self.largest = max(self.largest, raw(request).ByteSize())
-        for write in getattr(request, "writes", ()):
-            self._add("delete" if raw(write).delete else "write", 1)
+        its = raw(request)
+        self.largest = max(self.largest, its.ByteSize())
+        for write in getattr(its, "writes", ()):
+            self._add("delete" if write.delete else "write", 1)
         answer = continuation(details, request)
         if details.method.endswith("/ListDocuments"):
             self._add("read", max(len(answer.result().documents), 1))

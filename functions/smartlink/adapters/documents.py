@@ -4,8 +4,10 @@ It fills and reads the raw protobuf types: the high-level client's conversion co
 times as much as all else on the way to Firestore. None and rare defaults are absent, not null.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import TypeVar
 
 from smartlink.adapters.firestore_values import (
     Raw,
@@ -34,6 +36,7 @@ from smartlink.domain.message import (
     LogLine,
     LogType,
     Message,
+    Past,
     Result,
     SendFailure,
     State,
@@ -41,6 +44,7 @@ from smartlink.domain.message import (
 from smartlink.domain.tenant import TenantState
 from smartlink.ports import ConfigFile
 
+T = TypeVar("T")
 TENANTS = "tenants"
 LIVE = "GTotvsLinkMessage"
 HISTORY = "GTotvsLinkMessageExec"
@@ -167,6 +171,25 @@ def get_history(document: str, fields: Raw) -> Ended:
     state = State.RUNNING if ending is Ending.DONE else State.DEAD
     message = _get_message(document, fields, state)
     return Ended(message, ending, get_time(fields, "DataFim"), get_time(fields, "DataExpiracao"))
+
+
+def get_past(fields: Raw) -> Past:
+    """Read what tells a repeat, of a document of `GTotvsLinkMessageExec`, as far as it can be."""
+    claim = fields.get("Execucao")
+    return Past(
+        type=_readable(get_optional_text, fields, "Comando"),
+        sha256=_readable(get_optional_text, fields, "ConteudoHash"),
+        received=_readable(get_optional_time, fields, "DataRecebimento"),
+        audience=_readable(get_optional_text, fields, "Audiencia"),
+        claim=_readable(get_optional_text, claim.map_value.fields, "ID") if claim else None,
+    )
+
+
+def _readable(get: Callable[[Raw, str], T | None], fields: Raw, name: str) -> T | None:
+    try:
+        return get(fields, name)
+    except ValueError:
+        return None
 
 
 def _get_message(document: str, fields: Raw, state: State) -> Message:

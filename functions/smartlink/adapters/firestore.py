@@ -15,7 +15,7 @@ from smartlink.adapters.firestore_calls import Fill, FirestoreCalls, Found
 from smartlink.adapters.firestore_values import Raw, put_time
 from smartlink.adapters.firestore_writes import change, create, delete, put
 from smartlink.domain.identity import Direction
-from smartlink.domain.message import Ended, LogLine, Message, Stored, Version
+from smartlink.domain.message import Ended, LogLine, Message, Past, Stored, Version
 from smartlink.domain.settlement import Settlement
 from smartlink.domain.tenant import TenantState
 from smartlink.ports import (
@@ -153,9 +153,16 @@ class Firestore:
 
     def history(self, tenant: str, documents: Sequence[str]) -> dict[str, Ended]:
         """See Messages."""
-        names = [self._in(tenant, rm.HISTORY, document) for document in documents]
-        found = self._calls.get(f"read the history of {tenant}", names)
+        found = self._found_ended(tenant, documents)
         return {ended.message.document: ended for ended in _parsed(found, _ended)}
+
+    def past(self, tenant: str, documents: Sequence[str]) -> dict[str, Past]:
+        """See Messages."""
+        return {it.id: rm.get_past(it.fields) for it in self._found_ended(tenant, documents)}
+
+    def _found_ended(self, tenant: str, documents: Sequence[str]) -> Iterator[Found]:
+        names = [self._in(tenant, rm.HISTORY, document) for document in documents]
+        return self._calls.get(f"read the history of {tenant}", names)
 
     def due(
         self,

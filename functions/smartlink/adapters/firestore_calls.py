@@ -1,7 +1,7 @@
 """The few calls to Firestore that the relay makes, each with bounded tries.
 
-They go from raw protobuf to gRPC: the channel is that of Google's client, the client itself is
-not used, as it wraps each document that is read into objects of its own.
+They go through Google's lower client, and what goes in and comes out is raw protobuf: its usual
+client, and the wrappers of its messages, would make objects of their own of each document.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -10,27 +10,18 @@ from typing import Any
 
 import grpc
 from google.api_core import exceptions
-from google.api_core.gapic_v1.routing_header import to_grpc_metadata
 from google.cloud.firestore_v1 import types
-from google.cloud.firestore_v1.services.firestore.transports.base import DEFAULT_CLIENT_INFO
-from google.cloud.firestore_v1.services.firestore.transports.grpc import FirestoreGrpcTransport
-from grpc.experimental import ChannelOptions
+from google.cloud.firestore_v1.services.firestore import FirestoreClient
+from google.cloud.firestore_v1.services.firestore.transports import FirestoreGrpcTransport
 
 from smartlink.adapters.firestore_values import Raw
 from smartlink.adapters.google import PATIENCE, Patience, Tries, batches, call
+from smartlink.adapters.grpc_channel import connect
 from smartlink.domain.message import Version
 from smartlink.ports import Conflict, Refused, Unavailable
 from smartlink.settings import LIMITS
 
-_OPTIONS = [
-    ("grpc.max_send_message_length", -1),
-    ("grpc.max_receive_message_length", -1),
-    # Each document that is read is a message of a stream: without a thread for each stream,
-    # reading takes half the CPU.
-    (ChannelOptions.SingleThreadedUnaryStream, 1),
-]
 _OVERHEAD = 8  # bytes that a message takes more within another
-_SERVICE = "/google.firestore.v1.Firestore/"
 _GET_AT_ONCE = 300  # documents: keeps a request and its answer small
 _PAGE = 300
 
@@ -50,13 +41,17 @@ _TRANSIENT = frozenset(
         grpc.StatusCode.CANCELLED,
         grpc.StatusCode.DEADLINE_EXCEEDED,
         grpc.StatusCode.INTERNAL,
+        grpc.StatusCode.PERMISSION_DENIED,
         grpc.StatusCode.RESOURCE_EXHAUSTED,
+        grpc.StatusCode.UNAUTHENTICATED,
         grpc.StatusCode.UNAVAILABLE,
         grpc.StatusCode.UNKNOWN,
     )
 )
+# The whole database refuses us, whatever is asked: a role that was taken away by mistake, or is not
+# known everywhere yet, a key that is being replaced. It says nothing about what was asked.
+_PASSING = (exceptions.Unauthenticated, exceptions.PermissionDenied)
 _CONFLICTS = (
-    exceptions.Aborted,
     exceptions.AlreadyExists,
     exceptions.FailedPrecondition,
     exceptions.NotFound,
@@ -99,20 +94,10 @@ class FirestoreCalls:
         """Connect; `interceptors` are gRPC's, for the emulator only: tests count calls there."""
         self._database = f"projects/{project}/databases/{database}"
         self.root = f"{self._database}/documents"
-        self._channel = _channel(emulator, interceptors)
+        self._client = connect(FirestoreClient, FirestoreGrpcTransport, emulator, interceptors)
         # The emulator lets its owner past the security rules, as IAM does in production.
-        owner = (("authorization", "Bearer owner"),) if emulator else ()
-        self._metadata = (*owner, DEFAULT_CLIENT_INFO.to_grpc_metadata())
+        self._metadata = (("authorization", "Bearer owner"),) if emulator else ()
         self._patience = patience
-        self._commit = self._unary("Commit", types.CommitRequest, types.CommitResponse)
-        self._batch = self._unary("BatchWrite", types.BatchWriteRequest, types.BatchWriteResponse)
-        self._list = self._unary(
-            "ListDocuments", types.ListDocumentsRequest, types.ListDocumentsResponse
-        )
-        self._get = self._stream(
-            "BatchGetDocuments", types.BatchGetDocumentsRequest, types.BatchGetDocumentsResponse
-        )
-        self._query = self._stream("RunQuery", types.RunQueryRequest, types.RunQueryResponse)
 
     def write_each(self, what: str, fills: Iterable[Fill]) -> list[Version | None]:
         """Apply each write by itself; None where its precondition does not hold.
@@ -121,14 +106,16 @@ class FirestoreCalls:
         so the call raises Unavailable, though others may have been applied. Likewise Refused.
         """
         tries = Tries(self._patience)
-        request = self._writing(types.BatchWriteRequest, fills)
+        request = self._writing(types.BatchWriteRequest.pb()(), fills)
         versions: list[Version | None] = [None] * len(request.writes)
         pending = list(range(len(request.writes)))
         refused: list[str] = []
         while pending:
             again = []
             for chunk, part in self._parts(request, pending):
-                response = self._call(what, self._batch, part, "database", tries)
+                wrapped = types.BatchWriteRequest.wrap(part)
+                answer = self._call(what, FirestoreClient.batch_write, wrapped, tries)
+                response = types.BatchWriteResponse.pb(answer)
                 results = zip(chunk, response.status, response.write_results, strict=True)
                 for index, status, result in results:
                     if status.code == _OK:
@@ -147,8 +134,8 @@ class FirestoreCalls:
             raise Refused(refused[0])
         return versions
 
-    def _writing(self, kind: Any, fills: Iterable[Fill]) -> Raw:  # noqa: ANN401  (a request's type)
-        request = kind.pb()(database=self._database)
+    def _writing(self, request: Raw, fills: Iterable[Fill]) -> Raw:
+        request.database = self._database
         writes = request.writes
         for fill in fills:
             fill(writes.add())
@@ -173,12 +160,16 @@ class FirestoreCalls:
             yield chunk, part
 
     def commit(self, what: str, fills: Iterable[Fill]) -> None:
-        """Apply all writes or none. Raises Conflict when a precondition does not hold."""
-        request = self._writing(types.CommitRequest, fills)
+        """Apply all writes or none. Raises Conflict when a precondition does not hold.
+
+        `ABORTED` is none: others were at the same documents, and nothing was applied.
+        """
+        request = self._writing(types.CommitRequest.pb()(), fills)
         if not request.writes:
             return
+        wrapped = types.CommitRequest.wrap(request)
         try:
-            self._call(what, self._commit, request, "database", Tries(self._patience))
+            self._call(what, FirestoreClient.commit, wrapped, Tries(self._patience))
         except (Unavailable, Refused) as error:
             if not isinstance(error.__cause__, _CONFLICTS):
                 raise
@@ -187,81 +178,61 @@ class FirestoreCalls:
     def get(self, what: str, names: Sequence[str]) -> Iterator[Found]:
         """Read those of the documents that exist, in any order."""
         for start in range(0, len(names), _GET_AT_ONCE):
-            request = types.BatchGetDocumentsRequest.pb()(
+            request = types.BatchGetDocumentsRequest(
                 database=self._database, documents=names[start : start + _GET_AT_ONCE]
             )
-            tries = Tries(self._patience)
-            for answer in self._call(what, self._get, request, "database", tries):
+            for wrapped in self._read(what, FirestoreClient.batch_get_documents, request):
+                answer = types.BatchGetDocumentsResponse.pb(wrapped)
                 if answer.HasField("found"):
                     yield _found(answer.found)
 
     def query(self, what: str, parent: str, query: Raw) -> list[Found]:
         """Run a query over a collection under `parent`."""
-        request = types.RunQueryRequest.pb()(parent=parent, structured_query=query)
-        answers = self._call(what, self._query, request, "parent", Tries(self._patience))
+        raw = types.RunQueryRequest.pb()(parent=parent, structured_query=query)
+        request = types.RunQueryRequest.wrap(raw)
+        wrapped = self._read(what, FirestoreClient.run_query, request)
+        answers = map(types.RunQueryResponse.pb, wrapped)
         return [_found(answer.document) for answer in answers if answer.HasField("document")]
 
     def ids(self, what: str, collection: str) -> Iterator[str]:
         """List the ids of a collection's documents, nothing else of them."""
-        request = types.ListDocumentsRequest.pb()(
-            parent=self.root, collection_id=collection, page_size=_PAGE
+        request = types.ListDocumentsRequest(
+            parent=self.root,
+            collection_id=collection,
+            page_size=_PAGE,
+            mask=types.DocumentMask(),  # of no field
         )
-        request.mask.SetInParent()  # of no field
         while True:
-            page = self._call(what, self._list, request, "parent", Tries(self._patience))
+            wrapped = self._call(what, _page, request, Tries(self._patience))
+            page = types.ListDocumentsResponse.pb(wrapped)
             for document in page.documents:
                 yield document.name.rpartition("/")[2]
             request.page_token = page.next_page_token
             if not request.page_token:
                 return
 
-    # `routed` is the request's field by which Google's front end finds the database.
-
-    def _call(
-        self,
-        what: str,
-        method: Callable[..., Any],
-        request: Raw,
-        routed: str,
-        tries: Tries,
-    ) -> Any:  # noqa: ANN401
-        routing = to_grpc_metadata(((routed, getattr(request, routed)),))
-        metadata = (*self._metadata, routing)
-
-        def once(timeout: float) -> Any:  # noqa: ANN401
-            try:
-                return method(request, timeout=timeout, metadata=metadata)
-            except grpc.RpcError as error:
-                raise exceptions.from_grpc_error(error) from error
-
-        return call(what, once, tries)
-
-    def _unary(self, name: str, request: Any, answer: Any) -> Callable[..., Any]:  # noqa: ANN401
-        method: Callable[..., Any] = self._channel.unary_unary(
-            _SERVICE + name, request.pb().SerializeToString, answer.pb().FromString
-        )
-        return method
-
-    def _stream(self, name: str, request: Any, answer: Any) -> Callable[..., list[Any]]:  # noqa: ANN401
+    def _read(self, what: str, method: Callable[..., Any], request: Any) -> list[Any]:  # noqa: ANN401
         """A stream is read within its try: it may break at any of its answers."""
-        method = self._channel.unary_stream(
-            _SERVICE + name, request.pb().SerializeToString, answer.pb().FromString
-        )
-        return lambda *args, **options: list(method(*args, **options))
+
+        def read(*args: Any, **options: Any) -> list[Any]:  # noqa: ANN401
+            return list(method(*args, **options))
+
+        answers: list[Any] = self._call(what, read, request, Tries(self._patience))
+        return answers
+
+    def _call(self, what: str, method: Callable[..., Any], request: Any, tries: Tries) -> Any:  # noqa: ANN401
+        def once(timeout: float) -> Any:  # noqa: ANN401
+            with self._client.client() as client:
+                return method(client, request, retry=None, timeout=timeout, metadata=self._metadata)
+
+        return call(what, once, tries, _PASSING)
+
+
+def _page(client: FirestoreClient, request: types.ListDocumentsRequest, **options: Any) -> Any:  # noqa: ANN401
+    """The first page alone: the client's pager would ask for the next ones without our tries."""
+    return next(client.list_documents(request, **options).pages)
 
 
 def _found(document: Raw) -> Found:
     identity = document.name.rpartition("/")[2]
     return Found(identity, document.fields, _version(document.update_time))
-
-
-def _channel(emulator: str, interceptors: Sequence[Any]) -> grpc.Channel:
-    if not emulator:
-        transport = FirestoreGrpcTransport(channel=_secure_channel, always_use_jwt_access=True)
-        return transport.grpc_channel
-    channel = grpc.insecure_channel(emulator, options=_OPTIONS)
-    return grpc.intercept_channel(channel, *interceptors) if interceptors else channel
-
-
-def _secure_channel(host: str, **settings: Any) -> grpc.Channel:  # noqa: ANN401
-    return FirestoreGrpcTransport.create_channel(host, **settings | {"options": _OPTIONS})

@@ -9,7 +9,16 @@ from threading import Lock
 
 from smartlink.adapters.in_memory_faults import Faults
 from smartlink.domain.identity import Direction
-from smartlink.domain.message import Ended, Ending, LogLine, Message, State, Stored, Version
+from smartlink.domain.message import (
+    Ended,
+    Ending,
+    LogLine,
+    Message,
+    Past,
+    State,
+    Stored,
+    Version,
+)
 from smartlink.domain.settlement import Settlement
 from smartlink.domain.tenant import TenantState
 from smartlink.ports import (
@@ -79,6 +88,7 @@ class InMemoryMessages:
         self._versions = count(1)
         self._live: dict[_Key, Stored] = {}
         self._history: dict[_Key, Ended] = {}
+        self._broken: dict[_Key, Past] = {}  # of the history: somebody edited them
         self._logs: defaultdict[str, list[LogLine]] = defaultdict(list)
         self._states: dict[str, TenantState] = {}
         self._ticks: dict[int, tuple[datetime, int]] = {}
@@ -180,8 +190,24 @@ class InMemoryMessages:
         self.faults.before("history", tenant)
         with self._lock:
             self.operations["read"] += len(documents)
-            found = {document: self._history.get((tenant, document)) for document in documents}
-        return {document: ended for document, ended in found.items() if ended}
+            keys = {document: (tenant, document) for document in documents}
+            return {
+                document: self._history[key]
+                for document, key in keys.items()
+                if key in self._history and key not in self._broken
+            }
+
+    def past(self, tenant: str, documents: Sequence[str]) -> dict[str, Past]:
+        """See Messages."""
+        self.faults.before("history", tenant)
+        with self._lock:
+            self.operations["read"] += len(documents)
+            keys = {document: (tenant, document) for document in documents}
+            return {
+                document: self._broken.get(key) or Past.of(self._history[key].message)
+                for document, key in keys.items()
+                if key in self._history
+            }
 
     def due(
         self,
@@ -260,7 +286,12 @@ class InMemoryMessages:
             self.operations["write"] += 1
             self._config = file
 
-    # What tests look at.
+    # What tests do, and look at.
+
+    def break_history(self, tenant: str, document: str, *, left: Past) -> None:
+        """As if somebody had edited a document of the history: that is what can be read of it."""
+        with self._lock:
+            self._broken[tenant, document] = left
 
     def live(self, tenant: str) -> dict[str, Stored]:
         """Answer every live message, by its document's id."""

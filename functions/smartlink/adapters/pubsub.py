@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-import grpc
-from google.pubsub_v1.services.publisher.client import PublisherClient
+from google.pubsub_v1 import PublisherClient
 from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
 from google.pubsub_v1.types import PublishRequest, PubsubMessage
 
 from smartlink.adapters.google import PATIENCE, Patience, Tries, batches, call
+from smartlink.adapters.grpc_channel import connect
 from smartlink.ports import Envelope, Publisher
 
 _MESSAGES = 1_000  # in a request: Pub/Sub's limit
@@ -20,7 +20,7 @@ class PubSubPublisher:
 
     def __init__(self, project: str, *, emulator: str = "", patience: Patience = PATIENCE) -> None:
         self._project = project
-        self._client = _client(emulator)
+        self._client = connect(PublisherClient, PublisherGrpcTransport, emulator)
         self._patience = patience
 
     def publish(self, topic: str, envelopes: Sequence[Envelope]) -> None:
@@ -35,7 +35,8 @@ class PubSubPublisher:
 
     def _publish(self, topic: str, request: PublishRequest) -> None:
         def once(timeout: float) -> None:
-            self._client.publish(request=request, retry=None, timeout=timeout)
+            with self._client.client() as client:
+                client.publish(request, retry=None, timeout=timeout)
 
         call(f"publish to {topic}", once, Tries(self._patience))
 
@@ -43,13 +44,6 @@ class PubSubPublisher:
 def _size(envelope: Envelope) -> int:
     names = sum(len(name) + len(value) for name, value in envelope.attributes.items())
     return len(envelope.data) + 4 * names + _OVERHEAD * (1 + len(envelope.attributes))
-
-
-def _client(emulator: str) -> PublisherClient:
-    if not emulator:
-        return PublisherClient()
-    channel = grpc.insecure_channel(emulator, options=[("grpc.max_send_message_length", -1)])
-    return PublisherClient(transport=PublisherGrpcTransport(channel=channel))
 
 
 _: type[Publisher] = PubSubPublisher

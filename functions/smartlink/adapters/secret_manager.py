@@ -20,9 +20,7 @@ from smartlink.loading import loading
 from smartlink.ports import ErpSecrets, NotFound, Refused, TenantSecrets, Unavailable
 
 if TYPE_CHECKING:
-    from google.cloud.secretmanager_v1.services.secret_manager_service.client import (
-        SecretManagerServiceClient,
-    )
+    from google.cloud.secretmanager_v1 import SecretManagerServiceClient
 
 T = TypeVar("T")
 _log = logging.getLogger("smartlink")
@@ -124,10 +122,8 @@ def _tenant(secret: str) -> str:
 
 
 def _client(emulator: str) -> "SecretManagerServiceClient":
-    from google.cloud.secretmanager_v1.services.secret_manager_service.client import (  # noqa: PLC0415
-        SecretManagerServiceClient,
-    )
-    from google.cloud.secretmanager_v1.services.secret_manager_service.transports.rest import (  # noqa: PLC0415
+    from google.cloud.secretmanager_v1 import SecretManagerServiceClient  # noqa: PLC0415
+    from google.cloud.secretmanager_v1.services.secret_manager_service.transports import (  # noqa: PLC0415
         SecretManagerServiceRestTransport,
     )
 

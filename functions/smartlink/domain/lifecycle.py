@@ -188,6 +188,12 @@ def unknown(message: Message, ended: datetime, error: str) -> Message:
     return dead(message, DeadReason.UNKNOWN_OUTCOME, error)
 
 
+def unwritten(message: Message, ended: datetime, error: str) -> Message:
+    """After an attempt that ended, but whose outcome can never be stored: dead."""
+    message = with_attempt(message, Result.UNKNOWN, ended, error)
+    return dead(message, DeadReason.UNWRITTEN_OUTCOME, error)
+
+
 def swept(message: Message, now: datetime, policy: RetryPolicy, base_grace: timedelta) -> Swept:
     """A due downstream message's next state.
 

@@ -46,6 +46,11 @@ class DeadReason(StrEnum):
     MALFORMED = "malformed-envelope"
     ID_REUSED = "id-reused"
     UNKNOWN_OUTCOME = "outcome-unknown"  # it may have been executed: a person has to look
+    UNWRITTEN_OUTCOME = "outcome-unwritten"  # it was executed, or sent, but that cannot be stored
+
+
+MAY_HAVE_RUN = frozenset({DeadReason.UNKNOWN_OUTCOME, DeadReason.UNWRITTEN_OUTCOME})
+"""Dead for these, a message may have done its work: executed again, it may do it twice."""
 
 
 class LogType(IntEnum):
@@ -137,6 +142,27 @@ class Ended:
     ending: Ending
     ended: datetime
     expires: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """That a message has ended under an id: its document exists, whatever it holds.
+
+    What cannot be read of it is None.
+    """
+
+    type: str | None
+    sha256: str | None
+    received: datetime | None
+    audience: str | None = None
+    claim: str | None = None  # the id of the last one
+
+    @classmethod
+    def of(cls, message: Message) -> "Past":
+        """What the history would tell of a message."""
+        claim = message.claim.id if message.claim else None
+        content = message.content.sha256
+        return cls(message.type, content, message.received, message.audience, claim)
 
 
 @dataclass(frozen=True, slots=True)

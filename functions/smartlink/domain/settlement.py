@@ -1,6 +1,6 @@
 """What an outcome does to a message: one frozen action, that one writer applies."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from smartlink.domain import lifecycle
@@ -39,8 +39,7 @@ class Settlement:
         """Bytes and writes of its commit, estimated rather high: to group settlements by."""
         writes = len(self.created) + len(self.logs)
         size = sum(map(_whole, self.created))
-        for line in self.logs:
-            size += _bytes(line.message_id) + _bytes(line.text) + _bytes(line.debug)
+        size += sum(map(_text, self.logs))
         if self.history is not None:
             writes += 1
             size += _whole(self.history.message)
@@ -73,11 +72,40 @@ def _state(message: Message) -> int:
     return _bytes(message.error) + errors
 
 
+def _text(line: LogLine) -> int:
+    return _bytes(line.message_id) + _bytes(line.text) + _bytes(line.debug)
+
+
 def _bytes(text: str | None) -> int:
     if text is None:
         return 0
     # A lone surrogate takes 3 bytes, or 6 where it is made visible.
-    return len(text) if text.isascii() else 6 * len(text)
+    return len(text) if text.isascii() else len(text.encode("utf-8", "backslashreplace"))
+
+
+def without_lines(settlement: Settlement) -> Settlement:
+    """The settlement without what was logged, but for its own line, the last one."""
+    return _with_lines(settlement, 0)
+
+
+def lightened(settlement: Settlement, most: int) -> Settlement:
+    """Without the log lines, from the first one that has no room in so many bytes. Its own line,
+    the last one, stays, and one says how many are missing: an outcome is never shed."""
+    left = most - without_lines(settlement).weight[0]
+    for number, line in enumerate(settlement.logs[:-1]):
+        left -= _text(line) + _WRITE_OVERHEAD + len(settlement.document)
+        if left < 0:
+            return _with_lines(settlement, number)
+    return settlement
+
+
+def _with_lines(settlement: Settlement, number: int) -> Settlement:
+    *lines, own = settlement.logs or (None,)
+    if own is None or number >= len(lines):
+        return settlement
+    text = f"{len(lines) - number} log lines are missing here: with them it could not be stored"
+    note = LogLine(own.message_id, LogType.WARNING, text, own.at, own.expires)
+    return replace(settlement, logs=(*lines[:number], note, own))
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +157,25 @@ def _not_sent(
     kind = LogType.ERROR if dead else LogType.WARNING
     log = LogLine(live.id, kind, text, now, retention.expires(now, policy))
     return Settlement(document=live.document, fence=stored.version, live=live, logs=(log,))
+
+
+def unwritten(
+    stored: Stored,
+    error: str,
+    now: datetime,
+    expires: datetime | None,
+    lines: tuple[LogLine, ...] = (),
+) -> Settlement:
+    """A message whose outcome cannot be stored: dead, so that it is not made to happen again.
+
+    Without `expires` the document alone is written: where even that line may be what is refused.
+    """
+    live = lifecycle.unwritten(stored.message, now, error)
+    if expires is None:
+        return Settlement(document=live.document, fence=stored.version, live=live)
+    own = LogLine(live.id, LogType.ERROR, f"Dead: {live.error}", now, expires)
+    logs = (*lines, own)
+    return Settlement(document=live.document, fence=stored.version, live=live, logs=logs)
 
 
 def annotate(

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from smartlink.domain import lifecycle
 from smartlink.domain.identity import Direction, document_id
-from smartlink.domain.message import Message, Stored
+from smartlink.domain.message import Message, Past, Stored
 from smartlink.domain.payload import write_json
 from smartlink.domain.settlement import Settlement
 from smartlink.domain.tenant import TenantError, check_tenant_name
@@ -165,12 +165,12 @@ class Publish:
         document = message.document
         version = self.messages.create(tenant, [message])[0]
         live = self.messages.read(tenant, [document]).get(document) if version is None else None
-        ended = self.messages.history(tenant, [document]).get(document)
+        ended = self.messages.past(tenant, [document]).get(document)
         if version is not None and ended is None:
             return True
         if version is not None:
             self._withdraw(tenant, Stored(message, version))
-        other = ended.message if ended else live.message if live else None
+        other = ended or (Past.of(live.message) if live else None)
         if other is None:
             text = f"what was stored under the id {message.id[:80]!r} went meanwhile: try again"
             raise Unavailable(text)
@@ -187,7 +187,7 @@ class Publish:
             event("message_duplicate", "A poll found the repeat first", INFO)
 
 
-def _check_same(message: Message, other: Message) -> None:
+def _check_same(message: Message, other: Past) -> None:
     if not same(message, other) or message.audience != other.audience:
         problem = "another message has this id: choose another, or repeat it unchanged"
         raise PublishError("id", problem, conflict=True)

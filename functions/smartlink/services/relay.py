@@ -15,6 +15,7 @@ from smartlink.ports import (
     TenantStates,
     Ticks,
     Turns,
+    Wait,
 )
 from smartlink.services.config import Config
 from smartlink.services.dispatch import Dispatcher
@@ -44,6 +45,7 @@ class Outside:
     beside: Beside
     clock: Clock
     new_id: NewId
+    wait: Wait
 
 
 def make_poll(settings: Settings, outside: Outside, tenants: Tenants, config: Config) -> Poll:
@@ -63,7 +65,15 @@ def make_poll(settings: Settings, outside: Outside, tenants: Tenants, config: Co
         messages=messages,
         broker=outside.broker,
         downstream=Downstream(messages, logs, contents, dispatcher, catalog, settings, clock),
-        upstream=Upstream(messages, logs, contents, settings.retention, clock, outside.new_id),
+        upstream=Upstream(
+            messages,
+            logs,
+            contents,
+            settings.retention,
+            clock,
+            outside.new_id,
+            outside.wait,
+        ),
         idleness=Idleness(timedelta(seconds=settings.idle_poll_seconds)),
         sweep=Sweep(messages, logs, contents, dispatcher, catalog, grace, clock),
     )

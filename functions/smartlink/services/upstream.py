@@ -15,8 +15,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from smartlink.domain import lifecycle, settlement
+from smartlink.domain.evolve import evolve
 from smartlink.domain.identity import encode
-from smartlink.domain.message import Claim, Message, State, Stored
+from smartlink.domain.message import Claim, DeadReason, Message, State, Stored
 from smartlink.domain.settlement import Retention, Settlement
 from smartlink.observability import ERROR, INFO, WARNING, event, surprise
 from smartlink.ports import (
@@ -31,10 +32,12 @@ from smartlink.ports import (
     PortError,
     Refused,
     Unavailable,
+    Wait,
 )
 from smartlink.services.burial import bury
 from smartlink.services.claim import claim_all
 from smartlink.services.contents import load, release
+from smartlink.services.patience import persist
 from smartlink.services.repeats import Repeats, say
 from smartlink.services.settle import Pending, settle_all
 from smartlink.services.tick import TenantTick
@@ -53,12 +56,14 @@ class Upstream:
         retention: Retention,
         clock: Clock,
         new_id: NewId,
+        wait: Wait,
     ) -> None:
         self._messages = messages
         self._contents = contents
         self._retention = retention
         self._clock = clock
         self._new_id = new_id
+        self._wait = wait
         self._repeats = Repeats(messages, logs, contents)
 
     def send(
@@ -81,7 +86,7 @@ class Upstream:
                 settled, failure = self._send(tick, stored, session)
             else:
                 settled = self._give_back(stored, failure)
-            pending.append(Pending(settled, claim.id))
+            pending.append(Pending(settled, claim.id, stored))
         self._settle(tick, pending)
         return failure
 
@@ -177,20 +182,60 @@ class Upstream:
         return Settlement(document=live.document, fence=stored.version, live=live)
 
     def _settle(self, tick: TenantTick, pending: Sequence[Pending]) -> None:
+        """Again while the tick lasts: what was sent would be sent once more."""
+        left = list(pending)
+
+        def settled() -> bool:
+            left[:] = self._settle_once(tick, left)
+            return not left
+
+        if not persist(settled, tick.deadline, self._clock, self._wait):
+            for unknown in left:
+                text = "Not settled, the database did not answer: it is sent again after its lease"
+                event("settle_failed", text, ERROR, document=unknown.settlement.document)
+                tick.count("unsettled")
+
+    def _settle_once(self, tick: TenantTick, pending: Sequence[Pending]) -> list[Pending]:
+        """What is to be handed in again."""
         settled = settle_all(self._messages, tick.name, pending)
         for written in settled.written:
-            if written.history is not None:
-                message = written.history.message
-                say(message, "message_sent", "Sent", INFO, attempt=message.attempt)
-                tick.count("sent")
-                release(self._contents, message, self._clock())
-            elif written.live is not None and written.logs:
-                dead = written.live.state is State.DEAD
-                action = "message_dead" if dead else "message_refused"
-                text = written.logs[-1].text
-                say(written.live, action, text, ERROR if dead else WARNING)
-                tick.count("dead" if dead else "refused")
-        for unknown in (*settled.unknown, *(item for item, _ in settled.refused)):
-            text = "Not settled, the database did not answer: it is sent again after its lease"
-            event("settle_failed", text, ERROR, document=unknown.settlement.document)
-            tick.count("unsettled")
+            self._note(tick, written)
+        for lost in settled.lost:
+            text = "Its lease had run out and another has it: this outcome is void"
+            event("settle_lost", text, WARNING, document=lost.document)
+        return [*settled.unknown, *(self._buried(tick, *refused) for refused in settled.refused)]
+
+    def _note(self, tick: TenantTick, written: Settlement) -> None:
+        if written.history is not None:
+            message = written.history.message
+            say(message, "message_sent", "Sent", INFO, attempt=message.attempt)
+            tick.count("sent")
+            release(self._contents, message, self._clock())
+        elif written.live is not None and written.live.state is State.DEAD:
+            live = written.live
+            text = written.logs[-1].text if written.logs else f"Dead: {live.error}"
+            say(live, "message_dead", text, ERROR, reason=live.dead_reason)
+            tick.count("dead")
+        elif written.live is not None and written.logs:
+            say(written.live, "message_refused", written.logs[-1].text, WARNING)
+            tick.count("refused")
+
+    def _buried(self, tick: TenantTick, refused: Pending, text: str) -> Pending:
+        """What came of its sending can never be written, and must not be sent again: dead.
+
+        Where even that was refused, with its log line, the document's state alone is tried.
+        """
+        stored, live = refused.stored, refused.settlement.live
+        if stored is None:
+            return refused
+        lines = refused.settlement.logs
+        expires: datetime | None = tick.expires
+        if refused.settlement.history is not None:
+            text = f"It was sent. {text}"
+        elif live is not None and live.dead_reason is DeadReason.UNWRITTEN_OUTCOME:
+            text, lines, expires = live.error or text, (), None
+        elif not lines:
+            return refused  # it was not sent: it waits for its lease
+        sent = Stored(evolve(stored.message, attempt=stored.message.attempt + 1), stored.version)
+        buried = settlement.unwritten(sent, text, self._clock(), expires, lines)
+        return Pending(buried, refused.claim, stored)

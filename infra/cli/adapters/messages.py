@@ -9,13 +9,13 @@ from datetime import datetime
 from typing import TypeVar
 
 from google.cloud.firestore_v1 import types
+from google.cloud.firestore_v1.services.firestore import FirestoreClient
 
 from smartlink.adapters import documents as rm
 from smartlink.adapters.firestore import Firestore, QueryShape, up_to
 from smartlink.adapters.firestore_calls import FirestoreCalls, Found
 from smartlink.adapters.firestore_values import Raw, put_time
 from smartlink.adapters.firestore_writes import delete
-from smartlink.adapters.google import PATIENCE, Tries
 from smartlink.domain.message import Ended, LogLine, Stored
 
 T = TypeVar("T")
@@ -40,16 +40,13 @@ class OperatorCalls(FirestoreCalls):
 
     def count(self, what: str, parent: str, query: Raw) -> int:
         """Count what a query finds: one read for each 1,000."""
-        request = types.RunAggregationQueryRequest.pb()(parent=parent)
-        aggregation = request.structured_aggregation_query
+        raw = types.RunAggregationQueryRequest.pb()(parent=parent)
+        aggregation = raw.structured_aggregation_query
         aggregation.structured_query.CopyFrom(query)
         aggregation.aggregations.add(alias="all").count.SetInParent()
-        method = self._stream(
-            "RunAggregationQuery",
-            types.RunAggregationQueryRequest,
-            types.RunAggregationQueryResponse,
-        )
-        [answer] = self._call(what, method, request, "parent", Tries(PATIENCE))
+        request = types.RunAggregationQueryRequest.wrap(raw)
+        [wrapped] = self._read(what, FirestoreClient.run_aggregation_query, request)
+        answer = types.RunAggregationQueryResponse.pb(wrapped)
         return int(answer.result.aggregate_fields["all"].integer_value)
 
 

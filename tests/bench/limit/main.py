@@ -1,6 +1,6 @@
 """As lean as it gets on the same emulators and broker: what is left when nothing is promised.
 
-The same documents in bare commits of whole batches, from templates; the broker over libcurl's
+The same documents in bare commits of whole batches, from templates; the broker over requests'
 keep-alive connections; one Pub/Sub message a batch, pushed into a function that does nothing.
 No claim, no fence, no history read, no parsing, no log.
 

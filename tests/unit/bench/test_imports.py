@@ -87,20 +87,6 @@ def test_a_consumer_with_an_erp_imports_its_driver_and_no_more(folder: Path) -> 
     assert not found.modules & {"smartlink.adapters.http", "smartlink.adapters.rac"}
 
 
-def test_no_client_that_is_not_used_is_imported(folder: Path) -> None:
-    """Firestore's, of which the channel is used alone, those for asyncio and of other services."""
-    found = imported(folder, "poll").modules
-    assert "google.cloud.firestore_v1.services.firestore.transports.grpc" in found
-    assert not found & {
-        "google.cloud.firestore_v1.client",
-        "google.cloud.firestore_v1.services.firestore.client",
-        "google.cloud.firestore_v1.services.firestore.transports.rest",
-        "google.cloud.firestore_v1.services.firestore.async_client",
-        "google.pubsub_v1.services.publisher.async_client",
-        "google.pubsub_v1.services.subscriber",
-    }
-
-
 def test_only_the_statements_of_third_parties_make_the_bare_function(tmp_path: Path) -> None:
     """Neither ours, nor Python's, nor what stands inside a function or a type checker's branch."""
     file = tmp_path / "some.py"
