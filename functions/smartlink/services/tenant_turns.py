@@ -16,7 +16,15 @@ from smartlink.domain.identity import Direction, digest
 from smartlink.domain.message import State, Stored
 from smartlink.domain.tenant import TenantError
 from smartlink.observability import ERROR, INFO, WARNING, event
-from smartlink.ports import Broker, BrokerSession, Clock, CredentialsRefused, Messages, PortError
+from smartlink.ports import (
+    Broker,
+    BrokerSession,
+    Busy,
+    Clock,
+    CredentialsRefused,
+    Messages,
+    PortError,
+)
 from smartlink.services.downstream import Downstream
 from smartlink.services.idleness import Idleness
 from smartlink.services.states import States
@@ -153,7 +161,8 @@ class TenantTurns:
             return True
         if isinstance(failure, CredentialsRefused):
             self.tenants.forget(tick.name)
-        if tick.fail(failure) and self.clock() < tick.ends:  # else the tick's end cut it off
+        cut_off = self.clock() >= tick.ends or isinstance(failure, Busy)  # by us, not by them
+        if tick.fail(failure) and not cut_off:
             self._judge(tick, failure)
         return False
 
