@@ -11,7 +11,6 @@ Broken off in between, the effect may have been done. A command with `hold` then
 person, and a redrive says "it was not done, do it"; any other command repeats the effect.
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -19,7 +18,7 @@ from datetime import timedelta
 from smartlink.consumer import FatalError, RetryableError, UnknownOutcomeError
 from smartlink.domain.effect import Effect, effect_document
 from smartlink.domain.message import Message, Version
-from smartlink.domain.payload import write_json
+from smartlink.domain.payload import read_json, write_json
 from smartlink.domain.retry import RetryPolicy
 from smartlink.domain.settlement import Retention
 from smartlink.ports import Clock, Effects, NewId, PortError, Unavailable
@@ -54,7 +53,7 @@ class Once:
         mine = self._mine(message, policy, key)
         begun = self._begin(tenant, message, policy, mine)
         if isinstance(begun, Effect):
-            return json.loads(begun.result or "null")
+            return read_json(begun.result or "null")
         try:
             return self._perform(tenant, mine, begun, effect)
         except PortError as error:
@@ -129,7 +128,7 @@ class Once:
         if not kept and (found is None or found[0].run != done.run or found[0].ended is None):
             text = "The effect was done, but its record was taken over by another run meanwhile"
             raise UnknownOutcomeError(text)
-        return json.loads(done.result or "null")
+        return read_json(done.result or "null")
 
 
 def _written(result: object) -> str:
