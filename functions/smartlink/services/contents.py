@@ -38,6 +38,11 @@ def load(contents: Contents, content: Content) -> str:
         raise Refused(message) from None
 
 
+def load_bytes(contents: Contents, content: Content) -> bytes:
+    """The whole content, as it is sent. Raises like `load`."""
+    return encode(content.text) if content.text is not None else contents.get(content.object or "")
+
+
 def copied(contents: Contents, tenant: str, document: str, content: Content) -> Content:
     """The content, as this document's own, so that it does not end with another's.
 
