@@ -260,18 +260,24 @@ def test_a_request_that_is_too_large_is_refused_at_once(firestore: Make) -> None
 def test_a_document_broken_by_hand_does_not_stop_the_others(
     firestore: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is passed over, with an error in the log that says which and why, and no content."""
+    """It is told apart, with why, and no content; a look at it by name is an error in the log."""
     store = firestore()
     [version] = store.create(TENANT, [message("broken", "secret content")])
     store.create(TENANT, [message("whole")])
     broken = replace(message("broken"), state="Perdida")  # type: ignore[arg-type]
     assert version
     store.swap(TENANT, [Stored(broken, version)])
-    assert [item.message.id for item in store.due(TENANT, NOW, 10)] == ["whole"]
+    due = store.due(TENANT, NOW, 10)
+    assert [item.message.id for item in due] == ["whole"]
+    [odd] = due.unreadable
+    assert (odd.document, odd.type, due.returned) == ("D-broken", message().type, 2)
+    assert "Perdida" in odd.why
+    assert list(store.read(TENANT, ["D-broken", "D-whole"])) == ["D-whole"]
     [record] = caplog.records
     assert "D-broken" in record.getMessage()
     assert "Perdida" in record.getMessage()
     assert "secret content" not in caplog.text
+    assert "secret content" not in repr(due)
 
 
 Fields = Callable[[Any], None]

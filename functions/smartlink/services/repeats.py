@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # neither a consumer nor publish has a tick
 
 
 _REUSED = "Another message, with another content, has this id: its sender reused it"
-_UNTOLD = "A message of this id has ended, and what of it cannot be read: it may be the same one"
+_UNTOLD = "What is stored under this id cannot be read: it may be the same message"
 
 
 def same(one: Message, other: Past) -> bool:
@@ -73,6 +73,32 @@ class Repeats:
                 previous[document] = ended[document]
         return previous
 
+    def overtaken(
+        self, tenant: str, stored: Sequence[Stored], now: datetime
+    ) -> tuple[dict[str, Past], set[str]]:
+        """Of what came without an id and was stored so late that the hour had turned: which the
+        same content has overtaken, received again since; and which may be, as that one is
+        neither executed yet nor found to be the repeat."""
+        hours = {item.message.document: lifecycle.hour_after(item.message, now) for item in stored}
+        later = [document for document in hours.values() if document is not None]
+        ended = self._messages.past(tenant, later) if later else {}
+        live = self._messages.read(tenant, later) if later else {}
+        previous: dict[str, Past] = {}
+        undecided: set[str] = set()
+        for item in stored:
+            document, hour = item.message.document, hours[item.message.document]
+            if hour not in ended and hour not in live:
+                continue
+            other = ended[hour] if hour in ended else Past.of(live[hour].message)
+            since = other.received - item.message.received if other.received else None
+            if since is not None and since >= lifecycle.REPEAT:
+                continue
+            if hour in ended or live[hour].message.state in {State.WAITING, State.DEAD}:
+                previous[document] = other
+            else:
+                undecided.add(document)
+        return previous, undecided
+
     def meet(self, tick: "TenantTick", message: Message, now: datetime) -> bool:
         """An arrival whose document exists already. True when it is safe to ack it."""
         document = message.document
@@ -85,7 +111,13 @@ class Repeats:
             self._note(tick, message, "it had ended already", now)
             return True
         if live is None and ended is None:
-            return False  # it went between two looks: the broker offers the message again
+            odd = self._messages.unreadable(tick.name, [document]).get(document)
+            if odd is None:
+                return False  # it went between two looks: the broker offers the message again
+            ended = Past(odd.type, odd.sha256, received=None)
+            if same(message, ended):
+                self._note(tick, message, "it is stored already, and cannot be read", now)
+                return True
         return self._keep_reused(tick, message, ended, now)
 
     def _note(self, tick: "TenantTick", message: Message, what: str, now: datetime) -> None:
@@ -118,17 +150,17 @@ class Repeats:
     ) -> bool:
         """Stores the message as dead under a document of its own; whether it is there now."""
         document = reused_document_id(message.document, message.type, message.content.sha256)
-        told = previous is None or None not in (previous.type, previous.sha256)
-        error = _REUSED if told else _UNTOLD
-        dead = evolve(
-            lifecycle.dead(message, DeadReason.ID_REUSED, error), document=document, attempt=0
-        )
+        reason, error = DeadReason.ID_REUSED, _REUSED
+        if previous is not None and None in (previous.type, previous.sha256):
+            reason, error = DeadReason.UNKNOWN_OUTCOME, _UNTOLD
+        dead = evolve(lifecycle.dead(message, reason, error), document=document, attempt=0)
         line = annotate(dead, LogType.ERROR, f"Dead: {error}", now, tick.expires)
         burial = Settlement(document=document, fence=None, live=dead, logs=(line,))
         try:
             self._messages.commit(tick.name, [burial])
         except Conflict:
-            return document in self._messages.read(tick.name, [document])  # it came before
-        say(dead, "message_dead", error, ERROR, reason=DeadReason.ID_REUSED)
+            stored = self._messages.read(tick.name, [document])  # it came before
+            return document in (stored or self._messages.unreadable(tick.name, [document]))
+        say(dead, "message_dead", error, ERROR, reason=reason)
         tick.count("dead")
         return True
