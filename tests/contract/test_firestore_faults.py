@@ -8,7 +8,9 @@ import grpc
 import pytest
 from google.cloud.firestore_v1 import types
 
-from smartlink.domain.message import Stored
+from smartlink.adapters import documents
+from smartlink.adapters.firestore_writes import put
+from smartlink.domain.message import Past, Stored
 from smartlink.domain.settlement import Settlement
 from smartlink.ports import Conflict, Refused, Unavailable
 from tests.contract.backends import FirestoreStore
@@ -276,3 +278,52 @@ def test_a_document_broken_by_hand_does_not_stop_the_others(
     assert "Perdida" in record.getMessage()
     assert "secret content" not in caplog.text
     assert "secret content" not in repr(due)
+
+
+Fields = Callable[[Any], None]
+
+
+def without(*names: str) -> Fields:
+    def edit(fields: Any) -> None:  # noqa: ANN401
+        for name in names:
+            del fields[name]
+
+    return edit
+
+
+def numbers(*names: str) -> Fields:
+    def edit(fields: Any) -> None:  # noqa: ANN401
+        for name in names:
+            fields[name].integer_value = 7
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        without("DataExpiracao"),
+        without("Situacao", "DataFim"),
+        without("Comando", "ConteudoHash", "DataRecebimento", "Execucao"),
+        numbers("Comando", "ConteudoHash", "DataRecebimento", "Execucao", "Audiencia"),
+        lambda fields: fields.clear(),
+    ],
+)
+def test_a_history_broken_by_hand_is_one_all_the_same(firestore: Make, edit: Fields) -> None:
+    """That it exists is known, whatever is left in it; what can be read of it is told."""
+    store = firestore()
+    done = ended(running(message()))
+
+    def fill(fields: Any, _: None) -> None:  # noqa: ANN401
+        documents.put_history(fields, done)
+        edit(fields)
+
+    name = f"{store.calls.root}/tenants/{TENANT}/{documents.HISTORY}/D-m-1"
+    store.calls.commit("edit", [put(name, fill, None)])
+    [(document, past)] = store.past(TENANT, ["D-m-1"]).items()
+    assert document == "D-m-1"
+    known = Past.of(done.message)
+    assert past.type in {known.type, None, ""}
+    assert past.sha256 in {known.sha256, None, ""}
+    assert past.received in {known.received, None}
+    assert past.claim in {known.claim, None}

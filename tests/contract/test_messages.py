@@ -7,7 +7,7 @@ import pytest
 
 from smartlink.domain import lifecycle
 from smartlink.domain.identity import Direction, document_id
-from smartlink.domain.message import DeadReason, Message, State, Stored, Version
+from smartlink.domain.message import DeadReason, Message, Past, State, Stored, Version
 from smartlink.domain.settlement import Settlement
 from smartlink.ports import Conflict, Place
 from tests.contract.backends import Store
@@ -176,6 +176,17 @@ def test_history_is_written_once(store: Store) -> None:
     with pytest.raises(Conflict):
         store.commit(TENANT, [replace(settlement, fence=again.version)])
     assert live(store, "m-1")["D-m-1"] == again
+
+
+def test_the_past_tells_what_has_ended_and_what_it_was(store: Store) -> None:
+    """As much as tells a repeat, and whose end it was."""
+    stored = claimed(store, message("m-1", audience="APP"))
+    assert store.past(TENANT, ["D-m-1"]) == {}
+    done = Settlement(document="D-m-1", fence=stored.version, history=ended(stored.message))
+    store.commit(TENANT, [done])
+    assert store.past(TENANT, ["D-m-1", "D-none"]) == {"D-m-1": Past.of(stored.message)}
+    assert store.past("globex", ["D-m-1"]) == {}
+    assert store.past(TENANT, []) == {}
 
 
 def test_a_reply_that_exists_is_a_conflict(store: Store) -> None:
