@@ -112,7 +112,7 @@ class WatchedMessages(InMemoryMessages):
                 self._say_move(tenant, old, settlement.live)
                 if settlement.live.redriven != old.redriven:
                     self._ledger.redriven[tenant, old.document] += 1
-            if old is not None:
+            if old is not None and settlement.fence is not None:
                 ended = settlement.history is not None
                 new = settlement.history.message if settlement.history else settlement.live
                 self._tell(self._claims.moved(tenant, old, new, ended=ended))
