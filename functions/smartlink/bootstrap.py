@@ -55,6 +55,7 @@ def poll() -> "Poll":
     from smartlink.adapters.storage import ConfigObject  # noqa: PLC0415
     from smartlink.adapters.threads import ThreadTurns, beside, wait  # noqa: PLC0415
     from smartlink.services.config import Config  # noqa: PLC0415
+    from smartlink.services.in_flight import InFlight  # noqa: PLC0415
     from smartlink.services.relay import Outside, make_poll  # noqa: PLC0415
 
     config = settings()
@@ -64,7 +65,8 @@ def poll() -> "Poll":
         silence_seconds=config.silence_seconds,
         response_limit=config.response_limit,
     )
-    http = Http(bounds)
+    in_flight = InFlight(config.in_flight)
+    http = Http(bounds, in_flight=in_flight)
     tokens = RacTokens(http, config.token_url, now)
     store = _firestore()
     outside = Outside(
@@ -86,6 +88,7 @@ def poll() -> "Poll":
         clock=now,
         new_id=new_id,
         wait=wait,
+        in_flight=in_flight,
     )
     source = ConfigObject(config.config_uri, config.project, config.storage_emulator)
     return make_poll(config, outside, _tenants(), Config(source, store))

@@ -39,6 +39,10 @@ class Unavailable(PortError):
         self.retry_after = retry_after  # seconds
 
 
+class Busy(Unavailable):
+    """This process itself had no room for it in time: nobody else failed."""
+
+
 class Refused(PortError):
     """It will never work as it is: asking again is of no use."""
 

@@ -306,7 +306,6 @@ def test_an_object_that_is_no_text_is_refused_like_that() -> None:
     """It is not what was stored, whatever its hash."""
     world = World()
     world.broker.offer("acme", COMMAND, LARGE, message_id="down")
-    world.publish(id="up", content=LARGE)
     world.tick()
     world.contents.objects = dict.fromkeys(world.contents.objects, b"\xff\xfe")
     world.minutes(200)

@@ -36,6 +36,11 @@ def load(contents: Contents, content: Content) -> str:
         raise Refused(message) from None
 
 
+def load_bytes(contents: Contents, content: Content) -> bytes:
+    """The whole content, as it is sent. Raises like `load`."""
+    return encode(content.text) if content.text is not None else contents.get(content.object or "")
+
+
 def release(contents: Contents, message: Message, now: datetime) -> None:
     """The message has ended: its object is deleted if it is personal, else it expires.
 

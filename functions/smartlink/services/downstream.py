@@ -127,9 +127,14 @@ class Downstream:
                 break
         if not deliveries:
             return received
-        acked, failure = self._take_in(tick, deliveries, session)
+        came, acked = len(deliveries), 0
+        failure: PortError | None = None
+        while deliveries and failure is None:
+            part, deliveries = _first_part(deliveries)
+            number, failure = self._take_in(tick, part, session)
+            acked += number
         more = received.more and failure is None and acked > 0  # else the same ones come again
-        return Received(more, len(deliveries), received.failure or failure)
+        return Received(more, came, received.failure or failure)
 
     def _take_in(
         self, tick: TenantTick, deliveries: Sequence[Delivery], session: BrokerSession
@@ -285,6 +290,17 @@ class Downstream:
                 acked.add(arrival.message.document)
         tick.count("acked", len(acked))
         return acked, None
+
+
+def _first_part(deliveries: list[Delivery]) -> tuple[list[Delivery], list[Delivery]]:
+    """As many as are stored and dispatched at once, and the rest: one answer may hold much more
+    than is gathered, and on its way each content is in memory several times."""
+    size = 0
+    for number, delivery in enumerate(deliveries):
+        size += len(delivery.content)
+        if number and size > _GATHER_LIMIT:
+            return deliveries[:number], deliveries[number:]
+    return deliveries, []
 
 
 def _bounded(delivery: Delivery) -> tuple[Delivery, str | None]:

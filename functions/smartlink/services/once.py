@@ -15,7 +15,6 @@ have been forgotten: it waits for a person. So whatever came within a retention 
 answered by its record, however long it lay dead.
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -23,7 +22,7 @@ from datetime import datetime, timedelta
 from smartlink.consumer import FatalError, RetryableError, UnknownOutcomeError
 from smartlink.domain.effect import Effect, effect_document
 from smartlink.domain.message import Message, Version
-from smartlink.domain.payload import write_json
+from smartlink.domain.payload import read_json, write_json
 from smartlink.domain.retry import RetryPolicy
 from smartlink.domain.settlement import Retention
 from smartlink.ports import Clock, Effects, NewId, PortError, Unavailable, UnreadableDocument
@@ -58,7 +57,7 @@ class Once:
         mine = self._mine(message, policy, key)
         begun = self._begin(tenant, message, policy, mine)
         if isinstance(begun, Effect):
-            return json.loads(begun.result or "null")
+            return read_json(begun.result or "null")
         try:
             return self._perform(tenant, mine, begun, effect)
         except PortError as error:
@@ -156,7 +155,7 @@ class Once:
         if not kept and (found is None or found[0].run != done.run or found[0].ended is None):
             text = "The effect was done, but its record was taken over by another run meanwhile"
             raise UnknownOutcomeError(text)
-        return json.loads(done.result or "null")
+        return read_json(done.result or "null")
 
 
 def _written(result: object) -> str:

@@ -1,6 +1,6 @@
 """Puts the poll's use cases together, on whatever adapters there are."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from smartlink.ports import (
@@ -21,6 +21,7 @@ from smartlink.services.config import Config
 from smartlink.services.dispatch import Dispatcher
 from smartlink.services.downstream import Downstream
 from smartlink.services.idleness import Idleness
+from smartlink.services.in_flight import InFlight
 from smartlink.services.poll import Poll
 from smartlink.services.states import States
 from smartlink.services.sweep import Sweep
@@ -46,6 +47,7 @@ class Outside:
     clock: Clock
     new_id: NewId
     wait: Wait
+    in_flight: InFlight = field(default_factory=InFlight)
 
 
 def make_poll(settings: Settings, outside: Outside, tenants: Tenants, config: Config) -> Poll:
@@ -73,6 +75,7 @@ def make_poll(settings: Settings, outside: Outside, tenants: Tenants, config: Co
             clock,
             outside.new_id,
             outside.wait,
+            outside.in_flight,
         ),
         idleness=Idleness(timedelta(seconds=settings.idle_poll_seconds)),
         sweep=Sweep(messages, logs, contents, dispatcher, catalog, grace, clock),

@@ -19,6 +19,7 @@ from smartlink.observability import ERROR, INFO, WARNING, event
 from smartlink.ports import (
     Broker,
     BrokerSession,
+    Busy,
     Clock,
     CredentialsRefused,
     Messages,
@@ -179,7 +180,8 @@ class TenantTurns:
             return True
         if isinstance(failure, CredentialsRefused):
             self.tenants.forget(tick.name)
-        if tick.fail(failure) and self.clock() < tick.ends:  # else the tick's end cut it off
+        cut_off = self.clock() >= tick.ends or isinstance(failure, Busy)  # by us, not by them
+        if tick.fail(failure) and not cut_off:
             self._judge(tick, failure)
         return False
 

@@ -16,12 +16,12 @@ from datetime import datetime, timedelta
 
 from smartlink.domain import lifecycle, settlement
 from smartlink.domain.evolve import evolve
-from smartlink.domain.identity import encode
 from smartlink.domain.message import Claim, DeadReason, Message, State, Stored
 from smartlink.domain.settlement import Retention, Settlement
 from smartlink.observability import ERROR, INFO, WARNING, event, surprise
 from smartlink.ports import (
     BrokerSession,
+    Busy,
     Clock,
     Contents,
     CredentialsRefused,
@@ -36,13 +36,18 @@ from smartlink.ports import (
 )
 from smartlink.services.burial import bury
 from smartlink.services.claim import claim_all
-from smartlink.services.contents import load, release
+from smartlink.services.contents import load_bytes, release
+from smartlink.services.in_flight import InFlight
 from smartlink.services.patience import persist
 from smartlink.services.repeats import Repeats, say
 from smartlink.services.settle import Pending, settle_all
 from smartlink.services.tick import TenantTick
 
 LEASE = timedelta(minutes=5)  # far beyond a poll's own time-out
+
+
+class _BucketError(Unavailable):
+    """The content cannot be had now, which says nothing of the broker."""
 
 
 class Upstream:
@@ -57,6 +62,7 @@ class Upstream:
         clock: Clock,
         new_id: NewId,
         wait: Wait,
+        in_flight: InFlight,
     ) -> None:
         self._messages = messages
         self._contents = contents
@@ -64,6 +70,7 @@ class Upstream:
         self._clock = clock
         self._new_id = new_id
         self._wait = wait
+        self._in_flight = in_flight
         self._repeats = Repeats(messages, logs, contents)
 
     def send(
@@ -115,39 +122,33 @@ class Upstream:
     def _send(
         self, tick: TenantTick, stored: Stored, session: BrokerSession
     ) -> tuple[Settlement, PortError | None]:
-        message = stored.message
-        try:
-            content = self._content(message)
-        except Refused as error:
-            return self._refuse(tick, stored, str(error)), None
-        except PortError as error:  # the bucket's fault, which says nothing of the broker
-            return self._back_off(stored, self._clock(), error), None
-        failed = self._try(session, message, content)
-        match failed:
-            case None:
-                tick.sent(self._clock())
-                sent = settlement.sent(stored, self._clock(), tick.policy, self._retention)
-                return sent, None
-            case CredentialsRefused():
-                return self._give_back(stored, failed), failed
+        error = self._try(tick, stored.message, session)
+        if error is None:
+            tick.sent(self._clock())
+            sent = settlement.sent(stored, self._clock(), tick.policy, self._retention)
+            return sent, None
+        refused = error if isinstance(error, CredentialsRefused) else None
+        return self._unsent(tick, stored, error), refused
+
+    def _unsent(self, tick: TenantTick, stored: Stored, error: PortError) -> Settlement:
+        match error:
+            case CredentialsRefused() | Busy():
+                return self._give_back(stored, error)
             case Refused():
-                return self._refuse(tick, stored, str(failed)), None
+                return settlement.refused(
+                    stored, str(error), self._clock(), tick.policy, self._retention
+                )
+            case _BucketError():
+                return self._back_off(stored, self._clock(), error)
             case _:
-                return self._failed(tick, stored, failed), None
+                return self._failed(tick, stored, error)
 
-    def _content(self, message: Message) -> bytes:
+    def _try(self, tick: TenantTick, message: Message, session: BrokerSession) -> PortError | None:
+        content = message.content
+        size = content.size if content.text is None else 0  # else it is there already
         try:
-            return encode(load(self._contents, message.content))
-        except NotFound:
-            text = f"Its content {message.content.object} is no longer in the bucket"
-            raise Refused(text) from None
-        except Refused as error:
-            text = f"Its content {message.content.object} cannot be read: {error}"
-            raise Refused(text) from None
-
-    def _try(self, session: BrokerSession, message: Message, content: bytes) -> PortError | None:
-        try:
-            session.send(message.type, message.audience, content)
+            with self._in_flight.hold(size, (tick.ends - self._clock()).total_seconds()):
+                session.send(message.type, message.audience, self._content(message))
         except PortError as error:
             return error
         except Exception as error:  # noqa: BLE001  (one message's surprise is not its tenant's)
@@ -155,8 +156,17 @@ class Upstream:
             return Unavailable(f"An unexpected {type(error).__name__} while it was sent")
         return None
 
-    def _refuse(self, tick: TenantTick, stored: Stored, error: str) -> Settlement:
-        return settlement.refused(stored, error, self._clock(), tick.policy, self._retention)
+    def _content(self, message: Message) -> bytes:
+        try:
+            return load_bytes(self._contents, message.content)
+        except NotFound:
+            text = f"Its content {message.content.object} is no longer in the bucket"
+            raise Refused(text) from None
+        except Refused as error:
+            text = f"Its content {message.content.object} cannot be read: {error}"
+            raise Refused(text) from None
+        except PortError as error:
+            raise _BucketError(*error.args) from None
 
     def _failed(self, tick: TenantTick, stored: Stored, error: PortError) -> Settlement:
         """An attempt if others were accepted since it failed last: before, and when the tick's
