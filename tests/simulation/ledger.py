@@ -11,6 +11,7 @@ from smartlink.domain.identity import DERIVED, Direction
 from smartlink.domain.lifecycle import REPEAT
 from smartlink.domain.message import Ending, Message, State, Stored, Version
 from smartlink.domain.settlement import Settlement
+from smartlink.ports import Refused
 from tests.simulation.claims import SKEW, Claims
 from tests.simulation.kernel import Fault, Kernel, Process
 
@@ -98,6 +99,7 @@ class WatchedMessages(InMemoryMessages):
         return versions
 
     def commit(self, tenant: str, settlements: Sequence[Settlement]) -> None:
+        self._refuse_unwritable(tenant, settlements)
         before = {it.message.document: it.message for it in self.live(tenant).values()}
         super().commit(tenant, settlements)
         for settlement in settlements:
@@ -122,6 +124,16 @@ class WatchedMessages(InMemoryMessages):
                 if key in self._ledger.replies:
                     self._ledger.broken(f"reply {key} was created twice")
                 self._ledger.replies[key] = reply.content.sha256
+
+    def _refuse_unwritable(self, tenant: str, settlements: Sequence[Settlement]) -> None:
+        """What some messages come to can never be written: no history takes it."""
+        for settlement in settlements:
+            stored = self.live(tenant).get(settlement.document)
+            text = stored.message.content.text or "" if stored else ""
+            ended = settlement.history
+            if ended and ended.ending is Ending.DONE and '"does": "unwritable"' in text:
+                message = "the commit is refused"
+                raise Refused(message)
 
     def _keep(self, tenant: str, old: Message) -> None:
         if old.content.object is not None:

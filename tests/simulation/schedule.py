@@ -137,7 +137,9 @@ def _draw_message(
     does = (
         "ok"
         if small
-        else random.choices(("ok", "fail", "reject", "crash", "loop"), (8, 3, 1, 1, 1))[0]
+        else random.choices(
+            ("ok", "fail", "reject", "crash", "loop", "unwritable"), (16, 6, 2, 2, 2, 1)
+        )[0]
     )
     content = {
         "tenant": tenant,
