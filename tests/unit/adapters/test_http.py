@@ -622,7 +622,11 @@ def test_a_pool_drops_what_failed() -> None:
 def test_a_pool_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond the bound the session is closed that was idle for longest."""
     closed: list[HttpSession] = []
-    monkeypatch.setattr(HttpSession, "close", lambda it: closed.append(it))
+
+    def close(closing: HttpSession) -> None:
+        closed.append(closing)
+
+    monkeypatch.setattr(HttpSession, "close", close)
     pool = SessionPool(lambda: session("http://127.0.0.1:1"), idle=2)
     leased = {}
     for key in "abc":
