@@ -61,6 +61,7 @@ def everything_set(identity: str = "m-1", text: str = "{}") -> Message:
         dispatches=4,
         alone=True,
         redriven=NOW,
+        undone=True,
         published=True,
         claim=CLAIM,
         error="No connection",

@@ -8,7 +8,9 @@ import grpc
 import pytest
 from google.cloud.firestore_v1 import types
 
-from smartlink.domain.message import Stored
+from smartlink.adapters import documents
+from smartlink.adapters.firestore_writes import put
+from smartlink.domain.message import Past, Stored
 from smartlink.domain.settlement import Settlement
 from smartlink.ports import Conflict, Refused, Unavailable
 from tests.contract.backends import FirestoreStore
@@ -258,15 +260,70 @@ def test_a_request_that_is_too_large_is_refused_at_once(firestore: Make) -> None
 def test_a_document_broken_by_hand_does_not_stop_the_others(
     firestore: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is passed over, with an error in the log that says which and why, and no content."""
+    """It is told apart, with why, and no content; a look at it by name is an error in the log."""
     store = firestore()
     [version] = store.create(TENANT, [message("broken", "secret content")])
     store.create(TENANT, [message("whole")])
     broken = replace(message("broken"), state="Perdida")  # type: ignore[arg-type]
     assert version
     store.swap(TENANT, [Stored(broken, version)])
-    assert [item.message.id for item in store.due(TENANT, NOW, 10)] == ["whole"]
+    due = store.due(TENANT, NOW, 10)
+    assert [item.message.id for item in due] == ["whole"]
+    [odd] = due.unreadable
+    assert (odd.document, odd.type, due.returned) == ("D-broken", message().type, 2)
+    assert "Perdida" in odd.why
+    assert list(store.read(TENANT, ["D-broken", "D-whole"])) == ["D-whole"]
     [record] = caplog.records
     assert "D-broken" in record.getMessage()
     assert "Perdida" in record.getMessage()
     assert "secret content" not in caplog.text
+    assert "secret content" not in repr(due)
+
+
+Fields = Callable[[Any], None]
+
+
+def without(*names: str) -> Fields:
+    def edit(fields: Any) -> None:  # noqa: ANN401
+        for name in names:
+            del fields[name]
+
+    return edit
+
+
+def numbers(*names: str) -> Fields:
+    def edit(fields: Any) -> None:  # noqa: ANN401
+        for name in names:
+            fields[name].integer_value = 7
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        without("DataExpiracao"),
+        without("Situacao", "DataFim"),
+        without("Comando", "ConteudoHash", "DataRecebimento", "Execucao"),
+        numbers("Comando", "ConteudoHash", "DataRecebimento", "Execucao", "Audiencia"),
+        lambda fields: fields.clear(),
+    ],
+)
+def test_a_history_broken_by_hand_is_one_all_the_same(firestore: Make, edit: Fields) -> None:
+    """That it exists is known, whatever is left in it; what can be read of it is told."""
+    store = firestore()
+    done = ended(running(message()))
+
+    def fill(fields: Any, _: None) -> None:  # noqa: ANN401
+        documents.put_history(fields, done)
+        edit(fields)
+
+    name = f"{store.calls.root}/tenants/{TENANT}/{documents.HISTORY}/D-m-1"
+    store.calls.commit("edit", [put(name, fill, None)])
+    [(document, past)] = store.past(TENANT, ["D-m-1"]).items()
+    assert document == "D-m-1"
+    known = Past.of(done.message)
+    assert past.type in {known.type, None, ""}
+    assert past.sha256 in {known.sha256, None, ""}
+    assert past.received in {known.received, None}
+    assert past.claim in {known.claim, None}

@@ -1,8 +1,10 @@
 """Invariant 3, for messages without an id: the same content is a repeat for one hour only."""
 
+from dataclasses import replace
+
 import pytest
 
-from smartlink.domain.message import State
+from smartlink.domain.message import Past, State
 from smartlink.ports import Delivery, Unavailable
 from tests.support.world import COMMAND, OTHER, Interruptions, ProcessEndedError, World, end_process
 
@@ -43,6 +45,21 @@ def test_the_same_content_is_a_repeat_for_an_hour(first: int, later: int, runs: 
     assert len(world.ended()) == runs
     assert world.live() == {}
     assert world.broker.waiting("acme") == 0
+
+
+def test_a_history_that_cannot_be_read_is_one_all_the_same() -> None:
+    """Of the hour before: whether it was within an hour cannot be told, so it is not run."""
+    world = world_at(50)
+    nameless(world)
+    world.minute()
+    (ended,) = world.store.ended("acme").values()
+    left = replace(Past.of(ended.message), received=None)
+    world.store.break_history("acme", ended.message.document, left=left)
+    world.clock.forward(minutes=15)
+    nameless(world)
+    world.minutes(30)
+    assert len(world.ran) == 1
+    assert world.live() == {}
 
 
 def test_repeats_do_not_stretch_the_hour() -> None:

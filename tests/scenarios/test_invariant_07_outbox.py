@@ -1,11 +1,14 @@
 """Invariant 7: replies are an outbox: sent by the next poll, at least once, counted if refused."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
 
+from smartlink.adapters.in_memory import InMemoryMessages
 from smartlink.consumer import Context, Reply, Returned
-from smartlink.domain.message import DeadReason, LogType, State
+from smartlink.domain.message import DeadReason, Ended, Ending, LogType, State
+from smartlink.domain.settlement import Settlement
 from smartlink.ports import CredentialsRefused, Refused, Unavailable
 from tests.scenarios.conftest import Logged
 from tests.support.world import (
@@ -181,6 +184,65 @@ def test_a_database_that_stays_away_has_a_reply_sent_again(logged: Logged) -> No
     world.minutes(8)
     assert world.replies_to("acme") == ["one", "one"]
     assert world.live() == {}
+
+
+def test_a_reply_whose_history_is_there_already_is_sent_once(logged: Logged) -> None:
+    """Its request came again after its own history had expired: the broker took the reply, and
+    that cannot be noted. It is dead, with the reason in document, log and Cloud Logging."""
+    world = answered()
+    (waiting,) = world.live().values()
+    past = Ended(waiting, Ending.DONE, world.clock(), world.clock() + timedelta(days=9))
+    world.store.commit("acme", [Settlement(document=waiting.document, fence=None, history=past)])
+    world.minutes(600)
+    assert world.replies_to("acme") == ["one"]
+    (dead,) = world.live().values()
+    assert (dead.dead_reason, dead.attempt) == (DeadReason.UNWRITTEN_OUTCOME, 1)
+    why = f"It was sent. Its settlement cannot be written: the history holds {dead.document}"
+    assert (dead.error or "").startswith(why)
+    assert [line.type for line in world.logs() if why in line.text] == [LogType.ERROR]
+    assert [line["reason"] for line in logged("message_dead")] == ["outcome-unwritten"]
+
+
+@pytest.mark.parametrize("error", [Refused("INVALID_ARGUMENT"), ValueError("a surprise")])
+@pytest.mark.parametrize("lines", [False, True])
+def test_a_settlement_that_is_refused_harms_no_other_reply(
+    error: Exception,
+    lines: bool,  # noqa: FBT001
+    logged: Logged,
+) -> None:
+    """Nor is its own sent again; where its line is refused too, the document alone tells it."""
+
+    class Odd(InMemoryMessages):
+        def commit(self, tenant: str, settlements: Sequence[Settlement]) -> None:
+            odd = [it for it in settlements if it.document.startswith("U-D-odd")]
+            if any(it.history or (lines and it.logs) for it in odd):
+                raise error
+            super().commit(tenant, settlements)
+
+    world = World(behave=answering, store=Odd())
+    for name in ("one", "odd", "two"):
+        world.broker.offer("acme", COMMAND, name, message_id=name)
+    world.minutes(600)
+    assert sorted(world.replies_to("acme")) == ["odd", "one", "two"]
+    (dead,) = world.live().values()
+    assert dead.dead_reason is DeadReason.UNWRITTEN_OUTCOME
+    assert (dead.error or "").startswith("It was sent. ")
+    assert logged("message_dead")
+
+
+def test_a_late_settlement_of_a_reply_is_told(logged: Logged) -> None:
+    """Another poll took the reply when its lease was over; both sent it, one has settled."""
+    world = answered()
+    broker = world.broker.faults = Interruptions()
+
+    def later() -> None:
+        world.clock.forward(minutes=6)
+        world.elsewhere().tick()
+
+    broker.at("before send", later)
+    world.minutes(3)
+    assert world.live() == {}
+    assert logged("settle_lost")
 
 
 def test_two_polls_do_not_both_send() -> None:

@@ -100,14 +100,13 @@ class SendFailure:
 
 
 @dataclass(frozen=True, kw_only=True)  # without slots: `evolve` copies what it holds at once
-class Message:
-    """A live message: one document of `GTotvsLinkMessage`."""
+class Summary:
+    """A message without its content, to be looked at: nothing can be written from it."""
 
     document: str  # its document's id
     direction: Direction
     id: str  # as the sender wrote it
     type: str  # the command, downstream; the type to send under, upstream
-    content: Content
     received: datetime
     state: State = State.PENDING
     due: datetime | None  # the instant from which the sweep may take it; None: never
@@ -119,11 +118,19 @@ class Message:
     dispatches: int = 0  # re-dispatches since it last ran: each doubles the grace
     alone: bool = False  # a batch it shared crashed: it is dispatched by itself
     redriven: datetime | None = None  # when an operator had it executed again, the last time
+    undone: bool = False  # that operator knew that it had not been done
     published: bool = False  # upstream by `publish`: its history is read before it is sent
     claim: Claim | None = None
     error: str | None = None
     dead_reason: DeadReason | None = None
     failure: SendFailure | None = None  # upstream: its last send failed, its own fault or not
+
+
+@dataclass(frozen=True, kw_only=True)
+class Message(Summary):
+    """A live message: one document of `GTotvsLinkMessage`."""
+
+    content: Content
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,10 +142,39 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
+class Listed:
+    """A live message as a list has it: whoever acts on it reads it whole before."""
+
+    message: Summary
+    version: Version
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A live document that exists, and is not what this version stores."""
+
+    document: str
+    why: str  # fit for logs: no content
+    version: Version
+    type: str | None = None  # as far as these can be read: they tell a repeat
+    sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """A message in the history: one document of `GTotvsLinkMessageExec`."""
 
     message: Message
+    ending: Ending
+    ended: datetime
+    expires: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class EndedSummary:
+    """A message in the history without its content, to be looked at."""
+
+    message: Summary
     ending: Ending
     ended: datetime
     expires: datetime

@@ -33,6 +33,7 @@ class Settlement:
     history: Ended | None = None
     logs: tuple[LogLine, ...] = ()
     created: tuple[Message, ...] = ()
+    missing: int = 0  # log lines that were left out; the last but one of `logs` says so
 
     @property
     def weight(self) -> tuple[int, int]:
@@ -100,12 +101,17 @@ def lightened(settlement: Settlement, most: int) -> Settlement:
 
 
 def _with_lines(settlement: Settlement, number: int) -> Settlement:
-    *lines, own = settlement.logs or (None,)
-    if own is None or number >= len(lines):
+    if not settlement.logs:
         return settlement
-    text = f"{len(lines) - number} log lines are missing here: with them it could not be stored"
+    *lines, own = settlement.logs
+    if settlement.missing:
+        lines.pop()
+    if number >= len(lines):
+        return settlement
+    missing = settlement.missing + len(lines) - number
+    text = f"{missing} log lines are missing here: with them it could not be stored"
     note = LogLine(own.message_id, LogType.WARNING, text, own.at, own.expires)
-    return replace(settlement, logs=(*lines[:number], note, own))
+    return replace(settlement, logs=(*lines[:number], note, own), missing=missing)
 
 
 @dataclass(frozen=True, slots=True)

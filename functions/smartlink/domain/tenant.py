@@ -118,6 +118,7 @@ class TenantState:
     send_failed: datetime | None = None  # last; written for the first one after `sent`
     sent: datetime | None = None  # the first send that was accepted after one failed
     known: bool = field(default=False, compare=False)  # whether it was ever stored
+    unreadable: tuple[str, ...] = field(default=(), compare=False)  # stored fields that are odd
 
     def paused(self, now: datetime) -> bool:
         """Whether the broker and RAC are to be left alone."""

@@ -172,6 +172,9 @@ class Publish:
             self._withdraw(tenant, Stored(message, version))
         other = ended or (Past.of(live.message) if live else None)
         if other is None:
+            if document in self.messages.unreadable(tenant, [document]):
+                problem = "a message that cannot be read has this id: choose another"
+                raise PublishError("id", problem, conflict=True)
             text = f"what was stored under the id {message.id[:80]!r} went meanwhile: try again"
             raise Unavailable(text)
         if live is None or live.message.content.sha256 != message.content.sha256:

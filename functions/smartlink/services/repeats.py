@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # neither a consumer nor publish has a tick
 
 
 _REUSED = "Another message, with another content, has this id: its sender reused it"
-_UNTOLD = "A message of this id has ended, and what of it cannot be read: it may be the same one"
+_UNTOLD = "What is stored under this id cannot be read: it may be the same message"
 
 
 def same(one: Message, other: Past) -> bool:
@@ -85,7 +85,13 @@ class Repeats:
             self._note(tick, message, "it had ended already", now)
             return True
         if live is None and ended is None:
-            return False  # it went between two looks: the broker offers the message again
+            odd = self._messages.unreadable(tick.name, [document]).get(document)
+            if odd is None:
+                return False  # it went between two looks: the broker offers the message again
+            ended = Past(odd.type, odd.sha256, received=None)
+            if same(message, ended):
+                self._note(tick, message, "it is stored already, and cannot be read", now)
+                return True
         return self._keep_reused(tick, message, ended, now)
 
     def _note(self, tick: "TenantTick", message: Message, what: str, now: datetime) -> None:
@@ -118,17 +124,17 @@ class Repeats:
     ) -> bool:
         """Stores the message as dead under a document of its own; whether it is there now."""
         document = reused_document_id(message.document, message.type, message.content.sha256)
-        told = previous is None or None not in (previous.type, previous.sha256)
-        error = _REUSED if told else _UNTOLD
-        dead = evolve(
-            lifecycle.dead(message, DeadReason.ID_REUSED, error), document=document, attempt=0
-        )
+        reason, error = DeadReason.ID_REUSED, _REUSED
+        if previous is not None and None in (previous.type, previous.sha256):
+            reason, error = DeadReason.UNKNOWN_OUTCOME, _UNTOLD
+        dead = evolve(lifecycle.dead(message, reason, error), document=document, attempt=0)
         line = annotate(dead, LogType.ERROR, f"Dead: {error}", now, tick.expires)
         burial = Settlement(document=document, fence=None, live=dead, logs=(line,))
         try:
             self._messages.commit(tick.name, [burial])
         except Conflict:
-            return document in self._messages.read(tick.name, [document])  # it came before
-        say(dead, "message_dead", error, ERROR, reason=DeadReason.ID_REUSED)
+            stored = self._messages.read(tick.name, [document])  # it came before
+            return document in (stored or self._messages.unreadable(tick.name, [document]))
+        say(dead, "message_dead", error, ERROR, reason=reason)
         tick.count("dead")
         return True

@@ -71,10 +71,9 @@ def _weighed(item: Pending) -> tuple[Pending, int, int]:
 
 
 def _shed(item: Pending, lighter: Settlement) -> Pending:
-    missing = len(item.settlement.logs) - len(lighter.logs) + 1
     if lighter is not item.settlement:
-        text = f"{missing} log lines of its consumer are left out, so that it can be stored"
-        event("log_shed", text, WARNING, document=lighter.document, lines=missing)
+        text = f"{lighter.missing} log lines are left out, so that its outcome can be stored"
+        event("log_shed", text, WARNING, document=lighter.document, lines=lighter.missing)
     return replace(item, settlement=lighter)
 
 

@@ -38,6 +38,8 @@ class States:
             ]
         if stale:
             read = self._store.states(stale)
+            for name in stale:
+                _tell_unreadable(name, read[name])
             with self._lock:
                 self._kept.update({name: (state, now) for name, state in read.items()})
         with self._lock:
@@ -104,10 +106,17 @@ class States:
             event("orphans_not_sought", f"The next hour tries again: {error}", WARNING)
 
     def _note_orphan(self, name: str) -> None:
-        if not self._messages.due(name, _FOREVER, 1):
+        if not self._messages.due(name, _FOREVER, 1).returned:
             return
         text = "Its secret is deleted, but it has live messages: activate it again or discard them"
         event("tenant_orphaned", text, WARNING)
         state = self._store.states([name])[name]
         if not state.orphaned:
             self._store.save_state(name, replace(state, orphaned=True))
+
+
+def _tell_unreadable(name: str, state: TenantState) -> None:
+    """The tenant goes on without them."""
+    if state.unreadable:
+        text = f"Its state cannot be read whole: {', '.join(state.unreadable)} must be mended"
+        event("document_unreadable", text, ERROR, tenant=name, documents=[name])

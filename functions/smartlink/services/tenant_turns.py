@@ -23,6 +23,7 @@ from smartlink.ports import (
     Clock,
     CredentialsRefused,
     Messages,
+    Place,
     PortError,
 )
 from smartlink.services.downstream import Downstream
@@ -45,6 +46,8 @@ _ENOUGH_FOR_QUICK_CALLS = 2
 The second one receives while the first one stores."""
 _GETS, _QUICK_GETS = 2, 5  # of a session that brought something, until another joins it
 
+_Page = tuple[Sequence[Stored], Place | None]
+"""Due messages, and where the next page begins if more may be due."""
 _Calls = Callable[[BrokerSession], PortError | None]
 """Talks to the broker; answers how the broker or RAC failed, if they did."""
 
@@ -69,22 +72,17 @@ class TenantTurns:
         if not self._open(tick):
             return
         now = self.clock()
-        due, full = self._due(tick, now)
-        upstream = [it for it in due if it.message.direction is Direction.UPSTREAM]
-        downstream = [it for it in due if it.message.direction is Direction.DOWNSTREAM]
-        if downstream:
-            self.sweep(tick, downstream)
-            if full:
-                since = downstream[-1].message.due
-                push(lambda tick, push: self._more_downstream(tick, push, since))
+        due = self._due(tick, now)
+        self._sweep_page(tick, push, due[Direction.DOWNSTREAM])
         if tick.state.paused(now):
             tick.count("paused")
             return
-        behind = any(it.message.state is State.PENDING for it in downstream)
+        behind = any(it.message.state is State.PENDING for it in due[Direction.DOWNSTREAM][0])
         if behind:
             text = "Dispatched messages are overdue: nothing new is received in this tick"
             event("back_pressure", text, WARNING)
-        sending = _Sending(upstream, self._chunk, full=full)
+        upstream, end = due[Direction.UPSTREAM]
+        sending = _Sending(upstream, self._chunk, end)
         probe = bool(upstream) and not tick.state.sends
         if upstream:
             self.idleness.active(tick.name)
@@ -100,6 +98,8 @@ class TenantTurns:
             self._send_beside(push, sending)
         if chunk:
             self._sent(tick, push, sending)
+        elif not upstream:
+            self._turn_page(push, sending)
 
     def _open(self, tick: TenantTick) -> bool:
         """Reads who the tenant is; False when there is nothing to be done for it."""
@@ -113,20 +113,39 @@ class TenantTurns:
             tick.count("disabledTenants")
         return tick.tenant.enabled
 
-    def _due(self, tick: TenantTick, now: datetime) -> tuple[list[Stored], bool]:
-        """One query while little is due, and whether more may be due. A full page of one
-        direction hides the other's."""
-        page = self.settings.due_page
-        due = self.messages.due(tick.name, now, page)
-        full = len(due) >= page
-        if full:
-            hidden = set(Direction) - {it.message.direction for it in due}
-            due += [it for way in hidden for it in self.messages.due(tick.name, now, page, way)]
-        ages = [(now - it.message.due).total_seconds() for it in due if it.message.due]
+    def _due(self, tick: TenantTick, now: datetime) -> "dict[Direction, _Page]":
+        """What is due, by direction: one query while it is little. A full page of one direction
+        hides the other's, and so does one of documents that cannot be read."""
+        mixed, end = self._page(tick, now, self.settings.due_page)
+        pages: dict[Direction, _Page] = {
+            way: ([it for it in mixed if it.message.direction is way], end) for way in Direction
+        }
+        if end is not None:
+            hidden = [way for way, (due, _) in pages.items() if not due]
+            pages |= {way: self._page(tick, now, self.settings.due_page, way) for way in hidden}
+        due = [it.message.due for its, _ in pages.values() for it in its]
+        ages = [(now - at).total_seconds() for at in due if at]
         if ages:
             text = f"{len(ages)} messages are due, the oldest for {max(ages):.0f} s"
             event("messages_due", text, INFO, due=len(ages), oldestSeconds=round(max(ages)))
-        return due, full
+        return pages
+
+    def _page(
+        self,
+        tick: TenantTick,
+        now: datetime,
+        limit: int,
+        way: Direction | None = None,
+        after: Place | None = None,
+    ) -> "_Page":
+        """What could be read of a page, and its end if more may lie behind it: that is told by
+        what came back, not by what could be read."""
+        since = after.due if after else None
+        due = self.messages.due(tick.name, now, limit, way, since, after)
+        if due.unreadable:
+            tick.pass_over(due.unreadable)
+        more = due.returned >= limit and due.end != after
+        return due, due.end if more else None
 
     def _talk(
         self,
@@ -224,15 +243,19 @@ class TenantTurns:
                 tick.leave_receiver()
         return received.failure
 
-    def _more_downstream(self, tick: TenantTick, push: Push, since: datetime | None) -> None:
+    def _more_downstream(self, tick: TenantTick, push: Push, after: Place) -> None:
         if tick.exhausted:
             return
         page = self.settings.due_page
-        due = self.messages.due(tick.name, self.clock(), page, Direction.DOWNSTREAM, since)
-        self.sweep(tick, due)
-        if len(due) >= page:
-            last = due[-1].message.due
-            push(lambda tick, push: self._more_downstream(tick, push, last))
+        due = self._page(tick, self.clock(), page, Direction.DOWNSTREAM, after)
+        self._sweep_page(tick, push, due)
+
+    def _sweep_page(self, tick: TenantTick, push: Push, page: "_Page") -> None:
+        due, end = page
+        if due:
+            self.sweep(tick, due)
+        if end is not None:
+            push(lambda tick, push: self._more_downstream(tick, push, end))
 
     # Upstream.
 
@@ -283,6 +306,10 @@ class TenantTurns:
         """The next page is read when this one is sent: what is not claimed yet would be found
         again."""
         if sending.sent(tick):
+            self._turn_page(push, sending)
+
+    def _turn_page(self, push: Push, sending: "_Sending") -> None:
+        if sending.end is not None:
             push(lambda tick, push: self._more_upstream(tick, push, sending))
 
     def _more_upstream(self, tick: TenantTick, push: Push, before: "_Sending") -> None:
@@ -291,18 +318,20 @@ class TenantTurns:
         page, chunk = self.settings.due_page, self._chunk
         if before.quick:
             page, chunk = page * (_QUICK_PAGES if before.small else 1), _QUICK_SEND_CHUNK
-        due = self.messages.due(tick.name, self.clock(), page, Direction.UPSTREAM, before.last)
-        self._send_beside(push, _Sending(due, chunk, full=len(due) >= page))
+        due, end = self._page(tick, self.clock(), page, Direction.UPSTREAM, before.end)
+        sending = _Sending(due, chunk, end)
+        self._send_beside(push, sending)
+        if not due:
+            self._turn_page(push, sending)
 
 
 class _Sending:
     """A page of due upstream messages, on its way out in chunks."""
 
-    def __init__(self, due: Sequence[Stored], chunk: int, *, full: bool) -> None:
+    def __init__(self, due: Sequence[Stored], chunk: int, end: Place | None) -> None:
         self.small = all(it.message.content.size <= _SMALL for it in due)
         self.quick = True
-        self.last = due[-1].message.due if due else None
-        self._full = full
+        self.end = end  # where the next page begins; None: there is none
         due = sorted(due, key=_failures)  # who fails alone keeps nobody waiting
         self._chunks = [due[start : start + chunk] for start in range(0, len(due), chunk)]
         self._open = len(self._chunks)
@@ -335,10 +364,10 @@ class _Sending:
             self.quick = False
 
     def sent(self, tick: TenantTick) -> bool:
-        """A chunk is done; True when it was the page's last one and more may be due."""
+        """A chunk is done; True when it was the page's last one."""
         with tick.lock:
             self._open -= 1
-            return self._full and self._open == 0
+            return self._open == 0
 
 
 def _failures(stored: Stored) -> int:

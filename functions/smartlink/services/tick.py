@@ -2,11 +2,12 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from smartlink.domain.message import Unreadable
 from smartlink.domain.retry import RetryPolicy
 from smartlink.domain.tenant import Tenant, TenantEntry, TenantState
 from smartlink.ports import CredentialsRefused, PortError
@@ -41,6 +42,7 @@ class TenantTick:
     tenant: Tenant | None = None  # once its secret is read
     receivers: int = 1  # sessions that receive: the first turn's own is one
     gathering: int = 0  # batches on their way in: each may need a dispatch of every command
+    unreadable: dict[str, str] = field(default_factory=dict)  # due documents, and why
     error: PortError | None = None  # the broker or RAC failed: nothing more is received
     accepted: bool = False  # the broker took a message that was sent
     sends_left: int = _FAILURES_IN_A_ROW  # that may fail until no more is sent in this tick
@@ -60,6 +62,12 @@ class TenantTick:
         """What was counted so far; a turn that hangs may still count."""
         with self.lock:
             return self.counts.copy()
+
+    def pass_over(self, unreadable: Sequence[Unreadable]) -> None:
+        """Notes due documents that cannot be read; a further page may show one again."""
+        with self.lock:
+            self.unreadable.update((it.document, it.why) for it in unreadable)
+            self.counts["unreadable"] = len(self.unreadable)
 
     def take(self, command: str) -> bool:
         """One dispatch of the command, if there is one left in this tick."""

@@ -209,7 +209,11 @@ class Upstream:
         """What is to be handed in again."""
         settled = settle_all(self._messages, tick.name, pending)
         for written in settled.written:
-            self._note(tick, written)
+            try:
+                self._note(tick, written)
+            except Exception as error:  # noqa: BLE001  (it is settled; others are not yet)
+                document = written.document
+                surprise("settle_surprised", "What follows a settlement", error, document=document)
         for lost in settled.lost:
             text = "Its lease had run out and another has it: this outcome is void"
             event("settle_lost", text, WARNING, document=lost.document)

@@ -50,6 +50,7 @@ FULL = replace(
     dispatches=3,
     alone=True,
     redriven=NOW,
+    undone=True,
     published=True,
     claim=Claim("f00d", 5, NOW),
     error="down",
@@ -113,6 +114,7 @@ def test_every_other_field_has_its_name() -> None:
         "Despachos": 3,
         "Sozinha": True,
         "DataReexecucao": start,
+        "NaoExecutada": True,
         "UltimoErro": "down",
         "MotivoMorte": "rejected",
         "FalhaEnvio": {"Vezes": 4, "Data": end},
@@ -246,5 +248,5 @@ def test_a_document_with_another_type_of_value_is_none_of_ours() -> None:
     fields = new()
     documents.put_live(fields, PLAIN)
     fields["DataRecebimento"].string_value = "yesterday"
-    with pytest.raises(ValueError, match="DataRecebimento is missing or is no timestamp"):
+    with pytest.raises(ValueError, match="DataRecebimento is a string, not a timestamp"):
         documents.get_live("D-m-1", fields)
