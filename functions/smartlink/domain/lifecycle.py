@@ -82,6 +82,18 @@ def hour_before(message: Message) -> str | None:
     return document_id(Direction.DOWNSTREAM, before) if message.id == own else None
 
 
+def hour_after(message: Message, now: datetime) -> str | None:
+    """Where the same content lies if it came again when the hour had turned; None until then."""
+    if message.direction is not Direction.DOWNSTREAM or not message.id.startswith(DERIVED):
+        return None
+    kind, sha256 = message.type, message.content.sha256
+    own, later = (
+        derived_ids(kind, sha256, message.received + it)[0] for it in (timedelta(), REPEAT)
+    )
+    turned = derived_ids(kind, sha256, now)[0] != own and now > message.received
+    return document_id(Direction.DOWNSTREAM, later) if turned and message.id == own else None
+
+
 def to_send(
     *,
     message_id: str,

@@ -226,7 +226,8 @@ class Downstream:
         now: datetime,
     ) -> None:
         """Tells what has ended before from what is new, and what is new from what is dead."""
-        previous = self._repeats.before(tick.name, created)
+        overtaken, undecided = self._repeats.overtaken(tick.name, created, self._clock())
+        previous = overtaken | self._repeats.before(tick.name, created)
         dead: list[Message] = []
         for stored in created:
             message = stored.message
@@ -235,6 +236,8 @@ class Downstream:
                 self._repeats.drop(tick, stored, previous[message.document], now)
             elif message.state is State.DEAD:
                 dead.append(message)
+            elif message.document in undecided:
+                continue  # the sweep looks again
             else:
                 taken.run[message.document] = stored
                 say(message, "message_received", "Received", INFO)

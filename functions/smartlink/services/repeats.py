@@ -73,6 +73,32 @@ class Repeats:
                 previous[document] = ended[document]
         return previous
 
+    def overtaken(
+        self, tenant: str, stored: Sequence[Stored], now: datetime
+    ) -> tuple[dict[str, Past], set[str]]:
+        """Of what came without an id and was stored so late that the hour had turned: which the
+        same content has overtaken, received again since; and which may be, as that one is
+        neither executed yet nor found to be the repeat."""
+        hours = {item.message.document: lifecycle.hour_after(item.message, now) for item in stored}
+        later = [document for document in hours.values() if document is not None]
+        ended = self._messages.past(tenant, later) if later else {}
+        live = self._messages.read(tenant, later) if later else {}
+        previous: dict[str, Past] = {}
+        undecided: set[str] = set()
+        for item in stored:
+            document, hour = item.message.document, hours[item.message.document]
+            if hour not in ended and hour not in live:
+                continue
+            other = ended[hour] if hour in ended else Past.of(live[hour].message)
+            since = other.received - item.message.received if other.received else None
+            if since is not None and since >= lifecycle.REPEAT:
+                continue
+            if hour in ended or live[hour].message.state in {State.WAITING, State.DEAD}:
+                previous[document] = other
+            else:
+                undecided.add(document)
+        return previous, undecided
+
     def meet(self, tick: "TenantTick", message: Message, now: datetime) -> bool:
         """An arrival whose document exists already. True when it is safe to ack it."""
         document = message.document

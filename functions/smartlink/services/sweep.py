@@ -41,7 +41,8 @@ class Sweep:
         """Each by compare-and-swap on the version it was read at: two sweeps cannot both win."""
         now = self._clock()
         unrun = [stored for stored in due if stored.message.attempt == 0]
-        ended = self._repeats.before(tick.name, unrun)
+        overtaken, undecided = self._repeats.overtaken(tick.name, unrun, now)
+        ended = overtaken | self._repeats.before(tick.name, unrun)
         moves: list[Stored] = []
         dead: list[Stored] = []
         for stored in due:
@@ -49,6 +50,8 @@ class Sweep:
             if message.document in ended:
                 self._repeats.drop(tick, stored, ended[message.document], now)
                 continue
+            if message.document in undecided:
+                continue  # it stays due: the next tick looks again
             moved = self._move(message, tick, now)
             (dead if moved.state is State.DEAD else moves).append(Stored(moved, stored.version))
         bury(self._messages, tick, dead, now)
