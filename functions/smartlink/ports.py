@@ -108,8 +108,11 @@ class DuePage(list[Stored]):
         stored: Iterable[Stored] = (),
         unreadable: Sequence[Unreadable] = (),
         end: Place | None = None,
+        *,
+        cut: bool = False,
     ) -> None:
         super().__init__(stored)
+        self.cut = cut  # the contents were so large that more was not read
         self.unreadable = unreadable
         self.end = end  # of the last document that came back; None: none did
 

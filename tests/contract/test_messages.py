@@ -349,6 +349,35 @@ def test_versions_are_opaque_but_exact(store: Store) -> None:
     assert all(store.swap(TENANT, [replace(stored, version=carried)]))
 
 
+def test_a_page_of_large_contents_is_cut_short(store: Store) -> None:
+    """It says so, and the next pages bring the rest, each once."""
+    names = [f"large-{number}" for number in range(7)]
+    for name in names:
+        created(store, message(name, "x" * 250_000, due=NOW))
+    found: list[str] = []
+    place: Place | None = None
+    pages = 0
+    while pages < 20:
+        page = store.due(TENANT, LATER, 100, None, place.due if place else None, place)
+        if not page:
+            break
+        assert len(page) <= 3
+        assert page.cut or len(page) < 3
+        found += [it.message.id for it in page]
+        place, pages = page.end, pages + 1
+    assert found == names
+    assert pages == 3
+
+
+def test_a_page_of_small_contents_is_whole(store: Store) -> None:
+    """Nothing is read in two queries that one may read."""
+    names = sorted(f"small-{number}" for number in range(50))
+    for name in names:
+        created(store, message(name, "x" * 1_000, due=NOW))
+    page = store.due(TENANT, LATER, 100)
+    assert ([it.message.id for it in page], page.cut) == (names, False)
+
+
 def far(plain: Message, name: str) -> Message:
     """The message, with its content in the bucket."""
     return replace(plain, content=replace(plain.content, text=None, object=name))

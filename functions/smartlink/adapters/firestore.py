@@ -40,6 +40,7 @@ from smartlink.ports import (
     Ticks,
     Unavailable,
 )
+from smartlink.settings import LIMITS
 
 T = TypeVar("T")
 _RACES = 5
@@ -251,10 +252,11 @@ class Firestore:
             behind = (after.due, self._in(tenant, rm.LIVE, after.document))
         query = up_to(shape, values, now, limit, since, behind)
         parent = self._name(rm.TENANTS, tenant)
-        found = self._calls.query(f"find due messages of {tenant}", parent, query)
+        what = f"find due messages of {tenant}"
+        found, cut = self._calls.query_page(what, parent, query, LIMITS.page)
         stored, unreadable = _sorted_out(found)
         end = _place(found[-1]) if found else None
-        return DuePage(stored, unreadable, end)
+        return DuePage(stored, unreadable, end, cut=cut)
 
     def log(self, tenant: str, lines: Sequence[LogLine]) -> None:
         """See LogSink."""

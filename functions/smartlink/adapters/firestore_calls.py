@@ -191,11 +191,31 @@ class FirestoreCalls:
 
     def query(self, what: str, parent: str, query: Raw) -> list[Found]:
         """Run a query over a collection under `parent`."""
+        return self.query_page(what, parent, query, None)[0]
+
+    def query_page(
+        self, what: str, parent: str, query: Raw, most_bytes: int | None
+    ) -> tuple[list[Found], bool]:
+        """Run a query, and stop reading once so many bytes came; whether that cut it short."""
         raw = types.RunQueryRequest.pb()(parent=parent, structured_query=query)
         request = types.RunQueryRequest.wrap(raw)
-        wrapped = self._read(what, FirestoreClient.run_query, request)
-        answers = map(types.RunQueryResponse.pb, wrapped)
-        return [_found(answer.document) for answer in answers if answer.HasField("document")]
+
+        def read(*args: Any, **options: Any) -> tuple[list[Found], bool]:  # noqa: ANN401
+            found: list[Found] = []
+            size = 0
+            stream: Any = FirestoreClient.run_query(*args, **options)
+            for wrapped in stream:
+                answer = types.RunQueryResponse.pb(wrapped)
+                if answer.HasField("document"):
+                    found.append(_found(answer.document))
+                    size += answer.document.ByteSize() if most_bytes else 0
+                if most_bytes and size >= most_bytes:
+                    stream.cancel()
+                    return found, True
+            return found, False
+
+        page: tuple[list[Found], bool] = self._call(what, read, request, Tries(self._patience))
+        return page
 
     def ids(self, what: str, collection: str) -> Iterator[str]:
         """List the ids of a collection's documents, nothing else of them."""

@@ -34,6 +34,7 @@ from smartlink.ports import (
     TenantStates,
     Ticks,
 )
+from smartlink.settings import LIMITS
 
 _Key = tuple[str, str]  # tenant, document
 _Snapshot = tuple[dict[_Key, Stored], dict[_Key, Ended], dict[str, TenantState]]
@@ -284,12 +285,19 @@ class InMemoryMessages:
                 and direction in {None, stored.message.direction}
             ]
             found = sorted(found, key=lambda item: item[:2])[:limit]
+            came, size = 0, 0
+            while came < len(found) and size < LIMITS.page:
+                content = found[came][2].message.content
+                size += len(content.text or "")
+                came += 1
+            cut = size >= LIMITS.page
+            found = found[:came]
             self.operations["read"] += max(len(found), 1)
             end = Place(*found[-1][:2]) if found else None
             readable = (it for _, name, it in found if (tenant, name) not in self._unreadable)
             keys = [(tenant, name) for _, name, _ in found]
             odd = [self._unreadable[key] for key in keys if key in self._unreadable]
-            return DuePage(readable, odd, end)
+            return DuePage(readable, odd, end, cut=cut)
 
     def log(self, tenant: str, lines: Sequence[LogLine]) -> None:
         """See LogSink."""
