@@ -193,7 +193,8 @@ class Consume:
 
     def _withdraw(self, call: _Call, unwritten: Settlement) -> None:
         """Its replies' contents: what was put for them must not stay."""
-        withdraw_all(self.contents, self.messages, call.dispatch.tenant, unwritten.created)
+        tenant, now = call.dispatch.tenant, self.clock()
+        withdraw_all(self.contents, self.messages, tenant, unwritten.created, now)
 
     def _lose(self, call: _Call, settlement: Settlement) -> None:
         """Another transition came first: who reads of that one must learn of this run too."""

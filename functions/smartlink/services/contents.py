@@ -93,12 +93,31 @@ def withdraw(contents: Contents, unwritten: Iterable[Content]) -> None:
 
 
 def withdraw_all(
-    contents: Contents, messages: Messages, tenant: str, unwritten: Sequence[Message]
+    contents: Contents,
+    messages: Messages,
+    tenant: str,
+    unwritten: Sequence[Message],
+    now: datetime,
 ) -> None:
-    """What was put for messages whose commit did not hold, unless they are stored all the same."""
+    """What was put for messages whose commit did not hold, unless they are stored all the same.
+
+    What another run stored and ended goes on to expire: the late `put` had taken it up again.
+    """
     far = [message for message in unwritten if message.content.object is not None]
     referred = _referred(messages, tenant, far)
     withdraw(contents, [it.content for it in far if referred[it.document] is False])
+    for message in (it for it in far if referred[it.document]):
+        if not _lives(messages, tenant, message.document):
+            release(contents, replace(message, personal=False), now)
+
+
+def _lives(messages: Messages, tenant: str, document: str) -> bool:
+    """Whether it does, or may."""
+    try:
+        live = messages.read(tenant, [document]) or messages.unreadable(tenant, [document])
+    except PortError:
+        return True
+    return document in live
 
 
 def give_up(

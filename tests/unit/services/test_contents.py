@@ -21,15 +21,16 @@ def test_what_is_stored_all_the_same_keeps_its_content() -> None:
     contents, messages = InMemoryContents(), InMemoryMessages()
     stored, lost = (reply(contents, number) for number in range(2))
     messages.create("acme", [stored])
-    withdraw_all(contents, messages, "acme", [stored, lost])
+    withdraw_all(contents, messages, "acme", [stored, lost], START)
     assert list(contents.objects) == [stored.content.object]
+    assert contents.expired == {}
 
 
 def test_while_it_is_not_known_nothing_goes() -> None:
     contents, messages = InMemoryContents(), InMemoryMessages()
     lost = reply(contents, 1)
     messages.faults.fail("references", Unavailable("down"))
-    withdraw_all(contents, messages, "acme", [lost])
+    withdraw_all(contents, messages, "acme", [lost], START)
     assert list(contents.objects) == [lost.content.object]
 
 
@@ -37,5 +38,5 @@ def test_inline_contents_cost_no_read() -> None:
     contents, messages = InMemoryContents(), InMemoryMessages()
     small = keep(contents, "acme", "U-1", "{}")
     message = to_send(message_id="1", message_type="R", content=small, now=START)
-    withdraw_all(contents, messages, "acme", [message])
+    withdraw_all(contents, messages, "acme", [message], START)
     assert messages.operations["read"] == 0
