@@ -1,6 +1,6 @@
 """What the relay needs of the world, by capability. Adapters implement it, services use it."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NoReturn, Protocol, TypeVar
 
 from smartlink.domain.identity import Direction
 from smartlink.domain.message import Ended, LogLine, Message, Stored, Version
+from smartlink.domain.pin import Pin
 from smartlink.domain.settlement import Settlement
 from smartlink.domain.tenant import Tenant, TenantEntry, TenantState
 
@@ -37,6 +38,10 @@ class Refused(PortError):
 
 class CredentialsRefused(Refused):
     """RAC does not know the tenant's credentials (any more)."""
+
+
+class AnotherTenant(CredentialsRefused):
+    """RAC's token is made out to another tenant id than the one that the name is pinned to."""
 
 
 class NotFound(Refused):
@@ -135,7 +140,21 @@ class TenantStates(Protocol):
         """The states of these tenants; a tenant that has none gets a new one."""
         ...
 
-    def save_state(self, tenant: str, state: TenantState) -> None: ...
+    def save_state(self, tenant: str, state: TenantState, known: TenantState | None = None) -> None:
+        """Writes what differs from the state that was `known`; without one, all of it.
+
+        What another process changed meanwhile stays: one that knows an old state would else take
+        back a pin, or a setup.
+        """
+        ...
+
+    def pin(self, tenant: str, pin: Pin | None, before: Pin | None) -> bool:
+        """Pins the name, if its pin is still the one `before`; False where it is another."""
+        ...
+
+    def has_live(self, tenant: str) -> bool:
+        """Whether any message of the tenant is live, a dead or unreadable one too."""
+        ...
 
     def known_tenants(self) -> list[str]:
         """Every tenant that has a state: one read each."""
@@ -143,10 +162,21 @@ class TenantStates(Protocol):
 
 
 class Ticks(Protocol):
-    """Keeps the continuation of a shard from forking."""
+    """What polls know of each other."""
 
     def advance(self, shard: int, tick: datetime, sequence: int) -> bool:
         """True for the first caller with this shard, tick and sequence, and for none after."""
+        ...
+
+    def commands(self) -> Mapping[str, datetime]:
+        """When a poll last noted each command that any poll knows."""
+        ...
+
+    def note_commands(
+        self, commands: Collection[str], now: datetime, every: timedelta
+    ) -> Mapping[str, datetime]:
+        """Notes these as known to a poll, unless that was done less than `every` ago; answers
+        what is then noted. What nobody has noted for a day is forgotten."""
         ...
 
 
@@ -167,6 +197,11 @@ class BrokerSession(Protocol):
 
     def limit(self, seconds: float) -> None:
         """From now on all its calls together take at most so long."""
+        ...
+
+    def tenant_id(self) -> str | None:
+        """The tenant id that RAC's token names, which is fetched if there is none; None where it
+        names none. It calls RAC at most, never the broker."""
         ...
 
     def setup(self, commands: Sequence[str]) -> None: ...

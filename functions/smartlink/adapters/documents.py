@@ -4,6 +4,7 @@ It fills and reads the raw protobuf types: the high-level client's conversion co
 times as much as all else on the way to Firestore. None and rare defaults are absent, not null.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -29,6 +30,7 @@ from smartlink.domain.message import (
     Claim,
     Content,
     DeadReason,
+    Decided,
     Ended,
     Ending,
     LogLine,
@@ -37,6 +39,7 @@ from smartlink.domain.message import (
     Result,
     State,
 )
+from smartlink.domain.pin import Pin
 from smartlink.domain.tenant import TenantState
 from smartlink.ports import ConfigFile
 
@@ -133,6 +136,9 @@ def _put_record(fields: Raw, message: Message) -> None:
         claim["ID"].string_value = message.claim.id
         claim["Mensagens"].integer_value = message.claim.messages
         put_time(claim["Inicio"], message.claim.started)
+        if message.claim.decided is not None:
+            claim["Retem"].boolean_value = message.claim.decided.hold
+            put_count(claim, "Limite", message.claim.decided.at_most or 0)
     if message.attempts:
         values = fields["Tentativas"].array_value.values
         for attempt in message.attempts:
@@ -199,7 +205,12 @@ def _get_claim(value: Raw) -> Claim | None:
     if value is None:
         return None
     fields = value.map_value.fields
-    return Claim(get_text(fields, "ID"), get_count(fields, "Mensagens"), get_time(fields, "Inicio"))
+    decided = None
+    if "Retem" in fields:
+        decided = Decided(get_count(fields, "Limite") or None, get_flag(fields, "Retem"))
+    return Claim(
+        get_text(fields, "ID"), get_count(fields, "Mensagens"), get_time(fields, "Inicio"), decided
+    )
 
 
 def _get_attempt(value: Raw) -> Attempt:
@@ -253,6 +264,42 @@ def put_tenant(fields: Raw, state: TenantState) -> None:
     put_optional_time(fields, "DataUltimoErro", state.last_error_at)
     put_optional_time(fields, "UltimoSucesso", state.last_success)
     put_flag(fields, "Orfao", flag=state.orphaned)
+    put_pin(fields, state.pin)
+    put_optional_time(fields, "BloqueadoDesde", state.halted)
+    put_optional_text(fields, "Adocao", state.adopted)
+
+
+TENANT_FIELDS = {
+    "setup": ("Assinatura",),
+    "commands": ("ComandosConfigurados",),
+    "failures": ("FalhasSeguidas",),
+    "paused_until": ("PausadoAte",),
+    "last_error": ("UltimoErro",),
+    "last_error_at": ("DataUltimoErro",),
+    "last_success": ("UltimoSucesso",),
+    "orphaned": ("Orfao",),
+    "pin": ("TenantIdRac", "ClientesRac"),
+    "halted": ("BloqueadoDesde",),
+    "adopted": ("Adocao",),
+}
+"""What each part of a tenant's state is stored as: a change writes what changed alone."""
+
+
+def put_pin(fields: Raw, pin: Pin | None) -> None:
+    """Fill whose a tenant's name is."""
+    if pin is None:
+        return
+    put_optional_text(fields, "TenantIdRac", pin.tenant_id)
+    for client in pin.clients:
+        put_text(fields["ClientesRac"].array_value.values.add(), client)
+
+
+def _get_pin(fields: Raw) -> Pin | None:
+    clients = fields.get("ClientesRac")
+    tenant_id = get_optional_text(fields, "TenantIdRac")
+    if clients is None and tenant_id is None:
+        return None
+    return Pin(tenant_id, tuple(map(text_of, clients.array_value.values)) if clients else ())
 
 
 def get_tenant(fields: Raw) -> TenantState:
@@ -267,6 +314,9 @@ def get_tenant(fields: Raw) -> TenantState:
         last_error_at=get_optional_time(fields, "DataUltimoErro"),
         last_success=get_optional_time(fields, "UltimoSucesso"),
         orphaned=get_flag(fields, "Orfao"),
+        pin=_get_pin(fields),
+        halted=get_optional_time(fields, "BloqueadoDesde"),
+        adopted=get_optional_text(fields, "Adocao"),
         known=True,
     )
 
@@ -282,6 +332,19 @@ def get_tick(fields: Raw) -> Tick:
     """Read `relay/shard-<n>`."""
     instant = get_time(fields, "Instante")
     return Tick(instant, get_count(fields, "Sequencia"), get_text(fields, "Chamada"))
+
+
+def put_commands(fields: Raw, noted: Mapping[str, datetime]) -> None:
+    """Fill `relay/comandos`."""
+    commands = fields["Comandos"].map_value.fields
+    for command, at in noted.items():
+        put_time(commands[command], at)
+
+
+def get_commands(fields: Raw) -> dict[str, datetime]:
+    """Read `relay/comandos`."""
+    commands = fields["Comandos"].map_value.fields
+    return {name: get_time(commands, name) for name in commands}
 
 
 def put_config(fields: Raw, file: ConfigFile) -> None:

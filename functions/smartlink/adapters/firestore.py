@@ -2,9 +2,9 @@
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from google.cloud.firestore_v1 import types
@@ -16,6 +16,8 @@ from smartlink.adapters.firestore_values import Raw, put_time
 from smartlink.adapters.firestore_writes import change, create, delete, put
 from smartlink.domain.identity import Direction
 from smartlink.domain.message import Ended, LogLine, Message, Stored, Version
+from smartlink.domain.noted import note_commands
+from smartlink.domain.pin import Pin
 from smartlink.domain.settlement import Settlement
 from smartlink.domain.tenant import TenantState
 from smartlink.ports import (
@@ -185,10 +187,49 @@ class Firestore:
         known = dict(_parsed(found, lambda item: (item.id, rm.get_tenant(item.fields))))
         return {tenant: known.get(tenant, TenantState()) for tenant in tenants}
 
-    def save_state(self, tenant: str, state: TenantState) -> None:
+    def save_state(self, tenant: str, state: TenantState, known: TenantState | None = None) -> None:
         """See TenantStates."""
-        write = put(self._name(rm.TENANTS, tenant), rm.put_tenant, state)
+        mask: list[str] = []
+        if known is not None:
+            for attribute, names in rm.TENANT_FIELDS.items():
+                if getattr(state, attribute) != getattr(known, attribute):
+                    mask += names
+            if not mask:
+                return
+        write = put(self._name(rm.TENANTS, tenant), rm.put_tenant, state, mask=mask)
         self._calls.commit(f"save the state of {tenant}", [write])
+
+    def pin(self, tenant: str, pin: Pin | None, before: Pin | None) -> bool:
+        """See TenantStates."""
+        name, what = self._name(rm.TENANTS, tenant), f"pin {tenant}"
+        for _ in range(_RACES):
+            found = next(self._calls.get(f"read the pin of {tenant}", [name]), None)
+            pinned = None if found is None else rm.get_tenant(found.fields).pin
+            if pinned == pin:
+                return True
+            if pinned != before:
+                return False
+            mask = rm.TENANT_FIELDS["pin"]
+            if found is None:
+                write = create(name, rm.put_pin, pin)
+            else:
+                write = put(name, rm.put_pin, pin, found.version, mask)
+            try:
+                self._calls.commit(what, [write])
+            except Conflict:
+                continue  # something else of the state changed, or a lost answer's own try did
+            return True
+        message = f"{what}: its state changed {_RACES} times meanwhile"
+        raise Unavailable(message)
+
+    def has_live(self, tenant: str) -> bool:
+        """See TenantStates."""
+        query = types.StructuredQuery.pb()()
+        query.from_.add(collection_id=rm.LIVE)
+        query.select.fields.add(field_path="__name__")
+        query.limit.value = 1
+        parent = self._name(rm.TENANTS, tenant)
+        return bool(self._calls.query(f"find any message of {tenant}", parent, query))
 
     def known_tenants(self) -> list[str]:
         """See TenantStates."""
@@ -215,6 +256,37 @@ class Firestore:
                 continue  # another call advanced, or a lost answer's own try did: read again
             return True
         message = f"advance shard {shard}: other calls came first {_RACES} times"
+        raise Unavailable(message)
+
+    def commands(self) -> dict[str, datetime]:
+        """See Ticks."""
+        return self._commands()[0]
+
+    def _commands(self) -> tuple[dict[str, datetime], Version | None]:
+        name = self._name(rm.RELAY, "comandos")
+        found = next(self._calls.get("read which commands are known", [name]), None)
+        return ({}, None) if found is None else (rm.get_commands(found.fields), found.version)
+
+    def note_commands(
+        self, commands: Collection[str], now: datetime, every: timedelta
+    ) -> dict[str, datetime]:
+        """See Ticks."""
+        name, what = self._name(rm.RELAY, "comandos"), "note which commands are known"
+        for _ in range(_RACES):
+            noted, version = self._commands()
+            changed = note_commands(noted, commands, now, every)
+            if changed is None:
+                return noted
+            if version is None:
+                write = create(name, rm.put_commands, changed)
+            else:
+                write = put(name, rm.put_commands, changed, version)
+            try:
+                self._calls.commit(what, [write])
+            except Conflict:
+                continue  # another poll noted its own, or a lost answer's own try did
+            return changed
+        message = f"{what}: other polls came first {_RACES} times"
         raise Unavailable(message)
 
     def load(self) -> ConfigFile | None:

@@ -26,13 +26,20 @@ def create(name: str, fill: Callable[[Raw, T], None], value: T) -> Fill:
 
 
 def put(
-    name: str, fill: Callable[[Raw, T], None], value: T, version: Version | None = None
+    name: str,
+    fill: Callable[[Raw, T], None],
+    value: T,
+    version: Version | None = None,
+    mask: Sequence[str] = (),
 ) -> Fill:
-    """A whole document: at this version, or, without one, whether it exists or not."""
+    """A whole document, or the fields of a mask: at this version, or, without one, whether it
+    exists or not."""
 
     def write(raw: Raw) -> None:
         raw.update.name = name
         fill(raw.update.fields, value)
+        if mask:
+            raw.update_mask.field_paths.extend(mask)
         if version is not None:
             _fence(raw, version)
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from smartlink.domain.pin import Pin
 from smartlink.domain.tenant import TenantEntry, TenantState
 from smartlink.observability import ERROR, INFO, WARNING, bound, event
 from smartlink.ports import Messages, PortError, TenantStates
@@ -43,6 +44,36 @@ class States:
         with self._lock:
             return {name: self._kept[name][0] for name in tenants}
 
+    def again(self, tick: TenantTick, now: datetime) -> None:
+        """Reads the tick's state as it stands now."""
+        state = tick.state = self._store.states([tick.name])[tick.name]
+        with self._lock:
+            self._kept[tick.name] = (state, now)
+
+    def pin(self, tick: TenantTick, pin: Pin) -> bool:
+        """Notes whose the name is; False if another process has just noted somebody else."""
+        if not self._store.pin(tick.name, pin, tick.state.pin):
+            return False
+        tick.state = replace(tick.state, pin=pin, known=True)
+        with self._lock:
+            self._kept[tick.name] = (tick.state, self._kept.get(tick.name, (None, _FOREVER))[1])
+        return True
+
+    def halted(self, tick: TenantTick, error: str, now: datetime) -> None:
+        """Its credentials are not those of whom the name belongs to. It is said in each tick."""
+        state = tick.state.after_halt(now, error)
+        if state is not tick.state:
+            self._save(tick, state, None)
+        tick.count("haltedTenants")
+        event("tenant_halted", error, ERROR)
+
+    def resumed(self, tick: TenantTick) -> None:
+        """Its credentials are again those of whom the name belongs to."""
+        if tick.state.halted is None:
+            return
+        event("tenant_resumed", "Its credentials are those of whom its name belongs to", INFO)
+        self._save(tick, replace(tick.state, halted=None), None)
+
     def set_up(self, tick: TenantTick, setup: str, commands: Sequence[str]) -> None:
         """Setup was run. Not noted, it is run again: that does no harm."""
         self._save(tick, replace(tick.state, setup=setup, commands=tuple(commands)), None)
@@ -68,12 +99,12 @@ class States:
         self._save(tick, state, now)
 
     def _save(self, tick: TenantTick, state: TenantState, now: datetime | None) -> None:
-        tick.state = state
+        before, tick.state = tick.state, state
         with self._lock:
             kept_at = now or self._kept.get(tick.name, (state, _FOREVER))[1]
             self._kept[tick.name] = (state, kept_at)
         try:
-            self._store.save_state(tick.name, state)
+            self._store.save_state(tick.name, state, before)
         except PortError as error:
             event("state_not_saved", f"Its state is kept in this process only: {error}", WARNING)
 
@@ -97,4 +128,4 @@ class States:
         event("tenant_orphaned", text, WARNING)
         state = self._store.states([name])[name]
         if not state.orphaned:
-            self._store.save_state(name, replace(state, orphaned=True))
+            self._store.save_state(name, replace(state, orphaned=True), state)

@@ -14,6 +14,8 @@ from smartlink.domain.tenant import (
 from smartlink.observability import WARNING, event
 from smartlink.ports import Clock, NotFound, PortError, TenantSecrets, Unavailable
 
+_THIS_MINUTE = timedelta(seconds=50)
+
 
 @dataclass(frozen=True, slots=True)
 class _Read:
@@ -45,27 +47,52 @@ class Tenants:
         self._payload_refresh = payload_refresh
         self._entries: list[TenantEntry] = []
         self._listed: datetime | None = None
+        self._failed: datetime | None = None  # the last list, when
         self._read: dict[str, _Read] = {}
         self._lock = threading.Lock()
 
     def entries(self, *, fresh: bool = False) -> list[TenantEntry]:
         """Every tenant, by name. A list that fails is replaced by the last one, and logged."""
+        return self._list(timedelta() if fresh else self._refresh)
+
+    def _list(self, age: timedelta) -> list[TenantEntry]:
+        """The tenants, listed that long ago at most."""
         with self._lock:
             now = self._clock()
-            if not fresh and self._listed and now - self._listed < self._refresh:
+            if self._listed and now - self._listed < age:
                 return self._entries
             try:
                 entries = sorted(self._secrets.entries(), key=lambda entry: entry.name)
             except PortError as error:
+                self._failed = now
                 if self._listed is None:
                     raise
                 event("tenants_not_listed", f"The last list of tenants stays: {error}", WARNING)
             else:
+                self._failed = None
                 self._entries = entries
                 names = {entry.name for entry in entries}
                 self._read = {name: read for name, read in self._read.items() if name in names}
             self._listed = now
             return self._entries
+
+    def current(self, entry: TenantEntry) -> TenantEntry | None:
+        """The tenant as the list of this minute shows it; None if it is gone.
+
+        Asked before what waits for a tenant is touched: its secret may have been deleted, or its
+        name given to another customer, since the last list. A list that fails changes nothing,
+        and is left alone for as long as lists are kept.
+        """
+        if self._failed and self._clock() - self._failed < self._refresh:
+            return entry
+        try:
+            entries = self._list(_THIS_MINUTE)
+        except PortError as error:
+            event("tenants_not_listed", f"They are taken to be as they were: {error}", WARNING)
+            return entry
+        if self._failed:
+            return entry
+        return next((it for it in entries if it.name == entry.name), None)
 
     def tenant(self, entry: TenantEntry) -> Tenant:
         """The tenant, read again when its secret changed. Raises TenantError or Unavailable."""

@@ -37,6 +37,8 @@ class TenantTick:
     tenant: Tenant | None = None  # once its secret is read
     receivers: int = 1  # sessions that receive: the first turn's own is one
     gathering: int = 0  # batches on their way in: each may need a dispatch of every command
+    others: frozenset[str] = frozenset()  # commands that only another deployment knows
+    vacant: bool = False  # the name passes to these credentials' customer: nothing of another lives
     error: PortError | None = None  # the broker or RAC failed: no call more in this tick
     lock: threading.Lock = field(default_factory=threading.Lock)
 
