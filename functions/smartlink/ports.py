@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NoReturn, Protocol, TypeVar
 
 from smartlink.domain.identity import Direction
 from smartlink.domain.message import Ended, LogLine, Message, Stored, Version
+from smartlink.domain.noted import Noted
 from smartlink.domain.pin import Pin
 from smartlink.domain.settlement import Settlement
 from smartlink.domain.tenant import Tenant, TenantEntry, TenantState
@@ -168,13 +169,13 @@ class Ticks(Protocol):
         """True for the first caller with this shard, tick and sequence, and for none after."""
         ...
 
-    def commands(self) -> Mapping[str, datetime]:
-        """When a poll last noted each command that any poll knows."""
+    def commands(self) -> Mapping[str, Noted]:
+        """The commands that polls have noted."""
         ...
 
     def note_commands(
         self, commands: Collection[str], now: datetime, every: timedelta
-    ) -> Mapping[str, datetime]:
+    ) -> Mapping[str, Noted]:
         """Notes these as known to a poll, unless that was done less than `every` ago; answers
         what is then noted. What nobody has noted for a day is forgotten."""
         ...

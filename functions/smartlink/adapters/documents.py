@@ -39,6 +39,7 @@ from smartlink.domain.message import (
     Result,
     State,
 )
+from smartlink.domain.noted import Noted
 from smartlink.domain.pin import Pin
 from smartlink.domain.tenant import TenantState
 from smartlink.ports import ConfigFile
@@ -334,17 +335,22 @@ def get_tick(fields: Raw) -> Tick:
     return Tick(instant, get_count(fields, "Sequencia"), get_text(fields, "Chamada"))
 
 
-def put_commands(fields: Raw, noted: Mapping[str, datetime]) -> None:
+def put_commands(fields: Raw, noted: Mapping[str, Noted]) -> None:
     """Fill `relay/comandos`."""
     commands = fields["Comandos"].map_value.fields
-    for command, at in noted.items():
-        put_time(commands[command], at)
+    for command, its in noted.items():
+        times = commands[command].map_value.fields
+        put_time(times["Desde"], its.since)
+        put_time(times["VistoEm"], its.at)
 
 
-def get_commands(fields: Raw) -> dict[str, datetime]:
+def get_commands(fields: Raw) -> dict[str, Noted]:
     """Read `relay/comandos`."""
-    commands = fields["Comandos"].map_value.fields
-    return {name: get_time(commands, name) for name in commands}
+    noted = {}
+    for command, its in fields["Comandos"].map_value.fields.items():
+        times = its.map_value.fields
+        noted[command] = Noted(get_time(times, "Desde"), get_time(times, "VistoEm"))
+    return noted
 
 
 def put_config(fields: Raw, file: ConfigFile) -> None:

@@ -16,7 +16,7 @@ from smartlink.adapters.firestore_values import Raw, put_time
 from smartlink.adapters.firestore_writes import change, create, delete, put
 from smartlink.domain.identity import Direction
 from smartlink.domain.message import Ended, LogLine, Message, Stored, Version
-from smartlink.domain.noted import note_commands
+from smartlink.domain.noted import Noted, note_commands
 from smartlink.domain.pin import Pin
 from smartlink.domain.settlement import Settlement
 from smartlink.domain.tenant import TenantState
@@ -258,18 +258,18 @@ class Firestore:
         message = f"advance shard {shard}: other calls came first {_RACES} times"
         raise Unavailable(message)
 
-    def commands(self) -> dict[str, datetime]:
+    def commands(self) -> dict[str, Noted]:
         """See Ticks."""
         return self._commands()[0]
 
-    def _commands(self) -> tuple[dict[str, datetime], Version | None]:
+    def _commands(self) -> tuple[dict[str, Noted], Version | None]:
         name = self._name(rm.RELAY, "comandos")
         found = next(self._calls.get("read which commands are known", [name]), None)
         return ({}, None) if found is None else (rm.get_commands(found.fields), found.version)
 
     def note_commands(
         self, commands: Collection[str], now: datetime, every: timedelta
-    ) -> dict[str, datetime]:
+    ) -> dict[str, Noted]:
         """See Ticks."""
         name, what = self._name(rm.RELAY, "comandos"), "note which commands are known"
         for _ in range(_RACES):

@@ -10,7 +10,7 @@ from threading import Lock
 from smartlink.adapters.in_memory_faults import Faults
 from smartlink.domain.identity import Direction
 from smartlink.domain.message import Ended, Ending, LogLine, Message, State, Stored, Version
-from smartlink.domain.noted import note_commands
+from smartlink.domain.noted import Noted, note_commands
 from smartlink.domain.pin import Pin
 from smartlink.domain.settlement import Settlement
 from smartlink.domain.tenant import TenantState
@@ -82,7 +82,7 @@ class InMemoryMessages:
         self._logs: defaultdict[str, list[LogLine]] = defaultdict(list)
         self._states: dict[str, TenantState] = {}
         self._ticks: dict[int, tuple[datetime, int]] = {}
-        self._commands: dict[str, datetime] = {}
+        self._commands: dict[str, Noted] = {}
         self._config: ConfigFile | None = None
 
     def create(self, tenant: str, messages: Sequence[Message]) -> list[Version | None]:
@@ -275,7 +275,7 @@ class InMemoryMessages:
             self._ticks[shard] = (tick, sequence)
             return True
 
-    def commands(self) -> dict[str, datetime]:
+    def commands(self) -> dict[str, Noted]:
         """See Ticks."""
         self.faults.before("commands", "")
         with self._lock:
@@ -284,7 +284,7 @@ class InMemoryMessages:
 
     def note_commands(
         self, commands: Collection[str], now: datetime, every: timedelta
-    ) -> dict[str, datetime]:
+    ) -> dict[str, Noted]:
         """See Ticks."""
         self.faults.before("note_commands", "")
         with self._lock:

@@ -1,18 +1,21 @@
 """Which commands live: those of this catalogue, and those that another deployment's polls know.
 
 Two deployments meet at each release and at each rollback: their polls run beside each other for
-minutes, in any order, and a catalogue does not say whether it is the newer one. So none has to
-be. Each poll notes the commands that it knows in `relay/comandos`, every second tick, and:
+minutes, in any order, and a catalogue does not say whether it is the newer one. So each poll
+notes the commands that it knows in `relay/comandos`, every ten minutes, with when it was that a
+poll first knew each, and:
 
-- A command *lives* while a poll that knows it noted it within the last three minutes. A message
-  of one that lives elsewhere is left where it is: in the broker, unacked, or in its document.
-  Only of a command that nobody knows it is said that nobody knows it.
 - A tenant's queue is set up for all commands that were noted within the last 15 minutes, so
   neither deployment unsubscribes the other's.
+- A message of a command that this catalogue lacks, though it came later than all that it has, is
+  left where it is, in the broker, unacked, or in its document: this catalogue is the older one.
+- One that it lacks though it has something newer it has taken away: what comes of it is dead as
+  unknown. So is what comes of a command that nobody has noted for 15 minutes.
 
-So a release that takes a command away, and a rollback from one that brought one, work at once
-for all other commands. Three minutes after the last poll of the other deployment what comes of
-the command is dead as unknown, and after 15 the queues are set up without it.
+So a release works at once, whatever it adds or takes away. A rollback does for all commands that
+the older catalogue has; what comes of the others waits for 15 minutes after the newer one's last
+poll, then the queues are set up without them. A release that only takes commands away looks like
+a rollback, and is treated as one.
 
 What is noted is read again before what cannot be taken back: a setup, a death.
 """
@@ -20,7 +23,7 @@ What is noted is read again before what cannot be taken back: a setup, a death.
 from collections.abc import Collection, Mapping
 from datetime import datetime
 
-from smartlink.domain.noted import ALIVE, KEPT, NOTED_EVERY, noted_within
+from smartlink.domain.noted import NOTED_EVERY, Noted, kept, newer_elsewhere
 from smartlink.observability import WARNING, event
 from smartlink.ports import Clock, PortError, Ticks
 
@@ -32,7 +35,7 @@ class KnownCommands:
         self._ticks = ticks
         self._own = frozenset(own)
         self._clock = clock
-        self._noted: Mapping[str, datetime] = {}
+        self._noted: Mapping[str, Noted] = {}
         self._next: datetime | None = None  # when its own are to be noted again
 
     def note(self) -> frozenset[str]:
@@ -46,20 +49,23 @@ class KnownCommands:
                     raise
                 event("commands_not_noted", f"The next tick tries again: {error}", WARNING)
             else:
-                self._next = min(self._noted[name] for name in self._own) + NOTED_EVERY
-        return self._others(now)
+                self._next = min(self._noted[name].at for name in self._own) + NOTED_EVERY
+        return self._others()
 
     def look(self) -> frozenset[str]:
         """The others to set up for, as they are noted now."""
         self._noted = self._ticks.commands()
-        return self._others(self._clock())
+        return self._others()
 
-    def _others(self, now: datetime) -> frozenset[str]:
-        return noted_within(self._noted, KEPT, now) - self._own
+    def _others(self) -> frozenset[str]:
+        return kept(self._noted, self._clock()) - self._own
 
     def elsewhere(self, commands: Collection[str]) -> frozenset[str]:
-        """Those of these commands that live, and that only another deployment knows."""
+        """Those of these commands that a newer deployment knows and this one does not yet."""
         unknown = frozenset(commands) - self._own
-        if not unknown <= noted_within(self._noted, ALIVE, self._clock()):
+        if not unknown <= self._newer():
             self.look()
-        return unknown & noted_within(self._noted, ALIVE, self._clock())
+        return unknown & self._newer()
+
+    def _newer(self) -> frozenset[str]:
+        return newer_elsewhere(self._noted, self._own, self._clock())

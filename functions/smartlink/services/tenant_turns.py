@@ -45,6 +45,7 @@ _SLOW_CALL = timedelta(milliseconds=3)
 _ENOUGH_FOR_QUICK_CALLS = 2
 """Sessions: a call as quick as that is computing, not waiting, and Python computes one at a time.
 The second one receives while the first one stores."""
+_NEXT_INSTANT = timedelta(microseconds=1)
 _CALLS_END = timedelta(seconds=2)  # after the tick's deadline, when no call of the broker goes on
 _GETS, _QUICK_GETS = 2, 5  # of a session that brought something, until another joins it
 
@@ -80,9 +81,8 @@ class TenantTurns:
         upstream = [it for it in due if it.message.direction is Direction.UPSTREAM]
         downstream = [it for it in due if it.message.direction is Direction.DOWNSTREAM]
         if downstream:
-            self.sweep(tick, downstream)
+            since = self._swept(tick, downstream)
             if full:
-                since = downstream[-1].message.due
                 push(lambda tick, push: self._more_downstream(tick, push, since))
         if tick.state.paused(now):
             tick.count("paused")
@@ -246,10 +246,16 @@ class TenantTurns:
             return
         page = self.settings.due_page
         due = self.messages.due(tick.name, self.clock(), page, Direction.DOWNSTREAM, since)
-        moved = self.sweep(tick, due)
-        last = due[-1].message.due if due else since
-        if len(due) >= page and (moved or last != since):
+        last = self._swept(tick, due)
+        if len(due) >= page:
             push(lambda tick, push: self._more_downstream(tick, push, last))
+
+    def _swept(self, tick: TenantTick, due: Sequence[Stored]) -> datetime | None:
+        """Sweeps a page; answers from when on the next one is due. What was left to another
+        deployment is still there, and would be found again."""
+        moved = self.sweep(tick, due)
+        last = due[-1].message.due if due else None
+        return last if moved or last is None else last + _NEXT_INSTANT
 
     # Upstream.
 
