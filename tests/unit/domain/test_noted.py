@@ -28,7 +28,7 @@ def test_a_poll_notes_its_own_every_ten_minutes() -> None:
 
 
 def test_a_command_leaves_a_quarter_of_an_hour_after_its_last_poll() -> None:
-    known = noted("A", NOW + KEPT / 2, noted("AB", NOW))
+    known = noted("A", NOW + NOTED_EVERY, noted("AB", NOW))
     assert kept(known, NOW + KEPT - timedelta(seconds=1)) == {"A", "B"}
     assert kept(known, NOW + KEPT) == {"A"}
 
