@@ -21,7 +21,7 @@ def behave(content: str, context: Context) -> Returned:
     return Reply("R", "the first customer's data")
 
 
-def used(**payload: object) -> World:
+def used(**payload: str) -> World:
     """A name in use: an answer waits to be sent, a message for its retry, one for its sweep."""
     world = World(behave=behave)
     world.activate(**payload)
@@ -60,7 +60,7 @@ def rows(world: World) -> tuple[bool, str]:
 )
 @pytest.mark.parametrize("gone", [0, 10])
 def test_another_customers_credentials_halt_the_name(
-    first: dict[str, object], second: dict[str, object], gone: int, logged: Logged
+    first: dict[str, str], second: dict[str, str], gone: int, logged: Logged
 ) -> None:
     """Nothing is sent, received or run, it is said in each tick, and the document says what to
     do; whether its secret was deleted for days before or replaced in place."""
