@@ -118,7 +118,7 @@ def check_pin(world: World, tenant: Tenant, *, rotated: bool = False) -> None:
 
 def commands_to_set_up(world: World) -> list[str]:
     """The commands that the deployed polls know: this checkout may be older or newer than they."""
-    return sorted(kept(world.store.commands(), world.now())) or sorted(
+    return sorted(kept(world.store.commands(), world.now())) or list(
         world.settings.catalog.commands
     )
 
