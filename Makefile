@@ -84,12 +84,18 @@ format: $(VENV)/test.stamp ## Format the code and mend what can be mended by its
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
-SEED ?= 0
-RUNS ?= 1000
+SEED ?=
+RUNS ?=
+PAIRS ?=
+DRAWN = $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) $(ARGS)
 
 .PHONY: simulate
-simulate: $(VENV)/test.stamp ## Run the relay through RUNS drawn schedules of faults, from SEED on
-	@$(BIN)/python -m tests.simulation --seed $(SEED) --runs $(RUNS)
+simulate: $(VENV)/test.stamp ## Run the relay through RUNS drawn schedules of faults, from SEED on (PAIRS=1: every pair)
+	@$(BIN)/python -m tests.simulation $(if $(PAIRS),--pairs) $(DRAWN)
+
+.PHONY: mutants
+mutants: $(VENV)/test.stamp ## Break the relay in RUNS places drawn by SEED: do the tests notice? (ARGS=--survivors)
+	@$(BIN)/python -m tests.mutants $(DRAWN)
 
 .PHONY: chaos
 chaos: $(VENV)/test.stamp ## Kill functions and break the network under load; the books must balance
@@ -134,4 +140,4 @@ destroy: $(VENV)/local.stamp ## Remove everything from Google Cloud (ENV=develop
 
 .PHONY: clean
 clean: ## Remove what make made
-	rm -rf $(VENV) .local .bench .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .local .bench .mutants .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

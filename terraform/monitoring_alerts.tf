@@ -21,8 +21,9 @@ locals {
         1. Read `MotivoMorte` and `UltimoErro` of the document, or the log lines below.
         2. `attempts-exhausted`: the consumer failed every time. Mend its cause (the ERP's database, the network, a bug), then redrive.
         3. `outcome-unknown`: nobody knows whether it was done (the command's `unknownOutcome` is `hold`). Find out where its effect would show; redrive if it was not done, discard if it was.
-        4. `rejected`, `malformed`, `unknown-command`: another attempt changes nothing. Mend the sender or add the command, then redrive or discard.
-        5. `id-reused`: the sender used an id twice. Discard, and tell the sender.
+        4. `outcome-unwritten`: it was done, or sent, but that could not be stored; `UltimoErro` says what was in the way. Discard; a redrive does it a second time.
+        5. `rejected`, `malformed`, `unknown-command`: another attempt changes nothing. Mend the sender or add the command, then redrive or discard.
+        6. `id-reused`: the sender used an id twice. Discard, and tell the sender.
 
         Log query: `jsonPayload.action="message_dead" AND jsonPayload.tenant="$${metric.label.tenant}"`
       EOT

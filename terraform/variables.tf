@@ -128,7 +128,7 @@ variable "settings" {
       "connect_seconds", "dispatch_batch", "dispatches", "due_page", "grace_seconds", "idle_poll_seconds",
       "payload_refresh_seconds",
       "poll_seconds", "poll_threads", "read_seconds", "receive_batch", "receive_seconds", "receivers",
-      "response_limit", "shard_tenants", "state_refresh_seconds", "tenants_refresh_seconds",
+      "response_limit", "shard_tenants", "silence_seconds", "state_refresh_seconds", "tenants_refresh_seconds",
     ])) == 0
     error_message = "settings may hold only what settings.py lets be tuned; everything else has a variable of its own."
   }

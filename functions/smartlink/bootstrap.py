@@ -56,8 +56,9 @@ def poll() -> "Poll":
     from smartlink.adapters.rac import RacTokens  # noqa: PLC0415
     from smartlink.adapters.smart_link import SmartLinkBroker  # noqa: PLC0415
     from smartlink.adapters.storage import ConfigObject  # noqa: PLC0415
-    from smartlink.adapters.threads import ThreadTurns, beside  # noqa: PLC0415
+    from smartlink.adapters.threads import ThreadTurns, beside, wait  # noqa: PLC0415
     from smartlink.services.config import Config  # noqa: PLC0415
+    from smartlink.services.in_flight import InFlight  # noqa: PLC0415
     from smartlink.services.relay import Outside, make_poll  # noqa: PLC0415
 
     config = settings()
@@ -67,7 +68,8 @@ def poll() -> "Poll":
         silence_seconds=config.silence_seconds,
         response_limit=config.response_limit,
     )
-    http = Http(bounds)
+    in_flight = InFlight(config.in_flight)
+    http = Http(bounds, in_flight=in_flight)
     tokens = RacTokens(http, config.token_url, now)
     store = _firestore()
     outside = Outside(
@@ -88,6 +90,8 @@ def poll() -> "Poll":
         beside=beside,
         clock=now,
         new_id=new_id,
+        wait=wait,
+        in_flight=in_flight,
     )
     source = ConfigObject(config.config_uri, config.project, config.storage_emulator)
     return make_poll(config, outside, _tenants(), Config(source, store))
@@ -97,7 +101,7 @@ def poll() -> "Poll":
 @loading()
 def consume() -> "Consume":
     """The use case of `consume`, for the command in SMARTLINK_COMMAND."""
-    from smartlink.adapters.threads import ThreadRunner, end_process  # noqa: PLC0415
+    from smartlink.adapters.threads import ThreadRunner, end_process, wait  # noqa: PLC0415
     from smartlink.services.consume import Consume, Timeouts  # noqa: PLC0415
 
     config = settings()
@@ -115,6 +119,7 @@ def consume() -> "Consume":
         retention=config.retention,
         clock=now,
         new_id=new_id,
+        wait=wait,
         end_process=end_process,
     )
 

@@ -58,6 +58,13 @@ class FatalError(Exception):
         super().__init__(reason)
 
 
+class WrongTypeError(TypeError):
+    """A reply, or a log line, holds what it cannot: the text names what and where, no value.
+
+    It is raised where the author makes it; the run has failed then as by any other exception.
+    """
+
+
 class Payload(BaseModel):
     """A payload model that finds its fields in any casing and ignores those it does not know."""
 
@@ -100,6 +107,19 @@ class Reply:
     audience: str | None = None
     correlation_id: str | None = None  # default: the message's own, else its id
 
+    def __post_init__(self) -> None:
+        """Raises WrongTypeError: here, the traceback shows the line that is wrong."""
+        whose = f"the reply {self.type[:80]!r}" if isinstance(self.type, str) else "a reply"
+        _check_text(f"{whose}: type", self.type)
+        for name in ("audience", "correlation_id"):
+            _check_text(f"{whose}: {name}", getattr(self, name), optional=True)
+
+
+def _check_text(what: str, value: object, *, optional: bool = False) -> None:
+    if not (isinstance(value, str) or (optional and value is None)):
+        text = f"{what} is a {type(value).__name__}, it must be a str{' or None' * optional}"
+        raise WrongTypeError(text)
+
 
 @dataclass(slots=True)
 class Logger:
@@ -128,6 +148,9 @@ class Logger:
     def _add(
         self, kind: LogType, template: str, values: tuple[object, ...], debug: str | None
     ) -> None:
+        number = min(len(self.lines) + 1, self.limit)
+        _check_text(f"log line {number}: its template", template)
+        _check_text(f"log line {number}: debug", debug, optional=True)
         if len(self.lines) >= self.limit:
             return
         if len(self.lines) == self.limit - 1:

@@ -1,13 +1,21 @@
 """What the relay needs of the world, by capability. Adapters implement it, services use it."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NoReturn, Protocol, TypeVar
 
 from smartlink.domain.identity import Direction
-from smartlink.domain.message import Ended, LogLine, Message, Stored, Version
+from smartlink.domain.message import (
+    Ended,
+    LogLine,
+    Message,
+    Past,
+    Stored,
+    Unreadable,
+    Version,
+)
 from smartlink.domain.noted import Noted
 from smartlink.domain.pin import Pin
 from smartlink.domain.settlement import Settlement
@@ -33,6 +41,10 @@ class Unavailable(PortError):
         self.retry_after = retry_after  # seconds
 
 
+class Busy(Unavailable):
+    """This process itself had no room for it in time: nobody else failed."""
+
+
 class Refused(PortError):
     """It will never work as it is: asking again is of no use."""
 
@@ -43,6 +55,10 @@ class CredentialsRefused(Refused):
 
 class AnotherTenant(CredentialsRefused):
     """RAC's token is made out to another tenant id than the one that the name is pinned to."""
+
+
+class UnreadableDocument(Refused):
+    """What was asked for exists, and is not what this version stores. Nothing can be told of it."""
 
 
 class NotFound(Refused):
@@ -69,6 +85,46 @@ class NewId(Protocol):
     def __call__(self) -> str: ...
 
 
+class Wait(Protocol):
+    """Lets time pass."""
+
+    def __call__(self, most: float) -> None:
+        """A while between none and so many seconds, drawn: callers that failed together do not
+        come back together."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a page of due messages ended."""
+
+    due: datetime
+    document: str
+
+
+class DuePage(list[Stored]):
+    """The due messages that could be read, and what else came back.
+
+    Whether more may be due, and where the next page begins, is told by what came back: what
+    cannot be read must not hide what lies behind it.
+    """
+
+    def __init__(
+        self,
+        stored: Iterable[Stored] = (),
+        unreadable: Sequence[Unreadable] = (),
+        end: Place | None = None,
+    ) -> None:
+        super().__init__(stored)
+        self.unreadable = unreadable
+        self.end = end  # of the last document that came back; None: none did
+
+    @property
+    def returned(self) -> int:
+        """How many documents came back."""
+        return len(self) + len(self.unreadable)
+
+
 class Messages(Protocol):
     """The messages, history and logs of tenants. Every call may raise Unavailable."""
 
@@ -84,9 +140,21 @@ class Messages(Protocol):
         """All of all of them or nothing; raises Conflict when a fence or create does not hold."""
         ...
 
-    def read(self, tenant: str, documents: Sequence[str]) -> dict[str, Stored]: ...
+    def read(self, tenant: str, documents: Sequence[str]) -> dict[str, Stored]:
+        """Those that exist and can be read."""
+        ...
 
-    def history(self, tenant: str, documents: Sequence[str]) -> dict[str, Ended]: ...
+    def unreadable(self, tenant: str, documents: Sequence[str]) -> dict[str, Unreadable]:
+        """Those that exist and cannot be read: for what is missing although it must be there."""
+        ...
+
+    def history(self, tenant: str, documents: Sequence[str]) -> dict[str, Ended]:
+        """Those that can be read: for people. What has ended is known by `past`."""
+        ...
+
+    def past(self, tenant: str, documents: Sequence[str]) -> dict[str, Past]:
+        """Those that have ended: their documents exist, be they readable or not."""
+        ...
 
     def due(
         self,
@@ -95,11 +163,13 @@ class Messages(Protocol):
         limit: int,
         direction: Direction | None = None,
         since: datetime | None = None,
-    ) -> list[Stored]:
+        after: Place | None = None,
+    ) -> DuePage:
         """The live messages whose `due` has come, the longest due first.
 
         `since` leaves out what was due before: a further page need not look again through what
-        the pages before it have moved, which the database remembers for a while.
+        the pages before it have moved, which the database remembers for a while. `after` goes
+        on behind the end of a page.
         """
         ...
 
@@ -127,7 +197,9 @@ class Effects(Protocol):
         """Creates the effect, or changes it if it is still at that version; None where not."""
         ...
 
-    def read(self, tenant: str, document: str) -> "tuple[Effect, Version] | None": ...
+    def read(self, tenant: str, document: str) -> "tuple[Effect, Version] | None":
+        """None where there is none. Raises UnreadableDocument."""
+        ...
 
     def delete(self, tenant: str, document: str, version: Version) -> None:
         """If it is still at that version."""

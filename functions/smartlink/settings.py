@@ -165,6 +165,15 @@ class Settings(BaseModel):
         return timedelta(seconds=self.catalog.functions.consume.timeout) + LEASE_MARGIN
 
     @property
+    def in_flight(self) -> int:
+        """Bytes of contents and answers that a poll holds at once, but for one that may go beyond.
+
+        Each is there several times while it is taken in: as it came, as a text, as a request.
+        """
+        functions = self.catalog.functions
+        return min(functions.poll.memory, functions.poll_shard.memory) * 1_048_576 // 20
+
+    @property
     def retention(self) -> Retention:
         """How long the history and the logs are kept."""
         return Retention(self.history_days, timedelta(days=self.redrive_days))

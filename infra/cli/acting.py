@@ -1,21 +1,26 @@
-"""Redrive and discard: what an operator does to dead messages, written as the relay writes.
+"""Redrive, discard and hold: what an operator does to messages, written as the relay writes.
 
 Each message changes in one commit, under its version, with the log line that says who and why:
-so a run may be stopped and repeated at will; what is done is no longer dead, and not done again.
+so a run may be stopped and repeated at will; what is done no longer fits, and is not done again.
+Messages are selected from lists, which leave contents out, and read whole before they are written.
 """
 
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import groupby
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from infra.cli.selection import Selected
 from infra.cli.world import World
+from smartlink.adapters.documents import Discarded
+from smartlink.domain import lifecycle
 from smartlink.domain.message import (
+    MAY_HAVE_RUN,
     DeadReason,
     Ended,
     Ending,
@@ -24,10 +29,14 @@ from smartlink.domain.message import (
     Message,
     State,
     Stored,
+    Summary,
 )
 from smartlink.domain.settlement import Settlement, annotate
 from smartlink.services.contents import release
 from smartlink.services.settle import Pending, settle_all
+
+if TYPE_CHECKING:  # Google's libraries take long to import
+    from infra.cli.adapters.messages import Odd
 
 CHUNK = 20
 
@@ -40,6 +49,7 @@ class Note:
     reason: str
     at: datetime
     expires: datetime
+    undone: bool = False  # who acts knows that nothing of it was done
 
     def line(self, message: Message, what: str) -> LogLine:
         """The line for `GTotvsLinkLog`."""
@@ -58,7 +68,9 @@ def redriven(stored: Stored, note: Note) -> Settlement:
         dispatches=0,
         alone=False,
         redriven=note.at,
+        undone=note.undone,
         dead_reason=None,
+        failure=None,
     )
     what = f"Redriven after {message.attempt} attempts ({message.dead_reason or 'dead'})"
     return Settlement(
@@ -80,12 +92,51 @@ def discarded(stored: Stored, note: Note) -> Settlement:
     )
 
 
-def not_redrivable(message: Message, commands: Sequence[str]) -> str | None:
-    """Why executing it again cannot help; None if it may."""
+def held(stored: Stored, note: Note) -> Settlement:
+    """Dead, as one of which nobody knows whether it was done. No claim of before may settle it."""
+    message = stored.message
+    before = f"{message.state}{f', {message.dead_reason}' if message.dead_reason else ''}"
+    error = f"Held by {note.who}: {note.reason}"
+    live = replace(lifecycle.dead(message, DeadReason.UNKNOWN_OUTCOME, error), claim=None)
+    what = f"Held after {message.attempt} attempts ({before})"
+    return Settlement(
+        document=message.document,
+        fence=stored.version,
+        live=live,
+        logs=(note.line(message, what),),
+    )
+
+
+def given_up(odd: "Odd", note: Note, *, personal: bool) -> tuple[Discarded, LogLine]:
+    """A document that nobody can read, and what is noted of its end."""
+    text = f"Discarded unread ({odd.why}) by {note.who}: {note.reason}"
+    message_id = odd.text("ID") or odd.document
+    line = LogLine(message_id, LogType.WARNING, text, note.at, note.expires)
+    return Discarded(odd.fields, note.at, note.expires, personal), line
+
+
+def not_redrivable(
+    message: Summary, commands: Collection[str], *, undone: bool = False
+) -> str | None:
+    """Why it is not executed again; None if it may be. `undone`: who asks knows that it was not."""
     if message.dead_reason is DeadReason.MALFORMED:
         return "its envelope is malformed: ask the sender, then discard it"
     if message.dead_reason is DeadReason.UNKNOWN_COMMAND and message.type not in commands:
         return "no consumer is deployed for its command: deploy one, or discard it"
+    if message.dead_reason in MAY_HAVE_RUN and not undone:
+        return (
+            f"it may have been done ({message.dead_reason}): find out; redrive it with "
+            f"--outcome-unknown if it was not, discard it if it was"
+        )
+    return None
+
+
+def not_holdable(message: Summary) -> str | None:
+    """Why it need not be held; None if it must."""
+    if message.dead_reason in MAY_HAVE_RUN and message.state is State.DEAD:
+        return f"it is held already ({message.dead_reason})"
+    if message.dead_reason is DeadReason.MALFORMED and message.state is State.DEAD:
+        return "its envelope is malformed: it never runs"
     return None
 
 
@@ -96,11 +147,13 @@ class Action:
     name: str
     done: str
     settle: Callable[[Stored, Note], Settlement]
-    ends: bool  # the message's content is released
+    ends: bool = False  # the message's content is released
+    dead: bool = True  # done to dead ones only
 
 
-REDRIVE = Action("redrive", "redriven", redriven, ends=False)
+REDRIVE = Action("redrive", "redriven", redriven)
 DISCARD = Action("discard", "discarded", discarded, ends=True)
+HOLD = Action("hold", "held", held, dead=False)
 
 
 @dataclass(slots=True)
@@ -127,22 +180,20 @@ def perform(
     report = Report(left=len(messages))
     with interrupted() as stop:
         for tenant, chunk in _chunks(messages, min(CHUNK, rate)):
-            pending = [
-                Pending(action.settle(it.stored, note), _claim(it.message), it.stored)
-                for it in chunk
-            ]
+            whole = _whole(world, tenant, chunk)
+            pending = [Pending(action.settle(it, note), _claim(it.message), it) for it in whole]
             settled = settle_all(world.store, tenant, pending)
             report.done += len(settled.written)
-            report.changed += len(settled.lost)
+            report.changed += len(settled.lost) + len(chunk) - len(whole)
             report.unanswered += len(settled.unknown)
             report.refused += [text for _, text in settled.refused]
             report.left -= len(chunk)
             advance(len(chunk))
             if action.ends:
                 gone = {it.document for it in settled.written}
-                for item in chunk:
-                    if item.message.document in gone:
-                        release(world.contents, item.message, note.at)
+                for it in whole:
+                    if it.message.document in gone:
+                        release(world.contents, it.message, note.at)
             if settled.unknown:
                 report.left += len(settled.unknown)
                 break
@@ -150,6 +201,13 @@ def perform(
                 report.stopped = True
                 break
     return report
+
+
+def _whole(world: World, tenant: str, chunk: Sequence[Selected]) -> list[Stored]:
+    """The messages with their contents, but those that another changed since they were listed."""
+    found = world.store.read(tenant, [it.message.document for it in chunk])
+    stored = ((found.get(it.message.document), it.listed.version) for it in chunk)
+    return [it for it, version in stored if it is not None and it.version == version]
 
 
 def _claim(message: Message) -> str:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from infra.cli.selection import tenants_of
 from infra.cli.world import World
-from smartlink.domain.message import Ending, Message, State
+from smartlink.domain.message import Ending, State, Summary
 
 _MOST = 5_000  # of a tenant's history: the newest
 _VARIABLE = (
@@ -49,7 +49,7 @@ class Figures:
     discarded: int = 0
     states: Counter[str] = field(default_factory=Counter)
     failures: dict[str, Failure] = field(default_factory=dict)
-    oldest: tuple[str, Message] | None = None  # waiting the longest, and whose it is
+    oldest: tuple[str, Summary] | None = None  # waiting the longest, and whose it is
     cut: bool = False  # some tenant had more than were looked at
 
     def hours(self) -> list[tuple[datetime, int]]:
@@ -63,7 +63,7 @@ class Figures:
         """The failures, the most frequent first."""
         return sorted(self.failures.values(), key=lambda it: (-it.messages, it.code))
 
-    def fail(self, message: Message) -> None:
+    def fail(self, message: Summary) -> None:
         """Count a message that has an error."""
         if not message.error:
             return
@@ -79,8 +79,8 @@ def gather(world: World, tenant: str | None, period: timedelta) -> Figures:
     figures = Figures(now - period, now)
     for name in tenants_of(world, tenant):
         _live(figures, name, (it.message for it in world.store.live(name, {})))
-        ended = world.store.ended(name, figures.since, _MOST)
-        figures.cut |= len(ended) == _MOST
+        ended, odd = world.store.scan_ended(name, figures.since, _MOST)
+        figures.cut |= len(ended) + len(odd) == _MOST
         for it in ended:
             if it.ending is Ending.DISCARDED:
                 figures.discarded += 1
@@ -90,7 +90,7 @@ def gather(world: World, tenant: str | None, period: timedelta) -> Figures:
     return figures
 
 
-def _live(figures: Figures, tenant: str, messages: Iterable[Message]) -> None:
+def _live(figures: Figures, tenant: str, messages: Iterable[Summary]) -> None:
     states: dict[str, int] = defaultdict(int)
     for message in messages:
         states[message.state] += 1

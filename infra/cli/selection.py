@@ -5,14 +5,26 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from infra.cli.errors import MissingError, UsageError
+from infra.cli.errors import CliError, MissingError, UsageError
 from infra.cli.options import Situation, Way, span
 from infra.cli.world import World
 from smartlink.domain.identity import Direction, document_id
-from smartlink.domain.message import Ended, Message, Stored
+from smartlink.domain.message import (
+    Ended,
+    EndedSummary,
+    Listed,
+    Message,
+    Stored,
+    Summary,
+    Unreadable,
+)
 from smartlink.domain.tenant import TenantError, check_tenant_name
 from smartlink.ports import Refused
+
+if TYPE_CHECKING:  # Google's libraries take long to import
+    from infra.cli.adapters.messages import Odd
 
 _LOOKED_THROUGH = 2_000  # documents of a tenant's history, when they are sifted here
 
@@ -22,12 +34,20 @@ class Selected:
     """A live message and whose it is."""
 
     tenant: str
-    stored: Stored
+    listed: Listed
 
     @property
-    def message(self) -> Message:
-        """The message."""
-        return self.stored.message
+    def message(self) -> Summary:
+        """The message, without its content."""
+        return self.listed.message
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """A live document that cannot be read, and whose it is."""
+
+    tenant: str
+    document: Unreadable
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +57,29 @@ class Located:
     tenant: str
     live: Stored | None
     ended: Ended | None
+    odd: "Odd | None" = None  # a document of it that cannot be read
 
     @property
     def message(self) -> Message:
-        """The message, wherever it is."""
+        """The message, wherever it is. Raises CliError if it cannot be read."""
         if self.live is not None:
             return self.live.message
-        assert self.ended is not None  # noqa: S101  (it was found in one of them)
-        return self.ended.message
+        if self.ended is not None:
+            return self.ended.message
+        assert self.odd is not None  # noqa: S101  (it was found in one of them)
+        message = (
+            f"{self.odd.document} of {self.tenant} cannot be read: {self.odd.why}. "
+            f"smartlink messages show shows its fields."
+        )
+        raise CliError(message)
+
+    @property
+    def document(self) -> str:
+        """The document's id."""
+        return self.odd.document if self.odd is not None else self.message.document
 
 
-def last_event(message: Message) -> datetime:
+def last_event(message: Summary) -> datetime:
     """When something last happened to it: its last attempt ended, or it was received."""
     return message.attempts[-1].ended if message.attempts else message.received
 
@@ -63,14 +95,21 @@ class Filters:
     older: str | None = None
     newer: str | None = None
     error: str | None = None
+    received_after: datetime | None = None
 
     @property
     def narrow(self) -> bool:
         """Whether any is set besides the state."""
-        return any((self.tenant, self.direction, self.command, self.older, self.newer, self.error))
+        sifted = (self.older, self.newer, self.error, self.received_after)
+        return any((self.tenant, self.direction, self.command, *sifted))
 
     def select(self, world: World) -> Iterator[Selected]:
         """The messages, tenant by tenant."""
+        return (it for it in self.scan(world) if isinstance(it, Selected))
+
+    def scan(self, world: World) -> Iterator[Selected | Passed]:
+        """The messages, and what cannot be read: whether that fits is told by the database alone,
+        so it is told of rather than hidden."""
         now = world.now()
         latest = now - span(self.older) if self.older else None
         earliest = now - span(self.newer) if self.newer else None
@@ -82,31 +121,41 @@ class Filters:
         if self.state:
             equal["Situacao"] = self.state.state
         for tenant in tenants_of(world, self.tenant):
-            for stored in world.store.live(tenant, equal):
-                at = last_event(stored.message)
+            for listed in world.store.scan(tenant, equal):
+                if isinstance(listed, Unreadable):
+                    yield Passed(tenant, listed)
+                    continue
+                at = last_event(listed.message)
                 fits = (latest is None or at <= latest) and (earliest is None or at >= earliest)
-                if fits and self._says(stored.message.error):
-                    yield Selected(tenant, stored)
+                if fits and self._received(listed.message) and self._says(listed.message.error):
+                    yield Selected(tenant, listed)
 
-    def ended(self, world: World, most: int) -> list[tuple[str, Ended]]:
-        """What has ended, the newest first; the state does not apply."""
+    def ended(
+        self, world: World, most: int
+    ) -> tuple[list[tuple[str, EndedSummary]], "list[tuple[str, Odd]]"]:
+        """What has ended, the newest first, and what cannot be read; the state does not apply."""
         if self.state or self.older:
             message = "--history goes with neither --state nor --older: use --newer"
             raise UsageError(message)
         since = world.now() - span(self.newer) if self.newer else None
-        found = [
-            (tenant, it)
-            for tenant in tenants_of(world, self.tenant)
-            for it in world.store.ended(tenant, since, _LOOKED_THROUGH if self._sifts else most)
-            if self._fits(it.message)
-        ]
-        return sorted(found, key=lambda it: it[1].ended, reverse=True)[:most]
+        found: list[tuple[str, EndedSummary]] = []
+        odd: list[tuple[str, Odd]] = []
+        for tenant in tenants_of(world, self.tenant):
+            ended, its = world.store.scan_ended(
+                tenant, since, _LOOKED_THROUGH if self._sifts else most
+            )
+            found += [(tenant, it) for it in ended if self._fits(it.message)]
+            odd += [(tenant, it) for it in its]
+        return sorted(found, key=lambda it: it[1].ended, reverse=True)[:most], odd
 
     @property
     def _sifts(self) -> bool:
         return bool(self.direction or self.command or self.error)
 
-    def _fits(self, message: Message) -> bool:
+    def _received(self, message: Summary) -> bool:
+        return self.received_after is None or message.received >= self.received_after
+
+    def _fits(self, message: Summary) -> bool:
         return (
             (self.direction is None or message.direction is self.direction.direction)
             and (self.command is None or message.type == self.command)
@@ -147,7 +196,7 @@ def locate(world: World, identity: str, tenant: str | None) -> Located:
         )
         raise MissingError(message)
     if len(found) > 1:
-        places = "; ".join(f"{it.tenant}: {it.message.document}" for it in found[:5])
+        places = "; ".join(f"{it.tenant}: {it.document}" for it in found[:5])
         message = (
             f"{len(found)} messages have the id {identity[:80]!r} ({places}): "
             f"name one by its document, with --tenant"
@@ -158,18 +207,14 @@ def locate(world: World, identity: str, tenant: str | None) -> Located:
 
 def _in(world: World, tenant: str, identity: str) -> list[Located]:
     own = {document_id(way, identity) for way in Direction}
-    if identity[:2] in {"D-", "U-"}:
+    if identity.startswith(("D-", "U-", "~")) and "/" not in identity:
         own.add(identity)
-    found: dict[str, Located] = {}
-    ended = world.store.history(tenant, sorted(own))
-    live = world.store.read(tenant, sorted(own))
-    # The same id with another content has a document of its own.
-    others, done = world.store.by_id(tenant, identity)
-    live |= {it.message.document: it for it in others}
-    ended |= {it.message.document: it for it in done}
-    for document in sorted(live.keys() | ended.keys()):
-        found[document] = Located(tenant, live.get(document), ended.get(document))
-    return list(found.values())
+    whole = world.store.find(tenant, sorted(own), identity)
+    odd = {it.document: it for it in whole.odd}
+    return [
+        Located(tenant, whole.live.get(name), whole.ended.get(name), odd.get(name))
+        for name in sorted(whole.live.keys() | whole.ended.keys() | odd.keys())
+    ]
 
 
 def counted(messages: list[Selected]) -> list[tuple[str, str, str, int]]:

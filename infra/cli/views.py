@@ -1,13 +1,18 @@
 """Messages, attempts and log lines as `--json` shows them: camelCase, instants in UTC."""
 
+from typing import TYPE_CHECKING
+
 from infra.cli.screen import Json, iso
-from smartlink.domain.message import Attempt, Content, Ended, LogLine, Message
+from smartlink.domain.message import Attempt, Content, Ended, EndedSummary, LogLine, Summary
 from smartlink.domain.tenant import TenantState
+
+if TYPE_CHECKING:  # Google's libraries take long to import
+    from infra.cli.adapters.messages import Odd
 
 LOG_TYPES = {0: "information", 1: "warning", 2: "error"}
 
 
-def message_view(tenant: str, message: Message) -> Json:
+def message_view(tenant: str, message: Summary) -> Json:
     """A message without its content."""
     return {
         "tenant": tenant,
@@ -28,12 +33,26 @@ def message_view(tenant: str, message: Message) -> Json:
     }
 
 
-def ended_view(tenant: str, ended: Ended) -> Json:
+def ended_view(tenant: str, ended: Ended | EndedSummary) -> Json:
     """A message of the history."""
     return message_view(tenant, ended.message) | {
         "situacao": ended.ending.value,
         "ended": iso(ended.ended),
         "expires": iso(ended.expires),
+    }
+
+
+def unreadable_view(tenant: str, document: str, why: str) -> Json:
+    """A document that cannot be read: its id is not known."""
+    return {"tenant": tenant, "document": document, "id": None, "unreadable": why}
+
+
+def odd_view(tenant: str, odd: "Odd", *, content: bool) -> Json:
+    """The same with its fields."""
+    fields = odd.shown(content=content)
+    return unreadable_view(tenant, odd.document, odd.why) | {
+        "collection": odd.collection,
+        "fields": fields,
     }
 
 

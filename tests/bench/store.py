@@ -31,7 +31,7 @@ from smartlink.adapters.in_memory import (
     InMemoryPublisher,
     InMemorySecrets,
 )
-from smartlink.adapters.threads import ThreadRunner, end_process
+from smartlink.adapters.threads import ThreadRunner, end_process, wait
 from smartlink.domain.retry import RetryPolicy
 from smartlink.domain.tenant import TenantEntry, TenantState
 from smartlink.observability import JsonFormatter
@@ -123,6 +123,7 @@ def ours(store: Firestore) -> Work:
         retention=settings.retention,
         clock=_now,
         new_id=lambda: uuid.uuid4().hex,
+        wait=wait,
         end_process=end_process,
     )
 

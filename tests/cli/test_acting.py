@@ -1,10 +1,15 @@
 """`messages redrive|discard`: a dry run first; then all or some, stopped and gone on with."""
 
 import time
+from dataclasses import replace
 
+from infra.cli.adapters.messages import OperatorCalls
+from smartlink.adapters.documents import HISTORY, LIVE, LOGS
+from smartlink.adapters.firestore_calls import Fill
+from smartlink.adapters.firestore_values import Raw, plain, put_time
 from smartlink.domain.message import DeadReason, State
 from tests.cli.place import Place, golden
-from tests.cli.samples import dead, pending
+from tests.cli.samples import NOW, dead, done, line, pending, waiting
 
 COMMITS = 10  # messages a second: slow enough to be stopped on the way
 
@@ -105,3 +110,191 @@ def test_wrong_usage(place: Place) -> None:
         assert ran.code == 2, call
         assert calls[call] in ran.err
         assert "Traceback" not in ran.err
+
+
+def edit(place: Place, tenant: str, document: str, **fields: str) -> None:
+    """As a person, or another version, writes into a live document."""
+
+    def write(raw: Raw) -> None:
+        raw.update.name = place.store._in(tenant, LIVE, document)  # noqa: SLF001
+        for name, text in fields.items():
+            raw.update.fields[name].string_value = text
+        raw.update_mask.field_paths.extend(fields)
+
+    fills: list[Fill] = [write]
+    OperatorCalls(place.project, emulator=place.hosts.firestore).write_each("edit", fills)
+
+
+def kept(place: Place, tenant: str, identity: str) -> str | None:
+    ended = place.store.history(tenant, [f"D-{identity}"])[f"D-{identity}"]
+    return ended.message.content.text
+
+
+def test_in_bulk_as_by_id_the_content_is_kept(place: Place) -> None:
+    """A list leaves contents out; what is written to the history is the whole message."""
+    furnish(place, "acme")
+    place.keep("acme", dead("a-1"), dead("a-2"), dead("a-3"))
+    place.run("messages", "discard", "a-1", "--yes", "-r", "x")
+    place.run("messages", "discard", "-t", "acme", "--error", "refused", "--yes", "-r", "x")
+    assert {kept(place, "acme", f"a-{n}") for n in (1, 2, 3)} == {'{"requestID": "r-1"}'}
+    shown = place.run("messages", "show", "a-3", "--content")
+    assert '{"requestID": "r-1"}' in shown.out
+    assert "personal" not in shown.out
+
+
+def test_what_may_have_been_done_is_left_out_and_named(place: Place) -> None:
+    """By --all, by filters and by its id, for each such reason; its flag takes it along."""
+    furnish(place, "acme")
+    unknown = dead("a-1", dead_reason=DeadReason.UNKNOWN_OUTCOME)
+    unwritten = dead("a-2", dead_reason=DeadReason.UNWRITTEN_OUTCOME)
+    place.keep("acme", unknown, unwritten, dead("a-3"))
+    calls = (
+        "messages redrive --all",
+        "messages redrive --all --limit 1 --yes -r x",
+        "messages redrive -t acme --error refused --yes -r x",
+        "messages redrive a-1 --yes -r x",
+    )
+    for call in calls:
+        ran = place.run(*call.split())
+        assert ran.code == 0
+        assert "Skipped D-a-1 of acme: it may have been done (outcome-unknown)" in ran.err
+        if "a-1" not in call:
+            assert "Skipped D-a-2 of acme: it may have been done (outcome-unwritten)" in ran.err
+    assert states(place, "acme") == {
+        "a-1": State.DEAD,
+        "a-2": State.DEAD,
+        "a-3": State.PENDING,
+    }
+    named = place.run("messages", "redrive", "--all", "--yes", "-r", "x", "--json").json
+    assert [it["id"] for it in named["leftOut"]] == ["a-1", "a-2"]
+    ran = place.run("messages", "redrive", "--all", "--outcome-unknown", "--yes", "-r", "looked")
+    assert ran.out == "2 messages redriven.\n"
+    assert {it.message.undone for it in place.store.live("acme", {})} == {True, False}
+
+
+def test_hold_after_a_restore(place: Place) -> None:
+    """What lives is dead as outcome-unknown; who, why and what it was stand in its log."""
+    furnish(place, "acme", "globex")
+    reply = done(pending("a-0"), replies=1)
+    place.end("acme", *reply)
+    place.keep("acme", pending("a-1"), waiting("a-2"), dead("a-3"))
+    held = dead("a-4", dead_reason=DeadReason.UNKNOWN_OUTCOME)
+    place.keep("acme", held, dead("a-5", dead_reason=DeadReason.MALFORMED))
+    place.keep("globex", pending("g-1"))
+    later, dry, usage, odd = place.run_all(
+        "messages hold --received-after 2099-01-01 --yes -r x",
+        "messages hold --received-after 2026-03-09T12:00Z",
+        "messages hold --yes -r x",
+        "messages hold --received-after yesterday",
+    )
+    assert (later.code, later.out) == (0, "0 messages held.\n")
+    assert "Dry run, nothing was changed: 5 live messages would be held." in dry.out
+    assert (usage.code, odd.code) == (2, 2)
+    ran = place.run(
+        *[
+            "messages",
+            "hold",
+            "-t",
+            "acme",
+            "--received-after",
+            "2026-03-09T12:00",
+            "--yes",
+            "-r",
+            "Restored",
+        ]
+    )
+    assert (ran.code, ran.out) == (0, "4 messages held.\n")
+    assert states(place, "globex") == {"g-1": State.PENDING}
+    reasons = {it.message.id: it.message.dead_reason for it in place.store.live("acme", {})}
+    assert reasons.pop("a-5") is DeadReason.MALFORMED
+    assert set(reasons.values()) == {DeadReason.UNKNOWN_OUTCOME}
+    assert len(reasons) == 5
+    [line] = place.store.lines_of("acme", "a-2")
+    assert line.text == "Held after 1 attempts (Aguardando) by ana: Restored"
+    whole = place.store.read("acme", ["D-a-2"])["D-a-2"].message
+    assert (whole.error, whole.due, whole.claim) == ("Held by ana: Restored", None, None)
+    again = place.run("messages", "hold", "--all", "--yes", "-r", "x")
+    assert again.out == "1 messages held.\n"
+
+
+def test_what_cannot_be_read_is_shown_and_given_up(place: Place) -> None:
+    """Its fields are shown, its content when it is asked for; all of them are kept for a while."""
+    furnish(place, "acme")
+    place.keep("acme", pending("a-1"), pending("a-2"), dead("a-3"))
+    edit(place, "acme", "D-a-2", Situacao="Suspensa", DeOutraVersao="perhaps a content")
+    edit(place, "acme", "D-a-3", QtdeTentativaExec="five")
+    listed, as_json, show, content, shown, redrive, dry = place.run_all(
+        "messages list",
+        "messages list --json",
+        "messages show a-2",
+        "messages show D-a-2 --content",
+        "messages show a-2 --json",
+        "messages redrive a-2 --yes -r x",
+        "messages discard a-2",
+    )
+    assert (listed.code, as_json.code) == (0, 0)
+    assert "2 cannot be read" in listed.out
+    assert {it["document"] for it in as_json.json if it.get("unreadable")} == {"D-a-2", "D-a-3"}
+    assert "Suspensa" in show.out
+    assert "r-1" not in show.out
+    assert "perhaps a content" not in show.out
+    assert "r-1" in content.out
+    assert "perhaps a content" in content.out
+    assert shown.json["fields"]["ID"] == "a-2"
+    assert redrive.code == 4
+    assert "It would be discarded as it is" in " ".join(dry.out.split())
+    bulk = place.run("messages", "discard", "--all", "--yes", "-r", "x")
+    assert "Skipped D-a-3 of acme: it cannot be read" in bulk.err
+    ran = place.run("messages", "discard", "a-2", "--yes", "-r", "Of the release before")
+    assert (ran.code, ran.out) == (0, "1 messages discarded.\n")
+    assert place.store.unreadable("acme", ["D-a-2"]) == {}
+    [found] = place.store._more.get("look", [place.store._in("acme", HISTORY, "D-a-2")])  # noqa: SLF001
+    fields = {name: plain(value) for name, value in found.fields.items()}
+    assert fields["Conteudo"] == '{"requestID": "r-1"}'
+    assert (fields["Situacao"], fields["Original"]) == ("Descartada", {"Situacao": "Suspensa"})
+    assert fields["DeOutraVersao"] == "perhaps a content"
+    assert found.fields["DataExpiracao"].HasField("timestamp_value")
+    assert "Of the release before" in place.store.lines_of("acme", "a-2")[-1].text
+
+
+def test_of_a_personal_one_that_cannot_be_read_no_content_is_kept(place: Place) -> None:
+    """Nor a field that nobody knows: it may be one."""
+    furnish(place, "acme")
+    place.keep("acme", replace(pending("a-1"), personal=True))
+    edit(place, "acme", "D-a-1", Situacao="Suspensa", DeOutraVersao="perhaps a content")
+    assert place.run("messages", "discard", "a-1", "--yes", "-r", "x").code == 0
+    [found] = place.store._more.get("look", [place.store._in("acme", HISTORY, "D-a-1")])  # noqa: SLF001
+    assert "ConteudoHash" in found.fields
+    assert not {"Conteudo", "DeOutraVersao"} & set(found.fields)
+
+
+def test_an_odd_history_and_odd_lines_stop_no_screen(place: Place) -> None:
+    furnish(place, "acme")
+    place.end("acme", *done(pending("a-0")))
+    place.keep("acme", dead("a-1"), logs=[line(dead("a-1"), "fine")])
+
+    def write(raw: Raw) -> None:
+        raw.update.name = place.store._in("acme", HISTORY, "D-a-0")  # noqa: SLF001
+        raw.update.fields["Situacao"].integer_value = 7
+        raw.update_mask.field_paths.append("Situacao")
+
+    def write_line(raw: Raw) -> None:
+        raw.update.name = place.store._in("acme", LOGS, "odd")  # noqa: SLF001
+        raw.update.fields["IDMENSAGEM"].string_value = "a-1"
+        put_time(raw.update.fields["LOGDATE"], NOW)
+
+    fills: list[Fill] = [write, write_line]
+    place.store._more.write_each("edit", fills)  # noqa: SLF001
+    history, stats, show, gone, lines = place.run_all(
+        "messages list --history",
+        "stats",
+        "messages show a-1",
+        "messages show a-0",
+        "logs -t acme",
+    )
+    for ran in (history, stats, show, gone, lines):
+        assert ran.code == 0, ran.err
+    assert "cannot be read" in history.out
+    assert "cannot be read" in lines.out
+    assert "cannot be read" in show.out
+    assert "Situacao is a integer" in gone.out

@@ -10,10 +10,12 @@ from google.cloud.firestore_v1 import types
 from infra.local.errors import MissingPartError
 from smartlink.adapters import documents
 from smartlink.adapters.firestore import Firestore
-from smartlink.adapters.firestore_calls import FirestoreCalls
+from smartlink.adapters.firestore_calls import Fill, FirestoreCalls
+from smartlink.adapters.firestore_effects import FirestoreEffects
+from smartlink.adapters.firestore_values import Raw
 from smartlink.adapters.google import Patience
 from smartlink.domain.message import LogLine
-from smartlink.ports import LastGoodConfig, LogSink, Messages, TenantStates, Ticks
+from smartlink.ports import Effects, LastGoodConfig, LogSink, Messages, TenantStates, Ticks
 
 BACKENDS = ("in-memory", "emulator")
 AT_ONCE = Patience(timeout=30, deadline=60, delays=(0.0, 0.0))
@@ -24,6 +26,22 @@ class Store(Messages, TenantStates, Ticks, LastGoodConfig, LogSink, Protocol):
     """Everything that Firestore keeps, and a look at the logs."""
 
     def logs(self, tenant: str) -> list[LogLine]: ...
+
+    def make_unreadable(self, tenant: str, document: str) -> None: ...
+
+
+class OddEffects(Effects, Protocol):
+    """What `once` remembers, and a hand that breaks it."""
+
+    def make_unreadable(self, tenant: str, document: str) -> None: ...
+
+
+class BreakableEffects(FirestoreEffects):
+    """The real adapter, with a hand that breaks a document."""
+
+    def make_unreadable(self, tenant: str, document: str) -> None:
+        name = self._name(tenant, document)
+        self._calls.write_each("break an effect", [_text_instead(name, "DataInicio")])
 
 
 class FirestoreStore(Firestore):
@@ -38,6 +56,22 @@ class FirestoreStore(Firestore):
         query.from_.add(collection_id=documents.LOGS)
         found = self.calls.query("read logs", f"{self.calls.root}/tenants/{tenant}", query)
         return [documents.get_log(item.fields) for item in found]
+
+    def make_unreadable(self, tenant: str, document: str) -> None:
+        name = self._in(tenant, documents.LIVE, document)
+        self.calls.write_each("break a message", [_text_instead(name, "Situacao")])
+
+
+def _text_instead(name: str, field: str) -> Fill:
+    """As a person writes into a field, in the console."""
+
+    def write(raw: Raw) -> None:
+        raw.update.name = name
+        raw.update.fields[field].string_value = "Suspensa"
+        raw.update_mask.field_paths.append(field)
+        raw.current_document.exists = True
+
+    return write
 
 
 def started(emulator: AbstractContextManager[str], stack: ExitStack) -> str:

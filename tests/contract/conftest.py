@@ -8,10 +8,16 @@ import pytest
 
 from infra.local.emulators import firestore_emulator, pubsub_emulator
 from smartlink.adapters.firestore_calls import FirestoreCalls
-from smartlink.adapters.firestore_effects import FirestoreEffects
 from smartlink.adapters.in_memory import InMemoryEffects, InMemoryMessages
-from smartlink.ports import Effects
-from tests.contract.backends import AT_ONCE, BACKENDS, FirestoreStore, Store, started
+from tests.contract.backends import (
+    AT_ONCE,
+    BACKENDS,
+    BreakableEffects,
+    FirestoreStore,
+    OddEffects,
+    Store,
+    started,
+)
 
 
 @pytest.fixture(scope="session")
@@ -41,11 +47,11 @@ def firestore(firestore_host: str) -> Callable[..., FirestoreStore]:
 
 
 @pytest.fixture(params=BACKENDS)
-def effects(request: pytest.FixtureRequest, firestore_host: str) -> Effects:
+def effects(request: pytest.FixtureRequest, firestore_host: str) -> OddEffects:
     if request.param == "in-memory":
         return InMemoryEffects()
     project = f"contract-{uuid.uuid4().hex[:12]}"
-    return FirestoreEffects(FirestoreCalls(project, emulator=firestore_host, patience=AT_ONCE))
+    return BreakableEffects(FirestoreCalls(project, emulator=firestore_host, patience=AT_ONCE))
 
 
 @pytest.fixture(params=BACKENDS)

@@ -17,6 +17,7 @@ from smartlink.domain.message import (
     LogType,
     Message,
     Result,
+    SendFailure,
     State,
 )
 
@@ -60,10 +61,12 @@ def everything_set(identity: str = "m-1", text: str = "{}") -> Message:
         dispatches=4,
         alone=True,
         redriven=NOW,
+        undone=True,
         published=True,
         claim=CLAIM,
         error="No connection",
         dead_reason=DeadReason.EXHAUSTED,
+        failure=SendFailure(3, NOW),
     )
 
 

@@ -2,8 +2,11 @@
 
 from dataclasses import replace
 
+import pytest
+
 from smartlink.domain.effect import effect_document
-from smartlink.ports import Effects
+from smartlink.ports import Effects, UnreadableDocument
+from tests.contract.backends import OddEffects
 from tests.contract.samples import BEGUN, LATER
 
 TENANT = "acme"
@@ -61,3 +64,14 @@ def test_keys_are_told_apart() -> None:
         effect_document("OtherCommand", "7"),
     }
     assert len(ids) == 4
+
+
+def test_one_that_cannot_be_read_is_not_taken_for_none(effects: OddEffects) -> None:
+    """Nor can it be begun anew: what is not known to be undone is not done."""
+    begun = effects.write(TENANT, BEGUN, None)
+    assert begun
+    effects.make_unreadable(TENANT, BEGUN.document)
+    with pytest.raises(UnreadableDocument):
+        effects.read(TENANT, BEGUN.document)
+    assert effects.write(TENANT, BEGUN, None) is None
+    assert effects.write(TENANT, BEGUN, begun) is None

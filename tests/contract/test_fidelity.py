@@ -118,7 +118,16 @@ def test_history_drops_what_only_the_living_need(
     full = replace(everything_set(), personal=False)
     settlement = Settlement(document="D-m-1", fence=None, history=Ended(full, ending, NOW, LATER))
     store.commit(TENANT, [settlement])
-    kept = replace(full, state=state, due=None, dispatches=0, alone=False, redriven=None)
+    kept = replace(
+        full,
+        state=state,
+        due=None,
+        dispatches=0,
+        alone=False,
+        redriven=None,
+        undone=False,
+        failure=None,
+    )
     assert store.history(TENANT, ["D-m-1"]) == {"D-m-1": Ended(kept, ending, NOW, LATER)}
 
 

@@ -8,7 +8,9 @@ import grpc
 import pytest
 from google.cloud.firestore_v1 import types
 
-from smartlink.domain.message import Stored
+from smartlink.adapters import documents
+from smartlink.adapters.firestore_writes import put
+from smartlink.domain.message import Past, Stored
 from smartlink.domain.settlement import Settlement
 from smartlink.ports import Conflict, Refused, Unavailable
 from tests.contract.backends import FirestoreStore
@@ -140,9 +142,34 @@ def test_what_does_not_pass_is_unavailable(firestore: Make) -> None:
     assert store.read(TENANT, ["D-m-1"]) == {}
 
 
-@pytest.mark.parametrize(
-    "status", [grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.INVALID_ARGUMENT]
-)
+NOT_NOW = [
+    grpc.StatusCode.ABORTED,
+    grpc.StatusCode.PERMISSION_DENIED,
+    grpc.StatusCode.RESOURCE_EXHAUSTED,
+    grpc.StatusCode.UNAUTHENTICATED,
+]
+
+
+@pytest.mark.parametrize("status", NOT_NOW)
+def test_a_commit_that_the_database_does_not_take_now_is_no_conflict(
+    firestore: Make, status: grpc.StatusCode
+) -> None:
+    """Nothing was applied and nothing is decided: it is tried again, and Unavailable at last."""
+    trouble = Trouble(0, status=status)
+    store = firestore(trouble)
+    [version] = store.create(TENANT, [message()])
+    settlement = Settlement(document="D-m-1", fence=version, history=ended(message()))
+    trouble.times = 3
+    with pytest.raises(Unavailable):
+        store.commit(TENANT, [settlement])
+    assert trouble.times == 0
+    assert set(store.read(TENANT, ["D-m-1"])) == {"D-m-1"}
+    trouble.times = 2
+    store.commit(TENANT, [settlement])
+    assert set(store.history(TENANT, ["D-m-1"])) == {"D-m-1"}
+
+
+@pytest.mark.parametrize("status", [grpc.StatusCode.OUT_OF_RANGE, grpc.StatusCode.INVALID_ARGUMENT])
 def test_what_can_never_work_is_not_tried_again(firestore: Make, status: grpc.StatusCode) -> None:
     trouble = Trouble(2, status=status)
     store = firestore(trouble)
@@ -192,10 +219,13 @@ def test_a_tick_whose_answer_was_lost_is_still_the_callers(firestore: Make) -> N
     assert not firestore().advance(0, NOW, 0)
 
 
-def test_a_write_that_passes_at_the_next_try_has_its_version(firestore: Make) -> None:
+@pytest.mark.parametrize("status", NOT_NOW)
+def test_a_write_that_passes_at_the_next_try_has_its_version(
+    firestore: Make, status: grpc.StatusCode
+) -> None:
     """Only the one that failed goes out again."""
     counter = FirestoreCounter()
-    store = firestore(counter, SomeWritesFail(1, code=10))
+    store = firestore(counter, SomeWritesFail(1, code=status.value[0]))
     messages = [message(identity) for identity in "abc"]
     versions = store.create(TENANT, messages)
     found = store.read(TENANT, [item.document for item in messages])
@@ -230,15 +260,70 @@ def test_a_request_that_is_too_large_is_refused_at_once(firestore: Make) -> None
 def test_a_document_broken_by_hand_does_not_stop_the_others(
     firestore: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is passed over, with an error in the log that says which and why, and no content."""
+    """It is told apart, with why, and no content; a look at it by name is an error in the log."""
     store = firestore()
     [version] = store.create(TENANT, [message("broken", "secret content")])
     store.create(TENANT, [message("whole")])
     broken = replace(message("broken"), state="Perdida")  # type: ignore[arg-type]
     assert version
     store.swap(TENANT, [Stored(broken, version)])
-    assert [item.message.id for item in store.due(TENANT, NOW, 10)] == ["whole"]
+    due = store.due(TENANT, NOW, 10)
+    assert [item.message.id for item in due] == ["whole"]
+    [odd] = due.unreadable
+    assert (odd.document, odd.type, due.returned) == ("D-broken", message().type, 2)
+    assert "Perdida" in odd.why
+    assert list(store.read(TENANT, ["D-broken", "D-whole"])) == ["D-whole"]
     [record] = caplog.records
     assert "D-broken" in record.getMessage()
     assert "Perdida" in record.getMessage()
     assert "secret content" not in caplog.text
+    assert "secret content" not in repr(due)
+
+
+Fields = Callable[[Any], None]
+
+
+def without(*names: str) -> Fields:
+    def edit(fields: Any) -> None:  # noqa: ANN401
+        for name in names:
+            del fields[name]
+
+    return edit
+
+
+def numbers(*names: str) -> Fields:
+    def edit(fields: Any) -> None:  # noqa: ANN401
+        for name in names:
+            fields[name].integer_value = 7
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        without("DataExpiracao"),
+        without("Situacao", "DataFim"),
+        without("Comando", "ConteudoHash", "DataRecebimento", "Execucao"),
+        numbers("Comando", "ConteudoHash", "DataRecebimento", "Execucao", "Audiencia"),
+        lambda fields: fields.clear(),
+    ],
+)
+def test_a_history_broken_by_hand_is_one_all_the_same(firestore: Make, edit: Fields) -> None:
+    """That it exists is known, whatever is left in it; what can be read of it is told."""
+    store = firestore()
+    done = ended(running(message()))
+
+    def fill(fields: Any, _: None) -> None:  # noqa: ANN401
+        documents.put_history(fields, done)
+        edit(fields)
+
+    name = f"{store.calls.root}/tenants/{TENANT}/{documents.HISTORY}/D-m-1"
+    store.calls.commit("edit", [put(name, fill, None)])
+    [(document, past)] = store.past(TENANT, ["D-m-1"]).items()
+    assert document == "D-m-1"
+    known = Past.of(done.message)
+    assert past.type in {known.type, None, ""}
+    assert past.sha256 in {known.sha256, None, ""}
+    assert past.received in {known.received, None}
+    assert past.claim in {known.claim, None}

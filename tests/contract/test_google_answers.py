@@ -1,6 +1,7 @@
 """Answers of Google's that no emulator gives, from a server that gives what it is told to."""
 
 import base64
+import itertools
 import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -175,6 +176,19 @@ def test_tries_end_with_their_time() -> None:
     tries = Tries(Patience(timeout=5, deadline=100, delays=(0.0, 0.0)))
     assert tries.timeout == 5
     assert [tries.again() for _ in range(3)] == [True, True, False]
+
+
+def test_waits_grow_and_no_two_callers_wait_alike() -> None:
+    """Each wait is drawn between none and a most that grows: full jitter, within the deadline."""
+    slept: list[float] = []
+    for drawn in (0.0, 0.5, 1.0):
+        tries = Tries(Patience(delays=(1, 3, 9, 27)), lambda d=drawn: d, slept.append)  # type: ignore[misc]
+        while tries.again():
+            pass
+    assert slept == [0, 0, 0, 0.5, 1.5, 4.5, 1, 3, 9]
+    usual = Patience().delays
+    assert all(2 * wait <= longer for wait, longer in itertools.pairwise(usual))
+    assert sum(usual) < Patience().deadline / 2
 
 
 @pytest.mark.parametrize(

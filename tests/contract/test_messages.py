@@ -7,9 +7,9 @@ import pytest
 
 from smartlink.domain import lifecycle
 from smartlink.domain.identity import Direction, document_id
-from smartlink.domain.message import DeadReason, Message, State, Stored, Version
+from smartlink.domain.message import DeadReason, Message, Past, State, Stored, Version
 from smartlink.domain.settlement import Settlement
-from smartlink.ports import Conflict
+from smartlink.ports import Conflict, Place
 from tests.contract.backends import Store
 from tests.contract.samples import LATER, NOW, ended, line, message, running, to_send
 
@@ -178,6 +178,17 @@ def test_history_is_written_once(store: Store) -> None:
     assert live(store, "m-1")["D-m-1"] == again
 
 
+def test_the_past_tells_what_has_ended_and_what_it_was(store: Store) -> None:
+    """As much as tells a repeat, and whose end it was."""
+    stored = claimed(store, message("m-1", audience="APP"))
+    assert store.past(TENANT, ["D-m-1"]) == {}
+    done = Settlement(document="D-m-1", fence=stored.version, history=ended(stored.message))
+    store.commit(TENANT, [done])
+    assert store.past(TENANT, ["D-m-1", "D-none"]) == {"D-m-1": Past.of(stored.message)}
+    assert store.past("globex", ["D-m-1"]) == {}
+    assert store.past(TENANT, []) == {}
+
+
 def test_a_reply_that_exists_is_a_conflict(store: Store) -> None:
     stored = claimed(store, message())
     created(store, to_send("m-1/reply/1"))
@@ -248,6 +259,54 @@ def test_messages_due_at_once_come_by_their_document(store: Store) -> None:
     store.create(TENANT, [message(identity) for identity in ("b", "B", "~", "a", "é")])
     found = [item.message.id for item in store.due(TENANT, NOW, 10)]
     assert found == ["~", "é", "B", "a", "b"]
+
+
+def test_a_page_tells_what_came_back(store: Store) -> None:
+    """Readable or not: how many, where it ended, and which cannot be read."""
+    names = ("a", "b", "c", "d")
+    store.create(TENANT, [message(name) for name in names])
+    for name in ("a", "b", "d"):
+        store.make_unreadable(TENANT, f"D-{name}")
+    first = store.due(TENANT, NOW, 2)
+    assert (list(first), first.returned, first.end) == ([], 2, Place(NOW, "D-b"))
+    assert [(it.document, it.type) for it in first.unreadable] == [
+        ("D-a", message().type),
+        ("D-b", message().type),
+    ]
+    second = store.due(TENANT, NOW, 3, Direction.DOWNSTREAM, NOW, first.end)
+    assert [it.message.id for it in second] == ["c"]
+    assert [it.document for it in second.unreadable] == ["D-d"]
+    third = store.due(TENANT, NOW, 3, None, NOW, second.end)
+    assert (list(third), third.returned, third.end) == ([], 0, None)
+
+
+def test_a_page_goes_on_behind_the_end_of_the_one_before(store: Store) -> None:
+    """By instant and, of one instant, by document; by either direction; nothing comes twice."""
+    messages = [message(f"{n % 3}-{n}", due=NOW - (n % 3) * MICROSECOND) for n in range(9)]
+    store.create(TENANT, [*messages, *(to_send(f"u{n}") for n in range(3))])
+    for direction in (None, *Direction):
+        whole = [it.message.document for it in store.due(TENANT, NOW, 100, direction)]
+        seen: list[str] = []
+        page = store.due(TENANT, NOW, 2, direction)
+        while page.end is not None:
+            seen += [it.message.document for it in page]
+            page = store.due(TENANT, NOW, 2, direction, page.end.due, page.end)
+        assert seen == whole
+
+
+def test_what_cannot_be_read_exists(store: Store) -> None:
+    """It is not answered by a read, is not created again, and no fence of before holds."""
+    stored = created(store, message())
+    store.make_unreadable(TENANT, "D-m-1")
+    assert store.read(TENANT, ["D-m-1"]) == {}
+    odd = store.unreadable(TENANT, ["D-m-1", "D-none"])["D-m-1"]
+    assert (odd.type, odd.sha256) == (message().type, message().content.sha256)
+    assert odd.version != stored.version
+    assert store.create(TENANT, [message()]) == [None]
+    assert store.swap(TENANT, [Stored(running(message()), stored.version)]) == [None]
+    assert store.unreadable(TENANT, []) == {}
+    created(store, message("whole"))
+    assert store.unreadable(TENANT, ["D-whole"]) == {}
 
 
 def test_tenants_are_apart(store: Store) -> None:

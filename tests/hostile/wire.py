@@ -2,7 +2,7 @@
 
 import json
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -32,6 +32,7 @@ class Wire:
     world: World
     token: Reply = TOKEN
     always: Reply | None = None  # of every call of the broker
+    fails: Callable[[Seen], Reply | None] = lambda _: None  # of some of its calls
     answers: list[Reply] = field(default_factory=list)
     seen: list[Seen] = field(default_factory=list)
 
@@ -41,6 +42,8 @@ class Wire:
             return self.token
         if self.always is not None:
             return self.always
+        if failed := self.fails(seen):
+            return failed
         if seen.path.endswith("/get"):
             return self.answers.pop(0) if self.answers else EMPTY
         return EMPTY

@@ -94,6 +94,7 @@ class Relay:
             beside=at_once,
             clock=self.clock,
             new_id=lambda: uuid.uuid4().hex,
+            wait=lambda most: None,  # noqa: ARG005
         )
         span = timedelta(minutes=5)
         tenants = Tenants(secrets, "development", self.clock, span, span)

@@ -89,6 +89,49 @@ def test_a_broker_that_does_not_serve(always: Reply, told: str, logged: Logged) 
         works_again(wire)
 
 
+_FAILURES = {"500": Reply(500), "503": Reply(503), "hangs up": Reply(hang_up=True), "silent": DRIP}
+
+
+@pytest.mark.parametrize("failed", _FAILURES.values(), ids=_FAILURES)
+@pytest.mark.parametrize(
+    ("call", "receives", "sends"),
+    [("send", True, False), ("get", False, True), ("ack", False, True), ("one", True, True)],
+)
+def test_a_broker_that_does_not_serve_one_call(
+    failed: Reply,
+    call: str,
+    receives: bool,  # noqa: FBT001
+    sends: bool,  # noqa: FBT001
+    logged: Logged,
+) -> None:
+    """Whatever it serves goes on: whoever cannot be sent does not keep from receiving, whoever
+    cannot be received does not keep from sending, and one message keeps nobody from anything.
+    What is stored runs once. Once all is served again, all goes through."""
+    with wired() as wire:
+        wire.world.minute()
+        path, body = ("/send/", b"poison") if call == "one" else (f"/{call}", b"")
+        wire.fails = lambda seen: failed if path in seen.path and body in seen.body else None
+        wire.world.publish(content="poison", id="poison")
+        for number in range(3):
+            wire.world.publish(content=f"good {number}", id=f"g{number}")
+            tagged = entry("{}", number + 1, MsgId=f"in{number}")
+            wire.answers[:] = [Reply(body=written(tagged))]
+            wire.world.minute()
+        if receives:
+            assert sorted(wire.world.ran) == [("acme", f"in{number}") for number in range(3)]
+        if sends:
+            assert {f"good {number}".encode() for number in range(3)} <= set(wire.sent)
+            assert [it for it in wire.world.live() if it.startswith("g")] == []
+        assert not logged("tenant_paused")
+        assert {it.attempt for it in wire.world.live().values()} <= {0, 1}
+
+        wire.fails = lambda _: None
+        wire.answers[:] = [Reply(body=written(entry("{}", 9, MsgId="last")))]
+        wire.world.minutes(32)
+        assert ("acme", "last") in wire.world.ran
+        assert wire.world.live() == {}
+
+
 def test_a_certificate_that_nobody_signed(tmp_path: Path, logged: Logged) -> None:
     """The token is not even asked for; `UltimoErro` says why. Nothing is sent to
     whoever that is."""

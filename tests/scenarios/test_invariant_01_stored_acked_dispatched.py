@@ -4,7 +4,7 @@ import pytest
 
 from smartlink.adapters.in_memory import Faults
 from smartlink.consumer import Context, Reply, Returned
-from smartlink.ports import Refused, Unavailable
+from smartlink.ports import PortError, Refused, Unavailable
 from tests.support.world import COMMAND, Interruptions, ProcessEndedError, World, end_process
 
 
@@ -98,24 +98,27 @@ def test_a_create_of_unknown_outcome_is_found_out() -> None:
 
 @pytest.mark.parametrize("applied", [False, True])
 def test_what_was_not_acked_is_not_dispatched(applied: bool) -> None:  # noqa: FBT001
-    """The broker may give it to another; the sweep takes it when the grace is over."""
+    """The broker may give it to another; the sweep takes it when the grace is over. Of two that
+    fail in a row it is the broker's fault: nothing more is acked."""
     world = World()
-    first, second = (world.broker.offer("acme", COMMAND) for _ in range(2))
-    world.broker.faults.fail("ack", Unavailable("down"), applied=applied)
+    first, second, third = (world.broker.offer("acme", COMMAND) for _ in range(3))
+    world.broker.faults.fail("ack", Unavailable("down"), applied=applied, times=2)
     world.tick()
+    assert world.calls("ack") == 2
     assert world.deliver() == 0
-    assert world.live().keys() == {first, second}
+    assert world.live().keys() == {first, second, third}
 
     world.minutes(4)
-    assert sorted(world.ran) == [("acme", first), ("acme", second)]
+    assert sorted(world.ran) == [("acme", it) for it in (first, second, third)]
     assert world.broker.waiting("acme") == 0
 
 
-def test_an_ack_that_is_refused_holds_up_no_other() -> None:
+@pytest.mark.parametrize("error", [Refused("stale tag"), Unavailable("500")])
+def test_an_ack_that_fails_alone_holds_up_no_other(error: PortError) -> None:
     """One stale tag: the others are acked and dispatched in the same tick."""
     world = World()
     first, second = (world.broker.offer("acme", COMMAND) for _ in range(2))
-    world.broker.faults.fail("ack", Refused("stale tag"))
+    world.broker.faults.fail("ack", error)
     world.minute()
     assert world.ran == [("acme", second)]
     world.minutes(3)

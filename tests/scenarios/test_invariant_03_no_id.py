@@ -1,14 +1,29 @@
 """Invariant 3, for messages without an id: the same content is a repeat for one hour only."""
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import pytest
 
-from smartlink.domain.message import State
+from smartlink.consumer import Context, RetryableError, Returned
+from smartlink.domain.message import Past, State
 from smartlink.ports import Delivery, Unavailable
 from tests.support.world import COMMAND, OTHER, Interruptions, ProcessEndedError, World, end_process
 
 
 def nameless(world: World, content: str = "same", command: str = COMMAND) -> None:
     world.broker.deliver("acme", Delivery(None, None, command, content))
+
+
+def failing(times: int) -> Callable[[str, Context], Returned]:
+    """A consumer that fails so many times."""
+
+    def behave(_: str, context: Context) -> Returned:
+        if context.attempt <= times:
+            raise RetryableError("not yet")
+        return None
+
+    return behave
 
 
 def world_at(minute: int) -> World:
@@ -43,6 +58,21 @@ def test_the_same_content_is_a_repeat_for_an_hour(first: int, later: int, runs: 
     assert len(world.ended()) == runs
     assert world.live() == {}
     assert world.broker.waiting("acme") == 0
+
+
+def test_a_history_that_cannot_be_read_is_one_all_the_same() -> None:
+    """Of the hour before: whether it was within an hour cannot be told, so it is not run."""
+    world = world_at(50)
+    nameless(world)
+    world.minute()
+    (ended,) = world.store.ended("acme").values()
+    left = replace(Past.of(ended.message), received=None)
+    world.store.break_history("acme", ended.message.document, left=left)
+    world.clock.forward(minutes=15)
+    nameless(world)
+    world.minutes(30)
+    assert len(world.ran) == 1
+    assert world.live() == {}
 
 
 def test_repeats_do_not_stretch_the_hour() -> None:
@@ -96,6 +126,48 @@ def test_a_poll_that_dies_over_a_repeat_across_the_hour(redelivered: bool) -> No
         world.broker = type(world.broker)()
         world.cold_start()
     world.minutes(5)
+    assert len(world.ran) == 1
+    assert world.live() == {}
+
+
+@pytest.mark.parametrize("fails", [0, 1])
+def test_what_was_stored_late_was_overtaken_by_its_redelivery(fails: int) -> None:
+    """Received before the hour ended, stored after the same content, redelivered, was executed
+    in the next one: it is the repeat now. Or was about to be, for the one that failed."""
+    world = world_at(59)
+    world.behave = failing(fails)
+    nameless(world)
+    interruptions = world.store.faults = Interruptions()
+
+    def meanwhile() -> None:
+        world.broker.release()
+        world.clock.forward(minutes=2)
+        world.elsewhere().tick()
+        world.deliver()
+
+    interruptions.at("before create", meanwhile)
+    world.tick(minutes=1)
+    world.minutes(20)
+    assert len(world.ran) == 1 + fails
+    assert world.live() == {}
+    assert len(world.ended()) == 1
+
+
+def test_what_was_stored_late_waits_until_its_redelivery_has_run() -> None:
+    """The other one is dispatched: neither may be dropped before that one is decided."""
+    world = world_at(59)
+    nameless(world)
+    interruptions = world.store.faults = Interruptions()
+
+    def meanwhile() -> None:
+        world.broker.release()
+        world.clock.forward(minutes=2)
+        world.elsewhere().tick()
+
+    interruptions.at("before create", meanwhile)
+    world.tick(minutes=1)
+    assert len(world.live()) == 2
+    world.minutes(12)
     assert len(world.ran) == 1
     assert world.live() == {}
 

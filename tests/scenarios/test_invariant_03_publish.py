@@ -2,7 +2,7 @@
 
 import pytest
 
-from smartlink.domain.message import DeadReason
+from smartlink.domain.message import DeadReason, Past
 from smartlink.ports import Refused, Unavailable
 from smartlink.services.publish import PublishError
 from tests.support.world import Interruptions, ProcessEndedError, World, end_process
@@ -47,6 +47,23 @@ def test_the_same_id_for_another_message_is_an_error(
         world.publish(**({"id": "one", "content": "same"} | change))
     assert (caught.value.field, caught.value.conflict) == ("id", True)
     world.minutes(2)
+    assert world.replies_to("acme") == ["same"]
+    assert world.live() == {}
+
+
+def test_a_history_that_cannot_be_read_is_one_all_the_same() -> None:
+    """The same message was accepted before; what cannot be told apart is refused, not sent."""
+    world = World()
+    world.publish(id="one", content="same")
+    world.minute()
+    sent = Past.of(world.ended()["one"].message)
+    world.store.break_history("acme", "U-one", left=sent)
+    assert world.publish(id="one", content="same").repeated
+    world.store.break_history("acme", "U-one", left=Past(None, None, None))
+    with pytest.raises(PublishError) as caught:
+        world.publish(id="one", content="same")
+    assert caught.value.conflict
+    world.minutes(9)
     assert world.replies_to("acme") == ["same"]
     assert world.live() == {}
 

@@ -3,10 +3,19 @@
 import pytest
 
 from smartlink.consumer import Context, FatalError, RetryableError, Returned
-from smartlink.domain.message import DeadReason, Message, State
+from smartlink.domain.identity import content_hash
+from smartlink.domain.message import DeadReason, Message, Past, State
 from smartlink.domain.settlement import Settlement
-from smartlink.ports import Unavailable
-from tests.support.world import COMMAND, OTHER, Interruptions, ProcessEndedError, World, end_process
+from smartlink.ports import Conflict, PortError, Unavailable
+from tests.support.world import (
+    COMMAND,
+    OTHER,
+    START,
+    Interruptions,
+    ProcessEndedError,
+    World,
+    end_process,
+)
 
 
 def failing(_: str, __: Context) -> Returned:
@@ -50,6 +59,68 @@ def test_a_repeat_of_what_has_ended_is_acked_and_not_run() -> None:
     assert world.live() == {}
     assert len(world.broker.acked) == 2
     assert "Repeated: it had ended already" in [line.text for line in world.logs()]
+
+
+READABLE = Past(COMMAND, content_hash("same"), START)
+NOTHING = Past(None, None, None)
+
+
+def broken(left: Past) -> World:
+    """A world in which "one" has ended, and somebody edited its history."""
+    world = World()
+    world.broker.offer("acme", COMMAND, "same", message_id="one")
+    world.minute()
+    world.store.break_history("acme", "D-one", left=left)
+    return world
+
+
+@pytest.mark.parametrize("left", [READABLE, NOTHING, Past(COMMAND, None, START)])
+@pytest.mark.parametrize("content", ["same", "other"])
+def test_a_history_that_cannot_be_read_is_one_all_the_same(left: Past, content: str) -> None:
+    """Nothing runs again. A repeat that can be told is dropped, anything else is kept as dead:
+    it may be a message of its own."""
+    world = broken(left)
+    world.broker.offer("acme", COMMAND, content, message_id="one")
+    world.minutes(600)
+    assert world.ran == [("acme", "one")]
+    assert world.broker.waiting("acme") == 0
+    dropped = content == "same" and left is READABLE
+    dead = list(world.live().values())
+    assert [message.content.text for message in dead] == ([] if dropped else [content])
+    if left is not READABLE:
+        assert dead[0].dead_reason is DeadReason.UNKNOWN_OUTCOME
+        assert "cannot be read" in (dead[0].error or "")
+
+
+def test_a_sweep_knows_a_history_that_cannot_be_read() -> None:
+    """The poll died right after it had stored the repeat."""
+    world = broken(READABLE)
+    interruptions = world.store.faults = Interruptions()
+    interruptions.at("after create", end_process)
+    world.broker.offer("acme", COMMAND, "same", message_id="one")
+    with pytest.raises(ProcessEndedError):
+        world.tick(minutes=1)
+    world.minutes(60)
+    assert world.ran == [("acme", "one")]
+    assert world.live() == {}
+
+
+@pytest.mark.parametrize("error", [Unavailable("ABORTED"), Conflict("FAILED_PRECONDITION")])
+def test_a_reused_id_is_acked_only_once_it_is_kept(error: PortError) -> None:
+    """The database does not take it for a while, or says that it is there though it is not."""
+    world = World(behave=failing)
+    world.broker.offer("acme", COMMAND, "first", message_id="one")
+    world.minute()
+    world.broker.offer("acme", COMMAND, "second", message_id="one")
+    world.store.faults.fail("commit", error, times=2)
+    world.tick(minutes=1)
+    assert len(world.broker.acked) == 1
+    world.broker.release()
+    world.store.faults.clear()
+    world.minutes(3)
+    assert [message.content.text for message in reused(world)] == ["second"]
+    assert len(world.broker.acked) == 2
+    assert world.broker.waiting("acme") == 0
 
 
 def test_a_repeat_of_what_is_dead_does_not_revive_it() -> None:

@@ -1,12 +1,16 @@
 """Invariant 7: replies are an outbox: sent by the next poll, at least once, counted if refused."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
 
+from smartlink.adapters.in_memory import InMemoryMessages
 from smartlink.consumer import Context, Reply, Returned
-from smartlink.domain.message import DeadReason, LogType, State
+from smartlink.domain.message import DeadReason, Ended, Ending, LogType, State
+from smartlink.domain.settlement import Settlement
 from smartlink.ports import CredentialsRefused, Refused, Unavailable
+from tests.scenarios.conftest import Logged
 from tests.support.world import (
     COMMAND,
     Interruptions,
@@ -58,15 +62,27 @@ def test_a_broker_that_is_down_costs_a_reply_no_attempt(error: Exception) -> Non
     assert world.replies_to("acme") == ["one"]
 
 
-def test_after_the_first_failure_the_others_are_not_tried() -> None:
-    """The broker is down for all of them; they are given back at once."""
+def test_a_failure_holds_up_no_other_reply() -> None:
+    """It may be that reply's own: the next one is tried, and goes out in the same poll."""
     world = answered(("one", "two", "three"))
     world.broker.faults.fail("send", DOWN)
     world.minute()
-    assert world.calls("send") == 1
-    assert {(it.state, it.attempt) for it in world.live().values()} == {(State.PENDING, 0)}
+    assert len(world.replies_to("acme")) == 2
+    (waiting,) = world.live().values()
+    assert (waiting.state, waiting.attempt) == (State.PENDING, 0)
     world.minute()
     assert sorted(world.replies_to("acme")) == ["one", "three", "two"]
+
+
+def test_after_two_failures_in_a_row_the_others_are_not_tried() -> None:
+    """The broker is down for all of them; they are given back at once."""
+    world = answered(("one", "two", "three", "four"))
+    world.broker.faults.fail("send", DOWN, times=2)
+    world.minute()
+    assert world.calls("send") == 2
+    assert {(it.state, it.attempt) for it in world.live().values()} == {(State.PENDING, 0)}
+    world.minute()
+    assert sorted(world.replies_to("acme")) == ["four", "one", "three", "two"]
 
 
 def test_a_refusal_counts_and_the_last_one_is_the_end() -> None:
@@ -149,12 +165,84 @@ def test_a_send_of_unknown_outcome_is_repeated() -> None:
 
 @pytest.mark.parametrize("applied", [False, True])
 def test_a_settlement_that_got_lost_leaves_nothing_behind(applied: bool) -> None:  # noqa: FBT001
-    """If it was written that was that; if not, the lease ends and it is sent again."""
+    """Written or not, it is handed in again while the tick lasts: nothing is sent twice."""
     world = answered()
-    world.store.faults.fail("commit", Unavailable("down"), applied=applied)
+    world.store.faults.fail("commit", Unavailable("down"), times=4, applied=applied)
     world.minutes(8)
-    assert world.replies_to("acme") == ["one"] * (1 if applied else 2)
+    assert world.replies_to("acme") == ["one"]
     assert world.live() == {}
+    assert world.waits == sorted(world.waits)
+
+
+def test_a_database_that_stays_away_has_a_reply_sent_again(logged: Logged) -> None:
+    """The tick ends, and with it the trying: its lease ends, and it is sent again."""
+    world = answered()
+    world.store.faults.fail("commit", Unavailable("down"), times=1_000)
+    world.minute()
+    assert logged("settle_failed")
+    world.store.faults.clear()
+    world.minutes(8)
+    assert world.replies_to("acme") == ["one", "one"]
+    assert world.live() == {}
+
+
+def test_a_reply_whose_history_is_there_already_is_sent_once(logged: Logged) -> None:
+    """Its request came again after its own history had expired: the broker took the reply, and
+    that cannot be noted. It is dead, with the reason in document, log and Cloud Logging."""
+    world = answered()
+    (waiting,) = world.live().values()
+    past = Ended(waiting, Ending.DONE, world.clock(), world.clock() + timedelta(days=9))
+    world.store.commit("acme", [Settlement(document=waiting.document, fence=None, history=past)])
+    world.minutes(600)
+    assert world.replies_to("acme") == ["one"]
+    (dead,) = world.live().values()
+    assert (dead.dead_reason, dead.attempt) == (DeadReason.UNWRITTEN_OUTCOME, 1)
+    why = f"It was sent. Its settlement cannot be written: the history holds {dead.document}"
+    assert (dead.error or "").startswith(why)
+    assert [line.type for line in world.logs() if why in line.text] == [LogType.ERROR]
+    assert [line["reason"] for line in logged("message_dead")] == ["outcome-unwritten"]
+
+
+@pytest.mark.parametrize("error", [Refused("INVALID_ARGUMENT"), ValueError("a surprise")])
+@pytest.mark.parametrize("lines", [False, True])
+def test_a_settlement_that_is_refused_harms_no_other_reply(
+    error: Exception,
+    lines: bool,  # noqa: FBT001
+    logged: Logged,
+) -> None:
+    """Nor is its own sent again; where its line is refused too, the document alone tells it."""
+
+    class Odd(InMemoryMessages):
+        def commit(self, tenant: str, settlements: Sequence[Settlement]) -> None:
+            odd = [it for it in settlements if it.document.startswith("U-D-odd")]
+            if any(it.history or (lines and it.logs) for it in odd):
+                raise error
+            super().commit(tenant, settlements)
+
+    world = World(behave=answering, store=Odd())
+    for name in ("one", "odd", "two"):
+        world.broker.offer("acme", COMMAND, name, message_id=name)
+    world.minutes(600)
+    assert sorted(world.replies_to("acme")) == ["odd", "one", "two"]
+    (dead,) = world.live().values()
+    assert dead.dead_reason is DeadReason.UNWRITTEN_OUTCOME
+    assert (dead.error or "").startswith("It was sent. ")
+    assert logged("message_dead")
+
+
+def test_a_late_settlement_of_a_reply_is_told(logged: Logged) -> None:
+    """Another poll took the reply when its lease was over; both sent it, one has settled."""
+    world = answered()
+    broker = world.broker.faults = Interruptions()
+
+    def later() -> None:
+        world.clock.forward(minutes=6)
+        world.elsewhere().tick()
+
+    broker.at("before send", later)
+    world.minutes(3)
+    assert world.live() == {}
+    assert logged("settle_lost")
 
 
 def test_two_polls_do_not_both_send() -> None:

@@ -39,9 +39,9 @@ def at(world: World, bank: Bank) -> World:
     return world
 
 
-def redrive(world: World) -> None:
+def redrive(world: World, *, undone: bool = False) -> None:
     """What `smartlink messages redrive` writes."""
-    note = Note("ana", "the bank says no", world.clock(), world.clock())
+    note = Note("ana", "the bank says no", world.clock(), world.clock(), undone)
     settlements = [
         redriven(stored, note)
         for stored in world.store.live("acme").values()
@@ -290,3 +290,80 @@ def test_the_sweep_knows_the_commands_limit() -> None:
     world.minutes(30)
     assert only(world).dead_reason is DeadReason.EXHAUSTED
     assert len(world.ran) == 1
+
+
+def forget(world: World, **later: float) -> None:
+    """Time passes, and the TTL removes what has expired."""
+    world.clock.forward(**later)
+    world.effects.expire(world.clock())
+    world.cold_start()
+
+
+def dead_after_paying(catalog_json: str) -> tuple[World, Bank]:
+    """Paid and noted; then the message died of something else."""
+    bank = Bank()
+    world = World(catalog_json=catalog_json)
+
+    def consume(content: str, context: Context) -> None:
+        context.once(content, lambda: bank.pay(content))
+        reason = "the answer cannot be made"
+        raise FatalError(reason)
+
+    world.behave = consume
+    world.broker.offer("acme", COMMAND, "order-7")
+    world.minutes(2)
+    assert only(world).dead_reason is DeadReason.REJECTED
+    return world, bank
+
+
+@pytest.mark.parametrize("days", [1, 89, 91, 179, 181, 400, 3_000])
+@pytest.mark.parametrize("catalog_json", [HOLD, catalog()])
+def test_what_a_dead_message_did_is_not_forgotten(days: int, catalog_json: str) -> None:
+    """However long it lies dead: redriven, it is answered by the record, or waits for a person."""
+    world, bank = dead_after_paying(catalog_json)
+    forget(world, days=days)
+    redrive(world)
+    world.minutes(24 * 60)
+    assert bank.paid == ["order-7"]
+    if days > 180:
+        assert "older than what once remembers" in (only(world).error or "")
+
+
+def test_a_person_who_knows_has_it_done() -> None:
+    """The record may be gone; who looked says that it was not done, and it is done once."""
+    bank = Bank(refuses=FatalError("closed"))
+    world = at(World(), bank)
+    world.broker.offer("acme", COMMAND, "order-7")
+    world.minutes(2)
+    forget(world, days=400)
+    bank.refuses = None
+    redrive(world)
+    world.minutes(24 * 60)
+    assert bank.paid == []
+    redrive(world, undone=True)
+    world.minutes(2)
+    assert bank.paid == ["order-7"]
+    assert world.ended()
+
+
+def test_what_another_message_did_is_known_as_long_as_it_matters() -> None:
+    """The second came while the first one's effect was known, and is redriven long after."""
+    bank = Bank()
+    world = at(World(), bank)
+    world.broker.offer("acme", COMMAND, "order-7", message_id="first")
+    world.minutes(2)
+    forget(world, days=85)
+    world.behave = lambda _content, _context: fail_for_good()
+    world.broker.offer("acme", COMMAND, "order-7", message_id="second")
+    world.minutes(2)
+    forget(world, days=85)
+    world.behave = bank.consume
+    redrive(world)
+    world.minutes(2)
+    assert bank.paid == ["order-7"]
+    assert world.replies_to() == ['{"receipt":1}'] * 2
+
+
+def fail_for_good() -> None:
+    reason = "no"
+    raise FatalError(reason)

@@ -129,16 +129,65 @@ def test_a_pause_is_known_after_a_cold_start() -> None:
     assert world.calls("get") == calls
 
 
-def test_one_failure_ends_a_tenants_broker_calls_for_the_tick() -> None:
-    """Its other sessions and chunks do not wait for a time-out each."""
+def test_two_failures_in_a_row_end_a_tenants_sending_for_the_tick() -> None:
+    """Its other sessions and chunks do not wait for a time-out each. In the ticks after that one
+    message alone is tried, until one is accepted: then the others follow at once."""
     world = World()
     world.minute()
     for number in range(60):
         world.publish(content=str(number))
-    world.broker.faults.fail("send", DOWN, times=60)
+    world.broker.faults.fail("send", DOWN, times=4)
+    for sends in (2, 3, 4):
+        world.minute()
+        assert world.calls("send") == sends
     world.minute()
-    assert world.calls("send") == 1
+    assert len(world.replies_to()) > 50
+    world.minutes(3)
+    assert len(world.replies_to()) == 60
+
+
+def test_one_failure_ends_a_tenants_receiving_for_the_tick() -> None:
+    """No other session waits for a time-out, and nothing is sent any more but what was due."""
+    world = broken()
+    gets = world.calls("get")
+    world.minute()
+    assert world.calls("get") == gets + 1
     assert world.store.states(["acme"])["acme"].failures == 1
+
+
+@pytest.mark.parametrize("first", ["send", "get"])
+def test_a_tenant_is_paused_only_when_everything_fails(first: str, logged: Logged) -> None:
+    """What works goes on at each tick, for hours; once nothing works any more it is a pause."""
+    world = World()
+    world.minute()
+    world.broker.faults.fail(first, DOWN, times=10_000)
+    for number in range(120):
+        world.publish(content=str(number))
+        world.broker.offer("acme", COMMAND)
+        world.minute()
+    assert not logged("tenant_paused")
+    assert world.store.states(["acme"])["acme"].failures == 0
+    assert (len(world.ran), len(world.replies_to())) == ((120, 0) if first == "send" else (0, 120))
+    assert bool(logged("receive_failed")) == (first == "get")
+
+    world.broker.faults.fail("get" if first == "send" else "send", DOWN, times=10_000)
+    for number in range(30):
+        world.publish(content=f"late {number}")
+        world.minute()
+    assert logged("tenant_paused")
+    assert {it.attempt for it in world.live().values()} <= {0}
+    world.broker.faults.clear()
+    world.minutes(70)
+    assert (len(world.ran), len(world.replies_to())) == (120, 150)
+
+
+def test_a_get_that_is_down_delays_what_is_sent_by_its_pause_at_most() -> None:
+    """Who only receives, and cannot, is paused; what is published meanwhile waits for its end."""
+    world = broken()
+    world.minutes(60)
+    world.publish(content="one")
+    world.minutes(31)
+    assert world.replies_to() == ["one"]
 
 
 def test_new_credentials_are_read_when_rac_refuses_the_old(logged: Logged) -> None:

@@ -1,6 +1,7 @@
 """A deployment in virtual time: instances of the functions, Pub/Sub, a broker, and their moods."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,12 +18,23 @@ from smartlink.adapters.in_memory import (
     InMemorySecrets,
     at_once,
 )
+from smartlink.adapters.in_memory_broker import InMemorySession
 from smartlink.consumer import Context, FatalError, Reply, RetryableError, Returned, consumer
-from smartlink.domain.identity import Direction, document_id
-from smartlink.domain.message import Stored
+from smartlink.domain.identity import Direction, content_hash, document_id
+from smartlink.domain.lifecycle import REPEAT
+from smartlink.domain.message import Message, Stored
 from smartlink.domain.retry import RetryPolicy
+from smartlink.domain.settlement import Settlement
 from smartlink.domain.tenant import Tenant
-from smartlink.ports import BrokerSession, CredentialsRefused, Envelope, Ran, Run, Unavailable
+from smartlink.ports import (
+    BrokerSession,
+    CredentialsRefused,
+    Delivery,
+    Envelope,
+    Ran,
+    Run,
+    Unavailable,
+)
 from smartlink.services.config import Config
 from smartlink.services.consume import Consume, Timeouts
 from smartlink.services.dispatch import decode_dispatch
@@ -31,13 +43,14 @@ from smartlink.services.publish import Publish, PublishRequest
 from smartlink.services.relay import Outside, make_poll
 from smartlink.services.shard import decode_shard
 from smartlink.services.tenants import Tenants
-from smartlink.settings import Settings, load_settings
+from smartlink.settings import LIMITS, Settings, load_settings
+from tests.simulation.claims import SKEW, Claims
 from tests.simulation.kernel import DiedError, Kernel, Port, Process
 from tests.simulation.ledger import Ledger, WatchedMessages
 from tests.support.world import COMMAND, catalog, config_file, secret
 
 _Work = TypeVar("_Work")
-SKEW = timedelta(seconds=2)  # how far the instances' clocks are apart at most
+LARGE = "x" * LIMITS.inline  # with anything beside it, it is kept in the bucket
 _DELIVERIES = 5  # until Pub/Sub gives a message up
 
 
@@ -104,16 +117,61 @@ class SimRunner:
             yield finished
 
 
+class StorePort(Port):
+    """The store as one process sees it; which of its settlements are answered is noted."""
+
+    def __init__(
+        self, kernel: Kernel, process: Process, target: WatchedMessages, claims: Claims
+    ) -> None:
+        super().__init__(kernel, process, "store", target)
+        self._claims = claims
+
+    def commit(self, tenant: str, settlements: Sequence[Settlement]) -> None:
+        """See Messages."""
+        its = [self._claims.holds(self._process, tenant, it.document) for it in settlements]
+        began, answered = self._kernel.now, True
+        try:
+            self._kernel.call(
+                self._process, "store.commit", lambda: self._target.commit(tenant, settlements)
+            )
+        except Unavailable:
+            answered = False
+            raise
+        finally:
+            for held in its:
+                if held is not None:
+                    held.tries.append((began, answered))
+
+
+class SessionPort(Port):
+    """A session with the broker as one process sees it; what the broker says it has is noted."""
+
+    def __init__(
+        self, kernel: Kernel, process: Process, tenant: str, target: BrokerSession, claims: Claims
+    ) -> None:
+        super().__init__(kernel, process, f"broker[{tenant}]", target)
+        self._tenant, self._claims = tenant, claims
+
+    def send(self, message_type: str, audience: str | None, content: bytes) -> None:
+        """See BrokerSession."""
+        send = partial(self._target.send, message_type, audience, content)
+        self._kernel.call(self._process, f"{self._name}.send", send)
+        self._claims.sent(self._process, self._tenant, content)
+
+
 class SimBroker(InMemoryBroker):
     """The broker, with its moods: tenants for which it is down, or refuses their tokens."""
 
-    def __init__(self, kernel: Kernel) -> None:
+    def __init__(self, kernel: Kernel, claims: Claims) -> None:
         super().__init__(page=2)
         self.kernel = kernel
+        self.claims = claims
         self.down: set[str] = set()
         self.refusing: set[str] = set()
 
         self.last_ack = 0  # the number of the call
+        self.acking: Callable[[str, Delivery, datetime], None] = lambda *_: None
+        self._leased: dict[int | None, datetime] = {}
 
     def called(self, call: str, tenant: str) -> None:
         if call == "ack":
@@ -124,6 +182,19 @@ class SimBroker(InMemoryBroker):
         if tenant in self.refusing and call != "session":
             message = "RAC refuses the credentials"
             raise CredentialsRefused(message)
+
+    def lease(self, session: InMemorySession) -> list[Delivery]:
+        """See InMemoryBroker."""
+        taken = super().lease(session)
+        self._leased |= {it.tag: self.kernel.clock() for it in taken}
+        return taken
+
+    def remove(self, session: InMemorySession, tag: int) -> None:
+        """See InMemoryBroker; only what is stored may leave the broker."""
+        delivery = session.leased.get(tag)
+        super().remove(session, tag)
+        if delivery is not None:
+            self.acking(session.tenant, delivery, self._leased[tag])
 
     def port(self, process: Process) -> "BrokerPort":
         return BrokerPort(self, process)
@@ -139,7 +210,8 @@ class BrokerPort:
     @contextmanager
     def session(self, tenant: Tenant) -> Iterator[BrokerSession]:
         with self.broker.session(tenant) as session:
-            yield Port(self.broker.kernel, self.process, f"broker[{tenant.name}]", session)
+            broker = self.broker
+            yield SessionPort(broker.kernel, self.process, tenant.name, session, broker.claims)
 
 
 @dataclass(slots=True)
@@ -159,6 +231,7 @@ class Deployment:
     tenants: Sequence[str]
     variables: dict[str, str]
     ledger: Ledger = field(default_factory=Ledger)
+    claims: Claims = field(init=False)
     store: WatchedMessages = field(init=False)
     broker: SimBroker = field(init=False)
     contents: InMemoryContents = field(default_factory=InMemoryContents)
@@ -167,6 +240,7 @@ class Deployment:
     config: InMemoryConfig = field(default_factory=InMemoryConfig)
     settings: Settings = field(init=False)
     unknown: str = "retry"  # what follows an unknown outcome
+    personal: bool = False
     instances: list[Instance] = field(default_factory=list)
     duplicates: float = 0.0  # share of deliveries that Pub/Sub repeats
     backlog: float = 0.0  # seconds that a delivery may wait
@@ -181,17 +255,35 @@ class Deployment:
                 "GOOGLE_CLOUD_PROJECT": "simulation",
                 "SMARTLINK_ENVIRONMENT": "development",
                 "SMARTLINK_CONFIG_URI": "gs://config/totvsAppConfig_v2.json",
-                "SMARTLINK_CATALOG": catalog(**{COMMAND: {"unknownOutcome": self.unknown}}),
+                "SMARTLINK_CATALOG": catalog(
+                    **{COMMAND: {"unknownOutcome": self.unknown, "personal": self.personal}}
+                ),
                 **self.variables,
             }
         )
         self.ledger.hold = self.unknown == "hold"
-        self.store = WatchedMessages(self.ledger, self.kernel.clock, 2 * SKEW)
-        self.store.calls = lambda: self.kernel.calls
-        self.store.say = self.kernel.say
-        self.broker = SimBroker(self.kernel)
+        self.claims = Claims(self.kernel)
+        self.store = WatchedMessages(self.ledger, self.claims, self.kernel)
+        self.broker = SimBroker(self.kernel, self.claims)
+        self.broker.acking = self._check_acked
         for tenant in self.tenants:
             self.secrets.put(tenant, secret())
+
+    def _check_acked(self, tenant: str, delivery: Delivery, leased: datetime) -> None:
+        """Stored before acked. Without an id, what came in the hour before is the same message."""
+        sha256 = content_hash(delivery.content)
+        since = leased - REPEAT - 2 * SKEW
+        for message in self.messages_of(tenant):
+            if message.content.sha256 == sha256 and (
+                message.id == delivery.id or (delivery.id is None and message.received > since)
+            ):
+                return
+        self.ledger.broken(f"{tenant}/{delivery.id} was acked, and is not stored")
+
+    def messages_of(self, tenant: str) -> list[Message]:
+        """All that are live or have ended."""
+        live = [it.message for it in self.store.live(tenant).values()]
+        return live + [it.message for it in self.store.ended(tenant).values()]
 
     def break_configuration(self) -> None:
         """The last good generation stays; before there is one, the defaults hold."""
@@ -209,6 +301,8 @@ class Deployment:
         return Process(f"{kind}-{next(self._numbers)}", timedelta(seconds=seconds))
 
     def port(self, process: Process, name: str, target: object) -> Any:
+        if target is self.store:
+            return StorePort(self.kernel, process, self.store, self.claims)
         return Port(self.kernel, process, name, target)
 
     def running(self) -> list[Process]:
@@ -253,6 +347,7 @@ class Deployment:
             beside=at_once,
             clock=clock,
             new_id=self.new_id,
+            wait=partial(self._wait, process),
         )
         tenants = Tenants(
             self.port(process, "secrets", self.secrets),
@@ -266,6 +361,11 @@ class Deployment:
         instance = Instance(process, poll, busy=True)
         self.instances.append(instance)
         return instance
+
+    def _wait(self, process: Process, most: float) -> None:
+        self.kernel.sleep(most * self.kernel.random.random())
+        if process.dead:
+            raise DiedError
 
     def new_id(self) -> str:
         return f"{next(self._numbers):032x}"
@@ -315,7 +415,7 @@ class Deployment:
 
     def _consume(self, process: Process, envelope: Envelope) -> None:
         dispatch = decode_dispatch(envelope.data)
-        ran: set[tuple[str, str]] = set()
+        process.began = self.kernel.now
         tenant = dispatch.tenant
 
         @consumer(COMMAND)
@@ -326,21 +426,22 @@ class Deployment:
             returned = self._behave(process, json.loads(content), context, key)
             self.ledger.completed[key] += 1
             self.ledger.expected[key] = len(returned)
-            ran.add(key)
+            if held := self.claims.holds(process, *key):
+                held.completed = True
+                held.returned = self.kernel.calls
             return returned
 
-        claims: set[str] = set()
-
-        def own_id() -> str:
-            claims.add(made := self.new_id())
-            return made
-
         def overran(stored: Stored) -> None:
-            self.ledger.failures[tenant, stored.message.document] += 1
-            process.harmed = True
+            """Its process ends before it does: it never returned."""
+            key = (tenant, stored.message.document)
+            self.ledger.failures[key] += 1
+            held = self.claims.holds(process, *key)
+            if held and held.completed:
+                held.completed = False
+                self.ledger.completed[key] -= 1
 
         def end_process() -> NoReturn:
-            self.kernel.kill(process)
+            self.kernel.kill(process, by_itself=True)
             raise DiedError
 
         consume = Consume(
@@ -355,17 +456,19 @@ class Deployment:
             timeouts=Timeouts.of(self.settings.catalog, COMMAND),
             retention=self.settings.retention,
             clock=lambda: self.kernel.clock(process),
-            new_id=own_id,
+            new_id=self.new_id,
+            wait=partial(self._wait, process),
             end_process=end_process,
         )
-        try:
-            consume(dispatch)
-        finally:
-            for key in ran:
-                if self.ledger.settled_by.get(key) not in claims:
-                    if not process.harmed:
-                        self.ledger.broken(f"{key} ran to its end, and its outcome was dropped")
-                    self.ledger.excused[key] += 1
+        self._check_told(process, consume(dispatch))
+
+    def _check_told(self, process: Process, counts: Counter[str]) -> None:
+        """What a call says has ended did end; and what it gives up, another has."""
+        tried = [it for it in self.claims.of(process) if it.tries]
+        done = sum(it.ended for it in tried)
+        lost = sum(it.settled is None for it in tried)
+        if counts["done"] != done or (counts["lost"] and not lost):
+            self.ledger.broken(f"{process.name} tells {dict(counts)}: {done} done, {lost} lost")
 
     def _behave(
         self, process: Process, content: dict[str, Any], context: Context, key: tuple[str, str]
@@ -391,8 +494,12 @@ class Deployment:
                 raise FatalError("it is rejected")
         if "once" in content:
             context.once(content["once"], lambda: self._affect(process, context, content["once"]))
+        pad = LARGE if content.get("large") else ""
         return [
-            Reply("ProbeResponse", {"tenant": context.tenant, "to": key[1], "number": number})
+            Reply(
+                "ProbeResponse",
+                {"tenant": context.tenant, "to": key[1], "number": number, "pad": pad},
+            )
             for number in range(content["replies"])
         ]
 
@@ -406,15 +513,16 @@ class Deployment:
 
     # The outside.
 
-    def offer(self, tenant: str, message_id: str, content: dict[str, Any]) -> None:
+    def offer(self, tenant: str, message_id: str | None, content: dict[str, Any]) -> None:
         """The broker gets a message for the tenant."""
         text = json.dumps(content, sort_keys=True)
         self.kernel.say(f"the broker gets {tenant}/{message_id} that does {content['does']}")
-        self.broker.offer(tenant, COMMAND, text, message_id=message_id)
+        self.broker.deliver(tenant, Delivery(None, message_id, COMMAND, text))
 
     def ask_to_publish(self, tenant: str, message_id: str, content: str) -> None:
         """A segment publishes, again and again until it is told that it is accepted."""
         process = self.new_process("publish")
+        self.ledger.asked.add((tenant, content_hash(content)))
 
         def work() -> None:
             accepted = False
@@ -436,7 +544,7 @@ class Deployment:
                 body = {"tenant": tenant, "type": "T", "content": content, "id": message_id}
                 publish(PublishRequest.model_validate(body))
                 accepted = True
-                self.ledger.published.add((tenant, content))
+                self.ledger.published.add((tenant, content_hash(content)))
             except Unavailable:
                 self.kernel.say("publish answers 503")
             finally:

@@ -21,7 +21,8 @@ from smartlink.ports import Unavailable
 
 _T = TypeVar("_T")
 
-START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+START = datetime(2026, 3, 2, 12, 52, tzinfo=UTC)
+"""An hour begins while faults come: ids that are derived from contents hold an hour."""
 
 
 class DiedError(BaseException):
@@ -44,6 +45,19 @@ class Fault(StrEnum):
     SLOW_AFTER = "slow after"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incident:
+    """What befell a process, or one task of it: the only excuse for what it did not bring about."""
+
+    fault: Fault | None = None
+    call: int = 0
+    label: str = ""
+    task: object = None  # None: each of them
+    ended: float = 0.0  # of what is slow
+    kills: bool = False
+    slow: bool = False
+
+
 @dataclass(slots=True, eq=False)
 class Process:
     """An instance of a function: what a crash takes with it."""
@@ -51,7 +65,8 @@ class Process:
     name: str
     skew: timedelta = timedelta()
     dead: bool = False
-    harmed: bool = False  # a fault met it: what it had under way may be done again
+    began: float = 0.0  # its present call
+    incidents: list[Incident] = field(default_factory=list)
     tasks: set[greenlet] = field(default_factory=set)
 
 
@@ -62,9 +77,13 @@ class Kernel:
     random: Random
     faults: Mapping[int, Fault]
     """Planned faults by the number of the call."""
+    outages: list[tuple[str, float, float]] = field(default_factory=list)
+    """Which calls are not answered, by how their names begin, from when until when."""
     limit: int = 200_000  # calls
     now: float = 0.0  # seconds since START
     calls: int = 0
+    acting: Process | None = None  # whose call takes effect at this moment
+    acting_call: int = 0
     injected: Counter[Fault] = field(default_factory=Counter)
     trace: list[str] = field(default_factory=list)
     _queue: list[tuple[float, int, greenlet]] = field(default_factory=list)
@@ -74,7 +93,11 @@ class Kernel:
 
     def clock(self, process: Process | None = None) -> datetime:
         """Now, as that process's clock shows it."""
-        return START + timedelta(seconds=self.now) + (process.skew if process else timedelta())
+        return self.at(self.now) + (process.skew if process else timedelta())
+
+    def at(self, seconds: float) -> datetime:
+        """That instant, by a clock that is right."""
+        return START + timedelta(seconds=seconds)
 
     def say(self, text: str) -> None:
         """A line of the trace."""
@@ -138,13 +161,14 @@ class Kernel:
         """Whether no task sleeps."""
         return all(task.dead for _, _, task in self._queue)
 
-    def kill(self, process: Process) -> None:
-        """A crash: every task of the process ends where it is."""
+    def kill(self, process: Process, *, by_itself: bool = False) -> None:
+        """Every task of the process ends where it is: a crash, unless it ends itself."""
         if process.dead:
             return
         process.dead = True
-        process.harmed = True
-        self.say(f"{process.name} CRASHES")
+        if not by_itself:
+            process.incidents.append(Incident(kills=True))
+        self.say(f"{process.name} {'ends itself' if by_itself else 'CRASHES'}")
         current = getcurrent()
         for task in list(process.tasks):
             if task is not current and not task.dead and task:
@@ -161,11 +185,13 @@ class Kernel:
         if self.calls > self.limit:
             message = f"no end after {self.limit} calls: a livelock"
             raise StuckError(message)
-        fault = self.faults.get(self.calls)
+        number = self.calls
+        fault = self.faults.get(number) or self._lasting(label)
         if fault is not None:
             self.injected[fault] += 1
-            process.harmed = True
-            self.say(f"{process.name} {label}  #{self.calls} ** {fault} **")
+            task = getcurrent()
+            process.incidents.append(Incident(fault=fault, call=number, label=label, task=task))
+            self.say(f"{process.name} {label}  #{number} ** {fault} **")
         else:
             self.say(f"{process.name} {label}")
         self._delay(process, slow=fault is Fault.SLOW_BEFORE)
@@ -175,6 +201,7 @@ class Kernel:
         if fault is Fault.UNAVAILABLE:
             message = f"{label} failed"
             raise Unavailable(message)
+        self.acting, self.acting_call = process, number
         if fault is Fault.REPEATED:
             effect()
         result = effect()
@@ -189,9 +216,18 @@ class Kernel:
             raise Unavailable(message)
         return result
 
+    def _lasting(self, label: str) -> Fault | None:
+        for calls, begins, ends in self.outages:
+            if begins <= self.now < ends and label.startswith(calls):
+                return Fault.UNAVAILABLE
+        return None
+
     def _delay(self, process: Process, *, slow: bool) -> None:
         draw = self.random.random()
         seconds = 700 + 900 * draw if slow else 0.002 + 0.05 * draw**4
+        if slow:
+            ended = self.now + seconds
+            process.incidents.append(Incident(task=getcurrent(), ended=ended, slow=True))
         self.sleep(seconds)
         if process.dead:
             raise DiedError
@@ -200,7 +236,7 @@ class Kernel:
 class Port:
     """A port as one process sees it: each call may fail."""
 
-    def __init__(self, kernel: Kernel, process: Process, name: str, target: object) -> None:
+    def __init__(self, kernel: Kernel, process: Process, name: str, target: Any) -> None:
         self._kernel = kernel
         self._process = process
         self._name = name

@@ -1,18 +1,48 @@
 """What must hold of every schedule, checked as it happens and at its end."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+
+from greenlet import getcurrent
 
 from smartlink.adapters.in_memory import InMemoryMessages
-from smartlink.domain.identity import Direction
-from smartlink.domain.message import Message, State, Stored, Version
+from smartlink.domain.identity import DERIVED, Direction
+from smartlink.domain.lifecycle import REPEAT
+from smartlink.domain.message import Ending, Message, State, Stored, Version
 from smartlink.domain.settlement import Settlement
+from tests.simulation.claims import SKEW, Claims
+from tests.simulation.kernel import Fault, Kernel, Process
 
 
 class BrokenError(AssertionError):
     """A promise was broken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The content of an ended message, in the bucket."""
+
+    name: str
+    personal: bool
+    process: Process | None  # which ended the message, and was to release it
+    task: object
+    call: int
+
+    @property
+    def excused(self) -> bool:
+        """Whether it was kept from releasing it: killed, or not answered, since it did so."""
+        if self.process is None:
+            return False
+        return any(
+            it.kills
+            or (
+                it.task is self.task
+                and it.fault in {Fault.UNAVAILABLE, Fault.UNKNOWN}
+                and it.call >= self.call
+            )
+            for it in self.process.incidents
+        )
 
 
 @dataclass(slots=True)
@@ -20,17 +50,21 @@ class Ledger:
     """The books. Keys are (tenant, document)."""
 
     offered: set[tuple[str, str, str]] = field(default_factory=set)  # tenant, id, content
-    published: set[tuple[str, str]] = field(default_factory=set)  # tenant, content: accepted
+    nameless: set[tuple[str, str]] = field(default_factory=set)  # tenant, content; without an id
+    asked: set[tuple[str, str]] = field(default_factory=set)  # tenant, hash of a content to publish
+    published: set[tuple[str, str]] = field(default_factory=set)  # of them: accepted
     completed: Counter[tuple[str, str]] = field(default_factory=Counter)  # runs that returned
-    excused: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """Runs whose outcome could not be settled: their process died, or their lease ran out."""
     failures: Counter[tuple[str, str]] = field(default_factory=Counter)  # the message's own
     lone_crashes: Counter[tuple[str, str]] = field(default_factory=Counter)
     ended: Counter[tuple[str, str]] = field(default_factory=Counter)
-    settled_by: dict[tuple[str, str], str] = field(default_factory=dict)  # the claim's id
     expected: dict[tuple[str, str], int] = field(default_factory=dict)
     """How many replies the last completed run returned."""
-    replies: dict[tuple[str, str], str] = field(default_factory=dict)  # created by settlements
+    replies: dict[tuple[str, str], str] = field(default_factory=dict)
+    """Created by settlements; the hash of each one's content."""
+    redriven: Counter[tuple[str, str]] = field(default_factory=Counter)  # by the operator
+    endings: dict[tuple[str, str], Ending] = field(default_factory=dict)
+    kept: dict[tuple[str, str], Kept] = field(default_factory=dict)
+    """What ended and had its content in the bucket."""
     effects: Counter[tuple[str, str]] = field(default_factory=Counter)  # by tenant and key
     problem: str | None = None  # the first promise that was broken
     hold: bool = False  # what a crash cut off waits for a person
@@ -45,14 +79,13 @@ class Ledger:
 class WatchedMessages(InMemoryMessages):
     """The store's twin, which looks at every transition."""
 
-    def __init__(self, ledger: Ledger, clock: Callable[[], datetime], skew: timedelta) -> None:
+    def __init__(self, ledger: Ledger, claims: Claims, kernel: Kernel) -> None:
         super().__init__()
         self._ledger = ledger
-        self._now = clock
-        self.calls: Callable[[], int] = lambda: 0
-        self.say: Callable[[str], None] = lambda _: None
+        self._claims = claims
+        self._kernel = kernel
+        self.say = kernel.say
         self.last_ending = 0
-        self._skew = skew
 
     def swap(self, tenant: str, changes: Sequence[Stored]) -> list[Version | None]:
         before = {it.message.document: it for it in self.live(tenant).values()}
@@ -61,6 +94,7 @@ class WatchedMessages(InMemoryMessages):
             if version is not None:
                 old = before[change.message.document].message
                 self._moved(tenant, old, change.message)
+                self._claimed(tenant, old, change.message)
         return versions
 
     def commit(self, tenant: str, settlements: Sequence[Settlement]) -> None:
@@ -70,16 +104,39 @@ class WatchedMessages(InMemoryMessages):
             old = before.get(settlement.document)
             if settlement.history is not None:
                 self._ended(tenant, settlement)
-            elif old is not None and settlement.live is None:
+                if old is not None:
+                    self._keep(tenant, old)
+            elif old is not None and settlement.live is None and settlement.fence is not None:
                 self._dropped(tenant, old)
             if old is not None and settlement.live is not None:
                 self._say_move(tenant, old, settlement.live)
+                if settlement.live.redriven != old.redriven:
+                    self._ledger.redriven[tenant, old.document] += 1
+            if old is not None:
+                ended = settlement.history is not None
+                new = settlement.history.message if settlement.history else settlement.live
+                self._tell(self._claims.moved(tenant, old, new, ended=ended))
             self._check_entitled(tenant, old, settlement)
             for reply in settlement.created:
                 key = (tenant, reply.document)
                 if key in self._ledger.replies:
                     self._ledger.broken(f"reply {key} was created twice")
-                self._ledger.replies[key] = reply.content.text or ""
+                self._ledger.replies[key] = reply.content.sha256
+
+    def _keep(self, tenant: str, old: Message) -> None:
+        if old.content.object is not None:
+            kernel = self._kernel
+            its = (kernel.acting, getcurrent(), kernel.acting_call)
+            self._ledger.kept[tenant, old.document] = Kept(old.content.object, old.personal, *its)
+
+    def _claimed(self, tenant: str, old: Message, new: Message) -> None:
+        self._tell(self._claims.moved(tenant, old, new))
+        if new.state is State.RUNNING and new.claim is not None:
+            self._claims.made(tenant, new, new.claim)
+
+    def _tell(self, problems: Iterable[str]) -> None:
+        for problem in problems:
+            self._ledger.broken(problem)
 
     def _check_entitled(self, tenant: str, old: Message | None, settlement: Settlement) -> None:
         """Only its own claim may settle what runs; the sweep leaves the claim as it is."""
@@ -104,7 +161,7 @@ class WatchedMessages(InMemoryMessages):
         if (
             old.state is State.WAITING
             and old.due is not None
-            and old.due > self._now() + self._skew
+            and old.due > self._kernel.clock() + 2 * SKEW
         ):
             self._ledger.broken(f"{key} was retried before its DataTentativaExec {old.due}")
         downstream = new.direction is Direction.DOWNSTREAM
@@ -125,17 +182,27 @@ class WatchedMessages(InMemoryMessages):
     def _ended(self, tenant: str, settlement: Settlement) -> None:
         key = (tenant, settlement.document)
         self._ledger.ended[key] += 1
-        if settlement.history is not None and settlement.history.message.claim is not None:
-            self._ledger.settled_by[key] = settlement.history.message.claim.id
-        self.last_ending = self.calls()
+        self.last_ending = self._kernel.calls
         if self._ledger.ended[key] > 1:
             self._ledger.broken(f"{key} ended twice")
         self.say(f"      {tenant}/{settlement.document}: ended")
+        if settlement.history is not None:
+            self._ledger.endings[key] = settlement.history.ending
+            if settlement.history.ending is Ending.DISCARDED:
+                return
         wanted = self._ledger.expected.get(key, 0)
         if len(settlement.created) != wanted:
             self._ledger.broken(f"{key} ended with {len(settlement.created)} of {wanted} replies")
 
     def _dropped(self, tenant: str, old: Message) -> None:
-        """Deleted without a history of its own: only a repeat of what ended may be."""
-        if old.document not in {it.message.document for it in self.ended(tenant).values()}:
-            self._ledger.broken(f"{(tenant, old.document)} was deleted, but never ended")
+        """Deleted without a history of its own: only a repeat of what is kept may be."""
+        ended = [it.message for it in self.ended(tenant).values()]
+        others = [*ended, *(it.message for it in self.live(tenant).values())]
+        if any(it.document == old.document for it in ended) or any(
+            old.id.startswith(DERIVED)
+            and it.content.sha256 == old.content.sha256
+            and old.received - it.received < REPEAT
+            for it in others
+        ):
+            return
+        self._ledger.broken(f"{(tenant, old.document)} was deleted, but never ended")

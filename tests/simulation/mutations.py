@@ -6,15 +6,19 @@ A mutation replaces one function or method of the relay, for as long as its cont
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from smartlink.domain import lifecycle, settlement
 from smartlink.domain.message import State, Stored
+from smartlink.domain.outcome import Done, Retry
 from smartlink.services import claim as claim_module
 from smartlink.services import consume as consume_module
 from smartlink.services import settle as settle_module
 from smartlink.services import sweep as sweep_module
 from smartlink.services import upstream as upstream_module
+from smartlink.services.consume import Consume
+from smartlink.services.contents import release
 from smartlink.services.downstream import Downstream, _Taken
 from smartlink.services.once import Once
 from smartlink.services.repeats import Repeats
@@ -197,6 +201,129 @@ def _crash_is_retried(good: Any) -> Any:
     return swept
 
 
+def _never(*_: Any) -> bool:
+    return False
+
+
+def _always(*_: Any) -> bool:
+    return True
+
+
+def _unanswered_is_given_up(good: Any) -> Any:
+    def settle_all(messages: Any, tenant: Any, pending: Any) -> Any:
+        settled = good(messages, tenant, pending)
+        settled.lost.extend(item.settlement for item in settled.unknown)
+        settled.unknown.clear()
+        return settled
+
+    return settle_all
+
+
+def _unanswered_is_written(good: Any) -> Any:
+    def settle_all(messages: Any, tenant: Any, pending: Any) -> Any:
+        settled = good(messages, tenant, pending)
+        settled.written.extend(item.settlement for item in settled.unknown)
+        settled.unknown.clear()
+        return settled
+
+    return settle_all
+
+
+def _own_claim_is_anothers(good: Any) -> Any:
+    def claim_all(messages: Any, tenant: Any, wanted: Any, claim: Any, claiming: Any) -> Any:
+        return good(messages, tenant, wanted, replace(claim, id="x" * 32), claiming)
+
+    return claim_all
+
+
+def _finished_is_not_settled(good: Any) -> Any:
+    """Where a process has to end itself, all that it had ends with it."""
+
+    def end(self: Any, call: Any, finished: Any) -> Any:
+        return self.end_process()
+
+    return end
+
+
+def _failed_outcome_is_dropped(good: Any) -> Any:
+    """A failed attempt is left to its lease."""
+
+    def settle(self: Any, call: Any, finished: Any) -> Any:
+        kept = [it for it in finished if not isinstance(it.finished.outcome, Retry)]
+        for ran in finished:
+            if ran not in kept:
+                del call.open[ran.stored.message.document]
+        return good(self, call, kept)
+
+    return settle
+
+
+def _done_is_retried(good: Any) -> Any:
+    """One attempt in which it replies is not believed."""
+
+    def settle(stored: Any, finished: Any, policy: Any, retention: Any) -> Any:
+        if isinstance(finished.outcome, Done) and stored.message.attempt == 1:
+            finished = replace(finished, outcome=Retry("once more"))
+        return good(stored, finished, policy, retention)
+
+    return settle
+
+
+def _swept_too_early(good: Any) -> Any:
+    """Leases are taken to be over while they run."""
+
+    def due(self: Any, tenant: Any, now: Any, limit: int, *more: Any) -> Any:
+        soon = now + timedelta(minutes=9)
+        found = good(self, tenant, soon, limit, *more)
+        return [
+            it
+            for it in found
+            if it.message.state is State.RUNNING or (it.message.due and it.message.due <= now)
+        ]
+
+    return due
+
+
+def _sent_is_given_back(good: Any) -> Any:
+    """What was sent in the first attempt is sent again."""
+
+    def sent(stored: Any, now: Any, policy: Any, retention: Any) -> Any:
+        if stored.message.dispatches == 0:
+            live = lifecycle.unsent(stored.message, now)
+            return settlement.Settlement(
+                document=live.document, fence=stored.version, live=replace(live, dispatches=1)
+            )
+        return good(stored, now, policy, retention)
+
+    return sent
+
+
+def _released_while_it_lives(good: Any) -> Any:
+    """Whatever was settled lets go of its content."""
+
+    def written(self: Any, call: Any, written: Any) -> Any:
+        message = call.dispatch.messages[0].message
+        release(self.contents, message, self.clock())
+        return good(self, call, written)
+
+    return written
+
+
+def _known_for_two_hours(good: Any) -> Any:
+    """The same content is a repeat for longer than it may be."""
+
+    def before(self: Repeats, tenant: Any, stored: Any) -> Any:
+        previous = good(self, tenant, stored)
+        for item in stored:
+            hour = lifecycle.hour_before(item.message)
+            ended = self._messages.history(tenant, [hour]) if hour else {}
+            if hour in ended:
+                previous[item.message.document] = ended[hour].message
+        return previous
+
+    return before
+
+
 MUTATIONS: Mapping[str, Mutation] = {
     "ack before the commit": (Downstream, "_take_in", _ack_before_store),
     "ack what was not stored": (Downstream, "_store", _ack_what_is_not_stored),
@@ -216,6 +343,29 @@ MUTATIONS: Mapping[str, Mutation] = {
     "an effect is done without a record": (Once, "__call__", _effect_unrecorded),
     "an effect that broke off is done again": (Once, "_may_repeat", _effect_begun_again),
     "a crash that should be held is retried": (lifecycle, "swept", _crash_is_retried),
+    "an unanswered outcome is given up": (consume_module, "settle_all", _unanswered_is_given_up),
+    "an unanswered outcome is taken for written": (
+        consume_module,
+        "settle_all",
+        _unanswered_is_written,
+    ),
+    "its own commit is never recognised": (settle_module, "_applied", lambda _: _never),
+    "another's commit is taken for its own": (settle_module, "_applied", lambda _: _always),
+    "its own claim is never recognised": (consume_module, "claim_all", _own_claim_is_anothers),
+    "what had finished ends with its process": (Consume, "_end", _finished_is_not_settled),
+    "a failed attempt is not settled": (Consume, "_settle", _failed_outcome_is_dropped),
+    "what was done is to be done again": (consume_module, "settle", _done_is_retried),
+    "a lease is over before its end": (None, "due", _swept_too_early),
+    "what was sent is to be sent again": (settlement, "sent", _sent_is_given_back),
+    "contents are never released": (consume_module, "release", lambda _: lambda *_: None),
+    "sent contents are never released": (upstream_module, "release", lambda _: lambda *_: None),
+    "a content is released while its message lives": (
+        Consume,
+        "_written",
+        _released_while_it_lives,
+    ),
+    "the hour before is not looked at": (lifecycle, "hour_before", lambda _: lambda _: None),
+    "a content is known for longer than an hour": (Repeats, "before", _known_for_two_hours),
     "an unsent reply is dropped": (Upstream, "_give_back", _drop_unsent),
     "an unsent reply is never due again": (lifecycle, "unsent", _never_due_again),
 }

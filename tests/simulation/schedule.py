@@ -3,20 +3,25 @@
 import json
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
+from hashlib import sha256
 from random import Random
 
-from smartlink.domain.identity import Direction, content_hash
-from smartlink.domain.message import State
-from tests.simulation.deployment import Deployment
-from tests.simulation.kernel import Fault, Kernel, Process, StuckError
+from smartlink.domain.identity import DERIVED, Direction, content_hash
+from smartlink.domain.lifecycle import REPEAT
+from smartlink.domain.message import Ending, Message, State
+from tests.simulation.deployment import LARGE, Deployment
+from tests.simulation.kernel import Fault, Incident, Kernel, Process, StuckError
 from tests.simulation.ledger import BrokenError
+from tests.simulation.operator import Operator
 
 _TICKS = 15
 _TROUBLE = 60.0 * _TICKS  # seconds in which faults come
 _SETTLING = 400  # ticks at most until all is quiet
 _PATIENCE = 35  # ticks until two leases that began in trouble are over
 _LEASE = timedelta(seconds=570)
+_OUTAGES = ("store", "store.commit", "store.swap", "contents", "pubsub", "effects")
 
 
 @dataclass(slots=True)
@@ -31,6 +36,7 @@ class Verdict:
     faults: Counter[Fault]
     plan: dict[int, Fault]
     trace: list[str] = field(repr=False)
+    small: str = ""  # the scenario, of a small one
 
 
 def plan_faults(seed: int) -> dict[int, Fault]:
@@ -67,6 +73,7 @@ def run_schedule(seed: int, plan: dict[int, Fault] | None = None, *, small: str 
         kernel.injected,
         plan,
         kernel.trace,
+        small,
     )
 
 
@@ -82,7 +89,10 @@ def _deploy(kernel: Kernel, *, small: str) -> Deployment:
         "SMARTLINK_RECEIVERS": str(random.choice((1, 3))),
     }
     unknown = "hold" if small == "once" or (not small and random.random() < 0.3) else "retry"
-    deployment = Deployment(kernel, tenants, {} if small else variables, unknown=unknown)
+    personal = not small and random.random() < 0.2
+    deployment = Deployment(
+        kernel, tenants, {} if small else variables, unknown=unknown, personal=personal
+    )
     deployment.configure(3 if small else random.randint(1, 5))
     return deployment
 
@@ -104,6 +114,8 @@ def _draw(deployment: Deployment, *, small: str) -> None:
             deployment.late = (130.0, 260.0, 520.0, 780.0)
         for number in range(0 if small else random.choice((0, 0, 1, 2))):
             content = f"{tenant} publishes {number}"
+            if random.random() < 0.1:
+                content += LARGE
             for _ in range(random.randint(1, 2)):
                 kernel.spawn(
                     outside,
@@ -111,7 +123,10 @@ def _draw(deployment: Deployment, *, small: str) -> None:
                     random.random() * _TROUBLE / 2,
                 )
     if not small:
+        _draw_nameless(deployment, outside)
         _draw_moods(deployment, outside)
+        _draw_outages(kernel)
+        _draw_operator(deployment)
 
 
 def _draw_message(
@@ -132,6 +147,8 @@ def _draw_message(
     }
     if small == "once" or (not small and random.random() < 0.4):
         content["once"] = "key" if small else f"key-{random.randint(0, 3)}"
+    if not small and random.random() < 0.1:
+        content["large"] = LARGE
     offers = [content]
     if small == "repeats" or (not small and random.random() < 0.3):  # the broker repeats it
         offers.append(content)
@@ -146,6 +163,59 @@ def _draw_message(
             lambda o=offered: deployment.offer(tenant, message_id, o),  # type: ignore[misc]
             at,
         )
+
+
+def _draw_nameless(deployment: Deployment, outside: Process) -> None:
+    """Messages without an id; the same content again, soon or after more than an hour."""
+    kernel, random = deployment.kernel, deployment.kernel.random
+    for tenant in deployment.tenants:
+        for number in range(random.choice((0, 0, 1, 2))):
+            content = {
+                "tenant": tenant,
+                "does": random.choice(("ok", "ok", "fail")),
+                "times": 1,
+                "replies": random.randint(0, 1),
+                "seconds": random.choice((0.0, 5.0)),
+                "nameless": number,
+            }
+            if random.random() < 0.1:
+                content["large"] = LARGE
+            deployment.ledger.nameless.add((tenant, json.dumps(content, sort_keys=True)))
+            times = [random.random() * _TROUBLE for _ in range(random.choice((1, 2, 3)))]
+            if random.random() < 0.05:
+                times.append(_TROUBLE + 3_600 * (1 + random.random()))
+            for at in times:
+                kernel.spawn(
+                    outside,
+                    lambda t=tenant, c=content: deployment.offer(t, None, c),  # type: ignore[misc]
+                    at,
+                )
+
+
+def _draw_outages(kernel: Kernel) -> None:
+    """What does not answer for a while: a transient refusal that lasts."""
+    random = kernel.random
+    for _ in range(random.choice((0, 0, 0, 1, 2))):
+        calls = random.choice(
+            ("store", "store.commit", "store.swap", "contents", "pubsub", "effects")
+        )
+        begins = random.random() * _TROUBLE
+        kernel.outages.append((calls, begins, begins + random.choice((0.1, 1.0, 30.0, 200.0))))
+
+
+def _draw_operator(deployment: Deployment) -> None:
+    """Somebody who redrives, discards, disables and enables meanwhile."""
+    random, operator = deployment.kernel.random, Operator(deployment)
+    for _ in range(random.choice((0, 0, 0, 1, 3))):
+        tenant = random.choice(deployment.tenants)
+        act = random.choice((operator.redrive, operator.redrive, operator.discard))
+        operator.at(random.random() * _TROUBLE, partial(act, tenant))
+    if random.random() < 0.1:
+        tenant = random.choice(deployment.tenants)
+        begins = random.random() * _TROUBLE
+        ends = begins + random.random() * _TROUBLE / 2
+        operator.at(begins, partial(operator.switch, tenant, enabled=False))
+        operator.at(ends, partial(operator.switch, tenant, enabled=True))
 
 
 def _draw_moods(deployment: Deployment, outside: Process) -> None:
@@ -175,16 +245,19 @@ def _draw_moods(deployment: Deployment, outside: Process) -> None:
 
 def _jump(deployment: Deployment) -> None:
     """The machine slept for an hour: every lease has run out."""
+    kernel = deployment.kernel
+    kernel.say("THE CLOCK JUMPS by an hour")
+    kernel.now += 3_600
     for process in deployment.running():
-        process.harmed = True
-    deployment.kernel.say("THE CLOCK JUMPS by an hour")
-    deployment.kernel.now += 3_600
+        process.incidents.append(Incident(ended=kernel.now, slow=True))
 
 
 def _settle(deployment: Deployment) -> None:
     """No more faults: all must end by itself."""
     kernel, broker = deployment.kernel, deployment.broker
-    kernel.faults = {}
+    kernel.faults, kernel.outages = {}, []
+    for tenant in deployment.tenants:
+        Operator(deployment).switch(tenant, enabled=True)
     broker.down.clear()
     broker.refusing.clear()
     broker.release()
@@ -243,38 +316,79 @@ def _check_overdue(deployment: Deployment) -> None:
 
 def _audit(deployment: Deployment) -> None:
     """The ledger: nothing lost, nothing doubled, nothing mixed up."""
-    ledger, store = deployment.ledger, deployment.store
+    ledger = deployment.ledger
     kept: set[tuple[str, str, str]] = set()
     for tenant in deployment.tenants:
-        messages = [it.message for it in store.live(tenant).values()]
-        messages += [it.message for it in store.ended(tenant).values()]
-        for message in messages:
+        for message in deployment.messages_of(tenant):
             kept.add((tenant, message.id, message.content.sha256))
-            key = (tenant, message.document)
-            if message.direction is Direction.DOWNSTREAM:
-                spent = ledger.failures[key] + ledger.lone_crashes[key] + 1
-                if message.attempt > spent:
-                    ledger.broken(
-                        f"{key} made {message.attempt} attempts, but at most {spent} are its own"
-                    )
+            _audit_attempts(deployment, tenant, message)
     for tenant, message_id, content in ledger.offered:
         if (tenant, message_id, content_hash(content)) not in kept:
             ledger.broken(f"{tenant}/{message_id} is LOST: neither live nor ended")
+    contents = {(tenant, content) for tenant, _, content in kept}
+    for tenant, content in ledger.nameless:
+        if (tenant, content_hash(content)) not in contents:
+            ledger.broken(f"{tenant}: {content[:200]} is LOST: neither live nor ended")
     for key, runs in ledger.completed.items():
-        if runs > 1 + ledger.excused[key]:
-            ledger.broken(f"{key} ran to its end {runs} times, {ledger.excused[key]} excused")
+        excused, redriven = deployment.claims.excused[key], ledger.redriven[key]
+        if runs > 1 + excused + redriven:
+            ledger.broken(
+                f"{key} ran to its end {runs} times, {excused} excused, {redriven} redriven"
+            )
+    _audit_nameless(deployment)
+    _audit_contents(deployment)
     _audit_effects(deployment)
     _audit_sent(deployment)
+
+
+def _audit_attempts(deployment: Deployment, tenant: str, message: Message) -> None:
+    """An attempt is spent by what the message did, by a crash alone, or by its good end."""
+    ledger, key = deployment.ledger, (tenant, message.document)
+    spent = ledger.failures[key] + ledger.lone_crashes[key] + 1
+    if message.direction is Direction.DOWNSTREAM and message.attempt > spent:
+        ledger.broken(f"{key} made {message.attempt} attempts, but at most {spent} are its own")
+
+
+def _audit_nameless(deployment: Deployment) -> None:
+    """The same content without an id, twice within an hour, is one message."""
+    for tenant in deployment.tenants:
+        last: dict[str, datetime] = {}
+        for message in sorted(deployment.messages_of(tenant), key=lambda it: it.received):
+            if message.id.startswith(DERIVED):
+                before = last.get(message.content.sha256)
+                if before is not None and message.received - before < REPEAT:
+                    deployment.ledger.broken(
+                        f"{(tenant, message.document)} came {message.received - before} after the "
+                        f"same content, and was taken for another message"
+                    )
+                last[message.content.sha256] = message.received
+
+
+def _audit_contents(deployment: Deployment) -> None:
+    """What is live has its content for as long as it lives; what has ended has let go of it."""
+    ledger, bucket = deployment.ledger, deployment.contents
+    for tenant in deployment.tenants:
+        for stored in deployment.store.live(tenant).values():
+            name = stored.message.content.object
+            if name is not None and (name not in bucket.objects or name in bucket.expired):
+                ledger.broken(f"{(tenant, stored.message.document)} lives without its content")
+    for key, kept in ledger.kept.items():
+        there = kept.name in bucket.objects
+        wrong = there if kept.personal else not there or kept.name not in bucket.expired
+        if wrong and not kept.excused:
+            ledger.broken(f"{key} has ended, and its content was not released")
 
 
 def _audit_effects(deployment: Deployment) -> None:
     """Held outcomes repeat nothing; and what ended had its effect."""
     ledger = deployment.ledger
     for key, times in ledger.effects.items():
-        if deployment.unknown == "hold" and times > 1:
+        if deployment.unknown == "hold" and times > 1 + sum(ledger.redriven.values()):
             ledger.broken(f"the effect {key} was done {times} times, and not by an operator")
     for tenant in deployment.tenants:
         for ended in deployment.store.ended(tenant).values():
+            if ended.ending is Ending.DISCARDED:
+                continue
             text = ended.message.content.text or ""
             wanted = json.loads(text).get("once") if text.startswith("{") else None
             if wanted and not ledger.effects[tenant, wanted]:
@@ -283,14 +397,12 @@ def _audit_effects(deployment: Deployment) -> None:
 
 def _audit_sent(deployment: Deployment) -> None:
     ledger = deployment.ledger
-    sent = {(it.tenant, it.content.decode()) for it in deployment.broker.sent}
+    sent = {(it.tenant, sha256(it.content).hexdigest()) for it in deployment.broker.sent}
+    replies = {(tenant, content) for (tenant, _), content in ledger.replies.items()}
     for (tenant, document), content in ledger.replies.items():
         if (tenant, content) not in sent:
             ledger.broken(f"the reply {tenant}/{document} was never sent")
-    allowed = {(tenant, content) for (tenant, _), content in ledger.replies.items()}
-    for tenant, content in sent - allowed - ledger.published:
-        if not content.startswith(f"{tenant} publishes"):
-            ledger.broken(f"{tenant} sent what it never had to: {content}")
-    for tenant, content in ledger.published:
-        if (tenant, content) not in sent:
-            ledger.broken(f"{tenant} published {content!r}: accepted, never sent")
+    for tenant, content in sent - replies - ledger.asked:
+        ledger.broken(f"{tenant} sent what it never had to: {content}")
+    for tenant, content in ledger.published - sent:
+        ledger.broken(f"{tenant} published {content}: accepted, never sent")

@@ -2,11 +2,12 @@
 
 import multiprocessing
 from itertools import chain
+from random import Random
 
 import pytest
 
 from tests.simulation.__main__ import run_chunk
-from tests.simulation.exhaustive import every_single_fault
+from tests.simulation.exhaustive import SEED, every_single_fault, first_faults, pairs_with
 from tests.simulation.kernel import Fault
 from tests.simulation.mutations import MUTATIONS, mutated
 from tests.simulation.schedule import run_schedule
@@ -33,6 +34,23 @@ def test_every_single_fault_is_survived() -> None:
     broken = [(it.plan, it.broken) for it in verdicts if it.broken is not None]
     assert not broken
     assert len(verdicts) > 400
+
+
+def test_pairs_of_faults_are_survived() -> None:
+    """A sample of what `make simulate PAIRS=1` runs through: all pairs in the small scenarios."""
+    random = Random(0)
+    broken = []
+    for first in random.sample(first_faults(), 40):
+        plans = pairs_with(first)
+        for plan in random.sample(plans, min(6, len(plans))):
+            broken += [it for it in (run_schedule(SEED, plan, small=first[0]),) if it.broken]
+    assert not [(it.small, it.plan, it.broken) for it in broken]
+
+
+def test_some_schedules_hold() -> None:
+    """A few of the drawn ones in this very process: for who looks on, as `make mutants` does."""
+    broken = [(it.seed, it.broken) for it in map(run_schedule, range(40)) if it.broken]
+    assert not broken
 
 
 def test_a_seed_replays_exactly() -> None:

@@ -201,6 +201,8 @@ class World:
     behave: Callable[[str, Context], Returned] = field(default=lambda content, context: None)  # noqa: ARG005
     undelivered: list[tuple[str, Envelope]] = field(default_factory=list)
     """What a process died of, or a port failed on; `redeliver` delivers it again."""
+    waits: list[float] = field(default_factory=list)
+    """Seconds, of every wait for the database."""
     _ids: Iterator[int] = field(default_factory=lambda: count(1))
 
     def __post_init__(self) -> None:
@@ -237,6 +239,7 @@ class World:
             beside=at_once,
             clock=self.clock,
             new_id=self.new_id,
+            wait=self.wait,
         )
         config = Config(self.config, self.store)
         return make_poll(self.settings, outside, self._tenants(), config)
@@ -254,6 +257,11 @@ class World:
         """What the operator's command does: a new version, and an etag that shows it."""
         self.secrets.put(tenant, secret(**payload))
         self.secrets.touch(tenant)
+
+    def wait(self, most: float) -> None:
+        """The longest wait that could be drawn."""
+        self.waits.append(most)
+        self.clock.forward(seconds=most)
 
     def new_id(self) -> str:
         return f"{next(self._ids):032x}"
@@ -312,6 +320,7 @@ class World:
             retention=self.settings.retention,
             clock=self.clock,
             new_id=self.new_id,
+            wait=self.wait,
             end_process=end_process,
         )
 

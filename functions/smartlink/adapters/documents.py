@@ -4,14 +4,20 @@ It fills and reads the raw protobuf types: the high-level client's conversion co
 times as much as all else on the way to Firestore. None and rare defaults are absent, not null.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any, TypeVar
 
 from smartlink.adapters.firestore_values import (
+    DocumentError,
     Raw,
+    get_bytes,
     get_count,
     get_flag,
+    get_list,
+    get_map,
+    get_one_of,
     get_optional_text,
     get_optional_time,
     get_text,
@@ -32,18 +38,25 @@ from smartlink.domain.message import (
     DeadReason,
     Decided,
     Ended,
+    EndedSummary,
     Ending,
     LogLine,
     LogType,
     Message,
+    Past,
     Result,
+    SendFailure,
     State,
+    Summary,
+    Unreadable,
+    Version,
 )
 from smartlink.domain.noted import Noted
 from smartlink.domain.pin import Pin
 from smartlink.domain.tenant import TenantState
 from smartlink.ports import ConfigFile
 
+T = TypeVar("T")
 TENANTS = "tenants"
 LIVE = "GTotvsLinkMessage"
 HISTORY = "GTotvsLinkMessageExec"
@@ -59,10 +72,47 @@ STATE_FIELDS = (
     "Despachos",
     "Sozinha",
     "DataReexecucao",
+    "NaoExecutada",
     "UltimoErro",
     "MotivoMorte",
+    "FalhaEnvio",
 )
 """What changes while a message lives. A change writes these alone, so no content travels again."""
+
+ORIGIN_FIELDS = (
+    "ID",
+    "Comando",
+    "Direcao",
+    "DataRecebimento",
+    "Audiencia",
+    "CorrelacaoId",
+    "Pessoal",
+    "Publicada",
+)
+WITHOUT_CONTENT = frozenset(
+    (*ORIGIN_FIELDS, *STATE_FIELDS, "ConteudoHash", "ConteudoTamanho", "DataFim", "DataExpiracao")
+)
+"""What surely holds no content; a field that is not known may."""
+
+TENANT_PARTS = {
+    "setup": ("Assinatura",),
+    "commands": ("ComandosConfigurados",),
+    "failures": ("FalhasSeguidas",),
+    "paused_until": ("PausadoAte",),
+    "last_error": ("UltimoErro",),
+    "last_error_at": ("DataUltimoErro",),
+    "last_success": ("UltimoSucesso",),
+    "orphaned": ("Orfao",),
+    "send_failed": ("UltimaFalhaEnvio",),
+    "sent": ("UltimoEnvio",),
+    "pin": ("TenantIdRac", "ClientesRac"),
+    "halted": ("BloqueadoDesde",),
+    "adopted": ("Adocao",),
+}
+"""What each part of a tenant's state is stored as: a change writes what changed alone."""
+
+TENANT_FIELDS = tuple(name for names in TENANT_PARTS.values() for name in names)
+"""What a tenant's state is: a save leaves alone what another version keeps beside it."""
 
 SAVED = "DataGravacao"
 
@@ -92,6 +142,11 @@ def put_state(fields: Raw, message: Message) -> None:
     put_count(fields, "Despachos", message.dispatches)
     put_flag(fields, "Sozinha", flag=message.alone)
     put_optional_time(fields, "DataReexecucao", message.redriven)
+    put_flag(fields, "NaoExecutada", flag=message.undone)
+    if message.failure is not None:
+        failure = fields["FalhaEnvio"].map_value.fields
+        failure["Vezes"].integer_value = message.failure.times
+        put_time(failure["Data"], message.failure.at)
     _put_record(fields, message)
 
 
@@ -107,6 +162,30 @@ def put_history(fields: Raw, ended: Ended) -> None:
     fields["Situacao"].string_value = ended.ending
     put_time(fields["DataFim"], ended.ended)
     put_time(fields["DataExpiracao"], ended.expires)
+
+
+@dataclass(frozen=True, slots=True)
+class Discarded:
+    """A live document that nobody can read, as an operator gives it up."""
+
+    fields: Raw
+    at: datetime
+    expires: datetime
+    personal: bool  # or perhaps: then what is not known to hold no content is left out
+
+
+def put_discarded(fields: Raw, discarded: Discarded) -> None:
+    """Fill a document of `GTotvsLinkMessageExec` with what the live one held, whatever it is."""
+    original = discarded.fields
+    for name, value in original.items():
+        if not discarded.personal or name in WITHOUT_CONTENT:
+            fields[name].CopyFrom(value)
+    for name in ("Situacao", "DataFim", "DataExpiracao"):
+        if name in original:
+            fields["Original"].map_value.fields[name].CopyFrom(original[name])
+    fields["Situacao"].string_value = Ending.DISCARDED
+    put_time(fields["DataFim"], discarded.at)
+    put_time(fields["DataExpiracao"], discarded.expires)
 
 
 def _put_origin(fields: Raw, message: Message) -> None:
@@ -155,57 +234,123 @@ def _put_attempt(fields: Raw, attempt: Attempt) -> None:
 
 
 def get_live(document: str, fields: Raw) -> Message:
-    """Read a document of `GTotvsLinkMessage`. Raises ValueError if it is none of ours."""
-    return _get_message(document, fields, State(get_text(fields, "Situacao")))
+    """Read a document of `GTotvsLinkMessage`. Raises DocumentError if it is none of ours."""
+    content = _get_content(fields)
+    if content.text is None and content.object is None:
+        message = "its content is missing"
+        raise DocumentError(message)
+    state = get_one_of(fields, "Situacao", State)
+    return Message(**_get_about(document, fields, state), content=content)
 
 
-def get_history(document: str, fields: Raw) -> Ended:
-    """Read a document of `GTotvsLinkMessageExec`. Raises ValueError if it is none of ours.
-
-    Its message is in the state that it ended from: only dead ones are discarded.
-    """
-    ending = Ending(get_text(fields, "Situacao"))
-    state = State.RUNNING if ending is Ending.DONE else State.DEAD
-    message = _get_message(document, fields, state)
-    return Ended(message, ending, get_time(fields, "DataFim"), get_time(fields, "DataExpiracao"))
-
-
-def _get_message(document: str, fields: Raw, state: State) -> Message:
-    reason = get_optional_text(fields, "MotivoMorte")
-    attempts = fields.get("Tentativas")
-    return Message(
-        document=document,
-        direction=Direction(get_text(fields, "Direcao")),
-        id=get_text(fields, "ID"),
-        type=get_text(fields, "Comando"),
-        content=Content(
-            sha256=get_text(fields, "ConteudoHash"),
-            size=get_count(fields, "ConteudoTamanho"),
-            text=get_optional_text(fields, "Conteudo"),
-            object=get_optional_text(fields, "ConteudoObjeto"),
-        ),
-        received=get_time(fields, "DataRecebimento"),
-        state=state,
-        due=get_optional_time(fields, "DataTentativaExec"),
-        audience=get_optional_text(fields, "Audiencia"),
-        correlation_id=get_optional_text(fields, "CorrelacaoId"),
-        personal=get_flag(fields, "Pessoal"),
-        published=get_flag(fields, "Publicada"),
-        attempt=get_count(fields, "QtdeTentativaExec"),
-        attempts=tuple(map(_get_attempt, attempts.array_value.values)) if attempts else (),
-        dispatches=get_count(fields, "Despachos"),
-        alone=get_flag(fields, "Sozinha"),
-        redriven=get_optional_time(fields, "DataReexecucao"),
-        claim=_get_claim(fields.get("Execucao")),
-        error=get_optional_text(fields, "UltimoErro"),
-        dead_reason=None if reason is None else DeadReason(reason),
+def get_unreadable(document: str, fields: Raw, version: Version, why: str) -> Unreadable:
+    """What can be told of a live document that `get_live` refused."""
+    return Unreadable(
+        document, why, version, readable(fields, "Comando"), readable(fields, "ConteudoHash")
     )
 
 
-def _get_claim(value: Raw) -> Claim | None:
-    if value is None:
+def readable(fields: Raw, name: str) -> str | None:
+    """Read a text of a document of which nothing is sure; None if there is none."""
+    return _readable(get_optional_text, fields, name)
+
+
+def get_listed(document: str, fields: Raw) -> Summary:
+    """Read a live document of which the content was left out. Raises DocumentError."""
+    return Summary(**_get_about(document, fields, get_one_of(fields, "Situacao", State)))
+
+
+def get_history(document: str, fields: Raw) -> Ended:
+    """Read a document of `GTotvsLinkMessageExec`. Raises DocumentError if it is none of ours.
+
+    Its message is in the state that it ended from: only dead ones are discarded.
+    """
+    ending, ended, expires = _get_end(fields)
+    about = _get_about(document, fields, _before(ending))
+    return Ended(Message(**about, content=_get_content(fields)), ending, ended, expires)
+
+
+def get_listed_history(document: str, fields: Raw) -> EndedSummary:
+    """Read a document of the history of which the content was left out. Raises DocumentError."""
+    ending, ended, expires = _get_end(fields)
+    about = _get_about(document, fields, _before(ending))
+    return EndedSummary(Summary(**about), ending, ended, expires)
+
+
+def get_past(fields: Raw) -> Past:
+    """Read what tells a repeat, of a document of `GTotvsLinkMessageExec`, as far as it can be."""
+    claim = _readable(get_map, fields, "Execucao")
+    return Past(
+        type=_readable(get_optional_text, fields, "Comando"),
+        sha256=_readable(get_optional_text, fields, "ConteudoHash"),
+        received=_readable(get_optional_time, fields, "DataRecebimento"),
+        audience=_readable(get_optional_text, fields, "Audiencia"),
+        claim=_readable(get_optional_text, claim, "ID") if claim is not None else None,
+    )
+
+
+def _readable(get: Callable[[Raw, str], T | None], fields: Raw, name: str) -> T | None:
+    try:
+        return get(fields, name)
+    except ValueError:
         return None
-    fields = value.map_value.fields
+
+
+def _before(ending: Ending) -> State:
+    return State.RUNNING if ending is Ending.DONE else State.DEAD
+
+
+def _get_end(fields: Raw) -> tuple[Ending, datetime, datetime]:
+    ending = get_one_of(fields, "Situacao", Ending)
+    return ending, get_time(fields, "DataFim"), get_time(fields, "DataExpiracao")
+
+
+def _get_content(fields: Raw) -> Content:
+    return Content(
+        sha256=get_text(fields, "ConteudoHash"),
+        size=get_count(fields, "ConteudoTamanho"),
+        text=get_optional_text(fields, "Conteudo"),
+        object=get_optional_text(fields, "ConteudoObjeto"),
+    )
+
+
+def _get_about(document: str, fields: Raw, state: State) -> dict[str, Any]:
+    """A message's attributes, but for its content."""
+    dead = get_optional_text(fields, "MotivoMorte") is not None
+    return {
+        "document": document,
+        "direction": get_one_of(fields, "Direcao", Direction),
+        "id": get_text(fields, "ID"),
+        "type": get_text(fields, "Comando"),
+        "received": get_time(fields, "DataRecebimento"),
+        "state": state,
+        "due": get_optional_time(fields, "DataTentativaExec"),
+        "audience": get_optional_text(fields, "Audiencia"),
+        "correlation_id": get_optional_text(fields, "CorrelacaoId"),
+        "personal": get_flag(fields, "Pessoal"),
+        "published": get_flag(fields, "Publicada"),
+        "attempt": get_count(fields, "QtdeTentativaExec"),
+        "attempts": tuple(map(_get_attempt, get_list(fields, "Tentativas"))),
+        "dispatches": get_count(fields, "Despachos"),
+        "alone": get_flag(fields, "Sozinha"),
+        "redriven": get_optional_time(fields, "DataReexecucao"),
+        "undone": get_flag(fields, "NaoExecutada"),
+        "claim": _get_claim(get_map(fields, "Execucao")),
+        "error": get_optional_text(fields, "UltimoErro"),
+        "dead_reason": get_one_of(fields, "MotivoMorte", DeadReason) if dead else None,
+        "failure": _get_failure(get_map(fields, "FalhaEnvio")),
+    }
+
+
+def _get_failure(fields: Raw | None) -> SendFailure | None:
+    if fields is None:
+        return None
+    return SendFailure(get_count(fields, "Vezes"), get_time(fields, "Data"))
+
+
+def _get_claim(fields: Raw | None) -> Claim | None:
+    if fields is None:
+        return None
     decided = None
     if "Retem" in fields:
         decided = Decided(get_count(fields, "Limite") or None, get_flag(fields, "Retem"))
@@ -215,12 +360,15 @@ def _get_claim(value: Raw) -> Claim | None:
 
 
 def _get_attempt(value: Raw) -> Attempt:
+    if value.WhichOneof("value_type") != "map_value":
+        message = "the field Tentativas holds what is no attempt"
+        raise DocumentError(message)
     fields = value.map_value.fields
     return Attempt(
         get_count(fields, "Numero"),
         get_time(fields, "Inicio"),
         get_time(fields, "Fim"),
-        Result(get_text(fields, "Resultado")),
+        get_one_of(fields, "Resultado", Result),
         get_optional_text(fields, "Erro"),
     )
 
@@ -246,12 +394,20 @@ def get_log(fields: Raw) -> LogLine:
     """Read a document of `GTotvsLinkLog`."""
     return LogLine(
         message_id=get_text(fields, "IDMENSAGEM"),
-        type=LogType(get_count(fields, "LOGTYPE")),
+        type=_get_log_type(fields),
         text=get_text(fields, "LOGMENSAGEM"),
         at=get_time(fields, "LOGDATE"),
         expires=get_time(fields, "DataExpiracao"),
         debug=get_optional_text(fields, "DATADEBUG"),
     )
+
+
+def _get_log_type(fields: Raw) -> LogType:
+    number = get_count(fields, "LOGTYPE")
+    if number not in set(LogType):
+        message = "the field LOGTYPE holds none of RM's"
+        raise DocumentError(message)
+    return LogType(number)
 
 
 def put_tenant(fields: Raw, state: TenantState) -> None:
@@ -265,25 +421,11 @@ def put_tenant(fields: Raw, state: TenantState) -> None:
     put_optional_time(fields, "DataUltimoErro", state.last_error_at)
     put_optional_time(fields, "UltimoSucesso", state.last_success)
     put_flag(fields, "Orfao", flag=state.orphaned)
+    put_optional_time(fields, "UltimaFalhaEnvio", state.send_failed)
+    put_optional_time(fields, "UltimoEnvio", state.sent)
     put_pin(fields, state.pin)
     put_optional_time(fields, "BloqueadoDesde", state.halted)
     put_optional_text(fields, "Adocao", state.adopted)
-
-
-TENANT_FIELDS = {
-    "setup": ("Assinatura",),
-    "commands": ("ComandosConfigurados",),
-    "failures": ("FalhasSeguidas",),
-    "paused_until": ("PausadoAte",),
-    "last_error": ("UltimoErro",),
-    "last_error_at": ("DataUltimoErro",),
-    "last_success": ("UltimoSucesso",),
-    "orphaned": ("Orfao",),
-    "pin": ("TenantIdRac", "ClientesRac"),
-    "halted": ("BloqueadoDesde",),
-    "adopted": ("Adocao",),
-}
-"""What each part of a tenant's state is stored as: a change writes what changed alone."""
 
 
 def put_pin(fields: Raw, pin: Pin | None) -> None:
@@ -295,31 +437,45 @@ def put_pin(fields: Raw, pin: Pin | None) -> None:
         put_text(fields["ClientesRac"].array_value.values.add(), client)
 
 
-def _get_pin(fields: Raw) -> Pin | None:
-    clients = fields.get("ClientesRac")
-    tenant_id = get_optional_text(fields, "TenantIdRac")
-    if clients is None and tenant_id is None:
-        return None
-    return Pin(tenant_id, tuple(map(text_of, clients.array_value.values)) if clients else ())
-
-
 def get_tenant(fields: Raw) -> TenantState:
-    """Read `tenants/{tenant}`."""
-    commands = fields.get("ComandosConfigurados")
-    return TenantState(
-        setup=get_optional_text(fields, "Assinatura") or "",
-        commands=tuple(map(text_of, commands.array_value.values)) if commands else (),
-        failures=get_count(fields, "FalhasSeguidas"),
-        paused_until=get_optional_time(fields, "PausadoAte"),
-        last_error=get_optional_text(fields, "UltimoErro"),
-        last_error_at=get_optional_time(fields, "DataUltimoErro"),
-        last_success=get_optional_time(fields, "UltimoSucesso"),
-        orphaned=get_flag(fields, "Orfao"),
-        pin=_get_pin(fields),
-        halted=get_optional_time(fields, "BloqueadoDesde"),
-        adopted=get_optional_text(fields, "Adocao"),
+    """Read `tenants/{tenant}`. A field that cannot be read is as if it were not there, and named:
+    a slip in one of them must not stop the tenant."""
+    unreadable: list[str] = []
+
+    def read(get: Callable[[Raw, str], T], name: str, instead: T) -> T:
+        try:
+            return get(fields, name)
+        except ValueError:
+            unreadable.append(name)
+            return instead
+
+    state = TenantState(
+        setup=read(get_optional_text, "Assinatura", None) or "",
+        commands=read(_get_texts, "ComandosConfigurados", ()),
+        failures=read(get_count, "FalhasSeguidas", 0),
+        paused_until=read(get_optional_time, "PausadoAte", None),
+        last_error=read(get_optional_text, "UltimoErro", None),
+        last_error_at=read(get_optional_time, "DataUltimoErro", None),
+        last_success=read(get_optional_time, "UltimoSucesso", None),
+        orphaned=read(get_flag, "Orfao", instead=False),
+        send_failed=read(get_optional_time, "UltimaFalhaEnvio", None),
+        sent=read(get_optional_time, "UltimoEnvio", None),
+        pin=_pinned(
+            read(get_optional_text, "TenantIdRac", None), read(_get_texts, "ClientesRac", ())
+        ),
+        halted=read(get_optional_time, "BloqueadoDesde", None),
+        adopted=read(get_optional_text, "Adocao", None),
         known=True,
     )
+    return replace(state, unreadable=tuple(unreadable)) if unreadable else state
+
+
+def _pinned(tenant_id: str | None, clients: tuple[str, ...]) -> Pin | None:
+    return Pin(tenant_id, clients) if tenant_id or clients else None
+
+
+def _get_texts(fields: Raw, name: str) -> tuple[str, ...]:
+    return tuple(map(text_of, get_list(fields, name)))
 
 
 def put_tick(fields: Raw, tick: Tick) -> None:
@@ -361,4 +517,4 @@ def put_config(fields: Raw, file: ConfigFile) -> None:
 
 def get_config(fields: Raw) -> ConfigFile:
     """Read `relay/config`."""
-    return ConfigFile(get_text(fields, "Geracao"), fields["Conteudo"].bytes_value)
+    return ConfigFile(get_text(fields, "Geracao"), get_bytes(fields, "Conteudo"))

@@ -1,6 +1,5 @@
 """Firestore: messages, history, logs, tenants' states, ticks, the last good configuration."""
 
-import logging
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,28 +11,38 @@ from google.cloud.firestore_v1 import types
 from smartlink.adapters import documents as rm
 from smartlink.adapters.documents import Tick
 from smartlink.adapters.firestore_calls import Fill, FirestoreCalls, Found
-from smartlink.adapters.firestore_values import Raw, put_time
+from smartlink.adapters.firestore_values import LONG_AGO, DocumentError, Raw, get_time, put_time
 from smartlink.adapters.firestore_writes import change, create, delete, put
 from smartlink.domain.identity import Direction
-from smartlink.domain.message import Ended, LogLine, Message, Stored, Version
+from smartlink.domain.message import (
+    Ended,
+    LogLine,
+    Message,
+    Past,
+    Stored,
+    Unreadable,
+    Version,
+)
 from smartlink.domain.noted import Noted, note_commands
 from smartlink.domain.pin import Pin
 from smartlink.domain.settlement import Settlement
 from smartlink.domain.tenant import TenantState
+from smartlink.observability import ERROR, event
 from smartlink.ports import (
     ConfigFile,
     Conflict,
+    DuePage,
     LastGoodConfig,
     LogSink,
     Messages,
     NewId,
+    Place,
     TenantStates,
     Ticks,
     Unavailable,
 )
 
 T = TypeVar("T")
-_log = logging.getLogger("smartlink")
 _RACES = 5
 _AT_LEAST = types.StructuredQuery.FieldFilter.Operator.GREATER_THAN_OR_EQUAL
 _AT_MOST = types.StructuredQuery.FieldFilter.Operator.LESS_THAN_OR_EQUAL
@@ -61,8 +70,13 @@ def up_to(
     latest: datetime,
     limit: int,
     earliest: datetime | None = None,
+    after: tuple[datetime, str] | None = None,
 ) -> Raw:
-    """Build a query of this shape: where its range is at most `latest`, the lowest first."""
+    """Build a query of this shape: where its range is at most `latest`, the lowest first.
+
+    `after`: behind the document of that full name, whose range is that instant. Documents of one
+    instant come in the order of their names, with or without it.
+    """
     query = types.StructuredQuery.pb()()
     query.from_.add(collection_id=shape.collection)
     filters = query.where.composite_filter
@@ -82,6 +96,10 @@ def up_to(
     order.field.field_path = shape.range
     order.direction = types.StructuredQuery.Direction.ASCENDING
     query.limit.value = limit
+    if after is not None:
+        query.order_by.add(direction=order.direction).field.field_path = "__name__"
+        put_time(query.start_at.values.add(), after[0])
+        query.start_at.values.add(reference_value=after[1])
     return query
 
 
@@ -149,15 +167,33 @@ class Firestore:
 
     def read(self, tenant: str, documents: Sequence[str]) -> dict[str, Stored]:
         """See Messages."""
+        stored, unreadable = _sorted_out(self._live(tenant, documents))
+        for item in unreadable:
+            text = f"The document {item.document} cannot be read: {item.why}"
+            event("document_unreadable", text, ERROR, tenant=tenant, documents=[item.document])
+        return {item.message.document: item for item in stored}
+
+    def unreadable(self, tenant: str, documents: Sequence[str]) -> dict[str, Unreadable]:
+        """See Messages."""
+        _, unreadable = _sorted_out(self._live(tenant, documents))
+        return {item.document: item for item in unreadable}
+
+    def _live(self, tenant: str, documents: Sequence[str]) -> Iterator[Found]:
         names = [self._in(tenant, rm.LIVE, document) for document in documents]
-        found = self._calls.get(f"read messages of {tenant}", names)
-        return {stored.message.document: stored for stored in _parsed(found, _stored)}
+        return self._calls.get(f"read messages of {tenant}", names)
 
     def history(self, tenant: str, documents: Sequence[str]) -> dict[str, Ended]:
         """See Messages."""
-        names = [self._in(tenant, rm.HISTORY, document) for document in documents]
-        found = self._calls.get(f"read the history of {tenant}", names)
+        found = self._found_ended(tenant, documents)
         return {ended.message.document: ended for ended in _parsed(found, _ended)}
+
+    def past(self, tenant: str, documents: Sequence[str]) -> dict[str, Past]:
+        """See Messages."""
+        return {it.id: rm.get_past(it.fields) for it in self._found_ended(tenant, documents)}
+
+    def _found_ended(self, tenant: str, documents: Sequence[str]) -> Iterator[Found]:
+        names = [self._in(tenant, rm.HISTORY, document) for document in documents]
+        return self._calls.get(f"read the history of {tenant}", names)
 
     def due(
         self,
@@ -166,13 +202,19 @@ class Firestore:
         limit: int,
         direction: Direction | None = None,
         since: datetime | None = None,
-    ) -> list[Stored]:
+        after: Place | None = None,
+    ) -> DuePage:
         """See Messages."""
         shape, values = (DUE_BY_DIRECTION, [direction]) if direction else (DUE, [])
-        query = up_to(shape, values, now, limit, since)
+        behind = None
+        if after is not None:
+            behind = (after.due, self._in(tenant, rm.LIVE, after.document))
+        query = up_to(shape, values, now, limit, since, behind)
         parent = self._name(rm.TENANTS, tenant)
         found = self._calls.query(f"find due messages of {tenant}", parent, query)
-        return list(_parsed(found, _stored))
+        stored, unreadable = _sorted_out(found)
+        end = _place(found[-1]) if found else None
+        return DuePage(stored, unreadable, end)
 
     def log(self, tenant: str, lines: Sequence[LogLine]) -> None:
         """See LogSink."""
@@ -184,19 +226,20 @@ class Firestore:
         """See TenantStates."""
         names = [self._name(rm.TENANTS, tenant) for tenant in tenants]
         found = self._calls.get("read the states of tenants", names)
-        known = dict(_parsed(found, lambda item: (item.id, rm.get_tenant(item.fields))))
+        known = {item.id: rm.get_tenant(item.fields) for item in found}
         return {tenant: known.get(tenant, TenantState()) for tenant in tenants}
 
     def save_state(self, tenant: str, state: TenantState, known: TenantState | None = None) -> None:
         """See TenantStates."""
-        mask: list[str] = []
-        if known is not None:
-            for attribute, names in rm.TENANT_FIELDS.items():
-                if getattr(state, attribute) != getattr(known, attribute):
-                    mask += names
-            if not mask:
-                return
-        write = put(self._name(rm.TENANTS, tenant), rm.put_tenant, state, mask=mask)
+        mask = [
+            name
+            for part, names in rm.TENANT_PARTS.items()
+            for name in names
+            if known is None or getattr(state, part) != getattr(known, part)
+        ]
+        if not mask:
+            return
+        write = change(self._name(rm.TENANTS, tenant), rm.put_tenant, state, mask)
         self._calls.commit(f"save the state of {tenant}", [write])
 
     def pin(self, tenant: str, pin: Pin | None, before: Pin | None) -> bool:
@@ -209,11 +252,10 @@ class Firestore:
                 return True
             if pinned != before:
                 return False
-            mask = rm.TENANT_FIELDS["pin"]
             if found is None:
                 write = create(name, rm.put_pin, pin)
             else:
-                write = put(name, rm.put_pin, pin, found.version, mask)
+                write = change(name, rm.put_pin, pin, rm.TENANT_PARTS["pin"], found.version)
             try:
                 self._calls.commit(what, [write])
             except Conflict:
@@ -243,7 +285,7 @@ class Firestore:
         mine = Tick(tick, sequence, self._new_id())
         for _ in range(_RACES):
             found = next(self._calls.get(f"read the tick of shard {shard}", [name]), None)
-            last = None if found is None else rm.get_tick(found.fields)
+            last = None if found is None else _tick(found)
             if last is not None and last >= mine:
                 return last.caller == mine.caller
             if found is None:
@@ -292,7 +334,7 @@ class Firestore:
     def load(self) -> ConfigFile | None:
         """See LastGoodConfig."""
         found = self._calls.get("read the last good configuration", [self._config])
-        return next((rm.get_config(item.fields) for item in found), None)
+        return next(_parsed(found, lambda item: rm.get_config(item.fields)), None)
 
     def save(self, file: ConfigFile) -> None:
         """See LastGoodConfig."""
@@ -310,8 +352,29 @@ class Firestore:
         return self._name(rm.RELAY, "config")
 
 
-def _stored(found: Found) -> Stored:
-    return Stored(rm.get_live(found.id, found.fields), found.version)
+def _sorted_out(found: Iterable[Found]) -> tuple[list[Stored], list[Unreadable]]:
+    """What can be read, and what cannot."""
+    stored: list[Stored] = []
+    unreadable: list[Unreadable] = []
+    for item in found:
+        try:
+            stored.append(Stored(rm.get_live(item.id, item.fields), item.version))
+        except DocumentError as error:
+            unreadable.append(rm.get_unreadable(item.id, item.fields, item.version, str(error)))
+    return stored, unreadable
+
+
+def _place(found: Found) -> Place:
+    """The query goes by this field, so it is an instant; one that Python has not is long past."""
+    try:
+        return Place(get_time(found.fields, "DataTentativaExec"), found.id)
+    except DocumentError:
+        return Place(LONG_AGO, found.id)
+
+
+def _tick(found: Found) -> Tick | None:
+    """One that cannot be read is written anew, once: the next caller reads that."""
+    return next(_parsed([found], lambda item: rm.get_tick(item.fields)), None)
 
 
 def _ended(found: Found) -> Ended:
@@ -323,8 +386,9 @@ def _parsed(found: Iterable[Found], parse: Callable[[Found], T]) -> Iterator[T]:
     for item in found:
         try:
             yield parse(item)
-        except ValueError as error:
-            _log.error("The document %s cannot be read: %s", item.id, error)
+        except DocumentError as error:
+            text = f"The document {item.id} cannot be read: {error}"
+            event("document_unreadable", text, ERROR, documents=[item.id])
 
 
 _messages: type[Messages] = Firestore

@@ -41,13 +41,17 @@ _TRANSIENT = frozenset(
         grpc.StatusCode.CANCELLED,
         grpc.StatusCode.DEADLINE_EXCEEDED,
         grpc.StatusCode.INTERNAL,
+        grpc.StatusCode.PERMISSION_DENIED,
         grpc.StatusCode.RESOURCE_EXHAUSTED,
+        grpc.StatusCode.UNAUTHENTICATED,
         grpc.StatusCode.UNAVAILABLE,
         grpc.StatusCode.UNKNOWN,
     )
 )
+# The whole database refuses us, whatever is asked: a role that was taken away by mistake, or is not
+# known everywhere yet, a key that is being replaced. It says nothing about what was asked.
+_PASSING = (exceptions.Unauthenticated, exceptions.PermissionDenied)
 _CONFLICTS = (
-    exceptions.Aborted,
     exceptions.AlreadyExists,
     exceptions.FailedPrecondition,
     exceptions.NotFound,
@@ -156,7 +160,10 @@ class FirestoreCalls:
             yield chunk, part
 
     def commit(self, what: str, fills: Iterable[Fill]) -> None:
-        """Apply all writes or none. Raises Conflict when a precondition does not hold."""
+        """Apply all writes or none. Raises Conflict when a precondition does not hold.
+
+        `ABORTED` is none: others were at the same documents, and nothing was applied.
+        """
         request = self._writing(types.CommitRequest.pb()(), fills)
         if not request.writes:
             return
@@ -218,7 +225,7 @@ class FirestoreCalls:
             with self._client.client() as client:
                 return method(client, request, retry=None, timeout=timeout, metadata=self._metadata)
 
-        return call(what, once, tries)
+        return call(what, once, tries, _PASSING)
 
 
 def _page(client: FirestoreClient, request: types.ListDocumentsRequest, **options: Any) -> Any:  # noqa: ANN401

@@ -1,8 +1,11 @@
 """Firestore: what `Context.once` remembers, in `GTotvsLinkEffect` under the tenant."""
 
+import json
+
 from smartlink.adapters.documents import TENANTS
 from smartlink.adapters.firestore_calls import FirestoreCalls
 from smartlink.adapters.firestore_values import (
+    DocumentError,
     Raw,
     get_optional_text,
     get_optional_time,
@@ -15,7 +18,7 @@ from smartlink.adapters.firestore_values import (
 from smartlink.adapters.firestore_writes import create, delete, put
 from smartlink.domain.effect import Effect
 from smartlink.domain.message import Version
-from smartlink.ports import Conflict, Effects
+from smartlink.ports import Conflict, Effects, UnreadableDocument
 
 COLLECTION = "GTotvsLinkEffect"
 
@@ -43,7 +46,11 @@ class FirestoreEffects:
     def read(self, tenant: str, document: str) -> tuple[Effect, Version] | None:
         """See Effects."""
         found = self._calls.get(f"read an effect of {tenant}", [self._name(tenant, document)])
-        return next(((get_effect(item.id, item.fields), item.version) for item in found), None)
+        try:
+            return next(((get_effect(item.id, item.fields), item.version) for item in found), None)
+        except DocumentError as error:
+            message = f"{COLLECTION}/{document} of {tenant} cannot be read: {error}"
+            raise UnreadableDocument(message) from None
 
     def delete(self, tenant: str, document: str, version: Version) -> None:
         """See Effects."""
@@ -67,7 +74,13 @@ def put_effect(fields: Raw, effect: Effect) -> None:
 
 
 def get_effect(document: str, fields: Raw) -> Effect:
-    """Read a document of `GTotvsLinkEffect`."""
+    """Read a document of `GTotvsLinkEffect`. Raises DocumentError if it is none of ours."""
+    result = get_optional_text(fields, "Resultado")
+    ended = get_optional_time(fields, "DataFim")
+    if (ended is None) != (result is None):
+        message = "of DataFim and Resultado one is missing"
+        raise DocumentError(message)
+    _check_json(result)
     return Effect(
         document=document,
         command=get_text(fields, "Comando"),
@@ -75,10 +88,18 @@ def get_effect(document: str, fields: Raw) -> Effect:
         message=get_text(fields, "Mensagem"),
         run=get_text(fields, "Execucao"),
         begun=get_time(fields, "DataInicio"),
-        ended=get_optional_time(fields, "DataFim"),
-        result=get_optional_text(fields, "Resultado"),
+        ended=ended,
+        result=result,
         expires=get_time(fields, "DataExpiracao"),
     )
+
+
+def _check_json(text: str | None) -> None:
+    try:
+        json.loads(text or "null")
+    except (ValueError, RecursionError):
+        message = "the field Resultado is no JSON"
+        raise DocumentError(message) from None
 
 
 _effects: type[Effects] = FirestoreEffects

@@ -1,16 +1,25 @@
 """Texts, instants and flags as raw protobuf values of Firestore, both ways.
 
 A text that UTF-8 cannot carry (a JSON escape may hold half of a surrogate pair) is stored as
-bytes, so that it comes back as it was.
+bytes, so that it comes back as it was. Reading raises DocumentError, and nothing else, whatever a
+document holds: a field of another kind is not taken for a missing one.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from enum import StrEnum
+from typing import Any, TypeVar
 
 from smartlink.domain.identity import encode
 
+E = TypeVar("E", bound=StrEnum)
 Raw = Any  # a protobuf message; `fields` is the map of a Document or a MapValue
+LONG_AGO = datetime(2, 1, 1, tzinfo=UTC)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# Python's years are 1 to 9999; one at either end is left, for what is reckoned from an instant.
+_EARLIEST = int(LONG_AGO.timestamp())
+_LATEST = int(datetime(9999, 1, 1, tzinfo=UTC).timestamp())
+_MOST = 2**53  # what JSON carries to a consumer as it is
 
 
 class DocumentError(ValueError):
@@ -59,14 +68,32 @@ def put_count(fields: Raw, name: str, count: int) -> None:
         fields[name].integer_value = count
 
 
+def _value(fields: Raw, name: str, *kinds: str) -> Raw | None:
+    """A field of one of these kinds; None where it is missing, or null. Raises DocumentError."""
+    value = fields.get(name)
+    if value is None:
+        return None
+    kind = value.WhichOneof("value_type")
+    if kind in kinds:
+        return value
+    if kind is None or kind == "null_value":
+        return None
+    message = f"the field {name} is a {kind.removesuffix('_value')}, not a {kinds[0][:-6]}"
+    raise DocumentError(message)
+
+
 def get_optional_text(fields: Raw, name: str) -> str | None:
     """Read a text, however it was stored."""
-    value = fields.get(name)
-    return None if value is None else text_of(value)
+    value = _value(fields, name, "string_value", "bytes_value")
+    try:
+        return None if value is None else text_of(value)
+    except UnicodeDecodeError:
+        message = f"the field {name} holds bytes that are no text"
+        raise DocumentError(message) from None
 
 
 def text_of(value: Raw) -> str:
-    """Read a text's value."""
+    """Read a text's value. Raises UnicodeDecodeError."""
     text: str = value.string_value
     return text or value.bytes_value.decode("utf-8", "surrogatepass")
 
@@ -75,17 +102,29 @@ def get_text(fields: Raw, name: str) -> str:
     """Read a text that must be there."""
     text = get_optional_text(fields, name)
     if text is None:
-        message = f"the field {name} is missing"
-        raise DocumentError(message)
+        raise _missing(name)
     return text
+
+
+def get_one_of(fields: Raw, name: str, kind: type[E]) -> E:
+    """Read one of an enumeration's values, which must be there."""
+    text = get_text(fields, name)
+    try:
+        return kind(text)
+    except ValueError:
+        message = f"the field {name} holds {text[:40]!r}, which this version does not know"
+        raise DocumentError(message) from None
 
 
 def get_optional_time(fields: Raw, name: str) -> datetime | None:
     """Read an instant."""
-    value = fields.get(name)
-    if value is None or not value.HasField("timestamp_value"):
+    value = _value(fields, name, "timestamp_value")
+    if value is None:
         return None
     timestamp = value.timestamp_value
+    if not _EARLIEST <= timestamp.seconds <= _LATEST:
+        message = f"the field {name} holds an instant that cannot be reckoned with"
+        raise DocumentError(message)
     return _EPOCH + timedelta(seconds=timestamp.seconds, microseconds=timestamp.nanos // 1_000)
 
 
@@ -93,18 +132,60 @@ def get_time(fields: Raw, name: str) -> datetime:
     """Read an instant that must be there."""
     at = get_optional_time(fields, name)
     if at is None:
-        message = f"the field {name} is missing or is no timestamp"
-        raise DocumentError(message)
+        raise _missing(name)
     return at
 
 
 def get_count(fields: Raw, name: str) -> int:
     """Read a number; 0 where there is none."""
-    value = fields.get(name)
-    return 0 if value is None else int(value.integer_value)
+    value = _value(fields, name, "integer_value")
+    if value is None:
+        return 0
+    count = int(value.integer_value)
+    if not 0 <= count <= _MOST:
+        message = f"the field {name} holds a number that cannot be a count"
+        raise DocumentError(message)
+    return count
 
 
 def get_flag(fields: Raw, name: str) -> bool:
     """Read a flag; false where there is none."""
-    value = fields.get(name)
+    value = _value(fields, name, "boolean_value")
     return value is not None and bool(value.boolean_value)
+
+
+def get_bytes(fields: Raw, name: str) -> bytes:
+    """Read bytes that must be there."""
+    value = _value(fields, name, "bytes_value")
+    if value is None:
+        raise _missing(name)
+    return bytes(value.bytes_value)
+
+
+def get_map(fields: Raw, name: str) -> Raw | None:
+    """Read the fields of a map."""
+    value = _value(fields, name, "map_value")
+    return None if value is None else value.map_value.fields
+
+
+def get_list(fields: Raw, name: str) -> Sequence[Raw]:
+    """Read the values of an array; none where there is none."""
+    value = _value(fields, name, "array_value")
+    return () if value is None else value.array_value.values
+
+
+def plain(value: Raw) -> object:
+    """Any value, for people: what JSON has no word for is a text."""
+    kind = value.WhichOneof("value_type")
+    if kind is None or kind == "null_value":
+        return None
+    if kind == "map_value":
+        return {name: plain(item) for name, item in value.map_value.fields.items()}
+    if kind == "array_value":
+        return [plain(item) for item in value.array_value.values]
+    held = getattr(value, kind)
+    return held if isinstance(held, str | int | float | bool) else str(held).strip()
+
+
+def _missing(name: str) -> DocumentError:
+    return DocumentError(f"the field {name} is missing")

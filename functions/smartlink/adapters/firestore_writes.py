@@ -26,20 +26,13 @@ def create(name: str, fill: Callable[[Raw, T], None], value: T) -> Fill:
 
 
 def put(
-    name: str,
-    fill: Callable[[Raw, T], None],
-    value: T,
-    version: Version | None = None,
-    mask: Sequence[str] = (),
+    name: str, fill: Callable[[Raw, T], None], value: T, version: Version | None = None
 ) -> Fill:
-    """A whole document, or the fields of a mask: at this version, or, without one, whether it
-    exists or not."""
+    """A whole document: at this version, or, without one, whether it exists or not."""
 
     def write(raw: Raw) -> None:
         raw.update.name = name
         fill(raw.update.fields, value)
-        if mask:
-            raw.update_mask.field_paths.extend(mask)
         if version is not None:
             _fence(raw, version)
 
@@ -47,15 +40,20 @@ def put(
 
 
 def change(
-    name: str, fill: Callable[[Raw, T], None], value: T, mask: Sequence[str], version: Version
+    name: str,
+    fill: Callable[[Raw, T], None],
+    value: T,
+    mask: Sequence[str],
+    version: Version | None = None,
 ) -> Fill:
-    """These fields of a document that must be at this version."""
+    """These fields of a document: at this version, or, without one, whether it exists or not."""
 
     def write(raw: Raw) -> None:
         raw.update.name = name
         fill(raw.update.fields, value)
         raw.update_mask.field_paths.extend(mask)
-        _fence(raw, version)
+        if version is not None:
+            _fence(raw, version)
 
     return write
 

@@ -4,6 +4,7 @@ The clients' own retries are switched off: they go on for a minute, and they wou
 answer to a second try (`ALREADY_EXISTS`) for the outcome of the first.
 """
 
+import random
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -32,11 +33,15 @@ _TRANSIENT = (
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long one try of a call may take, how long all of them, and the waits between them."""
+    """How long one try of a call may take, how long all of them, and the waits between them.
+
+    Each wait is drawn between none and its own most: callers that failed together, for they met
+    in one document or one outage, do not come back together.
+    """
 
     timeout: float = 10
     deadline: float = 25
-    delays: tuple[float, ...] = (0.1, 0.5)
+    delays: tuple[float, ...] = (0.1, 0.3, 0.9, 2.7)
 
 
 PATIENCE = Patience()
@@ -45,9 +50,16 @@ PATIENCE = Patience()
 class Tries:
     """The tries of one call, however many requests it takes."""
 
-    def __init__(self, patience: Patience = PATIENCE) -> None:
+    def __init__(
+        self,
+        patience: Patience = PATIENCE,
+        draw: Callable[[], float] = random.random,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:
         """Let the time run."""
         self._patience = patience
+        self._draw = draw
+        self._sleep = sleep
         self._delays = iter(patience.delays)
         self._end = time.monotonic() + patience.deadline
 
@@ -58,29 +70,37 @@ class Tries:
 
     def again(self) -> bool:
         """Wait for the next try; False when there is none left."""
-        delay = next(self._delays, None)
-        if delay is None or time.monotonic() + delay >= self._end:
+        most = next(self._delays, None)
+        if most is None or time.monotonic() + most >= self._end:
             return False
-        time.sleep(delay)
+        self._sleep(most * self._draw())
         return True
 
 
-def call(what: str, request: Callable[[float], T], tries: Tries) -> T:
-    """Make a request, that takes its time-out, until it is answered or the tries are used up."""
+def call(
+    what: str,
+    request: Callable[[float], T],
+    tries: Tries,
+    passing: tuple[type[Exception], ...] = (),
+) -> T:
+    """Make a request, that takes its time-out, until it is answered or the tries are used up.
+
+    `passing` are errors that may pass of this service, besides those that may of any.
+    """
     while True:
         try:
             return request(tries.timeout)
         except (exceptions.GoogleAPIError, GoogleAuthError, OSError) as error:
-            problem = translated(what, error)
+            problem = translated(what, error, passing)
             if not isinstance(problem, Unavailable) or not tries.again():
                 raise problem from error
 
 
-def translated(what: str, error: Exception) -> PortError:
+def translated(what: str, error: Exception, passing: tuple[type[Exception], ...] = ()) -> PortError:
     """Answer the port's error for one of Google's: it names the call, never what was sent."""
     text = f"{what}: {_words(error)}"
     # gRPC's own limit has the code of an exhausted quota, but no wait makes a request smaller.
-    transient = isinstance(error, _TRANSIENT) or getattr(error, "retryable", False)
+    transient = isinstance(error, (*_TRANSIENT, *passing)) or getattr(error, "retryable", False)
     if transient and not _TOO_LARGE.search(text):
         return Unavailable(text)
     if isinstance(error, exceptions.NotFound):

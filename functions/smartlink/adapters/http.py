@@ -45,7 +45,8 @@ from urllib3.exceptions import (
     ProxyError,
 )
 
-from smartlink.ports import Refused, Unavailable
+from smartlink.ports import Busy, Refused, Unavailable
+from smartlink.services.in_flight import Held, InFlight
 
 _HEADERS = {
     "User-Agent": "smartlink-gcp/0.1",
@@ -124,7 +125,7 @@ class Http:
     """What sessions share: the bounds, and the certificate authorities, loaded once.
 
     `ca_file` replaces the authorities that requests trusts; `clock` tells how long a connection
-    was idle, in seconds.
+    was idle, in seconds; `in_flight` bounds what the answers of all sessions take together.
     """
 
     def __init__(
@@ -132,8 +133,10 @@ class Http:
         bounds: Bounds,
         ca_file: str | None = None,
         clock: Callable[[], float] = monotonic,
+        in_flight: InFlight | None = None,
     ) -> None:
         self.bounds = bounds
+        self.in_flight = in_flight or InFlight()
         self.clock = clock
         self.tls = ssl.create_default_context(cafile=ca_file or DEFAULT_CA_BUNDLE_PATH)
         self.retry = Retry(
@@ -158,13 +161,15 @@ class HttpSession:
         self._origin = origin
         self._used = http.clock()
         self._limits = _Limits(http.bounds)
+        self._held = Held(http.in_flight)  # of its answers, until the lease of the session ends
+        self._waited = False  # for room, in the present call
         self._requests = _session(origin, _Adapter(http.tls, self._limits))
         if not cookies:
             self._requests.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
 
     def call(self, call: Call) -> Answer:
         """The answer. Raises Unavailable and Refused."""
-        clean, self.clean = self.clean, False
+        clean, self.clean, self._waited = self.clean, False, False
         place = f"{call.name} at {self._origin}"
         if self._http.clock() - self._used > _IDLE_SECONDS:
             self.close()
@@ -176,7 +181,8 @@ class HttpSession:
                 answer = Answer(status, self._body(place, response))
         except (_LostError, _FailedError) as error:
             message = f"{place}: {error}"
-            raise Unavailable(message) from None
+            # Who had to wait for our room may have given up: that is nobody's failure but ours.
+            raise (Busy if self._waited else Unavailable)(message) from None
         self._used = self._http.clock()
         self.clean = clean and len(self._requests.cookies) <= _COOKIES
         return answer
@@ -184,6 +190,10 @@ class HttpSession:
     def close(self) -> None:
         """Closes the connection, but keeps the cookies."""
         self._requests.close()
+
+    def release(self) -> None:
+        """The caller has done with what was answered."""
+        self._held.release()
 
     def _response(self, call: Call) -> requests.Response:
         """The answer's status and headers; its body is still to be read."""
@@ -221,6 +231,7 @@ class HttpSession:
             if response.status_code not in _DONE:
                 return bytes(read(_CHUNK, decode_content=True))
             while chunk := read(_CHUNK, decode_content=True):
+                self._hold(len(chunk))
                 taken.write(chunk)
                 if taken.tell() > limit:
                     message = f"{place}: answered more than {limit} bytes"
@@ -228,6 +239,12 @@ class HttpSession:
         except (HTTPError, HTTPException, OSError) as error:
             raise self._limits.failure(error) from None
         return taken.getvalue()
+
+    def _hold(self, size: int) -> None:
+        """Room for so much more of an answer. While it waits the server may not be silent."""
+        if self._held.take(size, self.ends - monotonic()):
+            self._waited = True
+            self._limits.read()
 
 
 class SessionPool:
@@ -253,6 +270,7 @@ class SessionPool:
             yield session
             kept = session.clean
         finally:
+            session.release()
             if kept:
                 self._put(key, session)
             else:

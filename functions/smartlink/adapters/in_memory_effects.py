@@ -1,12 +1,13 @@
 """FirestoreEffects' twin."""
 
+from datetime import datetime
 from itertools import count
 from threading import Lock
 
 from smartlink.adapters.in_memory_faults import Faults
 from smartlink.domain.effect import Effect
 from smartlink.domain.message import Version
-from smartlink.ports import Effects
+from smartlink.ports import Effects, UnreadableDocument
 
 
 class InMemoryEffects:
@@ -18,6 +19,7 @@ class InMemoryEffects:
         self._lock = Lock()
         self._versions = count(1)
         self._effects: dict[tuple[str, str], tuple[Effect, Version]] = {}
+        self._unreadable: set[tuple[str, str]] = set()
 
     def write(self, tenant: str, effect: Effect, version: Version | None) -> Version | None:
         """See Effects."""
@@ -36,6 +38,9 @@ class InMemoryEffects:
         """See Effects."""
         self.faults.before("read", tenant)
         with self._lock:
+            if (tenant, document) in self._unreadable:
+                message = f"the effect {document} of {tenant} cannot be read"
+                raise UnreadableDocument(message)
             return self._effects.get((tenant, document))
 
     def delete(self, tenant: str, document: str, version: Version) -> None:
@@ -46,6 +51,22 @@ class InMemoryEffects:
             if found and found[1] == version:
                 del self._effects[tenant, document]
         self.faults.after("delete", tenant)
+
+    # What another version, a person or the TTL does.
+
+    def make_unreadable(self, tenant: str, document: str) -> None:
+        """As if another version, or a person, had written the effect."""
+        with self._lock:
+            effect, _ = self._effects[tenant, document]
+            self._effects[tenant, document] = (effect, Version(str(next(self._versions))))
+            self._unreadable.add((tenant, document))
+
+    def expire(self, now: datetime) -> None:
+        """Forget what has expired."""
+        with self._lock:
+            for key, (effect, _) in list(self._effects.items()):
+                if effect.expires <= now:
+                    del self._effects[key]
 
     # What tests look at.
 

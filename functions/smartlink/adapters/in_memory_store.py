@@ -9,7 +9,17 @@ from threading import Lock
 
 from smartlink.adapters.in_memory_faults import Faults
 from smartlink.domain.identity import Direction
-from smartlink.domain.message import Ended, Ending, LogLine, Message, State, Stored, Version
+from smartlink.domain.message import (
+    Ended,
+    Ending,
+    LogLine,
+    Message,
+    Past,
+    State,
+    Stored,
+    Unreadable,
+    Version,
+)
 from smartlink.domain.noted import Noted, note_commands
 from smartlink.domain.pin import Pin
 from smartlink.domain.settlement import Settlement
@@ -17,14 +27,17 @@ from smartlink.domain.tenant import TenantState
 from smartlink.ports import (
     ConfigFile,
     Conflict,
+    DuePage,
     LastGoodConfig,
     LogSink,
     Messages,
+    Place,
     TenantStates,
     Ticks,
 )
 
 _Key = tuple[str, str]  # tenant, document
+_Snapshot = tuple[dict[_Key, Stored], dict[_Key, Ended], dict[str, TenantState]]
 
 
 def _with_state_of(old: Message, new: Message) -> Message:
@@ -38,9 +51,11 @@ def _with_state_of(old: Message, new: Message) -> Message:
         dispatches=new.dispatches,
         alone=new.alone,
         redriven=new.redriven,
+        undone=new.undone,
         claim=new.claim,
         error=new.error,
         dead_reason=new.dead_reason,
+        failure=new.failure,
     )
 
 
@@ -53,6 +68,8 @@ def _as_history(ended: Ended) -> Ended:
         dispatches=0,
         alone=False,
         redriven=None,
+        undone=False,
+        failure=None,
         content=replace(message.content, text=None, object=None)
         if message.personal
         else message.content,
@@ -78,7 +95,9 @@ class InMemoryMessages:
         self._lock = Lock()
         self._versions = count(1)
         self._live: dict[_Key, Stored] = {}
+        self._unreadable: dict[_Key, Unreadable] = {}  # of the live ones
         self._history: dict[_Key, Ended] = {}
+        self._broken: dict[_Key, Past] = {}  # of the history: somebody edited them
         self._logs: defaultdict[str, list[LogLine]] = defaultdict(list)
         self._states: dict[str, TenantState] = {}
         self._ticks: dict[int, tuple[datetime, int]] = {}
@@ -157,6 +176,7 @@ class InMemoryMessages:
         elif settlement.fence is not None:
             self.operations["delete"] += 1
             del self._live[key]
+            self._unreadable.pop(key, None)
         if settlement.history is not None:
             self.operations["write"] += 1
             self._history[key] = _as_history(settlement.history)
@@ -174,15 +194,46 @@ class InMemoryMessages:
         with self._lock:
             self.operations["read"] += len(documents)
             found = {document: self._live.get((tenant, document)) for document in documents}
-        return {document: stored for document, stored in found.items() if stored}
+            return {
+                document: stored
+                for document, stored in found.items()
+                if stored and (tenant, document) not in self._unreadable
+            }
+
+    def unreadable(self, tenant: str, documents: Sequence[str]) -> dict[str, Unreadable]:
+        """See Messages."""
+        self.faults.before("unreadable", tenant)
+        with self._lock:
+            self.operations["read"] += len(documents)
+            return {
+                document: self._unreadable[tenant, document]
+                for document in documents
+                if (tenant, document) in self._unreadable
+            }
 
     def history(self, tenant: str, documents: Sequence[str]) -> dict[str, Ended]:
         """See Messages."""
         self.faults.before("history", tenant)
         with self._lock:
             self.operations["read"] += len(documents)
-            found = {document: self._history.get((tenant, document)) for document in documents}
-        return {document: ended for document, ended in found.items() if ended}
+            keys = {document: (tenant, document) for document in documents}
+            return {
+                document: self._history[key]
+                for document, key in keys.items()
+                if key in self._history and key not in self._broken
+            }
+
+    def past(self, tenant: str, documents: Sequence[str]) -> dict[str, Past]:
+        """See Messages."""
+        self.faults.before("history", tenant)
+        with self._lock:
+            self.operations["read"] += len(documents)
+            keys = {document: (tenant, document) for document in documents}
+            return {
+                document: self._broken.get(key) or Past.of(self._history[key].message)
+                for document, key in keys.items()
+                if key in self._history
+            }
 
     def due(
         self,
@@ -191,9 +242,11 @@ class InMemoryMessages:
         limit: int,
         direction: Direction | None = None,
         since: datetime | None = None,
-    ) -> list[Stored]:
+        after: Place | None = None,
+    ) -> DuePage:
         """See Messages."""
         self.faults.before("due", tenant)
+        behind = (after.due, after.document) if after else None
         with self._lock:
             found = [
                 (stored.message.due, document, stored)
@@ -202,11 +255,16 @@ class InMemoryMessages:
                 and stored.message.due is not None
                 and stored.message.due <= now
                 and (since is None or stored.message.due >= since)
+                and (behind is None or (stored.message.due, document) > behind)
                 and direction in {None, stored.message.direction}
             ]
-            page = [stored for _, _, stored in sorted(found, key=lambda item: item[:2])[:limit]]
-            self.operations["read"] += max(len(page), 1)
-        return page
+            found = sorted(found, key=lambda item: item[:2])[:limit]
+            self.operations["read"] += max(len(found), 1)
+            end = Place(*found[-1][:2]) if found else None
+            readable = (it for _, name, it in found if (tenant, name) not in self._unreadable)
+            keys = [(tenant, name) for _, name, _ in found]
+            odd = [self._unreadable[key] for key in keys if key in self._unreadable]
+            return DuePage(readable, odd, end)
 
     def log(self, tenant: str, lines: Sequence[LogLine]) -> None:
         """See LogSink."""
@@ -311,7 +369,42 @@ class InMemoryMessages:
             self.operations["write"] += 1
             self._config = file
 
-    # What tests look at.
+    # What another version, a person or an operator does.
+
+    def make_unreadable(
+        self, tenant: str, document: str, why: str = "another version's", *, legible: bool = True
+    ) -> None:
+        """As if another version, or a person, had written the live document; `legible`: so that
+        its command and its content's hash can be read."""
+        with self._lock:
+            key = (tenant, document)
+            message = self._live[key].message
+            self._write(key, message)
+            told = (message.type, message.content.sha256) if legible else (None, None)
+            self._unreadable[key] = Unreadable(document, why, self._live[key].version, *told)
+
+    def snapshot(self) -> "_Snapshot":
+        """What is stored now: for `restore`."""
+        with self._lock:
+            return dict(self._live), dict(self._history), dict(self._states)
+
+    def restore(self, snapshot: "_Snapshot") -> None:
+        """Go back, as after a recovery: every document has a new version."""
+        live, history, states = snapshot
+        with self._lock:
+            self._live.clear()
+            self._unreadable.clear()
+            for key, stored in live.items():
+                self._write(key, stored.message)
+            self._history = dict(history)
+            self._states = dict(states)
+
+    # What tests do, and look at.
+
+    def break_history(self, tenant: str, document: str, *, left: Past) -> None:
+        """As if somebody had edited a document of the history: that is what can be read of it."""
+        with self._lock:
+            self._broken[tenant, document] = left
 
     def live(self, tenant: str) -> dict[str, Stored]:
         """Answer every live message, by its document's id."""

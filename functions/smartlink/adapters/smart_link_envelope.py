@@ -2,6 +2,10 @@
 
 What is assumed of their form stands in `smart_link`. One bad entry never harms the others: it
 becomes a delivery with a `problem`, its tag kept, so that it can be stored as dead and acked.
+
+An answer is looked through where it lies, and only what is delivered is copied out of it: made
+into Python's objects, a JSON text may take fifty times its size, numbers lose digits, and what is
+nested deep cannot be read at all.
 """
 
 import json
@@ -10,15 +14,47 @@ from collections.abc import Iterator
 
 from smartlink.ports import Delivery, Refused, Unavailable
 
-_NOTHING = frozenset({"", "null", "[]", "{}"})
+_NOTHING = frozenset({b"", b"null", b"[]", b"{}"})
+_BLANK = b" \t\n\r"
+_MARK = b"\xef\xbb\xbf"  # of byte order: Windows writes it
 _TAGS = range(-(2**63), 2**64)
-_JSON = json.JSONDecoder(strict=False)  # control characters in texts do no harm
 _TAG = re.compile(r"-?[0-9]{1,20}")
-_OPENING, _SEPARATORS, _CLOSING = frozenset("[{"), frozenset(",:"), frozenset("]}")
-_BLANKS = re.compile(r"[ \t\n\r]*")
-# A text that does not end reaches to the end: it is looked through once, not from each quote on.
-_TOKEN = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[\[\]{}:,]|[^\s\[\]{}:,"]+', re.DOTALL)
 _MOST = 10_000  # messages in an answer: a list of trifles takes 50 times its bytes of memory
+_SMALL = 1_048_576  # bytes: an entry that Python's own parser may read, a content that is tidied
+_CONTENT = frozenset({"msgcontent", "content"})
+_WORDS = {"true": True, "false": False, "null": None}
+
+_BLANKS = rb"[ \t\n\r]*+"
+_STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+_SCALAR = rb"-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?|true|false|null|NaN|-?Infinity"
+_SKIP = re.compile(_BLANKS)
+_NEXT_BRACKET = re.compile(rb'[^"\[\]{}]*+(?:%s[^"\[\]{}]*+)*+([\[\]{}])' % _STRING, re.DOTALL)
+_PLAIN_VALUE = re.compile(rb"(?:(%s)|(%s))%s" % (_STRING, _SCALAR, _BLANKS), re.DOTALL)
+_NAME = re.compile(rb"%s(%s)%s:%s" % (_BLANKS, _STRING, _BLANKS, _BLANKS), re.DOTALL)
+_TIDY = re.compile(
+    r"""((?:[^ \t\n\r"]++|"[^"\\\x00-\x1f]*+")++)   # as it is
+        |[ \t\n\r]++
+        |("[^"\\]*+(?:\\.[^"\\]*+)*+")               # with escapes in it""",
+    re.DOTALL | re.VERBOSE,
+)
+
+
+class _NoJsonError(ValueError):
+    """What stands at this byte cannot stand there."""
+
+    def __init__(self, what: str, at: int) -> None:
+        super().__init__(f"{what} at byte {at}")
+
+
+class _Number(str):
+    """A number, or what programs take for one, as it is written."""
+
+    __slots__ = ()
+
+
+_JSON = json.JSONDecoder(
+    strict=False, parse_float=_Number, parse_int=_Number, parse_constant=_Number
+)
 
 
 def deliveries(body: bytes) -> list[Delivery]:
@@ -27,132 +63,191 @@ def deliveries(body: bytes) -> list[Delivery]:
     A malformed message becomes one with a `problem`, and does not harm the others. Raises
     Refused if there are more than a process has memory for: nobody can take them.
     """
-    text = body.decode("utf-8", "surrogateescape").removeprefix("\ufeff").strip()
-    if text in _NOTHING:
+    start, end = _bounds(body)
+    if end - start <= len(b"null") and body[start:end] in _NOTHING:
         return []
-    if text[0] not in "[{":
+    if body[start] not in b"[{":
         message = "Smart Link get answered neither a message nor a list"
         raise Unavailable(message)
     try:
-        return [_delivery(entry) for entry in _entries(text)]
-    except json.JSONDecodeError as error:
-        message = f"Smart Link get answered no JSON: {error.msg} at character {error.pos}"
+        return [_delivery(body, first, last) for first, last in _entries(body, start, end)]
+    except _NoJsonError as error:
+        message = f"Smart Link get answered no JSON: {error}"
         raise Unavailable(message) from None
-    except (ValueError, RecursionError):
-        # One entry is nested too deep, or has too long a number, for Python: the others are good.
-        parts = [":".join(part) for part in _split(text)] if text[0] == "[" else [text]
-        return [_part(part) for part in parts]
 
 
-def _entries(text: str) -> Iterator[object]:
-    """The entry, or those of the list one by one: only one of them is in memory at a time."""
-    if text[0] == "{":
-        yield _JSON.decode(text)
-        return
-    at, number = _skip(text, 1), 0
-    while number == 0 or text[at : at + 1] == ",":
-        start = at if number == 0 else _skip(text, at + 1)
-        if number == 0 and text[at : at + 1] == "]":
-            break
-        _check_number(number)
-        entry, end = _JSON.raw_decode(text, start)
-        yield entry
-        at, number = _skip(text, end), number + 1
-    if text[at : at + 1] != "]" or _skip(text, at + 1) != len(text):
-        message = "Expecting ',' or the list's end"
-        raise json.JSONDecodeError(message, text, at)
+def _bounds(body: bytes) -> tuple[int, int]:
+    """Where an answer begins and ends, without the blanks around it."""
+    start = _skip(body, len(_MARK) if body.startswith(_MARK) else 0)
+    end = len(body)
+    while end > start and body[end - 1] in _BLANK:
+        end -= 1
+    return start, end
 
 
-def _skip(text: str, at: int) -> int:
-    """Where the next character stands that is no blank."""
-    found = _BLANKS.match(text, at)
+def _entries(body: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Where the entry, or each one of the list, begins and ends."""
+    if body[start : start + 1] == b"{":
+        last = _end(body, start)
+        yield start, last
+    else:
+        at, number = _skip(body, start + 1), 0
+        while number == 0 or body[at : at + 1] == b",":
+            first = at if number == 0 else _skip(body, at + 1)
+            if number == 0 and body[at : at + 1] == b"]":
+                break
+            if number >= _MOST:
+                message = f"Smart Link get answered more than {_MOST} messages"
+                raise Refused(message)
+            last = _end(body, first)
+            yield first, last
+            at, number = _skip(body, last), number + 1
+        if body[at : at + 1] != b"]":
+            what = "Expecting ',' or the list's end"
+            raise _NoJsonError(what, at)
+        last = at + 1
+    if last != end:
+        what = "Extra data"
+        raise _NoJsonError(what, last)
+
+
+def _skip(body: bytes, at: int) -> int:
+    """Where the next byte stands that is no blank."""
+    found = _SKIP.match(body, at)
     return found.end() if found else at
 
 
-def _check_number(number: int) -> None:
-    if number >= _MOST:
-        message = f"Smart Link get answered more than {_MOST} messages"
-        raise Refused(message)
+def _end(body: bytes, at: int) -> int:
+    """Where the value ends that begins here. What is in a list or an object is not looked at."""
+    if body[at : at + 1] not in (b"{", b"["):
+        plain = _PLAIN_VALUE.match(body, at)
+        if plain is None:
+            what = "Expecting a value"
+            raise _NoJsonError(what, at)
+        return max(plain.end(1), plain.end(2))
+    depth, place = 0, at
+    while found := _NEXT_BRACKET.match(body, place):
+        place = found.end()
+        depth += 1 if found[1] in b"[{" else -1
+        if depth == 0:
+            return place
+    what = "A list or an object that does not end"
+    raise _NoJsonError(what, at)
 
 
-def _delivery(entry: object, raw: str | None = None) -> Delivery:
-    """One message. `raw` is its JSON text where that cannot be made again."""
-    if not isinstance(entry, dict):
-        return Delivery(None, None, "", raw or _dumps(entry), problem="it is no JSON object")
-    fields = {name.lower(): value for name, value in entry.items() if value is not None}
+def _delivery(body: bytes, start: int, end: int) -> Delivery:
+    """One message, of the entry between these places."""
+    if body[start : start + 1] != b"{":
+        return Delivery(None, None, "", _nested(body[start:end]), problem="it is no JSON object")
+    fields, problem = _fields(body, start, end)
     message_type = fields.get("msgtype", fields.get("type", ""))
     content = fields.get("msgcontent", fields.get("content"))
     audience = fields.get("msgaud", fields.get("audience"))
     message_id = fields.get("msgid", fields.get("id", ""))
     tag = _tag(fields.get("msgdeliverytag", fields.get("deliverytag")))
-    if isinstance(content, dict | list):
-        content = _dumps(content)
-    if isinstance(message_id, int | float) and not isinstance(message_id, bool):
-        message_id = _dumps(message_id)
-    if not isinstance(message_type, str) or not message_type:
+    if isinstance(content, bytes):
+        content = _nested(content)
+    if problem is not None:
+        pass
+    elif not _is_text(message_type) or not message_type:
         problem, message_type = "it has no type, or one that is no text", ""
-    elif not isinstance(content, str):
+    elif not _is_text(content):
         problem = "it has no content, or one that is no text"
-    elif not isinstance(audience, str | None):
+    elif audience is not None and not _is_text(audience):
         problem = "its audience is no text"
     elif not isinstance(message_id, str):
         problem = "its id is neither a text nor a number"
-    else:
-        return Delivery(tag, message_id or None, message_type, content, audience or None)
-    known = message_id if isinstance(message_id, str) and message_id else None
-    return Delivery(tag, known, message_type, raw or _dumps(entry), problem=problem)
+    known = str(message_id) if isinstance(message_id, str) and message_id else None
+    if problem is None:
+        aud = str(audience) if audience else None
+        return Delivery(tag, known, str(message_type), str(content), aud)
+    kind = str(message_type) if _is_text(message_type) else ""
+    return Delivery(tag, known, kind, _nested(body[start:end]), problem=problem)
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and not isinstance(value, _Number)
+
+
+def _fields(body: bytes, start: int, end: int) -> tuple[dict[str, object], str | None]:
+    """An object's members, and what is wrong with it. Mostly Python's parser can tell, quickly."""
+    if end - start <= _SMALL:
+        try:
+            entry = _JSON.decode(body[start:end].decode("utf-8", "surrogateescape"))
+        except (ValueError, RecursionError):
+            entry = {}
+        fields = {name.lower(): value for name, value in entry.items() if value is not None}
+        if fields and not any(isinstance(fields.get(name), dict | list) for name in _CONTENT):
+            return fields, None
+    read: dict[str, object] = {}
+    return read, _read(body, start, end, read)
+
+
+def _read(body: bytes, start: int, end: int, fields: dict[str, object]) -> str | None:
+    """Fills in an object's members, by their names in lower case; the last one of a name counts,
+    and null is none. Answers what is wrong: what stands before that is filled in."""
+    at = start + 1
+    if _skip(body, at) == end - 1:
+        return None
+    while at < end:
+        name = _NAME.match(body, at, end)
+        if name is None:
+            return f"it is no JSON: no name at byte {at - start}"
+        key = _text(name[1]).lower()
+        plain = _PLAIN_VALUE.match(body, name.end(), end)
+        if plain is not None:
+            fields[key] = _text(plain[1]) if plain[1] is not None else _scalar(plain[2])
+            at = plain.end()
+        elif body[name.end() : name.end() + 1] in (b"{", b"["):
+            at = _end(body, name.end())
+            fields[key] = body[name.end() : at] if key in _CONTENT else b""
+            at = _skip(body, at)
+        else:
+            return f"it is no JSON: no value at byte {name.end() - start}"
+        if fields[key] is None:
+            del fields[key]
+        at += 1
+        if at == end:
+            return None if body[at - 1 : at] == b"}" else "it is no JSON: it does not end"
+        if body[at - 1 : at] != b",":
+            return f"it is no JSON: no comma at byte {at - 1 - start}"
+    return "it is no JSON: it does not end"
+
+
+def _scalar(raw: bytes) -> object:
+    word = raw.decode()
+    return _WORDS[word] if word in _WORDS else _Number(word)
+
+
+def _text(raw: bytes) -> str:
+    """The text that a JSON string is. Control characters in it do no harm, nor do bytes that are
+    not UTF-8, nor escapes that JSON has not: they stay as they are written."""
+    text = raw.decode("utf-8", "surrogateescape")
+    if b"\\" not in raw:
+        return text[1:-1]
+    try:
+        return str(_JSON.raw_decode(text)[0])
+    except ValueError:
+        return text[1:-1]
+
+
+def _nested(raw: bytes) -> str:
+    """The JSON text of an object or a list: no blanks, no needless escapes, and every number as
+    it is written. A very large one stays as it is."""
+    text = raw.decode("utf-8", "surrogateescape")
+    return text if len(text) > _SMALL else _TIDY.sub(_tidied, text)
+
+
+def _tidied(found: re.Match[str]) -> str:
+    if found[2] is None:
+        return found[1] or ""
+    try:
+        return json.dumps(_JSON.raw_decode(found[2])[0], ensure_ascii=False)
+    except ValueError:
+        return found[2]
 
 
 def _tag(value: object) -> int | None:
-    if isinstance(value, str) and _TAG.fullmatch(value):
-        value = int(value)
-    if isinstance(value, int) and not isinstance(value, bool) and value in _TAGS:
-        return value
+    if isinstance(value, str) and _TAG.fullmatch(value) and int(value) in _TAGS:
+        return int(value)
     return None
-
-
-def _dumps(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-def _part(raw: str) -> Delivery:
-    """The message in this JSON text. What Python cannot read of it is kept as it is written."""
-    try:
-        return _delivery(_JSON.decode(raw), raw)
-    except json.JSONDecodeError:
-        return Delivery(None, None, "", raw, problem="it is no JSON")
-    except (ValueError, RecursionError):
-        entry: object = None
-    if raw.startswith("{"):
-        entry = {str(_value(part[0])): _value(part[-1]) for part in _split(raw)}
-    return _delivery(entry, raw)
-
-
-def _value(raw: str) -> object:
-    """A text or a number; the JSON text of anything else."""
-    try:
-        return raw if raw[:1] in ("{", "[") else _JSON.decode(raw)
-    except ValueError:
-        return raw
-
-
-def _split(text: str) -> list[list[str]]:
-    """The elements of a JSON list, or the members (name, value) of an object, as their texts."""
-    parts: list[list[str]] = []
-    part: list[str] = []
-    depth = start = 0
-    for token in _TOKEN.finditer(text):
-        mark = token.group()
-        if mark in _CLOSING:
-            depth -= 1
-        if depth == (mark not in _CLOSING) and (mark in _CLOSING or mark in _SEPARATORS):
-            part.append(text[start : token.start()].strip())
-            start = token.end()
-            if mark != ":":
-                _check_number(len(parts))
-                parts.append(part)
-                part = []
-        if mark in _OPENING:
-            depth += 1
-            start = token.end() if depth == 1 else start
-    return parts

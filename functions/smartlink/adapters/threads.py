@@ -2,6 +2,7 @@
 
 import os
 import queue
+import random
 import threading
 import time
 from collections import deque
@@ -12,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Generic, NoReturn, TypeVar
 
 from smartlink.domain.message import Stored
-from smartlink.ports import Beside, Clock, EndProcess, Ran, Run, Runner, Turns
+from smartlink.ports import Beside, Clock, EndProcess, Ran, Run, Runner, Turns, Wait
 
 _Work = TypeVar("_Work")
 _Result = TypeVar("_Result")
@@ -208,6 +209,11 @@ def beside(work: Callable[[], _Result]) -> Callable[[], _Result]:
     return future.result
 
 
+def wait(most: float) -> None:
+    """Sleeps for a while between none and so many seconds."""
+    time.sleep(most * random.random())  # noqa: S311  (nobody is to guess it, nor does it matter)
+
+
 def end_process() -> NoReturn:
     """Ends the process at once, without waiting for any thread."""
     os._exit(EXIT_OVERDUE)
@@ -216,4 +222,5 @@ def end_process() -> NoReturn:
 _turns: type[Turns] = ThreadTurns
 _runner: type[Runner] = ThreadRunner
 _beside: Beside = beside
+_wait: Wait = wait
 _end: EndProcess = end_process

@@ -20,11 +20,15 @@ from smartlink.domain.message import (
     DeadReason,
     Message,
     Result,
+    SendFailure,
     State,
 )
 from smartlink.domain.retry import RetryPolicy
 
 GRACE_LIMIT = timedelta(hours=1)
+FIRST_WAIT, LONGEST_WAIT = timedelta(minutes=1), timedelta(minutes=30)
+"""After a send that failed, and how far each further failure doubles it."""
+
 REPEAT = timedelta(hours=1)
 """How long the same content without an id is the same message."""
 
@@ -76,6 +80,18 @@ def hour_before(message: Message) -> str | None:
         return None
     own, before = derived_ids(message.type, message.content.sha256, message.received)
     return document_id(Direction.DOWNSTREAM, before) if message.id == own else None
+
+
+def hour_after(message: Message, now: datetime) -> str | None:
+    """Where the same content lies if it came again when the hour had turned; None until then."""
+    if message.direction is not Direction.DOWNSTREAM or not message.id.startswith(DERIVED):
+        return None
+    kind, sha256 = message.type, message.content.sha256
+    own, later = (
+        derived_ids(kind, sha256, message.received + it)[0] for it in (timedelta(), REPEAT)
+    )
+    turned = derived_ids(kind, sha256, now)[0] != own and now > message.received
+    return document_id(Direction.DOWNSTREAM, later) if turned and message.id == own else None
 
 
 def to_send(
@@ -184,6 +200,12 @@ def unknown(message: Message, ended: datetime, error: str) -> Message:
     return dead(message, DeadReason.UNKNOWN_OUTCOME, error)
 
 
+def unwritten(message: Message, ended: datetime, error: str) -> Message:
+    """After an attempt that ended, but whose outcome can never be stored: dead."""
+    message = with_attempt(message, Result.UNKNOWN, ended, error)
+    return dead(message, DeadReason.UNWRITTEN_OUTCOME, error)
+
+
 def swept(message: Message, now: datetime, policy: RetryPolicy, base_grace: timedelta) -> Swept:
     """A due downstream message's next state.
 
@@ -217,6 +239,20 @@ def swept(message: Message, now: datetime, policy: RetryPolicy, base_grace: time
 def leased(message: Message, claim: Claim, lease: timedelta) -> Message:
     """An upstream message before it is sent. Only the broker's refusal counts as an attempt."""
     return evolve(message, state=State.RUNNING, due=claim.started + lease, claim=claim)
+
+
+def send_failed(message: Message, at: datetime) -> Message:
+    """An upstream message whose sending failed, be it its own fault or not."""
+    times = message.failure.times + 1 if message.failure else 1
+    return evolve(message, failure=SendFailure(times, at))
+
+
+def send_again(message: Message, now: datetime) -> datetime:
+    """When to send an upstream message again: each failure in a row doubles its own wait."""
+    if message.failure is None:
+        return now
+    wait: timedelta = FIRST_WAIT * 2 ** min(message.failure.times - 1, 10)
+    return max(now, message.failure.at + min(wait, LONGEST_WAIT))
 
 
 def unsent(message: Message, due: datetime, error: str | None = None) -> Message:

@@ -46,6 +46,11 @@ class DeadReason(StrEnum):
     MALFORMED = "malformed-envelope"
     ID_REUSED = "id-reused"
     UNKNOWN_OUTCOME = "outcome-unknown"  # it may have been executed: a person has to look
+    UNWRITTEN_OUTCOME = "outcome-unwritten"  # it was executed, or sent, but that cannot be stored
+
+
+MAY_HAVE_RUN = frozenset({DeadReason.UNKNOWN_OUTCOME, DeadReason.UNWRITTEN_OUTCOME})
+"""Dead for these, a message may have done its work: executed again, it may do it twice."""
 
 
 class LogType(IntEnum):
@@ -96,15 +101,22 @@ class Attempt:
     error: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class SendFailure:
+    """An upstream message could not be sent, though nobody refused it (`FalhaEnvio`)."""
+
+    times: int  # in a row; each doubles the wait
+    at: datetime  # the last time
+
+
 @dataclass(frozen=True, kw_only=True)  # without slots: `evolve` copies what it holds at once
-class Message:
-    """A live message: one document of `GTotvsLinkMessage`."""
+class Summary:
+    """A message without its content, to be looked at: nothing can be written from it."""
 
     document: str  # its document's id
     direction: Direction
     id: str  # as the sender wrote it
     type: str  # the command, downstream; the type to send under, upstream
-    content: Content
     received: datetime
     state: State = State.PENDING
     due: datetime | None  # the instant from which the sweep may take it; None: never
@@ -116,10 +128,19 @@ class Message:
     dispatches: int = 0  # re-dispatches since it last ran: each doubles the grace
     alone: bool = False  # a batch it shared crashed: it is dispatched by itself
     redriven: datetime | None = None  # when an operator had it executed again, the last time
+    undone: bool = False  # that operator knew that it had not been done
     published: bool = False  # upstream by `publish`: its history is read before it is sent
     claim: Claim | None = None
     error: str | None = None
     dead_reason: DeadReason | None = None
+    failure: SendFailure | None = None  # upstream: its last send failed, its own fault or not
+
+
+@dataclass(frozen=True, kw_only=True)
+class Message(Summary):
+    """A live message: one document of `GTotvsLinkMessage`."""
+
+    content: Content
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +152,25 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
+class Listed:
+    """A live message as a list has it: whoever acts on it reads it whole before."""
+
+    message: Summary
+    version: Version
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A live document that exists, and is not what this version stores."""
+
+    document: str
+    why: str  # fit for logs: no content
+    version: Version
+    type: str | None = None  # as far as these can be read: they tell a repeat
+    sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """A message in the history: one document of `GTotvsLinkMessageExec`."""
 
@@ -138,6 +178,37 @@ class Ended:
     ending: Ending
     ended: datetime
     expires: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class EndedSummary:
+    """A message in the history without its content, to be looked at."""
+
+    message: Summary
+    ending: Ending
+    ended: datetime
+    expires: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """That a message has ended under an id: its document exists, whatever it holds.
+
+    What cannot be read of it is None.
+    """
+
+    type: str | None
+    sha256: str | None
+    received: datetime | None
+    audience: str | None = None
+    claim: str | None = None  # the id of the last one
+
+    @classmethod
+    def of(cls, message: Message) -> "Past":
+        """What the history would tell of a message."""
+        claim = message.claim.id if message.claim else None
+        content = message.content.sha256
+        return cls(message.type, content, message.received, message.audience, claim)
 
 
 @dataclass(frozen=True, slots=True)

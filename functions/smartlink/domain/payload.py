@@ -8,12 +8,46 @@ Senders disagree on the casing of these names, so they are found in any.
 """
 
 import json
-from collections.abc import Mapping
+import math
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Self
 
+_BEYOND_ASCII = re.compile("[^\x00-\x7f]+")
 _LOOKED_INTO = 4_194_304  # characters
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
+
+class Number(float):
+    """A number that no double writes like this: `10.10`, `12345678901234567.89`, `1e400`.
+
+    It is a float, and yet nothing of it is lost: pydantic makes a Decimal of its text, and
+    `write_json` writes that.
+    """
+
+    __slots__ = ("text",)
+    text: str
+
+    def __new__(cls, text: str) -> Self:
+        """What JSON has there."""
+        made = super().__new__(cls, text)
+        made.text = text
+        return made
+
+    def __str__(self) -> str:
+        """As it is written."""
+        return self.text
+
+    def __reduce__(self) -> tuple[type["Number"], tuple[str]]:
+        """Copies are made of the text."""
+        return Number, (self.text,)
+
+
+def _number(text: str) -> float:
+    value = float(text)
+    return value if repr(value) == text else Number(text)
 
 
 class Style(StrEnum):
@@ -53,7 +87,7 @@ class Payload:
 def parse_payload(text: str) -> Payload:
     """The payload in a content. Raises PayloadError, which never quotes the content."""
     try:
-        value = json.loads(text.removeprefix("\ufeff"))  # Windows writes a byte order mark
+        value = read_json(text.removeprefix("\ufeff"))  # Windows writes a byte order mark
     except json.JSONDecodeError as error:
         message = (
             f"the content is no JSON: {error.msg} at line {error.lineno}, column {error.colno}"
@@ -75,17 +109,71 @@ def parse_payload(text: str) -> Payload:
     return Payload(Style.JSON, value)
 
 
+def read_json(text: str | bytes, *, constants: bool = True) -> object:
+    """The value of a JSON text, whose numbers `write_json` writes as they stand there.
+
+    Raises ValueError and RecursionError; without `constants` also where Python alone reads JSON:
+    `NaN`, `Infinity`.
+    """
+    value: object = json.loads(
+        text, parse_float=_number, parse_constant=None if constants else _refused
+    )
+    return value
+
+
+def _refused(name: str) -> None:
+    message = f"{name} is no JSON"
+    raise ValueError(message)
+
+
 def write_json(value: object) -> str:
     """A value as JSON that UTF-8 can carry: half of a surrogate pair stays an escape.
 
     Raises TypeError or ValueError for what JSON has no form for, `NaN` included.
     """
-    text = _encode(value)
+    plain = next(_numbers(value), None) is None
+    text = _encode(value) if plain else "".join(_written(value))
     try:
         text.encode()
     except UnicodeEncodeError:
-        return json.dumps(value, allow_nan=False, separators=(",", ":"))
+        return _BEYOND_ASCII.sub(lambda found: json.dumps(found[0])[1:-1], text)
     return text
+
+
+def beyond_doubles(value: object) -> bool:
+    """Whether a number in it is so large that a double is infinite."""
+    return any(math.isinf(number) for number in _numbers(value))
+
+
+def _numbers(value: object) -> Iterator[Number]:
+    """Those in a value that a double would write otherwise."""
+    left: list[object] = [value]
+    while left:
+        item = left.pop()
+        if isinstance(item, Number):
+            yield item
+        elif isinstance(item, dict):
+            left.extend(item.values())
+        elif isinstance(item, list | tuple):
+            left.extend(item)
+
+
+def _written(value: object) -> Iterator[str]:
+    """The JSON of a value that holds such numbers. The library's encoder knows doubles alone."""
+    if isinstance(value, Number):
+        yield value.text
+    elif isinstance(value, dict) and value:
+        for number, (name, item) in enumerate(value.items()):
+            yield f"{',' if number else '{'}{_encode({name: 0})[1:-2]}"
+            yield from _written(item)
+        yield "}"
+    elif isinstance(value, list | tuple) and value:
+        for number, item in enumerate(value):
+            yield "," if number else "["
+            yield from _written(item)
+        yield "]"
+    else:
+        yield _encode(value)
 
 
 def correlation_id(text: str) -> str | None:

@@ -1,6 +1,6 @@
 """What an outcome does to a message: one frozen action, that one writer applies."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from smartlink.domain import lifecycle
@@ -33,14 +33,14 @@ class Settlement:
     history: Ended | None = None
     logs: tuple[LogLine, ...] = ()
     created: tuple[Message, ...] = ()
+    missing: int = 0  # log lines that were left out; the last but one of `logs` says so
 
     @property
     def weight(self) -> tuple[int, int]:
         """Bytes and writes of its commit, estimated rather high: to group settlements by."""
         writes = len(self.created) + len(self.logs)
         size = sum(map(_whole, self.created))
-        for line in self.logs:
-            size += _bytes(line.message_id) + _bytes(line.text) + _bytes(line.debug)
+        size += sum(map(_text, self.logs))
         if self.history is not None:
             writes += 1
             size += _whole(self.history.message)
@@ -73,11 +73,45 @@ def _state(message: Message) -> int:
     return _bytes(message.error) + errors
 
 
+def _text(line: LogLine) -> int:
+    return _bytes(line.message_id) + _bytes(line.text) + _bytes(line.debug)
+
+
 def _bytes(text: str | None) -> int:
     if text is None:
         return 0
     # A lone surrogate takes 3 bytes, or 6 where it is made visible.
-    return len(text) if text.isascii() else 6 * len(text)
+    return len(text) if text.isascii() else len(text.encode("utf-8", "backslashreplace"))
+
+
+def without_lines(settlement: Settlement) -> Settlement:
+    """The settlement without what was logged, but for its own line, the last one."""
+    return _with_lines(settlement, 0)
+
+
+def lightened(settlement: Settlement, most: int) -> Settlement:
+    """Without the log lines, from the first one that has no room in so many bytes. Its own line,
+    the last one, stays, and one says how many are missing: an outcome is never shed."""
+    left = most - without_lines(settlement).weight[0]
+    for number, line in enumerate(settlement.logs[:-1]):
+        left -= _text(line) + _WRITE_OVERHEAD + len(settlement.document)
+        if left < 0:
+            return _with_lines(settlement, number)
+    return settlement
+
+
+def _with_lines(settlement: Settlement, number: int) -> Settlement:
+    if not settlement.logs:
+        return settlement
+    *lines, own = settlement.logs
+    if settlement.missing:
+        lines.pop()
+    if number >= len(lines):
+        return settlement
+    missing = settlement.missing + len(lines) - number
+    text = f"{missing} log lines are missing here: with them it could not be stored"
+    note = LogLine(own.message_id, LogType.WARNING, text, own.at, own.expires)
+    return replace(settlement, logs=(*lines[:number], note, own), missing=missing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +137,51 @@ def sent(stored: Stored, now: datetime, policy: RetryPolicy, retention: Retentio
 def refused(
     stored: Stored, error: str, now: datetime, policy: RetryPolicy, retention: Retention
 ) -> Settlement:
-    """An upstream message that the broker refused: this counts as an attempt."""
+    """An upstream message that was refused: this counts as an attempt."""
+    return _not_sent("Refused", stored, error, now, policy, retention)
+
+
+def failed_alone(
+    stored: Stored, error: str, now: datetime, policy: RetryPolicy, retention: Retention
+) -> Settlement:
+    """An upstream message that failed again while others were accepted: an attempt too."""
+    return _not_sent("Failed alone", stored, error, now, policy, retention)
+
+
+def _not_sent(
+    how: str,
+    stored: Stored,
+    error: str,
+    now: datetime,
+    policy: RetryPolicy,
+    retention: Retention,
+) -> Settlement:
     attempt = evolve(stored.message, attempt=stored.message.attempt + 1)
     live = lifecycle.failed(attempt, policy.next_attempt_at(now, attempt.attempt), now, error)
     dead = live.state is State.DEAD
-    text = f"{'Dead, refused' if dead else 'Refused'} by the broker: {live.error}"
+    text = f"{'Dead. ' if dead else ''}{how} in attempt {live.attempt}: {live.error}"
     kind = LogType.ERROR if dead else LogType.WARNING
     log = LogLine(live.id, kind, text, now, retention.expires(now, policy))
     return Settlement(document=live.document, fence=stored.version, live=live, logs=(log,))
+
+
+def unwritten(
+    stored: Stored,
+    error: str,
+    now: datetime,
+    expires: datetime | None,
+    lines: tuple[LogLine, ...] = (),
+) -> Settlement:
+    """A message whose outcome cannot be stored: dead, so that it is not made to happen again.
+
+    Without `expires` the document alone is written: where even that line may be what is refused.
+    """
+    live = lifecycle.unwritten(stored.message, now, error)
+    if expires is None:
+        return Settlement(document=live.document, fence=stored.version, live=live)
+    own = LogLine(live.id, LogType.ERROR, f"Dead: {live.error}", now, expires)
+    logs = (*lines, own)
+    return Settlement(document=live.document, fence=stored.version, live=live, logs=logs)
 
 
 def annotate(

@@ -17,6 +17,7 @@ FAILURES_BEFORE_PAUSE = 3
 FIRST_PAUSE = timedelta(minutes=2)  # a pause as long as a tick would skip none
 LONGEST_PAUSE = timedelta(minutes=30)
 SUCCESS_EVERY = timedelta(minutes=15)
+_LATER = timedelta(microseconds=1)
 
 
 class TenantError(ValueError):
@@ -117,10 +118,13 @@ class TenantState:
     last_error_at: datetime | None = None
     last_success: datetime | None = None
     orphaned: bool = False
+    send_failed: datetime | None = None  # last; written for the first one after `sent`
+    sent: datetime | None = None  # the first send that was accepted after one failed
     pin: Pin | None = None  # whose the name is; None until its first use
     halted: datetime | None = None  # since when its credentials are another customer's
     adopted: str | None = None  # who said when and why that another one is the same customer
     known: bool = field(default=False, compare=False)  # whether it was ever stored
+    unreadable: tuple[str, ...] = field(default=(), compare=False)  # stored fields that are odd
 
     def paused(self, now: datetime) -> bool:
         """Whether the broker and RAC are to be left alone."""
@@ -132,6 +136,26 @@ class TenantState:
         if self.halted is not None:
             return self
         return replace(self, halted=now, last_error=error[:1_000], last_error_at=now)
+
+    @property
+    def sends(self) -> bool:
+        """Whether a send was accepted since one failed: the broker takes what it can take."""
+        return self.send_failed is None or self.sent_since(self.send_failed)
+
+    def sent_since(self, failed: datetime) -> bool:
+        """Whether a send was accepted after another one failed then."""
+        return self.sent is not None and self.sent > failed
+
+    def after_failed_send(self, now: datetime) -> "TenantState":
+        """Never before what was accepted before it, whatever the instances' clocks say."""
+        known = [it for it in (self.sent, self.send_failed) if it is not None]
+        return replace(self, send_failed=max(now, *known) if known else now)
+
+    def after_sent(self, now: datetime) -> "TenantState":
+        """Always after what failed before it. The same object when nothing had failed."""
+        if self.send_failed is None or self.sends:
+            return self
+        return replace(self, sent=max(now, self.send_failed + _LATER))
 
     def after_failure(self, now: datetime, error: str) -> "TenantState":
         """One more tick failed: from the third on the tenant is paused, each time twice as long."""

@@ -1,9 +1,9 @@
 """A message to publish, checked by the rules of the function itself."""
 
-import json
 from typing import Required, TypedDict
 from uuid import uuid4
 
+from smartlink.domain.payload import write_json
 from smartlink.domain.tenant import TenantError, check_tenant_name
 from smartlink.publisher.errors import PublishRefused
 from smartlink.services.publish import BODY_LIMIT, PublishError, PublishRequest, parse_request
@@ -26,7 +26,7 @@ def parsed(message: Outgoing) -> tuple[bytes, PublishRequest]:
     """The body of the function's call, with an id, and what it says. Raises PublishRefused."""
     named = {_SPELT.get(name, name): it for name, it in message.items() if it is not None}
     try:
-        body = json.dumps({"id": uuid4().hex, **named}).encode()
+        body = write_json({"id": uuid4().hex, **named}).encode()
     except (TypeError, ValueError, RecursionError) as error:
         problem = f"it cannot be written as JSON ({type(error).__name__}): {error}"
         raise PublishRefused("content", problem) from None

@@ -46,7 +46,7 @@ def _unended(
     """
     if not again:
         return []
-    ended = messages.history(tenant, [stored.message.document for stored in again])
+    ended = messages.past(tenant, [stored.message.document for stored in again])
     fresh = [stored for stored in again if stored.message.document not in ended]
     return _swap(messages, tenant, fresh, claiming)[0]
 

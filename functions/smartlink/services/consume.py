@@ -1,6 +1,7 @@
 """Consume: a dispatch's messages are claimed, run, and settled as they finish.
 
     claim all ─▶ run one after the other ─▶ settle what has finished, while the next ones run
+                                                   └─▶ again, while the call lasts
 
 A message is started only if it can end in time; the rest is handed back. One that runs past
 its time-out ends the process, after what has finished is settled: a thread that loops cannot
@@ -18,10 +19,18 @@ from smartlink.domain import lifecycle
 from smartlink.domain.catalog import Catalog, Command
 from smartlink.domain.evolve import evolve
 from smartlink.domain.executed import settle
-from smartlink.domain.message import Claim, Decided, State, Stored
+from smartlink.domain.message import (
+    MAY_HAVE_RUN,
+    Claim,
+    DeadReason,
+    Decided,
+    LogType,
+    State,
+    Stored,
+)
 from smartlink.domain.outcome import Finished, HandBack, Unknown
-from smartlink.domain.settlement import Retention, Settlement
-from smartlink.observability import ERROR, INFO, WARNING, event
+from smartlink.domain.settlement import Retention, Settlement, annotate, unwritten
+from smartlink.observability import ERROR, INFO, WARNING, describe, event, surprise
 from smartlink.ports import (
     Clock,
     Contents,
@@ -30,9 +39,11 @@ from smartlink.ports import (
     ErpSecrets,
     Messages,
     NewId,
+    PortError,
     Ran,
     Runner,
     Unavailable,
+    Wait,
 )
 from smartlink.services.claim import claim_all
 from smartlink.services.contents import release
@@ -40,11 +51,10 @@ from smartlink.services.delivery import DeliveryError
 from smartlink.services.dispatch import Dispatch
 from smartlink.services.execute import Execution
 from smartlink.services.once import Once
+from smartlink.services.patience import persist
 from smartlink.services.repeats import say
 from smartlink.services.settle import Pending, settle_all
 from smartlink.settings import LEASE_MARGIN, MIN_SECONDS_TO_SETTLE
-
-_SETTLE_TRIES = 5
 
 
 class WrongCommandError(DeliveryError):
@@ -74,7 +84,12 @@ class Timeouts:
     def start_by(self, started: datetime) -> datetime:
         """The last instant at which a message of a call may start: it ends, and is settled,
         before the call does, and so long before the end of its lease."""
-        return started + min(self.call - self.settle, self.lease) - self.message
+        return min(self.settle_by(started), started + self.lease) - self.message
+
+    def settle_by(self, started: datetime) -> datetime:
+        """Until when a call may go on settling: it ends before its time-out, and that before the
+        end of its lease."""
+        return started + self.call - self.settle
 
 
 @dataclass(slots=True)
@@ -84,6 +99,7 @@ class _Call:
     dispatch: Dispatch
     claim: Claim
     counts: Counter[str]
+    settle_by: datetime
     open: dict[str, Stored]  # claimed, not finished
     unsettled: list[Pending] = field(default_factory=list)
 
@@ -104,6 +120,7 @@ class Consume:
     retention: Retention
     clock: Clock
     new_id: NewId
+    wait: Wait
     end_process: EndProcess
 
     def __call__(self, dispatch: Dispatch) -> Counter[str]:
@@ -118,7 +135,7 @@ class Consume:
         for part in self._claimed_together(dispatch):
             if counts and self.clock() > start_by:
                 break  # neither claimed nor run: the sweep finds the rest
-            self._consume(part, start_by, counts)
+            self._consume(part, started, counts)
         self._report(dispatch, counts, started)
         return counts
 
@@ -131,13 +148,13 @@ class Consume:
         for stored in dispatch.messages:
             yield replace(dispatch, messages=(stored,))
 
-    def _consume(self, dispatch: Dispatch, start_by: datetime, counts: Counter[str]) -> None:
-        call = self._claim(dispatch, counts)
+    def _consume(self, dispatch: Dispatch, started: datetime, counts: Counter[str]) -> None:
+        call = self._claim(dispatch, counts, self.timeouts.settle_by(started))
         execution = Execution(
             self.consumer,
             dispatch.tenant,
             dispatch.policy,
-            start_by,
+            self.timeouts.start_by(started),
             self.contents,
             self.erp,
             Once(self.effects, self.retention, self.timeouts.lease, self.clock, self.new_id),
@@ -150,7 +167,7 @@ class Consume:
             self._settle(call, finished)
         self._settle_rest(call)
 
-    def _claim(self, dispatch: Dispatch, counts: Counter[str]) -> _Call:
+    def _claim(self, dispatch: Dispatch, counts: Counter[str], settle_by: datetime) -> _Call:
         policy = dispatch.policy
         decided = Decided(policy.at_most, policy.hold_unknown)
         claim = Claim(self.new_id(), len(dispatch.messages), self.clock(), decided)
@@ -166,7 +183,7 @@ class Consume:
                 Stored(evolve(stored.message, personal=True), stored.version) for stored in claimed
             ]
         claimed_by_document = {stored.message.document: stored for stored in claimed}
-        call = _Call(dispatch, claim, counts, claimed_by_document)
+        call = _Call(dispatch, claim, counts, settle_by, claimed_by_document)
         dropped = len(dispatch.messages) - len(claimed)
         if dropped:
             text = f"{dropped} messages of the dispatch are another's, or have ended"
@@ -177,39 +194,90 @@ class Consume:
     def _settle(self, call: _Call, finished: Sequence[Ran]) -> None:
         for ran in finished:
             del call.open[ran.stored.message.document]
-            call.unsettled.append(
-                Pending(
-                    settle(ran.stored, ran.finished, call.dispatch.policy, self.retention),
-                    call.claim.id,
-                    ran.stored,
-                )
-            )
+            call.unsettled.append(Pending(self._came_to(call, ran), call.claim.id, ran.stored))
         settled = settle_all(self.messages, call.dispatch.tenant, call.unsettled)
         call.unsettled = settled.unknown
         for settlement in settled.written:
-            self._written(call, settlement)
+            self._note(call, settlement)
         for settlement in settled.lost:
-            call.counts["lost"] += 1
-            text = "Its lease had run out and another has it: this outcome is void"
-            event("settle_lost", text, ERROR, document=settlement.document)
+            self._lose(call, settlement)
         for refused, text in settled.refused:
-            self._fail(call, refused, text)
+            self._bury(call, refused, text)
 
-    def _fail(self, call: _Call, refused: Pending, text: str) -> None:
-        """It was executed, but what came of it is too large for a commit: a failed attempt."""
-        if refused.stored is None:
+    def _lose(self, call: _Call, settlement: Settlement) -> None:
+        """Another transition came first: who reads of that one must learn of this run too."""
+        call.counts["lost"] += 1
+        text = "Its lease had run out and another has it: this outcome is void"
+        event("settle_lost", text, ERROR, document=settlement.document)
+        if settlement.history is None:
             return
-        failed = Finished(Unknown(text), self.clock())
-        settlement = settle(refused.stored, failed, call.dispatch.policy, self.retention)
-        call.unsettled.append(Pending(settlement, call.claim.id, refused.stored))
+        ran, document = settlement.history.message, settlement.document
+        text = f"It was executed in attempt {ran.attempt}, but its lease had run out: void"
+        line = annotate(ran, LogType.WARNING, text, self.clock(), self._expires())
+        late = Settlement(document=document, fence=None, logs=(line,))
+        live = self._declared_dead(call, document)
+        if live is not None:
+            reason = DeadReason.UNWRITTEN_OUTCOME
+            may_have_run = lifecycle.dead(live.message, reason, f"{text}. {live.message.error}")
+            late = replace(late, fence=live.version, live=may_have_run)
+        call.unsettled.append(Pending(late, call.claim.id))
+
+    def _declared_dead(self, call: _Call, document: str) -> Stored | None:
+        """The message, if the sweep has declared it dead as one that did not end."""
+        try:
+            live = self.messages.read(call.dispatch.tenant, [document]).get(document)
+        except PortError:
+            return None  # the line of its log tells it
+        if live is None or live.message.state is not State.DEAD:
+            return None
+        claim, reason = live.message.claim, live.message.dead_reason
+        own = claim is not None and claim.id == call.claim.id
+        return live if own and reason not in MAY_HAVE_RUN else None
+
+    def _came_to(self, call: _Call, ran: Ran) -> Settlement:
+        try:
+            return settle(ran.stored, ran.finished, call.dispatch.policy, self.retention)
+        except Exception as error:  # noqa: BLE001  (whatever an author slipped in harms no neighbour)
+            document = ran.stored.message.document
+            surprise("settle_surprised", "An outcome cannot be settled", error, document=document)
+            text = f"Its outcome cannot be settled: {describe(error)}"
+            return unwritten(ran.stored, text, self.clock(), self._expires())
+
+    def _bury(self, call: _Call, refused: Pending, text: str) -> None:
+        """Its outcome can never be written, and must not be made to happen again: dead.
+
+        Where even that was refused, with its log lines, the document's state alone is tried.
+        """
+        settlement, stored = refused.settlement, refused.stored
+        if stored is None:
+            return
+        live, lines = settlement.live, settlement.logs
+        expires: datetime | None = self._expires()
+        if settlement.history is not None:
+            text = f"It was executed. {text}"
+        elif live is not None and live.dead_reason is DeadReason.UNWRITTEN_OUTCOME:
+            text, lines, expires = live.error or text, (), None
+        elif live is not None and live.error:
+            text = f"{text} (it had come to: {live.error})"
+        buried = unwritten(stored, text, self.clock(), expires, lines)
+        call.unsettled.append(Pending(buried, call.claim.id, stored))
+
+    def _expires(self) -> datetime:
+        """Of a burial's log line, whatever the policy is that it came with."""
+        return self.clock() + timedelta(days=self.retention.days)
 
     def _settle_rest(self, call: _Call) -> None:
-        """What the database has not answered for yet, while its lease lasts."""
-        for _ in range(_SETTLE_TRIES):
-            if not call.unsettled:
-                return
-            self._settle(call, ())
-        if call.unsettled:
+        """What the database has not answered for yet, as long as the call may last.
+
+        It ran, and runs again if this does not end well.
+        """
+
+        def settled() -> bool:
+            if call.unsettled:
+                self._settle(call, ())
+            return not call.unsettled
+
+        if not persist(settled, call.settle_by, self.clock, self.wait):
             text = f"{len(call.unsettled)} outcomes could not be settled: they run again"
             event("settle_failed", text, ERROR, messages=len(call.unsettled))
             message = f"{len(call.unsettled)} outcomes could not be settled"
@@ -235,6 +303,13 @@ class Consume:
             self._report(call.dispatch, call.counts, call.claim.started)
         finally:
             self.end_process()
+
+    def _note(self, call: _Call, settlement: Settlement) -> None:
+        try:
+            self._written(call, settlement)
+        except Exception as error:  # noqa: BLE001  (it is settled; the others are not yet)
+            document = settlement.document
+            surprise("settle_surprised", "What follows a settlement", error, document=document)
 
     def _written(self, call: _Call, settlement: Settlement) -> None:
         live = settlement.live

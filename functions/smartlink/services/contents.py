@@ -5,7 +5,7 @@ from datetime import datetime
 from smartlink.domain.identity import content_hash, encode
 from smartlink.domain.message import Content, Message
 from smartlink.observability import WARNING, event
-from smartlink.ports import Contents, PortError
+from smartlink.ports import Contents, PortError, Refused
 from smartlink.settings import LIMITS
 
 
@@ -26,10 +26,19 @@ def keep(
 
 
 def load(contents: Contents, content: Content) -> str:
-    """The whole content. Raises Unavailable or NotFound."""
+    """The whole content. Raises Unavailable, NotFound, or Refused: it can never be read."""
     if content.text is not None:
         return content.text
-    return contents.get(content.object or "").decode("utf-8", "surrogatepass")
+    try:
+        return contents.get(content.object or "").decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        message = f"the content {content.object} is no text: it is not what was stored"
+        raise Refused(message) from None
+
+
+def load_bytes(contents: Contents, content: Content) -> bytes:
+    """The whole content, as it is sent. Raises like `load`."""
+    return encode(content.text) if content.text is not None else contents.get(content.object or "")
 
 
 def release(contents: Contents, message: Message, now: datetime) -> None:

@@ -174,6 +174,7 @@ def _encode_message(stored: Stored) -> dict[str, Any]:
         "personal": message.personal,
         "alone": message.alone,
         "redriven": message.redriven and message.redriven.isoformat(),
+        "undone": message.undone,
         "error": message.error,
         "attempts": [
             [item.number, item.started.isoformat(), item.ended.isoformat(), item.result, item.error]
@@ -213,6 +214,7 @@ def _decode_message(item: dict[str, Any], command: str) -> Stored:
         ),
         alone=bool(item.get("alone")),
         redriven=_instant(item["redriven"]) if "redriven" in item else None,
+        undone=bool(item.get("undone")),
         error=_optional(item.get("error")),
     )
     return Stored(message, Version(_text(item["version"])))

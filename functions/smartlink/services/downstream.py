@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from smartlink.domain import lifecycle
 from smartlink.domain.catalog import Catalog
 from smartlink.domain.evolve import evolve
-from smartlink.domain.identity import Direction, derived_ids, document_id
+from smartlink.domain.identity import Direction, derived_ids, document_id, encode
 from smartlink.domain.message import DeadReason, LogType, Message, State, Stored
 from smartlink.domain.payload import correlation_id
 from smartlink.domain.settlement import annotate
@@ -28,6 +28,7 @@ from smartlink.ports import (
     LogSink,
     Messages,
     PortError,
+    Refused,
     Unavailable,
 )
 from smartlink.services.contents import inline, keep
@@ -35,10 +36,11 @@ from smartlink.services.dispatch import Dispatcher
 from smartlink.services.known_commands import KnownCommands
 from smartlink.services.repeats import Repeats, say
 from smartlink.services.tick import TenantTick
-from smartlink.settings import Settings
+from smartlink.settings import LIMITS, Settings
 
 _GATHER_LIMIT = 8_388_608  # characters gathered before they are stored
 _ID_LIMIT = 8_192  # characters
+_ACKS_IN_A_ROW = 2  # that fail: one may be its message's own, the next one is the broker's
 _NAME_LIMIT = 512  # characters of a type, an audience or a correlation id
 
 
@@ -101,7 +103,7 @@ class Downstream:
 
         `keep_coming` is called when messages do, with how often the broker was asked and how long
         a call takes: another session may receive beside this one.
-        Raises PortError when the database or the bucket failed: nothing was acked then.
+        Raises PortError when the database failed: nothing was acked then.
         """
         deliveries: list[Delivery] = []
         received = Received(more=True)
@@ -128,9 +130,14 @@ class Downstream:
                 break
         if not deliveries:
             return received
-        acked, failure = self._take_in(tick, deliveries, session)
+        came, acked = len(deliveries), 0
+        failure: PortError | None = None
+        while deliveries and failure is None:
+            part, deliveries = _first_part(deliveries)
+            number, failure = self._take_in(tick, part, session)
+            acked += number
         more = received.more and failure is None and acked > 0  # else the same ones come again
-        return Received(more, len(deliveries), received.failure or failure)
+        return Received(more, came, received.failure or failure)
 
     def _take_in(
         self, tick: TenantTick, deliveries: Sequence[Delivery], session: BrokerSession
@@ -140,7 +147,7 @@ class Downstream:
         deliveries = self._ours(tick, deliveries)
         if not deliveries:
             return 0, None
-        arrivals = [self._arrival(tick, delivery, now) for delivery in deliveries]
+        arrivals = self._arrivals(tick, deliveries, now)
         tick.count("received", len(arrivals))
         taken = self._store(tick, arrivals, now)
         acked, failure = self._ack(tick, arrivals, taken.safe, session)
@@ -161,6 +168,25 @@ class Downstream:
         return ours
 
     # What arrived.
+
+    def _arrivals(
+        self, tick: TenantTick, deliveries: Sequence[Delivery], now: datetime
+    ) -> list[_Arrival]:
+        """Without those whose content the bucket does not take: the broker keeps them, and the
+        others go on. A bucket that is down is asked once."""
+        arrivals: list[_Arrival] = []
+        down = False
+        for delivery in deliveries:
+            if down and len(encode(delivery.content)) > LIMITS.inline:
+                continue
+            try:
+                arrivals.append(self._arrival(tick, delivery, now))
+            except PortError as error:
+                down = not isinstance(error, Refused)
+                text = f"The broker keeps it: its content could not be stored: {error}"
+                event("message_not_stored", text, ERROR, messageId=delivery.id)
+                tick.count("not_stored")
+        return arrivals
 
     def _arrival(self, tick: TenantTick, delivery: Delivery, now: datetime) -> _Arrival:
         delivery, problem = _bounded(delivery)
@@ -218,7 +244,8 @@ class Downstream:
         now: datetime,
     ) -> None:
         """Tells what has ended before from what is new, and what is new from what is dead."""
-        previous = self._repeats.before(tick.name, created)
+        overtaken, undecided = self._repeats.overtaken(tick.name, created, self._clock())
+        previous = overtaken | self._repeats.before(tick.name, created)
         dead: list[Message] = []
         for stored in created:
             message = stored.message
@@ -227,6 +254,8 @@ class Downstream:
                 self._repeats.drop(tick, stored, previous[message.document], now)
             elif message.state is State.DEAD:
                 dead.append(message)
+            elif message.document in undecided:
+                continue  # the sweep looks again
             else:
                 taken.run[message.document] = stored
                 say(message, "message_received", "Received", INFO)
@@ -253,8 +282,12 @@ class Downstream:
         safe: set[str],
         session: BrokerSession,
     ) -> tuple[set[str], PortError | None]:
-        """Acks what is stored, over the session that received it; answers the acked documents."""
+        """Acks what is stored, over the session that received it; answers the acked documents.
+
+        An ack that fails alone holds up no other; two in a row are the broker's failure.
+        """
         acked: set[str] = set()
+        in_a_row = 0
         for arrival in arrivals:
             if arrival.message.document not in safe:
                 continue
@@ -266,12 +299,26 @@ class Downstream:
             except PortError as error:
                 text = f"Not acked; if it comes again it is known: {error}"
                 say(arrival.message, "ack_failed", text, WARNING)
-                if isinstance(error, (Unavailable, CredentialsRefused)):
+                in_a_row += isinstance(error, Unavailable)
+                if isinstance(error, CredentialsRefused) or in_a_row == _ACKS_IN_A_ROW:
+                    tick.count("acked", len(acked))
                     return acked, error
             else:
+                in_a_row = 0
                 acked.add(arrival.message.document)
         tick.count("acked", len(acked))
         return acked, None
+
+
+def _first_part(deliveries: list[Delivery]) -> tuple[list[Delivery], list[Delivery]]:
+    """As many as are stored and dispatched at once, and the rest: one answer may hold much more
+    than is gathered, and on its way each content is in memory several times."""
+    size = 0
+    for number, delivery in enumerate(deliveries):
+        size += len(delivery.content)
+        if number and size > _GATHER_LIMIT:
+            return deliveries[:number], deliveries[number:]
+    return deliveries, []
 
 
 def _bounded(delivery: Delivery) -> tuple[Delivery, str | None]:

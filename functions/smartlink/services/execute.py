@@ -1,5 +1,6 @@
 """Runs a consumer on one message: content in, outcome out. It never raises."""
 
+import re
 import traceback
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from smartlink.consumer import (
     RetryableError,
     Returned,
     UnknownOutcomeError,
+    WrongTypeError,
 )
 from smartlink.domain.executed import reply_id
 from smartlink.domain.identity import Direction, document_id
@@ -31,16 +33,21 @@ from smartlink.domain.outcome import (
     Retry,
     Unknown,
 )
-from smartlink.domain.payload import Payload, PayloadError, parse_payload, write_json
+from smartlink.domain.payload import Payload, PayloadError, parse_payload
 from smartlink.domain.retry import RetryPolicy
 from smartlink.observability import bound, describe, event, surprise
-from smartlink.ports import Clock, Contents, ErpSecrets, NotFound, PortError
+from smartlink.ports import Clock, Contents, ErpSecrets, NotFound, PortError, Refused
 from smartlink.services.contents import keep, load
 from smartlink.services.once import Once
+from smartlink.services.reply_content import ContentError, content_text
 
 _SEVERITY = {LogType.INFORMATION: 20, LogType.WARNING: 30, LogType.ERROR: 40}
 _INLINE_REPLIES = 1_048_576  # bytes: a message is settled in one commit, its replies with it
 _NAME_LIMIT = 512  # characters of a reply's type, audience or correlation id
+_ALL_REPLIES = 2_359_296  # bytes of all their documents: its history goes with them in one request
+_REPLY_OVERHEAD = 1_600  # bytes of a reply's document besides its names and its content
+_CONTROL = re.compile("[\x00-\x1f\x7f]")
+_NO_SEGMENT = {".", ".."}  # of the path of `send`: URLs resolve them
 _NO_REPLY = "The consumer returned {}; it may return Reply, several of them, or nothing"
 
 
@@ -79,6 +86,8 @@ class Execution:
             text = load(self.contents, message.content)
         except NotFound:
             return Reject(f"Its content {message.content.object} is no longer in the bucket")
+        except Refused as error:
+            return Retry(f"Its content {message.content.object} cannot be read: {error}")
         except PortError as error:
             return HandBack(str(error))
         try:
@@ -99,14 +108,15 @@ class Execution:
         except (FatalError, RetryableError, UnknownOutcomeError) as error:
             return _verdict(error)
         except PortError as error:
-            return HandBack(str(error))
-        except _ReplyError as error:
-            return Unknown(str(error))
+            return Unknown(str(error)) if isinstance(error, Refused) else HandBack(str(error))
+        except (_ReplyError, WrongTypeError) as error:
+            return Unknown(str(error), _frames(error))
         try:
             return Done(self._answers(message, returned))
         except PortError as error:
             text = f"A reply could not be kept: {error}"
-            return Unknown(text) if self.policy.hold_unknown else HandBack(text)
+            lasting = isinstance(error, Refused) or self.policy.hold_unknown
+            return Unknown(text) if lasting else HandBack(text)
         except _ReplyError as error:
             return Unknown(str(error))
 
@@ -137,22 +147,27 @@ class Execution:
 
     def _answers(self, message: Message, replies: Iterable[Reply]) -> tuple[Answer, ...]:
         answers = []
-        room = _INLINE_REPLIES
+        room, left = _INLINE_REPLIES, _ALL_REPLIES
         for number, reply in enumerate(replies, start=1):
             answer = self._answer(message, number, reply, room)
-            room -= answer.content.size if answer.content.text is not None else 0
+            inline = answer.content.size if answer.content.text is not None else 0
+            room -= inline
+            left -= inline + _overhead(message, answer)
+            if left < 0:
+                text = (
+                    f"Reply {number}: with those before it, it is too large to be stored at once: "
+                    f"return fewer replies, each with more in it"
+                )
+                raise _ReplyError(text)
             answers.append(answer)
         return tuple(answers)
 
     def _answer(self, message: Message, number: int, reply: Reply, room: int) -> Answer:
-        for name, value in (
-            ("type", reply.type),
-            ("audience", reply.audience),
-            ("correlation_id", reply.correlation_id),
-        ):
-            missing = name == "type" and not value
-            if missing or (value is not None and not 0 < len(value) <= _NAME_LIMIT):
-                text = f"Reply {number}: {name} must have 1 to {_NAME_LIMIT} characters"
+        for name in ("type", "audience", "correlation_id"):
+            value = getattr(reply, name)
+            problem = _name_problem(name, value) if value is not None or name == "type" else None
+            if problem is not None:
+                text = f"Reply {number}: {name} {problem}"
                 raise _ReplyError(text)
         document = document_id(Direction.UPSTREAM, reply_id(message, number))
         content = keep(self.contents, self.tenant, document, _text(number, reply), room)
@@ -173,10 +188,13 @@ def _verdict(error: FatalError | RetryableError | UnknownOutcomeError) -> Outcom
 def _unexpected(message: Message, error: BaseException) -> Unknown:
     surprise("consumer_failed", "The consumer raised an unexpected exception", error)
     if message.personal:
-        frames = traceback.format_list(traceback.extract_tb(error.__traceback__)[-20:])
-        return Unknown(f"Unexpected {describe(error)}", "".join(frames))
+        return Unknown(f"Unexpected {describe(error)}", _frames(error))
     trace = "".join(traceback.format_exception(error, limit=-20))
     return Unknown(f"Unexpected {describe(error)}: {_text_of(error)}"[:1_000], trace[-16_000:])
+
+
+def _frames(error: BaseException) -> str:
+    return "".join(traceback.format_list(traceback.extract_tb(error.__traceback__)[-20:]))
 
 
 def _text_of(error: BaseException) -> str:
@@ -206,16 +224,35 @@ def _replies(returned: Returned) -> Iterable[Reply]:
     return replies
 
 
-def _text(number: int, reply: Reply) -> str:
-    content = reply.content
-    if isinstance(content, str):
-        return content
+def _name_problem(name: str, value: object) -> str | None:
+    """What is wrong with a reply's type, audience or correlation id: the first two are segments
+    of a path."""
+    if not isinstance(value, str):
+        return f"is a {type(value).__name__}, it must be a str"
+    if not 0 < len(value) <= _NAME_LIMIT:
+        return f"must have 1 to {_NAME_LIMIT} characters"
+    if _CONTROL.search(value):
+        return "must have no control characters"
+    if name != "correlation_id" and value in _NO_SEGMENT:
+        return f"cannot be {value!r}: no path of the broker can hold it"
     try:
-        if isinstance(content, BaseModel):
-            content = content.model_dump(mode="json", by_alias=True)
-        return write_json(content)
-    except (TypeError, ValueError) as error:
-        text = f"Reply {number}: its content cannot be written as JSON ({type(error).__name__})"
+        value.encode()
+    except UnicodeEncodeError:
+        return "has half of a surrogate pair, which UTF-8 cannot carry"
+    return None
+
+
+def _overhead(message: Message, answer: Answer) -> int:
+    names = (answer.type, answer.audience, answer.correlation_id or message.correlation_id)
+    texts = sum(len((name or message.id).encode("utf-8", "surrogatepass")) for name in names)
+    return _REPLY_OVERHEAD + texts + 3 * len(message.document)
+
+
+def _text(number: int, reply: Reply) -> str:
+    try:
+        return content_text(reply.content)
+    except ContentError as error:
+        text = f"Reply {number}: its content {error}"
         raise _ReplyError(text) from None
 
 

@@ -9,20 +9,23 @@
 
 Broken off in between, the effect may have been done. A command with `hold` then waits for a
 person, and a redrive says "it was not done, do it"; any other command repeats the effect.
+
+A record lives for two retentions, and a message that is older than one asks for none that could
+have been forgotten: it waits for a person. So whatever came within a retention of an effect is
+answered by its record, however long it lay dead.
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from smartlink.consumer import FatalError, RetryableError, UnknownOutcomeError
 from smartlink.domain.effect import Effect, effect_document
 from smartlink.domain.message import Message, Version
-from smartlink.domain.payload import write_json
+from smartlink.domain.payload import read_json, write_json
 from smartlink.domain.retry import RetryPolicy
 from smartlink.domain.settlement import Retention
-from smartlink.ports import Clock, Effects, NewId, PortError, Unavailable
+from smartlink.ports import Clock, Effects, NewId, PortError, Unavailable, UnreadableDocument
 
 _RESULT_LIMIT = 65_536  # characters of JSON
 _KEY_LIMIT = 1_000  # characters
@@ -54,7 +57,7 @@ class Once:
         mine = self._mine(message, policy, key)
         begun = self._begin(tenant, message, policy, mine)
         if isinstance(begun, Effect):
-            return json.loads(begun.result or "null")
+            return read_json(begun.result or "null")
         try:
             return self._perform(tenant, mine, begun, effect)
         except PortError as error:
@@ -82,19 +85,23 @@ class Once:
             message=message.document,
             run=self.new_id(),
             begun=now,
-            expires=self.retention.expires(now, policy),
+            expires=self._remembered(self._remembered(now, policy), policy),
         )
+
+    def _remembered(self, since: datetime, policy: RetryPolicy) -> datetime:
+        return self.retention.expires(since, policy)
 
     def _begin(
         self, tenant: str, message: Message, policy: RetryPolicy, mine: Effect
     ) -> Version | Effect:
         """The version at which it is ours to do, or the effect that has ended already."""
         known: Version | None = None
+        self._check_age(tenant, message, policy, mine)
         for _ in range(_RACES):
             version = self.effects.write(tenant, mine, known)
             if version is not None:
                 return version
-            found = self.effects.read(tenant, mine.document)
+            found = self._read(tenant, mine.document)
             if found is None:
                 known = None
                 continue
@@ -106,6 +113,25 @@ class Once:
             self._may_repeat(theirs, message, policy)
         text = f"once: other messages came first {_RACES} times"
         raise Unavailable(text)
+
+    def _check_age(self, tenant: str, message: Message, policy: RetryPolicy, mine: Effect) -> None:
+        """A message that waited so long may ask for an effect whose record has expired."""
+        old = self._remembered(message.received, policy) <= mine.begun
+        if old and not message.undone and self._read(tenant, mine.document) is None:
+            text = (
+                f"Received at {message.received:%Y-%m-%d}, it is older than what once remembers: "
+                f"find out whether the effect was done; redrive with --outcome-unknown if it was "
+                f"not, discard if it was"
+            )
+            raise UnknownOutcomeError(text)
+
+    def _read(self, tenant: str, document: str) -> tuple[Effect, Version] | None:
+        """Of a record that cannot be read nobody knows whether its effect was done."""
+        try:
+            return self.effects.read(tenant, document)
+        except UnreadableDocument as error:
+            text = f"Whether the effect was done cannot be read: {error}"
+            raise UnknownOutcomeError(text) from None
 
     def _may_repeat(self, theirs: Effect, message: Message, policy: RetryPolicy) -> None:
         """Whether an effect that was begun, and not ended, may be done by this run."""
@@ -125,11 +151,11 @@ class Once:
     def _end(self, tenant: str, done: Effect, version: Version) -> object:
         ended = replace(done, ended=self.clock())
         kept = self.effects.write(tenant, ended, version) is not None
-        found = None if kept else self.effects.read(tenant, done.document)
+        found = None if kept else self._read(tenant, done.document)
         if not kept and (found is None or found[0].run != done.run or found[0].ended is None):
             text = "The effect was done, but its record was taken over by another run meanwhile"
             raise UnknownOutcomeError(text)
-        return json.loads(done.result or "null")
+        return read_json(done.result or "null")
 
 
 def _written(result: object) -> str:

@@ -26,6 +26,8 @@ from smartlink.services.tenants import Tenants
 from smartlink.services.tick import TenantTick, Turn
 from smartlink.settings import Settings
 
+_NAMED = 10  # documents of a tenant that cannot be read, in the log
+
 
 @dataclass(slots=True)
 class PollReport:
@@ -129,6 +131,7 @@ class Poll:
         report = PollReport(tenants=len(ticks), shards_lost=lost)
         for tick in ticks:
             report.counts.update(tick.counted())
+            _tell_unreadable(tick)
         spent = (self.clock() - now).total_seconds()
         event(
             "poll_done",
@@ -200,3 +203,18 @@ class Poll:
             text = f"{len(entries)} tenants have work left"
             event("shard_continued", text, shard=shard.number, sequence=following.sequence)
         return lost
+
+
+def _tell_unreadable(tick: TenantTick) -> None:
+    """One line a tick: as many as there are documents would say no more."""
+    with tick.lock:
+        unreadable = dict(tick.unreadable)
+    if not unreadable:
+        return
+    first = list(unreadable)[:_NAMED]
+    text = (
+        f"{len(unreadable)} due documents cannot be read and are passed over; "
+        f"{first[0]}: {unreadable[first[0]]}"
+    )
+    with bound(tenant=tick.name):
+        event("document_unreadable", text, ERROR, number=len(unreadable), documents=first)

@@ -1,6 +1,5 @@
 """Publish: a segment's message for a cloud app is stored in the outbox, once for each id."""
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,8 +9,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from smartlink.domain import lifecycle
 from smartlink.domain.identity import Direction, document_id
-from smartlink.domain.message import Message, Stored
-from smartlink.domain.payload import write_json
+from smartlink.domain.message import Message, Past, Stored
+from smartlink.domain.payload import beyond_doubles, read_json, write_json
 from smartlink.domain.settlement import Settlement
 from smartlink.domain.tenant import TenantError, check_tenant_name
 from smartlink.observability import INFO, bound, event
@@ -88,24 +87,23 @@ class Published:
 def parse_request(body: bytes) -> PublishRequest:
     """The request in a body. Raises PublishError, which names the first field that is wrong."""
     try:
-        document = json.loads(body, parse_constant=_refuse_constant)
+        document = read_json(body, constants=False)
     except (ValueError, RecursionError):
         raise PublishError("body", "it is no JSON") from None
     if not isinstance(document, Mapping):
         raise PublishError("body", "it must be a JSON object")
     try:
-        return PublishRequest.model_validate(document)
+        request = PublishRequest.model_validate(document)
     except ValidationError as error:
         item = error.errors(include_input=False, include_url=False, include_context=False)[0]
         # A union's branch follows the field's name: the field is what the caller wrote.
         problem = item["msg"].removeprefix("Value error, ")
         field = str(item["loc"][0]) if item["loc"] else "body"
         raise PublishError(field, problem) from None
-
-
-def _refuse_constant(name: str) -> None:
-    message = f"{name} is no JSON"
-    raise ValueError(message)
+    if beyond_doubles(request.content):
+        problem = "a number in it is too large: whoever reads it as a double gets none; use a text"
+        raise PublishError("content", problem)
+    return request
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +143,8 @@ class Publish:
             text = content if isinstance(content, str) else write_json(content)
         except RecursionError:
             raise PublishError("content", "it is nested too deeply") from None
+        except (TypeError, ValueError) as error:
+            raise PublishError("content", f"it cannot be written as JSON: {error}") from None
         if len(text) > _CONTENT_LIMIT:
             problem = f"it has {len(text)} characters; at most {_CONTENT_LIMIT} are accepted"
             raise PublishError("content", problem)
@@ -165,13 +165,16 @@ class Publish:
         document = message.document
         version = self.messages.create(tenant, [message])[0]
         live = self.messages.read(tenant, [document]).get(document) if version is None else None
-        ended = self.messages.history(tenant, [document]).get(document)
+        ended = self.messages.past(tenant, [document]).get(document)
         if version is not None and ended is None:
             return True
         if version is not None:
             self._withdraw(tenant, Stored(message, version))
-        other = ended.message if ended else live.message if live else None
+        other = ended or (Past.of(live.message) if live else None)
         if other is None:
+            if document in self.messages.unreadable(tenant, [document]):
+                problem = "a message that cannot be read has this id: choose another"
+                raise PublishError("id", problem, conflict=True)
             text = f"what was stored under the id {message.id[:80]!r} went meanwhile: try again"
             raise Unavailable(text)
         if live is None or live.message.content.sha256 != message.content.sha256:
@@ -187,7 +190,7 @@ class Publish:
             event("message_duplicate", "A poll found the repeat first", INFO)
 
 
-def _check_same(message: Message, other: Message) -> None:
+def _check_same(message: Message, other: Past) -> None:
     if not same(message, other) or message.audience != other.audience:
         problem = "another message has this id: choose another, or repeat it unchanged"
         raise PublishError("id", problem, conflict=True)

@@ -1,6 +1,6 @@
 """Puts the poll's use cases together, on whatever adapters there are."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from smartlink.ports import (
@@ -15,12 +15,14 @@ from smartlink.ports import (
     TenantStates,
     Ticks,
     Turns,
+    Wait,
 )
 from smartlink.services.config import Config
 from smartlink.services.dispatch import Dispatcher
 from smartlink.services.downstream import Downstream
 from smartlink.services.identity import Identity
 from smartlink.services.idleness import Idleness
+from smartlink.services.in_flight import InFlight
 from smartlink.services.known_commands import KnownCommands
 from smartlink.services.poll import Poll
 from smartlink.services.states import States
@@ -46,6 +48,8 @@ class Outside:
     beside: Beside
     clock: Clock
     new_id: NewId
+    wait: Wait
+    in_flight: InFlight = field(default_factory=InFlight)
 
 
 def make_poll(settings: Settings, outside: Outside, tenants: Tenants, config: Config) -> Poll:
@@ -68,7 +72,16 @@ def make_poll(settings: Settings, outside: Outside, tenants: Tenants, config: Co
         downstream=Downstream(
             messages, logs, contents, dispatcher, catalog, settings, clock, commands
         ),
-        upstream=Upstream(messages, logs, contents, settings.retention, clock, outside.new_id),
+        upstream=Upstream(
+            messages,
+            logs,
+            contents,
+            settings.retention,
+            clock,
+            outside.new_id,
+            outside.wait,
+            outside.in_flight,
+        ),
         idleness=Idleness(timedelta(seconds=settings.idle_poll_seconds)),
         sweep=Sweep(messages, logs, contents, dispatcher, catalog, grace, clock, commands),
         identity=Identity(states, outside.states, tenants, outside.broker, clock),

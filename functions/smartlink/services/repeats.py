@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from smartlink.domain import lifecycle
 from smartlink.domain.evolve import evolve
 from smartlink.domain.identity import reused_document_id
-from smartlink.domain.message import DeadReason, LogLine, LogType, Message, State, Stored
+from smartlink.domain.message import DeadReason, LogLine, LogType, Message, Past, State, Stored
 from smartlink.domain.settlement import Settlement, annotate
 from smartlink.observability import ERROR, INFO, event
 from smartlink.ports import Conflict, Contents, LogSink, Messages
@@ -18,9 +18,13 @@ if TYPE_CHECKING:  # neither a consumer nor publish has a tick
     from smartlink.services.tick import TenantTick
 
 
-def same(one: Message, other: Message) -> bool:
+_REUSED = "Another message, with another content, has this id: its sender reused it"
+_UNTOLD = "What is stored under this id cannot be read: it may be the same message"
+
+
+def same(one: Message, other: Past) -> bool:
     """Whether two messages of one id are one message."""
-    return (one.type, one.content.sha256) == (other.type, other.content.sha256)
+    return (one.type, one.content.sha256) == (other.type, other.sha256)
 
 
 def say(message: Message, action: str, text: str, severity: int, **more: object) -> None:
@@ -44,41 +48,77 @@ class Repeats:
         self._logs = logs
         self._contents = contents
 
-    def before(self, tenant: str, stored: Sequence[Stored]) -> dict[str, Message]:
+    def before(self, tenant: str, stored: Sequence[Stored]) -> dict[str, Past]:
         """What these live messages repeat, by their documents: one that has ended under the id,
-        or, of a message that came without an id, the same content in the hour before."""
+        or, of a message that came without an id, the same content in the hour before.
+
+        That one has ended is known by its document's existence, be it readable or not.
+        """
         if not stored:
             return {}
         hours = {item.message.document: lifecycle.hour_before(item.message) for item in stored}
         earlier = [document for document in hours.values() if document is not None]
-        ended = self._messages.history(tenant, [*hours, *earlier])
+        ended = self._messages.past(tenant, [*hours, *earlier])
         live = self._messages.read(tenant, earlier) if earlier else {}
-        previous: dict[str, Message] = {}
+        previous: dict[str, Past] = {}
         for item in stored:
             document, hour = item.message.document, hours[item.message.document]
             if hour in ended or hour in live:
-                other = ended[hour].message if hour in ended else live[hour].message
-                if item.message.received - other.received < lifecycle.REPEAT:
+                other = ended[hour] if hour in ended else Past.of(live[hour].message)
+                if other.received is None or (
+                    item.message.received - other.received < lifecycle.REPEAT
+                ):
                     previous[document] = other
             if document in ended:
-                previous[document] = ended[document].message
+                previous[document] = ended[document]
         return previous
+
+    def overtaken(
+        self, tenant: str, stored: Sequence[Stored], now: datetime
+    ) -> tuple[dict[str, Past], set[str]]:
+        """Of what came without an id and was stored so late that the hour had turned: which the
+        same content has overtaken, received again since; and which may be, as that one is
+        neither executed yet nor found to be the repeat."""
+        hours = {item.message.document: lifecycle.hour_after(item.message, now) for item in stored}
+        later = [document for document in hours.values() if document is not None]
+        ended = self._messages.past(tenant, later) if later else {}
+        live = self._messages.read(tenant, later) if later else {}
+        previous: dict[str, Past] = {}
+        undecided: set[str] = set()
+        for item in stored:
+            document, hour = item.message.document, hours[item.message.document]
+            if hour not in ended and hour not in live:
+                continue
+            other = ended[hour] if hour in ended else Past.of(live[hour].message)
+            since = other.received - item.message.received if other.received else None
+            if since is not None and since >= lifecycle.REPEAT:
+                continue
+            if hour in ended or live[hour].message.state in {State.WAITING, State.DEAD}:
+                previous[document] = other
+            else:
+                undecided.add(document)
+        return previous, undecided
 
     def meet(self, tick: "TenantTick", message: Message, now: datetime) -> bool:
         """An arrival whose document exists already. True when it is safe to ack it."""
         document = message.document
         live = self._messages.read(tick.name, [document]).get(document)
-        if live is not None and same(message, live.message):
+        if live is not None and same(message, Past.of(live.message)):
             self._note(tick, message, "it is stored already", now)
             return True
-        ended = self._messages.history(tick.name, [document]).get(document)
-        if ended is not None and same(message, ended.message):
+        ended = self._messages.past(tick.name, [document]).get(document)
+        if ended is not None and same(message, ended):
             self._note(tick, message, "it had ended already", now)
             return True
         if live is None and ended is None:
-            return False  # it went between two looks: the broker offers the message again
-        self._keep_reused(tick, message, now)
-        return True
+            odd = self._messages.unreadable(tick.name, [document]).get(document)
+            if odd is None:
+                return False  # it went between two looks: the broker offers the message again
+            ended = Past(odd.type, odd.sha256, received=None)
+            if same(message, ended):
+                self._note(tick, message, "it is stored already, and cannot be read", now)
+                return True
+        return self._keep_reused(tick, message, ended, now)
 
     def _note(self, tick: "TenantTick", message: Message, what: str, now: datetime) -> None:
         say(message, "message_duplicate", f"A repeat: {what}", INFO)
@@ -88,7 +128,7 @@ class Repeats:
             line = annotate(message, LogType.ERROR, f"Dead: {message.error}", now, tick.expires)
         self._logs.log(tick.name, [line])
 
-    def drop(self, tick: "TenantTick", stored: Stored, previous: Message, now: datetime) -> None:
+    def drop(self, tick: "TenantTick", stored: Stored, previous: Past, now: datetime) -> None:
         """A live message that has ended before under the same id: it is not run (again)."""
         message = stored.message
         lines: tuple[LogLine, ...] = ()
@@ -97,26 +137,30 @@ class Repeats:
             tick.count("duplicates")
             text = "Repeated: it had ended already"
             lines = (annotate(message, LogType.INFORMATION, text, now, tick.expires),)
-        else:
-            self._keep_reused(tick, message, now)
+        elif not self._keep_reused(tick, message, previous, now):
+            return  # the live one stays, and is met again
         gone = Settlement(document=message.document, fence=stored.version, logs=lines)
         with suppress(Conflict):  # another poll found the same, and was quicker
             self._messages.commit(tick.name, [gone])
         if lines:
             release(self._contents, message, now)
 
-    def _keep_reused(self, tick: "TenantTick", message: Message, now: datetime) -> None:
-        """Stores the message as dead under a document of its own."""
+    def _keep_reused(
+        self, tick: "TenantTick", message: Message, previous: Past | None, now: datetime
+    ) -> bool:
+        """Stores the message as dead under a document of its own; whether it is there now."""
         document = reused_document_id(message.document, message.type, message.content.sha256)
-        error = "Another message, with another content, has this id: its sender reused it"
-        dead = evolve(
-            lifecycle.dead(message, DeadReason.ID_REUSED, error), document=document, attempt=0
-        )
+        reason, error = DeadReason.ID_REUSED, _REUSED
+        if previous is not None and None in (previous.type, previous.sha256):
+            reason, error = DeadReason.UNKNOWN_OUTCOME, _UNTOLD
+        dead = evolve(lifecycle.dead(message, reason, error), document=document, attempt=0)
         line = annotate(dead, LogType.ERROR, f"Dead: {error}", now, tick.expires)
         burial = Settlement(document=document, fence=None, live=dead, logs=(line,))
         try:
             self._messages.commit(tick.name, [burial])
         except Conflict:
-            return  # it came before
-        say(dead, "message_dead", error, ERROR, reason=DeadReason.ID_REUSED)
+            stored = self._messages.read(tick.name, [document])  # it came before
+            return document in (stored or self._messages.unreadable(tick.name, [document]))
+        say(dead, "message_dead", error, ERROR, reason=reason)
         tick.count("dead")
+        return True

@@ -1,12 +1,22 @@
-"""Writes settlements: many in a commit, each by itself when a shared commit does not hold."""
+"""Writes settlements: many in a commit, each by itself when a shared commit does not hold.
+
+    Unavailable                      nothing is decided: to be handed in again
+    Conflict, our own write there    an earlier try took effect, its answer got lost: written
+    Conflict, the fence is gone      another has the message: lost
+    Conflict, the fence holds        what exists already is in the way, and will be: refused
+                                     (nothing does: it went, or the database erred: once more)
+    Refused                          once more without the log lines; then refused
+
+What is refused has happened all the same: who handed it in ends its message, dead.
+"""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from smartlink.domain.message import State, Stored
-from smartlink.domain.settlement import Settlement
-from smartlink.observability import ERROR, event
-from smartlink.ports import Conflict, Messages, Refused, Unavailable
+from smartlink.domain.settlement import Settlement, lightened, without_lines
+from smartlink.observability import ERROR, WARNING, describe, event, surprise
+from smartlink.ports import Conflict, Messages, PortError, Unavailable
 from smartlink.settings import LIMITS
 
 
@@ -26,14 +36,14 @@ class Settled:
     written: list[Settlement]
     lost: list[Settlement]  # another has the message now: the lease had run out
     unknown: list[Pending]  # the database did not answer; safe to hand in again
-    refused: list[tuple[Pending, str]]  # the database will never take it: it is too large, say
+    refused: list[tuple[Pending, str]]  # the database will never take it, and why
 
 
 def _groups(pending: Sequence[Pending]) -> Iterator[list[Pending]]:
     group: list[Pending] = []
     size = writes = 0
-    for item in pending:
-        its_size, its_writes = item.settlement.weight
+    for given in pending:
+        item, its_size, its_writes = _weighed(given)
         if group and (size + its_size > LIMITS.request or writes + its_writes > LIMITS.writes):
             yield group
             group, size, writes = [], 0, 0
@@ -41,6 +51,30 @@ def _groups(pending: Sequence[Pending]) -> Iterator[list[Pending]]:
         size, writes = size + its_size, writes + its_writes
     if group:
         yield group
+
+
+def _weighed(item: Pending) -> tuple[Pending, int, int]:
+    """The item, without the log lines that no request holds, its bytes and its writes.
+
+    One that cannot be weighed shares no commit: what is wrong with it is found out alone.
+    """
+    try:
+        size, writes = item.settlement.weight
+        if size > LIMITS.request:
+            item = _shed(item, lightened(item.settlement, LIMITS.request))
+            size, writes = item.settlement.weight
+    except Exception as error:  # noqa: BLE001  (whatever an author slipped in harms no neighbour)
+        document = item.settlement.document
+        surprise("settle_surprised", "A settlement cannot be weighed", error, document=document)
+        return item, LIMITS.request, LIMITS.writes
+    return item, size, writes
+
+
+def _shed(item: Pending, lighter: Settlement) -> Pending:
+    if lighter is not item.settlement:
+        text = f"{lighter.missing} log lines are left out, so that its outcome can be stored"
+        event("log_shed", text, WARNING, document=lighter.document, lines=lighter.missing)
+    return replace(item, settlement=lighter)
 
 
 def settle_all(messages: Messages, tenant: str, pending: Sequence[Pending]) -> Settled:
@@ -51,7 +85,10 @@ def settle_all(messages: Messages, tenant: str, pending: Sequence[Pending]) -> S
             messages.commit(tenant, [item.settlement for item in group])
         except Unavailable:
             settled.unknown.extend(group)
-        except (Conflict, Refused):
+        except Exception as error:  # noqa: BLE001  (one of them did that: which, is found out alone)
+            if len(group) == 1:
+                _failed(messages, tenant, group[0], error, settled)
+                continue
             for item in group:
                 _settle_alone(messages, tenant, item, settled)
         else:
@@ -62,21 +99,71 @@ def settle_all(messages: Messages, tenant: str, pending: Sequence[Pending]) -> S
 def _settle_alone(messages: Messages, tenant: str, item: Pending, settled: Settled) -> None:
     try:
         messages.commit(tenant, [item.settlement])
-    except Unavailable:
-        settled.unknown.append(item)
-    except Refused as error:
-        text = f"Its settlement cannot be written: {error}"
-        event("settle_refused", text, ERROR, document=item.settlement.document)
-        settled.refused.append((item, text))
-    except Conflict:
-        try:
-            applied = _applied(messages, tenant, item)
-        except Unavailable:
-            settled.unknown.append(item)
-        else:
-            (settled.written if applied else settled.lost).append(item.settlement)
+    except Exception as error:  # noqa: BLE001  (whatever it is, it is this message's alone)
+        _failed(messages, tenant, item, error, settled)
     else:
         settled.written.append(item.settlement)
+
+
+def _failed(
+    messages: Messages, tenant: str, item: Pending, error: Exception, settled: Settled
+) -> None:
+    """What a commit that held this settlement alone came to."""
+    if isinstance(error, Unavailable):
+        settled.unknown.append(item)
+        return
+    if isinstance(error, Conflict):
+        _met(messages, tenant, item, settled)
+        return
+    document = item.settlement.document
+    if not isinstance(error, PortError):
+        surprise("settle_surprised", "A settlement raised", error, document=document)
+    lighter = without_lines(item.settlement)
+    if lighter is not item.settlement:
+        _settle_alone(messages, tenant, _shed(item, lighter), settled)
+        return
+    _refuse(item, str(error) if isinstance(error, PortError) else describe(error), settled)
+
+
+def _refuse(item: Pending, why: str, settled: Settled) -> None:
+    text = f"Its settlement cannot be written: {why}"
+    event("settle_refused", text, ERROR, document=item.settlement.document)
+    settled.refused.append((item, text))
+
+
+def _met(messages: Messages, tenant: str, item: Pending, settled: Settled) -> None:
+    """Something is in its way: its own earlier write, another's, or what was there before.
+
+    The fence is looked up first: once it is gone it never holds again.
+    """
+    try:
+        if _holds(messages, tenant, item.settlement):
+            obstacle = _obstacle(messages, tenant, item.settlement)
+            if obstacle is None:
+                settled.unknown.append(item)
+            else:
+                _refuse(item, obstacle, settled)
+        elif _applied(messages, tenant, item):
+            settled.written.append(item.settlement)
+        else:
+            settled.lost.append(item.settlement)
+    except PortError:  # also one that refuses: the looking up, nothing that was to be written
+        settled.unknown.append(item)
+
+
+def _holds(messages: Messages, tenant: str, settlement: Settlement) -> bool:
+    document, fence = settlement.document, settlement.fence
+    live = messages.read(tenant, [document]).get(document)
+    return fence is not None and live is not None and live.version == fence
+
+
+def _obstacle(messages: Messages, tenant: str, settlement: Settlement) -> str | None:
+    """What exists already, of all that the settlement creates."""
+    if settlement.history is not None and messages.past(tenant, [settlement.document]):
+        return f"the history holds {settlement.document} already"
+    created = [message.document for message in settlement.created]
+    there = sorted(messages.read(tenant, created)) if created else []
+    return f"its reply {there[0]} exists already" if there else None
 
 
 def _applied(messages: Messages, tenant: str, item: Pending) -> bool:
@@ -88,6 +175,5 @@ def _applied(messages: Messages, tenant: str, item: Pending) -> bool:
         return bool(
             live and claim and claim.id == item.claim and live.message.state is not State.RUNNING
         )
-    ended = messages.history(tenant, [document]).get(document)
-    claim = ended.message.claim if ended else None
-    return live is None and claim is not None and claim.id == item.claim
+    past = messages.past(tenant, [document]).get(document)
+    return live is None and past is not None and past.claim == item.claim

@@ -26,6 +26,7 @@ class States:
         self._messages = messages
         self._refresh = refresh
         self._kept: dict[str, tuple[TenantState, datetime]] = {}
+        self._stored: dict[str, TenantState] = {}  # as they were read, or written last
         self._orphans_at: datetime | None = None
         self._lock = threading.Lock()
 
@@ -39,30 +40,38 @@ class States:
             ]
         if stale:
             read = self._store.states(stale)
+            for name in stale:
+                _tell_unreadable(name, read[name])
             with self._lock:
                 self._kept.update({name: (state, now) for name, state in read.items()})
+                self._stored.update(read)
         with self._lock:
             return {name: self._kept[name][0] for name in tenants}
 
     def again(self, tick: TenantTick, now: datetime) -> None:
         """Reads the tick's state as it stands now."""
-        state = tick.state = self._store.states([tick.name])[tick.name]
+        state = self._store.states([tick.name])[tick.name]
+        tick.change(lambda _: state)
         with self._lock:
             self._kept[tick.name] = (state, now)
+            self._stored[tick.name] = state
 
     def pin(self, tick: TenantTick, pin: Pin) -> bool:
         """Notes whose the name is; False if another process has just noted somebody else."""
         if not self._store.pin(tick.name, pin, tick.state.pin):
             return False
-        tick.state = replace(tick.state, pin=pin, known=True)
+        state = tick.change(lambda it: replace(it, pin=pin, known=True))
         with self._lock:
-            self._kept[tick.name] = (tick.state, self._kept.get(tick.name, (None, _FOREVER))[1])
+            self._kept[tick.name] = (state, self._kept.get(tick.name, (state, _FOREVER))[1])
+            if tick.name in self._stored:
+                self._stored[tick.name] = replace(self._stored[tick.name], pin=pin)
         return True
 
     def halted(self, tick: TenantTick, error: str, now: datetime) -> None:
         """Its credentials are not those of whom the name belongs to. It is said in each tick."""
-        state = tick.state.after_halt(now, error)
-        if state is not tick.state:
+        before = tick.state
+        state = tick.change(lambda it: it.after_halt(now, error))
+        if state is not before:
             self._save(tick, state, None)
         tick.count("haltedTenants")
         event("tenant_halted", error, ERROR)
@@ -72,15 +81,17 @@ class States:
         if tick.state.halted is None:
             return
         event("tenant_resumed", "Its credentials are those of whom its name belongs to", INFO)
-        self._save(tick, replace(tick.state, halted=None), None)
+        self._save(tick, tick.change(lambda it: replace(it, halted=None)), None)
 
     def set_up(self, tick: TenantTick, setup: str, commands: Sequence[str]) -> None:
         """Setup was run. Not noted, it is run again: that does no harm."""
-        self._save(tick, replace(tick.state, setup=setup, commands=tuple(commands)), None)
+        names = tuple(commands)
+        state = tick.change(lambda it: replace(it, setup=setup, commands=names))
+        self._save(tick, state, None)
 
     def failed(self, tick: TenantTick, error: PortError, now: datetime) -> None:
         """The broker or RAC failed in this tick."""
-        state = tick.state.after_failure(now, str(error))
+        state = tick.change(lambda it: it.after_failure(now, str(error)))
         self._save(tick, state, now)
         tick.count("broker_failures")
         text = f"Failed {state.failures} ticks in a row: {error}"
@@ -91,22 +102,37 @@ class States:
 
     def succeeded(self, tick: TenantTick, now: datetime) -> None:
         """The broker answered in this tick."""
-        state = tick.state.after_success(now)
-        if state is tick.state:
+        before = tick.state
+        state = tick.change(lambda it: it.after_success(now))
+        if state is before:
             return
-        if tick.state.failures:
-            event("tenant_recovered", f"Works again after {tick.state.failures} failures", INFO)
+        if before.failures:
+            event("tenant_recovered", f"Works again after {before.failures} failures", INFO)
         self._save(tick, state, now)
 
+    def sending(self, tick: TenantTick) -> None:
+        """Keeps how sending goes: written when it fails first, and when it goes again."""
+        state = tick.state
+        with self._lock:
+            kept, at = self._kept.get(tick.name, (TenantState(), _FOREVER))
+            if kept is state:
+                return
+            self._kept[tick.name] = (state, at)
+        if (kept.sends, kept.sent) != (state.sends, state.sent):
+            self._save(tick, state, None)
+
     def _save(self, tick: TenantTick, state: TenantState, now: datetime | None) -> None:
-        before, tick.state = tick.state, state
         with self._lock:
             kept_at = now or self._kept.get(tick.name, (state, _FOREVER))[1]
             self._kept[tick.name] = (state, kept_at)
+            stored = self._stored.get(tick.name)
         try:
-            self._store.save_state(tick.name, state, before)
+            self._store.save_state(tick.name, state, stored)
         except PortError as error:
             event("state_not_saved", f"Its state is kept in this process only: {error}", WARNING)
+        else:
+            with self._lock:
+                self._stored[tick.name] = state
 
     def note_orphans(self, entries: Sequence[TenantEntry], now: datetime) -> None:
         """Once an hour: tenants whose secret is gone while they have live messages."""
@@ -122,10 +148,17 @@ class States:
             event("orphans_not_sought", f"The next hour tries again: {error}", WARNING)
 
     def _note_orphan(self, name: str) -> None:
-        if not self._messages.due(name, _FOREVER, 1):
+        if not self._messages.due(name, _FOREVER, 1).returned:
             return
         text = "Its secret is deleted, but it has live messages: activate it again or discard them"
         event("tenant_orphaned", text, WARNING)
         state = self._store.states([name])[name]
         if not state.orphaned:
             self._store.save_state(name, replace(state, orphaned=True), state)
+
+
+def _tell_unreadable(name: str, state: TenantState) -> None:
+    """The tenant goes on without them."""
+    if state.unreadable:
+        text = f"Its state cannot be read whole: {', '.join(state.unreadable)} must be mended"
+        event("document_unreadable", text, ERROR, tenant=name, documents=[name])

@@ -40,15 +40,15 @@ class Sweep:
         self._commands = commands
         self._repeats = Repeats(messages, logs, contents)
 
-    def __call__(self, tick: TenantTick, due: Sequence[Stored]) -> bool:
-        """Each by compare-and-swap on the version it was read at: two sweeps cannot both win.
-        False when there was none to be moved: all are another deployment's."""
+    def __call__(self, tick: TenantTick, due: Sequence[Stored]) -> None:
+        """Each by compare-and-swap on the version it was read at: two sweeps cannot both win."""
         now = self._clock()
         due = self._ours(tick, due)
         if not due:
-            return False
+            return
         unrun = [stored for stored in due if stored.message.attempt == 0]
-        ended = self._repeats.before(tick.name, unrun)
+        overtaken, undecided = self._repeats.overtaken(tick.name, unrun, now)
+        ended = overtaken | self._repeats.before(tick.name, unrun)
         moves: list[Stored] = []
         dead: list[Stored] = []
         for stored in due:
@@ -56,11 +56,12 @@ class Sweep:
             if message.document in ended:
                 self._repeats.drop(tick, stored, ended[message.document], now)
                 continue
+            if message.document in undecided:
+                continue  # it stays due: the next tick looks again
             moved = self._move(message, tick, now)
             (dead if moved.state is State.DEAD else moves).append(Stored(moved, stored.version))
         bury(self._messages, tick, dead, now)
         self._dispatch(tick, moves)
-        return True
 
     def _ours(self, tick: TenantTick, due: Sequence[Stored]) -> list[Stored]:
         """Without those of a command that only another deployment knows: its sweep takes them."""

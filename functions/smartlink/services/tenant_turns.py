@@ -3,7 +3,7 @@
 first:     sweep due downstream ─▶ setup, if the commands changed ─▶ send due upstream
 ─▶ receive one batch, unless the tenant has been silent (see idleness.py)
 receiving: one batch more, by one of several sessions, while messages keep coming
-sending:   one chunk of due upstream messages
+sending:   one chunk of due upstream messages; a single one, to try, while sending fails
 more…:     the next page of what is due
 """
 
@@ -20,9 +20,11 @@ from smartlink.ports import (
     AnotherTenant,
     Broker,
     BrokerSession,
+    Busy,
     Clock,
     CredentialsRefused,
     Messages,
+    Place,
     PortError,
 )
 from smartlink.services.downstream import Downstream
@@ -45,10 +47,10 @@ _SLOW_CALL = timedelta(milliseconds=3)
 _ENOUGH_FOR_QUICK_CALLS = 2
 """Sessions: a call as quick as that is computing, not waiting, and Python computes one at a time.
 The second one receives while the first one stores."""
-_NEXT_INSTANT = timedelta(microseconds=1)
-_CALLS_END = timedelta(seconds=2)  # after the tick's deadline, when no call of the broker goes on
 _GETS, _QUICK_GETS = 2, 5  # of a session that brought something, until another joins it
 
+_Page = tuple[Sequence[Stored], Place | None]
+"""Due messages, and where the next page begins if more may be due."""
 _Calls = Callable[[BrokerSession], PortError | None]
 """Talks to the broker; answers how the broker or RAC failed, if they did."""
 
@@ -75,31 +77,36 @@ class TenantTurns:
         if not self._open(tick):
             return
         now = self.clock()
-        due, full = self._due(tick, now)
-        if due and not self._current(tick):
+        due = self._due(tick, now)
+        if any(its for its, _ in due.values()) and not self._current(tick):
             return
-        upstream = [it for it in due if it.message.direction is Direction.UPSTREAM]
-        downstream = [it for it in due if it.message.direction is Direction.DOWNSTREAM]
-        if downstream:
-            since = self._swept(tick, downstream)
-            if full:
-                push(lambda tick, push: self._more_downstream(tick, push, since))
+        self._sweep_page(tick, push, due[Direction.DOWNSTREAM])
         if tick.state.paused(now):
             tick.count("paused")
             return
-        behind = any(it.message.state is State.PENDING for it in downstream)
+        behind = any(it.message.state is State.PENDING for it in due[Direction.DOWNSTREAM][0])
         if behind:
             text = "Dispatched messages are overdue: nothing new is received in this tick"
             event("back_pressure", text, WARNING)
-        sending = _Sending(upstream, self._chunk, full=full)
+        upstream, end = due[Direction.UPSTREAM]
+        sending = _Sending(upstream, self._chunk, end)
+        probe = bool(upstream) and not tick.state.sends
         if upstream:
             self.idleness.active(tick.name)
         asks = self.idleness.asks(tick.name, now)
         if not asks:
             tick.count("unasked")
-        self._talk(tick, push, sending, receive=asks and not behind and not tick.exhausted)
-        self._send_beside(push, sending)
-        self._sent(tick, push, sending)
+        chunk = () if probe else sending.take_quick()
+        receive = asks and not behind and not tick.exhausted
+        self._talk(tick, push, sending, chunk, receive=receive)
+        if probe:
+            self._probe(tick, push, sending)
+        else:
+            self._send_beside(push, sending)
+        if chunk:
+            self._sent(tick, push, sending)
+        elif not upstream:
+            self._turn_page(push, sending)
 
     def _open(self, tick: TenantTick) -> bool:
         """Reads who the tenant is; False when there is nothing to be done for it."""
@@ -126,42 +133,68 @@ class TenantTurns:
         tick.entry = entry
         return self._open(tick)
 
-    def _due(self, tick: TenantTick, now: datetime) -> tuple[list[Stored], bool]:
-        """One query while little is due, and whether more may be due. A full page of one
-        direction hides the other's."""
-        page = self.settings.due_page
-        due = self.messages.due(tick.name, now, page)
-        full = len(due) >= page
-        if full:
-            hidden = set(Direction) - {it.message.direction for it in due}
-            due += [it for way in hidden for it in self.messages.due(tick.name, now, page, way)]
-        ages = [(now - it.message.due).total_seconds() for it in due if it.message.due]
+    def _due(self, tick: TenantTick, now: datetime) -> "dict[Direction, _Page]":
+        """What is due, by direction: one query while it is little. A full page of one direction
+        hides the other's, and so does one of documents that cannot be read."""
+        mixed, end = self._page(tick, now, self.settings.due_page)
+        pages: dict[Direction, _Page] = {
+            way: ([it for it in mixed if it.message.direction is way], end) for way in Direction
+        }
+        if end is not None:
+            hidden = [way for way, (due, _) in pages.items() if not due]
+            pages |= {way: self._page(tick, now, self.settings.due_page, way) for way in hidden}
+        due = [it.message.due for its, _ in pages.values() for it in its]
+        ages = [(now - at).total_seconds() for at in due if at]
         if ages:
             text = f"{len(ages)} messages are due, the oldest for {max(ages):.0f} s"
             event("messages_due", text, INFO, due=len(ages), oldestSeconds=round(max(ages)))
-        return due, full
+        return pages
 
-    def _talk(self, tick: TenantTick, push: Push, sending: "_Sending", *, receive: bool) -> None:
-        chunk = sending.take()
+    def _page(
+        self,
+        tick: TenantTick,
+        now: datetime,
+        limit: int,
+        way: Direction | None = None,
+        after: Place | None = None,
+    ) -> "_Page":
+        """What could be read of a page, and its end if more may lie behind it: that is told by
+        what came back, not by what could be read."""
+        since = after.due if after else None
+        due = self.messages.due(tick.name, now, limit, way, since, after)
+        if due.unreadable:
+            tick.pass_over(due.unreadable)
+        more = due.returned >= limit and due.end != after
+        return due, due.end if more else None
 
+    def _talk(
+        self,
+        tick: TenantTick,
+        push: Push,
+        sending: "_Sending",
+        chunk: Sequence[Stored],
+        *,
+        receive: bool,
+    ) -> None:
         def calls(session: BrokerSession) -> PortError | None:
             failure = self.identity.confirm(tick, session) or self._set_up(tick, session)
-            if failure is None and chunk:
+            if failure is not None:
+                tick.stop_sending()
+            elif chunk:
                 failure = self._send(tick, sending, chunk, session)
             if failure is None and receive:
                 failure = self._receive(tick, session, push)
             return failure
 
-        if self._call(tick, calls) and (chunk or receive):
+        if self._call(tick, calls) and receive:
             self.states.succeeded(tick, self.clock())
 
     def _call(self, tick: TenantTick, calls: _Calls) -> bool:
-        """Talks to the broker, unless it failed in this tick. True when all went well."""
-        if tick.error is not None or tick.tenant is None:
+        """Talks to the broker. True when all went well."""
+        if tick.tenant is None:
             return False
-        ends = tick.deadline + _CALLS_END
         with self.broker.session(tick.tenant) as session:
-            session.limit((ends - self.clock()).total_seconds())
+            session.limit((tick.ends - self.clock()).total_seconds())
             failure = calls(session)
         if failure is None:
             return True
@@ -171,9 +204,18 @@ class TenantTurns:
             if tick.fail(failure):
                 self.identity.halt(tick)
             return False
-        if tick.fail(failure) and self.clock() < ends:  # else the tick's end cut it off, not they
-            self.states.failed(tick, failure, self.clock())
+        cut_off = self.clock() >= tick.ends or isinstance(failure, Busy)  # by us, not by them
+        if tick.fail(failure) and not cut_off:
+            self._judge(tick, failure)
         return False
+
+    def _judge(self, tick: TenantTick, failure: PortError) -> None:
+        """A tenant fails, and is paused, when nothing goes: where a message can be sent, only
+        what was tried failed."""
+        if tick.accepted and not isinstance(failure, CredentialsRefused):
+            event("receive_failed", f"Sending goes, receiving does not: {failure}", ERROR)
+        else:
+            self.states.failed(tick, failure, self.clock())
 
     def _set_up(self, tick: TenantTick, session: BrokerSession) -> PortError | None:
         """Creates the tenant's queue: until then the broker loses its messages silently.
@@ -210,7 +252,7 @@ class TenantTurns:
 
     def _receiving(self, tick: TenantTick, push: Push) -> None:
         """One more batch; its receiver's place was taken when the turn was pushed."""
-        if not self._call(tick, lambda it: self._receive(tick, it, push)):
+        if tick.error or not self._call(tick, lambda it: self._receive(tick, it, push)):
             tick.leave_receiver()
 
     def _receive(self, tick: TenantTick, session: BrokerSession, push: Push) -> PortError | None:
@@ -241,21 +283,19 @@ class TenantTurns:
                 tick.leave_receiver()
         return received.failure
 
-    def _more_downstream(self, tick: TenantTick, push: Push, since: datetime | None) -> None:
+    def _more_downstream(self, tick: TenantTick, push: Push, after: Place) -> None:
         if tick.exhausted:
             return
         page = self.settings.due_page
-        due = self.messages.due(tick.name, self.clock(), page, Direction.DOWNSTREAM, since)
-        last = self._swept(tick, due)
-        if len(due) >= page:
-            push(lambda tick, push: self._more_downstream(tick, push, last))
+        due = self._page(tick, self.clock(), page, Direction.DOWNSTREAM, after)
+        self._sweep_page(tick, push, due)
 
-    def _swept(self, tick: TenantTick, due: Sequence[Stored]) -> datetime | None:
-        """Sweeps a page; answers from when on the next one is due. What was left to another
-        deployment is still there, and would be found again."""
-        moved = self.sweep(tick, due)
-        last = due[-1].message.due if due else None
-        return last if moved or last is None else last + _NEXT_INSTANT
+    def _sweep_page(self, tick: TenantTick, push: Push, page: "_Page") -> None:
+        due, end = page
+        if due:
+            self.sweep(tick, due)
+        if end is not None:
+            push(lambda tick, push: self._more_downstream(tick, push, end))
 
     # Upstream.
 
@@ -270,43 +310,69 @@ class TenantTurns:
         started = self.clock()
         failure = self.upstream.send(tick, chunk, session)
         sending.took(self.clock() - started, len(chunk))
+        self.states.sending(tick)
+        if tick.accepted:
+            self.states.succeeded(tick, self.clock())
         return failure
 
     def _send_beside(self, push: Push, sending: "_Sending") -> None:
         """The rest of a page, a chunk a turn."""
 
         def turn(tick: TenantTick, push: Push) -> None:
-            chunk = sending.take()
-            self._call(tick, lambda session: self._send(tick, sending, chunk, session))
-            self._sent(tick, push, sending)
+            if tick.may_send():
+                chunk = sending.take()
+                self._call(tick, lambda session: self._send(tick, sending, chunk, session))
+                self._sent(tick, push, sending)
 
         for _ in range(sending.chunks):
             push(turn)
+
+    def _probe(self, tick: TenantTick, push: Push, sending: "_Sending") -> None:
+        """Since a send failed none was accepted: one message is tried, beside the receiving, and
+        the others follow it if it is. So a broker that does not send costs one call a tick."""
+
+        def turn(tick: TenantTick, push: Push) -> None:
+            if tick.may_send():
+                probe = sending.take_one()
+                self._call(tick, lambda session: self._send(tick, sending, probe, session))
+                if tick.accepted:
+                    self._send_beside(push, sending)
+                    self._sent(tick, push, sending)
+
+        tick.probes()
+        push(turn)
 
     def _sent(self, tick: TenantTick, push: Push, sending: "_Sending") -> None:
         """The next page is read when this one is sent: what is not claimed yet would be found
         again."""
         if sending.sent(tick):
+            self._turn_page(push, sending)
+
+    def _turn_page(self, push: Push, sending: "_Sending") -> None:
+        if sending.end is not None:
             push(lambda tick, push: self._more_upstream(tick, push, sending))
 
     def _more_upstream(self, tick: TenantTick, push: Push, before: "_Sending") -> None:
-        if tick.error is not None:
+        if not tick.may_send():
             return
         page, chunk = self.settings.due_page, self._chunk
         if before.quick:
             page, chunk = page * (_QUICK_PAGES if before.small else 1), _QUICK_SEND_CHUNK
-        due = self.messages.due(tick.name, self.clock(), page, Direction.UPSTREAM, before.last)
-        self._send_beside(push, _Sending(due, chunk, full=len(due) >= page))
+        due, end = self._page(tick, self.clock(), page, Direction.UPSTREAM, before.end)
+        sending = _Sending(due, chunk, end)
+        self._send_beside(push, sending)
+        if not due:
+            self._turn_page(push, sending)
 
 
 class _Sending:
     """A page of due upstream messages, on its way out in chunks."""
 
-    def __init__(self, due: Sequence[Stored], chunk: int, *, full: bool) -> None:
+    def __init__(self, due: Sequence[Stored], chunk: int, end: Place | None) -> None:
         self.small = all(it.message.content.size <= _SMALL for it in due)
         self.quick = True
-        self.last = due[-1].message.due if due else None
-        self._full = full
+        self.end = end  # where the next page begins; None: there is none
+        due = sorted(due, key=_failures)  # who fails alone keeps nobody waiting
         self._chunks = [due[start : start + chunk] for start in range(0, len(due), chunk)]
         self._open = len(self._chunks)
 
@@ -319,13 +385,30 @@ class _Sending:
         """A chunk that nobody has taken; none at all is an empty one."""
         return self._chunks.pop(0) if self._chunks else ()
 
+    def take_quick(self) -> Sequence[Stored]:
+        """The first chunk, unless one of it failed before: it may take a time-out again."""
+        quick = self._chunks and _failures(self._chunks[0][-1]) == 0
+        return self.take() if quick else ()
+
+    def take_one(self) -> Sequence[Stored]:
+        """A single message, the one that failed least; the rest of its chunk stays."""
+        first, *rest = self._chunks.pop(0)
+        if rest:
+            self._chunks.insert(0, rest)
+            self._open += 1
+        return [first]
+
     def took(self, time: timedelta, messages: int) -> None:
         """Notes how quickly a chunk of so many messages was sent."""
         if time > _QUICK_SEND * messages:
             self.quick = False
 
     def sent(self, tick: TenantTick) -> bool:
-        """A chunk is done; True when it was the page's last one and more may be due."""
+        """A chunk is done; True when it was the page's last one."""
         with tick.lock:
             self._open -= 1
-            return self._full and self._open == 0
+            return self._open == 0
+
+
+def _failures(stored: Stored) -> int:
+    return stored.message.failure.times if stored.message.failure else 0

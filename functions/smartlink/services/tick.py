@@ -2,13 +2,18 @@
 
 import threading
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from smartlink.domain.message import Unreadable
 from smartlink.domain.retry import RetryPolicy
 from smartlink.domain.tenant import Tenant, TenantEntry, TenantState
-from smartlink.ports import PortError
+from smartlink.ports import CredentialsRefused, PortError
+
+_CALLS_END = timedelta(seconds=2)  # after the tick's deadline, when no call of the broker goes on
+_FAILURES_IN_A_ROW = 2  # sends: one may be its message's own, the next one is the broker's
 
 
 class Turn(Protocol):
@@ -39,7 +44,10 @@ class TenantTick:
     gathering: int = 0  # batches on their way in: each may need a dispatch of every command
     others: frozenset[str] = frozenset()  # commands that only another deployment knows
     vacant: bool = False  # the name passes to these credentials' customer: nothing of another lives
-    error: PortError | None = None  # the broker or RAC failed: no call more in this tick
+    unreadable: dict[str, str] = field(default_factory=dict)  # due documents, and why
+    error: PortError | None = None  # the broker or RAC failed: nothing more is received
+    accepted: bool = False  # the broker took a message that was sent
+    sends_left: int = _FAILURES_IN_A_ROW  # that may fail until no more is sent in this tick
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -56,6 +64,12 @@ class TenantTick:
         """What was counted so far; a turn that hangs may still count."""
         with self.lock:
             return self.counts.copy()
+
+    def pass_over(self, unreadable: Sequence[Unreadable]) -> None:
+        """Notes due documents that cannot be read; a further page may show one again."""
+        with self.lock:
+            self.unreadable.update((it.document, it.why) for it in unreadable)
+            self.counts["unreadable"] = len(self.unreadable)
 
     def take(self, command: str) -> bool:
         """One dispatch of the command, if there is one left in this tick."""
@@ -108,6 +122,47 @@ class TenantTick:
         """A session stopped receiving."""
         with self.lock:
             self.receivers -= 1
+
+    @property
+    def ends(self) -> datetime:
+        """When every call of the broker is cut off, whatever it is at."""
+        return self.deadline + _CALLS_END
+
+    def change(self, change: Callable[[TenantState], TenantState]) -> TenantState:
+        """The tenant's state after a change; other turns may be changing it too."""
+        with self.lock:
+            self.state = change(self.state)
+            return self.state
+
+    def may_send(self) -> bool:
+        """Whether another message may be tried in this tick."""
+        with self.lock:
+            return self.sends_left > 0 and not isinstance(self.error, CredentialsRefused)
+
+    def stop_sending(self) -> None:
+        """No more message is tried in this tick."""
+        with self.lock:
+            self.sends_left = 0
+
+    def probes(self) -> None:
+        """The next send that fails is the last one of this tick."""
+        with self.lock:
+            self.sends_left = min(self.sends_left, 1)
+
+    def send_failed(self, now: datetime) -> datetime:
+        """Notes that a send failed; answers when, in the order of what the tenant sends."""
+        state = self.change(lambda it: it.after_failed_send(now))
+        with self.lock:
+            self.sends_left -= 1
+        return state.send_failed or now
+
+    def sent(self, now: datetime) -> None:
+        """Notes that the broker accepted a message."""
+        if not self.state.sends:
+            self.change(lambda it: it.after_sent(now))
+        with self.lock:
+            self.accepted = True
+            self.sends_left = _FAILURES_IN_A_ROW
 
     def fail(self, error: PortError) -> bool:
         """Notes that the broker or RAC failed; True for the first failure of the tick."""

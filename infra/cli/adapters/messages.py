@@ -4,8 +4,9 @@ Lists filter by equality and go by document name: Firestore serves any such comb
 single-field indexes that it keeps by itself, so no composite index is needed.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TypeVar
 
 from google.cloud.firestore_v1 import types
@@ -14,9 +15,19 @@ from google.cloud.firestore_v1.services.firestore import FirestoreClient
 from smartlink.adapters import documents as rm
 from smartlink.adapters.firestore import Firestore, QueryShape, up_to
 from smartlink.adapters.firestore_calls import FirestoreCalls, Found
-from smartlink.adapters.firestore_values import Raw, put_time
-from smartlink.adapters.firestore_writes import delete
-from smartlink.domain.message import Ended, LogLine, Stored
+from smartlink.adapters.firestore_values import DocumentError, Raw, get_flag, plain, put_time
+from smartlink.adapters.firestore_writes import create, delete
+from smartlink.domain.identity import reused_document_id
+from smartlink.domain.message import (
+    Ended,
+    EndedSummary,
+    Listed,
+    LogLine,
+    LogType,
+    Stored,
+    Unreadable,
+    Version,
+)
 
 T = TypeVar("T")
 PAGE = 200
@@ -32,7 +43,52 @@ FILTERED = {
 _Filter = types.StructuredQuery.FieldFilter.Operator
 _ASCENDING = types.StructuredQuery.Direction.ASCENDING
 _DESCENDING = types.StructuredQuery.Direction.DESCENDING
-_CONTENT = "Conteudo"
+
+
+@dataclass(frozen=True, slots=True)
+class Odd:
+    """A document that cannot be read, as it is."""
+
+    collection: str
+    document: str
+    why: str
+    version: Version
+    fields: Raw = field(repr=False)
+
+    def text(self, name: str) -> str | None:
+        """One of its texts, if it has it."""
+        return rm.readable(self.fields, name)
+
+    @property
+    def alive(self) -> bool:
+        """Whether it is a live message's."""
+        return self.collection == rm.LIVE
+
+    @property
+    def personal(self) -> bool:
+        """Whether it says so, or cannot say."""
+        try:
+            return get_flag(self.fields, "Pessoal")
+        except DocumentError:
+            return True
+
+    def shown(self, *, content: bool) -> dict[str, object]:
+        """Its fields; what may be a content only if it is asked for."""
+        return {
+            name: plain(value)
+            if content or name in rm.WITHOUT_CONTENT
+            else f"({value.ByteSize()} bytes; --content shows them)"
+            for name, value in sorted(self.fields.items())
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """Messages as they are stored, contents too, by document."""
+
+    live: dict[str, Stored]
+    ended: dict[str, Ended]
+    odd: list[Odd]
 
 
 class OperatorCalls(FirestoreCalls):
@@ -61,8 +117,16 @@ class OperatorStore(Firestore):
     def _under(self, tenant: str) -> str:
         return self._name(rm.TENANTS, tenant)
 
-    def live(self, tenant: str, equal: Mapping[str, str], *, page: int = PAGE) -> Iterator[Stored]:
+    def live(self, tenant: str, equal: Mapping[str, str], *, page: int = PAGE) -> Iterator[Listed]:
         """List live messages without their contents, by name, however many there are."""
+        for item in self.scan(tenant, equal, page=page):
+            if isinstance(item, Listed):
+                yield item
+
+    def scan(
+        self, tenant: str, equal: Mapping[str, str], *, page: int = PAGE
+    ) -> Iterator[Listed | Unreadable]:
+        """List live messages, and the documents that cannot be read."""
         last: str | None = None
         while True:
             query = _query(rm.LIVE, equal, page)
@@ -74,7 +138,10 @@ class OperatorStore(Firestore):
                 query.start_at.values.add(reference_value=name)
             found = self._more.query(f"list messages of {tenant}", self._under(tenant), query)
             for item in found:
-                yield Stored(rm.get_live(item.id, item.fields), item.version)
+                try:
+                    yield Listed(rm.get_listed(item.id, item.fields), item.version)
+                except DocumentError as error:
+                    yield rm.get_unreadable(item.id, item.fields, item.version, str(error))
             if len(found) < page:
                 return
             last = found[-1].id
@@ -84,31 +151,64 @@ class OperatorStore(Firestore):
         what = f"count messages of {tenant}"
         return self._more.count(what, self._under(tenant), _query(rm.LIVE, equal, 0))
 
-    def ended(self, tenant: str, since: datetime | None, most: int) -> list[Ended]:
+    def ended(self, tenant: str, since: datetime | None, most: int) -> list[EndedSummary]:
         """List the history without contents, the newest first."""
+        return self.scan_ended(tenant, since, most)[0]
+
+    def scan_ended(
+        self, tenant: str, since: datetime | None, most: int
+    ) -> tuple[list[EndedSummary], list[Odd]]:
+        """List the history, and the documents of it that cannot be read."""
         query = _query(rm.HISTORY, {}, most)
         _without_content(query, rm.HISTORY)
         _newest(query, "DataFim", since)
         found = self._more.query(f"list the history of {tenant}", self._under(tenant), query)
-        return [rm.get_history(item.id, item.fields) for item in found]
+        return _apart(rm.HISTORY, found, lambda it: rm.get_listed_history(it.id, it.fields))
 
-    def by_id(self, tenant: str, message_id: str) -> tuple[list[Stored], list[Ended]]:
-        """Find every message, alive and ended, that its sender gave this id."""
-        own = {"ID": message_id}
-        under = self._under(tenant)
+    def find(self, tenant: str, documents: Sequence[str], message_id: str) -> Whole:
+        """Find these documents, and every other that its sender gave this id."""
         what = f"find the message {message_id[:80]} of {tenant}"
-        live = self._more.query(what, under, _query(rm.LIVE, own, PAGE))
-        ended = self._more.query(what, under, _query(rm.HISTORY, own, PAGE))
-        return (
-            [Stored(rm.get_live(item.id, item.fields), item.version) for item in live],
-            [rm.get_history(item.id, item.fields) for item in ended],
+        live = self._every(what, tenant, rm.LIVE, documents, message_id)
+        ended = self._every(what, tenant, rm.HISTORY, documents, message_id)
+        stored, odd = _apart(
+            rm.LIVE, live, lambda it: Stored(rm.get_live(it.id, it.fields), it.version)
         )
+        history, odder = _apart(rm.HISTORY, ended, lambda it: rm.get_history(it.id, it.fields))
+        return Whole(
+            {it.message.document: it for it in stored},
+            {it.message.document: it for it in history},
+            [*odd, *odder],
+        )
+
+    def _every(
+        self, what: str, tenant: str, collection: str, documents: Sequence[str], message_id: str
+    ) -> Iterable[Found]:
+        """The same id with another content has a document of its own."""
+        names = [self._in(tenant, collection, document) for document in documents]
+        query = _query(collection, {"ID": message_id}, PAGE)
+        found = [*self._more.get(what, names), *self._more.query(what, self._under(tenant), query)]
+        return {it.id: it for it in found}.values()
+
+    def give_up(self, tenant: str, odd: Odd, discarded: rm.Discarded, line: LogLine) -> None:
+        """Move a live document that cannot be read to the history. Raises Conflict."""
+        taken = self._more.get(
+            f"look for {odd.document}", [self._in(tenant, rm.HISTORY, odd.document)]
+        )
+        document = odd.document
+        if any(taken):  # it has ended before: that record stays
+            document = reused_document_id(document, "", odd.version)
+        writes = [
+            delete(self._in(tenant, rm.LIVE, odd.document), odd.version),
+            create(self._in(tenant, rm.HISTORY, document), rm.put_discarded, discarded),
+            *self._lines(tenant, [line]),
+        ]
+        self._more.commit(f"discard {odd.document} of {tenant}", writes)
 
     def lines_of(self, tenant: str, message_id: str) -> list[LogLine]:
         """Read every log line of a message, the oldest first."""
         query = _query(rm.LOGS, {"IDMENSAGEM": message_id}, 0)
         found = self._more.query(f"read logs of {tenant}", self._under(tenant), query)
-        return sorted((rm.get_log(item.fields) for item in found), key=lambda line: line.at)
+        return sorted(map(_line, found), key=lambda line: line.at)
 
     def newest_lines(
         self, tenant: str, since: datetime | None, most: int
@@ -117,7 +217,7 @@ class OperatorStore(Firestore):
         query = _query(rm.LOGS, {}, most)
         _newest(query, "LOGDATE", since)
         found = self._more.query(f"read logs of {tenant}", self._under(tenant), query)
-        return [(item.id, rm.get_log(item.fields)) for item in found]
+        return [(item.id, _line(item)) for item in found]
 
     def count_before(self, tenant: str, shape: QueryShape, cutoff: datetime) -> int:
         """Count what a purge would remove."""
@@ -161,23 +261,36 @@ def _newest(query: Raw, field: str, since: datetime | None) -> None:
     order.field.field_path = field
 
 
-_ORIGIN = (
-    "ID",
-    "Comando",
-    "Direcao",
-    "DataRecebimento",
-    "Audiencia",
-    "CorrelacaoId",
-    "Pessoal",
-    "Publicada",
-    "ConteudoHash",
-    "ConteudoTamanho",
-    "ConteudoObjeto",
-)
+def _apart(
+    collection: str, found: Iterable[Found], parse: Callable[[Found], T]
+) -> tuple[list[T], list[Odd]]:
+    """What can be read, and what cannot."""
+    parsed: list[T] = []
+    odd: list[Odd] = []
+    for item in found:
+        try:
+            parsed.append(parse(item))
+        except DocumentError as error:
+            odd.append(Odd(collection, item.id, str(error), item.version, item.fields))
+    return parsed, odd
+
+
+def _line(found: Found) -> LogLine:
+    """A line that cannot be read is shown as one, at the instant it was written."""
+    try:
+        return rm.get_log(found.fields)
+    except DocumentError as error:
+        at = datetime.fromtimestamp(int(found.version.partition(".")[0]), UTC)
+        text = f"This line cannot be read: {error}"
+        message_id = rm.readable(found.fields, "IDMENSAGEM") or ""
+        return LogLine(message_id, LogType.ERROR, text, at, at)
+
+
+_SHOWN = (*rm.ORIGIN_FIELDS, "ConteudoHash", "ConteudoTamanho", "ConteudoObjeto")
 
 
 def _without_content(query: Raw, collection: str) -> None:
     """Contents are up to 256 KB each: a list must not carry them."""
     ended = ("DataFim", "DataExpiracao") if collection == rm.HISTORY else ()
-    for name in (*_ORIGIN, *rm.STATE_FIELDS, *ended):
+    for name in (*_SHOWN, *rm.STATE_FIELDS, *ended):
         query.select.fields.add(field_path=name)

@@ -16,6 +16,7 @@ COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "timeline": ("messages_read", "timeline"),
         "redrive": ("messages_act", "redrive"),
         "discard": ("messages_act", "discard"),
+        "hold": ("messages_act", "hold"),
         "export": ("replay", "export"),
     },
     "tenants": {

@@ -1,6 +1,7 @@
 """`smartlink messages list|show|timeline`: what became of messages."""
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated
@@ -9,7 +10,7 @@ import typer
 
 from infra.cli import options as opt
 from infra.cli.screen import Screen, instant, iso
-from infra.cli.selection import Filters, Located, locate
+from infra.cli.selection import Filters, Located, Passed, Selected, locate
 from infra.cli.session import session_of
 from infra.cli.views import (
     LOG_TYPES,
@@ -18,13 +19,15 @@ from infra.cli.views import (
     ended_view,
     line_view,
     message_view,
+    odd_view,
+    unreadable_view,
 )
 from smartlink.domain.executed import reply_id
 from smartlink.domain.identity import Direction, document_id
-from smartlink.domain.message import Ended, LogLine, Message
+from smartlink.domain.message import EndedSummary, LogLine, Message, Summary
 
 if TYPE_CHECKING:
-    from infra.cli.adapters.messages import OperatorStore
+    from infra.cli.adapters.messages import Odd, OperatorStore
 
 REPLIES_SOUGHT = 20
 _ID = Annotated[
@@ -64,40 +67,70 @@ def list_messages(
         error=error,
     )
     if history:
-        _list_history(session.screen, filters.ended(session.world, limit))
+        _list_history(session.screen, *filters.ended(session.world, limit))
         return
-    found = list(islice(filters.select(session.world), limit + 1))
-    more, found = len(found) > limit, found[:limit]
+    scanned = list(islice(filters.scan(session.world), limit + 1))
+    more, scanned = len(scanned) > limit, scanned[:limit]
+    found = [it for it in scanned if isinstance(it, Selected)]
+    odd = [
+        (it.tenant, it.document.document, it.document.why)
+        for it in scanned
+        if isinstance(it, Passed)
+    ]
     screen = session.screen
     if screen.as_json:
-        screen.json([message_view(it.tenant, it.message) for it in found])
-    elif not found:
+        screen.json(
+            [message_view(it.tenant, it.message) for it in found]
+            + [unreadable_view(*it) for it in odd]
+        )
+    elif not found and not odd:
         screen.say("No message fits.")
     else:
+        _list_live(screen, found)
+        _list_unreadable(screen, odd)
+    if more:
+        screen.note(f"There are more than {limit}: narrow the filters, or raise --limit.")
+
+
+def _list_live(screen: Screen, found: Sequence[Selected]) -> None:
+    if found:
         rows = (_row(it.tenant, it.message) for it in found)
         screen.table(("Tenant", "~Id", "Command", "Situacao", "#Att.", "Next (UTC)"), rows)
         errors = Counter((it.message.error or "").partition("\n")[0] for it in found)
         del errors[""]
         if errors:
             screen.table(("#Msgs", "~UltimoErro"), ((n, text) for text, n in errors.most_common()))
-    if more:
-        screen.note(f"There are more than {limit}: narrow the filters, or raise --limit.")
 
 
-def _row(tenant: str, message: Message) -> tuple[object, ...]:
+def _list_unreadable(screen: Screen, odd: Sequence[tuple[str, str, str]]) -> None:
+    if odd:
+        title = f"{len(odd)} cannot be read: messages show has their fields, discard gives one up"
+        screen.table(("Tenant", "~Document", "~Why"), odd, title)
+
+
+def _row(tenant: str, message: Summary) -> tuple[object, ...]:
     due = message.due and f"{message.due:%m-%d %H:%M}"
     return (tenant, message.id, message.type, message.state, message.attempt, due)
 
 
-def _list_history(screen: Screen, found: list[tuple[str, Ended]]) -> None:
+def _list_history(
+    screen: Screen, found: list[tuple[str, EndedSummary]], odd: "list[tuple[str, Odd]]"
+) -> None:
+    unreadable = [(tenant, it.document, it.why) for tenant, it in odd]
     if screen.as_json:
-        screen.json([ended_view(tenant, it) for tenant, it in found])
+        screen.json(
+            [ended_view(tenant, it) for tenant, it in found]
+            + [unreadable_view(*it) for it in unreadable]
+        )
         return
     rows = (
         (tenant, it.message.id, it.message.type, it.ending, it.message.attempt, it.ended)
         for tenant, it in found
     )
     screen.table(("Tenant", "~Id", "Command", "Situacao", "#Att.", "Ended"), rows)
+    if unreadable:
+        title = f"{len(unreadable)} cannot be read; they expire as the others do"
+        screen.table(("Tenant", "~Document", "~Why"), unreadable, title)
 
 
 def replies_of(store: "OperatorStore", tenant: str, message: Message) -> list[tuple[str, Message]]:
@@ -121,6 +154,10 @@ def show(
     session = session_of(context)
     world, screen = session.world, session.screen
     found = locate(world, identity, tenant)
+    if found.odd is not None:
+        _show_odd(screen, found.tenant, found.odd, content=content)
+    if found.live is None and found.ended is None:
+        return
     lines = world.store.lines_of(found.tenant, found.message.id)
     replies = replies_of(world.store, found.tenant, found.message)
     if screen.as_json:
@@ -137,6 +174,21 @@ def show(
     if replies:
         sent = ((it.type, it.audience, state, it.error) for state, it in replies)
         screen.table(("Type", "Audience", "Situacao", "~Error"), sent, "Replies (Upstream)")
+
+
+def _show_odd(screen: Screen, tenant: str, odd: "Odd", *, content: bool) -> None:
+    """A document that cannot be read, as it is."""
+    if screen.as_json:
+        screen.json(odd_view(tenant, odd, content=content))
+        return
+    screen.facts(
+        (
+            ("Tenant", tenant),
+            ("Document", f"{odd.collection}/{odd.document}"),
+            ("Unreadable", odd.why),
+            *odd.shown(content=content).items(),
+        )
+    )
 
 
 def whole_view(
@@ -193,7 +245,9 @@ def _facts(screen: Screen, found: Located, *, content: bool) -> None:
 def _text(message: Message) -> str:
     if message.content.text is not None:
         return message.content.text
-    return "(in the bucket)" if message.content.object else "(not kept: the command is personal)"
+    if message.content.object:
+        return "(in the bucket)"
+    return "(not kept: the command is personal)" if message.personal else "(not kept)"
 
 
 def timeline(context: typer.Context, identity: _ID, *, tenant: opt.Tenant = None) -> None:

@@ -115,7 +115,7 @@ def _run(session: Session, exported: exporting.Exported, erp: ErpSecrets) -> Del
         message = f"{error}."
         raise CliError(message) from None
     attempt = exported.attempt + 1
-    claimed = replace(exporting.message_of(exported), attempt=attempt)
+    claimed = replace(exporting.message_of(exported), attempt=attempt, undone=True)
     policy = RetryPolicy(attempts=attempt)
     place = Place(tenant=exported.tenant, erp=erp, clock=World.now, policy=policy)
     session.screen.note(f"Running {exported.command} on {exported.id} …")

@@ -24,7 +24,7 @@ from smartlink.adapters.in_memory import (
 )
 from smartlink.adapters.rac import RacTokens
 from smartlink.adapters.smart_link import SmartLinkBroker
-from smartlink.adapters.threads import ThreadRunner, ThreadTurns, beside
+from smartlink.adapters.threads import ThreadRunner, ThreadTurns, beside, wait
 from smartlink.bootstrap import load_consumer
 from smartlink.domain.catalog import Command
 from smartlink.ports import Envelope, PortError
@@ -97,6 +97,7 @@ class InProcessRelay:
             beside=beside,
             clock=_now,
             new_id=_new_id,
+            wait=wait,
         )
         refresh = timedelta(seconds=settings.tenants_refresh_seconds)
         again = timedelta(seconds=settings.payload_refresh_seconds)
@@ -117,6 +118,7 @@ class InProcessRelay:
             retention=self._settings.retention,
             clock=_now,
             new_id=_new_id,
+            wait=wait,
             end_process=_end_process,
         )
 

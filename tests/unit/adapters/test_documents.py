@@ -22,6 +22,7 @@ from smartlink.domain.message import (
     LogType,
     Message,
     Result,
+    SendFailure,
     State,
 )
 from smartlink.domain.tenant import TenantState
@@ -49,10 +50,12 @@ FULL = replace(
     dispatches=3,
     alone=True,
     redriven=NOW,
+    undone=True,
     published=True,
     claim=Claim("f00d", 5, NOW),
     error="down",
     dead_reason=DeadReason.REJECTED,
+    failure=SendFailure(4, LATER),
 )
 TEXTS = st.text(st.characters(codec=None)) | st.text(st.characters(categories=["Cs"]), min_size=1)
 INSTANTS = st.timedeltas(timedelta(days=-700_000), timedelta(days=2_900_000)).map(
@@ -111,8 +114,10 @@ def test_every_other_field_has_its_name() -> None:
         "Despachos": 3,
         "Sozinha": True,
         "DataReexecucao": start,
+        "NaoExecutada": True,
         "UltimoErro": "down",
         "MotivoMorte": "rejected",
+        "FalhaEnvio": {"Vezes": 4, "Data": end},
         "Execucao": {"ID": "f00d", "Mensagens": 5, "Inicio": start},
         "Tentativas": [
             {"Numero": 1, "Inicio": start, "Fim": end, "Resultado": "Falha", "Erro": "down"}
@@ -136,7 +141,7 @@ def test_history_has_an_end_and_no_personal_content() -> None:
     assert names["DataExpiracao"] == "2025-03-10T12:30:15.123457Z"
     assert names["ConteudoHash"] == "e3b0"
     live_only = {"DataTentativaExec", "Despachos", "Sozinha", "Conteudo", "ConteudoObjeto"}
-    assert not live_only & set(names)
+    assert not (live_only | {"FalhaEnvio"}) & set(names)
 
 
 def test_a_content_that_is_no_text_is_bytes_and_says_so() -> None:
@@ -181,6 +186,8 @@ def test_a_tenant_has_its_names() -> None:
         last_error_at=NOW,
         last_success=NOW,
         orphaned=True,
+        send_failed=LATER,
+        sent=NOW,
     )
     documents.put_tenant(fields, state)
     assert stored(fields) == {
@@ -192,6 +199,8 @@ def test_a_tenant_has_its_names() -> None:
         "DataUltimoErro": "2025-03-09T12:30:15.123457Z",
         "UltimoSucesso": "2025-03-09T12:30:15.123457Z",
         "Orfao": True,
+        "UltimaFalhaEnvio": "2025-03-10T12:30:15.123457Z",
+        "UltimoEnvio": "2025-03-09T12:30:15.123457Z",
     }
 
 
@@ -239,5 +248,5 @@ def test_a_document_with_another_type_of_value_is_none_of_ours() -> None:
     fields = new()
     documents.put_live(fields, PLAIN)
     fields["DataRecebimento"].string_value = "yesterday"
-    with pytest.raises(ValueError, match="DataRecebimento is missing or is no timestamp"):
+    with pytest.raises(ValueError, match="DataRecebimento is a string, not a timestamp"):
         documents.get_live("D-m-1", fields)

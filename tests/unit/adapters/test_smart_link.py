@@ -201,12 +201,76 @@ def test_what_python_cannot_read_harms_nobody(fields: str, want: Delivery) -> No
     assert deliveries(hostile(fields).encode()) == [want]
 
 
-def test_a_huge_content_is_no_text() -> None:
-    """A number of 5,000 digits is not a content; its message is kept raw."""
-    raw = hostile(f'"MsgContent": [{HUGE}], "MsgId": {DEEP}')
-    (got,) = deliveries(raw.encode())
+def test_a_huge_content_is_a_content() -> None:
+    """However long a number in it, however deep it is; an id is none."""
+    (got,) = deliveries(hostile(f'"MsgContent": [{HUGE}]').encode())
+    assert (got.tag, got.content, got.problem) == (9, f"[{HUGE}]", None)
+    (got,) = deliveries(hostile(f'"MsgContent": [{HUGE}], "MsgId": {DEEP}').encode())
     assert got.tag == 9
-    assert got.content == f"[{HUGE}]"
+    assert f'"MsgContent":[{HUGE}],"MsgId":{DEEP}' in got.content
+    assert got.problem == "its id is neither a text nor a number"
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        "12345678901234567.89",
+        "10.10",
+        "1e400",
+        "-0.0",
+        "1E5",
+        "0.1000000000000000055511151231257827",
+        "123456789012345678901234567890",
+        "-0",
+        "1.0",
+    ],
+)
+def test_numbers_stay_as_they_are_written(number: str) -> None:
+    """In a content that is an object or a list, however deep, and as an id."""
+    content = f'{{ "a" : [ {number} , {{"b":{number}}} ], "é\u00e9": "\n" }}'
+    (got,) = deliveries(hostile(f'"MsgContent": {content}, "MsgId": {number}').encode())
+    assert got.content == f'{{"a":[{number},{{"b":{number}}}],"éé":"\\n"}}'
+    assert got.id == number
+
+
+def test_ids_that_differ_in_the_last_digit_stay_two() -> None:
+    """No double could tell them apart."""
+    ids = [
+        "12345678901234567890.1",
+        "12345678901234567890.2",
+        "9007199254740992",
+        "9007199254740993",
+    ]
+    body = "[" + ",".join(hostile(f'"MsgContent": "c", "MsgId": {it}') for it in ids) + "]"
+    assert [got.id for got in deliveries(body.encode())] == ids
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        '"MsgContent": "c", "x": nope',
+        '"MsgContent": "c" "x": 1',
+        '"MsgContent": "c", x: 1',
+        '"MsgContent": "c",',
+        '"MsgContent": "c", "x"',
+        '"MsgContent": 01',
+    ],
+)
+def test_an_entry_that_is_no_json_harms_only_itself(bad: str) -> None:
+    """It is kept raw, with the tag that stood before the mistake: it blocks nobody."""
+    good = json.dumps(message(1))
+    raw = hostile(bad)
+    one, got, two = deliveries(f"[{good}, {raw}, {good}]".encode())
+    assert one == two == delivery(1)
+    assert got.tag == 9
+    assert "no JSON" in (got.problem or "")
+    assert "MsgContent" in got.content
+
+
+def test_a_content_that_is_no_json_is_its_consumers_business() -> None:
+    """It is delivered as it is written, and dead by its own consumer, nobody else's."""
+    (got,) = deliveries(hostile('"MsgContent": {"a": nope, "b": NaN}').encode())
+    assert (got.content, got.problem) == ('{"a":nope,"b":NaN}', None)
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,11 @@
 """The logger of a consumer: whole in `GTotvsLinkLog`, the bare template in Cloud Logging."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 
-from smartlink.consumer import Logger
+from smartlink.consumer import Logger, WrongTypeError
 from smartlink.domain.message import LogType
 from smartlink.domain.outcome import Line
 from tests.unit.domain.samples import NOW
@@ -57,6 +58,27 @@ def test_a_line_has_its_limits(said: Said) -> None:
     said.log.info("%s", "x" * 100_000, debug="y" * 100_000)
     (line,) = said.log.lines
     assert (len(line.text), len(line.debug or "")) == (4_000, 16_000)
+
+
+@pytest.mark.parametrize(
+    ("write", "wrong"),
+    [
+        (lambda log: log.info("rows", debug=["a"]), "log line 2: debug is a list"),
+        (lambda log: log.error("rows", debug=b"a"), "log line 2: debug is a bytes"),
+        (lambda log: log.warning(ValueError(CANARY)), "log line 2: its template is a ValueError"),
+        (lambda log: log.info({"text": CANARY}), "log line 2: its template is a dict"),
+    ],
+)
+def test_a_line_of_a_wrong_type_fails_where_it_is_written(
+    said: Said, write: Callable[[Logger], None], wrong: str
+) -> None:
+    """By its number and part, and no value; nothing of it is kept."""
+    said.log.info("one")
+    with pytest.raises(WrongTypeError) as caught:
+        write(said.log)
+    assert str(caught.value).startswith(wrong)
+    assert CANARY not in str(caught.value)
+    assert (len(said.log.lines), len(said.cloud)) == (1, 1)
 
 
 def test_a_consumer_in_a_loop_fills_no_database(said: Said) -> None:

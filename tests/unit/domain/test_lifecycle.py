@@ -192,3 +192,29 @@ def test_the_hour_before_of_a_message_without_an_id() -> None:
     assert lifecycle.hour_before(derived) == document_id(Direction.DOWNSTREAM, before)
     assert lifecycle.hour_before(pending("m-1", "x")) is None
     assert lifecycle.hour_before(upstream(id=own)) is None
+
+
+def test_the_hour_after_of_a_message_without_an_id() -> None:
+    """From when the hour has turned: until then nothing can have been stored there."""
+    body = content("x")
+    own, _ = derived_ids("Probe", body.sha256, NOW)
+    after, _ = derived_ids("Probe", body.sha256, NOW + timedelta(hours=1))
+    derived = pending(own, "x")
+    turn = NOW.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+    assert lifecycle.hour_after(derived, turn - timedelta(microseconds=1)) is None
+    assert lifecycle.hour_after(derived, turn) == document_id(Direction.DOWNSTREAM, after)
+    assert lifecycle.hour_after(pending("m-1", "x"), turn) is None
+    assert lifecycle.hour_after(upstream(id=own), turn) is None
+
+
+def test_each_send_that_fails_doubles_the_wait_up_to_half_an_hour() -> None:
+    """It counts from the failure; who was not tried waits no longer."""
+    message = pending()
+    assert lifecycle.send_again(message, NOW) == NOW
+    waits = []
+    for _ in range(8):
+        message = lifecycle.send_failed(message, NOW)
+        waits.append((lifecycle.send_again(message, NOW) - NOW) // timedelta(minutes=1))
+    assert waits == [1, 2, 4, 8, 16, 30, 30, 30]
+    later = NOW + timedelta(hours=1)
+    assert lifecycle.send_again(message, later) == later

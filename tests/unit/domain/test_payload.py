@@ -1,16 +1,23 @@
 """The styles in which apps write contents, in any casing."""
 
+import copy
 import json
+import pickle
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from smartlink.domain.payload import (
+    Number,
     PayloadError,
     Style,
+    beyond_doubles,
     correlation_id,
     parse_payload,
+    read_json,
     write_json,
 )
 
@@ -178,3 +185,53 @@ def test_no_text_causes_another_error(text: str) -> None:
         parse_payload(text)
     except PayloadError as error:
         assert str(error)  # noqa: PT017  (both ends are fine)
+
+
+NUMBERS = st.from_regex(
+    r"-?(0|[1-9][0-9]{0,25})(\.[0-9]{1,25})?([eE][+-]?[0-9]{1,3})?", fullmatch=True
+)
+
+
+@given(NUMBERS)
+def test_numbers_are_written_as_they_were_read(number: str) -> None:
+    """However many digits they have, and wherever they stand; only an integer's `-0` is `0`."""
+    text = f'{{"a":[{number},{{"b":{number}}}],"c":{{}},"d":[]}}'
+    written = text.replace("-0,", "0,").replace("-0}", "0}") if number == "-0" else text
+    assert write_json(read_json(text)) == written
+
+
+class Amounts(BaseModel):
+    exact: Decimal
+    rough: float
+
+
+@pytest.mark.parametrize("number", ["12345678901234567.89", "10.10", "0.1", "1E2", "1e400", "7"])
+def test_a_consumers_decimal_has_every_digit(number: str) -> None:
+    """And its float is the float that it always was."""
+    body = parse_payload(f'{{"exact": {number}, "rough": {number}}}').body
+    amounts = Amounts.model_validate(body)
+    assert str(amounts.exact) == str(Decimal(number))
+    assert amounts.rough == float(number)
+
+
+def test_a_number_as_written_is_a_float_too() -> None:
+    """A consumer that calculates with it need not know; copies lose nothing."""
+    number = read_json("10.10")
+    assert isinstance(number, float)
+    assert (number + 1, number == 10.1, hash(number)) == (11.1, True, hash(10.1))
+    for copied in (copy.deepcopy(number), pickle.loads(pickle.dumps(number))):  # noqa: S301
+        assert isinstance(copied, Number)
+        assert write_json([copied]) == "[10.10]"
+    assert type(read_json("10.1")) is float, "most numbers need no such care"
+
+
+def test_half_of_a_surrogate_pair_beside_such_a_number() -> None:
+    """It stays an escape."""
+    text = '{"a":"\\ud800 \\u00e9","b":10.10}'
+    assert write_json(read_json(text)) == text
+
+
+@pytest.mark.parametrize(("text", "beyond"), [('{"a":[1e400]}', True), ("[1e308, 1e-400]", False)])
+def test_what_no_double_holds_is_found(text: str, *, beyond: bool) -> None:
+    """Its reader would have infinity."""
+    assert beyond_doubles(read_json(text)) is beyond

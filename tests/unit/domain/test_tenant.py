@@ -153,3 +153,21 @@ def test_a_returned_tenant_is_no_orphan() -> None:
 def test_a_long_error_is_stored_short() -> None:
     """A state is small, whatever an error says."""
     assert len(TenantState().after_failure(NOW, "x" * 100_000).last_error or "") == 1_000
+
+
+def test_sending_goes_until_one_fails_and_again_when_one_is_accepted() -> None:
+    """Each in the order in which it was noted, also while a clock stands still or goes back."""
+    state = TenantState()
+    assert state.sends
+    assert state.after_sent(NOW) is state, "nothing is written for what goes well"
+    failed = state.after_failed_send(NOW)
+    assert not failed.sends
+    assert not failed.sent_since(NOW)
+    sent = failed.after_sent(NOW - MINUTE)
+    assert sent.sends
+    assert sent.sent_since(NOW)
+    assert sent.after_sent(NOW + MINUTE) is sent
+    again = sent.after_failed_send(NOW)
+    assert not again.sends
+    assert again.send_failed is not None
+    assert not again.sent_since(again.send_failed)

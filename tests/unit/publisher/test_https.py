@@ -127,7 +127,7 @@ def test_a_store_that_is_down_for_a_moment(deployment: Deployment) -> None:
         ({"content": 7}, "content"),
         ({"content": {"at": object()}}, "content"),
         ({"content": "\ud800"}, "content"),
-        ({"content": [float("nan")]}, "body"),
+        ({"content": [float("nan")]}, "content"),
         ({"content": "x" * 13_000_000}, "body"),
         ({"id": "D-m/reply/1"}, "id"),
         ({"subject": "x"}, "subject"),

@@ -79,7 +79,7 @@ def test_an_odd_id_has_the_relays_document(identity: str) -> None:
         ({"tenant": "No Tenant"}, "tenant"),
         ({"type": "."}, "type"),
         ({"content": None}, "content"),
-        ({"content": [float("inf")]}, "body"),
+        ({"content": [float("inf")]}, "content"),
         ({"id": "D-m/reply/1"}, "id"),
     ],
 )

@@ -135,3 +135,12 @@ def test_an_id_of_a_reply_is_refused() -> None:
     with pytest.raises(PublishError, match="relay's own replies") as refused:
         parse_request(b'{"tenant": "acme", "type": "T", "content": "", "id": "D-x/reply/1"}')
     assert refused.value.field == "id"
+
+
+@pytest.mark.parametrize("content", ['{"n": 1e400}', '[{"a": [-1e999]}]'])
+def test_a_number_that_no_double_holds_is_refused(content: str) -> None:
+    """Its readers would have infinity; the field is named."""
+    body = f'{{"tenant": "acme", "type": "T", "content": {content}}}'
+    with pytest.raises(PublishError, match="too large") as error:
+        parse_request(body.encode())
+    assert error.value.field == "content"

@@ -1,7 +1,11 @@
 """What a consumer may return, and what becomes of it."""
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
+from datetime import date
+from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -21,6 +25,19 @@ def returning(returned: Any) -> Function:  # noqa: ANN401
         return returned
 
     return answer
+
+
+def nested(depth: int) -> list[object]:
+    outer: list[object] = []
+    for _ in range(depth):
+        outer = [outer]
+    return outer
+
+
+def circle() -> list[object]:
+    inner: list[object] = []
+    inner += [inner, inner]
+    return inner
 
 
 class Answer(BaseModel):
@@ -140,6 +157,82 @@ def test_a_reply_that_cannot_be_sent_is_named(reply: Reply, named: str) -> None:
     retry = Call().unknown(returning([reply]))
     assert retry.error.startswith(named)
     assert CANARY not in f"{retry.error} {retry.debug}"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({"items": [{}, {"total": Decimal("1.10")}]}, "at items[1].total is a Decimal"),
+        ({"when": date(2026, 1, 15)}, "at when is a date"),
+        ({"a": {"b": float("inf")}}, "at a.b is a float that is not finite"),
+        ({"a": {(1, 2): 3}}, "at a has a key that is a tuple"),
+        ({"12345678901": {CANARY}}, "at … is a set"),
+        ([Answer()], "at [0] is a Answer"),
+        (Answer(text=b"\xff"), "at text holds a bytes"),
+        (nested(100_000), "is nested too deeply"),
+        (circle(), "cannot be written as JSON (ValueError)"),
+        (7.5j, "is a complex"),
+    ],
+)
+def test_the_part_of_a_content_that_is_wrong_is_named(content: Any, said: str) -> None:  # noqa: ANN401
+    """By its keys and its type, never by its value; a key that may be a value is not named."""
+    error = Call().unknown(returning([Reply("A", ""), Reply("B", content)])).error
+    assert error.startswith(f"Reply 2: its content {said}")
+    assert CANARY not in error
+    assert "12345678901" not in error
+
+
+def test_any_mapping_is_an_object() -> None:
+    """The annotation says so."""
+    (answer,) = Call().done(returning(Reply("A", MappingProxyType({"a": 1})))).answers
+    assert answer.content.text == '{"a":1}'
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: Reply(("A",), ""), "a reply: type is a tuple"),  # type: ignore[arg-type]
+        (lambda: Reply(None, ""), "a reply: type is a NoneType"),  # type: ignore[arg-type]
+        (lambda: Reply(b"A", ""), "a reply: type is a bytes"),  # type: ignore[arg-type]
+        (lambda: Reply("A", "", ["APP"]), "the reply 'A': audience is a list"),  # type: ignore[arg-type]
+        (lambda: Reply("A", "", None, 7), "the reply 'A': correlation_id is a int"),  # type: ignore[arg-type]
+    ],
+)
+@pytest.mark.parametrize("personal", [False, True])
+def test_a_reply_of_wrong_types_fails_where_it_is_made(
+    make: Callable[[], Reply],
+    said: str,
+    personal: bool,  # noqa: FBT001
+) -> None:
+    """The run fails; the text is stored, of a personal command too, and the line is told."""
+
+    def answer(content: str, context: Context) -> Reply:  # noqa: ARG001
+        return make()
+
+    unknown = Call(personal=personal).unknown(answer)
+    assert unknown.error.startswith(said)
+    assert "in answer" in (unknown.debug or "")
+
+
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [
+        (Reply("..", ""), "type cannot be '..'"),
+        (Reply("A", "", "."), "audience cannot be '.'"),
+        (Reply("A\n", ""), "type must have no control characters"),
+        (Reply("A", "", "\ud83d"), "audience has half of a surrogate pair"),
+        (Reply("A", "", None, "\ud83d"), "correlation_id has half of a surrogate pair"),
+    ],
+)
+def test_a_name_that_the_broker_cannot_take_is_refused_here(reply: Reply, said: str) -> None:
+    """Not at each attempt to send it, when nobody knows any more who made it."""
+    assert Call().unknown(returning(reply)).error.startswith(f"Reply 1: {said}")
+
+
+def test_more_replies_than_a_commit_holds_are_the_consumers_own_error() -> None:
+    """What it did not return at all cannot be lost; which one was too much is told."""
+    error = Call().unknown(returning([Reply("A", "x") for _ in range(5_000)])).error
+    assert re.fullmatch(r"Reply 1\d\d\d: with those before it, .*", error)
 
 
 def test_the_second_reply_is_named_too() -> None:

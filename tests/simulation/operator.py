@@ -1,0 +1,79 @@
+"""An operator who acts while everything else goes on, as `smartlink`'s commands do."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+from infra.cli.acting import DISCARD, REDRIVE, Action, Note
+from smartlink.domain.identity import Direction
+from smartlink.domain.message import DeadReason, State, Stored
+from smartlink.ports import PortError
+from smartlink.services.contents import release
+from smartlink.services.settle import Pending, settle_all
+from tests.simulation.deployment import Deployment
+from tests.simulation.kernel import Process
+from tests.support.world import secret
+
+_REDRIVABLE = {DeadReason.EXHAUSTED, DeadReason.REJECTED, DeadReason.UNKNOWN_OUTCOME}
+
+
+class Operator:
+    """One person, at one terminal."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self._deployment = deployment
+
+    def at(self, when: float, act: Callable[[], None]) -> None:
+        """Does something then; a command that fails is not given again."""
+
+        def work() -> None:
+            try:
+                act()
+            except PortError as error:
+                self._deployment.kernel.say(f"the operator's command fails: {error}")
+
+        self._deployment.kernel.spawn(self._process(), work, when)
+
+    def _process(self) -> Process:
+        return self._deployment.new_process("operator")
+
+    def redrive(self, tenant: str) -> None:
+        """All dead messages that may be executed again."""
+        self._act(REDRIVE, tenant, lambda it: it.message.dead_reason in _REDRIVABLE)
+
+    def discard(self, tenant: str) -> None:
+        """All dead messages."""
+        self._act(DISCARD, tenant, lambda _: True)
+
+    def _act(self, action: Action, tenant: str, wanted: Callable[[Stored], bool]) -> None:
+        deployment = self._deployment
+        process = self._process()
+        store = deployment.port(process, "store", deployment.store)
+        contents = deployment.port(process, "contents", deployment.contents)
+        now = deployment.kernel.clock(process)
+        note = Note("operator@example.com", "it was looked into", now, now + timedelta(days=90))
+        dead = [
+            it
+            for it in deployment.store.live(tenant).values()
+            if it.message.state is State.DEAD
+            and it.message.direction is Direction.DOWNSTREAM
+            and wanted(it)
+        ]
+        deployment.kernel.say(f"the operator wants to {action.name} {len(dead)} of {tenant}")
+        deployment.kernel.sleep(5)  # what was listed may have changed
+        for stored in dead:
+            claim = stored.message.claim.id if stored.message.claim else ""
+            pending = Pending(action.settle(stored, note), claim, stored)
+            settled = settle_all(store, tenant, [pending])
+            if action.ends and settled.written:
+                release(contents, stored.message, note.at)
+
+    def switch(self, tenant: str, *, enabled: bool) -> None:
+        """Disables the tenant, or enables it again, which ends its pause too."""
+        deployment = self._deployment
+        deployment.kernel.say(f"the operator {'enables' if enabled else 'disables'} {tenant}")
+        deployment.secrets.put(tenant, secret(enabled=enabled))
+        deployment.secrets.touch(tenant)
+        state = deployment.store.states([tenant])[tenant]
+        if enabled and (state.failures or state.paused_until):
+            deployment.store.save_state(tenant, replace(state, failures=0, paused_until=None))

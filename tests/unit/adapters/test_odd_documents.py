@@ -1,0 +1,162 @@
+"""Whatever a document holds, reading it ends in a value or in DocumentError, nothing else."""
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from google.cloud.firestore_v1 import types
+
+from smartlink.adapters import documents
+from smartlink.adapters.documents import Tick
+from smartlink.adapters.firestore_effects import get_effect, put_effect
+from smartlink.adapters.firestore_values import DocumentError, put_time
+from smartlink.domain.message import Ended, Ending
+from smartlink.domain.tenant import TenantState
+from smartlink.ports import ConfigFile
+from tests.contract.samples import BEGUN, LATER, NOW, everything_set, line
+
+STATE = TenantState(
+    setup="0f",
+    commands=("A", "B"),
+    failures=4,
+    paused_until=LATER,
+    last_error="down",
+    last_error_at=NOW,
+    last_success=NOW,
+    orphaned=True,
+)
+WHOLE: dict[str, tuple[Callable[[Any, Any], None], object, Callable[[Any], object]]] = {
+    "live": (documents.put_live, everything_set(), lambda it: documents.get_live("D-m-1", it)),
+    "listed": (documents.put_live, everything_set(), lambda it: documents.get_listed("D-m-1", it)),
+    "history": (
+        documents.put_history,
+        Ended(everything_set(), Ending.DONE, NOW, LATER),
+        lambda it: documents.get_history("D-m-1", it),
+    ),
+    "listed history": (
+        documents.put_history,
+        Ended(everything_set(), Ending.DONE, NOW, LATER),
+        lambda it: documents.get_listed_history("D-m-1", it),
+    ),
+    "log": (documents.put_log, ("id", line(debug="x")), documents.get_log),
+    "tenant": (documents.put_tenant, STATE, documents.get_tenant),
+    "tick": (documents.put_tick, Tick(NOW, 3, "caller"), documents.get_tick),
+    "config": (documents.put_config, ConfigFile("7", b"{}"), documents.get_config),
+    "effect": (
+        put_effect,
+        replace(BEGUN, ended=LATER, result="{}"),
+        lambda it: get_effect("e", it),
+    ),
+}
+
+
+def values() -> Iterator[Any]:
+    """What a person, or another version, may have put in a field's place."""
+
+    def value() -> Any:  # noqa: ANN401
+        return types.Value.pb()()
+
+    yield value()
+    null = value()
+    null.null_value = 0
+    yield null
+    for number in (-1, 0, 5, 2**62):
+        integer = value()
+        integer.integer_value = number
+        yield integer
+    double = value()
+    double.double_value = float("nan")
+    yield double
+    for year in (1, 1969, 9999):
+        at = value()
+        put_time(at, datetime(year, 12, 31, 23, 59, 59, tzinfo=UTC))
+        yield at
+    beyond = value()
+    beyond.timestamp_value.seconds = 2**55
+    yield beyond
+    text = value()
+    text.string_value = "Suspensa"
+    yield text
+    data = value()
+    data.bytes_value = b"\xff\xfe"
+    yield data
+    array = value()
+    array.array_value.values.add().string_value = "x"
+    yield array
+    fields = value()
+    fields.map_value.fields["x"].boolean_value = True
+    yield fields
+    flag = value()
+    flag.boolean_value = True
+    yield flag
+    place = value()
+    place.geo_point_value.latitude = 1.0
+    yield place
+
+
+@pytest.mark.parametrize("kind", WHOLE)
+def test_a_field_that_is_odd_or_missing(kind: str) -> None:
+    """Each field in turn, with each odd value, and gone."""
+    put, sample, get = WHOLE[kind]
+    for name in stored(put, sample):
+        for value in (*values(), None):
+            fields = stored(put, sample)
+            del fields[name]
+            if value is not None:
+                fields[name].CopyFrom(value)
+            with suppress(DocumentError):
+                get(fields)
+
+
+def test_a_field_that_nobody_knows_is_no_harm() -> None:
+    for put, sample, get in WHOLE.values():
+        fields = stored(put, sample)
+        expected = get(fields)
+        fields["DeOutraVersao"].string_value = "x"
+        assert get(fields) == expected
+
+
+@pytest.mark.parametrize("inner", ["ID", "Mensagens", "Inicio"])
+def test_what_is_odd_inside_a_map(inner: str) -> None:
+    for value in values():
+        fields = stored(documents.put_live, everything_set())
+        fields["Execucao"].map_value.fields[inner].CopyFrom(value)
+        with suppress(DocumentError):
+            documents.get_live("D-m-1", fields)
+
+
+def test_an_effect_that_ended_without_an_instant_is_not_open() -> None:
+    """Taken for one that has not ended, it would be done again."""
+    for name in ("DataFim", "Resultado"):
+        fields = stored(put_effect, replace(BEGUN, ended=LATER, result="{}"))
+        fields[name].integer_value = 1
+        with pytest.raises(DocumentError):
+            get_effect("e", fields)
+        del fields[name]
+        with pytest.raises(DocumentError):
+            get_effect("e", fields)
+
+
+def test_of_a_tenants_state_only_what_is_odd_is_lost() -> None:
+    """And named: a slip in one field must neither stop the tenant nor hide the others."""
+    fields = stored(documents.put_tenant, STATE)
+    fields["PausadoAte"].string_value = "tomorrow"
+    state = documents.get_tenant(fields)
+    assert state == replace(STATE, paused_until=None)
+    assert state.unreadable == ("PausadoAte",)
+
+
+def test_a_message_without_its_content_cannot_run() -> None:
+    fields = stored(documents.put_live, everything_set())
+    del fields["Conteudo"]
+    with pytest.raises(DocumentError, match="content is missing"):
+        documents.get_live("D-m-1", fields)
+
+
+def stored(put: Callable[[Any, Any], None], sample: object) -> Any:  # noqa: ANN401
+    document = types.Document.pb()()
+    put(document.fields, sample)
+    return document.fields
