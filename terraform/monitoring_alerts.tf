@@ -20,7 +20,7 @@ locals {
 
         1. Read `MotivoMorte` and `UltimoErro` of the document, or the log lines below.
         2. `attempts-exhausted`: the consumer failed every time. Mend its cause (the ERP's database, the network, a bug), then redrive.
-        3. `outcome-unknown`: nobody knows whether it was done (the command's `unknownOutcome` is `hold`). Find out where its effect would show; redrive if it was not done, discard if it was.
+        3. `outcome-unknown`: nobody knows whether it was done. Find out where its effect would show; redrive with `--outcome-unknown` if it was not done, discard if it was. A redrive of many leaves these out without that flag.
         4. `outcome-unwritten`: it was done, or sent, but that could not be stored; `UltimoErro` says what was in the way. Discard; a redrive does it a second time.
         5. `rejected`, `malformed`, `unknown-command`: another attempt changes nothing. Mend the sender or add the command, then redrive or discard.
         6. `id-reused`: the sender used an id twice. Discard, and tell the sender.
@@ -79,6 +79,24 @@ locals {
         4. Halted: nothing is sent, received or executed for the name. Give the new customer a name of its own, or end the old one's messages; if it is the same customer after all: `smartlink tenants adopt $${metric.label.tenant} --reason "…"`.
 
         Log query: `jsonPayload.action=("tenant_refused" OR "tenant_orphaned" OR "tenant_halted") AND jsonPayload.tenant="$${metric.label.tenant}"`
+      EOT
+    }
+    unreadable = {
+      title    = "Documents cannot be read"
+      metric   = "unreadable"
+      severity = "ERROR"
+      period   = "300s"
+      group_by = ["tenant"]
+      subject  = "Smart Link: documents of Firestore cannot be read"
+      text     = <<-EOT
+        Documents of tenant **$${metric.label.tenant}** are not what this release stores: another release wrote them, or somebody edited them. They are passed over and nothing is lost; whatever can be read goes on.
+
+        1. During a deployment, or after a rollback: the other release wrote them. They are read once it is deployed again.
+        2. Else look at them: `smartlink messages list --tenant $${metric.label.tenant}` names each with the reason, `smartlink messages show DOCUMENT` shows its fields. Mend the field in the console.
+        3. Cannot be mended: `smartlink messages discard DOCUMENT --reason …` moves it to the history with its fields kept.
+        4. The document is the tenant's own (`tenants/$${metric.label.tenant}`), or no tenant is named: the log line says which and which field.
+
+        Log query: `jsonPayload.action="document_unreadable" AND jsonPayload.tenant="$${metric.label.tenant}"`
       EOT
     }
     config_invalid = {

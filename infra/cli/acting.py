@@ -107,12 +107,12 @@ def held(stored: Stored, note: Note) -> Settlement:
     )
 
 
-def given_up(odd: "Odd", note: Note, *, personal: bool) -> tuple[Discarded, LogLine]:
+def given_up(odd: "Odd", note: Note) -> tuple[Discarded, LogLine]:
     """A document that nobody can read, and what is noted of its end."""
     text = f"Discarded unread ({odd.why}) by {note.who}: {note.reason}"
     message_id = odd.text("ID") or odd.document
     line = LogLine(message_id, LogType.WARNING, text, note.at, note.expires)
-    return Discarded(odd.fields, note.at, note.expires, personal), line
+    return Discarded(odd.fields, note.at, note.expires, odd.personal), line
 
 
 def not_redrivable(

@@ -297,4 +297,4 @@ def test_an_odd_history_and_odd_lines_stop_no_screen(place: Place) -> None:
     assert "cannot be read" in history.out
     assert "cannot be read" in lines.out
     assert "cannot be read" in show.out
-    assert "Situacao is a integer" in gone.out
+    assert "Situacao is of the kind integer" in gone.out

@@ -82,6 +82,24 @@ def test_a_settlement_of_unknown_outcome_is_written_once(
     assert logged("settle_lost") == []
 
 
+def test_a_settlement_of_unknown_outcome_is_known_beside_a_repeat(logged: Logged) -> None:
+    """The broker repeats the message before the consumer learns that its commit was written."""
+    world = World(behave=answering)
+    request = world.broker.offer("acme", COMMAND, "one")
+    world.tick()
+    again = world.live()[request]
+    interruptions = world.store.faults = Interruptions()
+    interruptions.fail("commit", Unavailable("lost answer"), applied=True)
+    interruptions.at("after commit", lambda: world.store.create("acme", [again]))
+    world.deliver()
+    assert request in world.live()
+    assert [line["messageId"] for line in logged("message_done")] == [request]
+    assert not logged("settle_lost")
+    world.minutes(60)
+    assert world.replies_to("acme") == ["one", "one again"]
+    assert request not in world.live()
+
+
 def test_a_database_that_stays_away_has_the_message_run_again(logged: Logged) -> None:
     """As long as its call may last it is tried, with waits that grow; nothing is half written.
     When the lease is over the sweep takes it."""

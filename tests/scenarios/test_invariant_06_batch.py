@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from smartlink.adapters.in_memory import InMemoryConfig
 from smartlink.consumer import Context, FatalError, RetryableError
 from smartlink.domain.message import DeadReason, Result, State
 from smartlink.ports import Unavailable
@@ -213,3 +214,24 @@ def test_the_lease_outlasts_the_function() -> None:
     call = timedelta(seconds=settings.catalog.functions.consume.timeout)
     assert call <= timedelta(seconds=600)
     assert settings.lease >= call + timedelta(seconds=30)
+
+
+def test_a_call_says_what_became_of_its_messages(logged: Logged) -> None:
+    """In its answer and in one line: so the figures of a dashboard are right."""
+    world = World(config=InMemoryConfig(config_file(attempts=1)))
+    failures = {"1": FatalError("never"), "2": RetryableError("down")}
+
+    def behave(content: str, _: Context) -> None:
+        if content in failures:
+            raise failures[content]
+
+    world.behave = behave
+    for number in range(4):
+        world.broker.offer("acme", COMMAND, str(number))
+    world.tick(minutes=1)
+    ((topic, envelope),) = world.publisher.take()
+    assert world.delivery(topic, envelope) == {"done": 2, "dead": 2}
+    assert world.delivery(topic, envelope) == {"dropped": 4}
+    first, second = logged("consume_done")
+    assert (first["done"], first["dead"]) == (2, 2)
+    assert second["dropped"] == 4

@@ -237,7 +237,7 @@ def test_every_alert_says_what_to_do(plan: Resources) -> None:
     alerts = plan.of("google_monitoring_alert_policy")
     titles = " ".join(str(it.values["display_name"]) for it in alerts)
     for subject in ("no successful poll", "Dead messages", "overdue", "dead-letter", "paused",
-                    "totvsAppConfig", "errors"):  # fmt: skip
+                    "cannot be read", "totvsAppConfig", "errors"):  # fmt: skip
         assert subject in titles
     for alert in alerts:
         (text,) = alert.values["documentation"]

@@ -257,6 +257,7 @@ def readable(fields: Raw, name: str) -> str | None:
 
 def get_listed(document: str, fields: Raw) -> Summary:
     """Read a live document of which the content was left out. Raises DocumentError."""
+    _get_content(fields)  # what else is told of it must be readable too
     return Summary(**_get_about(document, fields, get_one_of(fields, "Situacao", State)))
 
 
@@ -274,6 +275,7 @@ def get_listed_history(document: str, fields: Raw) -> EndedSummary:
     """Read a document of the history of which the content was left out. Raises DocumentError."""
     ending, ended, expires = _get_end(fields)
     about = _get_about(document, fields, _before(ending))
+    _get_content(fields)
     return EndedSummary(Summary(**about), ending, ended, expires)
 
 

@@ -78,7 +78,8 @@ def _value(fields: Raw, name: str, *kinds: str) -> Raw | None:
         return value
     if kind is None or kind == "null_value":
         return None
-    message = f"the field {name} is a {kind.removesuffix('_value')}, not a {kinds[0][:-6]}"
+    found, wanted = (it.removesuffix("_value") for it in (kind, kinds[0]))
+    message = f"the field {name} is of the kind {found}, not {wanted}"
     raise DocumentError(message)
 
 

@@ -169,11 +169,11 @@ def _obstacle(messages: Messages, tenant: str, settlement: Settlement) -> str | 
 def _applied(messages: Messages, tenant: str, item: Pending) -> bool:
     """Whether it was our own earlier write, whose answer got lost, that is in the way."""
     document = item.settlement.document
-    live = messages.read(tenant, [document]).get(document)
     if item.settlement.live is not None:
+        live = messages.read(tenant, [document]).get(document)
         claim = live.message.claim if live else None
         return bool(
             live and claim and claim.id == item.claim and live.message.state is not State.RUNNING
         )
     past = messages.past(tenant, [document]).get(document)
-    return live is None and past is not None and past.claim == item.claim
+    return past is not None and past.claim == item.claim  # alive, it would be a repeat of it

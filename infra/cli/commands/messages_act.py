@@ -306,25 +306,23 @@ def _act_unread(session: Session, action: Action, asked: _Asked, tenant: str, od
             screen.json({"dryRun": True, "found": 1, "groups": [], "skipped": []})
         return
     note = _note(world, asked)
-    command = world.settings.catalog.commands.get(odd.text("Comando") or "")
-    personal = odd.personal or (command is not None and command.personal)
     try:
-        world.store.give_up(tenant, odd, *given_up(odd, note, personal=personal))
+        world.store.give_up(tenant, odd, *given_up(odd, note))
     except Conflict:
         _tell(screen, action, Report(changed=1), [])
         return
-    _release(session, odd, note, personal=personal)
+    _release(session, odd, note)
     _tell(screen, action, Report(done=1), [])
 
 
-def _release(session: Session, odd: "Odd", note: Note, *, personal: bool) -> None:
+def _release(session: Session, odd: "Odd", note: Note) -> None:
     """As of a message that has ended; what cannot be released is told."""
     name = odd.text("ConteudoObjeto")
     if name is None:
         return
     contents = session.world.contents
     try:
-        if personal:
+        if odd.personal:
             contents.delete(name)
         else:
             contents.expire(name, note.at)

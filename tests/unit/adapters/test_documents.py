@@ -248,5 +248,5 @@ def test_a_document_with_another_type_of_value_is_none_of_ours() -> None:
     fields = new()
     documents.put_live(fields, PLAIN)
     fields["DataRecebimento"].string_value = "yesterday"
-    with pytest.raises(ValueError, match="DataRecebimento is a string, not a timestamp"):
+    with pytest.raises(ValueError, match="DataRecebimento is of the kind string, not timestamp"):
         documents.get_live("D-m-1", fields)

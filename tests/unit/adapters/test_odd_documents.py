@@ -1,5 +1,6 @@
 """Whatever a document holds, reading it ends in a value or in DocumentError, nothing else."""
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -27,6 +28,8 @@ STATE = TenantState(
     last_error_at=NOW,
     last_success=NOW,
     orphaned=True,
+    send_failed=NOW,
+    sent=LATER,
 )
 WHOLE: dict[str, tuple[Callable[[Any, Any], None], object, Callable[[Any], object]]] = {
     "live": (documents.put_live, everything_set(), lambda it: documents.get_live("D-m-1", it)),
@@ -147,6 +150,18 @@ def test_of_a_tenants_state_only_what_is_odd_is_lost() -> None:
     state = documents.get_tenant(fields)
     assert state == replace(STATE, paused_until=None)
     assert state.unreadable == ("PausadoAte",)
+
+
+def test_a_save_writes_every_field_of_a_state() -> None:
+    """What the mask does not name is not written, whatever the state says."""
+    assert set(stored(documents.put_tenant, STATE)) == set(documents.TENANT_FIELDS)
+    assert all(getattr(STATE, it.name) for it in dataclasses.fields(STATE) if it.compare)
+
+
+def test_a_change_writes_every_field_of_a_state() -> None:
+    """The same of a message, whose content, origin and id no change touches."""
+    full = stored(documents.put_state, everything_set())
+    assert set(full) == set(documents.STATE_FIELDS)
 
 
 def test_a_message_without_its_content_cannot_run() -> None:
