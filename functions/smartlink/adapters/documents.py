@@ -54,7 +54,7 @@ from smartlink.domain.message import (
 from smartlink.domain.noted import Noted
 from smartlink.domain.pin import Pin
 from smartlink.domain.tenant import TenantState
-from smartlink.ports import ConfigFile
+from smartlink.ports import ConfigFile, ContentSweep
 
 T = TypeVar("T")
 TENANTS = "tenants"
@@ -115,6 +115,9 @@ TENANT_FIELDS = tuple(name for names in TENANT_PARTS.values() for name in names)
 """What a tenant's state is: a save leaves alone what another version keeps beside it."""
 
 SAVED = "DataGravacao"
+
+REFERENCE_FIELDS = ("ConteudoHash", "ConteudoObjeto")
+"""What tells which object of the bucket a document refers to, whatever else is wrong with it."""
 
 _MARKER = "surrogatepass"  # Python's name for UTF-8 with lone surrogates in it
 
@@ -205,6 +208,13 @@ def _put_content(fields: Raw, content: Content) -> None:
     if content.text is not None and not put_text(fields["Conteudo"], content.text):
         fields["Codificacao"].string_value = _MARKER
     put_optional_text(fields, "ConteudoObjeto", content.object)
+
+
+def get_reference(fields: Raw) -> set[str | None]:
+    """Read which object a document refers to; None where it is not one of ours in this."""
+    if "ConteudoObjeto" in fields:
+        return {readable(fields, "ConteudoObjeto") or None}
+    return set() if readable(fields, "ConteudoHash") else {None}
 
 
 def _put_record(fields: Raw, message: Message) -> None:
@@ -509,6 +519,17 @@ def get_commands(fields: Raw) -> dict[str, Noted]:
         times = its.map_value.fields
         noted[command] = Noted(get_time(times, "Desde"), get_time(times, "VistoEm"))
     return noted
+
+
+def put_content_sweep(fields: Raw, sweep: ContentSweep) -> None:
+    """Fill `relay/contents`."""
+    put_time(fields["Inicio"], sweep.begun)
+    put_text(fields["Posicao"], sweep.after)
+
+
+def get_content_sweep(fields: Raw) -> ContentSweep:
+    """Read `relay/contents`."""
+    return ContentSweep(get_time(fields, "Inicio"), get_text(fields, "Posicao"))
 
 
 def put_config(fields: Raw, file: ConfigFile) -> None:

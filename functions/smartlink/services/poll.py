@@ -19,6 +19,7 @@ from smartlink.observability import ERROR, INFO, WARNING, bound, event, surprise
 from smartlink.ports import Beside, Clock, PortError, Publisher, Ticks, Turns
 from smartlink.services.config import Config
 from smartlink.services.known_commands import KnownCommands
+from smartlink.services.leftovers import Leftovers
 from smartlink.services.shard import OtherCatalogError, Shard
 from smartlink.services.states import States
 from smartlink.services.tenant_turns import TenantTurns
@@ -58,6 +59,7 @@ class Poll:
     beside: Beside
     tenant_turns: TenantTurns
     commands: KnownCommands
+    leftovers: Leftovers
 
     def tick(self) -> PollReport:
         """Polls the first shard itself and publishes the others."""
@@ -66,6 +68,7 @@ class Poll:
         entries = self.tenants.entries()
         others = self.commands.note()
         orphans = self.beside(lambda: self.states.note_orphans(entries, now))
+        leftovers = self.beside(self.leftovers)
         size = self.settings.shard_tenants
         shards = [
             self._shard(now, number, entries[start : start + size], others)
@@ -74,6 +77,7 @@ class Poll:
         lost = self._publish(shards[1:])
         report = self._poll(shards[0], now, policy, lost)
         orphans()
+        leftovers()
         return report
 
     def _shard(

@@ -24,6 +24,7 @@ from smartlink.services.identity import Identity
 from smartlink.services.idleness import Idleness
 from smartlink.services.in_flight import InFlight
 from smartlink.services.known_commands import KnownCommands
+from smartlink.services.leftovers import Leftovers
 from smartlink.services.poll import Poll
 from smartlink.services.states import States
 from smartlink.services.sweep import Sweep
@@ -100,4 +101,5 @@ def make_poll(settings: Settings, outside: Outside, tenants: Tenants, config: Co
         beside=outside.beside,
         tenant_turns=turns,
         commands=commands,
+        leftovers=Leftovers(messages, contents, outside.ticks, clock),
     )
