@@ -157,7 +157,14 @@ class Consume:
             self.timeouts.start_by(started),
             self.contents,
             self.erp,
-            Once(self.effects, self.retention, self.timeouts.lease, self.clock, self.new_id),
+            Once(
+                self.effects,
+                self.retention,
+                self.timeouts.lease,
+                self.clock,
+                self.new_id,
+                self.wait,
+            ),
             self.clock,
         )
         claimed = list(call.open.values())
