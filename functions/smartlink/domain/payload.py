@@ -132,6 +132,8 @@ def write_json(value: object) -> str:
     Raises TypeError or ValueError for what JSON has no form for, `NaN` included.
     """
     plain = next(_numbers(value), None) is None
+    if not plain:
+        json.dumps(value)  # finds what holds itself, and what JSON has no form for
     text = _encode(value) if plain else "".join(_written(value))
     try:
         text.encode()
@@ -148,14 +150,14 @@ def beyond_doubles(value: object) -> bool:
 def _numbers(value: object) -> Iterator[Number]:
     """Those in a value that a double would write otherwise."""
     left: list[object] = [value]
+    seen: set[int] = set()  # a list may hold itself
     while left:
         item = left.pop()
         if isinstance(item, Number):
             yield item
-        elif isinstance(item, dict):
-            left.extend(item.values())
-        elif isinstance(item, list | tuple):
-            left.extend(item)
+        elif isinstance(item, dict | list | tuple) and id(item) not in seen:
+            seen.add(id(item))
+            left.extend(item.values() if isinstance(item, dict) else item)
 
 
 def _written(value: object) -> Iterator[str]:
