@@ -376,3 +376,44 @@ def test_a_page_of_small_contents_is_whole(store: Store) -> None:
         created(store, message(name, "x" * 1_000, due=NOW))
     page = store.due(TENANT, LATER, 100)
     assert ([it.message.id for it in page], page.cut) == (names, False)
+
+
+def far(plain: Message, name: str) -> Message:
+    """The message, with its content in the bucket."""
+    return replace(plain, content=replace(plain.content, text=None, object=name))
+
+
+def test_what_documents_refer_to_is_told(store: Store) -> None:
+    """Of the live and of the history; of a personal one in the history nothing."""
+    for identity in ("live", "ended", "personal"):
+        plain = far(message(identity, personal=identity == "personal"), f"acme/D-{identity}/0")
+        stored = created(store, plain)
+        if identity != "live":
+            end = Settlement(document=plain.document, fence=stored.version, history=ended(plain))
+            store.commit(TENANT, [end])
+    created(store, message("inline"))
+    created(store, far(message("live"), "globex/D-live/0"), tenant="globex")
+    asked = ["D-live", "D-ended", "D-personal", "D-inline", "D-none"]
+    assert store.references(TENANT, asked) == {
+        "D-live": {"acme/D-live/0"},
+        "D-ended": {"acme/D-ended/0"},
+        "D-personal": set(),
+        "D-inline": set(),
+        "D-none": set(),
+    }
+    assert store.references(TENANT, []) == {}
+
+
+def test_what_came_under_a_used_id_is_found(store: Store) -> None:
+    """Live and ended; and no other document that begins alike."""
+    first = created(store, message("m"))
+    others = [replace(message("m"), document=f"D-m~{letter * 64}") for letter in "fa0"]
+    lives, ends, _ = (created(store, other) for other in others)
+    end = Settlement(document=others[1].document, fence=ends.version, history=ended(others[1]))
+    store.commit(TENANT, [end])
+    for document in ("D-m1", "D-m-1", "D-m%7E", "D-l~0", "D-n~0"):
+        created(store, replace(message("x"), document=document))
+    created(store, lives.message, tenant="globex")
+    assert store.reused(TENANT, first.message.document) == sorted(it.document for it in others)
+    assert store.reused(TENANT, "D-m1") == []
+    assert store.reused("globex", "D-m") == [others[0].document]

@@ -249,8 +249,13 @@ def dead_once(world: World, request: str, why: str, logged: Logged) -> Message:
     return message
 
 
-def test_a_reply_that_exists_already_kills_its_message_once(logged: Logged) -> None:
-    """The message came again after its history expired; its reply of then is still there, dead."""
+@pytest.mark.parametrize("readable", [True, False])
+def test_a_reply_that_exists_already_kills_its_message_once(
+    readable: bool,  # noqa: FBT001
+    logged: Logged,
+) -> None:
+    """The message came again after its history expired; its reply of then is still there, dead,
+    be it readable or not."""
     world = World(behave=answering)
     world.runner.gathers = True
     request, other = (world.broker.offer("acme", COMMAND, it) for it in ("one", "two"))
@@ -259,6 +264,8 @@ def test_a_reply_that_exists_already_kills_its_message_once(logged: Logged) -> N
         message_id=f"D-{request}/reply/2", message_type="T", content=inline("x"), now=START
     )
     world.store.create("acme", [lifecycle.dead(old, DeadReason.EXHAUSTED, "404")])
+    if not readable:
+        world.store.make_unreadable("acme", old.document)
     world.deliver()
     assert other in world.ended()
     message = dead_once(world, request, f"its reply {old.document} exists already", logged)

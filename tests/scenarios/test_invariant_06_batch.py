@@ -5,7 +5,6 @@ from datetime import timedelta
 
 import pytest
 
-from smartlink.adapters.in_memory import InMemoryConfig
 from smartlink.consumer import Context, FatalError, RetryableError
 from smartlink.domain.message import DeadReason, Result, State
 from smartlink.ports import Unavailable
@@ -218,7 +217,7 @@ def test_the_lease_outlasts_the_function() -> None:
 
 def test_a_call_says_what_became_of_its_messages(logged: Logged) -> None:
     """In its answer and in one line: so the figures of a dashboard are right."""
-    world = World(config=InMemoryConfig(config_file(attempts=1)))
+    world = World()
     failures = {"1": FatalError("never"), "2": RetryableError("down")}
 
     def behave(content: str, _: Context) -> None:
@@ -230,8 +229,8 @@ def test_a_call_says_what_became_of_its_messages(logged: Logged) -> None:
         world.broker.offer("acme", COMMAND, str(number))
     world.tick(minutes=1)
     ((topic, envelope),) = world.publisher.take()
-    assert world.delivery(topic, envelope) == {"done": 2, "dead": 2}
+    assert world.delivery(topic, envelope) == {"done": 2, "dead": 1, "retried": 1}
     assert world.delivery(topic, envelope) == {"dropped": 4}
     first, second = logged("consume_done")
-    assert (first["done"], first["dead"]) == (2, 2)
+    assert (first["done"], first["dead"], first["retried"]) == (2, 1, 1)
     assert second["dropped"] == 4

@@ -175,11 +175,14 @@ class FirestoreCalls:
                 raise
             raise Conflict(str(error)) from error
 
-    def get(self, what: str, names: Sequence[str]) -> Iterator[Found]:
-        """Read those of the documents that exist, in any order."""
+    def get(
+        self, what: str, names: Sequence[str], fields: Sequence[str] | None = None
+    ) -> Iterator[Found]:
+        """Read those of the documents that exist, in any order; of some fields alone, if said."""
+        mask = None if fields is None else types.DocumentMask(field_paths=fields)
         for start in range(0, len(names), _GET_AT_ONCE):
             request = types.BatchGetDocumentsRequest(
-                database=self._database, documents=names[start : start + _GET_AT_ONCE]
+                database=self._database, documents=names[start : start + _GET_AT_ONCE], mask=mask
             )
             for wrapped in self._read(what, FirestoreClient.batch_get_documents, request):
                 answer = types.BatchGetDocumentsResponse.pb(wrapped)

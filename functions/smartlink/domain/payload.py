@@ -148,9 +148,9 @@ def beyond_doubles(value: object) -> bool:
 
 
 def _numbers(value: object) -> Iterator[Number]:
-    """Those in a value that a double would write otherwise."""
+    """Those in a value that a double would write otherwise. It may hold itself: an author's may."""
     left: list[object] = [value]
-    seen: set[int] = set()  # a list may hold itself
+    seen: set[int] = set()
     while left:
         item = left.pop()
         if isinstance(item, Number):

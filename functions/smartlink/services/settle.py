@@ -162,8 +162,12 @@ def _obstacle(messages: Messages, tenant: str, settlement: Settlement) -> str | 
     if settlement.history is not None and messages.past(tenant, [settlement.document]):
         return f"the history holds {settlement.document} already"
     created = [message.document for message in settlement.created]
-    there = sorted(messages.read(tenant, created)) if created else []
-    return f"its reply {there[0]} exists already" if there else None
+    if not created:
+        return None
+    there = min(messages.read(tenant, created), default=None)
+    if there is None:
+        there = min(messages.unreadable(tenant, created), default=None)
+    return None if there is None else f"its reply {there} exists already"
 
 
 def _applied(messages: Messages, tenant: str, item: Pending) -> bool:

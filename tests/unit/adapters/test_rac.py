@@ -321,4 +321,6 @@ def test_a_tenant_id_is_read_from_claims_of_any_length() -> None:
     """Base64 without its padding, as JWT has it."""
     for length in range(1, 20):
         claims = {"tenantId": "x" * length}
-        assert claims_of(jwt(claims)) == claims
+        header, payload, signature = jwt(claims).split(".")
+        for end in range(4):
+            assert claims_of(f"{header[end:]}.{payload}.{signature}") == claims

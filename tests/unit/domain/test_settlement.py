@@ -203,6 +203,16 @@ def test_a_settlement_weighs_what_it_moves_and_creates() -> None:
     assert writes == 5, "the live document, the history, two replies, a line"
 
 
+@pytest.mark.parametrize("part", ["id", "type", "audience", "correlation_id", "error"])
+def test_every_text_of_a_message_has_its_weight(part: str) -> None:
+    """What is left out could grow beyond what a request may hold."""
+    slim, fat = (
+        settled(Done(()), replace(running(), **{part: "x" * size}))  # type: ignore[arg-type]
+        for size in (1, 1_001)
+    )
+    assert fat.weight[0] - slim.weight[0] >= 1_000
+
+
 def test_the_kinds_of_log_lines_are_rms() -> None:
     """RM's `LOGTYPE`."""
     assert [int(kind) for kind in LogType] == [0, 1, 2]
