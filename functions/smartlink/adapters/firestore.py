@@ -171,10 +171,9 @@ class Firestore:
             event("document_unreadable", text, ERROR, tenant=tenant, documents=[item.document])
         return {item.message.document: item for item in stored}
 
-    def unreadable(self, tenant: str, documents: Sequence[str]) -> dict[str, Unreadable]:
+    def alive(self, tenant: str, documents: Sequence[str]) -> dict[str, Past]:
         """See Messages."""
-        _, unreadable = _sorted_out(self._live(tenant, documents))
-        return {item.document: item for item in unreadable}
+        return {it.id: rm.get_past(it.fields) for it in self._live(tenant, documents)}
 
     def _live(self, tenant: str, documents: Sequence[str]) -> Iterator[Found]:
         names = [self._in(tenant, rm.LIVE, document) for document in documents]
