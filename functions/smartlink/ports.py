@@ -108,8 +108,11 @@ class DuePage(list[Stored]):
         stored: Iterable[Stored] = (),
         unreadable: Sequence[Unreadable] = (),
         end: Place | None = None,
+        *,
+        cut: bool = False,
     ) -> None:
         super().__init__(stored)
+        self.cut = cut  # the contents were so large that more was not read
         self.unreadable = unreadable
         self.end = end  # of the last document that came back; None: none did
 
@@ -138,6 +141,10 @@ class Messages(Protocol):
         """Those that exist and can be read."""
         ...
 
+    def unreadable(self, tenant: str, documents: Sequence[str]) -> dict[str, Unreadable]:
+        """Those that exist and cannot be read: for what is missing although it must be there."""
+        ...
+
     def alive(self, tenant: str, documents: Sequence[str]) -> dict[str, Past]:
         """What tells a repeat of those that exist, be they readable or not."""
         ...
@@ -148,6 +155,15 @@ class Messages(Protocol):
 
     def past(self, tenant: str, documents: Sequence[str]) -> dict[str, Past]:
         """Those that have ended: their documents exist, be they readable or not."""
+        ...
+
+    def references(self, tenant: str, documents: Sequence[str]) -> dict[str, set[str | None]]:
+        """The objects that these documents refer to, live or ended; also of documents that cannot
+        be read whole. None stands for one of which it cannot be told."""
+        ...
+
+    def reused(self, tenant: str, document: str) -> list[str]:
+        """The documents, live or ended, of other messages that came under this one's id."""
         ...
 
     def due(
@@ -168,8 +184,22 @@ class Messages(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class StoredContent:
+    """An object of the bucket that nothing lets expire yet."""
+
+    name: str
+    document: str | None  # whose content it is, as `put` was told; None: an older release put it
+    touched: datetime  # when it was put last
+    version: str  # opaque; each put raises it
+
+
 class Contents(Protocol):
-    """Contents too large for a document."""
+    """Contents too large for a document.
+
+    Who is to refer to a content puts it first: a `put` takes up again whatever is on its way to
+    deletion, and whoever was about to send it there finds it changed.
+    """
 
     def put(self, tenant: str, document: str, sha256: str, data: bytes) -> str:
         """Stores the content and answers its object's name; the same again is no error."""
@@ -178,10 +208,27 @@ class Contents(Protocol):
     def get(self, name: str) -> bytes: ...
 
     def expire(self, name: str, now: datetime) -> None:
-        """The message has ended: the bucket's lifecycle counts from now."""
+        """The message has ended: the bucket's lifecycle counts from now, and never from earlier."""
         ...
 
     def delete(self, name: str) -> None: ...
+
+    def withdraw(self, name: str) -> bool:
+        """Deletes what was put once, to a name that was free; False: it was put again, or before.
+
+        For who put a content that no document came to refer to: nobody else can refer to it.
+        """
+        ...
+
+    def lasting(self, after: str, touched: datetime, limit: int) -> tuple[list[StoredContent], str]:
+        """A page of objects, in the order of their names: of `limit` that follow `after`, those
+        that do not expire and were not put since `touched`. And where the next page begins: ""
+        where there is none."""
+        ...
+
+    def expire_unchanged(self, content: StoredContent, now: datetime) -> bool:
+        """Like `expire`, if it was not put since it was listed; False where it was, or is gone."""
+        ...
 
 
 class Effects(Protocol):
@@ -214,12 +261,27 @@ class TenantStates(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class ContentSweep:
+    """How far the daily look through the bucket has come."""
+
+    begun: datetime
+    after: str  # the object that was looked at last; "": it has come to the end
+
+
 class Ticks(Protocol):
-    """Keeps the continuation of a shard from forking."""
+    """What one tick tells the next: where a shard's continuation is, so that it cannot fork, and
+    how far a work of several ticks has come."""
 
     def advance(self, shard: int, tick: datetime, sequence: int) -> bool:
         """True for the first caller with this shard, tick and sequence, and for none after."""
         ...
+
+    def content_sweep(self) -> ContentSweep | None:
+        """The last one; None before the first."""
+        ...
+
+    def save_content_sweep(self, sweep: ContentSweep) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

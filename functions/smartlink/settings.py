@@ -226,6 +226,7 @@ class Limits:
     inline: int = 262_144  # bytes of content in a document; Firestore's limit is 1 MiB
     request: int = 3_670_016  # 3.5 MiB in a request; the emulator refuses 4 MiB
     writes: int = 500  # in a BatchWrite
+    page: int = 524_288  # bytes of a page of due messages: each tenant of a shard may have one
     dispatch: int = 1_048_576  # bytes of contents in one Pub/Sub message, 10 MB at most
 
 

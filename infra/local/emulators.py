@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from infra.local.checkout import ROOT
 from infra.local.errors import NotReadyError
 from infra.local.ports import HOST, free_ports
 from infra.local.program import PROBE_SECONDS, Program, answers
@@ -41,9 +42,8 @@ def pubsub_program(toolkit: Toolkit, port: int, jvm: tuple[str, ...] = ()) -> Pr
 
 def storage_program(port: int) -> Program:
     """Run the Cloud Storage emulator, in memory."""
-    command = (sys.executable, "-m", "gcp_storage_emulator", "start", "--in-memory", "--quiet")
-    options = ("--host", HOST, "--port", str(port))
-    return Program("storage", (*command, *options), port, answers(port))
+    command = (sys.executable, "-m", "infra.local.cloud_storage", "--port", str(port))
+    return Program("storage", command, port, answers(port), folder=ROOT)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from infra.local.checkout import CATALOG, FUNCTIONS
 from infra.local.errors import SettingError
 from infra.local.ports import HOST
 from infra.local.program import Program, listens
-from smartlink.domain.catalog import Catalog, CatalogError, parse_catalog
+from smartlink.domain.catalog import Catalog, CatalogError, Function, parse_catalog
 
 TENANTS_REFRESH_SECONDS = 5
 
@@ -75,15 +75,26 @@ def function_programs(
     source: Path = FUNCTIONS / "main.py",
 ) -> list[Program]:
     """Run each target once, and `consume` once for each command."""
+    functions = catalog.functions
+    targets = {
+        "poll": functions.poll,
+        "poll_shard": functions.poll_shard,
+        "publish": functions.publish,
+    }
     programs = [
-        _program(target, target, ports[target], source, environment)
-        for target in ("poll", "poll_shard", "publish")
+        _program(target, target, ports[target], source, {**_cloud_run(function), **environment})
+        for target, function in targets.items()
     ]
     for command in catalog.commands:
         name = consumer(command)
-        own = {**environment, "SMARTLINK_COMMAND": command}
+        own = {**_cloud_run(functions.consume), **environment, "SMARTLINK_COMMAND": command}
         programs.append(_program(name, "consume", ports[name], source, own))
     return programs
+
+
+def _cloud_run(function: Function) -> dict[str, str]:
+    """What Cloud Run itself sets: functions-framework hands it on to its server."""
+    return {"CLOUD_RUN_TIMEOUT_SECONDS": str(function.timeout)}
 
 
 def _program(

@@ -5,6 +5,7 @@ import random
 import socket
 import struct
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -24,7 +25,7 @@ class Mode(Enum):
     CUT = auto()  # breaks every connection, and any new one at once
     STALL = auto()  # keeps the connections but lets nothing through; later it all goes on
     LOSE = auto()  # requests get through and take effect, their answers are lost with a reset
-    FORGET = auto()  # swallows what comes on connections that are open by now; new ones pass
+    BLACKHOLE = auto()  # swallows what comes on connections that are open by now; new ones pass
     TRUNCATE = auto()  # the beginning of an answer, then the end of the connection
 
 
@@ -33,8 +34,9 @@ class Proxy:
 
     def __init__(self, target: int, seed: str, loop: asyncio.AbstractEventLoop) -> None:
         self.counts: Counter[Mode] = Counter()
-        """Connections that each mode broke, and of STALL and FORGET the chunks it held back."""
+        """Connections that each mode broke, and of STALL and BLACKHOLE the chunks it held back."""
         self.connections = 0
+        self.swallowed: list[float] = []  # when, by the monotonic clock, something was
         self._target = target
         self._dice = random.Random(seed)
         self._loop = loop
@@ -56,7 +58,7 @@ class Proxy:
             self._flowing.set()
         if mode is Mode.CUT:
             self._break_all()
-        if mode is Mode.FORGET:
+        if mode is Mode.BLACKHOLE:
             self._forgotten |= self._open
 
     def _break_all(self) -> None:
@@ -119,7 +121,9 @@ class Proxy:
 
     def _swallows(self, sink: asyncio.StreamWriter) -> bool:
         forgotten = sink.transport in self._forgotten
-        self.counts[Mode.FORGET] += forgotten
+        if forgotten:
+            self.counts[Mode.BLACKHOLE] += 1
+            self.swallowed.append(time.monotonic())
         return forgotten
 
     async def _held(self) -> None:

@@ -19,7 +19,7 @@ from tests.chaos.ledger import Books, Verdict, audit
 from tests.chaos.proxy import Mode
 from tests.chaos.scale import ATTEMPTS, Scale
 from tests.chaos.stack import Stack, Wanted, running, tenant
-from tests.chaos.storm import Fault, Storm, draw
+from tests.chaos.storm import Fault, Storm, Window, draw
 from tests.chaos.workload import Offer, offers
 
 HERE = Path(__file__).parent
@@ -76,13 +76,19 @@ def chaos(scale: Scale, folder: Path, say: Say = lambda _: None) -> Outcome:
             effects=effects,
             kills=[*stack.functions.kills, *_own_ends(effects, scale)],
             freezes=stack.functions.freezes,
-            windows=storm.windows,
+            # What a dead connection swallows is known by the instant: the mode's time says nothing.
+            windows=[
+                *storm.windows,
+                *(Window(at, at) for at in stack.proxies["firestore"].swallowed),
+            ],
             limit=ATTEMPTS,
             lease=scale.lease_left,
             **_collect(stack, scale),
         )
+        verdict = audit(books)
+        verdict.wrong += alarms(stack.logs)
         return Outcome(
-            verdict=audit(books),
+            verdict=verdict,
             faults=storm.done,
             wire=_wire(stack),
             messages=len(messages),
@@ -205,6 +211,16 @@ def _collect(stack: Stack, scale: Scale) -> Json:
     }
 
 
+def alarms(logs: Path) -> list[str]:
+    """What a function's server said of a worker that it ended: none is to lose what it has kept."""
+    said = (
+        (log.name, line)
+        for log in sorted(logs.glob("*.log"))
+        for line in log.read_text(encoding="utf-8", errors="replace").splitlines()
+    )
+    return [f"{name}: {line}" for name, line in said if "[CRITICAL]" in line]
+
+
 def _wire(stack: Stack) -> dict[str, int]:
     stats = stack.simulator("GET", "/stats")
     queues = stack.simulator("GET", "/queues")
@@ -219,4 +235,5 @@ def _wire(stack: Stack) -> dict[str, int]:
         "answers lost with a reset": counts[Mode.LOSE],
         "answers truncated": counts[Mode.TRUNCATE],
         "transfers held back": counts[Mode.STALL],
+        "transfers swallowed": counts[Mode.BLACKHOLE],
     }

@@ -26,11 +26,14 @@ class Fault(StrEnum):
     BROKER_HANGS = "the broker hangs"
     BROKER_TRUNCATES = "the broker truncates its answers"
     BROKER_RESETS = "the broker does it and resets"
+    BROKER_SWALLOWS = "the broker's connections die without a word"
     RAC_DOWN = "RAC is down and the tokens are revoked"
     FIRESTORE_CUT = "Firestore is cut off"
     FIRESTORE_STALLS = "Firestore hangs"
     FIRESTORE_LOST_ANSWERS = "Firestore does it and resets"
+    FIRESTORE_SWALLOWS = "Firestore's connections die without a word"
     PUBSUB_CUT = "Pub/Sub is cut off"
+    PUBSUB_SWALLOWS = "Pub/Sub's connections die without a word"
     PUSH_LOST = "Pub/Sub gets no answer to its pushes"
     PUSH_CUT = "Pub/Sub's pushes are cut while they are worked on"
 
@@ -58,10 +61,14 @@ _KINDS = {
     Fault.BROKER_HANGS: _Kind(2, (1, 5), Mode.STALL, "simulator"),
     Fault.BROKER_TRUNCATES: _Kind(2, (0.3, 1), Mode.TRUNCATE, "simulator"),
     Fault.BROKER_RESETS: _Kind(2, (0.2, 0.6), Mode.LOSE, "simulator"),
+    # They stay dead when it is over: whoever has one must find that out, and open another.
+    Fault.BROKER_SWALLOWS: _Kind(2, (0.1, 0.5), Mode.BLACKHOLE, "simulator"),
     Fault.RAC_DOWN: _Kind(1, (0.5, 2), options=(("racDown", True),)),
     Fault.FIRESTORE_CUT: _Kind(2, (1, 6), Mode.CUT, "firestore"),
     Fault.FIRESTORE_STALLS: _Kind(2, (1, 12), Mode.STALL, "firestore"),
     Fault.FIRESTORE_LOST_ANSWERS: _Kind(4, (0.05, 0.4), Mode.LOSE, "firestore"),
+    Fault.FIRESTORE_SWALLOWS: _Kind(2, (0.1, 0.5), Mode.BLACKHOLE, "firestore"),
+    Fault.PUBSUB_SWALLOWS: _Kind(2, (0.1, 0.5), Mode.BLACKHOLE, "pubsub"),
     Fault.PUBSUB_CUT: _Kind(2, (0.5, 3), Mode.CUT, "pubsub"),
     Fault.PUSH_LOST: _Kind(3, (0.3, 1.5), Mode.LOSE),
     Fault.PUSH_CUT: _Kind(4, (0.1, 0.4), Mode.CUT),

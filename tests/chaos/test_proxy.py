@@ -125,11 +125,11 @@ def test_a_forgotten_connection_is_silent_and_a_new_one_works(route: tuple[int, 
     port, proxy = route
     with connect(port) as old:
         assert ask(old) == ANSWER
-        proxy.set(Mode.FORGET)
+        proxy.set(Mode.BLACKHOLE)
         old.settimeout(MOMENT)
         with pytest.raises(TimeoutError):
             ask(old)
         with connect(port) as new:
             assert ask(new) == ANSWER
-    assert proxy.counts[Mode.FORGET] == 1
+    assert proxy.counts[Mode.BLACKHOLE] == 1
     assert proxy.connections == 2

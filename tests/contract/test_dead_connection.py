@@ -73,11 +73,11 @@ def test_firestore_s_next_call_goes_through(firestore_nat: tuple[str, Proxy]) ->
     host, proxy = firestore_nat
     store = Firestore(FirestoreCalls("contract-dead", emulator=host, patience=ONE_TRY))
     reads(store)
-    proxy.set(Mode.FORGET)
+    proxy.set(Mode.BLACKHOLE)
     with pytest.raises(Unavailable, match="DeadlineExceeded"):
         reads(store)
     reads(store)
-    assert proxy.counts[Mode.FORGET]
+    assert proxy.counts[Mode.BLACKHOLE]
 
 
 @pytest.mark.parametrize("call", [reads, queries])
@@ -88,18 +88,18 @@ def test_firestore_s_call_goes_through_at_its_next_try(
     host, proxy = firestore_nat
     store = Firestore(FirestoreCalls("contract-dead", emulator=host, patience=THREE_TRIES))
     call(store)
-    proxy.set(Mode.FORGET)
+    proxy.set(Mode.BLACKHOLE)
     call(store)
-    assert proxy.counts[Mode.FORGET]
+    assert proxy.counts[Mode.BLACKHOLE]
 
 
 def test_pubsub_s_call_goes_through_at_its_next_try(pubsub_nat: tuple[str, Proxy]) -> None:
     host, proxy = pubsub_nat
     publisher = PubSubPublisher("contract-dead", emulator=host, patience=THREE_TRIES)
     publisher.publish("orders", [Envelope(b"before", {})])
-    proxy.set(Mode.FORGET)
+    proxy.set(Mode.BLACKHOLE)
     publisher.publish("orders", [Envelope(b"after", {})])
-    assert proxy.counts[Mode.FORGET]
+    assert proxy.counts[Mode.BLACKHOLE]
 
 
 def test_a_new_client_does_not_share_the_dead_connection(
@@ -117,7 +117,7 @@ def test_a_new_client_does_not_share_the_dead_connection(
 
     ask(SURELY)
     with reconnecting.client():  # another thread's call
-        proxy.set(Mode.FORGET)
+        proxy.set(Mode.BLACKHOLE)
         with pytest.raises(DeadlineExceeded):
             ask(0.5)
         ask(SURELY)
@@ -182,6 +182,6 @@ def test_over_rest_a_call_goes_through_however_many_connections_died(
     with ThreadPoolExecutor(AT_ONCE) as pool:
         assert list(pool.map(lambda _: call(), range(AT_ONCE))) == [CONTENT] * AT_ONCE
     assert proxy.connections >= AT_ONCE
-    proxy.set(Mode.FORGET)
+    proxy.set(Mode.BLACKHOLE)
     assert call() == CONTENT
-    assert proxy.counts[Mode.FORGET]
+    assert proxy.counts[Mode.BLACKHOLE]

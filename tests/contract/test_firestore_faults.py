@@ -327,3 +327,16 @@ def test_a_history_broken_by_hand_is_one_all_the_same(firestore: Make, edit: Fie
     assert past.sha256 in {known.sha256, None, ""}
     assert past.received in {known.received, None}
     assert past.claim in {known.claim, None}
+
+
+def test_a_document_broken_by_hand_still_tells_what_it_refers_to(firestore: Make) -> None:
+    """Its content must not be taken for one that nobody needs."""
+    store = firestore()
+    plain = message("broken")
+    far = replace(plain, content=replace(plain.content, text=None, object="acme/D-broken/0"))
+    [version] = store.create(TENANT, [far])
+    assert version
+    broken = replace(far, state="Perdida")  # type: ignore[arg-type]
+    store.swap(TENANT, [Stored(broken, version)])
+    assert store.read(TENANT, ["D-broken"]) == {}
+    assert store.references(TENANT, ["D-broken"]) == {"D-broken": {"acme/D-broken/0"}}

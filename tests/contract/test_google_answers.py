@@ -149,13 +149,26 @@ def test_a_content_that_is_there_is_written_again_only_if_it_expires(
     google: Google, host: str, expiry: dict[str, str]
 ) -> None:
     """An expiry cannot be taken back, and a message that lives again needs its content."""
-    found = {"name": "acme/D-1/00", "generation": "5", **expiry}
-    google.answers = [error(412, "FAILED_PRECONDITION"), (200, found)]
+    found = {"name": "acme/D-1/00", "generation": "5", "metageneration": "3", **expiry}
+    made = {"name": "acme/D-1/00", "generation": "6", "metageneration": "1"}
+    google.answers = [error(412, "FAILED_PRECONDITION"), (200, found), (200, made)]
     BucketContents(BUCKET, "p", host, patience=AT_ONCE).put("acme", "D-1", "00", b"x")
-    [first, *_] = writes = [query for method, query in google.asked if method == "POST"]
-    assert first["ifGenerationMatch"] == ["0"]
-    assert len(writes) == (2 if expiry else 1)
-    assert "ifGenerationMatch" not in writes[-1] or not expiry
+    writes = [query for method, query in google.asked if method == "POST"]
+    assert [query["ifGenerationMatch"] for query in writes] == [["0"], ["5"]][: 1 + bool(expiry)]
+    method, query = google.asked[-1]
+    seen = made if expiry else found
+    assert method == "PATCH", "whoever looked at it before sees that it changed"
+    assert query["ifGenerationMatch"] == [seen["generation"]]
+    assert query["ifMetagenerationMatch"] == [seen["metageneration"]]
+
+
+def test_a_content_that_others_keep_changing_is_not_put(google: Google, host: str) -> None:
+    """It is not known to last, so whoever puts it must not refer to it."""
+    found = {"name": "acme/D-1/00", "generation": "5", "metageneration": "3"}
+    unmet = error(412, "FAILED_PRECONDITION")
+    google.answers = [unmet, (200, found), unmet] * 20
+    with pytest.raises(Unavailable, match="others changed it first"):
+        BucketContents(BUCKET, "p", host, patience=AT_ONCE).put("acme", "D-1", "00", b"x")
 
 
 def test_a_bucket_that_is_not_ours_is_refused(google: Google, host: str) -> None:

@@ -305,6 +305,8 @@ def test_what_cannot_be_read_exists(store: Store) -> None:
         message().type,
         message().content.sha256,
     )
+    odd = store.unreadable(TENANT, ["D-m-1", "D-none"])["D-m-1"]
+    assert odd.version != stored.version
     assert store.create(TENANT, [message()]) == [None]
     assert store.swap(TENANT, [Stored(running(message()), stored.version)]) == [None]
     assert store.alive(TENANT, []) == {}
@@ -350,3 +352,73 @@ def test_versions_are_opaque_but_exact(store: Store) -> None:
     stored = created(store, message())
     carried = Version(str(stored.version).encode().decode())
     assert all(store.swap(TENANT, [replace(stored, version=carried)]))
+
+
+def test_a_page_of_large_contents_is_cut_short(store: Store) -> None:
+    """It says so, and the next pages bring the rest, each once."""
+    names = [f"large-{number}" for number in range(7)]
+    for name in names:
+        created(store, message(name, "x" * 250_000, due=NOW))
+    found: list[str] = []
+    place: Place | None = None
+    pages = 0
+    while pages < 20:
+        page = store.due(TENANT, LATER, 100, None, place.due if place else None, place)
+        if not page:
+            break
+        assert len(page) <= 3
+        assert page.cut or len(page) < 3
+        found += [it.message.id for it in page]
+        place, pages = page.end, pages + 1
+    assert found == names
+    assert pages == 3
+
+
+def test_a_page_of_small_contents_is_whole(store: Store) -> None:
+    """Nothing is read in two queries that one may read."""
+    names = sorted(f"small-{number}" for number in range(50))
+    for name in names:
+        created(store, message(name, "x" * 1_000, due=NOW))
+    page = store.due(TENANT, LATER, 100)
+    assert ([it.message.id for it in page], page.cut) == (names, False)
+
+
+def far(plain: Message, name: str) -> Message:
+    """The message, with its content in the bucket."""
+    return replace(plain, content=replace(plain.content, text=None, object=name))
+
+
+def test_what_documents_refer_to_is_told(store: Store) -> None:
+    """Of the live and of the history; of a personal one in the history nothing."""
+    for identity in ("live", "ended", "personal"):
+        plain = far(message(identity, personal=identity == "personal"), f"acme/D-{identity}/0")
+        stored = created(store, plain)
+        if identity != "live":
+            end = Settlement(document=plain.document, fence=stored.version, history=ended(plain))
+            store.commit(TENANT, [end])
+    created(store, message("inline"))
+    created(store, far(message("live"), "globex/D-live/0"), tenant="globex")
+    asked = ["D-live", "D-ended", "D-personal", "D-inline", "D-none"]
+    assert store.references(TENANT, asked) == {
+        "D-live": {"acme/D-live/0"},
+        "D-ended": {"acme/D-ended/0"},
+        "D-personal": set(),
+        "D-inline": set(),
+        "D-none": set(),
+    }
+    assert store.references(TENANT, []) == {}
+
+
+def test_what_came_under_a_used_id_is_found(store: Store) -> None:
+    """Live and ended; and no other document that begins alike."""
+    first = created(store, message("m"))
+    others = [replace(message("m"), document=f"D-m~{letter * 64}") for letter in "fa0"]
+    lives, ends, _ = (created(store, other) for other in others)
+    end = Settlement(document=others[1].document, fence=ends.version, history=ended(others[1]))
+    store.commit(TENANT, [end])
+    for document in ("D-m1", "D-m-1", "D-m%7E", "D-l~0", "D-n~0"):
+        created(store, replace(message("x"), document=document))
+    created(store, lives.message, tenant="globex")
+    assert store.reused(TENANT, first.message.document) == sorted(it.document for it in others)
+    assert store.reused(TENANT, "D-m1") == []
+    assert store.reused("globex", "D-m") == [others[0].document]

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from smartlink.domain.tenant import TenantState
-from smartlink.ports import ConfigFile
+from smartlink.ports import ConfigFile, ContentSweep
 from tests.contract.backends import Store
 from tests.contract.samples import LATER, NOW
 
@@ -82,3 +82,10 @@ def test_the_last_good_configuration_comes_back(store: Store) -> None:
     second = ConfigFile("2", b"x" * 500_000)
     store.save(second)
     assert store.load() == second
+
+
+def test_how_far_the_bucket_was_swept_comes_back(store: Store) -> None:
+    assert store.content_sweep() is None
+    for after in ("acme/D-m/00", ""):
+        store.save_content_sweep(ContentSweep(NOW, after))
+        assert store.content_sweep() == ContentSweep(NOW, after)

@@ -4,25 +4,35 @@ import hashlib
 import json
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 import requests
-from gcp_storage_emulator.server import create_server
 
-from infra.local.ports import HOST, free_ports
+from infra.local.cloud_storage import cloud_storage
+from infra.local.ports import free_ports
 from smartlink.adapters.in_memory import InMemoryConfig, InMemoryContents
 from smartlink.adapters.storage import BucketContents, ConfigObject, object_name
 from smartlink.domain.config import MAX_BYTES
 from smartlink.domain.identity import Direction, document_id, reused_document_id
-from smartlink.ports import ConfigSource, Contents, NotFound, Refused, Unavailable
+from smartlink.ports import (
+    ConfigSource,
+    Contents,
+    NotFound,
+    Refused,
+    StoredContent,
+    Unavailable,
+)
 from tests.contract.backends import AT_ONCE, BACKENDS
 from tests.contract.samples import NOW
 
 PROJECT = "contract"
+FUTURE = datetime(9999, 1, 1, tzinfo=UTC)
+CLOCKS = timedelta(seconds=1)  # by which they may differ
 CONFIG = "config/totvsAppConfig_v2.json"
 
 
@@ -62,12 +72,8 @@ class Storage:
 @pytest.fixture(scope="module")
 def storage_host() -> Iterator[str]:
     [port] = free_ports(1)
-    server = create_server(HOST, port, in_memory=True)
-    server.start()
-    try:
-        yield f"{HOST}:{port}"
-    finally:
-        server.stop()
+    with cloud_storage(port) as host:
+        yield host
 
 
 @pytest.fixture
@@ -170,6 +176,126 @@ def test_a_content_expires_from_the_end_of_its_message(storage: Storage) -> None
     assert storage.metadata(name)["customTime"] == "2025-03-09T13:30:15.123457Z"
     put(contents, b"x")
     assert "customTime" not in storage.metadata(name)
+    assert contents.get(name) == b"x"
+
+
+def test_an_expiry_is_not_moved_back(contents: Contents) -> None:
+    name = put(contents, b"x")
+    contents.expire(name, NOW)
+    contents.expire(name, NOW)
+    contents.expire(name, NOW + timedelta(hours=1))
+    with pytest.raises(Refused, match=name):
+        contents.expire(name, NOW)
+    assert contents.get(name) == b"x"
+
+
+def listed(contents: Contents) -> dict[str, StoredContent]:
+    """What does not expire, however lately it was put."""
+    found, following = contents.lasting("", FUTURE, 100)
+    assert following == ""
+    return {item.name: item for item in found}
+
+
+def test_what_does_not_expire_is_listed_with_its_document(contents: Contents) -> None:
+    """Not what has an expiry or is deleted; and of the others since when nobody put them."""
+    before = datetime.now(UTC)
+    lasting = put(contents, b"x", "D-lasting")
+    expiring = put(contents, b"x", "D-expiring")
+    contents.expire(expiring, NOW)
+    contents.delete(put(contents, b"x", "D-deleted"))
+    found = listed(contents)
+    assert found.keys() == {lasting}
+    assert found[lasting].document == "D-lasting"
+    assert before - CLOCKS <= found[lasting].touched <= datetime.now(UTC) + CLOCKS
+    assert contents.lasting("", before - CLOCKS, 100) == ([], "")
+
+
+def test_a_listing_tells_the_document_that_a_name_cannot(storage: Storage) -> None:
+    """Of an id so long that its hash stands in the name."""
+    contents = storage.contents()
+    document = f"D-{'x' * 1_100}"
+    name = put(contents, b"x", document)
+    assert document not in name
+    assert listed(contents)[name].document == document
+    put(contents, b"x", document)
+    assert listed(contents)[name].document == document
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 10])
+def test_a_listing_comes_in_pages(contents: Contents, size: int) -> None:
+    """Each object once, in the order of the names, also where a page holds nothing to tell."""
+    names = sorted(put(contents, b"x", f"D-{number}") for number in range(7))
+    for name in names[2:5]:
+        contents.expire(name, NOW)
+    found, following, pages = [], "", 0
+    while following or not pages:
+        page, following = contents.lasting(following, FUTURE, size)
+        found += [item.name for item in page]
+        pages += 1
+    assert found == names[:2] + names[5:]
+    assert pages == -(-7 // size)
+
+
+def test_an_unchanged_content_expires(contents: Contents) -> None:
+    name = put(contents, b"x")
+    assert contents.expire_unchanged(listed(contents)[name], NOW)
+    assert listed(contents) == {}
+    assert contents.get(name) == b"x"
+
+
+@pytest.mark.parametrize("change", ["put", "expired", "deleted", "replaced"])
+def test_a_content_that_changed_since_it_was_listed_does_not_expire(
+    contents: Contents, change: str
+) -> None:
+    """A second message, a redrive, a repeat took it up again; or it went, or is another one."""
+    name = put(contents, b"x")
+    before = listed(contents)[name]
+    if change == "put":
+        put(contents, b"x")
+    if change in {"expired", "replaced"}:
+        contents.expire(name, NOW)
+    if change == "deleted":
+        contents.delete(name)
+    if change == "replaced":
+        put(contents, b"x")
+    assert not contents.expire_unchanged(before, NOW + timedelta(hours=1))
+    if change in {"put", "replaced"}:
+        assert listed(contents).keys() == {name}
+        assert listed(contents)[name].touched >= before.touched
+
+
+def test_a_content_that_was_put_again_after_its_expiry_does_not_expire(contents: Contents) -> None:
+    name = put(contents, b"x")
+    assert contents.expire_unchanged(listed(contents)[name], NOW)
+    assert put(contents, b"x") == name
+    assert listed(contents).keys() == {name}
+
+
+def test_what_was_put_once_can_be_withdrawn(contents: Contents) -> None:
+    """Not what others put as well, or what was put in place of what others refer to."""
+    name = put(contents, b"x")
+    assert contents.withdraw(name)
+    with pytest.raises(NotFound):
+        contents.get(name)
+    assert contents.withdraw(name), "an answer may be lost"
+    put(contents, b"x")
+    put(contents, b"x")
+    assert not contents.withdraw(name)
+    contents.delete(name)
+    put(contents, b"x")
+    contents.expire(name, NOW)
+    assert not contents.withdraw(name)
+    put(contents, b"x")
+    assert not contents.withdraw(name)
+    assert contents.get(name) == b"x"
+
+
+def test_many_who_put_the_same_at_once_all_do(contents: Contents) -> None:
+    """And none of them can withdraw it from the others."""
+    with ThreadPoolExecutor(4) as threads:
+        names = set(threads.map(lambda _: put(contents, b"x"), range(4)))
+    [name] = names
+    assert not contents.withdraw(name)
     assert contents.get(name) == b"x"
 
 

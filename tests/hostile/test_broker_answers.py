@@ -144,6 +144,18 @@ def test_a_list_of_trifles_is_bounded(entry_text: bytes) -> None:
     assert peak < 4 * len(body) + 20_000_000
 
 
+@pytest.mark.parametrize("trifle", [b"[]", b"{}", b"[[[[]]]]", b"0"])
+def test_a_content_of_trifles_is_not_made_into_objects(trifle: bytes) -> None:
+    """A list of a million of them would take 20 times its bytes."""
+    body = b'{"MsgType": "T", "MsgContent": [' + (trifle + b",") * 1_000_000 + trifle + b"]}"
+    tracemalloc.start()
+    (got,) = deliveries(body)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(got.content) > 1_000_000
+    assert peak < 4 * len(body)
+
+
 def test_no_text_without_an_end_takes_quadratic_time() -> None:
     """It is looked through once, not from each quote on."""
     body = b"[" + b"9" * 5_000 + b"," + b'"\\' * 200_000

@@ -7,15 +7,16 @@ The results stand in `.mutants/`; a run that was cut off goes on where it was. A
 import argparse
 import hashlib
 import json
+import multiprocessing
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict
+from multiprocessing.queues import SimpleQueue
 from pathlib import Path
-from queue import SimpleQueue
 from random import Random
 
 from tests.mutants.drawing import ROOT, Mutant, every_mutant, functions_of
@@ -49,22 +50,18 @@ class Run:
             and (_name(it) not in self._known or self._known[_name(it)].verdict in again)
         ]
         with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
-            copies: SimpleQueue[Copy] = SimpleQueue()
-            for number in range(self._options.processes):
-                copies.put(Copy(Path(folder) / str(number)))
-            tests = self._surveyed(copies)
-            with ThreadPoolExecutor(self._options.processes) as pool:
-                for mutant, trial in pool.map(lambda it: _tried(it, copies, tests), wanted):
-                    self._note(mutant, trial)
+            copies = [Copy(Path(folder) / str(it)) for it in range(self._options.processes)]
+            with _workers(copies, self._surveyed(copies[0])) as pool:
+                trials = {pool.submit(_tried, mutant): mutant for mutant in wanted}
+                for trial in as_completed(trials):
+                    self._note(trials[trial], trial.result())
 
-    def _surveyed(self, copies: "SimpleQueue[Copy]") -> list[Test]:
+    def _surveyed(self, copy: Copy) -> list[Test]:
         """The tests and what they reach; kept as long as neither they nor the relay change."""
         file = _RESULTS / f"tests-{_digest()}.json"
         if not file.exists():
             print("every test is run once, to see what it reaches", flush=True)
-            copy = copies.get()
             file.write_text(dumped(survey(copy)), "utf-8")
-            copies.put(copy)
         return loaded(file.read_text("utf-8"))
 
     def _note(self, mutant: Mutant, trial: Trial) -> None:
@@ -103,14 +100,26 @@ def equivalents() -> dict[tuple[str, ...], str]:
     return {(it["file"], it["function"], it["line"], it["change"]): it["reason"] for it in listed}
 
 
-def _tried(
-    mutant: Mutant, copies: "SimpleQueue[Copy]", tests: Sequence[Test]
-) -> tuple[Mutant, Trial]:
-    copy = copies.get()
-    try:
-        return mutant, try_mutant(copy, mutant, _reached_through(mutant, tests), tests)
-    finally:
-        copies.put(copy)
+_mine: tuple[Copy, list[Test]]  # of a worker's process
+
+
+def _workers(copies: Sequence[Copy], tests: list[Test]) -> ProcessPoolExecutor:
+    """Processes, not threads: each forks, and what another thread holds then stays held."""
+    context = multiprocessing.get_context("fork")
+    given = context.SimpleQueue()
+    for copy in copies:
+        given.put(copy)
+    return ProcessPoolExecutor(len(copies), context, _begin, (given, tests))
+
+
+def _begin(copies: "SimpleQueue[Copy]", tests: list[Test]) -> None:
+    global _mine  # noqa: PLW0603
+    _mine = (copies.get(), tests)
+
+
+def _tried(mutant: Mutant) -> Trial:
+    copy, tests = _mine
+    return try_mutant(copy, mutant, _reached_through(mutant, tests), tests)
 
 
 def _reached_through(mutant: Mutant, tests: Sequence[Test]) -> set[str]:

@@ -145,3 +145,11 @@ def test_a_command_taken_out_of_the_catalogue_leaves_no_orphan_behind() -> None:
     message = world.live()[request]
     assert message.dead_reason is DeadReason.UNKNOWN_COMMAND
     assert message.content.text == "precious"
+
+
+def test_the_longest_id_that_may_be_is_kept_as_it_came() -> None:
+    """8,192 characters: one more, and the whole envelope is kept instead."""
+    world = World()
+    world.broker.offer("acme", COMMAND, "one", message_id="i" * 8_192)
+    world.minute()
+    assert world.ran == [("acme", "i" * 8_192)]

@@ -249,3 +249,17 @@ def test_a_true_repeat_is_told_from_a_reuse_that_is_just_being_found_out() -> No
     world.minutes(4)
     assert [dead.content.text for dead in reused(world)] == ["other"]
     assert world.ran == [("acme", "one")]
+
+
+def test_a_repeat_that_meets_the_end_of_its_message_is_acked() -> None:
+    """It was live when the repeat was to be stored, and had ended a moment later."""
+    world = World()
+    request = world.broker.offer("acme", COMMAND, "same")
+    world.tick(minutes=1)
+    world.broker.offer("acme", COMMAND, "same", message_id=request)
+    interruptions = world.store.faults = Interruptions()
+    interruptions.at("after create", world.deliver)
+    world.tick(minutes=1)
+    assert len(world.broker.acked) == 2, "in this very tick"
+    world.minutes(3)
+    assert world.ran == [("acme", request)]

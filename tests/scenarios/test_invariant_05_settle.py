@@ -82,6 +82,24 @@ def test_a_settlement_of_unknown_outcome_is_written_once(
     assert logged("settle_lost") == []
 
 
+def test_a_settlement_of_unknown_outcome_is_known_beside_a_repeat(logged: Logged) -> None:
+    """The broker repeats the message before the consumer learns that its commit was written."""
+    world = World(behave=answering)
+    request = world.broker.offer("acme", COMMAND, "one")
+    world.tick()
+    again = world.live()[request]
+    interruptions = world.store.faults = Interruptions()
+    interruptions.fail("commit", Unavailable("lost answer"), applied=True)
+    interruptions.at("after commit", lambda: world.store.create("acme", [again]))
+    world.deliver()
+    assert request in world.live()
+    assert [line["messageId"] for line in logged("message_done")] == [request]
+    assert not logged("settle_lost")
+    world.minutes(60)
+    assert world.replies_to("acme") == ["one", "one again"]
+    assert request not in world.live()
+
+
 def test_a_database_that_stays_away_has_the_message_run_again(logged: Logged) -> None:
     """As long as its call may last it is tried, with waits that grow; nothing is half written.
     When the lease is over the sweep takes it."""
@@ -231,8 +249,13 @@ def dead_once(world: World, request: str, why: str, logged: Logged) -> Message:
     return message
 
 
-def test_a_reply_that_exists_already_kills_its_message_once(logged: Logged) -> None:
-    """The message came again after its history expired; its reply of then is still there, dead."""
+@pytest.mark.parametrize("readable", [True, False])
+def test_a_reply_that_exists_already_kills_its_message_once(
+    readable: bool,  # noqa: FBT001
+    logged: Logged,
+) -> None:
+    """The message came again after its history expired; its reply of then is still there, dead,
+    be it readable or not."""
     world = World(behave=answering)
     world.runner.gathers = True
     request, other = (world.broker.offer("acme", COMMAND, it) for it in ("one", "two"))
@@ -241,6 +264,8 @@ def test_a_reply_that_exists_already_kills_its_message_once(logged: Logged) -> N
         message_id=f"D-{request}/reply/2", message_type="T", content=inline("x"), now=START
     )
     world.store.create("acme", [lifecycle.dead(old, DeadReason.EXHAUSTED, "404")])
+    if not readable:
+        world.store.make_unreadable("acme", old.document)
     world.deliver()
     assert other in world.ended()
     message = dead_once(world, request, f"its reply {old.document} exists already", logged)

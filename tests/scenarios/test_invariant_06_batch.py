@@ -213,3 +213,24 @@ def test_the_lease_outlasts_the_function() -> None:
     call = timedelta(seconds=settings.catalog.functions.consume.timeout)
     assert call <= timedelta(seconds=600)
     assert settings.lease >= call + timedelta(seconds=30)
+
+
+def test_a_call_says_what_became_of_its_messages(logged: Logged) -> None:
+    """In its answer and in one line: so the figures of a dashboard are right."""
+    world = World()
+    failures = {"1": FatalError("never"), "2": RetryableError("down")}
+
+    def behave(content: str, _: Context) -> None:
+        if content in failures:
+            raise failures[content]
+
+    world.behave = behave
+    for number in range(4):
+        world.broker.offer("acme", COMMAND, str(number))
+    world.tick(minutes=1)
+    ((topic, envelope),) = world.publisher.take()
+    assert world.delivery(topic, envelope) == {"done": 2, "dead": 1, "retried": 1}
+    assert world.delivery(topic, envelope) == {"dropped": 4}
+    first, second = logged("consume_done")
+    assert (first["done"], first["dead"], first["retried"]) == (2, 1, 1)
+    assert second["dropped"] == 4

@@ -178,8 +178,9 @@ def test_a_database_that_stays_away_has_a_reply_sent_again(logged: Logged) -> No
     """The tick ends, and with it the trying: its lease ends, and it is sent again."""
     world = answered()
     world.store.faults.fail("commit", Unavailable("down"), times=1_000)
-    world.minute()
+    report = world.minute()
     assert logged("settle_failed")
+    assert report.counts["unsettled"] == 1
     world.store.faults.clear()
     world.minutes(8)
     assert world.replies_to("acme") == ["one", "one"]

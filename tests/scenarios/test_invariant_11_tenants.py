@@ -1,5 +1,6 @@
 """Invariant 11: tenants stay apart; a secret of another environment is refused loudly."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -176,3 +177,15 @@ def test_a_new_secret_is_taken_up_by_itself() -> None:
     world.minutes(5)
     assert [tenant for tenant, _ in world.ran] == ["newcomer"]
     assert world.clock() - world.ended("newcomer")["message-1"].ended <= timedelta(minutes=5)
+
+
+def test_a_poll_waits_for_what_it_began_beside() -> None:
+    """The look for orphans runs beside the tenants' turns; a poll that answers first may be
+    stopped with it."""
+    world = World(tenants=("acme", "other"), behave=failing)
+    world.broker.offer("acme", COMMAND)
+    world.minute()
+    world.secrets.remove("acme")
+    world.cold_start()
+    replace(world.poll, beside=lambda work: work).tick()
+    assert world.store.states(["acme"])["acme"].orphaned

@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 import pytest
 
 from infra.cli.acting import Note, redriven
+from smartlink.adapters.in_memory import InMemoryEffects
 from smartlink.consumer import Context, FatalError, Reply, RetryableError, UnknownOutcomeError
-from smartlink.domain.message import DeadReason, Message, Result, State
+from smartlink.domain.effect import Effect
+from smartlink.domain.message import DeadReason, Message, Result, State, Version
 from smartlink.ports import Unavailable
 from tests.support.world import COMMAND, SECRET_ONE, ProcessEndedError, World, catalog
 
@@ -290,6 +292,24 @@ def test_the_sweep_knows_the_commands_limit() -> None:
     world.minutes(30)
     assert only(world).dead_reason is DeadReason.EXHAUSTED
     assert len(world.ran) == 1
+
+
+class AnsweredTwice(InMemoryEffects):
+    """An adapter whose own second try is answered: the first one had taken effect."""
+
+    def write(self, tenant: str, effect: Effect, version: Version | None) -> Version | None:
+        super().write(tenant, effect, version)
+        return super().write(tenant, effect, version)
+
+
+def test_an_own_write_whose_answer_got_lost_is_recognised() -> None:
+    """At its beginning and at its end: the effect is neither repeated nor held."""
+    bank = Bank()
+    world = at(World(catalog_json=HOLD, effects=AnsweredTwice()), bank)
+    world.broker.offer("acme", COMMAND, "order-7")
+    world.minutes(2)
+    assert bank.paid == ["order-7"]
+    assert world.replies_to() == ['{"receipt":1}']
 
 
 def forget(world: World, **later: float) -> None:

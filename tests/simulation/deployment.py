@@ -39,7 +39,7 @@ from smartlink.services.config import Config
 from smartlink.services.consume import Consume, Timeouts
 from smartlink.services.dispatch import decode_dispatch
 from smartlink.services.poll import Poll
-from smartlink.services.publish import Publish, PublishRequest
+from smartlink.services.publish import Publish, PublishError, PublishRequest
 from smartlink.services.relay import Outside, make_poll
 from smartlink.services.shard import decode_shard
 from smartlink.services.tenants import Tenants
@@ -246,6 +246,7 @@ class Deployment:
     backlog: float = 0.0  # seconds that a delivery may wait
     late: Sequence[float] = ()  # when, in seconds, each delivery is repeated
     given_up: int = 0
+    edited: bool = False  # somebody did so in the console: what it says may be unreadable
     consuming: list[Process] = field(default_factory=list)
     _numbers: Any = field(default_factory=count)
 
@@ -279,6 +280,10 @@ class Deployment:
             ):
                 return
         self.ledger.broken(f"{tenant}/{delivery.id} was acked, and is not stored")
+
+    def unreadable(self, tenant: str) -> set[str]:
+        """The live documents that nobody can read."""
+        return set(self.store.unreadable(tenant, list(self.store.live(tenant))))
 
     def messages_of(self, tenant: str) -> list[Message]:
         """All that are live or have ended."""
@@ -520,12 +525,12 @@ class Deployment:
         self.broker.deliver(tenant, Delivery(None, message_id, COMMAND, text))
 
     def ask_to_publish(self, tenant: str, message_id: str, content: str) -> None:
-        """A segment publishes, again and again until it is told that it is accepted."""
+        """A segment publishes, again and again until it is told what becomes of it."""
         process = self.new_process("publish")
         self.ledger.asked.add((tenant, content_hash(content)))
 
         def work() -> None:
-            accepted = False
+            told = False
             try:
                 tenants = Tenants(
                     self.secrets,
@@ -543,12 +548,16 @@ class Deployment:
                 )
                 body = {"tenant": tenant, "type": "T", "content": content, "id": message_id}
                 publish(PublishRequest.model_validate(body))
-                accepted = True
+                told = True
                 self.ledger.published.add((tenant, content_hash(content)))
             except Unavailable:
                 self.kernel.say("publish answers 503")
+            except PublishError as error:
+                told = True
+                if not self.edited:
+                    self.ledger.broken(f"publish refuses what it had accepted: {error}")
             finally:
-                if not accepted:
+                if not told:
                     again = self.new_process("client")
                     self.kernel.spawn(
                         again, lambda: self.ask_to_publish(tenant, message_id, content), 5.0

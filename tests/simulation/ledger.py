@@ -11,6 +11,7 @@ from smartlink.domain.identity import DERIVED, Direction
 from smartlink.domain.lifecycle import REPEAT
 from smartlink.domain.message import Ending, Message, State, Stored, Version
 from smartlink.domain.settlement import Settlement
+from smartlink.ports import Refused
 from tests.simulation.claims import SKEW, Claims
 from tests.simulation.kernel import Fault, Kernel, Process
 
@@ -98,6 +99,7 @@ class WatchedMessages(InMemoryMessages):
         return versions
 
     def commit(self, tenant: str, settlements: Sequence[Settlement]) -> None:
+        self._refuse_unwritable(tenant, settlements)
         before = {it.message.document: it.message for it in self.live(tenant).values()}
         super().commit(tenant, settlements)
         for settlement in settlements:
@@ -112,7 +114,7 @@ class WatchedMessages(InMemoryMessages):
                 self._say_move(tenant, old, settlement.live)
                 if settlement.live.redriven != old.redriven:
                     self._ledger.redriven[tenant, old.document] += 1
-            if old is not None:
+            if old is not None and settlement.fence is not None:
                 ended = settlement.history is not None
                 new = settlement.history.message if settlement.history else settlement.live
                 self._tell(self._claims.moved(tenant, old, new, ended=ended))
@@ -122,6 +124,16 @@ class WatchedMessages(InMemoryMessages):
                 if key in self._ledger.replies:
                     self._ledger.broken(f"reply {key} was created twice")
                 self._ledger.replies[key] = reply.content.sha256
+
+    def _refuse_unwritable(self, tenant: str, settlements: Sequence[Settlement]) -> None:
+        """What some messages come to can never be written: no history takes it."""
+        for settlement in settlements:
+            stored = self.live(tenant).get(settlement.document)
+            text = stored.message.content.text or "" if stored else ""
+            ended = settlement.history
+            if ended and ended.ending is Ending.DONE and '"does": "unwritable"' in text:
+                message = "the commit is refused"
+                raise Refused(message)
 
     def _keep(self, tenant: str, old: Message) -> None:
         if old.content.object is not None:

@@ -12,6 +12,7 @@ from typing import Any
 from smartlink.domain import lifecycle, settlement
 from smartlink.domain.message import State, Stored
 from smartlink.domain.outcome import Done, Retry
+from smartlink.ports import DuePage
 from smartlink.services import claim as claim_module
 from smartlink.services import consume as consume_module
 from smartlink.services import settle as settle_module
@@ -275,11 +276,12 @@ def _swept_too_early(good: Any) -> Any:
     def due(self: Any, tenant: Any, now: Any, limit: int, *more: Any) -> Any:
         soon = now + timedelta(minutes=9)
         found = good(self, tenant, soon, limit, *more)
-        return [
+        wanted = (
             it
             for it in found
             if it.message.state is State.RUNNING or (it.message.due and it.message.due <= now)
-        ]
+        )
+        return DuePage(wanted, found.unreadable, found.end)
 
     return due
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from infra.cli.acting import DISCARD, REDRIVE, Action, Note
-from smartlink.domain.identity import Direction
+from smartlink.domain.identity import Direction, document_id
 from smartlink.domain.message import DeadReason, State, Stored
 from smartlink.ports import PortError
 from smartlink.services.contents import release
@@ -38,8 +38,15 @@ class Operator:
         return self._deployment.new_process("operator")
 
     def redrive(self, tenant: str) -> None:
-        """All dead messages that may be executed again."""
-        self._act(REDRIVE, tenant, lambda it: it.message.dead_reason in _REDRIVABLE)
+        """All dead messages that may be executed again. Not what is kept beside another one of
+        its id: that may be the same message."""
+
+        def wanted(stored: Stored) -> bool:
+            message = stored.message
+            own = document_id(Direction.DOWNSTREAM, message.id) == message.document
+            return own and message.dead_reason in _REDRIVABLE
+
+        self._act(REDRIVE, tenant, wanted)
 
     def discard(self, tenant: str) -> None:
         """All dead messages."""
@@ -52,10 +59,12 @@ class Operator:
         contents = deployment.port(process, "contents", deployment.contents)
         now = deployment.kernel.clock(process)
         note = Note("operator@example.com", "it was looked into", now, now + timedelta(days=90))
+        odd = deployment.unreadable(tenant)
         dead = [
             it
             for it in deployment.store.live(tenant).values()
             if it.message.state is State.DEAD
+            and it.message.document not in odd
             and it.message.direction is Direction.DOWNSTREAM
             and wanted(it)
         ]

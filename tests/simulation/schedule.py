@@ -8,9 +8,9 @@ from functools import partial
 from hashlib import sha256
 from random import Random
 
-from smartlink.domain.identity import DERIVED, Direction, content_hash
+from smartlink.domain.identity import DERIVED, Direction, content_hash, document_id
 from smartlink.domain.lifecycle import REPEAT
-from smartlink.domain.message import Ending, Message, State
+from smartlink.domain.message import Ending, Message, Past, State, Stored
 from tests.simulation.deployment import LARGE, Deployment
 from tests.simulation.kernel import Fault, Incident, Kernel, Process, StuckError
 from tests.simulation.ledger import BrokenError
@@ -126,6 +126,7 @@ def _draw(deployment: Deployment, *, small: str) -> None:
         _draw_nameless(deployment, outside)
         _draw_moods(deployment, outside)
         _draw_outages(kernel)
+        _draw_edits(deployment, outside)
         _draw_operator(deployment)
 
 
@@ -136,7 +137,9 @@ def _draw_message(
     does = (
         "ok"
         if small
-        else random.choices(("ok", "fail", "reject", "crash", "loop"), (8, 3, 1, 1, 1))[0]
+        else random.choices(
+            ("ok", "fail", "reject", "crash", "loop", "unwritable"), (16, 6, 2, 2, 2, 1)
+        )[0]
     )
     content = {
         "tenant": tenant,
@@ -201,6 +204,30 @@ def _draw_outages(kernel: Kernel) -> None:
         )
         begins = random.random() * _TROUBLE
         kernel.outages.append((calls, begins, begins + random.choice((0.1, 1.0, 30.0, 200.0))))
+
+
+def _draw_edits(deployment: Deployment, outside: Process) -> None:
+    """Somebody edits documents in the console, or another version wrote them: nobody can read
+    them."""
+    kernel, random, store = deployment.kernel, deployment.kernel.random, deployment.store
+
+    def spoil(tenant: str) -> None:
+        document = random.choice(sorted(store.live(tenant)) or [""])
+        if document:
+            kernel.say(f"{tenant}/{document} CANNOT BE READ ANY MORE")
+            store.make_unreadable(tenant, document, legible=random.random() < 0.5)
+
+    def spoil_history(tenant: str) -> None:
+        document = random.choice(sorted(store.ended(tenant)) or [""])
+        if document:
+            kernel.say(f"of the history {tenant}/{document} CANNOT BE READ ANY MORE")
+            store.break_history(tenant, document, left=Past(None, None, None))
+
+    for _ in range(random.choice((0, 0, 0, 0, 0, 1, 2))):
+        deployment.edited = True
+        edit = random.choice((spoil, spoil_history))
+        tenant = random.choice(deployment.tenants)
+        kernel.spawn(outside, partial(edit, tenant), random.random() * _TROUBLE)
 
 
 def _draw_operator(deployment: Deployment) -> None:
@@ -276,8 +303,7 @@ def _settle(deployment: Deployment) -> None:
     live = {
         (tenant, it.message.document, it.message.state, str(it.message.due))
         for tenant in deployment.tenants
-        for it in deployment.store.live(tenant).values()
-        if it.message.state is not State.DEAD
+        for it in _moving(deployment, tenant)
     }
     message = f"not settled after {_SETTLING} ticks: {sorted(live)}"
     raise BrokenError(message)
@@ -289,7 +315,7 @@ def _skip(deployment: Deployment) -> None:
     dues = [
         it.message.due
         for tenant in deployment.tenants
-        for it in deployment.store.live(tenant).values()
+        for it in _moving(deployment, tenant)
         if it.message.due is not None
     ]
     if dues and not any(deployment.broker.waiting(tenant) for tenant in deployment.tenants):
@@ -298,16 +324,27 @@ def _skip(deployment: Deployment) -> None:
 
 def _quiet(deployment: Deployment) -> bool:
     return not any(
-        deployment.broker.waiting(tenant)
-        or any(it.message.state is not State.DEAD for it in deployment.store.live(tenant).values())
+        deployment.broker.waiting(tenant) or _moving(deployment, tenant)
         for tenant in deployment.tenants
     )
+
+
+def _moving(deployment: Deployment, tenant: str) -> list[Stored]:
+    """What the relay has to bring to an end: the dead, and what nobody can read, wait for a
+    person."""
+    store = deployment.store
+    odd = deployment.unreadable(tenant)
+    return [
+        it
+        for it in store.live(tenant).values()
+        if it.message.state is not State.DEAD and it.message.document not in odd
+    ]
 
 
 def _check_overdue(deployment: Deployment) -> None:
     now = deployment.kernel.clock()
     for tenant in deployment.tenants:
-        for stored in deployment.store.live(tenant).values():
+        for stored in _moving(deployment, tenant):
             due = stored.message.due
             if due is not None and now - due > 2 * _LEASE:
                 message = f"{(tenant, stored.message.document)} is overdue since {due}, now {now}"
@@ -350,32 +387,38 @@ def _audit_attempts(deployment: Deployment, tenant: str, message: Message) -> No
 
 
 def _audit_nameless(deployment: Deployment) -> None:
-    """The same content without an id, twice within an hour, is one message."""
+    """The same content without an id, twice within an hour, is one message. What nobody can read
+    is not recognised; and what is kept dead beside another one was recognised."""
     for tenant in deployment.tenants:
+        odd = deployment.unreadable(tenant)
         last: dict[str, datetime] = {}
         for message in sorted(deployment.messages_of(tenant), key=lambda it: it.received):
-            if message.id.startswith(DERIVED):
-                before = last.get(message.content.sha256)
-                if before is not None and message.received - before < REPEAT:
-                    deployment.ledger.broken(
-                        f"{(tenant, message.document)} came {message.received - before} after the "
-                        f"same content, and was taken for another message"
-                    )
-                last[message.content.sha256] = message.received
+            own = document_id(Direction.DOWNSTREAM, message.id) == message.document
+            if not message.id.startswith(DERIVED) or not own or message.document in odd:
+                continue
+            before = last.get(message.content.sha256)
+            if before is not None and message.received - before < REPEAT:
+                deployment.ledger.broken(
+                    f"{(tenant, message.document)} came {message.received - before} after the "
+                    f"same content, and was taken for another message"
+                )
+            last[message.content.sha256] = message.received
 
 
 def _audit_contents(deployment: Deployment) -> None:
     """What is live has its content for as long as it lives; what has ended has let go of it."""
     ledger, bucket = deployment.ledger, deployment.contents
+    needed: set[str | None] = set()
     for tenant in deployment.tenants:
         for stored in deployment.store.live(tenant).values():
             name = stored.message.content.object
+            needed.add(name)
             if name is not None and (name not in bucket.objects or name in bucket.expired):
                 ledger.broken(f"{(tenant, stored.message.document)} lives without its content")
     for key, kept in ledger.kept.items():
         there = kept.name in bucket.objects
         wrong = there if kept.personal else not there or kept.name not in bucket.expired
-        if wrong and not kept.excused:
+        if wrong and not kept.excused and kept.name not in needed:
             ledger.broken(f"{key} has ended, and its content was not released")
 
 
@@ -396,13 +439,19 @@ def _audit_effects(deployment: Deployment) -> None:
 
 
 def _audit_sent(deployment: Deployment) -> None:
+    """All that is to be sent is, and nothing else; what nobody can read waits for a person."""
     ledger = deployment.ledger
     sent = {(it.tenant, sha256(it.content).hexdigest()) for it in deployment.broker.sent}
     replies = {(tenant, content) for (tenant, _), content in ledger.replies.items()}
+    waiting = {
+        (tenant, deployment.store.live(tenant)[document].message.content.sha256)
+        for tenant in deployment.tenants
+        for document in deployment.unreadable(tenant)
+    }
     for (tenant, document), content in ledger.replies.items():
-        if (tenant, content) not in sent:
+        if (tenant, content) not in sent | waiting:
             ledger.broken(f"the reply {tenant}/{document} was never sent")
     for tenant, content in sent - replies - ledger.asked:
         ledger.broken(f"{tenant} sent what it never had to: {content}")
-    for tenant, content in ledger.published - sent:
+    for tenant, content in ledger.published - sent - waiting:
         ledger.broken(f"{tenant} published {content}: accepted, never sent")

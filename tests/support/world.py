@@ -210,6 +210,7 @@ class World:
             self.secrets.put(tenant, secret())
             self.secrets.put_erp(tenant, b"{}")
         self.turns = InlineTurns(self.clock)
+        self.contents.clock = self.clock
         self.cold_start()
 
     def cold_start(self) -> None:

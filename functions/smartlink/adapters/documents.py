@@ -51,7 +51,7 @@ from smartlink.domain.message import (
     Version,
 )
 from smartlink.domain.tenant import TenantState
-from smartlink.ports import ConfigFile
+from smartlink.ports import ConfigFile, ContentSweep
 
 T = TypeVar("T")
 TENANTS = "tenants"
@@ -106,6 +106,9 @@ TENANT_FIELDS = (
 """What a tenant's state is: a save leaves alone what another version keeps beside it."""
 
 SAVED = "DataGravacao"
+
+REFERENCE_FIELDS = ("ConteudoHash", "ConteudoObjeto")
+"""What tells which object of the bucket a document refers to, whatever else is wrong with it."""
 
 _MARKER = "surrogatepass"  # Python's name for UTF-8 with lone surrogates in it
 
@@ -196,6 +199,13 @@ def _put_content(fields: Raw, content: Content) -> None:
     if content.text is not None and not put_text(fields["Conteudo"], content.text):
         fields["Codificacao"].string_value = _MARKER
     put_optional_text(fields, "ConteudoObjeto", content.object)
+
+
+def get_reference(fields: Raw) -> set[str | None]:
+    """Read which object a document refers to; None where it is not one of ours in this."""
+    if "ConteudoObjeto" in fields:
+        return {readable(fields, "ConteudoObjeto") or None}
+    return set() if readable(fields, "ConteudoHash") else {None}
 
 
 def _put_record(fields: Raw, message: Message) -> None:
@@ -453,6 +463,17 @@ def get_tick(fields: Raw) -> Tick:
     """Read `relay/shard-<n>`."""
     instant = get_time(fields, "Instante")
     return Tick(instant, get_count(fields, "Sequencia"), get_text(fields, "Chamada"))
+
+
+def put_content_sweep(fields: Raw, sweep: ContentSweep) -> None:
+    """Fill `relay/contents`."""
+    put_time(fields["Inicio"], sweep.begun)
+    put_text(fields["Posicao"], sweep.after)
+
+
+def get_content_sweep(fields: Raw) -> ContentSweep:
+    """Read `relay/contents`."""
+    return ContentSweep(get_time(fields, "Inicio"), get_text(fields, "Posicao"))
 
 
 def put_config(fields: Raw, file: ConfigFile) -> None:

@@ -29,6 +29,7 @@ from smartlink.observability import ERROR, event
 from smartlink.ports import (
     ConfigFile,
     Conflict,
+    ContentSweep,
     DuePage,
     LastGoodConfig,
     LogSink,
@@ -39,11 +40,13 @@ from smartlink.ports import (
     Ticks,
     Unavailable,
 )
+from smartlink.settings import LIMITS
 
 T = TypeVar("T")
 _RACES = 5
 _AT_LEAST = types.StructuredQuery.FieldFilter.Operator.GREATER_THAN_OR_EQUAL
 _AT_MOST = types.StructuredQuery.FieldFilter.Operator.LESS_THAN_OR_EQUAL
+_BELOW = types.StructuredQuery.FieldFilter.Operator.LESS_THAN
 _REQUEST_TIME = types.DocumentTransform.FieldTransform.ServerValue.REQUEST_TIME
 
 
@@ -98,6 +101,22 @@ def up_to(
         query.order_by.add(direction=order.direction).field.field_path = "__name__"
         put_time(query.start_at.values.add(), after[0])
         query.start_at.values.add(reference_value=after[1])
+    return query
+
+
+def _beginning_with(collection: str, name: str) -> Raw:
+    """Build a query for the ids of documents whose names begin so. It needs no index."""
+    query = types.StructuredQuery.pb()()
+    query.from_.add(collection_id=collection)
+    query.select.fields.add(field_path="__name__")
+    query.where.composite_filter.op = types.StructuredQuery.CompositeFilter.Operator.AND
+    # The last character gives way to the next one: what lies between begins with the whole.
+    bounds = {_AT_LEAST: name, _BELOW: name[:-1] + chr(ord(name[-1]) + 1)}
+    for operator, value in bounds.items():
+        bound = query.where.composite_filter.filters.add().field_filter
+        bound.field.field_path = "__name__"
+        bound.op = operator
+        bound.value.reference_value = value
     return query
 
 
@@ -171,6 +190,11 @@ class Firestore:
             event("document_unreadable", text, ERROR, tenant=tenant, documents=[item.document])
         return {item.message.document: item for item in stored}
 
+    def unreadable(self, tenant: str, documents: Sequence[str]) -> dict[str, Unreadable]:
+        """See Messages."""
+        _, unreadable = _sorted_out(self._live(tenant, documents))
+        return {item.document: item for item in unreadable}
+
     def alive(self, tenant: str, documents: Sequence[str]) -> dict[str, Past]:
         """See Messages."""
         return {it.id: rm.get_past(it.fields) for it in self._live(tenant, documents)}
@@ -192,6 +216,30 @@ class Firestore:
         names = [self._in(tenant, rm.HISTORY, document) for document in documents]
         return self._calls.get(f"read the history of {tenant}", names)
 
+    def references(self, tenant: str, documents: Sequence[str]) -> dict[str, set[str | None]]:
+        """See Messages."""
+        names = [
+            self._in(tenant, collection, document)
+            for document in documents
+            for collection in (rm.LIVE, rm.HISTORY)
+        ]
+        references: dict[str, set[str | None]] = {document: set() for document in documents}
+        what = f"read what messages of {tenant} refer to"
+        for found in self._calls.get(what, names, rm.REFERENCE_FIELDS):
+            references[found.id] |= rm.get_reference(found.fields)
+        return references
+
+    def reused(self, tenant: str, document: str) -> list[str]:
+        """See Messages."""
+        found: set[str] = set()
+        parent = self._name(rm.TENANTS, tenant)
+        for collection in (rm.LIVE, rm.HISTORY):
+            first = self._in(tenant, collection, f"{document}~")
+            query = _beginning_with(collection, first)
+            what = f"find messages of {tenant} with a reused id"
+            found.update(item.id for item in self._calls.query(what, parent, query))
+        return sorted(found)
+
     def due(
         self,
         tenant: str,
@@ -208,10 +256,11 @@ class Firestore:
             behind = (after.due, self._in(tenant, rm.LIVE, after.document))
         query = up_to(shape, values, now, limit, since, behind)
         parent = self._name(rm.TENANTS, tenant)
-        found = self._calls.query(f"find due messages of {tenant}", parent, query)
+        what = f"find due messages of {tenant}"
+        found, cut = self._calls.query_page(what, parent, query, LIMITS.page)
         stored, unreadable = _sorted_out(found)
         end = _place(found[-1]) if found else None
-        return DuePage(stored, unreadable, end)
+        return DuePage(stored, unreadable, end, cut=cut)
 
     def log(self, tenant: str, lines: Sequence[LogLine]) -> None:
         """See LogSink."""
@@ -257,6 +306,20 @@ class Firestore:
             return True
         message = f"advance shard {shard}: other calls came first {_RACES} times"
         raise Unavailable(message)
+
+    def content_sweep(self) -> ContentSweep | None:
+        """See Ticks."""
+        found = self._calls.get("read how far the bucket was swept", [self._contents])
+        return next((rm.get_content_sweep(item.fields) for item in found), None)
+
+    def save_content_sweep(self, sweep: ContentSweep) -> None:
+        """See Ticks."""
+        write = put(self._contents, rm.put_content_sweep, sweep)
+        self._calls.commit("save how far the bucket was swept", [write])
+
+    @property
+    def _contents(self) -> str:
+        return self._name(rm.RELAY, "contents")
 
     def load(self) -> ConfigFile | None:
         """See LastGoodConfig."""

@@ -175,11 +175,14 @@ class FirestoreCalls:
                 raise
             raise Conflict(str(error)) from error
 
-    def get(self, what: str, names: Sequence[str]) -> Iterator[Found]:
-        """Read those of the documents that exist, in any order."""
+    def get(
+        self, what: str, names: Sequence[str], fields: Sequence[str] | None = None
+    ) -> Iterator[Found]:
+        """Read those of the documents that exist, in any order; of some fields alone, if said."""
+        mask = None if fields is None else types.DocumentMask(field_paths=fields)
         for start in range(0, len(names), _GET_AT_ONCE):
             request = types.BatchGetDocumentsRequest(
-                database=self._database, documents=names[start : start + _GET_AT_ONCE]
+                database=self._database, documents=names[start : start + _GET_AT_ONCE], mask=mask
             )
             for wrapped in self._read(what, FirestoreClient.batch_get_documents, request):
                 answer = types.BatchGetDocumentsResponse.pb(wrapped)
@@ -188,11 +191,31 @@ class FirestoreCalls:
 
     def query(self, what: str, parent: str, query: Raw) -> list[Found]:
         """Run a query over a collection under `parent`."""
+        return self.query_page(what, parent, query, None)[0]
+
+    def query_page(
+        self, what: str, parent: str, query: Raw, most_bytes: int | None
+    ) -> tuple[list[Found], bool]:
+        """Run a query, and stop reading once so many bytes came; whether that cut it short."""
         raw = types.RunQueryRequest.pb()(parent=parent, structured_query=query)
         request = types.RunQueryRequest.wrap(raw)
-        wrapped = self._read(what, FirestoreClient.run_query, request)
-        answers = map(types.RunQueryResponse.pb, wrapped)
-        return [_found(answer.document) for answer in answers if answer.HasField("document")]
+
+        def read(*args: Any, **options: Any) -> tuple[list[Found], bool]:  # noqa: ANN401
+            found: list[Found] = []
+            size = 0
+            stream: Any = FirestoreClient.run_query(*args, **options)
+            for wrapped in stream:
+                answer = types.RunQueryResponse.pb(wrapped)
+                if answer.HasField("document"):
+                    found.append(_found(answer.document))
+                    size += answer.document.ByteSize() if most_bytes else 0
+                if most_bytes and size >= most_bytes:
+                    stream.cancel()
+                    return found, True
+            return found, False
+
+        page: tuple[list[Found], bool] = self._call(what, read, request, Tries(self._patience))
+        return page
 
     def ids(self, what: str, collection: str) -> Iterator[str]:
         """List the ids of a collection's documents, nothing else of them."""

@@ -45,6 +45,7 @@ from urllib3.exceptions import (
     ProxyError,
 )
 
+from smartlink.adapters.allocator import return_large_blocks
 from smartlink.ports import Busy, Refused, Unavailable
 from smartlink.services.in_flight import Held, InFlight
 
@@ -137,6 +138,7 @@ class Http:
     ) -> None:
         self.bounds = bounds
         self.in_flight = in_flight or InFlight()
+        return_large_blocks()
         self.clock = clock
         self.tls = ssl.create_default_context(cafile=ca_file or DEFAULT_CA_BUNDLE_PATH)
         self.retry = Retry(

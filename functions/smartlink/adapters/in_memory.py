@@ -2,7 +2,8 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from itertools import count
 from threading import Lock
 from typing import TypeVar
@@ -14,6 +15,7 @@ from smartlink.adapters.in_memory_store import InMemoryMessages
 from smartlink.domain.tenant import TenantEntry
 from smartlink.ports import (
     Beside,
+    Clock,
     ConfigFile,
     ConfigSource,
     Contents,
@@ -21,6 +23,8 @@ from smartlink.ports import (
     ErpSecrets,
     NotFound,
     Publisher,
+    Refused,
+    StoredContent,
     TenantSecrets,
 )
 
@@ -50,14 +54,38 @@ def at_once(work: Callable[[], _Result]) -> Callable[[], _Result]:
 _beside: Beside = at_once
 
 
-class InMemoryContents:
-    """The bucket's twin. `expired` holds the custom time of each object that has one."""
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
-    def __init__(self) -> None:
-        """Start empty."""
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What the bucket knows of an object besides its bytes and its custom time."""
+
+    generation: int = 0
+    metageneration: int = 1
+    touched: datetime = _LONG_AGO
+    document: str | None = None
+
+
+def _system_clock() -> datetime:
+    return datetime.now(UTC)
+
+
+class InMemoryContents:
+    """The bucket's twin. `expired` holds the custom time of each object that has one.
+
+    It refuses what Google refuses: a custom time that is moved back, and a change to an object
+    that is not at the version that was named.
+    """
+
+    def __init__(self, clock: Clock = _system_clock) -> None:
+        """Start empty; the clock stamps each put."""
         self.faults = Faults()
+        self.clock = clock
         self.objects: dict[str, bytes] = {}
         self.expired: dict[str, datetime] = {}
+        self._kept: dict[str, _Kept] = {}
+        self._generations = count(1)
         self._lock = Lock()
 
     def put(self, tenant: str, document: str, sha256: str, data: bytes) -> str:
@@ -65,8 +93,15 @@ class InMemoryContents:
         self.faults.before("put", tenant)
         name = f"{tenant}/{document}/{sha256}"
         with self._lock:
+            kept = self._kept.get(name, _Kept())
+            replaced = self.expired.pop(name, None) is not None
+            if name not in self.objects or replaced:
+                # A name that was taken: as after a put of another's.
+                kept = _Kept(next(self._generations), metageneration=1 + replaced)
+            else:
+                kept = replace(kept, metageneration=kept.metageneration + 1)
             self.objects.setdefault(name, data)
-            self.expired.pop(name, None)
+            self._kept[name] = replace(kept, touched=self.clock(), document=document)
         self.faults.after("put", tenant)
         return name
 
@@ -84,14 +119,59 @@ class InMemoryContents:
         self.faults.before("expire", name)
         with self._lock:
             if name in self.objects:
-                self.expired[name] = now
+                self._set_custom_time(name, now)
+
+    def _set_custom_time(self, name: str, instant: datetime) -> None:
+        if instant < self.expired.get(name, instant):
+            message = f"expire {name}: a custom time cannot be moved back"
+            raise Refused(message)
+        kept = self._kept.get(name, _Kept())
+        self._kept[name] = replace(kept, metageneration=kept.metageneration + 1)
+        self.expired[name] = instant
 
     def delete(self, name: str) -> None:
         """See Contents."""
         self.faults.before("delete", name)
         with self._lock:
-            self.objects.pop(name, None)
-            self.expired.pop(name, None)
+            self._delete(name)
+
+    def _delete(self, name: str) -> None:
+        self.objects.pop(name, None)
+        self.expired.pop(name, None)
+        self._kept.pop(name, None)
+
+    def withdraw(self, name: str) -> bool:
+        """See Contents."""
+        self.faults.before("withdraw", name)
+        with self._lock:
+            if self._kept.get(name, _Kept()).metageneration != 1:
+                return False
+            self._delete(name)
+        return True
+
+    def lasting(self, after: str, touched: datetime, limit: int) -> tuple[list[StoredContent], str]:
+        """See Contents."""
+        self.faults.before("lasting", after)
+        with self._lock:
+            names = sorted(name for name in self.objects if name > after)
+            page = [self._stored(name) for name in names[:limit] if name not in self.expired]
+        following = names[limit - 1] if len(names) > limit else ""
+        return [content for content in page if content.touched < touched], following
+
+    def _stored(self, name: str) -> StoredContent:
+        kept = self._kept.get(name, _Kept())
+        version = f"{kept.generation}/{kept.metageneration}"
+        return StoredContent(name, kept.document, kept.touched, version)
+
+    def expire_unchanged(self, content: StoredContent, now: datetime) -> bool:
+        """See Contents."""
+        self.faults.before("expire_unchanged", content.name)
+        with self._lock:
+            name = content.name
+            if name not in self.objects or self._stored(name).version != content.version:
+                return False
+            self._set_custom_time(name, now)
+        return True
 
 
 class InMemoryPublisher:

@@ -25,6 +25,7 @@ from smartlink.domain.tenant import TenantState
 from smartlink.ports import (
     ConfigFile,
     Conflict,
+    ContentSweep,
     DuePage,
     LastGoodConfig,
     LogSink,
@@ -33,6 +34,7 @@ from smartlink.ports import (
     TenantStates,
     Ticks,
 )
+from smartlink.settings import LIMITS
 
 _Key = tuple[str, str]  # tenant, document
 _Snapshot = tuple[dict[_Key, Stored], dict[_Key, Ended], dict[str, TenantState]]
@@ -100,6 +102,7 @@ class InMemoryMessages:
         self._states: dict[str, TenantState] = {}
         self._ticks: dict[int, tuple[datetime, int]] = {}
         self._config: ConfigFile | None = None
+        self._content_sweep: ContentSweep | None = None
 
     def create(self, tenant: str, messages: Sequence[Message]) -> list[Version | None]:
         """See Messages."""
@@ -197,6 +200,14 @@ class InMemoryMessages:
                 if stored and (tenant, document) not in self._unreadable
             }
 
+    def unreadable(self, tenant: str, documents: Sequence[str]) -> dict[str, Unreadable]:
+        """See Messages."""
+        self.faults.before("unreadable", tenant)
+        with self._lock:
+            self.operations["read"] += len(documents)
+            keys = [(tenant, document) for document in documents]
+            return {key[1]: self._unreadable[key] for key in keys if key in self._unreadable}
+
     def alive(self, tenant: str, documents: Sequence[str]) -> dict[str, Past]:
         """See Messages."""
         self.faults.before("read", tenant)
@@ -235,6 +246,32 @@ class InMemoryMessages:
                 if key in self._history
             }
 
+    def references(self, tenant: str, documents: Sequence[str]) -> dict[str, set[str | None]]:
+        """See Messages."""
+        self.faults.before("references", tenant)
+        with self._lock:
+            self.operations["read"] += 2 * len(documents)
+            return {document: self._references((tenant, document)) for document in documents}
+
+    def _references(self, key: _Key) -> set[str | None]:
+        live, ended, odd = self._live.get(key), self._history.get(key), self._unreadable.get(key)
+        messages = [item.message for item in (live, ended) if item is not None]
+        found = {it.content.object for it in messages if it.content.object is not None}
+        return {*found, None} if odd is not None and odd.sha256 is None else {*found}
+
+    def reused(self, tenant: str, document: str) -> list[str]:
+        """See Messages."""
+        self.faults.before("reused", tenant)
+        with self._lock:
+            keys = {*self._live, *self._history}
+            found = sorted(
+                other
+                for owner, other in keys
+                if owner == tenant and other.startswith(f"{document}~")
+            )
+            self.operations["read"] += max(len(found), 2)
+        return found
+
     def due(
         self,
         tenant: str,
@@ -259,12 +296,19 @@ class InMemoryMessages:
                 and direction in {None, stored.message.direction}
             ]
             found = sorted(found, key=lambda item: item[:2])[:limit]
+            came, size = 0, 0
+            while came < len(found) and size < LIMITS.page:
+                content = found[came][2].message.content
+                size += len(content.text or "")
+                came += 1
+            cut = size >= LIMITS.page
+            found = found[:came]
             self.operations["read"] += max(len(found), 1)
             end = Place(*found[-1][:2]) if found else None
             readable = (it for _, name, it in found if (tenant, name) not in self._unreadable)
             keys = [(tenant, name) for _, name, _ in found]
             odd = [self._unreadable[key] for key in keys if key in self._unreadable]
-            return DuePage(readable, odd, end)
+            return DuePage(readable, odd, end, cut=cut)
 
     def log(self, tenant: str, lines: Sequence[LogLine]) -> None:
         """See LogSink."""
@@ -304,6 +348,20 @@ class InMemoryMessages:
             self.operations["write"] += 1
             self._ticks[shard] = (tick, sequence)
             return True
+
+    def content_sweep(self) -> ContentSweep | None:
+        """See Ticks."""
+        self.faults.before("content_sweep", "")
+        with self._lock:
+            self.operations["read"] += 1
+            return self._content_sweep
+
+    def save_content_sweep(self, sweep: ContentSweep) -> None:
+        """See Ticks."""
+        self.faults.before("save_content_sweep", "")
+        with self._lock:
+            self.operations["write"] += 1
+            self._content_sweep = sweep
 
     def load(self) -> ConfigFile | None:
         """See LastGoodConfig."""

@@ -28,7 +28,13 @@ _BLANKS = rb"[ \t\n\r]*+"
 _STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _SCALAR = rb"-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?|true|false|null|NaN|-?Infinity"
 _SKIP = re.compile(_BLANKS)
-_NEXT_BRACKET = re.compile(rb'[^"\[\]{}]*+(?:%s[^"\[\]{}]*+)*+([\[\]{}])' % _STRING, re.DOTALL)
+_LEAVES = rb'(?:[^"\[\]{}]++|%s)*+' % _STRING
+_FLAT = rb"\[%s\]|\{%s\}" % (_LEAVES, _LEAVES)
+_BRANCHES = rb'(?:[^"\[\]{}]++|%s|%s)*+' % (_STRING, _FLAT)
+_NEXT_BRACKET = re.compile(  # of those that enclose more than lists and objects of plain values
+    rb'(?:[^"\[\]{}]++|%s|\[%s\]|\{%s\})*+([\[\]{}])' % (_STRING, _BRANCHES, _BRANCHES),
+    re.DOTALL,
+)
 _PLAIN_VALUE = re.compile(rb"(?:(%s)|(%s))%s" % (_STRING, _SCALAR, _BLANKS), re.DOTALL)
 _NAME = re.compile(rb"%s(%s)%s:%s" % (_BLANKS, _STRING, _BLANKS, _BLANKS), re.DOTALL)
 _TIDY = re.compile(
@@ -125,7 +131,7 @@ def _end(body: bytes, at: int) -> int:
             what = "Expecting a value"
             raise _NoJsonError(what, at)
         return max(plain.end(1), plain.end(2))
-    depth, place = 0, at
+    depth, place = 1, at + 1
     while found := _NEXT_BRACKET.match(body, place):
         place = found.end()
         depth += 1 if found[1] in b"[{" else -1

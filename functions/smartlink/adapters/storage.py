@@ -4,6 +4,7 @@ The client is imported with the first call: most consumers never make one.
 """
 
 import hashlib
+import uuid
 from collections.abc import Callable
 from datetime import datetime
 from functools import cached_property
@@ -16,7 +17,15 @@ from google.auth.credentials import AnonymousCredentials
 from smartlink.adapters.google import PATIENCE, Patience, Tries, call
 from smartlink.domain.config import MAX_BYTES
 from smartlink.loading import loading
-from smartlink.ports import ConfigFile, ConfigSource, Contents, NotFound, Refused, Unavailable
+from smartlink.ports import (
+    ConfigFile,
+    ConfigSource,
+    Contents,
+    NotFound,
+    Refused,
+    StoredContent,
+    Unavailable,
+)
 
 if TYPE_CHECKING:
     from google.cloud.storage import Blob, Bucket, Client
@@ -24,6 +33,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _NAME_LIMIT = 1_024  # bytes of an object's name
 _CONTENT_LIMIT = 268_435_456  # bytes: more would not fit into a function's memory anyhow
+_RACES = 5
+_PUT_ONCE = 1  # the metageneration of an object that nobody has touched since it was made
+_DOCUMENT = "documento"  # metadata: whose content it is; an object's name may hold a hash instead
+_PUT = "gravacao"  # metadata: another one with each put of what is there already
+_LISTED = "items(name,generation,metageneration,updated,customTime,metadata),nextPageToken"
 
 
 class _TooLargeError(Exception):
@@ -68,6 +82,17 @@ class _Bucket:
             name, if_generation_not_match=known, timeout=timeout, retry=None
         )
 
+    def page(self, after: str, limit: int, timeout: float) -> "list[Blob]":
+        """Objects that follow a name, that one included, by their names; without their bytes."""
+        blobs = self._bucket.list_blobs(
+            start_offset=after or None,
+            max_results=limit,
+            fields=_LISTED,
+            timeout=timeout,
+            retry=None,
+        )
+        return list(blobs)
+
     def download(self, blob: "Blob", limit: int) -> bytes:
         """Raises NotFound, or Refused when the object has more bytes than the limit."""
         from google.cloud.storage.exceptions import DataCorruption  # noqa: PLC0415
@@ -99,25 +124,55 @@ class BucketContents:
 
     def put(self, tenant: str, document: str, sha256: str, data: bytes) -> str:
         name = object_name(tenant, document, sha256)
-        blob = self._bucket.blob(name)
-
-        def upload(timeout: float, generation: int | None) -> None:
-            blob.upload_from_string(
-                data, if_generation_match=generation, timeout=timeout, retry=None
-            )
 
         def once(timeout: float) -> None:
-            try:
-                upload(timeout, 0)
-            except exceptions.PreconditionFailed:
-                # The name holds the hash, so it is this content. But a message that ended set
-                # its expiry, which cannot be taken back: only a new object lives on.
-                found = self._bucket.found(name, timeout)
-                if found is None or found.custom_time is not None:
-                    upload(timeout, None)
+            for _ in range(_RACES):
+                try:
+                    self._put(name, document, data, timeout)
+                except (exceptions.PreconditionFailed, exceptions.NotFound):
+                    continue  # it came, went or changed between two requests: look again
+                return
+            message = f"write {name}: others changed it first {_RACES} times"
+            raise Unavailable(message)
 
         self._bucket.call(f"write {name}", once)
         return name
+
+    def _put(self, name: str, document: str, data: bytes, timeout: float) -> None:
+        """Leaves an object that does not expire, changed since anybody looked at it before."""
+        found = None
+        try:
+            self._upload(name, document, data, timeout, 0)
+        except exceptions.PreconditionFailed:
+            found = self._bucket.found(name, timeout)
+        else:
+            return
+        if found is None:
+            message = f"{name} went"
+            raise exceptions.NotFound(message)
+        # The name holds the hash, so it is this content. But a message that ended set its expiry,
+        # which cannot be taken back: only a new object lives on.
+        if found.custom_time is not None:
+            found = self._upload(name, document, data, timeout, found.generation)
+        self._touch(found, document, timeout)
+
+    def _upload(
+        self, name: str, document: str, data: bytes, timeout: float, generation: int
+    ) -> "Blob":
+        blob = self._bucket.blob(name)
+        blob.metadata = {_DOCUMENT: document}
+        blob.upload_from_string(data, if_generation_match=generation, timeout=timeout, retry=None)
+        return blob
+
+    def _touch(self, blob: "Blob", document: str, timeout: float) -> None:
+        """Raises its metageneration: whoever lets it expire, or withdraws it, must see this put."""
+        blob.metadata = {_DOCUMENT: document, _PUT: uuid.uuid4().hex}
+        blob.patch(
+            if_generation_match=blob.generation,
+            if_metageneration_match=blob.metageneration,
+            timeout=timeout,
+            retry=None,
+        )
 
     def get(self, name: str) -> bytes:
         """Raises NotFound, and Refused where the bytes are not those that were put."""
@@ -140,6 +195,58 @@ class BucketContents:
             self._bucket.blob(name).delete(timeout=timeout, retry=None)
 
         self._unless_missing(f"delete {name}", once)
+
+    def withdraw(self, name: str) -> bool:
+        def once(timeout: float) -> bool:
+            try:
+                self._bucket.blob(name).delete(
+                    if_metageneration_match=_PUT_ONCE, timeout=timeout, retry=None
+                )
+            except exceptions.PreconditionFailed:
+                return False
+            except exceptions.NotFound:
+                return True  # by an earlier try, whose answer was lost
+            return True
+
+        return self._bucket.call(f"withdraw {name}", once)
+
+    def lasting(self, after: str, touched: datetime, limit: int) -> tuple[list[StoredContent], str]:
+        def once(timeout: float) -> "list[Blob]":
+            return self._bucket.page(after, limit + 2, timeout)
+
+        # Google begins with `after` itself. The emulator answers all there is, in any order.
+        found = self._bucket.call(f"list what follows {after!r}", once)
+        blobs = sorted((it for it in found if it.name > after), key=lambda it: str(it.name))
+        following = str(blobs[limit - 1].name) if len(blobs) > limit else ""
+        return [
+            StoredContent(
+                name=str(blob.name),
+                document=(blob.metadata or {}).get(_DOCUMENT),
+                touched=blob.updated,
+                version=f"{blob.generation}/{blob.metageneration}",
+            )
+            for blob in blobs[:limit]
+            if blob.custom_time is None and blob.updated is not None and blob.updated < touched
+        ], following
+
+    def expire_unchanged(self, content: StoredContent, now: datetime) -> bool:
+        generation, metageneration = map(int, content.version.split("/"))
+
+        def once(timeout: float) -> bool:
+            blob = self._bucket.blob(content.name)
+            blob.custom_time = now
+            try:
+                blob.patch(
+                    if_generation_match=generation,
+                    if_metageneration_match=metageneration,
+                    timeout=timeout,
+                    retry=None,
+                )
+            except (exceptions.PreconditionFailed, exceptions.NotFound):
+                return False
+            return True
+
+        return self._bucket.call(f"expire {content.name}", once)
 
     def _unless_missing(self, what: str, once: Callable[[float], None]) -> None:
         try:

@@ -146,16 +146,16 @@ def beyond_doubles(value: object) -> bool:
 
 
 def _numbers(value: object) -> Iterator[Number]:
-    """Those in a value that a double would write otherwise."""
+    """Those in a value that a double would write otherwise. It may hold itself: an author's may."""
     left: list[object] = [value]
+    seen: set[int] = set()
     while left:
         item = left.pop()
         if isinstance(item, Number):
             yield item
-        elif isinstance(item, dict):
-            left.extend(item.values())
-        elif isinstance(item, list | tuple):
-            left.extend(item)
+        elif isinstance(item, dict | list | tuple) and id(item) not in seen:
+            seen.add(id(item))
+            left.extend(item.values() if isinstance(item, dict) else item)
 
 
 def _written(value: object) -> Iterator[str]:

@@ -5,6 +5,7 @@ What only one of them needs is imported by its call: a cold start pays for its o
 
 import base64
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -20,6 +21,12 @@ from smartlink.observability import ERROR, WARNING, bound, event, surprise, trac
 from smartlink.ports import PortError
 from smartlink.services.delivery import DeliveryError
 from smartlink.settings import SettingsError
+
+# gunicorn ends a worker that was silent for longer than this, and functions-framework, which
+# reads it after it has loaded this module, hands on what Cloud Run puts there: the function's own
+# time-out. An idle instance is frozen for far longer, and would lose its worker, and all that
+# that one has kept, at each thaw. What runs too long is ended by us, and by Cloud Run.
+os.environ["CLOUD_RUN_TIMEOUT_SECONDS"] = "0"
 
 
 class EnvelopeError(DeliveryError):

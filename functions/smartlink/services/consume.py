@@ -19,7 +19,7 @@ from smartlink.domain import lifecycle
 from smartlink.domain.catalog import Catalog, Command
 from smartlink.domain.executed import settle
 from smartlink.domain.message import MAY_HAVE_RUN, Claim, DeadReason, LogType, State, Stored
-from smartlink.domain.outcome import Finished, HandBack, Unknown
+from smartlink.domain.outcome import Done, Finished, HandBack, Unknown
 from smartlink.domain.settlement import Retention, Settlement, annotate, unwritten
 from smartlink.observability import ERROR, INFO, WARNING, describe, event, surprise
 from smartlink.ports import (
@@ -37,7 +37,7 @@ from smartlink.ports import (
     Wait,
 )
 from smartlink.services.claim import claim_all
-from smartlink.services.contents import release
+from smartlink.services.contents import release, withdraw, withdraw_all
 from smartlink.services.delivery import DeliveryError
 from smartlink.services.dispatch import Dispatch
 from smartlink.services.execute import Execution
@@ -185,9 +185,15 @@ class Consume:
         for settlement in settled.written:
             self._note(call, settlement)
         for settlement in settled.lost:
+            self._withdraw(call, settlement)
             self._lose(call, settlement)
         for refused, text in settled.refused:
+            self._withdraw(call, refused.settlement)
             self._bury(call, refused, text)
+
+    def _withdraw(self, call: _Call, unwritten: Settlement) -> None:
+        """Its replies' contents: what was put for them must not stay."""
+        withdraw_all(self.contents, self.messages, call.dispatch.tenant, unwritten.created)
 
     def _lose(self, call: _Call, settlement: Settlement) -> None:
         """Another transition came first: who reads of that one must learn of this run too."""
@@ -226,6 +232,8 @@ class Consume:
             document = ran.stored.message.document
             surprise("settle_surprised", "An outcome cannot be settled", error, document=document)
             text = f"Its outcome cannot be settled: {describe(error)}"
+            if isinstance(ran.finished.outcome, Done):
+                withdraw(self.contents, [it.content for it in ran.finished.outcome.answers])
             return unwritten(ran.stored, text, self.clock(), self._expires())
 
     def _bury(self, call: _Call, refused: Pending, text: str) -> None:

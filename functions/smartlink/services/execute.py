@@ -37,7 +37,7 @@ from smartlink.domain.payload import Payload, PayloadError, parse_payload
 from smartlink.domain.retry import RetryPolicy
 from smartlink.observability import bound, describe, event, surprise
 from smartlink.ports import Clock, Contents, ErpSecrets, NotFound, PortError, Refused
-from smartlink.services.contents import keep, load
+from smartlink.services.contents import keep, load, withdraw
 from smartlink.services.once import Once
 from smartlink.services.reply_content import ContentError, content_text
 
@@ -146,10 +146,20 @@ class Execution:
             raise RetryableError(text) from None
 
     def _answers(self, message: Message, replies: Iterable[Reply]) -> tuple[Answer, ...]:
-        answers = []
+        answers: list[Answer] = []
+        try:
+            self._keep(message, replies, answers)
+        except BaseException:  # whatever it was: nothing is to refer to what has been put
+            withdraw(self.contents, [answer.content for answer in answers])
+            raise
+        return tuple(answers)
+
+    def _keep(self, message: Message, replies: Iterable[Reply], answers: list[Answer]) -> None:
+        """Appends each as soon as its content is where it is to be."""
         room, left = _INLINE_REPLIES, _ALL_REPLIES
         for number, reply in enumerate(replies, start=1):
             answer = self._answer(message, number, reply, room)
+            answers.append(answer)
             inline = answer.content.size if answer.content.text is not None else 0
             room -= inline
             left -= inline + _overhead(message, answer)
@@ -159,8 +169,6 @@ class Execution:
                     f"return fewer replies, each with more in it"
                 )
                 raise _ReplyError(text)
-            answers.append(answer)
-        return tuple(answers)
 
     def _answer(self, message: Message, number: int, reply: Reply, room: int) -> Answer:
         for name in ("type", "audience", "correlation_id"):

@@ -17,6 +17,7 @@ from smartlink.domain.settlement import Retention
 from smartlink.observability import ERROR, INFO, WARNING, bound, event, surprise
 from smartlink.ports import Beside, Clock, PortError, Publisher, Ticks, Turns
 from smartlink.services.config import Config
+from smartlink.services.leftovers import Leftovers
 from smartlink.services.shard import Shard
 from smartlink.services.states import States
 from smartlink.services.tenant_turns import TenantTurns
@@ -55,6 +56,7 @@ class Poll:
     turns: Turns
     beside: Beside
     tenant_turns: TenantTurns
+    leftovers: Leftovers
 
     def tick(self) -> PollReport:
         """Polls the first shard itself and publishes the others."""
@@ -62,6 +64,7 @@ class Poll:
         policy = self.beside(self.config.policy)
         entries = self.tenants.entries()
         orphans = self.beside(lambda: self.states.note_orphans(entries, now))
+        leftovers = self.beside(self.leftovers)
         size = self.settings.shard_tenants
         shards = [
             Shard(now, number, 0, tuple(entries[start : start + size]))
@@ -70,6 +73,7 @@ class Poll:
         lost = self._publish(shards[1:])
         report = self._poll(shards[0] if shards else Shard(now, 0, 0, ()), now, policy)
         orphans()
+        leftovers()
         report.shards_lost = lost
         return report
 

@@ -22,6 +22,7 @@ from smartlink.services.dispatch import Dispatcher
 from smartlink.services.downstream import Downstream
 from smartlink.services.idleness import Idleness
 from smartlink.services.in_flight import InFlight
+from smartlink.services.leftovers import Leftovers
 from smartlink.services.poll import Poll
 from smartlink.services.states import States
 from smartlink.services.sweep import Sweep
@@ -92,4 +93,5 @@ def make_poll(settings: Settings, outside: Outside, tenants: Tenants, config: Co
         turns=outside.turns,
         beside=outside.beside,
         tenant_turns=turns,
+        leftovers=Leftovers(messages, contents, outside.ticks, clock),
     )

@@ -10,9 +10,9 @@ from smartlink.domain.evolve import evolve
 from smartlink.domain.identity import reused_document_id
 from smartlink.domain.message import DeadReason, LogLine, LogType, Message, Past, State, Stored
 from smartlink.domain.settlement import Settlement, annotate
-from smartlink.observability import ERROR, INFO, event
-from smartlink.ports import Conflict, Contents, LogSink, Messages
-from smartlink.services.contents import release
+from smartlink.observability import ERROR, INFO, WARNING, event
+from smartlink.ports import Conflict, Contents, LogSink, Messages, Unavailable
+from smartlink.services.contents import copied, give_up, release
 
 if TYPE_CHECKING:  # neither a consumer nor publish has a tick
     from smartlink.services.tick import TenantTick
@@ -112,7 +112,11 @@ class Repeats:
             return True
         if live is None and ended is None:
             return False  # it went between two looks: the broker offers the message again
-        return self._keep_reused(tick, message, ended or live, now)
+        if not self._keep_reused(tick, message, ended or live, now):
+            return False
+        if live is None or live.sha256 not in {None, message.content.sha256}:  # not its object
+            give_up(self._contents, self._messages, tick.name, message, now)
+        return True
 
     def _note(self, tick: "TenantTick", message: Message, what: str, now: datetime) -> None:
         say(message, "message_duplicate", f"A repeat: {what}", INFO)
@@ -136,18 +140,30 @@ class Repeats:
         gone = Settlement(document=message.document, fence=stored.version, logs=lines)
         with suppress(Conflict):  # another poll found the same, and was quicker
             self._messages.commit(tick.name, [gone])
-        if lines:
+        if lines and lifecycle.hour_before(message) is None:
             release(self._contents, message, now)
+        else:  # the next message may come under its id, and with its content
+            give_up(self._contents, self._messages, tick.name, message, now)
 
     def _keep_reused(
         self, tick: "TenantTick", message: Message, previous: Past | None, now: datetime
     ) -> bool:
-        """Stores the message as dead under a document of its own; whether it is there now."""
+        """Stores the message as dead under a document of its own; whether it is there now.
+
+        Its content too: those that have its id let theirs expire when they end.
+        """
         document = reused_document_id(message.document, message.type, message.content.sha256)
+        try:
+            content = copied(self._contents, tick.name, document, message.content)
+        except Unavailable as down:
+            say(message, "reused_not_kept", f"It comes again: {down}", WARNING)
+            return False
         reason, error = DeadReason.ID_REUSED, _REUSED
         if previous is not None and None in (previous.type, previous.sha256):
             reason, error = DeadReason.UNKNOWN_OUTCOME, _UNTOLD
-        dead = evolve(lifecycle.dead(message, reason, error), document=document, attempt=0)
+        dead = evolve(
+            lifecycle.dead(message, reason, error), document=document, content=content, attempt=0
+        )
         line = annotate(dead, LogType.ERROR, f"Dead: {error}", now, tick.expires)
         burial = Settlement(document=document, fence=None, live=dead, logs=(line,))
         try:

@@ -162,18 +162,22 @@ def _obstacle(messages: Messages, tenant: str, settlement: Settlement) -> str | 
     if settlement.history is not None and messages.past(tenant, [settlement.document]):
         return f"the history holds {settlement.document} already"
     created = [message.document for message in settlement.created]
-    there = sorted(messages.read(tenant, created)) if created else []
-    return f"its reply {there[0]} exists already" if there else None
+    if not created:
+        return None
+    there = min(messages.read(tenant, created), default=None)
+    if there is None:
+        there = min(messages.unreadable(tenant, created), default=None)
+    return None if there is None else f"its reply {there} exists already"
 
 
 def _applied(messages: Messages, tenant: str, item: Pending) -> bool:
     """Whether it was our own earlier write, whose answer got lost, that is in the way."""
     document = item.settlement.document
-    live = messages.read(tenant, [document]).get(document)
     if item.settlement.live is not None:
+        live = messages.read(tenant, [document]).get(document)
         claim = live.message.claim if live else None
         return bool(
             live and claim and claim.id == item.claim and live.message.state is not State.RUNNING
         )
     past = messages.past(tenant, [document]).get(document)
-    return live is None and past is not None and past.claim == item.claim
+    return past is not None and past.claim == item.claim  # alive, it would be a repeat of it

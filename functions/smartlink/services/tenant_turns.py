@@ -8,7 +8,7 @@ more…:     the next page of what is due
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -40,6 +40,7 @@ _QUICK_SEND_CHUNK = 50  # the same, while all of it takes a second or less
 _QUICK_SEND = timedelta(milliseconds=20)  # of one message, its part of claim and settlement too
 _QUICK_PAGES = 3  # read at once while sending is quick and the contents are small
 _SMALL = 65_536  # bytes
+_LARGE = 262_144  # bytes of contents that a turn sends, unless a single one is larger
 _SLOW_CALL = timedelta(milliseconds=3)
 _ENOUGH_FOR_QUICK_CALLS = 2
 """Sessions: a call as quick as that is computing, not waiting, and Python computes one at a time.
@@ -144,7 +145,7 @@ class TenantTurns:
         due = self.messages.due(tick.name, now, limit, way, since, after)
         if due.unreadable:
             tick.pass_over(due.unreadable)
-        more = due.returned >= limit and due.end != after
+        more = (due.cut or due.returned >= limit) and due.end != after
         return due, due.end if more else None
 
     def _talk(
@@ -333,7 +334,7 @@ class _Sending:
         self.quick = True
         self.end = end  # where the next page begins; None: there is none
         due = sorted(due, key=_failures)  # who fails alone keeps nobody waiting
-        self._chunks = [due[start : start + chunk] for start in range(0, len(due), chunk)]
+        self._chunks = list(_chunks(due, chunk))
         self._open = len(self._chunks)
 
     @property
@@ -372,3 +373,17 @@ class _Sending:
 
 def _failures(stored: Stored) -> int:
     return stored.message.failure.times if stored.message.failure else 0
+
+
+def _chunks(due: Sequence[Stored], most: int) -> Iterator[Sequence[Stored]]:
+    """Parts for a turn each; large contents are sent by several sessions, each some of them."""
+    chunk: list[Stored] = []
+    size = 0
+    for stored in due:
+        size += stored.message.content.size
+        if chunk and (len(chunk) == most or size > _LARGE):
+            yield chunk
+            chunk, size = [], stored.message.content.size
+        chunk.append(stored)
+    if chunk:
+        yield chunk

@@ -26,7 +26,7 @@ from smartlink.domain.message import (
     State,
 )
 from smartlink.domain.tenant import TenantState
-from smartlink.ports import ConfigFile
+from smartlink.ports import ConfigFile, ContentSweep
 
 NOW = datetime(2025, 3, 9, 12, 30, 15, 123_457, tzinfo=UTC)
 LATER = NOW + timedelta(days=1)
@@ -250,3 +250,25 @@ def test_a_document_with_another_type_of_value_is_none_of_ours() -> None:
     fields["DataRecebimento"].string_value = "yesterday"
     with pytest.raises(ValueError, match="DataRecebimento is of the kind string, not timestamp"):
         documents.get_live("D-m-1", fields)
+
+
+def test_a_content_sweep_as_the_console_shows_it() -> None:
+    fields = new()
+    documents.put_content_sweep(fields, ContentSweep(NOW, "acme/D-m/00"))
+    assert stored(fields) == {"Inicio": "2025-03-09T12:30:15.123457Z", "Posicao": "acme/D-m/00"}
+    assert documents.get_content_sweep(fields) == ContentSweep(NOW, "acme/D-m/00")
+
+
+def test_what_a_document_refers_to_is_read_whatever_else_is_wrong_with_it() -> None:
+    """None where that itself is wrong: then it may refer to anything."""
+    fields = new()
+    assert documents.get_reference(fields) == {None}
+    fields["ConteudoHash"].string_value = "00"
+    assert documents.get_reference(fields) == set()
+    fields["ConteudoObjeto"].string_value = "acme/D-m/00"
+    assert documents.get_reference(fields) == {"acme/D-m/00"}
+    fields["ConteudoObjeto"].integer_value = 1
+    assert documents.get_reference(fields) == {None}
+    del fields["ConteudoObjeto"]
+    fields["ConteudoHash"].integer_value = 1
+    assert documents.get_reference(fields) == {None}

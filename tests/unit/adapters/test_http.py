@@ -619,13 +619,20 @@ def test_a_pool_drops_what_failed() -> None:
         assert len({unclean, *held, fresh}) == 3
 
 
-def test_a_pool_is_bounded() -> None:
+def test_a_pool_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond the bound the session is closed that was idle for longest."""
+    closed: list[HttpSession] = []
+
+    def close(closing: HttpSession) -> None:
+        closed.append(closing)
+
+    monkeypatch.setattr(HttpSession, "close", close)
     pool = SessionPool(lambda: session("http://127.0.0.1:1"), idle=2)
     leased = {}
     for key in "abc":
         with pool.lease(key, 60) as leased[key]:
             pass
+    assert closed == [leased["a"]]
     with pool.lease("b", 60) as b, pool.lease("c", 60) as c, pool.lease("a", 60) as a:
         assert (b, c) == (leased["b"], leased["c"])
         assert a is not leased["a"]

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs
 import pytest
 
 from smartlink.adapters.http import Bounds, Http
-from smartlink.adapters.rac import KEPT, RacTokens
+from smartlink.adapters.rac import KEPT, RacTokens, claims_of
 from smartlink.domain.tenant import Credentials, Tenant
 from smartlink.ports import CredentialsRefused, PortError, Refused, Unavailable
 from smartlink.settings import Settings
@@ -315,3 +315,12 @@ def test_reprs_tell_no_token() -> None:
         tokens = rac(server)
         tokens.token(tenant())
     assert "canary" not in repr(tokens) + repr(vars(tokens))
+
+
+def test_a_tenant_id_is_read_from_claims_of_any_length() -> None:
+    """Base64 without its padding, as JWT has it."""
+    for length in range(1, 20):
+        claims = {"tenantId": "x" * length}
+        header, payload, signature = jwt(claims).split(".")
+        for end in range(4):
+            assert claims_of(f"{header[end:]}.{payload}.{signature}") == claims

@@ -192,3 +192,27 @@ def test_the_weight_is_not_too_low(text: str) -> None:
     bytes_each = len(text.encode("utf-8", "surrogatepass"))
     assert size >= (3 + 1 + 1 + 1 + 1) * bytes_each  # replies, content, id, line, debug
     assert writes == 1 + 1 + 3 + 2  # the delete, the history, the replies, the lines
+
+
+def test_a_settlement_weighs_what_it_moves_and_creates() -> None:
+    """Settlements are grouped by their weight: an estimate, but never beneath what is written."""
+    large = content("x" * 100_000)
+    settlement = settled(Done((Answer("A", large), Answer("B", large))), running(text="y" * 50_000))
+    size, writes = settlement.weight
+    assert 250_000 < size < 260_000
+    assert writes == 5, "the live document, the history, two replies, a line"
+
+
+@pytest.mark.parametrize("part", ["id", "type", "audience", "correlation_id", "error"])
+def test_every_text_of_a_message_has_its_weight(part: str) -> None:
+    """What is left out could grow beyond what a request may hold."""
+    slim, fat = (
+        settled(Done(()), replace(running(), **{part: "x" * size}))  # type: ignore[arg-type]
+        for size in (1, 1_001)
+    )
+    assert fat.weight[0] - slim.weight[0] >= 1_000
+
+
+def test_the_kinds_of_log_lines_are_rms() -> None:
+    """RM's `LOGTYPE`."""
+    assert [int(kind) for kind in LogType] == [0, 1, 2]
