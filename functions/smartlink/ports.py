@@ -151,6 +151,10 @@ class Messages(Protocol):
         """Those that exist and cannot be read: for what is missing although it must be there."""
         ...
 
+    def alive(self, tenant: str, documents: Sequence[str]) -> dict[str, Past]:
+        """What tells a repeat of those that exist, be they readable or not."""
+        ...
+
     def history(self, tenant: str, documents: Sequence[str]) -> dict[str, Ended]:
         """Those that can be read: for people. What has ended is known by `past`."""
         ...

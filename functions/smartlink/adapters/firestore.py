@@ -197,6 +197,10 @@ class Firestore:
         _, unreadable = _sorted_out(self._live(tenant, documents))
         return {item.document: item for item in unreadable}
 
+    def alive(self, tenant: str, documents: Sequence[str]) -> dict[str, Past]:
+        """See Messages."""
+        return {it.id: rm.get_past(it.fields) for it in self._live(tenant, documents)}
+
     def _live(self, tenant: str, documents: Sequence[str]) -> Iterator[Found]:
         names = [self._in(tenant, rm.LIVE, document) for document in documents]
         return self._calls.get(f"read messages of {tenant}", names)

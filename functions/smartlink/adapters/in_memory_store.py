@@ -208,11 +208,22 @@ class InMemoryMessages:
         self.faults.before("unreadable", tenant)
         with self._lock:
             self.operations["read"] += len(documents)
-            return {
-                document: self._unreadable[tenant, document]
-                for document in documents
-                if (tenant, document) in self._unreadable
-            }
+            keys = [(tenant, document) for document in documents]
+            return {key[1]: self._unreadable[key] for key in keys if key in self._unreadable}
+
+    def alive(self, tenant: str, documents: Sequence[str]) -> dict[str, Past]:
+        """See Messages."""
+        self.faults.before("read", tenant)
+        with self._lock:
+            self.operations["read"] += len(documents)
+            keys = [(tenant, document) for document in documents]
+            return {key[1]: self._told(key) for key in keys if key in self._live}
+
+    def _told(self, key: _Key) -> Past:
+        odd = self._unreadable.get(key)
+        if odd is None:
+            return Past.of(self._live[key].message)
+        return Past(odd.type, odd.sha256, received=None)
 
     def history(self, tenant: str, documents: Sequence[str]) -> dict[str, Ended]:
         """See Messages."""
