@@ -55,8 +55,8 @@ resource "google_storage_bucket_object" "config" {
 }
 
 # Contents over 256 KB. An object lives as long as its message: the relay sets its custom time
-# when the message has ended (or deletes it, if the command is personal). Never by age: a dead
-# message may wait for its operator for months.
+# when the message has ended (or deletes it, if the command is personal), and once a day that of what
+# no message refers to. Never by age: a dead message may wait for its operator for months.
 resource "google_storage_bucket" "contents" {
   #checkov:skip=CKV_GCP_62:Cloud Audit Logs can be turned on for data access; access logs would repeat them.
   #checkov:skip=CKV_GCP_78:An object's name holds the hash of its content, so it is never changed; versions would only outlive an erasure.
@@ -122,8 +122,8 @@ resource "google_storage_bucket_iam_member" "config" {
   member = google_service_account.function[each.key].member
 }
 
-# Everybody stores, reads and ends contents. Even publish, which only stores, must look at an
-# object that is there already and replace one that is about to expire.
+# Everybody stores, reads and ends contents, and poll lists them. Even publish, which only stores,
+# must look at an object that is there already and replace one that is about to expire.
 resource "google_storage_bucket_iam_member" "contents" {
   for_each = local.functions
 

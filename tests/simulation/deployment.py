@@ -263,6 +263,7 @@ class Deployment:
         )
         self.ledger.hold = self.unknown == "hold"
         self.claims = Claims(self.kernel)
+        self.contents.clock = self.kernel.clock
         self.store = WatchedMessages(self.ledger, self.claims, self.kernel)
         self.contents = WatchedContents(self.kernel)
         self.broker = SimBroker(self.kernel, self.claims)
