@@ -263,9 +263,9 @@ class Deployment:
         )
         self.ledger.hold = self.unknown == "hold"
         self.claims = Claims(self.kernel)
-        self.contents.clock = self.kernel.clock
         self.store = WatchedMessages(self.ledger, self.claims, self.kernel)
         self.contents = WatchedContents(self.kernel)
+        self.contents.clock = self.kernel.clock
         self.broker = SimBroker(self.kernel, self.claims)
         self.broker.acking = self._check_acked
         for tenant in self.tenants:
