@@ -109,6 +109,7 @@ class Repeats:
         ended = self._messages.past(tick.name, [document]).get(document)
         if ended is not None and same(message, ended):
             self._note(tick, message, "it had ended already", now)
+            give_up(self._contents, self._messages, tick.name, message, now)
             return True
         if live is None and ended is None:
             return False  # it went between two looks: the broker offers the message again
