@@ -541,3 +541,22 @@ def test_what_it_cannot_decide_it_leaves_and_counts(caplog: pytest.LogCaptureFix
     assert swept.levelno == logging.WARNING
     assert world.contents.expired.keys() == {left}
     assert unreadable in world.contents.objects
+
+
+@pytest.mark.parametrize("command", [COMMAND, SECRET_ONE])
+def test_a_repeat_that_comes_beside_another_message_of_its_id_keeps_no_content(
+    command: str,
+) -> None:
+    """Both were put before it was known that their message has ended: the content of the one
+    that did goes on to expire, or is gone again if it is personal."""
+    world = World()
+    world.broker.offer("acme", command, LARGE, message_id="m")
+    world.minutes(2)
+    world.broker.page = 2
+    world.broker.offer("acme", command, LATER, message_id="m")
+    world.broker.offer("acme", command, LARGE, message_id="m")
+    world.minutes(2)
+    name = f"acme/D-m/{hashlib.sha256(LARGE.encode()).hexdigest()}"
+    assert (name in world.contents.objects) == (command != SECRET_ONE)
+    assert (name in world.contents.expired) == (command != SECRET_ONE)
+    assert len(world.ran) == 1

@@ -13,7 +13,6 @@ from typing import Any, NoReturn, TypeVar
 from smartlink.adapters.in_memory import (
     InMemoryBroker,
     InMemoryConfig,
-    InMemoryContents,
     InMemoryEffects,
     InMemorySecrets,
     at_once,
@@ -46,7 +45,7 @@ from smartlink.services.tenants import Tenants
 from smartlink.settings import LIMITS, Settings, load_settings
 from tests.simulation.claims import SKEW, Claims
 from tests.simulation.kernel import DiedError, Kernel, Port, Process
-from tests.simulation.ledger import Ledger, WatchedMessages
+from tests.simulation.ledger import Ledger, WatchedContents, WatchedMessages
 from tests.support.world import COMMAND, catalog, config_file, secret
 
 _Work = TypeVar("_Work")
@@ -234,7 +233,7 @@ class Deployment:
     claims: Claims = field(init=False)
     store: WatchedMessages = field(init=False)
     broker: SimBroker = field(init=False)
-    contents: InMemoryContents = field(default_factory=InMemoryContents)
+    contents: WatchedContents = field(init=False)
     effects: InMemoryEffects = field(default_factory=InMemoryEffects)
     secrets: InMemorySecrets = field(default_factory=InMemorySecrets)
     config: InMemoryConfig = field(default_factory=InMemoryConfig)
@@ -264,8 +263,9 @@ class Deployment:
         )
         self.ledger.hold = self.unknown == "hold"
         self.claims = Claims(self.kernel)
-        self.contents.clock = self.kernel.clock
         self.store = WatchedMessages(self.ledger, self.claims, self.kernel)
+        self.contents = WatchedContents(self.kernel)
+        self.contents.clock = self.kernel.clock
         self.broker = SimBroker(self.kernel, self.claims)
         self.broker.acking = self._check_acked
         for tenant in self.tenants:

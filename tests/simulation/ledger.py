@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from greenlet import getcurrent
 
-from smartlink.adapters.in_memory import InMemoryMessages
+from smartlink.adapters.in_memory import InMemoryContents, InMemoryMessages
 from smartlink.domain.identity import DERIVED, Direction
 from smartlink.domain.lifecycle import REPEAT
 from smartlink.domain.message import Ending, Message, State, Stored, Version
@@ -75,6 +75,27 @@ class Ledger:
         """Ends the schedule; where the relay lives on after an exception, at its end."""
         self.problem = self.problem or text
         raise BrokenError(text)
+
+
+class WatchedContents(InMemoryContents):
+    """The bucket's twin, which knows who put an object last."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        super().__init__()
+        self._kernel = kernel
+        self._put: dict[str, tuple[int, Process | None]] = {}
+
+    def put(self, tenant: str, document: str, sha256: str, data: bytes) -> str:
+        """See Contents."""
+        name = super().put(tenant, document, sha256, data)
+        self._put[name] = (self._kernel.acting_call, self._kernel.acting)
+        return name
+
+    def left_by_the_dead(self, name: str, since: int) -> bool:
+        """Whether it was put once more after that call, by a process that was then kept from
+        taking it back: it goes when the history that names it does."""
+        call, process = self._put.get(name, (0, None))
+        return call > since and process is not None and bool(process.dead or process.incidents)
 
 
 class WatchedMessages(InMemoryMessages):

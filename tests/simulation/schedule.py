@@ -418,7 +418,8 @@ def _audit_contents(deployment: Deployment) -> None:
     for key, kept in ledger.kept.items():
         there = kept.name in bucket.objects
         wrong = there if kept.personal else not there or kept.name not in bucket.expired
-        if wrong and not kept.excused and kept.name not in needed:
+        excused = kept.excused or bucket.left_by_the_dead(kept.name, kept.call)
+        if wrong and not excused and kept.name not in needed:
             ledger.broken(f"{key} has ended, and its content was not released")
 
 
