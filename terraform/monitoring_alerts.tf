@@ -71,13 +71,14 @@ locals {
       group_by = ["tenant"]
       subject  = "Smart Link: a tenant's secret cannot be used"
       text     = <<-EOT
-        The secret of tenant **$${metric.label.tenant}** is not valid, belongs to another environment than ${var.environment}, or was deleted while the tenant has live messages.
+        The secret of tenant **$${metric.label.tenant}** is not valid, belongs to another environment than ${var.environment}, was deleted while the tenant has live messages, or holds another customer's credentials than those messages came with (`tenant_halted`).
 
         1. The log line says which, and what is wrong with it. No secret's value is ever logged.
         2. Add a right version: `gcloud secrets versions add smartlink-tenant-$${metric.label.tenant} --data-file=-`.
         3. Deleted by mistake: create it again under the same name, and the tenant's messages go on.
+        4. Halted: nothing is sent, received or executed for the name. Give the new customer a name of its own, or end the old one's messages; if it is the same customer after all: `smartlink tenants adopt $${metric.label.tenant} --reason "…"`.
 
-        Log query: `jsonPayload.action=("tenant_refused" OR "tenant_orphaned") AND jsonPayload.tenant="$${metric.label.tenant}"`
+        Log query: `jsonPayload.action=("tenant_refused" OR "tenant_orphaned" OR "tenant_halted") AND jsonPayload.tenant="$${metric.label.tenant}"`
       EOT
     }
     unreadable = {

@@ -22,7 +22,7 @@ locals {
     sent           = { actions = ["message_sent"], labels = local.by_command, description = "Replies and published messages that the broker took" }
     published      = { actions = ["message_published"], labels = {}, description = "Messages that publish accepted" }
     tenant_paused  = { actions = ["tenant_paused"], labels = local.by_tenant, description = "Pauses: the tenant's broker or RAC failed three ticks or more" }
-    tenant_refused = { actions = ["tenant_refused", "tenant_orphaned"], labels = local.by_tenant, description = "Tenants whose secret cannot be used, or is gone while they have messages" }
+    tenant_refused = { actions = ["tenant_refused", "tenant_orphaned", "tenant_halted"], labels = local.by_tenant, description = "Tenants whose secret cannot be used, is gone while they have messages, or is another customer's" }
     unreadable     = { actions = ["document_unreadable"], labels = local.by_tenant, description = "Ticks that passed over documents of Firestore that this release cannot read" }
     config_invalid = { actions = ["config_invalid", "config_not_recalled"], labels = {}, description = "Polls that could not use totvsAppConfig_v2.json" }
   }

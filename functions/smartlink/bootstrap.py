@@ -6,9 +6,10 @@ what its function uses.
 
 import importlib
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from smartlink import observability
 from smartlink.loading import loading
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from smartlink.services.poll import Poll
     from smartlink.services.publish import Publish
     from smartlink.services.tenants import Tenants
+
+_Result = TypeVar("_Result")
 
 
 def now() -> datetime:
@@ -208,4 +211,11 @@ def _tenants() -> "Tenants":
         now,
         timedelta(seconds=config.tenants_refresh_seconds),
         timedelta(seconds=config.payload_refresh_seconds),
+        _beside,
     )
+
+
+def _beside(work: Callable[[], _Result]) -> Callable[[], _Result]:
+    from smartlink.adapters.threads import beside  # noqa: PLC0415
+
+    return beside(work)

@@ -1,6 +1,6 @@
 """What the relay needs of the world, by capability. Adapters implement it, services use it."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,6 +16,8 @@ from smartlink.domain.message import (
     Unreadable,
     Version,
 )
+from smartlink.domain.noted import Noted
+from smartlink.domain.pin import Pin
 from smartlink.domain.settlement import Settlement
 from smartlink.domain.tenant import Tenant, TenantEntry, TenantState
 
@@ -49,6 +51,10 @@ class Refused(PortError):
 
 class CredentialsRefused(Refused):
     """RAC does not know the tenant's credentials (any more)."""
+
+
+class AnotherTenant(CredentialsRefused):
+    """RAC's token is made out to another tenant id than the one that the name is pinned to."""
 
 
 class UnreadableDocument(Refused):
@@ -143,6 +149,10 @@ class Messages(Protocol):
 
     def unreadable(self, tenant: str, documents: Sequence[str]) -> dict[str, Unreadable]:
         """Those that exist and cannot be read: for what is missing although it must be there."""
+        ...
+
+    def alive(self, tenant: str, documents: Sequence[str]) -> dict[str, Past]:
+        """What tells a repeat of those that exist, be they readable or not."""
         ...
 
     def history(self, tenant: str, documents: Sequence[str]) -> dict[str, Ended]:
@@ -250,7 +260,21 @@ class TenantStates(Protocol):
         """The states of these tenants; a tenant that has none gets a new one."""
         ...
 
-    def save_state(self, tenant: str, state: TenantState) -> None: ...
+    def save_state(self, tenant: str, state: TenantState, known: TenantState | None = None) -> None:
+        """Writes what differs from the state that was `known`; without one, all of it.
+
+        What another process changed meanwhile stays: one that knows an old state would else take
+        back a pin, or a setup.
+        """
+        ...
+
+    def pin(self, tenant: str, pin: Pin | None, before: Pin | None) -> bool:
+        """Pins the name, if its pin is still the one `before`; False where it is another."""
+        ...
+
+    def has_live(self, tenant: str) -> bool:
+        """Whether any message of the tenant is live, a dead or unreadable one too."""
+        ...
 
     def known_tenants(self) -> list[str]:
         """Every tenant that has a state: one read each."""
@@ -266,11 +290,22 @@ class ContentSweep:
 
 
 class Ticks(Protocol):
-    """What one tick tells the next: where a shard's continuation is, so that it cannot fork, and
-    how far a work of several ticks has come."""
+    """What one tick tells the next, and one poll the others: where a shard's continuation is, so
+    that it cannot fork, how far a work of several ticks has come, which commands are known."""
 
     def advance(self, shard: int, tick: datetime, sequence: int) -> bool:
         """True for the first caller with this shard, tick and sequence, and for none after."""
+        ...
+
+    def commands(self) -> Mapping[str, Noted]:
+        """The commands that polls have noted."""
+        ...
+
+    def note_commands(
+        self, commands: Collection[str], now: datetime, every: timedelta
+    ) -> Mapping[str, Noted]:
+        """Notes these as known to a poll, unless that was done less than `every` ago; answers
+        what is then noted. What nobody has noted for a day is forgotten."""
         ...
 
     def content_sweep(self) -> ContentSweep | None:
@@ -297,6 +332,11 @@ class BrokerSession(Protocol):
 
     def limit(self, seconds: float) -> None:
         """From now on all its calls together take at most so long."""
+        ...
+
+    def tenant_id(self) -> str | None:
+        """The tenant id that RAC's token names, which is fetched if there is none; None where it
+        names none. It calls RAC at most, never the broker."""
         ...
 
     def setup(self, commands: Sequence[str]) -> None: ...

@@ -11,7 +11,8 @@ from pydantic import ValidationError
 
 from infra.cli.errors import CliError, ForbiddenError, UsageError
 from infra.cli.world import World
-from smartlink.adapters.rac import TENANT_CLAIM, claims_of
+from smartlink.adapters.rac import claimed_tenant, claims_of
+from smartlink.domain.noted import kept
 from smartlink.domain.tenant import Credentials, Environment, Tenant, TenantError, parse_credentials
 from smartlink.ports import NotFound
 
@@ -81,7 +82,8 @@ def check_environment(name: str, credentials: Credentials, world: World) -> Tena
 
 def tenant_id(world: World, tenant: Tenant) -> str | None:
     """Get a token from RAC and read the tenant id in it; a token of another RAC is refused."""
-    claims: Mapping[str, object] = claims_of(world.tokens.token(tenant))
+    token = world.tokens.token(tenant)
+    claims: Mapping[str, object] = claims_of(token)
     host = urlsplit(str(claims.get("iss", ""))).hostname or ""
     issued = _RAC.get(host)
     if issued is not None and issued != world.settings.environment:
@@ -90,8 +92,35 @@ def tenant_id(world: World, tenant: Tenant) -> str | None:
             f"{world.settings.environment}: use credentials of this environment"
         )
         raise ForbiddenError(message)
-    claim = claims.get(TENANT_CLAIM)
-    return None if claim is None else str(claim)
+    return claimed_tenant(token)
+
+
+def check_pin(world: World, tenant: Tenant, *, rotated: bool = False) -> None:
+    """Refuse another customer's credentials while messages of whom the name belongs to live.
+
+    Where RAC names no tenant id, a rotation is the operator's word that it is the same one.
+    """
+    pin = world.store.states([tenant.name])[tenant.name].pin
+    own = tenant.credentials
+    if pin is None or pin.admits(own.tenant_id, own.client_id):
+        return
+    unnamed = not (own.tenant_id and pin.tenant_id)
+    if (rotated and unnamed) or not world.store.has_live(tenant.name):
+        return
+    of = f"tenant id {own.tenant_id}" if own.tenant_id else "another client"
+    message = (
+        f"The name {tenant.name} belongs to {pin}, whose messages still live, and these "
+        f"credentials are of {of}: discard them or use another name; if it is the same "
+        f"customer, smartlink tenants adopt {tenant.name} --reason …"
+    )
+    raise ForbiddenError(message)
+
+
+def commands_to_set_up(world: World) -> list[str]:
+    """The commands that the deployed polls know: this checkout may be older or newer than they."""
+    return sorted(kept(world.store.commands(), world.now())) or list(
+        world.settings.catalog.commands
+    )
 
 
 def active_elsewhere(world: World, name: str, client_id: str) -> str | None:

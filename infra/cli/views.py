@@ -99,4 +99,7 @@ def state_view(state: TenantState) -> Json:
         "lastErrorAt": iso(state.last_error_at),
         "lastSuccess": iso(state.last_success),
         "orphaned": state.orphaned,
+        "tenantId": state.pin.tenant_id if state.pin else None,
+        "haltedSince": iso(state.halted),
+        "adopted": state.adopted,
     }

@@ -39,6 +39,7 @@ from smartlink.ports import Delivery
 from smartlink.services.consume import Consume, Timeouts
 from smartlink.services.dispatch import Dispatcher, decode_dispatch
 from smartlink.services.downstream import Downstream
+from smartlink.services.known_commands import KnownCommands
 from smartlink.services.tick import TenantTick
 from smartlink.settings import Settings, load_settings
 from tests.bench.consumer import quiet
@@ -65,6 +66,10 @@ class _Waiting:
 
     def limit(self, seconds: float) -> None:
         """Nothing to do."""
+
+    def tenant_id(self) -> str | None:
+        """Nobody in particular."""
+        return None
 
     def setup(self, commands: Sequence[str]) -> None:
         """Nothing to do."""
@@ -101,7 +106,10 @@ def ours(store: Firestore) -> Work:
     settings = _settings()
     publisher, contents = InMemoryPublisher(), InMemoryContents()
     dispatcher = Dispatcher(publisher, settings.catalog, settings.dispatch_batch)
-    downstream = Downstream(store, store, contents, dispatcher, settings.catalog, settings, _now)
+    commands = KnownCommands(store, settings.catalog.commands, _now)
+    downstream = Downstream(
+        store, store, contents, dispatcher, settings.catalog, settings, _now, commands
+    )
     consume = Consume(
         command=QUIET,
         consumer=quiet,

@@ -247,7 +247,7 @@ def test_what_cannot_be_read_is_shown_and_given_up(place: Place) -> None:
     assert "Skipped D-a-3 of acme: it cannot be read" in bulk.err
     ran = place.run("messages", "discard", "a-2", "--yes", "-r", "Of the release before")
     assert (ran.code, ran.out) == (0, "1 messages discarded.\n")
-    assert place.store.unreadable("acme", ["D-a-2"]) == {}
+    assert place.store.alive("acme", ["D-a-2"]) == {}
     [found] = place.store._more.get("look", [place.store._in("acme", HISTORY, "D-a-2")])  # noqa: SLF001
     fields = {name: plain(value) for name, value in found.fields.items()}
     assert fields["Conteudo"] == '{"requestID": "r-1"}'

@@ -7,9 +7,12 @@ import subprocess
 import uuid
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from smartlink.domain.pin import fingerprint, first_use
 from smartlink.domain.tenant import TenantState
 from tests.cli.place import COMMAND, PATIENCE, Place, environment, golden
 from tests.cli.samples import NOW, dead, pending
@@ -30,6 +33,12 @@ def client(place: Place) -> Iterator[str]:
     yield name
     place.hosts.simulator.configure(down=False)
     place.hosts.simulator.remove_tenant(name)
+
+
+def subscribed(place: Place, client: str) -> frozenset[str]:
+    return place.hosts.simulator.call(
+        lambda simulator: simulator.broker.queue(client).subscriptions or frozenset()
+    )
 
 
 def activate(place: Place, tenant: str, client: str, *more: str) -> None:
@@ -119,6 +128,95 @@ def test_rotate_disable_enable_check(place: Place, client: str) -> None:
     failing = place.run("tenants", "check", "acme")
     assert failing.code == 1
     assert "✗ acme: broker" in failing.out
+
+
+def test_a_rotation_pins_both_clients_and_then_the_new_one(place: Place, client: str) -> None:
+    """Whichever version of the secret a function still has, its name is not halted."""
+    activate(place, "acme", client)
+    pin = place.store.states(["acme"])["acme"].pin
+    assert pin
+    assert (pin.tenant_id, pin.clients) == (f"tid-{client}", (fingerprint(client),))
+    newer = f"{client}-newer"
+    place.hosts.simulator.add_tenant(newer, newer, SECRET, f"TID-{client}".upper())
+    ran = place.run("tenants", "rotate", "acme", "--from-file", "-", text=credentials(newer))
+    place.hosts.simulator.remove_tenant(newer)
+    assert ran.code == 0, ran.err
+    pin = place.store.states(["acme"])["acme"].pin
+    assert pin
+    assert (pin.tenant_id, pin.clients) == (f"tid-{client}", (fingerprint(newer),))
+
+
+def test_a_rotation_that_fails_leaves_the_pin_as_it_was(place: Place, client: str) -> None:
+    activate(place, "acme", client)
+    before = place.store.states(["acme"])["acme"].pin
+    wrong = json.dumps({"clientId": client, "clientSecret": "wrong"})
+    assert place.run("tenants", "rotate", "acme", "--from-file", "-", text=wrong).code == 4
+    assert place.store.states(["acme"])["acme"].pin == before
+
+
+def test_a_name_with_messages_is_not_given_to_another_customer(place: Place, client: str) -> None:
+    """Neither by activate nor by rotate, until the messages are gone or it is adopted: then it
+    says who said so, when and why."""
+    old = TenantState(pin=first_use("t-old", "old-client"), commands=("SGDPDataCommand",))
+    place.store.save_state("acme", old)
+    place.keep("acme", dead("1"))
+    given = ("tenants", "activate", "acme", "--from-file", "-")
+    refused = place.run(*given, text=credentials(client))
+    assert refused.code == 4
+    assert "belongs to tenant id t-old, whose messages still live" in refused.err
+    assert f"tenant id tid-{client}" in refused.err
+    assert place.secrets.entries() == []
+    silent = place.run("tenants", "adopt", "acme", "--reason", " ")
+    assert silent.code == 2
+    adopted = place.run("tenants", "adopt", "acme", "--reason", "Merged on the 3rd", "--json")
+    assert adopted.code == 0, adopted.err
+    told = adopted.json["adopted"]
+    assert " ana: tenant id t-old is now whoever comes next: Merged on the 3rd" in told
+    activate(place, "acme", client)
+    state = place.store.states(["acme"])["acme"]
+    assert state.adopted == told
+    assert state.pin
+    assert state.pin.tenant_id == f"tid-{client}"
+    assert told[:30] in place.run("tenants", "show", "acme").out
+
+
+def test_a_halted_tenant_shows_and_is_adopted(place: Place, client: str) -> None:
+    """By the credentials that its secret holds; RAC says whose they are."""
+    activate(place, "acme", client)
+    place.keep("acme", pending("1"))
+    state = place.store.states(["acme"])["acme"]
+    halted = replace(state, pin=first_use("t-old", "old"), halted=NOW, last_error="Halted: …")
+    place.store.save_state("acme", halted)
+    listed, shown, checked = place.run_all(
+        "tenants list --json", "tenants show acme", "tenants check acme"
+    )
+    assert listed.json[0]["status"] == "halted"
+    assert listed.json[0]["haltedSince"]
+    assert "tenant id t-old" in shown.out
+    assert "Halted since" in shown.out
+    assert checked.code == 1
+    assert "✗ acme: identity" in checked.out
+    assert place.run("tenants", "adopt", "acme", "--reason", "the same").code == 0
+    state = place.store.states(["acme"])["acme"]
+    assert state.halted is None
+    assert state.pin == first_use(f"tid-{client}", client)
+    assert place.run("tenants", "list", "--json").json[0]["status"] == "active"
+
+
+def test_there_is_nothing_to_adopt_where_nobody_is_pinned(place: Place) -> None:
+    ran = place.run("tenants", "adopt", "acme", "--reason", "why not")
+    assert ran.code == 3
+    assert "belongs to nobody yet" in ran.err
+
+
+def test_a_checkout_sets_up_what_the_deployed_polls_know(place: Place, client: str) -> None:
+    """An older one unsubscribes no command that it does not know."""
+    now = datetime.now(UTC)
+    place.store.note_commands(["SGDPDataCommand", "BroughtCommand"], now, timedelta(minutes=10))
+    activate(place, "acme", client)
+    assert "BroughtCommand" in subscribed(place, client)
+    place.run("tenants", "check", "acme")
+    assert "BroughtCommand" in subscribed(place, client)
 
 
 def test_tenants_at_a_glance(place: Place, client: str) -> None:

@@ -6,6 +6,7 @@ from typing import cast
 
 from smartlink.adapters.in_memory import InMemoryMessages
 from smartlink.domain.message import Attempt, Result, Stored, Version
+from smartlink.domain.pin import Pin
 from smartlink.domain.settlement import Settlement
 from smartlink.domain.tenant import TenantState
 from smartlink.ports import ConfigFile
@@ -63,6 +64,32 @@ def test_the_twin_counts_what_goes_over_the_wire(firestore: Callable[..., Firest
     reads = 1 + 4 + 3 + 3 + 1 + 2 + 1 + 2 + 1
     writes = 4 + 1 + 4 + 2 * 4 + 1 + 1 + 1 + 1
     assert counter.operations == {"read": reads, "write": writes, "delete": 2}
+
+
+def between(store: Store) -> None:
+    """What is asked when deployments or tenants meet: now and then, or never."""
+    pin = Pin("t-one", ("a",))
+    store.has_live(TENANT)
+    store.create(TENANT, [message("a"), message("b")])
+    store.has_live(TENANT)
+    for before in (None, pin, None):
+        store.pin(TENANT, pin, before)
+    store.save_state(TENANT, TenantState(failures=1), TenantState())
+    store.save_state(TENANT, TenantState(failures=1), TenantState(failures=1))
+    store.commands()
+    for _ in range(2):
+        store.note_commands(["A", "B"], NOW, LATER - NOW)
+
+
+def test_the_twin_counts_what_deployments_and_tenants_that_meet_cost(
+    firestore: Callable[..., FirestoreStore],
+) -> None:
+    counter = FirestoreCounter()
+    between(firestore(counter))
+    counter.operations.pop("calls")
+    twin = InMemoryMessages()
+    between(twin)
+    assert twin.operations == counter.operations == {"read": 2 + 3 + 1 + 2, "write": 2 + 1 + 1 + 1}
 
 
 def test_no_request_is_larger_than_the_limit(firestore: Callable[..., FirestoreStore]) -> None:

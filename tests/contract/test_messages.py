@@ -299,14 +299,19 @@ def test_what_cannot_be_read_exists(store: Store) -> None:
     stored = created(store, message())
     store.make_unreadable(TENANT, "D-m-1")
     assert store.read(TENANT, ["D-m-1"]) == {}
+    told = store.alive(TENANT, ["D-m-1", "D-none"])
+    assert list(told) == ["D-m-1"]
+    assert (told["D-m-1"].type, told["D-m-1"].sha256) == (
+        message().type,
+        message().content.sha256,
+    )
     odd = store.unreadable(TENANT, ["D-m-1", "D-none"])["D-m-1"]
-    assert (odd.type, odd.sha256) == (message().type, message().content.sha256)
     assert odd.version != stored.version
     assert store.create(TENANT, [message()]) == [None]
     assert store.swap(TENANT, [Stored(running(message()), stored.version)]) == [None]
-    assert store.unreadable(TENANT, []) == {}
+    assert store.alive(TENANT, []) == {}
     created(store, message("whole"))
-    assert store.unreadable(TENANT, ["D-whole"]) == {}
+    assert store.alive(TENANT, ["D-whole"]) == {"D-whole": Past.of(message("whole"))}
 
 
 def test_tenants_are_apart(store: Store) -> None:

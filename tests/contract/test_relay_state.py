@@ -4,10 +4,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 
+from smartlink.domain.noted import Noted
+from smartlink.domain.pin import Pin
 from smartlink.domain.tenant import TenantState
 from smartlink.ports import ConfigFile, ContentSweep
 from tests.contract.backends import Store
-from tests.contract.samples import LATER, NOW
+from tests.contract.samples import LATER, NOW, message
 
 MINUTE = timedelta(minutes=1)
 FULL = TenantState(
@@ -21,6 +23,9 @@ FULL = TenantState(
     orphaned=True,
     send_failed=LATER,
     sent=NOW,
+    pin=Pin("0b1f22d4-5a7e-4c53-9a10-2f6f3c1f9d11", ("ab" * 32, "cd" * 32)),
+    halted=NOW,
+    adopted="2025-03-09 ana: the same customer",
 )
 
 
@@ -39,6 +44,71 @@ def test_saving_a_state_leaves_nothing_of_the_last_one(store: Store) -> None:
     fresh = replace(TenantState(), last_success=NOW)
     store.save_state("acme", fresh)
     assert store.states(["acme"]) == {"acme": fresh}
+
+
+def test_saving_what_changed_leaves_the_rest(store: Store) -> None:
+    """What another process wrote meanwhile stays; what is absent now is gone."""
+    store.save_state("acme", FULL)
+    known = replace(FULL, pin=None, commands=(), failures=4)
+    store.save_state("acme", replace(known, failures=0, paused_until=None), known)
+    assert store.states(["acme"]) == {"acme": replace(FULL, failures=0, paused_until=None)}
+    store.save_state("acme", known, known)
+    assert store.states(["acme"])["acme"].failures == 0
+    store.save_state("new", replace(TenantState(), failures=1), TenantState())
+    assert store.states(["new"]) == {"new": replace(TenantState(), failures=1)}
+
+
+def test_a_name_is_pinned_only_over_the_pin_that_is_known(store: Store) -> None:
+    """Whether there is a state or not; and nothing else of it changes."""
+    one, other = Pin("t-one", ("a",)), Pin(None, ("b", "c"))
+    assert store.pin("new", one, None)
+    assert store.pin("new", one, None), "it is the same"
+    assert not store.pin("new", other, None)
+    assert store.states(["new"])["new"].pin == one
+    store.save_state("acme", replace(FULL, pin=one))
+    assert store.pin("acme", other, one)
+    assert store.states(["acme"]) == {"acme": replace(FULL, pin=other)}
+    assert store.pin("acme", None, other)
+    assert store.states(["acme"]) == {"acme": replace(FULL, pin=None)}
+
+
+def test_of_pins_at_once_one_holds(store: Store) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        pins = [Pin(f"t-{number}", ()) for number in range(8)]
+        pinned = list(threads.map(lambda pin: store.pin("acme", pin, None), pins))
+    assert sum(pinned) == 1
+    assert store.states(["acme"])["acme"].pin == pins[pinned.index(True)]
+
+
+def test_whether_anything_of_a_tenant_lives(store: Store) -> None:
+    """Also what is due never: a dead message."""
+    assert not store.has_live("acme")
+    store.create("other", [message()])
+    assert not store.has_live("acme")
+    store.create("acme", [message("dead", due=None)])
+    assert store.has_live("acme")
+
+
+def test_commands_are_noted_now_and_then(store: Store) -> None:
+    """Each poll adds its own, and writes no more often than it is told to."""
+    assert store.commands() == {}
+    every = 10 * MINUTE
+    first = store.note_commands(["A", "with.dots and `ticks`"], NOW, every)
+    assert first == dict.fromkeys(("A", "with.dots and `ticks`"), Noted(NOW, NOW))
+    assert store.commands() == first
+    assert store.note_commands(["A"], NOW + 9 * MINUTE, every) == first
+    later = NOW + 10 * MINUTE
+    noted = store.note_commands(["A", "B"], later, every)
+    assert noted == {**first} | {"A": Noted(NOW, later), "B": Noted(later, later)}
+    assert store.commands() == noted
+
+
+def test_polls_that_note_at_once_note_all(store: Store) -> None:
+    with ThreadPoolExecutor(4) as threads:
+        calls = [threads.submit(store.note_commands, [name], NOW, MINUTE) for name in "ABCD"]
+        for call in calls:
+            call.result()
+    assert store.commands().keys() == set("ABCD")
 
 
 def test_every_tenant_with_a_state_is_known(store: Store) -> None:

@@ -5,7 +5,7 @@ import pytest
 from smartlink.domain.message import State
 from smartlink.ports import Refused, Unavailable
 from tests.entrypoints.deployment import CANARY, TRACE, Deployment, push, recorded
-from tests.support.world import COMMAND, World, secret
+from tests.support.world import COMMAND, World, catalog, secret
 
 
 def test_a_poll_answers_with_its_report(deployment: Deployment) -> None:
@@ -34,6 +34,28 @@ def test_shards_that_were_lost_are_told(deployment: Deployment) -> None:
     assert answer.status_code == 503
     assert answer.get_json()["shardsLost"] == 1
     assert deployment.logs.of("shard_publish_failed")["severity"] == "ERROR"
+    line = deployment.logs.of("poll_done")  # the metric of good polls counts where this is 0
+    assert (line["shardsLost"], line["severity"]) == (1, "ERROR")
+
+
+@pytest.mark.parametrize("call", ["advance", "publish"])
+def test_a_continuation_that_was_lost_is_told(deployment: Deployment, call: str) -> None:
+    """The tenants that are left wait for the next tick: their work was lost for this one."""
+    world = World(tenants=("acme", "globex"))
+    deployment.world = world
+    deployment.start()
+    world.turns.budget = 1
+    faults = world.publisher.faults if call == "publish" else world.store.faults
+    faults.fail(call, Unavailable("down"))
+    answer = deployment.call("poll")
+    assert (answer.status_code, answer.get_json()["shardsLost"]) == (503, 1)
+    assert deployment.logs.of("poll_done")["shardsLost"] == 1
+
+
+def test_a_poll_that_lost_nothing_says_so(deployment: Deployment) -> None:
+    """In its line, from which the metric and its alert are made."""
+    deployment.call("poll")
+    assert deployment.logs.of("poll_done")["shardsLost"] == 0
 
 
 @pytest.mark.parametrize("error", [Unavailable("Secret Manager is down"), Refused("no permission")])
@@ -97,6 +119,22 @@ def test_a_shard_that_poll_published_is_polled(deployment: Deployment) -> None:
     assert world.live("globex") == {}
     assert deployment.call("poll_shard", json=push(envelope)).status_code == 200
     assert len(world.live("globex")) == 1
+
+
+def test_a_shard_of_another_catalogue_is_refused(deployment: Deployment) -> None:
+    """503, so that it comes again, to an instance that has that catalogue; it is no failure of
+    this one, but what follows a deployment."""
+    world = World(tenants=("acme", "globex"), variables={"SMARTLINK_SHARD_TENANTS": "1"})
+    world.tick()
+    ((_, envelope),) = world.publisher.take()
+    calls = len(world.broker.calls)
+    world.catalog_json = catalog(**{COMMAND: {"timeoutSeconds": 30}})
+    world.cold_start()
+    deployment.world = world
+    deployment.start()
+    assert deployment.call("poll_shard", json=push(envelope)).status_code == 503
+    assert len(world.broker.calls) == calls
+    assert deployment.logs.of("shard_refused")["severity"] == "WARNING"
 
 
 def test_a_late_shard_is_over(deployment: Deployment) -> None:

@@ -46,6 +46,7 @@ def delivered(erp: Tpd, consumer: Consumer, contents: InMemoryContents, body: ob
             timedelta(minutes=10),
             lambda: NOW,
             lambda: "0" * 32,
+            lambda _: None,
         ),
         clock=lambda: NOW,
     )

@@ -7,7 +7,7 @@ import pytest
 from smartlink.consumer import Context, RetryableError
 from smartlink.domain.identity import Direction
 from smartlink.domain.message import DeadReason, State
-from smartlink.ports import Unavailable
+from smartlink.ports import Delivery, Unavailable
 from smartlink.services.publish import PublishError
 from tests.support.world import COMMAND, OTHER, World, catalog
 
@@ -127,14 +127,32 @@ def test_its_repeat_is_acked(content: str, legible: bool, reason: DeadReason | N
     assert [it.dead_reason for it in beside] == ([reason] if reason else [])
 
 
-def test_publishing_under_its_id_is_a_conflict() -> None:
-    """Asking again would never help."""
+def test_publishing_under_its_id_is_told() -> None:
+    """A repeat where that can be read, a conflict where not: asking again would never help."""
     world = World()
     world.publish(content="x", id="taken")
     world.store.make_unreadable("acme", "U-taken")
-    with pytest.raises(PublishError, match="cannot be read") as refused:
+    assert world.publish(content="x", id="taken").repeated
+    world.store.make_unreadable("acme", "U-taken", legible=False)
+    with pytest.raises(PublishError, match="choose another") as refused:
         world.publish(content="x", id="taken")
     assert refused.value.conflict
+
+
+def test_what_came_without_an_id_is_known_by_its_document() -> None:
+    """Its repeat in the next hour is found though the first one cannot be read."""
+    world = World()
+    world.clock.forward(minutes=58)
+    world.broker.deliver("acme", Delivery(None, None, COMMAND, "{}"))
+    world.publisher.faults.fail("publish", OUTAGE, times=99)
+    world.tick(minutes=1)
+    world.publisher.faults.clear()
+    [document] = world.store.live("acme")
+    world.store.make_unreadable("acme", document)
+    world.broker.deliver("acme", Delivery(None, None, COMMAND, "{}"))
+    world.minutes(10)
+    assert world.ran == []
+    assert list(world.store.live("acme")) == [document]
 
 
 def test_a_tenant_without_a_secret_still_has_it() -> None:

@@ -4,7 +4,7 @@ It fills and reads the raw protobuf types: the high-level client's conversion co
 times as much as all else on the way to Firestore. None and rare defaults are absent, not null.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeVar
@@ -36,6 +36,7 @@ from smartlink.domain.message import (
     Claim,
     Content,
     DeadReason,
+    Decided,
     Ended,
     EndedSummary,
     Ending,
@@ -50,6 +51,8 @@ from smartlink.domain.message import (
     Unreadable,
     Version,
 )
+from smartlink.domain.noted import Noted
+from smartlink.domain.pin import Pin
 from smartlink.domain.tenant import TenantState
 from smartlink.ports import ConfigFile, ContentSweep
 
@@ -91,18 +94,24 @@ WITHOUT_CONTENT = frozenset(
 )
 """What surely holds no content; a field that is not known may."""
 
-TENANT_FIELDS = (
-    "Assinatura",
-    "ComandosConfigurados",
-    "FalhasSeguidas",
-    "PausadoAte",
-    "UltimoErro",
-    "DataUltimoErro",
-    "UltimoSucesso",
-    "Orfao",
-    "UltimaFalhaEnvio",
-    "UltimoEnvio",
-)
+TENANT_PARTS = {
+    "setup": ("Assinatura",),
+    "commands": ("ComandosConfigurados",),
+    "failures": ("FalhasSeguidas",),
+    "paused_until": ("PausadoAte",),
+    "last_error": ("UltimoErro",),
+    "last_error_at": ("DataUltimoErro",),
+    "last_success": ("UltimoSucesso",),
+    "orphaned": ("Orfao",),
+    "send_failed": ("UltimaFalhaEnvio",),
+    "sent": ("UltimoEnvio",),
+    "pin": ("TenantIdRac", "ClientesRac"),
+    "halted": ("BloqueadoDesde",),
+    "adopted": ("Adocao",),
+}
+"""What each part of a tenant's state is stored as: a change writes what changed alone."""
+
+TENANT_FIELDS = tuple(name for names in TENANT_PARTS.values() for name in names)
 """What a tenant's state is: a save leaves alone what another version keeps beside it."""
 
 SAVED = "DataGravacao"
@@ -217,6 +226,9 @@ def _put_record(fields: Raw, message: Message) -> None:
         claim["ID"].string_value = message.claim.id
         claim["Mensagens"].integer_value = message.claim.messages
         put_time(claim["Inicio"], message.claim.started)
+        if message.claim.decided is not None:
+            claim["Retem"].boolean_value = message.claim.decided.hold
+            put_count(claim, "Limite", message.claim.decided.at_most or 0)
     if message.attempts:
         values = fields["Tentativas"].array_value.values
         for attempt in message.attempts:
@@ -351,7 +363,12 @@ def _get_failure(fields: Raw | None) -> SendFailure | None:
 def _get_claim(fields: Raw | None) -> Claim | None:
     if fields is None:
         return None
-    return Claim(get_text(fields, "ID"), get_count(fields, "Mensagens"), get_time(fields, "Inicio"))
+    decided = None
+    if "Retem" in fields:
+        decided = Decided(get_count(fields, "Limite") or None, get_flag(fields, "Retem"))
+    return Claim(
+        get_text(fields, "ID"), get_count(fields, "Mensagens"), get_time(fields, "Inicio"), decided
+    )
 
 
 def _get_attempt(value: Raw) -> Attempt:
@@ -418,6 +435,18 @@ def put_tenant(fields: Raw, state: TenantState) -> None:
     put_flag(fields, "Orfao", flag=state.orphaned)
     put_optional_time(fields, "UltimaFalhaEnvio", state.send_failed)
     put_optional_time(fields, "UltimoEnvio", state.sent)
+    put_pin(fields, state.pin)
+    put_optional_time(fields, "BloqueadoDesde", state.halted)
+    put_optional_text(fields, "Adocao", state.adopted)
+
+
+def put_pin(fields: Raw, pin: Pin | None) -> None:
+    """Fill whose a tenant's name is."""
+    if pin is None:
+        return
+    put_optional_text(fields, "TenantIdRac", pin.tenant_id)
+    for client in pin.clients:
+        put_text(fields["ClientesRac"].array_value.values.add(), client)
 
 
 def get_tenant(fields: Raw) -> TenantState:
@@ -443,9 +472,18 @@ def get_tenant(fields: Raw) -> TenantState:
         orphaned=read(get_flag, "Orfao", instead=False),
         send_failed=read(get_optional_time, "UltimaFalhaEnvio", None),
         sent=read(get_optional_time, "UltimoEnvio", None),
+        pin=_pinned(
+            read(get_optional_text, "TenantIdRac", None), read(_get_texts, "ClientesRac", ())
+        ),
+        halted=read(get_optional_time, "BloqueadoDesde", None),
+        adopted=read(get_optional_text, "Adocao", None),
         known=True,
     )
     return replace(state, unreadable=tuple(unreadable)) if unreadable else state
+
+
+def _pinned(tenant_id: str | None, clients: tuple[str, ...]) -> Pin | None:
+    return Pin(tenant_id, clients) if tenant_id or clients else None
 
 
 def _get_texts(fields: Raw, name: str) -> tuple[str, ...]:
@@ -463,6 +501,24 @@ def get_tick(fields: Raw) -> Tick:
     """Read `relay/shard-<n>`."""
     instant = get_time(fields, "Instante")
     return Tick(instant, get_count(fields, "Sequencia"), get_text(fields, "Chamada"))
+
+
+def put_commands(fields: Raw, noted: Mapping[str, Noted]) -> None:
+    """Fill `relay/comandos`."""
+    commands = fields["Comandos"].map_value.fields
+    for command, its in noted.items():
+        times = commands[command].map_value.fields
+        put_time(times["Desde"], its.since)
+        put_time(times["VistoEm"], its.at)
+
+
+def get_commands(fields: Raw) -> dict[str, Noted]:
+    """Read `relay/comandos`."""
+    noted = {}
+    for command, its in fields["Comandos"].map_value.fields.items():
+        times = its.map_value.fields
+        noted[command] = Noted(get_time(times, "Desde"), get_time(times, "VistoEm"))
+    return noted
 
 
 def put_content_sweep(fields: Raw, sweep: ContentSweep) -> None:

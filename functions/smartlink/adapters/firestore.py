@@ -1,9 +1,9 @@
 """Firestore: messages, history, logs, tenants' states, ticks, the last good configuration."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from google.cloud.firestore_v1 import types
@@ -23,6 +23,8 @@ from smartlink.domain.message import (
     Unreadable,
     Version,
 )
+from smartlink.domain.noted import Noted, note_commands
+from smartlink.domain.pin import Pin
 from smartlink.domain.settlement import Settlement
 from smartlink.domain.tenant import TenantState
 from smartlink.observability import ERROR, event
@@ -195,6 +197,10 @@ class Firestore:
         _, unreadable = _sorted_out(self._live(tenant, documents))
         return {item.document: item for item in unreadable}
 
+    def alive(self, tenant: str, documents: Sequence[str]) -> dict[str, Past]:
+        """See Messages."""
+        return {it.id: rm.get_past(it.fields) for it in self._live(tenant, documents)}
+
     def _live(self, tenant: str, documents: Sequence[str]) -> Iterator[Found]:
         names = [self._in(tenant, rm.LIVE, document) for document in documents]
         return self._calls.get(f"read messages of {tenant}", names)
@@ -271,10 +277,49 @@ class Firestore:
         known = {item.id: rm.get_tenant(item.fields) for item in found}
         return {tenant: known.get(tenant, TenantState()) for tenant in tenants}
 
-    def save_state(self, tenant: str, state: TenantState) -> None:
+    def save_state(self, tenant: str, state: TenantState, known: TenantState | None = None) -> None:
         """See TenantStates."""
-        write = change(self._name(rm.TENANTS, tenant), rm.put_tenant, state, rm.TENANT_FIELDS)
+        mask = [
+            name
+            for part, names in rm.TENANT_PARTS.items()
+            for name in names
+            if known is None or getattr(state, part) != getattr(known, part)
+        ]
+        if not mask:
+            return
+        write = change(self._name(rm.TENANTS, tenant), rm.put_tenant, state, mask)
         self._calls.commit(f"save the state of {tenant}", [write])
+
+    def pin(self, tenant: str, pin: Pin | None, before: Pin | None) -> bool:
+        """See TenantStates."""
+        name, what = self._name(rm.TENANTS, tenant), f"pin {tenant}"
+        for _ in range(_RACES):
+            found = next(self._calls.get(f"read the pin of {tenant}", [name]), None)
+            pinned = None if found is None else rm.get_tenant(found.fields).pin
+            if pinned == pin:
+                return True
+            if pinned != before:
+                return False
+            if found is None:
+                write = create(name, rm.put_pin, pin)
+            else:
+                write = change(name, rm.put_pin, pin, rm.TENANT_PARTS["pin"], found.version)
+            try:
+                self._calls.commit(what, [write])
+            except Conflict:
+                continue  # something else of the state changed, or a lost answer's own try did
+            return True
+        message = f"{what}: its state changed {_RACES} times meanwhile"
+        raise Unavailable(message)
+
+    def has_live(self, tenant: str) -> bool:
+        """See TenantStates."""
+        query = types.StructuredQuery.pb()()
+        query.from_.add(collection_id=rm.LIVE)
+        query.select.fields.add(field_path="__name__")
+        query.limit.value = 1
+        parent = self._name(rm.TENANTS, tenant)
+        return bool(self._calls.query(f"find any message of {tenant}", parent, query))
 
     def known_tenants(self) -> list[str]:
         """See TenantStates."""
@@ -301,6 +346,37 @@ class Firestore:
                 continue  # another call advanced, or a lost answer's own try did: read again
             return True
         message = f"advance shard {shard}: other calls came first {_RACES} times"
+        raise Unavailable(message)
+
+    def commands(self) -> dict[str, Noted]:
+        """See Ticks."""
+        return self._commands()[0]
+
+    def _commands(self) -> tuple[dict[str, Noted], Version | None]:
+        name = self._name(rm.RELAY, "comandos")
+        found = next(self._calls.get("read which commands are known", [name]), None)
+        return ({}, None) if found is None else (rm.get_commands(found.fields), found.version)
+
+    def note_commands(
+        self, commands: Collection[str], now: datetime, every: timedelta
+    ) -> dict[str, Noted]:
+        """See Ticks."""
+        name, what = self._name(rm.RELAY, "comandos"), "note which commands are known"
+        for _ in range(_RACES):
+            noted, version = self._commands()
+            changed = note_commands(noted, commands, now, every)
+            if changed is None:
+                return noted
+            if version is None:
+                write = create(name, rm.put_commands, changed)
+            else:
+                write = put(name, rm.put_commands, changed, version)
+            try:
+                self._calls.commit(what, [write])
+            except Conflict:
+                continue  # another poll noted its own, or a lost answer's own try did
+            return changed
+        message = f"{what}: other polls came first {_RACES} times"
         raise Unavailable(message)
 
     def content_sweep(self) -> ContentSweep | None:

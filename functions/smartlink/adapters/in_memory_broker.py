@@ -8,8 +8,17 @@ from itertools import count
 from threading import Lock
 
 from smartlink.adapters.in_memory_faults import Faults
+from smartlink.domain.pin import same_tenant_id
 from smartlink.domain.tenant import Tenant
-from smartlink.ports import CALL_SECONDS, Broker, BrokerSession, Delivery, Refused, Tokens
+from smartlink.ports import (
+    CALL_SECONDS,
+    AnotherTenant,
+    Broker,
+    BrokerSession,
+    Delivery,
+    Refused,
+    Tokens,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +45,8 @@ class InMemoryBroker:
         self.acked: list[tuple[str, str | None]] = []  # tenant, message id
         self.calls: list[tuple[str, str]] = []  # call, tenant
         self.subscriptions: dict[str, tuple[str, ...]] = {}
+        self.tenant_ids: dict[str, str] = {}
+        """Which tenant id RAC's tokens of a client name; those of other clients name none."""
         self._lock = Lock()
         self._numbers = count(1)
         self._queues: defaultdict[str, list[Delivery]] = defaultdict(list)
@@ -84,7 +95,7 @@ class InMemoryBroker:
     def session(self, tenant: Tenant) -> Iterator[BrokerSession]:
         """See Broker."""
         self.called("session", tenant.name)
-        session = InMemorySession(self, tenant.name)
+        session = InMemorySession(self, tenant)
         with self._lock:
             self._sessions.append(session)
         try:
@@ -122,22 +133,37 @@ class InMemoryBroker:
 class InMemorySession:
     """One session: what it leased and did not ack goes back when it closes."""
 
-    def __init__(self, broker: InMemoryBroker, tenant: str) -> None:
+    def __init__(self, broker: InMemoryBroker, tenant: Tenant | str) -> None:
         """Open a session that has leased nothing."""
-        self.tenant = tenant
+        self.tenant = tenant if isinstance(tenant, str) else tenant.name
+        self._client = "" if isinstance(tenant, str) else tenant.credentials.client_id
+        self._pinned = None if isinstance(tenant, str) else tenant.pinned
         self.leased: dict[int | None, Delivery] = {}
         self._broker = broker
 
     def limit(self, seconds: float) -> None:
         """See BrokerSession: what is in memory takes no time."""
 
+    def tenant_id(self) -> str | None:
+        """See BrokerSession."""
+        self._broker.faults.before("tenant_id", self.tenant)
+        return self._broker.tenant_ids.get(self._client)
+
+    def _check_token(self) -> None:
+        named = self._broker.tenant_ids.get(self._client)
+        if named and self._pinned and not same_tenant_id(named, self._pinned):
+            message = f"RAC's token is made out to {named}, but {self.tenant} is {self._pinned}'s"
+            raise AnotherTenant(message)
+
     def setup(self, commands: Sequence[str]) -> None:
         """See BrokerSession."""
+        self._check_token()
         self._broker.called("setup", self.tenant)
         self._broker.subscriptions[self.tenant] = tuple(commands)
 
     def get(self) -> list[Delivery]:
         """See BrokerSession."""
+        self._check_token()
         self._broker.called("get", self.tenant)
         taken = self._broker.lease(self)
         self._broker.faults.after("get", self.tenant)
@@ -145,12 +171,14 @@ class InMemorySession:
 
     def ack(self, tag: int) -> None:
         """See BrokerSession."""
+        self._check_token()
         self._broker.called("ack", self.tenant)
         self._broker.remove(self, tag)
         self._broker.faults.after("ack", self.tenant)
 
     def send(self, message_type: str, audience: str | None, content: bytes) -> None:
         """See BrokerSession."""
+        self._check_token()
         self._broker.called("send", self.tenant)
         self._broker.sent.append(Sent(self.tenant, message_type, audience, content))
         self._broker.faults.after("send", self.tenant)

@@ -1,9 +1,9 @@
 """Firestore's twin."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
-from dataclasses import replace
-from datetime import datetime
+from collections.abc import Collection, Sequence
+from dataclasses import fields, replace
+from datetime import datetime, timedelta
 from itertools import count
 from threading import Lock
 
@@ -20,6 +20,8 @@ from smartlink.domain.message import (
     Unreadable,
     Version,
 )
+from smartlink.domain.noted import Noted, note_commands
+from smartlink.domain.pin import Pin
 from smartlink.domain.settlement import Settlement
 from smartlink.domain.tenant import TenantState
 from smartlink.ports import (
@@ -101,6 +103,7 @@ class InMemoryMessages:
         self._logs: defaultdict[str, list[LogLine]] = defaultdict(list)
         self._states: dict[str, TenantState] = {}
         self._ticks: dict[int, tuple[datetime, int]] = {}
+        self._commands: dict[str, Noted] = {}
         self._config: ConfigFile | None = None
         self._content_sweep: ContentSweep | None = None
 
@@ -205,11 +208,22 @@ class InMemoryMessages:
         self.faults.before("unreadable", tenant)
         with self._lock:
             self.operations["read"] += len(documents)
-            return {
-                document: self._unreadable[tenant, document]
-                for document in documents
-                if (tenant, document) in self._unreadable
-            }
+            keys = [(tenant, document) for document in documents]
+            return {key[1]: self._unreadable[key] for key in keys if key in self._unreadable}
+
+    def alive(self, tenant: str, documents: Sequence[str]) -> dict[str, Past]:
+        """See Messages."""
+        self.faults.before("read", tenant)
+        with self._lock:
+            self.operations["read"] += len(documents)
+            keys = [(tenant, document) for document in documents]
+            return {key[1]: self._told(key) for key in keys if key in self._live}
+
+    def _told(self, key: _Key) -> Past:
+        odd = self._unreadable.get(key)
+        if odd is None:
+            return Past.of(self._live[key].message)
+        return Past(odd.type, odd.sha256, received=None)
 
     def history(self, tenant: str, documents: Sequence[str]) -> dict[str, Ended]:
         """See Messages."""
@@ -312,12 +326,40 @@ class InMemoryMessages:
             self.operations["read"] += len(tenants)
             return {tenant: self._states.get(tenant, TenantState()) for tenant in tenants}
 
-    def save_state(self, tenant: str, state: TenantState) -> None:
+    def save_state(self, tenant: str, state: TenantState, known: TenantState | None = None) -> None:
         """See TenantStates."""
+        if state == known:
+            return
         self.faults.before("save_state", tenant)
         with self._lock:
             self.operations["write"] += 1
+            if known is not None:
+                names = [it.name for it in fields(TenantState) if it.compare]
+                changes = {name: getattr(state, name) for name in names}
+                changes = {k: v for k, v in changes.items() if v != getattr(known, k)}
+                state = replace(self._states.get(tenant, TenantState()), **changes)
             self._states[tenant] = replace(state, known=True)
+
+    def pin(self, tenant: str, pin: Pin | None, before: Pin | None) -> bool:
+        """See TenantStates."""
+        self.faults.before("pin", tenant)
+        with self._lock:
+            self.operations["read"] += 1
+            state = self._states.get(tenant, TenantState())
+            if state.pin not in {pin, before}:
+                return False
+            if state.pin != pin:
+                self.operations["write"] += 1
+                self._states[tenant] = replace(state, pin=pin, known=True)
+        self.faults.after("pin", tenant)
+        return True
+
+    def has_live(self, tenant: str) -> bool:
+        """See TenantStates."""
+        self.faults.before("has_live", tenant)
+        with self._lock:
+            self.operations["read"] += 1
+            return any(key[0] == tenant for key in self._live)
 
     def known_tenants(self) -> list[str]:
         """See TenantStates."""
@@ -337,6 +379,28 @@ class InMemoryMessages:
             self.operations["write"] += 1
             self._ticks[shard] = (tick, sequence)
             return True
+
+    def commands(self) -> dict[str, Noted]:
+        """See Ticks."""
+        self.faults.before("commands", "")
+        with self._lock:
+            self.operations["read"] += 1
+            return dict(self._commands)
+
+    def note_commands(
+        self, commands: Collection[str], now: datetime, every: timedelta
+    ) -> dict[str, Noted]:
+        """See Ticks."""
+        self.faults.before("note_commands", "")
+        with self._lock:
+            self.operations["read"] += 1
+            changed = note_commands(self._commands, commands, now, every)
+            if changed is not None:
+                self.operations["write"] += 1
+                self._commands = changed
+            answer = dict(self._commands)
+        self.faults.after("note_commands", "")
+        return answer
 
     def content_sweep(self) -> ContentSweep | None:
         """See Ticks."""

@@ -18,8 +18,17 @@ from urllib.parse import urlencode
 from pydantic import BaseModel, Field, StringConstraints, ValidationError
 
 from smartlink.adapters.http import Answer, Call, Http, HttpSession, SessionPool, split_url
+from smartlink.domain.pin import same_tenant_id
 from smartlink.domain.tenant import Tenant
-from smartlink.ports import CALL_SECONDS, Clock, CredentialsRefused, PortError, Refused, Tokens
+from smartlink.ports import (
+    CALL_SECONDS,
+    AnotherTenant,
+    Clock,
+    CredentialsRefused,
+    PortError,
+    Refused,
+    Tokens,
+)
 
 _SCOPE = "authorization_api"
 TENANT_CLAIM = "http://www.tnf.com/identity/claims/tenantId"
@@ -57,6 +66,7 @@ class _Denied(BaseModel):
 class _Kept:
     token: str = field(repr=False)
     until: datetime
+    tenant_id: str | None  # that it names
 
 
 class RacTokens:
@@ -70,19 +80,28 @@ class RacTokens:
         self._sessions = SessionPool(lambda: HttpSession(http, origin, cookies=False), _IDLE)
         self._clock = clock
         self._kept: OrderedDict[tuple[str, str], _Kept] = OrderedDict()
-        self._fetches: dict[tuple[str, str], Future[str]] = {}
+        self._fetches: dict[tuple[str, str], Future[_Kept]] = {}
         self._lock = Lock()
 
     def token(
         self, tenant: Tenant, refused: str | None = None, seconds: float = CALL_SECONDS
     ) -> str:
         """A bearer token; never the one that the broker has just refused."""
+        kept = self._any_token(tenant, refused, seconds)
+        try:
+            _check_tenant(tenant, kept.tenant_id)
+        except Refused:
+            self._drop((tenant.name, tenant.credentials.client_id), kept.token)
+            raise
+        return kept.token
+
+    def _any_token(self, tenant: Tenant, refused: str | None, seconds: float) -> _Kept:
         key = (tenant.name, tenant.credentials.client_id)
         with self._lock:
             kept = self._kept.get(key)
             if kept is not None:
                 if kept.token != refused and self._clock() < kept.until:
-                    return kept.token
+                    return kept
                 del self._kept[key]
             fetch = self._fetches.get(key)
             mine = fetch is None
@@ -90,15 +109,15 @@ class RacTokens:
                 fetch = self._fetches[key] = Future()
         if mine:
             self._run(key, tenant, fetch, seconds)
-        token = fetch.result()
-        if token == refused:
-            self._drop(key, token)
+        fetched = fetch.result()
+        if fetched.token == refused:
+            self._drop(key, fetched.token)
             message = f"RAC gave tenant {tenant.name} again the token that the broker refuses"
             raise Refused(message)
-        return token
+        return fetched
 
     def _run(
-        self, key: tuple[str, str], tenant: Tenant, fetch: Future[str], seconds: float
+        self, key: tuple[str, str], tenant: Tenant, fetch: Future[_Kept], seconds: float
     ) -> None:
         asked = self._clock()
         granted: _Granted | None = None
@@ -111,18 +130,19 @@ class RacTokens:
             with self._lock:
                 del self._fetches[key]
                 if granted is not None:
-                    self._keep(key, granted, asked)
-                    fetch.set_result(granted.access_token)
+                    fetch.set_result(self._keep(key, granted, asked))
                 elif failure is not None:
                     fetch.set_exception(failure)
                 else:
                     fetch.cancel()  # a surprise here must not leave the others waiting
 
-    def _keep(self, key: tuple[str, str], granted: _Granted, asked: datetime) -> None:
+    def _keep(self, key: tuple[str, str], granted: _Granted, asked: datetime) -> _Kept:
         until = asked + granted.life - min(_MARGIN, granted.life / 2)
-        self._kept[key] = _Kept(granted.access_token, until)
+        token = granted.access_token
+        kept = self._kept[key] = _Kept(token, until, claimed_tenant(token))
         if len(self._kept) > KEPT:
             self._kept.popitem(last=False)
+        return kept
 
     def _drop(self, key: tuple[str, str], token: str) -> None:
         with self._lock:
@@ -151,9 +171,7 @@ class RacTokens:
             )
         if answer.status in _ANSWERED:
             raise _denied(tenant.name, answer)
-        granted = _granted(tenant.name, answer)
-        _check_tenant(tenant, granted.access_token)
-        return granted
+        return _granted(tenant.name, answer)
 
 
 def _granted(name: str, answer: Answer) -> _Granted:
@@ -181,20 +199,27 @@ def _denied(name: str, answer: Answer) -> Refused:
     return Refused(message)
 
 
-def _check_tenant(tenant: Tenant, token: str) -> None:
-    """Refuses a token that was made out to another tenant than the secret names."""
-    own, theirs = tenant.credentials.tenant_id, _claimed_tenant(token)
-    if own and theirs is not None and theirs.casefold() != own.casefold():
-        message = (
-            f"RAC's token for tenant {tenant.name} is made out to tenantId {theirs[:80]!r}, "
-            f"but its secret names {own!r}"
-        )
+def _check_tenant(tenant: Tenant, theirs: str | None) -> None:
+    """Refuses a token that was made out to another tenant than the secret names, or than the name
+    is pinned to. A kept one too: what a secret names may have changed meanwhile."""
+    if not theirs:
+        return
+    own = tenant.credentials.tenant_id
+    told = f"RAC's token for tenant {tenant.name} is made out to tenantId {theirs[:80]!r}, but "
+    if own and not same_tenant_id(theirs, own):
+        message = f"{told}its secret names {own!r}"
         raise Refused(message)
+    if tenant.pinned and not same_tenant_id(theirs, tenant.pinned):
+        message = f"{told}the name is that of {tenant.pinned!r}"
+        raise AnotherTenant(message)
 
 
-def _claimed_tenant(token: str) -> str | None:
+def claimed_tenant(token: str) -> str | None:
+    """The tenant id that a token names; None where it names none."""
     claim = claims_of(token).get(TENANT_CLAIM)
-    return None if claim is None else str(claim)
+    if isinstance(claim, list) and len(claim) == 1:
+        claim = claim[0]
+    return str(claim).strip() or None if claim else None
 
 
 def claims_of(token: str) -> Mapping[str, object]:

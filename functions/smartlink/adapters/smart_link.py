@@ -26,6 +26,7 @@ from time import monotonic
 from urllib.parse import quote
 
 from smartlink.adapters.http import Answer, Call, Http, HttpSession, SessionPool, split_url
+from smartlink.adapters.rac import claimed_tenant
 from smartlink.adapters.smart_link_envelope import deliveries
 from smartlink.domain.tenant import Tenant
 from smartlink.ports import (
@@ -81,6 +82,9 @@ class _Session:
 
     def limit(self, seconds: float) -> None:
         self._http.ends = monotonic() + seconds
+
+    def tenant_id(self) -> str | None:
+        return claimed_tenant(self._token(None))
 
     def setup(self, commands: Sequence[str]) -> None:
         body = json.dumps({"subscriptions": list(commands)}).encode()

@@ -1,10 +1,12 @@
 """The catalogue: which commands there are, and how each is run. `infra/catalog.json` holds it."""
 
+import json
 from dataclasses import replace
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from smartlink.domain.identity import digest
 from smartlink.domain.retry import RetryPolicy
 
 MAX_FUNCTION_SECONDS = 600  # the longest ack deadline of a Pub/Sub push
@@ -75,6 +77,13 @@ class Catalog(BaseModel):
 
     functions: Functions
     commands: Annotated[dict[str, Command], Field(min_length=1)]
+
+    @property
+    def digest(self) -> str:
+        """A fingerprint of what is written in it, in whatever order and layout. What is not
+        written does not count: code that knows one field more makes the same of the same text."""
+        written = self.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        return digest(json.dumps(written, sort_keys=True))
 
 
 def parse_catalog(text: str | bytes) -> Catalog:

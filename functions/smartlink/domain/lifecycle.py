@@ -8,7 +8,7 @@
 message. Each move is written by compare-and-swap on the version that it was decided on.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from smartlink.domain.evolve import evolve
@@ -211,8 +211,12 @@ def swept(message: Message, now: datetime, policy: RetryPolicy, base_grace: time
 
     An expired claim that several messages shared returns the attempt and dispatches each by
     itself: which of them ended the process is not known, and only a crash alone counts. A
-    command that holds unknown outcomes shares no claims.
+    command that holds unknown outcomes shares no claims. What was decided at the claim holds,
+    whatever the sweep's own catalogue says: it may be older, or newer.
     """
+    if message.claim is not None and message.claim.decided is not None:
+        decided = message.claim.decided
+        policy = replace(policy, at_most=decided.at_most, hold_unknown=decided.hold)
     cause = "retry"
     dispatches = 0
     if message.state is State.PENDING:

@@ -72,12 +72,22 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True)
+class Decided:
+    """What the catalogue of whoever claimed a message says of its command. It holds for that
+    attempt whatever another catalogue says: a poll may be of another deployment."""
+
+    at_most: int | None  # the command's own limit of attempts
+    hold: bool  # an unknown outcome waits for a person
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
     """Who executes a message now, or did last (`Execucao`)."""
 
     id: str
     messages: int  # how many messages share the claim
     started: datetime
+    decided: Decided | None = None  # by whoever claimed it; None: an older release did not say
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,6 +132,8 @@ def write_json(value: object) -> str:
     Raises TypeError or ValueError for what JSON has no form for, `NaN` included.
     """
     plain = next(_numbers(value), None) is None
+    if not plain:
+        json.dumps(value)  # finds what holds itself, and what JSON has no form for
     text = _encode(value) if plain else "".join(_written(value))
     try:
         text.encode()

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
+from smartlink.domain.pin import Pin
+
 Environment = Literal["development", "staging", "production"]
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?")
@@ -40,6 +42,7 @@ class Tenant:
 
     name: str
     credentials: Credentials
+    pinned: str | None = None  # the tenant id that its tokens have to name, if they name one
 
     @property
     def enabled(self) -> bool:
@@ -117,12 +120,22 @@ class TenantState:
     orphaned: bool = False
     send_failed: datetime | None = None  # last; written for the first one after `sent`
     sent: datetime | None = None  # the first send that was accepted after one failed
+    pin: Pin | None = None  # whose the name is; None until its first use
+    halted: datetime | None = None  # since when its credentials are another customer's
+    adopted: str | None = None  # who said when and why that another one is the same customer
     known: bool = field(default=False, compare=False)  # whether it was ever stored
     unreadable: tuple[str, ...] = field(default=(), compare=False)  # stored fields that are odd
 
     def paused(self, now: datetime) -> bool:
         """Whether the broker and RAC are to be left alone."""
         return self.paused_until is not None and now < self.paused_until
+
+    def after_halt(self, now: datetime, error: str) -> "TenantState":
+        """Its credentials are not those of whom the name belongs to. The same object when that
+        is known."""
+        if self.halted is not None:
+            return self
+        return replace(self, halted=now, last_error=error[:1_000], last_error_at=now)
 
     @property
     def sends(self) -> bool:

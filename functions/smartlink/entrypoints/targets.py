@@ -41,11 +41,18 @@ def poll(request: Request) -> Response:
 
 @functions_framework.cloud_event
 def poll_shard(cloud_event: CloudEvent) -> None:
-    """A shard of the tenants."""
-    from smartlink.services.shard import decode_shard  # noqa: PLC0415
+    """A shard of the tenants; 503 while `poll` has another catalogue, so that it comes again."""
+    from smartlink.services.shard import OtherCatalogError, decode_shard  # noqa: PLC0415
 
+    refused = False
     with _delivery(cloud_event) as (data, _):
-        bootstrap.poll().shard(decode_shard(data))
+        try:
+            bootstrap.poll().shard(decode_shard(data))
+        except OtherCatalogError as error:  # it is no failure: a deployment is under way
+            event("shard_refused", str(error), WARNING)
+            refused = True
+    if refused:
+        flask.abort(503)
 
 
 @functions_framework.cloud_event

@@ -17,8 +17,17 @@ from typing import NoReturn
 from smartlink.consumer import Consumer
 from smartlink.domain import lifecycle
 from smartlink.domain.catalog import Catalog, Command
+from smartlink.domain.evolve import evolve
 from smartlink.domain.executed import settle
-from smartlink.domain.message import MAY_HAVE_RUN, Claim, DeadReason, LogType, State, Stored
+from smartlink.domain.message import (
+    MAY_HAVE_RUN,
+    Claim,
+    DeadReason,
+    Decided,
+    LogType,
+    State,
+    Stored,
+)
 from smartlink.domain.outcome import Done, Finished, HandBack, Unknown
 from smartlink.domain.settlement import Retention, Settlement, annotate, unwritten
 from smartlink.observability import ERROR, INFO, WARNING, describe, event, surprise
@@ -148,7 +157,14 @@ class Consume:
             self.timeouts.start_by(started),
             self.contents,
             self.erp,
-            Once(self.effects, self.retention, self.timeouts.lease, self.clock, self.new_id),
+            Once(
+                self.effects,
+                self.retention,
+                self.timeouts.lease,
+                self.clock,
+                self.new_id,
+                self.wait,
+            ),
             self.clock,
         )
         claimed = list(call.open.values())
@@ -159,7 +175,9 @@ class Consume:
         self._settle_rest(call)
 
     def _claim(self, dispatch: Dispatch, counts: Counter[str], settle_by: datetime) -> _Call:
-        claim = Claim(self.new_id(), len(dispatch.messages), self.clock())
+        policy = dispatch.policy
+        decided = Decided(policy.at_most, policy.hold_unknown)
+        claim = Claim(self.new_id(), len(dispatch.messages), self.clock(), decided)
         claimed = claim_all(
             self.messages,
             dispatch.tenant,
@@ -167,6 +185,10 @@ class Consume:
             claim,
             lambda message: lifecycle.claimed(message, claim, self.timeouts.lease),
         )
+        if self.entry.personal:  # also one that a poll with an older catalogue received
+            claimed = [
+                Stored(evolve(stored.message, personal=True), stored.version) for stored in claimed
+            ]
         claimed_by_document = {stored.message.document: stored for stored in claimed}
         call = _Call(dispatch, claim, counts, settle_by, claimed_by_document)
         dropped = len(dispatch.messages) - len(claimed)

@@ -33,6 +33,7 @@ from smartlink.ports import (
 )
 from smartlink.services.contents import inline, keep
 from smartlink.services.dispatch import Dispatcher
+from smartlink.services.known_commands import KnownCommands
 from smartlink.services.repeats import Repeats, say
 from smartlink.services.tick import TenantTick
 from smartlink.settings import LIMITS, Settings
@@ -80,6 +81,7 @@ class Downstream:
         catalog: Catalog,
         settings: Settings,
         clock: Clock,
+        commands: KnownCommands,
     ) -> None:
         self._messages = messages
         self._logs = logs
@@ -88,6 +90,7 @@ class Downstream:
         self._catalog = catalog
         self._settings = settings
         self._clock = clock
+        self._commands = commands
         self._repeats = Repeats(messages, logs, contents)
 
     def receive(
@@ -141,6 +144,9 @@ class Downstream:
     ) -> tuple[int, PortError | None]:
         """How many messages were acked, and how the broker failed, if it did."""
         now = self._clock()
+        deliveries = self._ours(tick, deliveries)
+        if not deliveries:
+            return 0, None
         arrivals = self._arrivals(tick, deliveries, now)
         tick.count("received", len(arrivals))
         taken = self._store(tick, arrivals, now)
@@ -148,6 +154,18 @@ class Downstream:
         fresh = [stored for document, stored in taken.run.items() if document in acked]
         self._dispatcher.publish(tick, self._dispatcher.allowed(tick, fresh))
         return len(acked), failure
+
+    def _ours(self, tick: TenantTick, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
+        """Without those of a command that only another deployment knows: they are not acked, so
+        that the broker offers them to its poll when this session ends."""
+        theirs = self._commands.elsewhere({it.type for it in deliveries if it.problem is None})
+        if not theirs:
+            return deliveries
+        ours = [it for it in deliveries if it.type not in theirs or it.problem is not None]
+        tick.count("leftToOthers", len(deliveries) - len(ours))
+        text = f"Not taken, another deployment knows them: {', '.join(sorted(theirs))}"
+        event("deliveries_left", text, WARNING, messages=len(deliveries) - len(ours))
+        return ours
 
     # What arrived.
 

@@ -25,11 +25,21 @@ from smartlink.domain.message import Message, Version
 from smartlink.domain.payload import read_json, write_json
 from smartlink.domain.retry import RetryPolicy
 from smartlink.domain.settlement import Retention
-from smartlink.ports import Clock, Effects, NewId, PortError, Unavailable, UnreadableDocument
+from smartlink.ports import (
+    Clock,
+    Effects,
+    NewId,
+    PortError,
+    Unavailable,
+    UnreadableDocument,
+    Wait,
+)
+from smartlink.services.patience import persist
 
 _RESULT_LIMIT = 65_536  # characters of JSON
 _KEY_LIMIT = 1_000  # characters
 _RACES = 5
+_RECORDED_WITHIN = timedelta(seconds=20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +51,7 @@ class Once:
     lease: timedelta  # after which another message's run is surely over
     clock: Clock
     new_id: NewId
+    wait: Wait
 
     def __call__(
         self,
@@ -149,13 +160,28 @@ class Once:
             raise UnknownOutcomeError(text)
 
     def _end(self, tenant: str, done: Effect, version: Version) -> object:
+        """It is done: without its record it would be done again, which is worth some waiting."""
         ended = replace(done, ended=self.clock())
+        failures: list[Unavailable] = []
+
+        def recorded() -> bool:
+            try:
+                self._record(tenant, ended, version)
+            except Unavailable as error:
+                failures.append(error)
+                return False
+            return True
+
+        if not persist(recorded, self.clock() + _RECORDED_WITHIN, self.clock, self.wait):
+            raise failures[-1]
+        return read_json(done.result or "null")
+
+    def _record(self, tenant: str, ended: Effect, version: Version) -> None:
         kept = self.effects.write(tenant, ended, version) is not None
-        found = None if kept else self._read(tenant, done.document)
-        if not kept and (found is None or found[0].run != done.run or found[0].ended is None):
+        found = None if kept else self._read(tenant, ended.document)
+        if not kept and (found is None or found[0].run != ended.run or found[0].ended is None):
             text = "The effect was done, but its record was taken over by another run meanwhile"
             raise UnknownOutcomeError(text)
-        return read_json(done.result or "null")
 
 
 def _written(result: object) -> str:

@@ -9,16 +9,18 @@ A turn is short, so a tenant with a backlog delays the others by a turn and no m
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from smartlink.domain.retry import RetryPolicy
 from smartlink.domain.settlement import Retention
+from smartlink.domain.tenant import TenantEntry
 from smartlink.observability import ERROR, INFO, WARNING, bound, event, surprise
 from smartlink.ports import Beside, Clock, PortError, Publisher, Ticks, Turns
 from smartlink.services.config import Config
+from smartlink.services.known_commands import KnownCommands
 from smartlink.services.leftovers import Leftovers
-from smartlink.services.shard import Shard
+from smartlink.services.shard import OtherCatalogError, Shard
 from smartlink.services.states import States
 from smartlink.services.tenant_turns import TenantTurns
 from smartlink.services.tenants import Tenants
@@ -56,6 +58,7 @@ class Poll:
     turns: Turns
     beside: Beside
     tenant_turns: TenantTurns
+    commands: KnownCommands
     leftovers: Leftovers
 
     def tick(self) -> PollReport:
@@ -63,27 +66,47 @@ class Poll:
         now = self.clock()
         policy = self.beside(self.config.policy)
         entries = self.tenants.entries()
+        others = self.commands.note()
         orphans = self.beside(lambda: self.states.note_orphans(entries, now))
         leftovers = self.beside(self.leftovers)
         size = self.settings.shard_tenants
         shards = [
-            Shard(now, number, 0, tuple(entries[start : start + size]))
+            self._shard(now, number, entries[start : start + size], others)
             for number, start in enumerate(range(0, len(entries), size))
-        ]
+        ] or [self._shard(now, 0, (), others)]
         lost = self._publish(shards[1:])
-        report = self._poll(shards[0] if shards else Shard(now, 0, 0, ()), now, policy)
+        report = self._poll(shards[0], now, policy, lost)
         orphans()
         leftovers()
-        report.shards_lost = lost
         return report
 
+    def _shard(
+        self, tick: datetime, number: int, entries: Sequence[TenantEntry], others: frozenset[str]
+    ) -> Shard:
+        digest = self.settings.catalog.digest
+        return Shard(tick, number, 0, tuple(entries), catalog=digest, others=others)
+
     def shard(self, shard: Shard) -> PollReport:
-        """Polls a shard, unless its tick is over."""
+        """Polls a shard, unless its tick is over.
+
+        The poll decides by its own catalogue. While `poll` and `poll_shard` are being deployed
+        they may have two: a shard of another one is refused, for it would set up other queues
+        and take what it does not know for unknown. It comes again, to a newer instance.
+        Raises OtherCatalogError.
+        """
         now = self.clock()
         if now >= shard.ends:
             text = "The shard came too late: its tick is over"
             event("shard_expired", text, WARNING, shard=shard.number, sequence=shard.sequence)
             return PollReport()
+        if not shard.catalog:
+            shard = replace(shard, others=self.commands.look())
+        elif shard.catalog != self.settings.catalog.digest:
+            message = (
+                f"shard {shard.number} was decided by another catalogue than this instance has: "
+                f"poll and poll_shard are being deployed; it comes again"
+            )
+            raise OtherCatalogError(message)
         return self._poll(shard, now, self.beside(self.config.policy))
 
     def _publish(self, shards: Sequence[Shard]) -> int:
@@ -99,23 +122,25 @@ class Poll:
             return len(shards)
         return 0
 
-    def _poll(self, shard: Shard, now: datetime, policy: Callable[[], RetryPolicy]) -> PollReport:
+    def _poll(
+        self, shard: Shard, now: datetime, policy: Callable[[], RetryPolicy], lost: int = 0
+    ) -> PollReport:
         deadline = now + timedelta(seconds=self.settings.poll_seconds)
         if shard.sequence:
             deadline = min(deadline, shard.ends)
         ticks = self._ticks(shard, policy, now, deadline)
         work: list[tuple[TenantTick, Turn]] = [(tick, self.tenant_turns.first) for tick in ticks]
         left = self.turns(work, self._perform, deadline)
-        self._continue(shard, [tick for tick, _ in left])
-        report = PollReport(tenants=len(ticks))
+        lost += self._continue(shard, [tick for tick, _ in left])
+        report = PollReport(tenants=len(ticks), shards_lost=lost)
         for tick in ticks:
             report.counts.update(tick.counted())
             _tell_unreadable(tick)
         spent = (self.clock() - now).total_seconds()
         event(
             "poll_done",
-            f"Polled {len(ticks)} tenants",
-            INFO,
+            f"Polled {len(ticks)} tenants" + (f"; {lost} shards are lost" if lost else ""),
+            ERROR if lost else INFO,
             seconds=round(spent, 3),
             shard=shard.number,
             sequence=shard.sequence,
@@ -141,6 +166,7 @@ class Poll:
                 deadline,
                 expires,
                 Counter(shard.quota.get(entry.name, full)),
+                others=shard.others,
             )
             for entry in (*entries[first:], *entries[:first])
         ]
@@ -161,23 +187,26 @@ class Poll:
                 tick.count("failedTurns")
                 surprise("turn_failed", "Unexpected: the next tick tries again", error)
 
-    def _continue(self, shard: Shard, left: Sequence[TenantTick]) -> None:
-        """Publishes what is left, once: a duplicated delivery of a shard cannot fork it."""
+    def _continue(self, shard: Shard, left: Sequence[TenantTick]) -> int:
+        """Publishes what is left, once: a duplicated delivery of a shard cannot fork it. Answers
+        how many continuations are lost."""
         if not left or self.clock() >= shard.ends:
-            return
+            return 0
         ticks = {tick.name: tick for tick in left}
         entries = tuple(tick.entry for tick in ticks.values())
         quota = {name: dict(tick.quota) for name, tick in ticks.items()}
-        following = Shard(shard.tick, shard.number, shard.sequence + 1, entries, quota)
+        following = replace(shard, sequence=shard.sequence + 1, entries=entries, quota=quota)
         try:
             if not self.ticks.advance(shard.number, shard.tick, following.sequence):
-                return
+                return 0
         except PortError as error:
             event("shard_not_continued", f"The next tick takes over: {error}", WARNING)
-            return
-        if not self._publish([following]):
+            return 1
+        lost = self._publish([following])
+        if not lost:
             text = f"{len(entries)} tenants have work left"
             event("shard_continued", text, shard=shard.number, sequence=following.sequence)
+        return lost
 
 
 def _tell_unreadable(tick: TenantTick) -> None:

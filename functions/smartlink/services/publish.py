@@ -164,20 +164,17 @@ class Publish:
         """Creates first, then reads the history; False when it was accepted before."""
         document = message.document
         version = self.messages.create(tenant, [message])[0]
-        live = self.messages.read(tenant, [document]).get(document) if version is None else None
+        live = self.messages.alive(tenant, [document]).get(document) if version is None else None
         ended = self.messages.past(tenant, [document]).get(document)
         if version is not None and ended is None:
             return True
         if version is not None:
             self._withdraw(tenant, Stored(message, version))
-        other = ended or (Past.of(live.message) if live else None)
+        other = ended or live
         if other is None:
-            if document in self.messages.unreadable(tenant, [document]):
-                problem = "a message that cannot be read has this id: choose another"
-                raise PublishError("id", problem, conflict=True)
             text = f"what was stored under the id {message.id[:80]!r} went meanwhile: try again"
             raise Unavailable(text)
-        if live is None or live.message.content.sha256 != message.content.sha256:
+        if live is None or live.sha256 != message.content.sha256:
             release(self.contents, message, self.clock())
         _check_same(message, other)
         return False

@@ -20,8 +20,10 @@ from smartlink.ports import (
 from smartlink.services.config import Config
 from smartlink.services.dispatch import Dispatcher
 from smartlink.services.downstream import Downstream
+from smartlink.services.identity import Identity
 from smartlink.services.idleness import Idleness
 from smartlink.services.in_flight import InFlight
+from smartlink.services.known_commands import KnownCommands
 from smartlink.services.leftovers import Leftovers
 from smartlink.services.poll import Poll
 from smartlink.services.states import States
@@ -60,6 +62,7 @@ def make_poll(settings: Settings, outside: Outside, tenants: Tenants, config: Co
     grace = timedelta(seconds=settings.grace_seconds)
     refresh = timedelta(seconds=settings.state_refresh_seconds)
     states = States(outside.states, messages, refresh)
+    commands = KnownCommands(outside.ticks, catalog.commands, clock)
     turns = TenantTurns(
         settings=settings,
         clock=clock,
@@ -67,7 +70,9 @@ def make_poll(settings: Settings, outside: Outside, tenants: Tenants, config: Co
         states=states,
         messages=messages,
         broker=outside.broker,
-        downstream=Downstream(messages, logs, contents, dispatcher, catalog, settings, clock),
+        downstream=Downstream(
+            messages, logs, contents, dispatcher, catalog, settings, clock, commands
+        ),
         upstream=Upstream(
             messages,
             logs,
@@ -79,7 +84,9 @@ def make_poll(settings: Settings, outside: Outside, tenants: Tenants, config: Co
             outside.in_flight,
         ),
         idleness=Idleness(timedelta(seconds=settings.idle_poll_seconds)),
-        sweep=Sweep(messages, logs, contents, dispatcher, catalog, grace, clock),
+        sweep=Sweep(messages, logs, contents, dispatcher, catalog, grace, clock, commands),
+        identity=Identity(states, outside.states, tenants, outside.broker, clock),
+        commands=commands,
     )
     return Poll(
         settings=settings,
@@ -93,5 +100,6 @@ def make_poll(settings: Settings, outside: Outside, tenants: Tenants, config: Co
         turns=outside.turns,
         beside=outside.beside,
         tenant_turns=turns,
+        commands=commands,
         leftovers=Leftovers(messages, contents, outside.ticks, clock),
     )

@@ -59,12 +59,12 @@ class Repeats:
         hours = {item.message.document: lifecycle.hour_before(item.message) for item in stored}
         earlier = [document for document in hours.values() if document is not None]
         ended = self._messages.past(tenant, [*hours, *earlier])
-        live = self._messages.read(tenant, earlier) if earlier else {}
+        live = self._messages.alive(tenant, earlier) if earlier else {}
         previous: dict[str, Past] = {}
         for item in stored:
             document, hour = item.message.document, hours[item.message.document]
             if hour in ended or hour in live:
-                other = ended[hour] if hour in ended else Past.of(live[hour].message)
+                other = ended[hour] if hour in ended else live[hour]
                 if other.received is None or (
                     item.message.received - other.received < lifecycle.REPEAT
                 ):
@@ -102,8 +102,8 @@ class Repeats:
     def meet(self, tick: "TenantTick", message: Message, now: datetime) -> bool:
         """An arrival whose document exists already. True when it is safe to ack it."""
         document = message.document
-        live = self._messages.read(tick.name, [document]).get(document)
-        if live is not None and same(message, Past.of(live.message)):
+        live = self._messages.alive(tick.name, [document]).get(document)
+        if live is not None and same(message, live):
             self._note(tick, message, "it is stored already", now)
             return True
         ended = self._messages.past(tick.name, [document]).get(document)
@@ -112,16 +112,10 @@ class Repeats:
             give_up(self._contents, self._messages, tick.name, message, now)
             return True
         if live is None and ended is None:
-            odd = self._messages.unreadable(tick.name, [document]).get(document)
-            if odd is None:
-                return False  # it went between two looks: the broker offers the message again
-            ended = Past(odd.type, odd.sha256, received=None)
-            if same(message, ended):
-                self._note(tick, message, "it is stored already, and cannot be read", now)
-                return True
-        if not self._keep_reused(tick, message, ended, now):
+            return False  # it went between two looks: the broker offers the message again
+        if not self._keep_reused(tick, message, ended or live, now):
             return False
-        if live is None or live.message.content.object != message.content.object:
+        if live is None or live.sha256 not in {None, message.content.sha256}:  # not its object
             give_up(self._contents, self._messages, tick.name, message, now)
         return True
 
@@ -176,8 +170,7 @@ class Repeats:
         try:
             self._messages.commit(tick.name, [burial])
         except Conflict:
-            stored = self._messages.read(tick.name, [document])  # it came before
-            return document in (stored or self._messages.unreadable(tick.name, [document]))
+            return document in self._messages.alive(tick.name, [document])  # it came before
         say(dead, "message_dead", error, ERROR, reason=reason)
         tick.count("dead")
         return True

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from smartlink.domain.tenant import TenantEntry
-from smartlink.ports import Envelope
+from smartlink.ports import Envelope, Unavailable
 from smartlink.services.delivery import DeliveryError
 
 TICK_LIFE = timedelta(seconds=60)
@@ -15,6 +15,10 @@ TICK_LIFE = timedelta(seconds=60)
 
 class ShardError(DeliveryError):
     """A Pub/Sub message is no shard of this relay."""
+
+
+class OtherCatalogError(Unavailable):
+    """The shard was decided by another catalogue: it is for an instance that has that one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,11 @@ class Shard:
     entries: tuple[TenantEntry, ...]
     quota: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """A continuation's: what each tenant may still dispatch in this tick, by command."""
+    catalog: str = ""
+    """The digest of the catalogue that the poll decided by; empty where it did not say: it is of
+    a release that did not, or an operator's."""
+    others: frozenset[str] = frozenset()
+    """Commands that this catalogue lacks, and that a poll of another deployment knows."""
 
     @property
     def ends(self) -> datetime:
@@ -41,6 +50,8 @@ class Shard:
             "sequence": self.sequence,
             "tenants": [[entry.name, entry.etag] for entry in self.entries],
             "quota": self.quota,
+            "catalog": self.catalog,
+            "others": sorted(self.others),
         }
         attributes = {"tick": self.tick.isoformat(), "shard": str(self.number)}
         return Envelope(json.dumps(document).encode(), attributes)
@@ -59,6 +70,8 @@ def decode_shard(data: bytes) -> Shard:
                 str(name): {str(command): int(left) for command, left in its.items()}
                 for name, its in document["quota"].items()
             },
+            str(document.get("catalog", "")),
+            frozenset(str(command) for command in document.get("others", ())),
         )
     except (
         ValueError,

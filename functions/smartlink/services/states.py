@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from smartlink.domain.pin import Pin
 from smartlink.domain.tenant import TenantEntry, TenantState
 from smartlink.observability import ERROR, INFO, WARNING, bound, event
 from smartlink.ports import Messages, PortError, TenantStates
@@ -25,6 +26,7 @@ class States:
         self._messages = messages
         self._refresh = refresh
         self._kept: dict[str, tuple[TenantState, datetime]] = {}
+        self._stored: dict[str, TenantState] = {}  # as they were read, or written last
         self._orphans_at: datetime | None = None
         self._lock = threading.Lock()
 
@@ -42,8 +44,50 @@ class States:
                 _tell_unreadable(name, read[name])
             with self._lock:
                 self._kept.update({name: (state, now) for name, state in read.items()})
+                self._stored.update(read)
         with self._lock:
             return {name: self._kept[name][0] for name in tenants}
+
+    def again(self, tick: TenantTick, now: datetime) -> None:
+        """Reads the tick's state as it stands now."""
+        state = self._store.states([tick.name])[tick.name]
+        tick.change(lambda _: state)
+        with self._lock:
+            self._kept[tick.name] = (state, now)
+            self._stored[tick.name] = state
+
+    def pin(self, tick: TenantTick, pin: Pin) -> bool:
+        """Notes whose the name is; False if another process has just noted somebody else.
+
+        Of a name that was never used nothing is stored yet: its setup, which is next, writes both.
+        """
+        if tick.state == TenantState():
+            tick.change(lambda it: replace(it, pin=pin))
+            return True
+        if not self._store.pin(tick.name, pin, tick.state.pin):
+            return False
+        state = tick.change(lambda it: replace(it, pin=pin, known=True))
+        with self._lock:
+            self._kept[tick.name] = (state, self._kept.get(tick.name, (state, _FOREVER))[1])
+            if tick.name in self._stored:
+                self._stored[tick.name] = replace(self._stored[tick.name], pin=pin)
+        return True
+
+    def halted(self, tick: TenantTick, error: str, now: datetime) -> None:
+        """Its credentials are not those of whom the name belongs to. It is said in each tick."""
+        before = tick.state
+        state = tick.change(lambda it: it.after_halt(now, error))
+        if state is not before:
+            self._save(tick, state, None)
+        tick.count("haltedTenants")
+        event("tenant_halted", error, ERROR)
+
+    def resumed(self, tick: TenantTick) -> None:
+        """Its credentials are again those of whom the name belongs to."""
+        if tick.state.halted is None:
+            return
+        event("tenant_resumed", "Its credentials are those of whom its name belongs to", INFO)
+        self._save(tick, tick.change(lambda it: replace(it, halted=None)), None)
 
     def set_up(self, tick: TenantTick, setup: str, commands: Sequence[str]) -> None:
         """Setup was run. Not noted, it is run again: that does no harm."""
@@ -87,10 +131,14 @@ class States:
         with self._lock:
             kept_at = now or self._kept.get(tick.name, (state, _FOREVER))[1]
             self._kept[tick.name] = (state, kept_at)
+            stored = self._stored.get(tick.name)
         try:
-            self._store.save_state(tick.name, state)
+            self._store.save_state(tick.name, state, stored)
         except PortError as error:
             event("state_not_saved", f"Its state is kept in this process only: {error}", WARNING)
+        else:
+            with self._lock:
+                self._stored[tick.name] = state
 
     def note_orphans(self, entries: Sequence[TenantEntry], now: datetime) -> None:
         """Once an hour: tenants whose secret is gone while they have live messages."""
@@ -112,7 +160,7 @@ class States:
         event("tenant_orphaned", text, WARNING)
         state = self._store.states([name])[name]
         if not state.orphaned:
-            self._store.save_state(name, replace(state, orphaned=True))
+            self._store.save_state(name, replace(state, orphaned=True), state)
 
 
 def _tell_unreadable(name: str, state: TenantState) -> None:

@@ -9,10 +9,11 @@ from datetime import datetime, timedelta
 from smartlink.domain import lifecycle
 from smartlink.domain.catalog import Catalog
 from smartlink.domain.message import DeadReason, Message, State, Stored
-from smartlink.observability import INFO, WARNING
+from smartlink.observability import INFO, WARNING, event
 from smartlink.ports import Clock, Contents, LogSink, Messages
 from smartlink.services.burial import bury
 from smartlink.services.dispatch import Dispatch, Dispatcher
+from smartlink.services.known_commands import KnownCommands
 from smartlink.services.repeats import Repeats, say
 from smartlink.services.tick import TenantTick
 
@@ -29,17 +30,22 @@ class Sweep:
         catalog: Catalog,
         grace: timedelta,
         clock: Clock,
+        commands: KnownCommands,
     ) -> None:
         self._messages = messages
         self._dispatcher = dispatcher
         self._catalog = catalog
         self._grace = grace
         self._clock = clock
+        self._commands = commands
         self._repeats = Repeats(messages, logs, contents)
 
     def __call__(self, tick: TenantTick, due: Sequence[Stored]) -> None:
         """Each by compare-and-swap on the version it was read at: two sweeps cannot both win."""
         now = self._clock()
+        due = self._ours(tick, due)
+        if not due:
+            return
         unrun = [stored for stored in due if stored.message.attempt == 0]
         overtaken, undecided = self._repeats.overtaken(tick.name, unrun, now)
         ended = overtaken | self._repeats.before(tick.name, unrun)
@@ -56,6 +62,16 @@ class Sweep:
             (dead if moved.state is State.DEAD else moves).append(Stored(moved, stored.version))
         bury(self._messages, tick, dead, now)
         self._dispatch(tick, moves)
+
+    def _ours(self, tick: TenantTick, due: Sequence[Stored]) -> list[Stored]:
+        """Without those of a command that only another deployment knows: its sweep takes them."""
+        theirs = self._commands.elsewhere({stored.message.type for stored in due})
+        ours = [stored for stored in due if stored.message.type not in theirs]
+        if theirs:
+            tick.count("leftToOthers", len(due) - len(ours))
+            text = f"Due of commands that another deployment knows: {', '.join(sorted(theirs))}"
+            event("due_left", text, WARNING, messages=len(due) - len(ours))
+        return ours
 
     def _move(self, message: Message, tick: TenantTick, now: datetime) -> Message:
         if message.type not in self._catalog.commands:

@@ -17,6 +17,7 @@ from smartlink.domain.message import State, Stored
 from smartlink.domain.tenant import TenantError
 from smartlink.observability import ERROR, INFO, WARNING, event
 from smartlink.ports import (
+    AnotherTenant,
     Broker,
     BrokerSession,
     Busy,
@@ -27,7 +28,9 @@ from smartlink.ports import (
     PortError,
 )
 from smartlink.services.downstream import Downstream
+from smartlink.services.identity import Identity
 from smartlink.services.idleness import Idleness
+from smartlink.services.known_commands import KnownCommands
 from smartlink.services.states import States
 from smartlink.services.sweep import Sweep
 from smartlink.services.tenants import Tenants
@@ -67,6 +70,8 @@ class TenantTurns:
     upstream: Upstream
     sweep: Sweep
     idleness: Idleness
+    identity: Identity
+    commands: KnownCommands
 
     def first(self, tick: TenantTick, push: Push) -> None:
         """The only turn of an idle tenant: one query, one call of the broker."""
@@ -74,6 +79,8 @@ class TenantTurns:
             return
         now = self.clock()
         due = self._due(tick, now)
+        if any(its for its, _ in due.values()) and not self._current(tick):
+            return
         self._sweep_page(tick, push, due[Direction.DOWNSTREAM])
         if tick.state.paused(now):
             tick.count("paused")
@@ -106,13 +113,26 @@ class TenantTurns:
         """Reads who the tenant is; False when there is nothing to be done for it."""
         try:
             tick.tenant = self.tenants.tenant(tick.entry)
+            if not tick.tenant.enabled:
+                tick.count("disabledTenants")
+                return False
+            return self.identity.admits(tick)
         except TenantError as error:
             event("tenant_refused", str(error), ERROR)
             tick.count("refusedTenants")
             return False
-        if not tick.tenant.enabled:
-            tick.count("disabledTenants")
-        return tick.tenant.enabled
+
+    def _current(self, tick: TenantTick) -> bool:
+        """Whether the tenant is still who it was when the tenants were listed: what waits for it is
+        touched with no credentials but those that are in force now."""
+        entry = self.tenants.current(tick.entry)
+        if entry is None:
+            event("tenant_gone", "Its secret is deleted: what waits for it stays", WARNING)
+            return False
+        if entry == tick.entry:
+            return True
+        tick.entry = entry
+        return self._open(tick)
 
     def _due(self, tick: TenantTick, now: datetime) -> "dict[Direction, _Page]":
         """What is due, by direction: one query while it is little. A full page of one direction
@@ -158,7 +178,7 @@ class TenantTurns:
         receive: bool,
     ) -> None:
         def calls(session: BrokerSession) -> PortError | None:
-            failure = self._set_up(tick, session)
+            failure = self.identity.confirm(tick, session) or self._set_up(tick, session)
             if failure is not None:
                 tick.stop_sending()
             elif chunk:
@@ -181,6 +201,10 @@ class TenantTurns:
             return True
         if isinstance(failure, CredentialsRefused):
             self.tenants.forget(tick.name)
+        if isinstance(failure, AnotherTenant):
+            if tick.fail(failure):
+                self.identity.halt(tick)
+            return False
         cut_off = self.clock() >= tick.ends or isinstance(failure, Busy)  # by us, not by them
         if tick.fail(failure) and not cut_off:
             self._judge(tick, failure)
@@ -195,19 +219,35 @@ class TenantTurns:
             self.states.failed(tick, failure, self.clock())
 
     def _set_up(self, tick: TenantTick, session: BrokerSession) -> PortError | None:
-        """Creates the tenant's queue: until then the broker loses its messages silently."""
-        commands = sorted(self.settings.catalog.commands)
-        client = tick.tenant.credentials.client_id if tick.tenant else ""
-        setup = digest(self.settings.smart_link_url, client, *commands)
-        if tick.state.setup == setup:
+        """Creates the tenant's queue: until then the broker loses its messages silently.
+
+        It is set up for the commands of other deployments too that live. One may begin at any
+        instant: so they are looked at before, and, as the other may have set up in between,
+        after.
+        """
+        if self._is_set_up(tick):
             return None
-        try:
-            session.setup(commands)
-        except PortError as error:
-            return error
-        self.states.set_up(tick, setup, commands)
-        event("setup_done", f"Set up for {', '.join(commands)}", INFO)
+        tick.others = self.commands.look()
+        while not self._is_set_up(tick):
+            commands = self._to_set_up(tick)
+            try:
+                session.setup(commands)
+            except PortError as error:
+                return error
+            self.states.set_up(tick, self._setup(tick), commands)
+            event("setup_done", f"Set up for {', '.join(commands)}", INFO)
+            tick.others = self.commands.look()
         return None
+
+    def _to_set_up(self, tick: TenantTick) -> list[str]:
+        return sorted({*self.settings.catalog.commands, *tick.others})
+
+    def _setup(self, tick: TenantTick) -> str:
+        client = tick.tenant.credentials.client_id if tick.tenant else ""
+        return digest(self.settings.smart_link_url, client, *self._to_set_up(tick))
+
+    def _is_set_up(self, tick: TenantTick) -> bool:
+        return tick.state.setup == self._setup(tick)
 
     # Downstream.
 

@@ -1,8 +1,10 @@
 """The tenants, as their secrets say: listed every 5 minutes, read when they change."""
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from smartlink.domain.tenant import (
     Environment,
@@ -12,7 +14,16 @@ from smartlink.domain.tenant import (
     parse_credentials,
 )
 from smartlink.observability import WARNING, event
-from smartlink.ports import Clock, NotFound, PortError, TenantSecrets, Unavailable
+from smartlink.ports import Beside, Clock, NotFound, PortError, TenantSecrets, Unavailable
+
+_THIS_MINUTE = timedelta(seconds=50)
+_Result = TypeVar("_Result")
+
+
+def _here(work: Callable[[], _Result]) -> Callable[[], _Result]:
+    """For who has no threads."""
+    result = work()
+    return lambda: result
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +48,18 @@ class Tenants:
         clock: Clock,
         refresh: timedelta,
         payload_refresh: timedelta,
+        beside: Beside = _here,
     ) -> None:
         self._secrets = secrets
         self._environment = environment
         self._clock = clock
         self._refresh = refresh
         self._payload_refresh = payload_refresh
+        self._beside = beside
+        self._asked: tuple[datetime, Callable[[], list[TenantEntry]]] | None = None
         self._entries: list[TenantEntry] = []
         self._listed: datetime | None = None
+        self._failed: datetime | None = None  # the last list, when
         self._read: dict[str, _Read] = {}
         self._lock = threading.Lock()
 
@@ -54,18 +69,46 @@ class Tenants:
             now = self._clock()
             if not fresh and self._listed and now - self._listed < self._refresh:
                 return self._entries
+            return self._list()
+
+    def _list(self) -> list[TenantEntry]:
+        now = self._clock()
+        try:
+            entries = sorted(self._secrets.entries(), key=lambda entry: entry.name)
+        except PortError as error:
+            self._failed = now
+            if self._listed is None:
+                raise
+            event("tenants_not_listed", f"The last list of tenants stays: {error}", WARNING)
+        else:
+            self._failed = None
+            self._entries = entries
+            names = {entry.name for entry in entries}
+            self._read = {name: read for name, read in self._read.copy().items() if name in names}
+        self._listed = now
+        return self._entries
+
+    def current(self, entry: TenantEntry) -> TenantEntry | None:
+        """The tenant as the list of this minute shows it; None if it is gone.
+
+        Asked before what waits for a tenant is touched: its secret may have been deleted, or its
+        name given to another customer, since the last list. Whoever asks meanwhile shares the
+        list. One that fails changes nothing, and is left alone for as long as lists are kept.
+        """
+        now = self._clock()
+        if self._failed and now - self._failed < self._refresh:
+            return entry
+        if self._listed is None or now - self._listed >= _THIS_MINUTE:
+            asked = self._asked
+            if asked is None or now - asked[0] >= _THIS_MINUTE:
+                asked = self._asked = now, self._beside(self._list)
             try:
-                entries = sorted(self._secrets.entries(), key=lambda entry: entry.name)
+                asked[1]()
             except PortError as error:
-                if self._listed is None:
-                    raise
-                event("tenants_not_listed", f"The last list of tenants stays: {error}", WARNING)
-            else:
-                self._entries = entries
-                names = {entry.name for entry in entries}
-                self._read = {name: read for name, read in self._read.items() if name in names}
-            self._listed = now
-            return self._entries
+                event("tenants_not_listed", f"They are taken to be as they were: {error}", WARNING)
+        if self._failed:
+            return entry
+        return next((it for it in self._entries if it.name == entry.name), None)
 
     def tenant(self, entry: TenantEntry) -> Tenant:
         """The tenant, read again when its secret changed. Raises TenantError or Unavailable."""

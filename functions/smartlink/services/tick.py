@@ -42,6 +42,8 @@ class TenantTick:
     tenant: Tenant | None = None  # once its secret is read
     receivers: int = 1  # sessions that receive: the first turn's own is one
     gathering: int = 0  # batches on their way in: each may need a dispatch of every command
+    others: frozenset[str] = frozenset()  # commands that only another deployment knows
+    vacant: bool = False  # the name passes to these credentials' customer: nothing of another lives
     unreadable: dict[str, str] = field(default_factory=dict)  # due documents, and why
     error: PortError | None = None  # the broker or RAC failed: nothing more is received
     accepted: bool = False  # the broker took a message that was sent

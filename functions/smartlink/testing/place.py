@@ -44,6 +44,7 @@ class Place:
             lease=LEASE,
             clock=self.clock,
             new_id=lambda: uuid4().hex,
+            wait=lambda _: None,
         )
         return Execution(
             consumer=consumer,

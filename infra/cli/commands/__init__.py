@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "check": ("tenants_read", "check_tenant"),
         "activate": ("tenants_change", "activate"),
         "rotate": ("tenants_change", "rotate"),
+        "adopt": ("tenants_change", "adopt"),
         "disable": ("tenants_change", "disable"),
         "enable": ("tenants_change", "enable"),
     },

@@ -1,5 +1,7 @@
-"""`smartlink tenants activate|rotate|disable|enable`: RM's wizard "Ativação Totvs Apps"."""
+"""`smartlink tenants activate|rotate|adopt|disable|enable`: RM's wizard "Ativação Totvs Apps"."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Annotated
 
@@ -9,18 +11,21 @@ from infra.cli import options as opt
 from infra.cli.activation import (
     active_elsewhere,
     check_environment,
+    check_pin,
+    commands_to_set_up,
     read_credentials,
     stored_tenant,
     tenant_id,
 )
 from infra.cli.adapters.secrets import payload_of
-from infra.cli.errors import CliError, ForbiddenError, MissingError
+from infra.cli.errors import CliError, ForbiddenError, MissingError, UsageError
 from infra.cli.polling import poll_once
 from infra.cli.selection import known_name
 from infra.cli.session import session_of
 from infra.cli.steps import Steps
 from infra.cli.words import explained
 from infra.cli.world import World
+from smartlink.domain.pin import Pin, first_use, same_tenant_id
 from smartlink.domain.tenant import Credentials, Tenant
 from smartlink.ports import PortError
 
@@ -61,12 +66,13 @@ def activate(
         tenant, read_credentials(source, world.settings.environment), world
     )
     named = _verified(world, candidate, steps)
+    check_pin(world, named)
     payload = payload_of(named.credentials)
     world.secrets.create(tenant, payload, region)
     steps.tell("Secret", f"smartlink-tenant-{tenant} stored")
     try:
         _set_up(world, named)
-        steps.tell("Setup", f"queue ready for {', '.join(world.settings.catalog.commands)}")
+        steps.tell("Setup", f"queue ready for {', '.join(commands_to_set_up(world))}")
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  (whatever it is: take back)
         _take_back(world, tenant, error)
     _first_poll(world, tenant, steps)
@@ -90,7 +96,7 @@ def _verified(world: World, tenant: Tenant, steps: Steps) -> Tenant:
 
 def _set_up(world: World, tenant: Tenant) -> None:
     with world.broker.session(tenant) as session:
-        session.setup(list(world.settings.catalog.commands))
+        session.setup(commands_to_set_up(world))
 
 
 def _take_back(world: World, tenant: str, error: BaseException) -> None:
@@ -134,15 +140,78 @@ def rotate(context: typer.Context, tenant: opt.OneTenant, *, source: _File = Non
     new = check_environment(tenant, read_credentials(source, world.settings.environment), world)
     named = _verified(world, new, steps)
     before, after = old and old.tenant_id, named.credentials.tenant_id
-    if before and after and before.casefold() != after.casefold():
+    if before and after and not same_tenant_id(before, after):
         message = (
             f"The new credentials are of tenant id {after}, the old ones of {before}: refused."
         )
         raise ForbiddenError(message)
+    check_pin(world, named, rotated=True)
     enabled = old.enabled if old else True
-    _replace(world, tenant, named.credentials.model_copy(update={"enabled": enabled}), steps)
+    own = named.credentials.model_copy(update={"enabled": enabled})
+    with _both_clients(world, tenant, own):
+        _replace(world, tenant, own, steps)
     _unpause(world, tenant)
     steps.finish(tenant=tenant, tenantId=after)
+
+
+@contextmanager
+def _both_clients(world: World, tenant: str, new: Credentials) -> Iterator[None]:
+    """The name is pinned to the new client too before its version is stored, and to it alone once
+    the old versions are disabled: whichever version a function has, it is not halted."""
+    before = world.store.states([tenant])[tenant].pin
+    if before is None:
+        yield  # the first poll pins it
+        return
+    both = before.used(new.tenant_id, new.client_id)
+    _pin(world, tenant, both, before)
+    try:
+        yield
+    except BaseException:
+        world.store.pin(tenant, before, both)
+        raise
+    _pin(world, tenant, both.only(new.client_id), both)
+
+
+def _pin(world: World, tenant: str, pin: Pin | None, before: Pin | None) -> None:
+    if not world.store.pin(tenant, pin, before):
+        message = f"Whose the name {tenant} is was changed meanwhile: look and try again."
+        raise CliError(message)
+
+
+def adopt(
+    context: typer.Context,
+    tenant: opt.OneTenant,
+    reason: Annotated[str, typer.Option(help="Why it is the same customer; it is kept.")],
+) -> None:
+    """Say that a halted tenant's credentials are of the same customer as its messages.
+
+    A name whose credentials come to be of another tenant id is halted while messages of the
+    first one live. From now on they are sent and executed with the new credentials. Without a
+    secret, the name is given to whoever is activated next.
+    """
+    session = session_of(context)
+    world, steps = session.world, Steps(session.screen)
+    known_name(tenant)
+    if not reason.strip():
+        message = "--reason is empty: say how you know that it is the same customer."
+        raise UsageError(message)
+    state = world.store.states([tenant])[tenant]
+    if state.pin is None:
+        message = f"The name {tenant} belongs to nobody yet: there is nothing to adopt."
+        raise MissingError(message)
+    pin = None
+    if world.secrets.exists(tenant):
+        stored = stored_tenant(world, tenant)
+        found = tenant_id(world, stored) or stored.credentials.tenant_id
+        pin = first_use(found, stored.credentials.client_id)
+    _pin(world, tenant, pin, state.pin)
+    now = f"{world.now():%Y-%m-%d %H:%M:%SZ}"
+    told = f"{now} {world.who}: {state.pin} is now {pin or 'whoever comes next'}: {reason.strip()}"
+    known = replace(state, pin=pin)
+    changed = replace(known, halted=None, failures=0, paused_until=None, adopted=told[:1_000])
+    world.store.save_state(tenant, changed, known)
+    steps.tell("Adopted", f"{state.pin} is now {pin or 'whoever is activated next'}; {_SOON}")
+    steps.finish(tenant=tenant, adopted=told)
 
 
 def _old(world: World, tenant: str) -> Credentials | None:
@@ -179,7 +248,7 @@ def _replace(world: World, tenant: str, credentials: Credentials, steps: Steps) 
 def _unpause(world: World, tenant: str) -> None:
     state = world.store.states([tenant])[tenant]
     if state.failures or state.paused_until:
-        world.store.save_state(tenant, replace(state, failures=0, paused_until=None))
+        world.store.save_state(tenant, replace(state, failures=0, paused_until=None), state)
 
 
 def disable(context: typer.Context, tenant: opt.OneTenant) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import typer
 
 from infra.cli import options as opt
-from infra.cli.activation import stored_tenant, tenant_id
+from infra.cli.activation import commands_to_set_up, stored_tenant, tenant_id
 from infra.cli.errors import CliError, MissingError
 from infra.cli.screen import Screen
 from infra.cli.selection import known_name, tenants_of
@@ -60,6 +60,8 @@ def _status(world: World, name: str, state: TenantState, *, has_secret: bool) ->
         return "unusable secret"
     if not tenant.enabled:
         return "disabled"
+    if state.halted is not None:
+        return "halted"
     return "paused" if state.paused(world.now()) else "active"
 
 
@@ -67,7 +69,8 @@ def list_tenants(context: typer.Context) -> None:
     """List the tenants: state, last success, messages waiting and dead, paused until.
 
     Active: polled each minute. Paused: RAC or the broker keeps failing. Disabled: nothing is
-    received, sent or swept. Orphaned: its secret is gone, its documents are not.
+    received, sent or swept. Orphaned: its secret is gone, its documents are not. Halted: its
+    credentials are of another customer than its messages.
     """
     session = session_of(context)
     found = rows(session.world, tenants_of(session.world, None))
@@ -123,6 +126,9 @@ def show_tenant(context: typer.Context, tenant: opt.OneTenant) -> None:
             ("State", row.status),
             ("Commands set up", ", ".join(state.commands)),
             ("Last success", state.last_success),
+            ("Belongs to", str(state.pin) if state.pin else None),
+            ("Halted since", state.halted),
+            ("Adopted", state.adopted),
             ("Paused until", state.paused_until),
             ("Failures in a row", state.failures or None),
             ("Last error", state.last_error),
@@ -155,13 +161,15 @@ def tenant_checks(world: World, name: str) -> list[tuple[str, bool, str]]:
             return checks
         note("RAC", f"gives a token for tenant id {tenant_id(world, tenant) or '(opaque)'}")
         with world.broker.session(tenant) as session:
-            session.setup(list(world.settings.catalog.commands))
+            session.setup(commands_to_set_up(world))
         note("broker", "the queue is set up")
     except (CliError, PortError) as error:
         told = error if isinstance(error, CliError) else explained(error, world.target)
         note(("secret", "RAC", "broker")[len(checks)], str(told), good=False)
         return checks
     state = world.store.states([name])[name]
+    if state.halted is not None:
+        note("identity", f"halted since {state.halted}: {state.last_error}", good=False)
     if state.paused(world.now()):
         note("pause", f"paused until {state.paused_until}: {state.last_error}", good=False)
     return checks

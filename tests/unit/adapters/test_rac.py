@@ -4,6 +4,7 @@ import json
 import traceback
 from base64 import urlsafe_b64encode
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from threading import Event
 from urllib.parse import parse_qs
@@ -11,9 +12,9 @@ from urllib.parse import parse_qs
 import pytest
 
 from smartlink.adapters.http import Bounds, Http
-from smartlink.adapters.rac import KEPT, RacTokens, claims_of
+from smartlink.adapters.rac import KEPT, RacTokens, claimed_tenant, claims_of
 from smartlink.domain.tenant import Credentials, Tenant
-from smartlink.ports import CredentialsRefused, PortError, Refused, Unavailable
+from smartlink.ports import AnotherTenant, CredentialsRefused, PortError, Refused, Unavailable
 from smartlink.settings import Settings
 from tests.unit.adapters.http_server import Answering, HttpServer, Reply, Seen, closed_port, in_turn
 
@@ -288,6 +289,68 @@ def test_a_token_that_names_no_other_tenant_passes(token: str) -> None:
     token = token.encode("ascii", "ignore").decode()
     with HttpServer(lambda _: granted(token)) as server:
         assert rac(server).token(tenant(tenant_id="id-of-acme")) == token
+
+
+GUID = "0b1f22d4-5a7e-4c53-9a10-2f6f3c1f9d11"
+
+
+@pytest.mark.parametrize("written", [GUID.upper(), f"{{{GUID}}}", GUID.replace("-", "")])
+def test_a_tenant_id_is_one_however_it_is_written(written: str) -> None:
+    with HttpServer(lambda _: granted(jwt({CLAIM: written}))) as server:
+        assert rac(server).token(replace(tenant(tenant_id=GUID), pinned=f"urn:uuid:{GUID}"))
+
+
+@pytest.mark.parametrize("asks", [{"tenant_id": "id-of-zeta"}, {"pinned": "id-of-zeta"}])
+def test_a_kept_token_is_compared_too_and_not_kept(asks: dict[str, str]) -> None:
+    """What the secret names, or the name is pinned to, may change while it is kept; RAC is asked
+    again then, for it may name the right one by now."""
+    names = iter(["id-of-acme", "id-of-acme", "id-of-zeta"])
+    pinned = asks.get("pinned")
+    changed = replace(tenant(tenant_id=asks.get("tenant_id")), pinned=pinned)
+    with HttpServer(lambda _: granted(jwt({CLAIM: next(names)}))) as server:
+        tokens = rac(server)
+        tokens.token(tenant())
+        for _ in range(2):
+            with pytest.raises(AnotherTenant if pinned else Refused, match="'id-of-zeta'"):
+                tokens.token(changed)
+        assert tokens.token(changed)
+    assert len(server.seen) == 3
+
+
+def test_callers_that_share_a_fetch_are_each_compared_with_their_own() -> None:
+    begun, go_on = Event(), Event()
+
+    def slowly(_: Seen) -> Reply:
+        begun.set()
+        go_on.wait(5)
+        return granted(jwt({CLAIM: "id-of-acme"}))
+
+    with HttpServer(slowly) as server, ThreadPoolExecutor(2) as threads:
+        tokens = rac(server)
+        right = threads.submit(tokens.token, tenant(tenant_id="id-of-acme"))
+        assert begun.wait(5)
+        wrong = threads.submit(tokens.token, tenant(tenant_id="id-of-zeta"))
+        go_on.set()
+        assert right.result()
+        with pytest.raises(Refused, match="id-of-zeta"):
+            wrong.result()
+
+
+@pytest.mark.parametrize(
+    ("claim", "named"),
+    [
+        ("t-one", "t-one"),
+        (" t-one ", "t-one"),
+        (["t-one"], "t-one"),
+        (17, "17"),
+        ("", None),
+        ("  ", None),
+        (None, None),
+        ([], None),
+    ],
+)
+def test_what_a_token_names(claim: object, named: str | None) -> None:
+    assert claimed_tenant(jwt({CLAIM: claim})) == named
 
 
 @pytest.mark.parametrize(

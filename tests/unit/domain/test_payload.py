@@ -235,3 +235,12 @@ def test_half_of_a_surrogate_pair_beside_such_a_number() -> None:
 def test_what_no_double_holds_is_found(text: str, *, beyond: bool) -> None:
     """Its reader would have infinity."""
     assert beyond_doubles(read_json(text)) is beyond
+
+
+@pytest.mark.parametrize("number", ["10.10", "0.5"])
+def test_what_holds_itself_is_no_json(number: str) -> None:
+    """It is told, and not looked through for ever."""
+    value: list[object] = [read_json(number)]
+    value.append(value)
+    with pytest.raises(ValueError, match="Circular"):
+        write_json(value)

@@ -38,6 +38,9 @@ class Call:
     def clock(self) -> datetime:
         return self.now
 
+    def wait(self, most: float) -> None:
+        self.now += timedelta(seconds=most)
+
     def new_id(self) -> str:
         return f"{next(self.ids):032x}"
 
@@ -61,7 +64,14 @@ class Call:
             self.start_by,
             self.contents,
             self.secrets,
-            Once(self.effects, Retention(90, timedelta(days=30)), LEASE, self.clock, self.new_id),
+            Once(
+                self.effects,
+                Retention(90, timedelta(days=30)),
+                LEASE,
+                self.clock,
+                self.new_id,
+                self.wait,
+            ),
             self.clock,
         )
         return execution(Stored(self.message(content, **parts), Version("v")))

@@ -1,0 +1,314 @@
+"""Invariant 11: a name is not a tenant. What lives under it is its first customer's alone."""
+
+from datetime import timedelta
+
+import pytest
+
+from smartlink.consumer import Context, Reply, RetryableError, Returned
+from smartlink.ports import CredentialsRefused, Unavailable
+from tests.scenarios.conftest import Logged
+from tests.support.world import COMMAND, World
+
+GUID = "0b1f22d4-5a7e-4c53-9a10-2f6f3c1f9d11"
+OLD = {"clientId": "OLD", "tenantId": "t-old"}
+NEW = {"clientId": "NEW", "tenantId": "t-new"}
+
+
+def behave(content: str, context: Context) -> Returned:
+    if content == "fails" and context.attempt == 1:
+        text = "once"
+        raise RetryableError(text)
+    return Reply("R", "the first customer's data")
+
+
+def used(**payload: str) -> World:
+    """A name in use: an answer waits to be sent, a message for its retry, one for its sweep."""
+    world = World(behave=behave)
+    world.activate(**payload)
+    world.broker.offer("acme", COMMAND, "answered", message_id="answered")
+    world.broker.offer("acme", COMMAND, "fails", message_id="fails")
+    world.tick(minutes=1)
+    world.deliver()
+    world.clock.forward(minutes=1)
+    return world
+
+
+def touched(world: World) -> tuple[int, int, int]:
+    """Runs, messages sent, and calls of the broker."""
+    calls = [call for call, _ in world.broker.calls if call != "session"]
+    return len(world.ran), len(world.broker.sent), len(calls)
+
+
+def rows(world: World) -> tuple[bool, str]:
+    """Whether it is halted, and what its document says."""
+    state = world.store.states(["acme"])["acme"]
+    return state.halted is not None, state.last_error or ""
+
+
+# Another customer.
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (OLD, NEW),
+        (OLD, {**OLD, "tenantId": "t-new"}),  # the same client, of another tenant id now
+        (OLD, {"clientId": "NEW"}),  # nobody says whose it is
+        ({"clientId": "OLD"}, {"clientId": "NEW"}),  # RAC's tokens are opaque
+        ({"clientId": "OLD"}, NEW),
+    ],
+)
+@pytest.mark.parametrize("gone", [0, 10])
+def test_another_customers_credentials_halt_the_name(
+    first: dict[str, str], second: dict[str, str], gone: int, logged: Logged
+) -> None:
+    """Nothing is sent, received or run, it is said in each tick, and the document says what to
+    do; whether its secret was deleted for days before or replaced in place."""
+    world = used(**first)
+    if gone:
+        world.secrets.remove("acme")
+        world.minutes(60 * 24 * gone)
+    before = touched(world)
+    world.activate(**second)
+    world.broker.offer("acme", COMMAND, "new", message_id="new")
+    world.tick()  # what waits is not touched before the tenants are listed again
+    world.minutes(90)
+    assert touched(world) == before
+    assert world.broker.waiting("acme") == 1
+    assert len(logged("tenant_halted")) >= 85
+    halted, text = rows(world)
+    assert halted
+    assert "tenants adopt acme" in text
+
+
+def test_a_halted_name_is_counted_by_the_poll() -> None:
+    world = used(**OLD)
+    world.activate(**NEW)
+    assert world.minute().counts["haltedTenants"] == 1
+
+
+def test_the_other_tenants_go_on() -> None:
+    world = World(tenants=("acme", "other"))
+    world.activate(**OLD)
+    world.broker.offer("acme", COMMAND)
+    world.tick()
+    world.publisher.take()
+    world.activate(**NEW)
+    world.broker.offer("other", COMMAND)
+    world.minutes(10)
+    assert [tenant for tenant, _ in world.ran] == ["other"]
+
+
+def test_a_dead_message_is_its_customers_too() -> None:
+    """An operator could redrive it: the name passes on when nothing of it is live any more."""
+    world = used(**OLD)
+    world.minutes(1)
+    world.broker.offer("acme", "UnknownCommand", message_id="dead")
+    world.minutes(60)
+    assert set(world.live()) == {"dead"}
+    world.activate(**NEW)
+    world.minutes(10)
+    assert rows(world)[0]
+
+
+def test_a_name_passes_on_once_nothing_of_its_first_customer_lives(logged: Logged) -> None:
+    """Loudly: the new one is set up, and works."""
+    world = used(**OLD)
+    world.minutes(60)
+    assert world.live() == {}
+    world.activate(**NEW)
+    world.minutes(6)
+    world.broker.offer("acme", COMMAND, "new", message_id="new")
+    world.minutes(2)
+    assert "new" in world.ended()
+    assert world.calls("setup") == 2
+    assert len(logged("tenant_passed")) == 1
+    assert not rows(world)[0]
+    pin = world.store.states(["acme"])["acme"].pin
+    assert pin
+    assert pin.tenant_id == "t-new"
+
+
+def test_a_halt_ends_with_its_own_credentials(logged: Logged) -> None:
+    """Given back, everything goes on by itself; each message was executed once."""
+    world = used(**OLD)
+    world.activate(**NEW)
+    world.minutes(60)
+    world.activate(**OLD)
+    world.minutes(60)
+    assert (world.live(), rows(world)[0]) == ({}, False)
+    assert len(world.broker.sent) == 2
+    assert len(logged("tenant_resumed")) == 1
+
+
+def test_a_halt_outlives_the_process() -> None:
+    world = used(**OLD)
+    world.activate(**NEW)
+    before = touched(world)
+    for _ in range(5):
+        world.cold_start()
+        world.minutes(10)
+    assert touched(world) == before
+
+
+@pytest.mark.parametrize("elsewhere", [True, False])
+def test_two_processes_of_which_one_knows_the_old_secret(*, elsewhere: bool) -> None:
+    """Neither sends what the other one's customer wrote."""
+    world = used(**OLD)
+    other = world.elsewhere()
+    other.tick()
+    sent = len(world.broker.sent)
+    world.activate(**NEW)
+    for number in range(20):
+        world.clock.forward(minutes=1)
+        (other if elsewhere == bool(number % 2) else world.poll).tick()
+    assert len(world.broker.sent) == sent
+
+
+def test_a_secret_that_is_deleted_sends_nothing_more() -> None:
+    """Not even in the five minutes for which a list of secrets is kept."""
+    world = used(**OLD)
+    world.secrets.remove("acme")
+    before = touched(world)
+    world.minutes(10)
+    assert touched(world) == before
+    assert world.live().keys() == {"D-answered/reply/1", "fails"}
+
+
+# The same customer.
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (GUID, GUID.upper()),
+        (GUID, f"{{{GUID}}}"),
+        (f"urn:uuid:{GUID}", GUID.replace("-", "")),
+        ("T-Old", "t-old"),
+    ],
+)
+def test_new_credentials_of_the_same_id_are_a_rotation(first: str, second: str) -> None:
+    """By hand, without the operator's command, and however the id is written."""
+    world = used(clientId="OLD", tenantId=first)
+    world.activate(clientId="NEW", tenantId=second)
+    world.minutes(60)
+    assert (world.live(), rows(world)) == ({}, (False, ""))
+
+
+def test_a_new_password_is_no_new_customer() -> None:
+    world = used(clientId="OLD")
+    world.activate(clientId="OLD", clientSecret="renewed")
+    world.minutes(60)
+    assert world.live() == {}
+
+
+def test_what_rac_names_decides_where_the_secret_names_nobody() -> None:
+    """A client that was never seen, of the tenant id that is pinned."""
+    world = used(**OLD)
+    world.broker.tenant_ids["NEW"] = "T-OLD"
+    world.activate(clientId="NEW")
+    world.minutes(60)
+    assert world.live() == {}
+
+
+@pytest.mark.parametrize("error", [Unavailable("down"), CredentialsRefused("who?")])
+def test_unknown_credentials_touch_nothing_until_rac_has_named_them(error: Exception) -> None:
+    """Meanwhile the tenant fails, and is paused, as with any RAC that is down."""
+    world = used(**OLD)
+    world.broker.tenant_ids["NEW"] = "t-old"
+    world.activate(clientId="NEW")
+    world.broker.faults.fail("tenant_id", error, times=5)
+    before = touched(world)
+    world.minutes(5)
+    assert touched(world) == before
+    assert world.store.states(["acme"])["acme"].failures >= 3
+    world.minutes(90)
+    assert world.live() == {}
+
+
+def test_a_client_that_rac_gives_to_another_tenant_halts_the_name() -> None:
+    """The secret has not changed; the tokens that it gets have."""
+    world = World(behave=behave)
+    world.broker.tenant_ids["id"] = "t-old"
+    world.broker.offer("acme", COMMAND, "answered", message_id="m")
+    world.tick()
+    world.deliver()
+    world.broker.tenant_ids["id"] = "t-new"
+    before = touched(world)
+    world.minutes(30)
+    assert touched(world) == before
+    assert rows(world)[0]
+    world.broker.tenant_ids["id"] = "t-old"
+    world.minutes(5)
+    assert world.live() == {}
+
+
+def test_a_tenant_without_a_pin_gets_one_at_its_first_use() -> None:
+    """As after the release that brought pins: what lives goes on, and costs nothing after."""
+    world = used(**OLD)
+    state = world.store.states(["acme"])["acme"]
+    world.store.pin("acme", None, state.pin)
+    world.cold_start()
+    world.minutes(60)
+    pin = world.store.states(["acme"])["acme"].pin
+    assert pin
+    assert pin.tenant_id == "t-old"
+    assert world.live() == {}
+
+
+@pytest.mark.parametrize("named", [None, "t-one"])
+def test_a_pin_is_written_once(named: str | None) -> None:
+    world = World()
+    if named:
+        world.broker.tenant_ids["id"] = named
+    world.minutes(2)
+    before = world.store.operations["write"]
+    world.minutes(6)
+    assert world.store.operations["write"] == before
+
+
+def test_a_pin_survives_whoever_knows_an_older_state() -> None:
+    """A process that read the state before it was pinned writes what it changes, and no more."""
+    world = World()
+    world.activate(**OLD)
+    other = world.elsewhere()
+    world.broker.faults.fail("tenant_id", Unavailable("down"))
+    other.tick()  # knows the tenant without a pin
+    world.minute()
+    world.broker.faults.fail("get", Unavailable("down"))
+    world.clock.forward(minutes=1)
+    other.tick()
+    pin = world.store.states(["acme"])["acme"].pin
+    assert pin
+    assert pin.tenant_id == "t-old"
+
+
+@pytest.mark.parametrize("broken", ["has_live", "pin"])
+def test_a_database_that_does_not_say_whose_the_name_is(broken: str, logged: Logged) -> None:
+    """Nothing is done for the tenant then, and the next tick decides."""
+    world = used(**OLD)
+    if broken == "pin":
+        world.minutes(60)
+    world.activate(**NEW)
+    world.store.faults.fail(broken, Unavailable("down"), times=3)
+    before = touched(world)
+    world.clock.forward(minutes=6)
+    for _ in range(3):
+        world.tick(minutes=1)
+    after = touched(world)
+    assert after[:2] == before[:2]
+    assert logged("turn_failed")
+    world.minutes(5)
+    assert rows(world)[0] == (broken != "pin")
+
+
+def test_an_answer_may_wait_for_weeks() -> None:
+    """A name whose secret comes back is its customer's as if nothing had been."""
+    world = used(**OLD)
+    world.secrets.remove("acme")
+    world.clock.forward(days=20)
+    world.minutes(10)
+    world.activate(**OLD)
+    world.minutes(60)
+    assert world.live() == {}
+    assert world.clock() - world.ended()["fails"].ended < timedelta(hours=2)
