@@ -33,7 +33,22 @@ def claim_all(
                 won.append(now)
         elif now.message.state is State.PENDING and now.message.attempt == stored.message.attempt:
             again.append(now)
-    return won + _unended(messages, tenant, again, claiming)
+    late = _unended(messages, tenant, again, claiming)
+    known = {stored.message.document for stored in late}
+    unsure = [it.message.document for it in again if it.message.document not in known]
+    return won + late + _own(messages, tenant, unsure, claim)
+
+
+def _own(messages: Messages, tenant: str, documents: Sequence[str], claim: Claim) -> list[Stored]:
+    """Of what was claimed again and not won: what is ours, its first answer lost as well."""
+    found = messages.read(tenant, documents) if documents else {}
+    return [
+        it
+        for it in found.values()
+        if it.message.state is State.RUNNING
+        and it.message.claim is not None
+        and it.message.claim.id == claim.id
+    ]
 
 
 def _unended(
