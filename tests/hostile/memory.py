@@ -104,7 +104,9 @@ def _forgetting(settlement: Settlement) -> Settlement:
 
 def receive(answer: bytes, number: int) -> None:
     """So many tenants are answered so at once."""
-    wires.BOUNDS = replace(wires.BOUNDS, read_seconds=30, response_limit=64 * MIB)
+    wires.BOUNDS = replace(
+        wires.BOUNDS, read_seconds=30, silence_seconds=30, response_limit=64 * MIB
+    )
     world = World(
         tenants=tuple(f"tenant-{it}" for it in range(number)),
         store=Forgetful(),

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from smartlink.domain import lifecycle, settlement
+from smartlink.domain.evolve import evolve
 from smartlink.domain.message import State, Stored
 from smartlink.domain.outcome import Done, Retry
 from smartlink.ports import DuePage
@@ -197,7 +198,9 @@ def _effect_begun_again(good: Any) -> Any:
 
 def _crash_is_retried(good: Any) -> Any:
     def swept(message: Any, now: Any, policy: Any, base: Any) -> Any:
-        return good(message, now, replace(policy, hold_unknown=False), base)
+        claim = message.claim and replace(message.claim, decided=None)
+        forgetful = evolve(message, claim=claim)
+        return good(forgetful, now, replace(policy, hold_unknown=False), base)
 
     return swept
 

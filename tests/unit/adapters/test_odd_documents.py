@@ -15,6 +15,7 @@ from smartlink.adapters.documents import Tick
 from smartlink.adapters.firestore_effects import get_effect, put_effect
 from smartlink.adapters.firestore_values import DocumentError, put_time
 from smartlink.domain.message import Ended, Ending
+from smartlink.domain.pin import Pin
 from smartlink.domain.tenant import TenantState
 from smartlink.ports import ConfigFile
 from tests.contract.samples import BEGUN, LATER, NOW, everything_set, line
@@ -30,6 +31,9 @@ STATE = TenantState(
     orphaned=True,
     send_failed=NOW,
     sent=LATER,
+    pin=Pin("t-1", ("c-1",)),
+    halted=NOW,
+    adopted="who, when and why",
 )
 WHOLE: dict[str, tuple[Callable[[Any, Any], None], object, Callable[[Any], object]]] = {
     "live": (documents.put_live, everything_set(), lambda it: documents.get_live("D-m-1", it)),
