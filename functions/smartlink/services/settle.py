@@ -26,7 +26,7 @@ class Pending:
 
     settlement: Settlement
     claim: str
-    stored: Stored | None = None  # what it settles; for who settles it otherwise if it is refused
+    stored: Stored | None = None  # what it settles: a refused one is declared dead from it
 
 
 @dataclass(slots=True)
