@@ -138,12 +138,12 @@ class Repeats:
             lines = (annotate(message, LogType.INFORMATION, text, now, tick.expires),)
         elif not self._keep_reused(tick, message, previous, now):
             return  # the live one stays, and is met again
+        named = lifecycle.hour_before(message) is None
+        over = bool(lines) and (named or (message.personal and self._ended(tick, message)))
         gone = Settlement(document=message.document, fence=stored.version, logs=lines)
         with suppress(Conflict):  # another poll found the same, and was quicker
             self._messages.commit(tick.name, [gone])
-        if lines and lifecycle.hour_before(message) is None:
-            release(self._contents, message, now)
-        elif lines and message.personal and self._ended(tick, message):
+        if over:
             release(self._contents, message, now)
         else:  # the next message may come under its id, and with its content
             give_up(self._contents, self._messages, tick.name, message, now)
