@@ -1,7 +1,7 @@
 """What must hold of every schedule, checked as it happens and at its end."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NoReturn
 
@@ -70,11 +70,13 @@ class Ledger:
     kept: dict[tuple[str, str], Kept] = field(default_factory=dict)
     """What ended and had its content in the bucket."""
     effects: Counter[tuple[str, str]] = field(default_factory=Counter)  # by tenant and key
+    say: Callable[[str], None] = lambda _: None
     problem: str | None = None  # the first promise that was broken
     limits: list[int] = field(default_factory=list)  # every limit that was ever in force
 
     def broken(self, text: str) -> NoReturn:
         """Ends the schedule; where the relay lives on after an exception, at its end."""
+        self.say(f"BROKEN: {text}")
         self.problem = self.problem or text
         raise BrokenError(text)
 
@@ -111,6 +113,7 @@ class WatchedMessages(InMemoryMessages):
         self._looked: dict[greenlet, Mapping[str, Noted]] = {}
         self.whose: dict[tuple[str, str], str] = {}
         """The customer of each document, of those that are not a name's first one."""
+        self.came: dict[tuple[str, str], float] = {}  # when, of each document
         self.owners: dict[str, str] = {}
         """The same, of what comes of the broker, by the content's hash."""
         self.rotated: set[str] = set()  # tenants whose credentials alone change
@@ -127,6 +130,7 @@ class WatchedMessages(InMemoryMessages):
     def _came(self, tenant: str, message: Message, of: str = "") -> None:
         """A document is there, and whose it is."""
         customer = self.owners.get(message.content.sha256, of)
+        self.came[tenant, message.document] = self._kernel.now
         if customer:
             self.whose[tenant, message.document] = customer
         if message.dead_reason is DeadReason.UNKNOWN_COMMAND:

@@ -92,8 +92,14 @@ class Operator:
         deployment = self._deployment
         deployment.kernel.say(f"the operator GIVES {tenant} the credentials {credentials}")
         deployment.credentials[tenant] = credentials
+        deployment.changed.setdefault(tenant, []).append(deployment.kernel.now)
         deployment.secrets.put(tenant, deployment.payload(tenant))
         deployment.secrets.touch(tenant)
+
+    def give_back(self, tenant: str, both: tuple[dict[str, str], dict[str, str]]) -> None:
+        """Gives the name back the credentials that it had before those it has now."""
+        now = self._deployment.credentials[tenant]
+        self.give(tenant, both[0] if now == both[1] else both[1])
 
     def adopt(self, tenant: str) -> None:
         """Says that the credentials are of the same customer as what lives under the name."""

@@ -20,7 +20,7 @@ from tests.support.world import COMMAND, OTHER
 _TICKS = 15
 _TROUBLE = 60.0 * _TICKS  # seconds in which faults come
 _SETTLING = 400  # ticks at most until all is quiet
-_HALTED = 30  # ticks until an operator ends the halt of a name
+_HALTED = 15  # ticks until an operator ends the halt of a name
 _PATIENCE = 35  # ticks until two leases that began in trouble are over
 _ROLLOUTS, _NAMES = 0.15, 0.15
 """Shares of the schedules in which releases overlap, or a name's credentials change."""
@@ -262,8 +262,10 @@ def _draw_names(deployment: Deployment, outside: Process, random: Random) -> Non
         deployment.store.rotated.add(tenant)
         return
     broker.customers["next"] = SECOND
-    deployment.resolve = random.choice(
-        (partial(operator.give, tenant, first), partial(operator.adopt, tenant))
+    deployment.resolve = (
+        partial(operator.adopt, tenant)
+        if random.random() < 0.5
+        else partial(operator.give_back, tenant, (first, second))
     )
     if random.random() < 0.5:
         operator.at(changes + random.random() * _TROUBLE, deployment.resolve)
@@ -375,7 +377,7 @@ def _settle(deployment: Deployment) -> None:
     for number in range(_SETTLING):
         if kernel.idle and _quiet(deployment):
             return
-        if number == _HALTED:
+        if number and number % _HALTED == 0:
             _resolve(deployment)
         if number > _PATIENCE:
             _check_overdue(deployment)

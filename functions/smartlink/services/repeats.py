@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -65,9 +66,9 @@ class Repeats:
             document, hour = item.message.document, hours[item.message.document]
             if hour in ended or hour in live:
                 other = ended[hour] if hour in ended else live[hour]
-                if other.received is None or (
-                    item.message.received - other.received < lifecycle.REPEAT
-                ):
+                if other.received is None:  # nobody can tell whether it was within the hour
+                    previous[document] = replace(other, type=None)
+                elif item.message.received - other.received < lifecycle.REPEAT:
                     previous[document] = other
             if document in ended:
                 previous[document] = ended[document]
