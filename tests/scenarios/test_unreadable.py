@@ -1,6 +1,7 @@
 """What cannot be read harms nobody: it is passed over, counted and told of, and nothing is lost."""
 
 import logging
+from contextlib import suppress
 
 import pytest
 
@@ -137,6 +138,19 @@ def test_publishing_under_its_id_is_told() -> None:
     with pytest.raises(PublishError, match="choose another") as refused:
         world.publish(content="x", id="taken")
     assert refused.value.conflict
+
+
+@pytest.mark.parametrize("legible", [True, False])
+def test_publishing_under_its_id_leaves_it_its_content(*, legible: bool) -> None:
+    """It lives, whatever can be read of it: its content must not be on its way to deletion."""
+    world = World()
+    large = "x" * 300_000
+    world.publish(content=large, id="taken")
+    world.store.make_unreadable("acme", "U-taken", legible=legible)
+    with suppress(PublishError):
+        world.publish(content=large, id="taken")
+    assert len(world.contents.objects) == 1
+    assert world.contents.expired == {}
 
 
 def test_what_came_without_an_id_is_known_by_its_document() -> None:

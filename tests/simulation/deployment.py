@@ -425,6 +425,8 @@ class Deployment:
         secrets is kept for five minutes, and more where the process was held up."""
         came = self.store.came.get((tenant, document))
         changed = self.changed.get(tenant, ())
+        if (tenant, document) in self.store.behind:
+            return True
         return came is not None and any(0 <= came - it <= _LISTED for it in changed)
 
     def _check_fetched(self, tenant: str, customer: str) -> None:

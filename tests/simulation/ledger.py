@@ -114,6 +114,7 @@ class WatchedMessages(InMemoryMessages):
         self.whose: dict[tuple[str, str], str] = {}
         """The customer of each document, of those that are not a name's first one."""
         self.came: dict[tuple[str, str], float] = {}  # when, of each document
+        self.behind: set[tuple[str, str]] = set()  # stored by a process that was held up
         self.owners: dict[str, str] = {}
         """The same, of what comes of the broker, by the content's hash."""
         self.rotated: set[str] = set()  # tenants whose credentials alone change
@@ -131,6 +132,9 @@ class WatchedMessages(InMemoryMessages):
         """A document is there, and whose it is."""
         customer = self.owners.get(message.content.sha256, of)
         self.came[tenant, message.document] = self._kernel.now
+        acting = self._kernel.acting
+        if acting is not None and any(it.slow for it in acting.incidents):
+            self.behind.add((tenant, message.document))
         if customer:
             self.whose[tenant, message.document] = customer
         if message.dead_reason is DeadReason.UNKNOWN_COMMAND:
@@ -188,18 +192,21 @@ class WatchedMessages(InMemoryMessages):
                 new = settlement.history.message if settlement.history else settlement.live
                 self._tell(self._claims.moved(tenant, old, new, ended=ended))
             self._check_entitled(tenant, old, settlement)
-            if settlement.live is not None and (
-                old is None or settlement.live.dead_reason is not old.dead_reason
-            ):
-                self._came(
-                    tenant, settlement.live, self.whose.get((tenant, settlement.document), "")
-                )
+            self._note(tenant, old, settlement)
             for reply in settlement.created:
-                self._came(tenant, reply, self.whose.get((tenant, settlement.document), ""))
                 key = (tenant, reply.document)
                 if key in self._ledger.replies:
                     self._ledger.broken(f"reply {key} was created twice")
                 self._ledger.replies[key] = reply.content.sha256
+
+    def _note(self, tenant: str, old: Message | None, settlement: Settlement) -> None:
+        """What a settlement brings is its message's customer's."""
+        its = self.whose.get((tenant, settlement.document), "")
+        live = settlement.live
+        if live is not None and (old is None or live.dead_reason is not old.dead_reason):
+            self._came(tenant, live, its)
+        for reply in settlement.created:
+            self._came(tenant, reply, its)
 
     def _refuse_unwritable(self, tenant: str, settlements: Sequence[Settlement]) -> None:
         """What some messages come to can never be written: no history takes it."""
