@@ -59,8 +59,9 @@ class Repeats:
             return {}
         hours = {item.message.document: lifecycle.hour_before(item.message) for item in stored}
         earlier = [document for document in hours.values() if document is not None]
-        ended = self._messages.past(tenant, [*hours, *earlier])
+        # In this order: one that ends between the two looks is found by the second one.
         live = self._messages.alive(tenant, earlier) if earlier else {}
+        ended = self._messages.past(tenant, [*hours, *earlier])
         previous: dict[str, Past] = {}
         for item in stored:
             document, hour = item.message.document, hours[item.message.document]
