@@ -19,6 +19,8 @@ if TYPE_CHECKING:  # neither a consumer nor publish has a tick
 
 
 _REUSED = "Another message, with another content, has this id: its sender reused it"
+_UNREADABLE = Past(None, None, None)
+"""Nobody knows whether it came within the hour: taken for the same message, one would be lost."""
 _UNTOLD = "What is stored under this id cannot be read: it may be the same message"
 
 
@@ -65,9 +67,9 @@ class Repeats:
             document, hour = item.message.document, hours[item.message.document]
             if hour in ended or hour in live:
                 other = ended[hour] if hour in ended else live[hour]
-                if other.received is None or (
-                    item.message.received - other.received < lifecycle.REPEAT
-                ):
+                if other.received is None:
+                    previous[document] = _UNREADABLE
+                elif item.message.received - other.received < lifecycle.REPEAT:
                     previous[document] = other
             if document in ended:
                 previous[document] = ended[document]
@@ -91,7 +93,9 @@ class Repeats:
                 continue
             other = ended[hour] if hour in ended else Past.of(live[hour].message)
             since = other.received - item.message.received if other.received else None
-            if since is not None and since >= lifecycle.REPEAT:
+            if since is None:
+                other = _UNREADABLE
+            elif since >= lifecycle.REPEAT:
                 continue
             if hour in ended or live[hour].message.state in {State.WAITING, State.DEAD}:
                 previous[document] = other
