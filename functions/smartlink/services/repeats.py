@@ -113,7 +113,7 @@ class Repeats:
         ended = self._messages.past(tick.name, [document]).get(document)
         if ended is not None and same(message, ended):
             self._note(tick, message, "it had ended already", now)
-            give_up(self._contents, self._messages, tick.name, message, now)
+            self._give_up_ended(tick, message, now)
             return True
         if live is None and ended is None:
             return False  # it went between two looks: the broker offers the message again
@@ -142,13 +142,32 @@ class Repeats:
             lines = (annotate(message, LogType.INFORMATION, text, now, tick.expires),)
         elif not self._keep_reused(tick, message, previous, now):
             return  # the live one stays, and is met again
+        named = lifecycle.hour_before(message) is None
+        over = bool(lines) and (named or (message.personal and self._ended(tick, message)))
         gone = Settlement(document=message.document, fence=stored.version, logs=lines)
         with suppress(Conflict):  # another poll found the same, and was quicker
             self._messages.commit(tick.name, [gone])
-        if lines and lifecycle.hour_before(message) is None:
+        if over:
             release(self._contents, message, now)
         else:  # the next message may come under its id, and with its content
             give_up(self._contents, self._messages, tick.name, message, now)
+
+    def _give_up_ended(self, tick: "TenantTick", message: Message, now: datetime) -> None:
+        """What came again of a message that has ended lets go of its content.
+
+        The history of a personal one does not refer to it, and whoever else has put it meanwhile
+        finds that it had ended: so it is deleted, where two that put it at once would each leave
+        it to the other one.
+        """
+        if message.personal:
+            release(self._contents, message, now)
+        else:
+            give_up(self._contents, self._messages, tick.name, message, now)
+
+    def _ended(self, tick: "TenantTick", message: Message) -> bool:
+        """Whether this message has, under its own document: not only one in the hour before."""
+        ended = self._messages.past(tick.name, [message.document]).get(message.document)
+        return ended is not None and same(message, ended)
 
     def _keep_reused(
         self, tick: "TenantTick", message: Message, previous: Past | None, now: datetime
