@@ -60,8 +60,8 @@ class Repeats:
             return {}
         hours = {item.message.document: lifecycle.hour_before(item.message) for item in stored}
         earlier = [document for document in hours.values() if document is not None]
-        ended = self._messages.past(tenant, [*hours, *earlier])
         live = self._messages.alive(tenant, earlier) if earlier else {}
+        ended = self._messages.past(tenant, [*hours, *earlier])  # after: it may end in between
         previous: dict[str, Past] = {}
         for item in stored:
             document, hour = item.message.document, hours[item.message.document]
@@ -83,8 +83,8 @@ class Repeats:
         neither executed yet nor found to be the repeat."""
         hours = {item.message.document: lifecycle.hour_after(item.message, now) for item in stored}
         later = [document for document in hours.values() if document is not None]
-        ended = self._messages.past(tenant, later) if later else {}
         live = self._messages.read(tenant, later) if later else {}
+        ended = self._messages.past(tenant, later) if later else {}
         previous: dict[str, Past] = {}
         undecided: set[str] = set()
         for item in stored:
