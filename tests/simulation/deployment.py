@@ -167,8 +167,14 @@ class SessionPort(Port):
             self._target.send(message_type, audience, content)
             self._broker.took(self._tenant, content)
 
-        self._kernel.call(self._process, f"{self._name}.send", send)
-        self._broker.claims.sent(self._process, self._tenant.name, content)
+        claims, tenant = self._broker.claims, self._tenant.name
+        accepted = False
+        try:
+            self._kernel.call(self._process, f"{self._name}.send", send)
+            accepted = True
+        finally:
+            claims.tried(tenant, content, accepted=accepted)
+        claims.sent(self._process, tenant, content)
 
 
 class SimBroker(InMemoryBroker):
@@ -659,7 +665,7 @@ class Deployment:
         """What a call says has ended did end; and what it gives up, another has."""
         tried = [it for it in self.claims.of(process) if it.tries]
         done = sum(it.ended for it in tried)
-        lost = sum(it.settled is None for it in tried)
+        lost = sum(it.settled is None or it.late(self.kernel) for it in tried)
         if counts["done"] != done or (counts["lost"] and not lost):
             self.ledger.broken(f"{process.name} tells {dict(counts)}: {done} done, {lost} lost")
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,8 @@ if TYPE_CHECKING:  # neither a consumer nor publish has a tick
 
 
 _REUSED = "Another message, with another content, has this id: its sender reused it"
+_UNREADABLE = Past(None, None, None)
+"""Nobody knows whether it came within the hour: taken for the same message, one would be lost."""
 _UNTOLD = "What is stored under this id cannot be read: it may be the same message"
 
 
@@ -59,16 +60,15 @@ class Repeats:
             return {}
         hours = {item.message.document: lifecycle.hour_before(item.message) for item in stored}
         earlier = [document for document in hours.values() if document is not None]
-        # In this order: one that ends between the two looks is found by the second one.
         live = self._messages.alive(tenant, earlier) if earlier else {}
-        ended = self._messages.past(tenant, [*hours, *earlier])
+        ended = self._messages.past(tenant, [*hours, *earlier])  # after: it may end in between
         previous: dict[str, Past] = {}
         for item in stored:
             document, hour = item.message.document, hours[item.message.document]
             if hour in ended or hour in live:
                 other = ended[hour] if hour in ended else live[hour]
-                if other.received is None:  # nobody can tell whether it was within the hour
-                    previous[document] = replace(other, type=None)
+                if other.received is None:
+                    previous[document] = _UNREADABLE
                 elif item.message.received - other.received < lifecycle.REPEAT:
                     previous[document] = other
             if document in ended:
@@ -83,8 +83,8 @@ class Repeats:
         neither executed yet nor found to be the repeat."""
         hours = {item.message.document: lifecycle.hour_after(item.message, now) for item in stored}
         later = [document for document in hours.values() if document is not None]
-        ended = self._messages.past(tenant, later) if later else {}
         live = self._messages.read(tenant, later) if later else {}
+        ended = self._messages.past(tenant, later) if later else {}
         previous: dict[str, Past] = {}
         undecided: set[str] = set()
         for item in stored:
@@ -93,7 +93,9 @@ class Repeats:
                 continue
             other = ended[hour] if hour in ended else Past.of(live[hour].message)
             since = other.received - item.message.received if other.received else None
-            if since is not None and since >= lifecycle.REPEAT:
+            if since is None:
+                other = _UNREADABLE
+            elif since >= lifecycle.REPEAT:
                 continue
             if hour in ended or live[hour].message.state in {State.WAITING, State.DEAD}:
                 previous[document] = other
