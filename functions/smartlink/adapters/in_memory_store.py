@@ -164,7 +164,10 @@ class InMemoryMessages:
                 created.append(key)
             if (
                 (fenced and not self._holds(key, settlement.fence))
-                or (settlement.history is not None and key in self._history)
+                or (
+                    settlement.history is not None
+                    and self._end(tenant, settlement.history) in self._history
+                )
                 or any(new in self._live for new in created)
             ):
                 message = f"a commit for tenant {tenant} found a document changed or already there"
@@ -182,10 +185,14 @@ class InMemoryMessages:
             self._unreadable.pop(key, None)
         if settlement.history is not None:
             self.operations["write"] += 1
-            self._history[key] = _as_history(settlement.history)
+            self._history[self._end(tenant, settlement.history)] = _as_history(settlement.history)
         for message in settlement.created:
             self._create(tenant, message)
         self._log(tenant, settlement.logs)
+
+    @staticmethod
+    def _end(tenant: str, ended: Ended) -> _Key:
+        return (tenant, ended.message.document)
 
     def _log(self, tenant: str, lines: Sequence[LogLine]) -> None:
         self.operations["write"] += len(lines)
