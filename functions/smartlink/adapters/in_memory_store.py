@@ -1,7 +1,7 @@
 """Firestore's twin."""
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from itertools import count
@@ -32,6 +32,7 @@ from smartlink.ports import (
     LastGoodConfig,
     LogSink,
     Messages,
+    PartlyRefused,
     Place,
     TenantStates,
     Ticks,
@@ -93,6 +94,7 @@ class InMemoryMessages:
     def __init__(self) -> None:
         """Start empty."""
         self.faults = Faults()
+        self.refuses: Callable[[Message], bool] = lambda _: False  # what can never be created
         self.operations: Counter[str] = Counter()
         self._lock = Lock()
         self._versions = count(1)
@@ -111,8 +113,18 @@ class InMemoryMessages:
         """See Messages."""
         self.faults.before("create", tenant)
         with self._lock:
-            versions = [self._create(tenant, message) for message in messages]
+            refused = {
+                number: f"create: {message.document} is refused"
+                for number, message in enumerate(messages)
+                if self.refuses(message)
+            }
+            versions = [
+                None if number in refused else self._create(tenant, message)
+                for number, message in enumerate(messages)
+            ]
         self.faults.after("create", tenant)
+        if refused:
+            raise PartlyRefused(versions, refused)
         return versions
 
     def _create(self, tenant: str, message: Message) -> Version | None:
