@@ -158,7 +158,7 @@ def test_the_longest_id_that_may_be_is_kept_as_it_came() -> None:
 def test_one_that_the_database_refuses_harms_only_itself() -> None:
     """The others are stored, acked and run; it is dead, with all that came as its content."""
     world = World()
-    world.store.refuses = lambda message: message.document == "D-bad"
+    world.store.uncreatable = lambda message: message.document == "D-bad"
     for name in ("one", "bad", "two"):
         world.broker.offer("acme", COMMAND, f"of {name}", message_id=name)
     world.minutes(3)
@@ -176,7 +176,7 @@ def test_one_that_the_database_refuses_harms_only_itself() -> None:
 def test_one_that_the_database_takes_in_no_shape_stays_in_the_broker() -> None:
     """Counted; the others go on."""
     world = World()
-    world.store.refuses = lambda message: message.id == "bad"
+    world.store.uncreatable = lambda message: message.id == "bad"
     for name in ("one", "bad", "two"):
         world.broker.offer("acme", COMMAND, name, message_id=name)
     assert world.minute().counts["not_stored"] == 1

@@ -94,7 +94,7 @@ class InMemoryMessages:
     def __init__(self) -> None:
         """Start empty."""
         self.faults = Faults()
-        self.refuses: Callable[[Message], bool] = lambda _: False  # what can never be created
+        self.uncreatable: Callable[[Message], bool] = lambda _: False  # what can never be created
         self.operations: Counter[str] = Counter()
         self._lock = Lock()
         self._versions = count(1)
@@ -116,7 +116,7 @@ class InMemoryMessages:
             refused = {
                 number: f"create: {message.document} is refused"
                 for number, message in enumerate(messages)
-                if self.refuses(message)
+                if self.uncreatable(message)
             }
             versions = [
                 None if number in refused else self._create(tenant, message)

@@ -2,9 +2,8 @@
 
 Whose a name is was pinned at its first use (see domain/pin.py). Credentials of another customer
 *halt* the name while anything of the first one lives: nothing is swept, sent or received with
-them, and what is dispatched already is recalled. Looked
-at twice before that is said, with the secret and the state read anew: a rotation
-that this process knows half of halts nothing.
+them, and what is dispatched already is recalled. Looked at twice before that is said, with the
+secret and the state read anew: a rotation that this process knows half of halts nothing.
 
     before anything:      what the secret names, or whose client it is
     in the first session: what RAC's token names; it is pinned if nobody was
