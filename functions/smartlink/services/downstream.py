@@ -67,7 +67,7 @@ class _Taken:
     """What became of a batch of arrivals."""
 
     run: dict[str, Stored] = field(default_factory=dict)  # new, to be executed
-    safe: set[str] = field(default_factory=set)  # documents whose arrivals may be acked
+    safe: list[_Arrival] = field(default_factory=list)  # each may be acked
     otherwise: set[str] = field(default_factory=set)  # that are refused under their own id
 
 
@@ -152,7 +152,7 @@ class Downstream:
         arrivals = self._arrivals(tick, deliveries, now)
         tick.count("received", len(arrivals))
         taken = self._store(tick, arrivals, now)
-        acked, failure = self._ack(tick, arrivals, taken.safe, session)
+        acked, failure = self._ack(tick, taken.safe, session)
         fresh = [stored for document, stored in taken.run.items() if document in acked]
         self._dispatcher.publish(tick, self._dispatcher.allowed(tick, fresh))
         return len(acked), failure
@@ -234,23 +234,25 @@ class Downstream:
         created: list[Stored] = []
         for number, (arrival, version) in enumerate(zip(new, versions, strict=True)):
             if number in refused:
-                self._store_otherwise(tick, arrival.message, refused[number], taken, now)
+                self._store_otherwise(tick, arrival, refused[number], taken, now)
             elif version is None:
                 known.append(arrival)
             else:
                 created.append(Stored(arrival.message, version))
+                taken.safe.append(arrival)
         self._sort_out(tick, created, taken, now)
         known = [it for it in known if it.message.document not in taken.otherwise]
         for arrival in known:
             if self._repeats.meet(tick, arrival.message, now):
-                taken.safe.add(arrival.message.document)
+                taken.safe.append(arrival)
         return taken
 
     def _store_otherwise(
-        self, tick: TenantTick, message: Message, why: str, taken: _Taken, now: datetime
+        self, tick: TenantTick, arrival: _Arrival, why: str, taken: _Taken, now: datetime
     ) -> None:
         """A message that the database refuses as it is: dead, as a content alone. If even that
         is refused the broker keeps it, and the others go on."""
+        message = arrival.message
         taken.otherwise.add(message.document)
         try:
             dead = self._as_content(tick, message, why)
@@ -264,7 +266,7 @@ class Downstream:
             self._bury(tick, [dead], now)
         elif not self._repeats.meet(tick, dead, now):
             return
-        taken.safe.add(message.document)
+        taken.safe.append(arrival)
 
     def _as_content(self, tick: TenantTick, message: Message, why: str) -> Message:
         """Its names, whichever the database refused, stand in the content with the rest."""
@@ -301,7 +303,6 @@ class Downstream:
         dead: list[Message] = []
         for stored in created:
             message = stored.message
-            taken.safe.add(message.document)
             if message.document in previous:
                 self._repeats.drop(tick, stored, previous[message.document], now)
             elif message.state is State.DEAD:
@@ -330,19 +331,18 @@ class Downstream:
     def _ack(
         self,
         tick: TenantTick,
-        arrivals: Sequence[_Arrival],
-        safe: set[str],
+        safe: Sequence[_Arrival],
         session: BrokerSession,
     ) -> tuple[set[str], PortError | None]:
         """Acks what is stored, over the session that received it; answers the acked documents.
+
+        Arrival by arrival: of two under one id one may be stored and the other not.
 
         An ack that fails alone holds up no other; two in a row are the broker's failure.
         """
         acked: set[str] = set()
         in_a_row = 0
-        for arrival in arrivals:
-            if arrival.message.document not in safe:
-                continue
+        for arrival in safe:
             if arrival.tag is None:
                 say(arrival.message, "ack_impossible", "It has no delivery tag", WARNING)
                 continue

@@ -183,4 +183,7 @@ def _applied(messages: Messages, tenant: str, item: Pending) -> bool:
     if item.settlement.history is not None:
         document = item.settlement.history.message.document
     past = messages.past(tenant, [document]).get(document)
-    return past is not None and past.claim == item.claim  # alive, it would be a repeat of it
+    history = item.settlement.history
+    if past is None or (history is not None and past.ending is not history.ending):
+        return False  # alive, it would be a repeat of it
+    return past.claim == item.claim
