@@ -49,6 +49,15 @@ class Refused(PortError):
     """It will never work as it is: asking again is of no use."""
 
 
+class PartlyRefused(Refused):
+    """Of writes that stand each for itself some are refused; the others came to their end."""
+
+    def __init__(self, versions: "Sequence[Version | None]", refused: Mapping[int, str]) -> None:
+        super().__init__(next(iter(refused.values())))
+        self.versions = versions
+        self.refused = refused  # why, by the write's place
+
+
 class CredentialsRefused(Refused):
     """RAC does not know the tenant's credentials (any more)."""
 
@@ -132,7 +141,10 @@ class Messages(Protocol):
     """The messages, history and logs of tenants. Every call may raise Unavailable."""
 
     def create(self, tenant: str, messages: Sequence[Message]) -> list[Version | None]:
-        """Each by itself, of distinct documents; None where the document exists already."""
+        """Each by itself, of distinct documents; None where the document exists already.
+
+        Raises PartlyRefused where some can never be written as they are.
+        """
         ...
 
     def swap(self, tenant: str, changes: Sequence[Stored]) -> list[Version | None]:

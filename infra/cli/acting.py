@@ -19,6 +19,7 @@ from infra.cli.selection import Selected
 from infra.cli.world import World
 from smartlink.adapters.documents import Discarded
 from smartlink.domain import lifecycle
+from smartlink.domain.identity import second_end_id
 from smartlink.domain.message import (
     MAY_HAVE_RUN,
     DeadReason,
@@ -81,11 +82,13 @@ def redriven(stored: Stored, note: Note) -> Settlement:
     )
 
 
-def discarded(stored: Stored, note: Note) -> Settlement:
-    """Ended: it goes to the history as `Descartada`."""
+def discarded(stored: Stored, note: Note, *, again: bool = False) -> Settlement:
+    """Ended: it goes to the history as `Descartada`, beside what has ended under its id `again`."""
     message = stored.message
+    if again:
+        message = replace(message, document=second_end_id(message.document, stored.version))
     return Settlement(
-        document=message.document,
+        document=stored.message.document,
         fence=stored.version,
         history=Ended(message, Ending.DISCARDED, note.at, note.expires),
         logs=(note.line(message, "Discarded"),),
@@ -161,6 +164,7 @@ class Report:
     """What became of them."""
 
     done: int = 0
+    second: int = 0  # of those: their ids had ended before, so they have a record of their own
     changed: int = 0  # another was quicker
     refused: list[str] = field(default_factory=list)
     unanswered: int = 0
@@ -181,9 +185,14 @@ def perform(
     with interrupted() as stop:
         for tenant, chunk in _chunks(messages, min(CHUNK, rate)):
             whole = _whole(world, tenant, chunk)
-            pending = [Pending(action.settle(it, note), _claim(it.message), it) for it in whole]
+            before = _ended_before(world, tenant, whole) if action.ends else set()
+            pending = [
+                Pending(_settlement(action, it, note, before), _claim(it.message), it)
+                for it in whole
+            ]
             settled = settle_all(world.store, tenant, pending)
             report.done += len(settled.written)
+            report.second += sum(it.document in before for it in settled.written)
             report.changed += len(settled.lost) + len(chunk) - len(whole)
             report.unanswered += len(settled.unknown)
             report.refused += [text for _, text in settled.refused]
@@ -193,7 +202,7 @@ def perform(
                 gone = {it.document for it in settled.written}
                 for it in whole:
                     if it.message.document in gone:
-                        release(world.contents, it.message, note.at)
+                        _release(world, tenant, it.message, before, note.at)
             if settled.unknown:
                 report.left += len(settled.unknown)
                 break
@@ -208,6 +217,28 @@ def _whole(world: World, tenant: str, chunk: Sequence[Selected]) -> list[Stored]
     found = world.store.read(tenant, [it.message.document for it in chunk])
     stored = ((found.get(it.message.document), it.listed.version) for it in chunk)
     return [it for it, version in stored if it is not None and it.version == version]
+
+
+def _ended_before(world: World, tenant: str, whole: Sequence[Stored]) -> set[str]:
+    """Those whose ids are in the history already: that record stays as it is."""
+    return set(world.store.past(tenant, [it.message.document for it in whole])) if whole else set()
+
+
+def _settlement(action: Action, stored: Stored, note: Note, before: Collection[str]) -> Settlement:
+    if stored.message.document in before:
+        return discarded(stored, note, again=True)
+    return action.settle(stored, note)
+
+
+def _release(
+    world: World, tenant: str, message: Message, before: Collection[str], now: datetime
+) -> None:
+    """What has ended before may refer to the same object: then it expires, personal or not."""
+    if message.document in before:
+        referred = world.store.references(tenant, [message.document])[message.document]
+        if None in referred or message.content.object in referred:
+            message = replace(message, personal=False)
+    release(world.contents, message, now)
 
 
 def _claim(message: Message) -> str:

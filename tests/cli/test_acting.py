@@ -257,6 +257,32 @@ def test_what_cannot_be_read_is_shown_and_given_up(place: Place) -> None:
     assert "Of the release before" in place.store.lines_of("acme", "a-2")[-1].text
 
 
+def test_what_has_ended_before_under_its_id_is_discarded_beside_it(place: Place) -> None:
+    """One by its id, many at once, one that nobody can read: no record is lost, and it is told."""
+    furnish(place, "acme")
+    names = [f"a-{number}" for number in range(5)]
+    for name in names:
+        place.end("acme", *done(pending(name, text=f'{{"first": "{name}"}}')))
+    place.keep("acme", *(dead(name) for name in names))
+    edit(place, "acme", "D-a-4", Situacao="Suspensa")
+    before = place.store.history("acme", [f"D-{name}" for name in names])
+    said = "had ended before under the same id"
+    for call, number in (("a-0", 1), ("a-4", 1), ("--all", 3)):
+        ran = place.run("messages", "discard", call, "--yes", "-r", "Sent twice")
+        assert ran.code == 0, ran.err
+        assert f"{number} messages discarded. {number} of them {said}" in ran.out.replace("\n", " ")
+    assert list(place.store.live("acme", {})) == []
+    assert place.store.history("acme", list(before)) == before
+    for name in names:
+        [other] = place.store.reused("acme", f"D-{name}")
+        [found] = place.store._more.get("look", [place.store._in("acme", HISTORY, other)])  # noqa: SLF001
+        fields = {field: plain(value) for field, value in found.fields.items()}
+        assert (fields["ID"], fields["Situacao"]) == (name, "Descartada")
+        assert fields["Conteudo"] == '{"requestID": "r-1"}'
+    shown = place.run("messages", "show", place.store.reused("acme", "D-a-1")[0], "-t", "acme")
+    assert "Descartada" in shown.out
+
+
 def test_of_a_personal_one_that_cannot_be_read_no_content_is_kept(place: Place) -> None:
     """Nor a field that nobody knows: it may be one."""
     furnish(place, "acme")

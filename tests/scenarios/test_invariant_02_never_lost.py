@@ -153,3 +153,45 @@ def test_the_longest_id_that_may_be_is_kept_as_it_came() -> None:
     world.broker.offer("acme", COMMAND, "one", message_id="i" * 8_192)
     world.minute()
     assert world.ran == [("acme", "i" * 8_192)]
+
+
+def test_one_that_the_database_refuses_harms_only_itself() -> None:
+    """The others are stored, acked and run; it is dead, with all that came as its content."""
+    world = World()
+    world.store.uncreatable = lambda message: message.document == "D-bad"
+    for name in ("one", "bad", "two"):
+        world.broker.offer("acme", COMMAND, f"of {name}", message_id=name)
+    world.minutes(3)
+    assert world.ended().keys() == {"one", "two"}
+    assert world.broker.waiting("acme") == 0
+    (dead,) = world.live().values()
+    assert (dead.state, dead.id) == (State.DEAD, "bad")
+    assert '"content": "of bad"' in (dead.content.text or "")
+    world.broker.offer("acme", COMMAND, "of bad", message_id="bad")
+    world.minutes(2)
+    assert len(world.live()) == 1
+    assert world.broker.waiting("acme") == 0
+
+
+def test_one_that_the_database_takes_in_no_shape_stays_in_the_broker() -> None:
+    """Counted; the others go on."""
+    world = World()
+    world.store.uncreatable = lambda message: message.id == "bad"
+    for name in ("one", "bad", "two"):
+        world.broker.offer("acme", COMMAND, name, message_id=name)
+    assert world.minute().counts["not_stored"] == 1
+    assert world.ended().keys() == {"one", "two"}
+    assert world.broker.waiting("acme") == 1
+    assert world.live() == {}
+
+
+def test_a_message_that_comes_again_for_ever_is_told_ever_more_rarely() -> None:
+    """Its ack fails each time, say."""
+    world = World()
+    for _ in range(40):
+        world.broker.offer("acme", COMMAND, "same", message_id="one")
+        world.minute()
+    told = [line.text for line in world.logs() if line.text.startswith("Repeated")]
+    assert 5 <= len(told) <= 7
+    assert "(32 times)" in told[-1]
+    assert len(world.ran) == 1

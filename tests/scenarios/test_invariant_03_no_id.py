@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from smartlink.consumer import Context, RetryableError, Returned
+from smartlink.domain import lifecycle
 from smartlink.domain.message import DeadReason, Past, State
 from smartlink.ports import Delivery, Unavailable
 from tests.support.world import COMMAND, OTHER, Interruptions, ProcessEndedError, World, end_process
@@ -195,18 +196,60 @@ def test_a_database_that_fails_between_the_two_looks_repeats_nothing() -> None:
     assert len(world.ran) == 1
 
 
-@pytest.mark.parametrize("moment", ["before read", "before history"])
-def test_a_repeat_in_the_next_hour_is_known_though_the_first_one_just_ends(moment: str) -> None:
-    """It goes from what lives to the history between the two looks for it."""
-    world = World()
-    world.clock.forward(minutes=58)
-    world.broker.deliver("acme", Delivery(None, None, COMMAND, "{}"))
-    world.tick()
-    world.clock.forward(minutes=3)
-    world.broker.deliver("acme", Delivery(None, None, COMMAND, "{}"))
+@pytest.mark.parametrize("legible", [True, False])
+def test_what_was_stored_late_was_overtaken_by_one_that_nobody_can_read(legible: bool) -> None:  # noqa: FBT001
+    """The other exists, so it may have run, or may yet: this one is not executed."""
+    world = world_at(59)
+    nameless(world)
     interruptions = world.store.faults = Interruptions()
-    interruptions.at(moment, world.deliver)
-    world.tick()
-    world.minutes(3)
+
+    def meanwhile() -> None:
+        world.broker.release()
+        world.clock.forward(minutes=2)
+        world.elsewhere().tick()
+        (other,) = world.store.live("acme")
+        world.store.make_unreadable("acme", other, legible=legible)
+
+    interruptions.at("before create", meanwhile)
+    world.tick(minutes=1)
+    world.publisher.take()
+    world.minutes(20)
+    assert world.ran == []
+    reasons = {it.dead_reason for it in world.live().values()}
+    assert reasons == {None, DeadReason.UNKNOWN_OUTCOME}
+
+
+@pytest.mark.parametrize("legible", [True, False])
+def test_what_nobody_can_read_of_the_hour_before_is_there(legible: bool) -> None:  # noqa: FBT001
+    world = world_at(59)
+    nameless(world)
+    world.tick(minutes=1)
+    world.publisher.take()
+    (other,) = world.store.live("acme")
+    world.store.make_unreadable("acme", other, legible=legible)
+    nameless(world)
+    world.minutes(20)
+    assert world.ran == []
+    assert other in world.store.live("acme")
+
+
+def test_neither_of_two_that_were_recalled_is_lost() -> None:
+    """Stored late, and overtaken by its redelivery: both wait, neither has run."""
+    world = world_at(59)
+    nameless(world)
+    interruptions = world.store.faults = Interruptions()
+
+    def meanwhile() -> None:
+        world.broker.release()
+        world.clock.forward(minutes=2)
+        world.elsewhere().tick()
+
+    interruptions.at("before create", meanwhile)
+    world.tick(minutes=1)
+    world.publisher.take()
+    for stored in world.store.live("acme").values():
+        world.store.swap("acme", [replace(stored, message=lifecycle.recalled(stored.message))])
+    assert len(world.live()) == 2
+    world.minutes(20)
     assert len(world.ran) == 1
     assert world.live() == {}

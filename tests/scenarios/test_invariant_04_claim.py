@@ -1,13 +1,14 @@
 """Invariant 4: claim before run: a compare-and-swap decides who runs a message, and it counts."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from smartlink.adapters.in_memory import InMemoryMessages
 from smartlink.consumer import Context, RetryableError, Returned
-from smartlink.domain.message import State, Stored, Version
+from smartlink.domain.message import Claim, State, Stored, Version
 from smartlink.ports import Unavailable
 from tests.support.world import COMMAND, Interruptions, World
 
@@ -182,3 +183,40 @@ def test_only_one_of_two_sweeps_dispatches_a_message() -> None:
     interruptions.at("before swap", world.elsewhere().tick)
     world.tick()
     assert len(world.publisher.take()) == 1
+
+
+class Unheard(InMemoryMessages):
+    """Dispatched again before the claim; of the claim that follows the answer is lost."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.swaps = 0
+        self.theirs: Claim | None = None  # who was quicker at the second try
+
+    def swap(self, tenant: str, changes: Sequence[Stored]) -> list[Version | None]:
+        self.swaps += 1
+        if self.swaps != 2:
+            return super().swap(tenant, changes)
+        if self.theirs:
+            changes = [
+                replace(it, message=replace(it.message, claim=self.theirs)) for it in changes
+            ]
+        super().swap(tenant, changes)
+        return [None] * len(changes)  # it met what its own first try had written
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_a_claim_made_again_is_recognised_too_where_its_first_answer_got_lost(own: bool) -> None:  # noqa: FBT001
+    """It is ours if the claim in the document says so; else another's, and is not run."""
+    store = Unheard()
+    world = World(store=store)
+    requests = dispatched(world)
+    (stored,) = store.live("acme").values()
+    again = replace(stored.message, dispatches=1)
+    assert InMemoryMessages.swap(store, "acme", [Stored(again, stored.version)]) != [None]
+    store.theirs = None if own else Claim("f" * 32, 1, world.clock())
+    store.swaps = 0
+    world.deliver()
+    assert store.swaps == 2
+    assert world.ran == [("acme", name) for name in requests if own]
+    assert (world.live() == {}) is own

@@ -1,10 +1,12 @@
 """Invariant 11: a name is not a tenant. What lives under it is its first customer's alone."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from smartlink.consumer import Context, Reply, RetryableError, Returned
+from smartlink.domain.message import State, Stored
 from smartlink.ports import CredentialsRefused, Unavailable
 from tests.scenarios.conftest import Logged
 from tests.support.world import COMMAND, World
@@ -312,3 +314,65 @@ def test_an_answer_may_wait_for_weeks() -> None:
     world.minutes(60)
     assert world.live() == {}
     assert world.clock() - world.ended()["fails"].ended < timedelta(hours=2)
+
+
+# What was dispatched before the halt.
+
+
+def dispatched() -> World:
+    """Two messages are dispatched; before they are delivered the name is another customer's."""
+    world = World(behave=behave)
+    world.activate(**OLD)
+    world.broker.offer("acme", COMMAND, "answered", message_id="one")
+    world.broker.offer("acme", COMMAND, "answered", message_id="two")
+    world.tick(minutes=1)
+    world.activate(**NEW)
+    return world
+
+
+def test_what_was_dispatched_before_the_halt_does_not_run(logged: Logged) -> None:
+    """No run, no attempt; given back its own credentials, each is executed once."""
+    world = dispatched()
+    world.tick(minutes=6)
+    while world.deliver():
+        pass
+    assert world.ran == []
+    assert {it.attempt for it in world.live().values()} == {0}
+    assert len(logged("dispatches_recalled")) == 1
+    world.minutes(30)
+    assert world.ran == []
+    world.activate(**OLD)
+    world.minutes(30)
+    assert sorted(name for _, name in world.ran) == ["one", "two"]
+    assert {it.message.attempt for it in world.ended().values()} == {1}
+
+
+def test_what_a_process_that_does_not_know_of_the_halt_dispatches_is_recalled() -> None:
+    """Its turn was at it; a message it hands back waits as well."""
+    world = dispatched()
+    world.tick(minutes=6)
+    late = [replace(it.message, state=State.PENDING) for it in world.store.live("acme").values()]
+    versions = [it.version for it in world.store.live("acme").values()]
+    world.store.swap("acme", [Stored(*it) for it in zip(late, versions, strict=True)])
+    world.tick(minutes=1)
+    world.deliver()
+    assert world.ran == []
+    assert {it.state for it in world.live().values()} == {State.WAITING}
+
+
+def test_a_recall_that_fails_goes_on_at_the_next_tick() -> None:
+    world = dispatched()
+    world.store.faults.fail("swap", Unavailable("down"))
+    world.tick(minutes=6)
+    world.tick(minutes=1)
+    world.deliver()
+    assert world.ran == []
+
+
+def test_a_recall_ends() -> None:
+    """A name that is halted for weeks is not looked through each minute."""
+    world = dispatched()
+    world.minutes(30)
+    before = world.store.operations["read"]
+    world.minutes(10)
+    assert world.store.operations["read"] - before <= 40

@@ -172,7 +172,7 @@ class Firestore:
         elif fence is not None:
             yield delete(self._in(tenant, rm.LIVE, settlement.document), fence)
         if ended is not None:
-            name = self._in(tenant, rm.HISTORY, settlement.document)
+            name = self._in(tenant, rm.HISTORY, ended.message.document)
             yield create(name, rm.put_history, ended)
         for message in settlement.created:
             yield self._creation(tenant, message)

@@ -18,7 +18,7 @@ from smartlink.adapters.firestore_values import Raw
 from smartlink.adapters.google import PATIENCE, Patience, Tries, batches, call
 from smartlink.adapters.grpc_channel import connect
 from smartlink.domain.message import Version
-from smartlink.ports import Conflict, Refused, Unavailable
+from smartlink.ports import Conflict, PartlyRefused, Refused, Unavailable
 from smartlink.settings import LIMITS
 
 _OVERHEAD = 8  # bytes that a message takes more within another
@@ -103,35 +103,38 @@ class FirestoreCalls:
         """Apply each write by itself; None where its precondition does not hold.
 
         A write that keeps failing for a passing reason is no conflict, and it has no version:
-        so the call raises Unavailable, though others may have been applied. Likewise Refused.
+        so the call raises Unavailable, though others may have been applied. Where some are refused
+        for good the others are applied, and it raises PartlyRefused.
         """
         tries = Tries(self._patience)
         request = self._writing(types.BatchWriteRequest.pb()(), fills)
         versions: list[Version | None] = [None] * len(request.writes)
         pending = list(range(len(request.writes)))
-        refused: list[str] = []
+        refused: dict[int, str] = {}
+        alone = False
         while pending:
-            again = []
-            for chunk, part in self._parts(request, pending):
+            again, divided = [], False
+            for chunk, part in self._parts(request, pending, alone):
                 wrapped = types.BatchWriteRequest.wrap(part)
-                answer = self._call(what, FirestoreClient.batch_write, wrapped, tries)
+                try:
+                    answer = self._call(what, FirestoreClient.batch_write, wrapped, tries)
+                except Refused as error:  # one that is malformed has the whole request refused
+                    if len(chunk) == 1:
+                        refused[chunk[0]] = str(error)
+                    else:
+                        divided = True
+                        again += chunk
+                    continue
                 response = types.BatchWriteResponse.pb(answer)
-                results = zip(chunk, response.status, response.write_results, strict=True)
-                for index, status, result in results:
-                    if status.code == _OK:
-                        versions[index] = _version(result.update_time)
-                    elif status.code in _TRANSIENT:
-                        again.append(index)
-                    elif status.code not in _UNMET:
-                        refused.append(f"{what}: status {status.code}: {status.message[:300]}")
-            pending = again
-            if pending and not tries.again():
+                again += _sorted_out(what, chunk, response, versions, refused)
+            pending, alone = again, alone or divided
+            if pending and not divided and not tries.again():
                 message = (
                     f"{what}: {len(pending)} of {len(request.writes)} writes failed at every try"
                 )
                 raise Unavailable(message)
         if refused:
-            raise Refused(refused[0])
+            raise PartlyRefused(versions, refused)
         return versions
 
     def _writing(self, request: Raw, fills: Iterable[Fill]) -> Raw:
@@ -141,11 +144,16 @@ class FirestoreCalls:
             fill(writes.add())
         return request
 
-    def _parts(self, request: Raw, pending: list[int]) -> Iterator[tuple[list[int], Raw]]:
+    def _parts(
+        self,
+        request: Raw,
+        pending: list[int],
+        alone: bool,  # noqa: FBT001
+    ) -> Iterator[tuple[list[int], Raw]]:
         """The pending writes in requests that Firestore takes: mostly in the one they are in."""
         most, most_bytes = LIMITS.writes, LIMITS.request - 1_024
         writes = request.writes
-        if len(pending) == len(writes) <= most and request.ByteSize() <= most_bytes:
+        if not alone and len(pending) == len(writes) <= most and request.ByteSize() <= most_bytes:
             yield pending, request
             return
         sized = batches(
@@ -154,7 +162,7 @@ class FirestoreCalls:
             most=most,
             most_bytes=most_bytes,
         )
-        for chunk in sized:
+        for chunk in [[index] for index in pending] if alone else sized:
             part = type(request)(database=self._database)
             part.writes.extend(writes[index] for index in chunk)
             yield chunk, part
@@ -254,6 +262,25 @@ class FirestoreCalls:
 def _page(client: FirestoreClient, request: types.ListDocumentsRequest, **options: Any) -> Any:  # noqa: ANN401
     """The first page alone: the client's pager would ask for the next ones without our tries."""
     return next(client.list_documents(request, **options).pages)
+
+
+def _sorted_out(
+    what: str,
+    chunk: list[int],
+    response: Raw,
+    versions: list[Version | None],
+    refused: dict[int, str],
+) -> list[int]:
+    """Notes how each write went; answers those to be tried again."""
+    again = []
+    for index, status, result in zip(chunk, response.status, response.write_results, strict=True):
+        if status.code == _OK:
+            versions[index] = _version(result.update_time)
+        elif status.code in _TRANSIENT:
+            again.append(index)
+        elif status.code not in _UNMET:
+            refused[index] = f"{what}: status {status.code}: {status.message[:300]}"
+    return again
 
 
 def _found(document: Raw) -> Found:

@@ -1,7 +1,7 @@
 """Firestore's twin."""
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from itertools import count
@@ -32,6 +32,7 @@ from smartlink.ports import (
     LastGoodConfig,
     LogSink,
     Messages,
+    PartlyRefused,
     Place,
     TenantStates,
     Ticks,
@@ -93,6 +94,7 @@ class InMemoryMessages:
     def __init__(self) -> None:
         """Start empty."""
         self.faults = Faults()
+        self.uncreatable: Callable[[Message], bool] = lambda _: False  # what can never be created
         self.operations: Counter[str] = Counter()
         self._lock = Lock()
         self._versions = count(1)
@@ -111,8 +113,18 @@ class InMemoryMessages:
         """See Messages."""
         self.faults.before("create", tenant)
         with self._lock:
-            versions = [self._create(tenant, message) for message in messages]
+            refused = {
+                number: f"create: {message.document} is refused"
+                for number, message in enumerate(messages)
+                if self.uncreatable(message)
+            }
+            versions = [
+                None if number in refused else self._create(tenant, message)
+                for number, message in enumerate(messages)
+            ]
         self.faults.after("create", tenant)
+        if refused:
+            raise PartlyRefused(versions, refused)
         return versions
 
     def _create(self, tenant: str, message: Message) -> Version | None:
@@ -164,7 +176,10 @@ class InMemoryMessages:
                 created.append(key)
             if (
                 (fenced and not self._holds(key, settlement.fence))
-                or (settlement.history is not None and key in self._history)
+                or (
+                    settlement.history is not None
+                    and self._end(tenant, settlement.history) in self._history
+                )
                 or any(new in self._live for new in created)
             ):
                 message = f"a commit for tenant {tenant} found a document changed or already there"
@@ -182,10 +197,14 @@ class InMemoryMessages:
             self._unreadable.pop(key, None)
         if settlement.history is not None:
             self.operations["write"] += 1
-            self._history[key] = _as_history(settlement.history)
+            self._history[self._end(tenant, settlement.history)] = _as_history(settlement.history)
         for message in settlement.created:
             self._create(tenant, message)
         self._log(tenant, settlement.logs)
+
+    @staticmethod
+    def _end(tenant: str, ended: Ended) -> _Key:
+        return (tenant, ended.message.document)
 
     def _log(self, tenant: str, lines: Sequence[LogLine]) -> None:
         self.operations["write"] += len(lines)

@@ -63,6 +63,11 @@ def reused_document_id(document: str, message_type: str, sha256: str) -> str:
     return f"{document}~{digest(message_type, sha256)[:_CONSOLE_LIMIT]}"
 
 
+def second_end_id(document: str, version: str) -> str:
+    """Where the end of a live document is kept if a message has ended under its id before."""
+    return reused_document_id(document, "", version)
+
+
 def derived_ids(message_type: str, sha256: str, now: datetime) -> tuple[str, str]:
     """The id of a message that came without one, and the id it had in the hour before.
 

@@ -161,6 +161,11 @@ def handed_back(message: Message, now: datetime, error: str | None = None) -> Me
     )
 
 
+def recalled(message: Message) -> Message:
+    """A message that was dispatched and must not run by that: the sweep takes it when it is due."""
+    return evolve(message, state=State.WAITING)
+
+
 def with_attempt(message: Message, result: Result, ended: datetime, error: str | None) -> Message:
     """The message with its current attempt written down; the last 50 are kept."""
     started = message.claim.started if message.claim else ended

@@ -71,11 +71,14 @@ class Payload:
     header: Mapping[str, object] = field(default_factory=dict, repr=False)
 
     def text(self, *names: str) -> str | None:
-        """The first of the header's values under these names that is a text."""
+        """The first of the header's values under these names: a text, or a number as it is
+        written."""
         for name in names:
             value = self.header.get(name.lower())
             if isinstance(value, str) and value:
                 return value
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                return str(value)
         return None
 
     @property

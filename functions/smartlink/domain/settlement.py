@@ -24,7 +24,8 @@ class Settlement:
     """All that is written when a message's attempt ends: all or nothing, under the fence.
 
     `live` is the document's new content; None deletes it. Without a `fence` the document is
-    created and must not exist. `history` and `created` must not exist either.
+    created and must not exist. `history` and `created` must not exist either. The history's record
+    stands under the id of its own message, which is `document` unless that one has ended before.
     """
 
     document: str

@@ -7,14 +7,14 @@ finds its document; what was not dispatched is found by the sweep.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from smartlink.domain import lifecycle
 from smartlink.domain.catalog import Catalog
 from smartlink.domain.evolve import evolve
-from smartlink.domain.identity import Direction, derived_ids, document_id, encode
+from smartlink.domain.identity import Direction, content_hash, derived_ids, document_id, encode
 from smartlink.domain.message import DeadReason, LogType, Message, State, Stored
 from smartlink.domain.payload import correlation_id
 from smartlink.domain.settlement import annotate
@@ -27,11 +27,12 @@ from smartlink.ports import (
     Delivery,
     LogSink,
     Messages,
+    PartlyRefused,
     PortError,
     Refused,
     Unavailable,
 )
-from smartlink.services.contents import inline, keep
+from smartlink.services.contents import inline, keep, load
 from smartlink.services.dispatch import Dispatcher
 from smartlink.services.known_commands import KnownCommands
 from smartlink.services.repeats import Repeats, say
@@ -67,6 +68,7 @@ class _Taken:
 
     run: dict[str, Stored] = field(default_factory=dict)  # new, to be executed
     safe: list[_Arrival] = field(default_factory=list)  # each may be acked
+    otherwise: set[str] = field(default_factory=set)  # that are refused under their own id
 
 
 class Downstream:
@@ -222,20 +224,71 @@ class Downstream:
         first: dict[str, _Arrival] = {}
         known: list[_Arrival] = []
         known += [it for it in arrivals if first.setdefault(it.message.document, it) is not it]
-        versions = self._messages.create(tick.name, [arrival.message for arrival in first.values()])
+        new = list(first.values())
+        refused: Mapping[int, str] = {}
+        try:
+            versions = self._messages.create(tick.name, [arrival.message for arrival in new])
+        except PartlyRefused as error:
+            versions, refused = list(error.versions), error.refused
         taken = _Taken()
         created: list[Stored] = []
-        for arrival, version in zip(first.values(), versions, strict=True):
-            if version is None:
+        for number, (arrival, version) in enumerate(zip(new, versions, strict=True)):
+            if number in refused:
+                self._store_otherwise(tick, arrival, refused[number], taken, now)
+            elif version is None:
                 known.append(arrival)
             else:
                 created.append(Stored(arrival.message, version))
                 taken.safe.append(arrival)
         self._sort_out(tick, created, taken, now)
+        known = [it for it in known if it.message.document not in taken.otherwise]
         for arrival in known:
             if self._repeats.meet(tick, arrival.message, now):
                 taken.safe.append(arrival)
         return taken
+
+    def _store_otherwise(
+        self, tick: TenantTick, arrival: _Arrival, why: str, taken: _Taken, now: datetime
+    ) -> None:
+        """A message that the database refuses as it is: dead, as a content alone. If even that
+        is refused the broker keeps it, and the others go on."""
+        message = arrival.message
+        taken.otherwise.add(message.document)
+        try:
+            dead = self._as_content(tick, message, why)
+            [version] = self._messages.create(tick.name, [dead])
+        except Refused as error:
+            text = f"The broker keeps it: it cannot be stored in any shape: {error}"
+            event("message_not_stored", text, ERROR, messageId=message.id)
+            tick.count("not_stored")
+            return
+        if version is not None:
+            self._bury(tick, [dead], now)
+        elif not self._repeats.meet(tick, dead, now):
+            return
+        taken.safe.append(arrival)
+
+    def _as_content(self, tick: TenantTick, message: Message, why: str) -> Message:
+        """Its names, whichever the database refused, stand in the content with the rest."""
+        envelope = {
+            "id": message.id,
+            "type": message.type,
+            "audience": message.audience,
+            "content": load(self._contents, message.content),
+        }
+        document = f"{Direction.DOWNSTREAM[0]}-~{content_hash(message.document)}"
+        content = keep(self._contents, tick.name, document, json.dumps(envelope))
+        bare = evolve(
+            message,
+            document=document,
+            id=_readable(message.id),
+            type=_readable(message.type),
+            audience=None,
+            correlation_id=None,
+            content=content,
+        )
+        error = f"The database refuses it as it came, its content is its envelope: {why}"
+        return lifecycle.dead(bare, DeadReason.MALFORMED, error)
 
     def _sort_out(
         self,
@@ -307,6 +360,11 @@ class Downstream:
                 acked.add(arrival.message.document)
         tick.count("acked", len(acked))
         return acked, None
+
+
+def _readable(name: str) -> str:
+    """A name as any database takes it."""
+    return name[:_NAME_LIMIT].encode("ascii", "backslashreplace").decode()[:_NAME_LIMIT]
 
 
 def _first_part(deliveries: list[Delivery]) -> tuple[list[Delivery], list[Delivery]]:

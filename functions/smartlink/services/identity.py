@@ -2,8 +2,8 @@
 
 Whose a name is was pinned at its first use (see domain/pin.py). Credentials of another customer
 *halt* the name while anything of the first one lives: nothing is swept, sent or received with
-them. Looked at twice before that is said, with the secret and the state read anew: a rotation
-that this process knows half of halts nothing.
+them, and what is dispatched already is recalled. Looked at twice before that is said, with the
+secret and the state read anew: a rotation that this process knows half of halts nothing.
 
     before anything:      what the secret names, or whose client it is
     in the first session: what RAC's token names; it is pinned if nobody was
@@ -16,6 +16,7 @@ from smartlink.domain.pin import first_use
 from smartlink.domain.tenant import Tenant
 from smartlink.observability import WARNING, event
 from smartlink.ports import AnotherTenant, Broker, BrokerSession, Clock, PortError, TenantStates
+from smartlink.services.recall import Recall
 from smartlink.services.states import States
 from smartlink.services.tenants import Tenants
 from smartlink.services.tick import TenantTick
@@ -32,6 +33,7 @@ class Identity:
     tenants: Tenants
     broker: Broker
     clock: Clock
+    recall: Recall
 
     def admits(self, tick: TenantTick) -> bool:
         """Whether anything may be done with the tick's credentials. Raises PortError or TenantError
@@ -127,6 +129,7 @@ class Identity:
         if tenant.credentials.tenant_id:
             error += f" (they name tenant id {tenant.credentials.tenant_id[:80]})"
         self.states.halted(tick, error, self.clock())
+        self.recall(tick)
 
 
 def _tenant(tick: TenantTick) -> Tenant:

@@ -26,6 +26,7 @@ from smartlink.services.in_flight import InFlight
 from smartlink.services.known_commands import KnownCommands
 from smartlink.services.leftovers import Leftovers
 from smartlink.services.poll import Poll
+from smartlink.services.recall import Recall
 from smartlink.services.states import States
 from smartlink.services.sweep import Sweep
 from smartlink.services.tenant_turns import TenantTurns
@@ -85,7 +86,9 @@ def make_poll(settings: Settings, outside: Outside, tenants: Tenants, config: Co
         ),
         idleness=Idleness(timedelta(seconds=settings.idle_poll_seconds)),
         sweep=Sweep(messages, logs, contents, dispatcher, catalog, grace, clock, commands),
-        identity=Identity(states, outside.states, tenants, outside.broker, clock),
+        identity=Identity(
+            states, outside.states, tenants, outside.broker, clock, Recall(messages, clock)
+        ),
         commands=commands,
     )
     return Poll(

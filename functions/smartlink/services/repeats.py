@@ -1,8 +1,10 @@
 """A repeated id is executed once; the same id with another content is kept as dead."""
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from smartlink.domain import lifecycle
@@ -19,6 +21,7 @@ if TYPE_CHECKING:  # neither a consumer nor publish has a tick
 
 
 _REUSED = "Another message, with another content, has this id: its sender reused it"
+_REMEMBERED = 10_000  # documents that came again
 _UNREADABLE = Past(None, None, None)
 """Nobody knows whether it came within the hour: taken for the same message, one would be lost."""
 _UNTOLD = "What is stored under this id cannot be read: it may be the same message"
@@ -42,6 +45,11 @@ def say(message: Message, action: str, text: str, severity: int, **more: object)
     )
 
 
+def _decided(message: Message) -> bool:
+    """Whether it was executed, or never is: what was recalled waits as well, and has not run."""
+    return message.state is State.DEAD or (message.state is State.WAITING and message.attempt > 0)
+
+
 class Repeats:
     """Decides on messages whose id is taken."""
 
@@ -49,6 +57,8 @@ class Repeats:
         self._messages = messages
         self._logs = logs
         self._contents = contents
+        self._met: OrderedDict[tuple[str, str], int] = OrderedDict()
+        self._lock = Lock()
 
     def before(self, tenant: str, stored: Sequence[Stored]) -> dict[str, Past]:
         """What these live messages repeat, by their documents: one that has ended under the id,
@@ -84,20 +94,24 @@ class Repeats:
         hours = {item.message.document: lifecycle.hour_after(item.message, now) for item in stored}
         later = [document for document in hours.values() if document is not None]
         live = self._messages.read(tenant, later) if later else {}
+        unread = [document for document in later if document not in live]
+        odd = self._messages.alive(tenant, unread) if unread else {}
         ended = self._messages.past(tenant, later) if later else {}
         previous: dict[str, Past] = {}
         undecided: set[str] = set()
         for item in stored:
             document, hour = item.message.document, hours[item.message.document]
-            if hour not in ended and hour not in live:
+            other = ended.get(hour or "") or odd.get(hour or "")
+            if other is None and hour in live:
+                other = Past.of(live[hour].message)
+            if other is None:
                 continue
-            other = ended[hour] if hour in ended else Past.of(live[hour].message)
             since = other.received - item.message.received if other.received else None
             if since is None:
                 other = _UNREADABLE
             elif since >= lifecycle.REPEAT:
                 continue
-            if hour in ended or live[hour].message.state in {State.WAITING, State.DEAD}:
+            if hour not in live or _decided(live[hour].message):
                 previous[document] = other
             else:
                 undecided.add(document)
@@ -126,24 +140,41 @@ class Repeats:
     def _note(self, tick: "TenantTick", message: Message, what: str, now: datetime) -> None:
         say(message, "message_duplicate", f"A repeat: {what}", INFO)
         tick.count("duplicates")
-        line = annotate(message, LogType.INFORMATION, f"Repeated: {what}", now, tick.expires)
+        times = self._times(tick.name, message.document)
+        if times & (times - 1):
+            return  # one whose ack fails for ever comes each minute: told ever more rarely
+        more = f" ({times} times)" if times > 1 else ""
+        line = annotate(message, LogType.INFORMATION, f"Repeated: {what}{more}", now, tick.expires)
         if message.state is State.DEAD:  # a crash may have lost the line of its death
             line = annotate(message, LogType.ERROR, f"Dead: {message.error}", now, tick.expires)
         self._logs.log(tick.name, [line])
+
+    def _times(self, tenant: str, document: str) -> int:
+        """How often this process met it, this time included."""
+        with self._lock:
+            times = self._met.pop((tenant, document), 0) + 1
+            self._met[tenant, document] = times
+            if len(self._met) > _REMEMBERED:
+                self._met.popitem(last=False)
+        return times
 
     def drop(self, tick: "TenantTick", stored: Stored, previous: Past, now: datetime) -> None:
         """A live message that has ended before under the same id: it is not run (again)."""
         message = stored.message
         lines: tuple[LogLine, ...] = ()
-        if same(message, previous):
+        repeated = same(message, previous)
+        if repeated:
             say(message, "message_duplicate", "Its id has ended before", INFO)
             tick.count("duplicates")
-            text = "Repeated: it had ended already"
-            lines = (annotate(message, LogType.INFORMATION, text, now, tick.expires),)
+            times = self._times(tick.name, message.document)
+            if not times & (times - 1):
+                more = f" ({times} times)" if times > 1 else ""
+                text = f"Repeated: it had ended already{more}"
+                lines = (annotate(message, LogType.INFORMATION, text, now, tick.expires),)
         elif not self._keep_reused(tick, message, previous, now):
             return  # the live one stays, and is met again
         named = lifecycle.hour_before(message) is None
-        over = bool(lines) and (named or (message.personal and self._ended(tick, message)))
+        over = repeated and (named or (message.personal and self._ended(tick, message)))
         gone = Settlement(document=message.document, fence=stored.version, logs=lines)
         with suppress(Conflict):  # another poll found the same, and was quicker
             self._messages.commit(tick.name, [gone])

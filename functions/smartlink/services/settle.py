@@ -159,8 +159,9 @@ def _holds(messages: Messages, tenant: str, settlement: Settlement) -> bool:
 
 def _obstacle(messages: Messages, tenant: str, settlement: Settlement) -> str | None:
     """What exists already, of all that the settlement creates."""
-    if settlement.history is not None and messages.past(tenant, [settlement.document]):
-        return f"the history holds {settlement.document} already"
+    ended = settlement.history.message.document if settlement.history is not None else None
+    if ended is not None and messages.past(tenant, [ended]):
+        return f"the history holds {ended} already"
     created = [message.document for message in settlement.created]
     if not created:
         return None
@@ -179,6 +180,8 @@ def _applied(messages: Messages, tenant: str, item: Pending) -> bool:
         return bool(
             live and claim and claim.id == item.claim and live.message.state is not State.RUNNING
         )
+    if item.settlement.history is not None:
+        document = item.settlement.history.message.document
     past = messages.past(tenant, [document]).get(document)
     history = item.settlement.history
     if past is None or (history is not None and past.ending is not history.ending):

@@ -17,7 +17,7 @@ from smartlink.adapters.firestore import Firestore, QueryShape, up_to
 from smartlink.adapters.firestore_calls import FirestoreCalls, Found
 from smartlink.adapters.firestore_values import DocumentError, Raw, get_flag, plain, put_time
 from smartlink.adapters.firestore_writes import create, delete
-from smartlink.domain.identity import reused_document_id
+from smartlink.domain.identity import second_end_id
 from smartlink.domain.message import (
     Ended,
     EndedSummary,
@@ -189,20 +189,20 @@ class OperatorStore(Firestore):
         found = [*self._more.get(what, names), *self._more.query(what, self._under(tenant), query)]
         return {it.id: it for it in found}.values()
 
-    def give_up(self, tenant: str, odd: Odd, discarded: rm.Discarded, line: LogLine) -> None:
-        """Move a live document that cannot be read to the history. Raises Conflict."""
-        taken = self._more.get(
-            f"look for {odd.document}", [self._in(tenant, rm.HISTORY, odd.document)]
-        )
+    def give_up(self, tenant: str, odd: Odd, discarded: rm.Discarded, line: LogLine) -> bool:
+        """Move a live document that cannot be read to the history: to a record of its own (True)
+        where one has ended under its id before. Raises Conflict."""
+        taken = bool(self.past(tenant, [odd.document]))
         document = odd.document
-        if any(taken):  # it has ended before: that record stays
-            document = reused_document_id(document, "", odd.version)
+        if taken:  # that record stays
+            document = second_end_id(document, odd.version)
         writes = [
             delete(self._in(tenant, rm.LIVE, odd.document), odd.version),
             create(self._in(tenant, rm.HISTORY, document), rm.put_discarded, discarded),
             *self._lines(tenant, [line]),
         ]
         self._more.commit(f"discard {odd.document} of {tenant}", writes)
+        return taken
 
     def lines_of(self, tenant: str, message_id: str) -> list[LogLine]:
         """Read every log line of a message, the oldest first."""

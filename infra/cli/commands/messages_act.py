@@ -307,22 +307,23 @@ def _act_unread(session: Session, action: Action, asked: _Asked, tenant: str, od
         return
     note = _note(world, asked)
     try:
-        world.store.give_up(tenant, odd, *given_up(odd, note))
+        second = world.store.give_up(tenant, odd, *given_up(odd, note))
     except Conflict:
         _tell(screen, action, Report(changed=1), [])
         return
-    _release(session, odd, note)
-    _tell(screen, action, Report(done=1), [])
+    _release(session, tenant, odd, note)
+    _tell(screen, action, Report(done=1, second=int(second)), [])
 
 
-def _release(session: Session, odd: "Odd", note: Note) -> None:
+def _release(session: Session, tenant: str, odd: "Odd", note: Note) -> None:
     """As of a message that has ended; what cannot be released is told."""
     name = odd.text("ConteudoObjeto")
     if name is None:
         return
     contents = session.world.contents
     try:
-        if odd.personal:
+        referred = session.world.store.references(tenant, [odd.document])[odd.document]
+        if odd.personal and name not in referred and None not in referred:
             contents.delete(name)
         else:
             contents.expire(name, note.at)
@@ -367,6 +368,7 @@ def _tell(screen: Screen, action: Action, report: Report, unfit: list[_Skipped])
             {
                 "dryRun": False,
                 "done": report.done,
+                "endedBefore": report.second,
                 "changedMeanwhile": report.changed,
                 "refused": report.refused,
                 "skipped": len(unfit),
@@ -378,6 +380,11 @@ def _tell(screen: Screen, action: Action, report: Report, unfit: list[_Skipped])
     _tell_skipped(screen, unfit)
     changed = f", {report.changed} were changed by another meanwhile" if report.changed else ""
     text = f"{report.done} messages {action.done}{changed}."
+    if report.second:
+        text += (
+            f" {report.second} of them had ended before under the same id: that record stays, "
+            f"and they have one of their own (messages list --history)."
+        )
     if report.stopped:
         message = f"Stopped: {text} {report.left} are left: the same command again goes on."
         raise StoppedError(message)

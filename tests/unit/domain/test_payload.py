@@ -139,7 +139,7 @@ def test_lone_surrogates_come_through() -> None:
         ({"header": {"correlationId": "c"}, "content": {}}, "c"),
         ({"HEADER": {"CORRELATIONID": "c"}, "content": {}}, "c"),
         ({"Header": {"CorrelatedId": "c"}, "Content": {}}, "c"),
-        ({"header": {"correlationId": 7}, "content": {}}, None),
+        ({"header": {"correlationId": 7}, "content": {}}, "7"),
         ({"header": {}, "content": {"correlationId": "c"}}, None),  # the body is the author's
         ({"correlationId": "c"}, None),
         (TOTVS, None),
@@ -244,3 +244,15 @@ def test_what_holds_itself_is_no_json(number: str) -> None:
     value.append(value)
     with pytest.raises(ValueError, match="Circular"):
         write_json(value)
+
+
+@pytest.mark.parametrize("number", ["7", "12345678901234567890", "10.10", "1e400", "-0.0", "0"])
+def test_a_correlation_id_that_is_a_number_is_the_text_it_was_written_as(number: str) -> None:
+    assert correlation_id(f'{{"header":{{"correlationId":{number}}},"content":{{}}}}') == number
+    assert correlation_id(f'{{"specversion":"1.0","correlationid":{number}}}') == number
+    assert write_json(read_json(f'{{"a":{number}}}')) == f'{{"a":{number}}}'
+
+
+@pytest.mark.parametrize("value", ["true", "null", "[1]", "{}", '""'])
+def test_what_is_neither_text_nor_number_is_no_correlation_id(value: str) -> None:
+    assert correlation_id(f'{{"header":{{"correlationId":{value}}},"content":{{}}}}') is None
