@@ -244,3 +244,11 @@ def test_what_holds_itself_is_no_json(number: str) -> None:
     value.append(value)
     with pytest.raises(ValueError, match="Circular"):
         write_json(value)
+
+
+def test_a_content_is_looked_into_up_to_its_limit() -> None:
+    """A correlation id is found in 4,194,304 characters, and not looked for in one more."""
+    frame = '{"header": {"correlationId": "c-1"}, "content": "%s"}'
+    room = 4_194_304 - len(frame % "")
+    assert correlation_id(frame % ("x" * room)) == "c-1"
+    assert correlation_id(frame % ("x" * (room + 1))) is None
