@@ -397,3 +397,22 @@ def test_an_ack_that_fails_for_all_pauses_the_tenant() -> None:
     world.minutes(60)
     assert failures(world) > 3
     assert world.calls("get") < 60
+
+
+def test_acks_that_fail_now_and_then_hold_up_no_other() -> None:
+    """Only two in a row are the broker's failure: in between, one that is taken says it works."""
+    turns = iter(range(5))
+
+    def acks(_: int) -> Exception | None:
+        failing = next(turns, 1) % 2 == 0
+        return Unavailable("Smart Link's ack answered 500") if failing else None
+
+    world = World(broker=Picky(acks=acks))
+    world.broker.page = 5
+    for number in range(5):
+        world.broker.offer("acme", COMMAND, message_id=f"m{number}")
+    world.tick(minutes=1)
+    assert [name for _, name in world.broker.acked[:2]] == ["m1", "m3"]
+    assert failures(world) == 0
+    world.minutes(2)
+    assert sorted(name for _, name in world.ran) == [f"m{number}" for number in range(5)]

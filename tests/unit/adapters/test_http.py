@@ -636,6 +636,7 @@ def test_a_pool_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     with pool.lease("b", 60) as b, pool.lease("c", 60) as c, pool.lease("a", 60) as a:
         assert (b, c) == (leased["b"], leased["c"])
         assert a is not leased["a"]
+    assert closed == [leased["a"], a]
 
 
 @pytest.mark.parametrize(
