@@ -26,6 +26,7 @@ from smartlink.domain.message import (
     SendFailure,
     State,
 )
+from smartlink.domain.pin import Pin
 from smartlink.domain.tenant import TenantState
 from smartlink.ports import ConfigFile, ContentSweep
 
@@ -291,3 +292,11 @@ def test_a_command_without_a_limit_of_its_own_stays_without_one(at_most: int | N
     documents.put_live(fields, message)
     assert ("Limite" in fields["Execucao"].map_value.fields) == (at_most is not None)
     assert documents.get_live("D-m-1", fields) == message
+
+
+@pytest.mark.parametrize("pin", [Pin("t-1", ()), Pin(None, ("c",)), Pin("t-1", ("c", "d")), None])
+def test_a_pin_comes_back_whatever_it_knows(pin: Pin | None) -> None:
+    """Where RAC names no tenant id it has the clients alone."""
+    fields = new()
+    documents.put_tenant(fields, TenantState(pin=pin))
+    assert documents.get_tenant(fields).pin == pin

@@ -540,3 +540,10 @@ def test_a_tag_is_a_number_of_64_bits() -> None:
     for tag in (-(2**63) - 1, 2**64):
         [odd] = parse(message(MsgDeliveryTag=tag))
         assert odd == replace(delivery(), tag=None)
+
+
+def test_an_answer_has_ten_thousand_messages_at_most() -> None:
+    """As many are taken; with one more none is."""
+    assert len(deliveries(b"[" + b",".join([b"{}"] * 10_000) + b"]")) == 10_000
+    with pytest.raises(Refused, match="more than 10000 messages"):
+        deliveries(b"[" + b",".join([b"{}"] * 10_001) + b"]")
