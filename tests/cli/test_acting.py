@@ -65,6 +65,10 @@ def test_discard_moves_to_the_history(place: Place) -> None:
     assert ran.json["done"] == 1
     ended = place.store.history("acme", ["D-a-1"])["D-a-1"]
     assert ended.ending.value == "Descartada"
+    before = dead("a-1")
+    assert ended.message.content == before.content
+    assert ended.message.attempts == before.attempts
+    assert (ended.message.error, ended.message.type) == (before.error, before.type)
     assert states(place, "acme") == {}
     assert "Discarded by ana: Test data" in place.store.lines_of("acme", "a-1")[0].text
     again, redrive = place.run_all(

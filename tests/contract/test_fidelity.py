@@ -62,7 +62,9 @@ def test_odd_ids_never_share_a_document(store: Store) -> None:
     messages = [message(text, text) for text in ODD.values()]
     assert all(store.create(TENANT, messages))
     found = store.read(TENANT, [item.document for item in messages])
-    assert {item.message.id for item in found.values()} == set(ODD.values())
+    assert {document: item.message for document, item in found.items()} == {
+        item.document: item for item in messages
+    }
 
 
 @pytest.mark.parametrize("character", ["x", "é", "👩", "\ud800"])
@@ -161,4 +163,8 @@ def test_documents_of_both_directions_have_the_same_id_apart(store: Store) -> No
         for direction in Direction
     )
     assert all(store.create(TENANT, [down, up]))
-    assert len(store.read(TENANT, [down.document, up.document])) == 2
+    found = store.read(TENANT, [down.document, up.document])
+    assert {it.message.direction: it.message for it in found.values()} == {
+        Direction.DOWNSTREAM: down,
+        Direction.UPSTREAM: up,
+    }

@@ -1,11 +1,13 @@
 """Item 3: contents from 0 bytes to 5 MB reach the consumer whole, wherever they are kept."""
 
 import json
+from collections.abc import Sequence
 
 import pytest
 
+from smartlink.adapters.in_memory import InMemoryBroker, InMemoryMessages
 from smartlink.consumer import Context, Reply, Returned
-from smartlink.domain.message import DeadReason, State
+from smartlink.domain.message import DeadReason, Message, State, Version
 from smartlink.ports import Delivery, Unavailable
 from smartlink.services.dispatch import decode_dispatch
 from tests.support.world import COMMAND, SECRET_ONE, Interruptions, World
@@ -204,3 +206,23 @@ def test_an_object_that_could_not_be_released_costs_nothing_else() -> None:
     world.contents.faults.fail("delete", Unavailable("down"))
     world.minute()
     assert world.ended().keys() == {request}
+
+
+@pytest.mark.parametrize(("mebibytes", "parts"), [(1, [3]), (3, [2, 1]), (5, [1, 1, 1])])
+def test_an_answer_of_large_contents_is_stored_part_by_part(
+    mebibytes: int, parts: list[int]
+) -> None:
+    """On its way each content is in memory several times: 8 MiB of them at once."""
+    stored: list[int] = []
+
+    class Store(InMemoryMessages):
+        def create(self, tenant: str, messages: Sequence[Message]) -> list[Version | None]:
+            stored.append(len(messages))
+            return super().create(tenant, messages)
+
+    world = World(store=Store(), broker=InMemoryBroker(page=3))
+    for _ in range(3):
+        world.broker.offer("acme", COMMAND, "x" * (mebibytes << 20))
+    world.minutes(2)
+    assert stored == parts
+    assert len(world.ended()) == 3

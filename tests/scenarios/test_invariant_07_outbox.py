@@ -305,3 +305,29 @@ def test_a_long_outbox_is_sent_in_one_tick() -> None:
     world.minute()
     assert sorted(map(int, world.replies_to("acme"))) == list(range(130))
     assert world.live() == {}
+
+
+@pytest.mark.parametrize(("more", "sessions"), [(0, 1), (1, 2)])
+def test_large_contents_are_sent_by_several_sessions(more: int, sessions: int) -> None:
+    """256 KiB in a turn, to the byte, unless a single content is larger."""
+    world = World()
+    world.minute()
+    for size in (131_072, 131_072 + more):
+        world.publish(content="x" * size)
+    before = world.calls("session")
+    world.minute()
+    assert len(world.replies_to()) == 2
+    assert world.calls("session") - before == sessions
+
+
+def test_a_message_that_is_being_sent_is_leased_for_five_minutes() -> None:
+    """Far longer than the poll that sends it lives: nobody else sends it meanwhile."""
+    world = World()
+    interruptions = Interruptions()
+    world.broker.faults = interruptions
+    world.publish(id="p", content="{}")
+    seen = []
+    interruptions.at("before send", lambda: seen.append(world.live()["p"]))
+    world.minute()
+    [message] = seen
+    assert (message.state, message.due) == (State.RUNNING, world.clock() + timedelta(minutes=5))

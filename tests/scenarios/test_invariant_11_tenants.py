@@ -126,7 +126,8 @@ def test_a_disabled_tenant_rests_until_it_is_enabled(logged: Logged) -> None:
     calls = len(world.broker.calls)
     world.broker.offer("acme", COMMAND, "second")
     alerts = len(logged("messages_due"))
-    world.minutes(30)
+    world.minutes(29)
+    assert world.minute().counts["disabledTenants"] == 1
     assert len(world.broker.calls) == calls
     assert len(logged("messages_due")) == alerts
     assert world.publisher.published == []

@@ -2,13 +2,13 @@
 
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 import pytest
 
-from smartlink.adapters.in_memory import InMemoryContents
+from smartlink.adapters.in_memory import InMemoryContents, InMemoryMessages
 from smartlink.consumer import Context, FatalError, Reply, Returned
 from smartlink.domain.lifecycle import received
 from smartlink.domain.message import DeadReason, Message, State, Stored
@@ -560,3 +560,50 @@ def test_a_repeat_that_comes_beside_another_message_of_its_id_keeps_no_content(
     assert (name in world.contents.objects) == (command != SECRET_ONE)
     assert (name in world.contents.expired) == (command != SECRET_ONE)
     assert len(world.ran) == 1
+
+
+def test_pages_and_looks_are_bounded() -> None:
+    """500 objects are listed at once, the documents of 50 looked up: each within its time."""
+    listed: list[int] = []
+    looked_up: list[int] = []
+
+    class Bucket(InMemoryContents):
+        def lasting(
+            self, after: str, touched: datetime, limit: int
+        ) -> tuple[list[StoredContent], str]:
+            listed.append(limit)
+            return super().lasting(after, touched, limit)
+
+    class Store(InMemoryMessages):
+        def references(self, tenant: str, documents: Sequence[str]) -> dict[str, set[str | None]]:
+            looked_up.append(len(documents))
+            return super().references(tenant, documents)
+
+    world = World(contents=Bucket(), store=Store())
+    world.minute()
+    left = {leftover(world, f"D-lost-{number:04}") for number in range(501)}
+    listed.clear()
+    world.clock.forward(days=3)
+    world.minute()
+    assert listed == [500, 500]
+    assert [number for number in looked_up if number] == [50] * 10 + [1]
+    assert world.contents.expired.keys() == left
+
+
+def test_what_the_bucket_refuses_is_counted_and_holds_up_no_other(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A hold that somebody placed, say: it is told once, by name."""
+    world = World()
+    world.minute()
+    left = [leftover(world, f"D-lost-{number}") for number in range(4)]
+    world.contents.faults.fail("expire_unchanged", Refused("it is held"), times=3)
+    world.clock.forward(days=3)
+    with caplog.at_level(logging.INFO):
+        world.tick()
+    fields = [it.fields for it in caplog.records]  # type: ignore[attr-defined]
+    [swept] = [it for it in fields if it["action"] == "contents_swept"]
+    assert (swept["refused"], swept["expired"]) == (3, 1)
+    [told] = [it for it in fields if it["action"] == "contents_not_swept"]
+    assert told["object"] == left[0]
+    assert world.contents.expired.keys() == {left[3]}

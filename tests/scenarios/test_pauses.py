@@ -214,3 +214,16 @@ def test_credentials_refused_at_the_ack_count_as_a_failure() -> None:
     assert world.store.states(["acme"])["acme"].failures == 1
     world.minutes(4)
     assert len(world.ran) == 3
+
+
+def test_once_a_message_goes_again_all_that_waits_does() -> None:
+    """In the same tick, however many pages of it are due."""
+    world = World()
+    world.minute()
+    world.broker.faults.fail("send", DOWN, times=2)
+    for number in range(350):
+        world.publish(content=str(number))
+    world.minute()
+    assert world.replies_to() == []
+    world.minute()
+    assert len(world.replies_to()) == 350

@@ -111,7 +111,7 @@ class Repeats:
                 other = _UNREADABLE
             elif since >= lifecycle.REPEAT:
                 continue
-            if hour not in live or _decided(live[hour].message):
+            if hour in ended or hour not in live or _decided(live[hour].message):
                 previous[document] = other
             else:
                 undecided.add(document)

@@ -16,6 +16,7 @@ from smartlink.domain.message import (
     Claim,
     Content,
     DeadReason,
+    Decided,
     Ended,
     Ending,
     LogLine,
@@ -25,6 +26,7 @@ from smartlink.domain.message import (
     SendFailure,
     State,
 )
+from smartlink.domain.pin import Pin
 from smartlink.domain.tenant import TenantState
 from smartlink.ports import ConfigFile, ContentSweep
 
@@ -272,3 +274,29 @@ def test_what_a_document_refers_to_is_read_whatever_else_is_wrong_with_it() -> N
     del fields["ConteudoObjeto"]
     fields["ConteudoHash"].integer_value = 1
     assert documents.get_reference(fields) == {None}
+
+
+def test_ticks_are_compared_by_their_instant_and_their_number() -> None:
+    """Whoever called: two callers of one tick have come equally far."""
+    tick = documents.Tick(NOW, 1, "b")
+    assert tick == documents.Tick(NOW, 1, "a")
+    assert tick < documents.Tick(NOW, 2, "a") < documents.Tick(LATER, 1, "a")
+
+
+@pytest.mark.parametrize("at_most", [None, 3])
+def test_a_command_without_a_limit_of_its_own_stays_without_one(at_most: int | None) -> None:
+    """What was decided at the claim is written as it is: no limit is no field."""
+    fields = new()
+    decided = Decided(hold=True, at_most=at_most)
+    message = replace(FULL, claim=Claim("f00d", 1, NOW, decided))
+    documents.put_live(fields, message)
+    assert ("Limite" in fields["Execucao"].map_value.fields) == (at_most is not None)
+    assert documents.get_live("D-m-1", fields) == message
+
+
+@pytest.mark.parametrize("pin", [Pin("t-1", ()), Pin(None, ("c",)), Pin("t-1", ("c", "d")), None])
+def test_a_pin_comes_back_whatever_it_knows(pin: Pin | None) -> None:
+    """Where RAC names no tenant id it has the clients alone."""
+    fields = new()
+    documents.put_tenant(fields, TenantState(pin=pin))
+    assert documents.get_tenant(fields).pin == pin

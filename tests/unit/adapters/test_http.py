@@ -636,6 +636,7 @@ def test_a_pool_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     with pool.lease("b", 60) as b, pool.lease("c", 60) as c, pool.lease("a", 60) as a:
         assert (b, c) == (leased["b"], leased["c"])
         assert a is not leased["a"]
+    assert closed == [leased["a"], a]
 
 
 @pytest.mark.parametrize(
@@ -649,3 +650,29 @@ def test_a_pool_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_url_is_split(url: str, parts: tuple[str, str]) -> None:
     """Into what a connection needs and what a request needs."""
     assert split_url(url) == parts
+
+
+def test_the_caller_waits_for_an_hour_at_most() -> None:
+    """Whatever the server would like."""
+    with (
+        HttpServer(lambda _: Reply(429, headers={"Retry-After": "86400"})) as server,
+        pytest.raises(Unavailable) as raised,
+    ):
+        session(server.url).call(a_call())
+    assert raised.value.retry_after == 3_600
+
+
+def test_no_header_goes_along_that_nobody_chose() -> None:
+    """`requests` has some of its own."""
+    with HttpServer(lambda _: OK) as server:
+        session(server.url).call(a_call())
+    names = {name.lower() for name in dict(server.seen[0].headers)}
+    assert names == {"host", "user-agent", "accept-encoding", "authorization"}
+
+
+def test_large_blocks_go_back_to_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the first one on: an instance is ended for what its allocator keeps, too."""
+    told: list[bool] = []
+    monkeypatch.setattr("smartlink.adapters.http.return_large_blocks", lambda: told.append(True))
+    Http(bounds())
+    assert told == [True]

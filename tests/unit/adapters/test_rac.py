@@ -387,3 +387,27 @@ def test_a_tenant_id_is_read_from_claims_of_any_length() -> None:
         header, payload, signature = jwt(claims).split(".")
         for end in range(4):
             assert claims_of(f"{header[end:]}.{payload}.{signature}") == claims
+
+
+def test_who_was_asked_for_longest_ago_is_forgotten_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is room for so many tenants' tokens only."""
+    monkeypatch.setattr("smartlink.adapters.rac.KEPT", 2)
+    with HttpServer(lambda _: granted()) as server:
+        tokens = rac(server)
+        for name in ("one", "two", "three", "three", "two", "one"):
+            tokens.token(tenant(name))
+    asked = [parse_qs(seen.body.decode())["client_id"][0] for seen in server.seen]
+    assert asked == ["one-client", "two-client", "three-client", "one-client"]
+
+
+def test_a_refused_token_takes_no_newer_one_along() -> None:
+    """While it is compared, another call has fetched the next one, or dropped it already."""
+    clock = SetClock()
+    with HttpServer(in_turn(granted("old"), granted("new"), granted("none"))) as server:
+        tokens = rac(server, clock)
+        key = ("acme", "acme-client")
+        tokens._drop(key, "old")  # noqa: SLF001
+        assert tokens.token(tenant()) == "old"
+        assert tokens.token(tenant(), refused="old") == "new"
+        tokens._drop(key, "old")  # noqa: SLF001
+        assert tokens.token(tenant()) == "new"

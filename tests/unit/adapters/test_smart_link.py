@@ -2,6 +2,7 @@
 
 import json
 import traceback
+from dataclasses import replace
 from urllib.parse import unquote
 
 import pytest
@@ -525,3 +526,24 @@ def test_failures_tell_no_secret() -> None:
             assert "canary" not in str(raised.value)
             shown = traceback.format_exception_only(raised.value)
             assert "canary" not in "".join(shown) + repr(session)
+
+
+def test_blanks_may_follow_a_list() -> None:
+    body = json.dumps([message()]).encode()
+    assert deliveries(body + b" \r\n") == [delivery()]
+
+
+def test_a_tag_is_a_number_of_64_bits() -> None:
+    """With a sign or without: what is beyond is none, and its message is kept all the same."""
+    for tag in (-(2**63), 2**64 - 1):
+        assert parse(message(MsgDeliveryTag=tag))[0].tag == tag
+    for tag in (-(2**63) - 1, 2**64):
+        [odd] = parse(message(MsgDeliveryTag=tag))
+        assert odd == replace(delivery(), tag=None)
+
+
+def test_an_answer_has_ten_thousand_messages_at_most() -> None:
+    """As many are taken; with one more none is."""
+    assert len(deliveries(b"[" + b",".join([b"{}"] * 10_000) + b"]")) == 10_000
+    with pytest.raises(Refused, match="more than 10000 messages"):
+        deliveries(b"[" + b",".join([b"{}"] * 10_001) + b"]")

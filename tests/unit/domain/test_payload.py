@@ -256,3 +256,11 @@ def test_a_correlation_id_that_is_a_number_is_the_text_it_was_written_as(number:
 @pytest.mark.parametrize("value", ["true", "null", "[1]", "{}", '""'])
 def test_what_is_neither_text_nor_number_is_no_correlation_id(value: str) -> None:
     assert correlation_id(f'{{"header":{{"correlationId":{value}}},"content":{{}}}}') is None
+
+
+def test_a_content_is_looked_into_up_to_its_limit() -> None:
+    """A correlation id is found in 4,194,304 characters, and not looked for in one more."""
+    frame = '{"header": {"correlationId": "c-1"}, "content": "%s"}'
+    room = 4_194_304 - len(frame % "")
+    assert correlation_id(frame % ("x" * room)) == "c-1"
+    assert correlation_id(frame % ("x" * (room + 1))) is None

@@ -216,3 +216,21 @@ def test_every_text_of_a_message_has_its_weight(part: str) -> None:
 def test_the_kinds_of_log_lines_are_rms() -> None:
     """RM's `LOGTYPE`."""
     assert [int(kind) for kind in LogType] == [0, 1, 2]
+
+
+def test_each_document_that_is_written_or_deleted_is_a_write() -> None:
+    """A commit takes so many at most."""
+    said = Line(LogType.WARNING, "half of it", NOW)
+    ended = settled(Done((Answer("Reply", content("{}"), "RM", None),)), None, said, said)
+    # The history, the deletion, a reply, two lines of the consumer's and the relay's own.
+    assert ended.weight[1] == len(ended.logs) + 3
+    again = settled(Retry("later"))
+    assert again.weight[1] == len(again.logs) + 1
+    made = Settlement(document="U-1", fence=None, live=upstream())
+    assert made.weight[1] == 1
+
+
+def test_what_is_missing_weighs_nothing() -> None:
+    without = Settlement(document="U-1", fence=None, live=upstream(audience=None))
+    assert without.weight == replace(without, live=upstream(audience="")).weight
+    assert without.weight[0] + 1 == replace(without, live=upstream(audience="a")).weight[0]

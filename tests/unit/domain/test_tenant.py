@@ -171,3 +171,8 @@ def test_sending_goes_until_one_fails_and_again_when_one_is_accepted() -> None:
     assert not again.sends
     assert again.send_failed is not None
     assert not again.sent_since(again.send_failed)
+
+
+def test_a_state_that_was_stored_says_no_more_than_it_holds() -> None:
+    """Whether it is stored is not part of it: nothing is written again for that."""
+    assert TenantState(known=True) == TenantState(known=False)

@@ -243,3 +243,24 @@ def test_the_erps_secret() -> None:
     call.secrets.put_erp("acme", CANARY.encode())
     call.done(ask)
     assert got == [CANARY.encode()]
+
+
+def test_of_a_deep_stack_the_innermost_frames_are_kept() -> None:
+    """Twenty: it says where, and is short enough to be stored."""
+
+    def ping(left: int) -> None:
+        pong(left - 1)
+
+    def pong(left: int) -> None:
+        if left:
+            ping(left)
+        raise ZeroDivisionError
+
+    def fail(_content: str, _context: Context) -> None:
+        ping(40)
+
+    lines = (Call(personal=True).unknown(fail).debug or "").splitlines()
+    places = [line for line in lines if line.startswith("  File ")]
+    assert len(places) == 20
+    assert {line.split()[-1] for line in places} == {"ping", "pong"}
+    assert lines[-1].strip() == "raise ZeroDivisionError"

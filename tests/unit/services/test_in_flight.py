@@ -102,3 +102,43 @@ def test_many_threads_that_grow_end_all() -> None:
     assert not any(thread.is_alive() for thread in threads)
     assert most[0] <= 4 * MIB
     assert (in_flight.shared, in_flight.beyond) == (0, None)
+
+
+def test_who_comes_while_another_waits_waits_too() -> None:
+    """Also with so little that it would fit: else who needs much would wait for ever."""
+    in_flight = InFlight(2 * MIB)
+    holder, beyond, large, small = (Held(in_flight) for _ in range(4))
+    holder.take(MIB, 0)
+    beyond.take(8 * MIB, 0)
+    with waiting(in_flight, large, 4 * MIB):
+        with pytest.raises(Busy):
+            small.take(MIB // 2, 0)
+        beyond.release()
+
+
+def test_it_is_told_who_had_to_wait_and_who_had_not() -> None:
+    """Of those that wait, `waiting` sees to it. What is free, what fits, and what is added beyond
+    the limit is had at once."""
+    in_flight = InFlight(MIB)
+    free, fits, beyond = Held(in_flight), Held(in_flight), Held(in_flight)
+    assert free.take(FREE, 0) is False
+    assert fits.take(MIB, 0) is False
+    assert beyond.take(8 * MIB, 0) is True
+    assert beyond.take(MIB, 0) is False
+
+
+def test_nobody_waits_for_more_than_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long its call may last."""
+    in_flight = InFlight(MIB)
+    Held(in_flight).take(8 * MIB, 0)
+    patience: list[float | None] = []
+
+    def wait_for(_: object, seconds: float | None = None) -> bool:
+        patience.append(seconds)
+        return False
+
+    monkeypatch.setattr(in_flight.changed, "wait_for", wait_for)
+    for seconds in (1_000, 30):
+        with pytest.raises(Busy):
+            Held(in_flight).take(8 * MIB, seconds)
+    assert patience == [60, 30]

@@ -55,3 +55,10 @@ def test_it_ends_in_time_even_if_no_time_passes(share: float) -> None:
 def test_three_tries_are_made_however_late_it_is() -> None:
     assert kept(10_000, -5, 1) == (False, 3, [])
     assert kept(2, -5, 1) == (True, 3, [])
+
+
+def test_the_last_wait_is_the_one_that_just_fits() -> None:
+    """With a clock that stands still, twice the time is waited at most, all of it if it fits."""
+    done, tries, waits = kept(10_000, 15.25, 0)
+    assert (done, tries) == (False, 7)
+    assert waits == [0.5, 1, 2, 4, 8, 15]

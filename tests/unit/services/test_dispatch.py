@@ -1,0 +1,65 @@
+"""Dispatches: how messages are put together, and what is none."""
+
+import json
+from datetime import timedelta
+
+import pytest
+
+from smartlink.domain.evolve import evolve
+from smartlink.domain.message import Attempt, Content, Message, Result
+from smartlink.services.dispatch import (
+    Dispatch,
+    DispatchError,
+    batches,
+    decode_dispatch,
+    encode_dispatch,
+)
+from smartlink.settings import LIMITS
+from tests.unit.domain.samples import NOW, POLICY, pending, stored
+
+HALF = LIMITS.dispatch // 2
+
+
+def sizes(*messages: Message, most: int = 100) -> list[int]:
+    """How many messages each batch has."""
+    return [len(batch) for batch in batches(map(stored, messages), most)]
+
+
+def with_errors(*errors: str | None) -> Message:
+    late = NOW + timedelta(seconds=1)
+    attempts = [
+        Attempt(number, NOW, late, Result.RETRY, error) for number, error in enumerate(errors, 1)
+    ]
+    return evolve(pending(), attempt=len(attempts), attempts=tuple(attempts))
+
+
+def test_a_batch_has_so_many_messages() -> None:
+    assert sizes(*[pending()] * 7, most=3) == [3, 3, 1]
+
+
+def test_a_batch_fits_into_a_pub_sub_message() -> None:
+    """What is in the bucket takes no room in it; an attempt's error does, one without takes a
+    little; the batch ends before the message that has no room."""
+    inline = pending(text="x" * HALF)
+    large = evolve(pending(), content=Content("0" * 64, 10 * HALF, None, "acme/D-m-1/0"))
+    assert sizes(inline, inline) == [1, 1]
+    assert sizes(large, large, large) == [3]
+    assert sizes(with_errors("e" * HALF), with_errors("e" * HALF, None)) == [1, 1]
+    assert sizes(with_errors(None, None), with_errors(None)) == [2]
+
+
+def test_who_died_with_others_travels_alone() -> None:
+    alone = evolve(pending(), alone=True)
+    assert sizes(pending(), alone, pending()) == [1, 2]
+
+
+@pytest.mark.parametrize("name", ["attempts", "factor", "interval"])
+@pytest.mark.parametrize("value", [0, -1])
+def test_each_part_of_a_policy_must_be_usable(name: str, value: int) -> None:
+    """One alone that is not makes the whole no dispatch: nothing is run under it."""
+    dispatch = Dispatch("acme", "Probe", POLICY, (stored(pending()),))
+    document = json.loads(encode_dispatch(dispatch).data)
+    assert decode_dispatch(json.dumps(document).encode()).policy == POLICY
+    document["policy"][name] = value
+    with pytest.raises(DispatchError, match="ValueError"):
+        decode_dispatch(json.dumps(document).encode())
