@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from infra.cli.figures import fingerprint
 from infra.local.erp import ErpDatabase
 from infra.local.tenants import LocalTenant
+from smartlink.operations.figures import fingerprint
 from tests.cli.place import Place
 from tests.cli.samples import dead, done, pending, waiting
 
