@@ -7,20 +7,12 @@ from xml.etree import ElementTree as ET
 
 from infra.local.erp import ErpDatabase
 from infra.local.tenants import LocalTenant
-from smartlink.operations.figures import fingerprint
 from tests.cli.place import Place
 from tests.cli.samples import dead, done, pending, waiting
 
 
 def furnish(place: Place) -> None:
     place.store.save_state("acme", place.store.states(["acme"])["acme"])
-
-
-def test_a_fingerprint_leaves_out_what_differs() -> None:
-    one, other = (f"Row {n} of 'Ana {n}' is locked by {n:032x}" for n in (1, 22))
-    assert fingerprint(one) == fingerprint(other)
-    assert fingerprint(one)[1] == "Row <n> of <text> is locked by <id>"
-    assert fingerprint("Other")[0] != fingerprint(one)[0]
 
 
 def test_stats_and_their_chart(place: Place, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from smartlink.adapters.firestore_operator import FILTERED, PURGES
 
-DECLARED = json.loads((Path(__file__).parents[2] / "infra/firestore.json").read_bytes())
+DECLARED = json.loads((Path(__file__).parents[3] / "infra/firestore.json").read_bytes())
 
 
 def test_what_is_filtered_is_indexed() -> None:
