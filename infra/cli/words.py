@@ -56,9 +56,9 @@ def explained(error: BaseException, target: Target | None) -> CliError | None:  
     if not isinstance(error, (PortError, GoogleAuthError)):
         return None
     where = f" in {target.title}" if target else ""
-    if isinstance(error, DefaultCredentialsError):
-        return ForbiddenError(f"There are no Google Cloud credentials: {LOG_IN}.")
     cause = error.__cause__ or error
+    if isinstance(cause, DefaultCredentialsError):
+        return ForbiddenError(f"There are no Google Cloud credentials: {LOG_IN}.")
     if isinstance(cause, GoogleAuthError):
         kind = type(cause).__name__
         return ForbiddenError(f"The Google Cloud credentials do not work ({kind}): {LOG_IN}.")

@@ -74,5 +74,5 @@ def test_purge_keeps_what_is_needed(place: Place) -> None:
     assert "would be executed again" in few.err
     ran = place.run("purge", "--keep-days", "60", "--max", "2", "--yes")
     assert (ran.code, "2 of 6 documents removed" in ran.out) == (0, True), ran.err
-    left = {it.message.id for it in place.store.ended("acme", None, 10)}
+    left = {it.message.id for it in place.store.scan_ended("acme", None, 10)[0]}
     assert left == {"o-2", "new"}

@@ -154,10 +154,6 @@ class OperatorFirestore(Firestore):
         what = f"count messages of {tenant}"
         return self._more.count(what, self._under(tenant), _query(rm.LIVE, equal, 0))
 
-    def ended(self, tenant: str, since: datetime | None, most: int) -> list[EndedSummary]:
-        """List the history without contents, the newest first."""
-        return self.scan_ended(tenant, since, most)[0]
-
     def scan_ended(
         self, tenant: str, since: datetime | None, most: int
     ) -> tuple[list[EndedSummary], list[OddDocument]]:

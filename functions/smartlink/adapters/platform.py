@@ -15,7 +15,7 @@ from google.auth.exceptions import GoogleAuthError
 from google.auth.transport.requests import AuthorizedSession
 
 from smartlink.operations.ports import NotSignedInError, Platform, PlatformError
-from smartlink.ports import Refused
+from smartlink.ports import Refused, Unavailable
 from smartlink.settings import Settings
 
 _SCOPE = "https://www.googleapis.com/auth/cloud-platform"
@@ -90,8 +90,8 @@ class GooglePlatform:
             message = "sign in to Google Cloud"
             raise Refused(message) from error
         except requests.RequestException as error:
-            message = f"{url.split('/')[2]} cannot be reached ({type(error).__name__})"
-            raise PlatformError(message) from None
+            message = f"{url.split('/')[2]} ({type(error).__name__})"
+            raise Unavailable(message) from None
         return _body(answer, url.partition("?")[0])
 
 

@@ -8,7 +8,7 @@ values, prints nothing, and reaches the outside through the ports alone. It rais
                    tenants_of, known_name: which tenants are meant; counted: by tenant and error
     trace          trace: one message with its log lines and replies; its `events` in order of time
     log_lines      LogFilter.lines: the log lines that fit; Follower: the new ones, look after look
-    act            plan: what an action would do, and what it leaves out; perform: do it;
+    act            plan, plan_one: what an action would do, and what it leaves out; perform: do it;
                    give_up: discard what nobody can read. The actions: REDRIVE, DISCARD, HOLD
     audit          Note: who acts, why and when, for the log line of each message; note: make one
     purge          older: count the history and logs before a date; remove: delete the oldest
@@ -18,8 +18,9 @@ values, prints nothing, and reaches the outside through the ports alone. It rais
                    earlier: the generation to go back to
     tenants        overview, show: the tenants' status and queues; stored_tenant: from its secret
     credentials    parse: credentials from a document; verify, check_pin: whose they are
-    activation     activate, rotate, adopt, switch: change a tenant, step by step
+    activation     activate, rotate, adopt, switch: change a tenant, step by step;
+                   check_new, check_active: whether that may begin, before credentials are asked for
     health         checks, tenant_checks: everything that must hold for the relay to work
-    export         document: a message as a file; parse: what a replay needs of it
+    export         document, content_of: a message as a file; parse: what a replay needs of it
     views          the JSON form of messages, attempts, log lines, states and schedules
 """

@@ -193,7 +193,8 @@ class NotSignedInError(PlatformError):
 class Platform(Protocol):
     """What the relay stands on: Google Cloud, or the emulators.
 
-    Calls raise PlatformError, or another PortError where the operator's credentials do not work.
+    Calls raise PlatformError; Refused where the operator's credentials do not work, and Unavailable
+    where Google cannot be reached.
     What emulators do not have is None.
     """
 

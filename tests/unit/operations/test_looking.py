@@ -71,4 +71,4 @@ def test_a_schedule_that_outlives_the_history_cannot_work() -> None:
     assert waits == ["0s", "30m", "1h"]
     assert schedule(policy)[-1].since == policy.horizon == timedelta(minutes=90)
     with pytest.raises(InvalidConfigError, match="the history is kept for"):
-        check(config_file(20, 1, 500), "g", settings)
+        check(config_file(10, 1, 500), "g", settings)
