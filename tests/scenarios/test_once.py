@@ -9,7 +9,7 @@ from smartlink.adapters.in_memory import InMemoryEffects
 from smartlink.consumer import Context, FatalError, Reply, RetryableError, UnknownOutcomeError
 from smartlink.domain.effect import Effect
 from smartlink.domain.message import DeadReason, Message, Result, State, Version
-from smartlink.operations.act import redriven
+from smartlink.operations.actions import redriven
 from smartlink.operations.audit import Note
 from smartlink.ports import Unavailable
 from tests.support.world import COMMAND, SECRET_ONE, ProcessEndedError, World, catalog

@@ -4,8 +4,9 @@ from dataclasses import dataclass, field
 
 from smartlink.consumer import Context, FatalError, RetryableError
 from smartlink.domain.message import DeadReason, State
-from smartlink.operations.act import Unfit, held, not_holdable, not_redrivable
+from smartlink.operations.actions import held
 from smartlink.operations.audit import Note
+from smartlink.operations.plan import Unfit, not_holdable, not_redrivable
 from tests.scenarios.test_once import redrive
 from tests.support.world import COMMAND, OTHER, World
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from smartlink.domain.identity import Direction, document_id
 from smartlink.domain.message import DeadReason, State, Stored
-from smartlink.operations.act import DISCARD, REDRIVE, Action
+from smartlink.operations.actions import DISCARD, REDRIVE, Action
 from smartlink.operations.audit import Note
 from smartlink.ports import PortError
 from smartlink.services.contents import release

@@ -8,8 +8,9 @@ values, prints nothing, and reaches the outside through the ports alone. It rais
                    tenants_of, known_name: which tenants are meant; counted: by tenant and error
     trace          trace: one message with its log lines and replies; its `events` in order of time
     log_lines      LogFilter.lines: the log lines that fit; Follower: the new ones, look after look
-    act            plan, plan_one: what an action would do, and what it leaves out; perform: do it;
-                   give_up: discard what nobody can read. The actions: REDRIVE, DISCARD, HOLD
+    actions        REDRIVE, DISCARD, HOLD: what each makes of a message
+    plan           plan, plan_one: what an action would do, and what it leaves out and why
+    act            perform: do what was planned; give_up: discard what nobody can read
     audit          Note: who acts, why and when, for the log line of each message; note: make one
     purge          older: count the history and logs before a date; remove: delete the oldest
     figures        gather: what was done, failed and waits; fingerprint: the cause of an error

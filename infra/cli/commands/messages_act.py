@@ -9,23 +9,18 @@ from infra.cli.errors import CliError, StoppedError, UsageError
 from infra.cli.interrupt import interrupted
 from infra.cli.screen import Screen
 from infra.cli.session import Session
-from smartlink.operations.act import (
-    DISCARD,
-    HOLD,
-    REDRIVE,
-    Action,
+from smartlink.operations.act import Report, give_up, perform
+from smartlink.operations.actions import DISCARD, HOLD, REDRIVE, Action
+from smartlink.operations.audit import Note, note
+from smartlink.operations.plan import (
     Idle,
     Plan,
-    Report,
     Skipped,
     Unfit,
     check_given_up,
-    give_up,
-    perform,
     plan,
     plan_one,
 )
-from smartlink.operations.audit import Note, note
 from smartlink.operations.ports import RawDocument
 from smartlink.operations.select import Filters, Located, counted, locate
 from smartlink.ports import Conflict

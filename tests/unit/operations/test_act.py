@@ -5,9 +5,11 @@ from datetime import timedelta
 import pytest
 
 from smartlink.domain.message import DeadReason, State
-from smartlink.operations.act import DISCARD, HOLD, REDRIVE, Idle, Unfit, perform, plan, plan_one
+from smartlink.operations.act import perform
+from smartlink.operations.actions import DISCARD, HOLD, REDRIVE
 from smartlink.operations.audit import note
 from smartlink.operations.errors import AmbiguousError, ForbiddenError, InvalidError
+from smartlink.operations.plan import Idle, Unfit, plan, plan_one
 from smartlink.operations.ports import MessageDocuments
 from smartlink.operations.select import Filters, Located, locate
 from tests.cli.samples import dead, done, pending, waiting
