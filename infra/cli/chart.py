@@ -2,7 +2,7 @@
 
 from html import escape
 
-from infra.cli.figures import Figures
+from smartlink.operations.figures import Figures
 
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM = 960, 240, 48, 30
 _BLUE = "#3b6ea5"

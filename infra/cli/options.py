@@ -50,6 +50,11 @@ def span(text: str) -> timedelta:
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
+def age(text: str | None) -> timedelta | None:
+    """Read one that need not be given. Raises UsageError."""
+    return span(text) if text else None
+
+
 Tenant = Annotated[
     str | None, typer.Option("--tenant", "-t", help="One tenant only (else all of them).")
 ]

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
 
 from rich import box
 from rich.console import Console
@@ -117,11 +116,3 @@ def clean(text: str) -> str:
 def instant(at: datetime) -> str:
     """Write an instant: UTC, to the second."""
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z"
-
-
-def iso(at: datetime | None) -> str | None:
-    """Write an instant for programs."""
-    return None if at is None else at.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
-Json = dict[str, Any]

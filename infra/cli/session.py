@@ -1,7 +1,10 @@
 """One call of the command line: its options, its screen, and the place it works in."""
 
+import getpass
+import json
 import logging
 import os
+import socket
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -9,7 +12,9 @@ import typer
 
 from infra.cli.screen import Screen
 from infra.cli.target import Target, find_target
-from infra.cli.world import World
+from infra.local.checkout import CATALOG
+from smartlink import bootstrap
+from smartlink.operator_wiring import OperatorWiring
 
 
 @dataclass
@@ -26,8 +31,8 @@ class Session:
         return find_target(self.project, self.environment, os.environ)
 
     @cached_property
-    def world(self) -> World:
-        """The adapters there."""
+    def deployment(self) -> OperatorWiring:
+        """What the operations work with there."""
         quiet_logs()
         target = self.target
         # The relay's own composition root reads the environment, as it does when deployed.
@@ -35,7 +40,24 @@ class Session:
         if target.local:
             os.environ["GOOGLE_APPLICATION_CREDENTIALS"] = ""
             os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
-        return World(target)
+        return OperatorWiring(
+            target.title,
+            target.local,
+            target.variables,
+            target.functions,
+            json.loads(CATALOG.with_name("firestore.json").read_bytes())["indexes"],
+        )
+
+    def begin_relay(self) -> None:
+        """Make the relay's own use cases ready to run here, without their logs on the screen."""
+        _ = self.deployment.settings  # says what is wrong with them
+        bootstrap.settings()  # turns the logs on
+        quiet_logs()
+
+    @cached_property
+    def who(self) -> str:
+        """Name the person, for the log of what was done."""
+        return os.environ.get("SMARTLINK_OPERATOR") or f"{getpass.getuser()}@{socket.gethostname()}"
 
 
 def quiet_logs() -> None:

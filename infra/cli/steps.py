@@ -3,6 +3,19 @@
 from dataclasses import dataclass, field
 
 from infra.cli.screen import Screen
+from smartlink.operations.activation import (
+    Adopted,
+    FirstPoll,
+    OldVersionsDisabled,
+    QueueReady,
+    SecretStored,
+    Step,
+    Switched,
+    TokenGiven,
+    VersionStored,
+)
+
+_SOON = "the functions see it within 5 minutes"
 
 
 @dataclass
@@ -12,12 +25,43 @@ class Steps:
     screen: Screen
     done: list[dict[str, str]] = field(default_factory=list)
 
-    def tell(self, step: str, text: str) -> None:
+    def tell(self, step: Step) -> None:
         """One step is done."""
-        self.done.append({"step": step, "text": text})
-        self.screen.say(f"✓ {step}: {text}")
+        name, text = _words(step)
+        self.done.append({"step": name, "text": text})
+        self.screen.say(f"✓ {name}: {text}")
 
     def finish(self, **more: object) -> None:
         """Write the document of `--json`."""
         if self.screen.as_json:
             self.screen.json({"steps": self.done, **more})
+
+
+def _words(step: Step) -> tuple[str, str]:  # noqa: PLR0911  (one for each kind)
+    match step:
+        case TokenGiven():
+            return "Token", f"RAC gave one for tenant id {step.tenant_id or '(none in the token)'}"
+        case SecretStored():
+            return "Secret", f"smartlink-tenant-{step.tenant} stored"
+        case QueueReady():
+            return "Setup", f"queue ready for {', '.join(step.commands)}"
+        case FirstPoll():
+            return "First poll", _polled(step)
+        case VersionStored():
+            return "Secret", f"version {step.number} stored and read back"
+        case OldVersionsDisabled():
+            return "Old versions", f"{step.count} disabled; {_SOON}"
+        case Adopted():
+            after = step.after or "whoever is activated next"
+            return "Adopted", f"{step.before} is now {after}; {_SOON}"
+        case Switched():
+            state = "enabled" if step.enabled else "disabled"
+            return "Tenant", f"{step.tenant} is {state}{' already' if step.already else ''}"
+
+
+def _polled(step: FirstPoll) -> str:
+    if step.delayed:
+        return "left to the next minute (the list of secrets lags)"
+    if step.failed:
+        return f"failed ({step.error or 'see the logs'}); the next minute tries again"
+    return f"the broker answered; {step.received} messages received"

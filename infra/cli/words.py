@@ -1,10 +1,11 @@
-"""Errors of the relay's adapters as one sentence: what failed, where, and the mend."""
+"""Errors of operations and adapters as one sentence: what failed, where, and the mend."""
 
 from google.api_core import exceptions
 from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
 
-from infra.cli.errors import CliError, ForbiddenError, MissingError
+from infra.cli.errors import CliError, ForbiddenError, MissingError, UsageError
 from infra.cli.target import Target
+from smartlink.operations import errors as failed
 from smartlink.ports import Conflict, CredentialsRefused, NotFound, PortError, Refused, Unavailable
 
 LOG_IN = (
@@ -25,14 +26,39 @@ _ROLES = (
 )
 
 
-def explained(error: Exception, target: Target | None) -> CliError | None:  # noqa: PLR0911  (one for each kind)
-    """Translate an adapter's error for the operator; None if it is none."""
+_HINTS: tuple[tuple[type[failed.OperationError], str], ...] = (
+    # What the command line adds to an operation's own text.
+    (failed.UnreadableError, " smartlink messages show shows its fields."),
+    (failed.OnlyDiscardError, ": look at it with smartlink messages show"),
+    (failed.AmbiguousError, ": name one by its document, with --tenant"),
+    (
+        failed.ActiveAlreadyError,
+        (
+            ": for new credentials run smartlink tenants rotate {tenant}, after a pause "
+            "smartlink tenants enable {tenant}."
+        ),
+    ),
+    (
+        failed.OtherCustomerError,
+        "; if it is the same customer, smartlink tenants adopt {tenant} --reason …",
+    ),
+    (failed.NoSecretError, ": smartlink tenants activate."),
+    (failed.UnknownTenantError, ": smartlink tenants list."),
+    (failed.NoGenerationError, ": smartlink config show --json lists them."),
+    (failed.GenerationChangedError, "; look again (smartlink config show)."),
+)
+
+
+def explained(error: BaseException, target: Target | None) -> CliError | None:  # noqa: C901, PLR0911  (one for each kind)
+    """Translate an error of an operation or an adapter for the operator; None if it is neither."""
+    if isinstance(error, failed.OperationError):
+        return _of_operation(error, target)
     if not isinstance(error, (PortError, GoogleAuthError)):
         return None
     where = f" in {target.title}" if target else ""
-    if isinstance(error, DefaultCredentialsError):
-        return ForbiddenError(f"There are no Google Cloud credentials: {LOG_IN}.")
     cause = error.__cause__ or error
+    if isinstance(cause, DefaultCredentialsError):
+        return ForbiddenError(f"There are no Google Cloud credentials: {LOG_IN}.")
     if isinstance(cause, GoogleAuthError):
         kind = type(cause).__name__
         return ForbiddenError(f"The Google Cloud credentials do not work ({kind}): {LOG_IN}.")
@@ -57,3 +83,32 @@ def explained(error: Exception, target: Target | None) -> CliError | None:  # no
         case Refused():
             return ForbiddenError(f"Refused: {error}{where}.")
     return CliError(f"{error}{where}.")
+
+
+def _of_operation(error: failed.OperationError, target: Target | None) -> CliError | None:
+    if isinstance(error, failed.SetupError):
+        return _of_setup(error, target)
+    hint = next((hint for kind, hint in _HINTS if isinstance(error, kind)), "")
+    text = f"{error}{hint.format(**vars(error))}"
+    match error:
+        case failed.InvalidError():
+            return UsageError(text)
+        case failed.MissingError():
+            return MissingError(text)
+        case failed.ForbiddenError():
+            return ForbiddenError(text)
+    return CliError(text)
+
+
+def _of_setup(error: failed.SetupError, target: Target | None) -> CliError | None:
+    """A surprise, or Ctrl-C, is no failure that could be told: None."""
+    cause = error.__cause__
+    told = explained(cause, target) if cause else None
+    if error.kept is not None:
+        return CliError(
+            f"Setup failed ({told or repr(cause)}), and the secret could not be deleted "
+            f"({error.kept}): delete smartlink-tenant-{error.tenant} by hand, then activate again."
+        )
+    if told is None:
+        return None
+    return CliError(f"Setup failed, the secret was deleted again: {told} Then activate again.")

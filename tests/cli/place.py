@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from infra.cli.adapters.messages import OperatorCalls, OperatorStore
 from infra.local.rest import Rest
 from infra.simulator.running import RunningSimulator
+from smartlink.adapters.firestore_operator import OperatorCalls, OperatorFirestore
 from smartlink.adapters.secret_manager import SecretManager
 from smartlink.domain.message import LogLine, Message
 from smartlink.domain.settlement import Settlement
@@ -69,7 +69,7 @@ class Place:
 
     def __post_init__(self) -> None:
         self.write_stack()
-        self.store = OperatorStore(OperatorCalls(self.project, emulator=self.hosts.firestore))
+        self.store = OperatorFirestore(OperatorCalls(self.project, emulator=self.hosts.firestore))
         self.secrets = SecretManager(self.project, emulator=self.hosts.secrets)
 
     def write_stack(self, **emulators: str) -> None:

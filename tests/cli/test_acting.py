@@ -3,9 +3,9 @@
 import time
 from dataclasses import replace
 
-from infra.cli.adapters.messages import OperatorCalls
 from smartlink.adapters.documents import HISTORY, LIVE, LOGS
 from smartlink.adapters.firestore_calls import Fill
+from smartlink.adapters.firestore_operator import OperatorCalls
 from smartlink.adapters.firestore_values import Raw, plain, put_time
 from smartlink.domain.message import DeadReason, State
 from tests.cli.place import Place, golden

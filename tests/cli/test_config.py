@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from infra.cli.adapters.secrets import OperatorSecrets
+from smartlink.adapters.secret_manager_operator import OperatorSecretManager
 from tests.cli.place import Place, golden
 
 
@@ -67,7 +67,7 @@ def test_publish_stores_once(place: Place) -> None:
     """As the function does: the same again changes nothing, another content is refused."""
     place.make_buckets()
     login = b'{"clientId": "c", "clientSecret": "s", "environment": "development"}'
-    OperatorSecrets(place.project, emulator=place.hosts.secrets).create("acme", login, None)
+    OperatorSecretManager(place.project, emulator=place.hosts.secrets).create("acme", login, None)
     call = ("publish", "acme", "PaymentRequested", "--id", "p-1", "--json")
     first = place.run(*call, text='{"n": 1}')
     assert (first.code, first.json) == (0, {"id": "p-1", "repeated": False}), first.err

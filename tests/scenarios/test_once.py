@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from infra.cli.acting import Note, redriven
 from smartlink.adapters.in_memory import InMemoryEffects
 from smartlink.consumer import Context, FatalError, Reply, RetryableError, UnknownOutcomeError
 from smartlink.domain.effect import Effect
 from smartlink.domain.message import DeadReason, Message, Result, State, Version
+from smartlink.operations.actions import redriven
+from smartlink.operations.audit import Note
 from smartlink.ports import Unavailable
 from tests.support.world import COMMAND, SECRET_ONE, ProcessEndedError, World, catalog
 

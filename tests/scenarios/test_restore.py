@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass, field
 
-from infra.cli.acting import Note, held, not_holdable, not_redrivable
 from smartlink.consumer import Context, FatalError, RetryableError
 from smartlink.domain.message import DeadReason, State
+from smartlink.operations.actions import held
+from smartlink.operations.audit import Note
+from smartlink.operations.plan import Unfit, not_holdable, not_redrivable
 from tests.scenarios.test_once import redrive
 from tests.support.world import COMMAND, OTHER, World
 
@@ -132,7 +134,7 @@ def test_what_was_dead_then_is_held_too() -> None:
     world.store.restore(before)
     hold(world)
     for message in world.live().values():
-        assert "--outcome-unknown" in (not_redrivable(message, [COMMAND, OTHER]) or "")
+        assert not_redrivable(message, [COMMAND, OTHER]) is Unfit.MAY_HAVE_RUN
         assert not_redrivable(message, [COMMAND, "NoSuchCommand"], undone=True) is None
         assert not_holdable(message) is not None
 

@@ -4,10 +4,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
-from infra.cli.acting import DISCARD, REDRIVE, Action, Note
 from smartlink.domain.identity import Direction, document_id
 from smartlink.domain.message import DeadReason, State, Stored
 from smartlink.domain.pin import first_use
+from smartlink.operations.actions import DISCARD, REDRIVE, Action
+from smartlink.operations.audit import Note
 from smartlink.ports import PortError
 from smartlink.services.contents import release
 from smartlink.services.settle import Pending, settle_all

@@ -3,10 +3,7 @@
 One thing is assumed that no public source states: errors are those of RFC 6749, section 5.2.
 """
 
-import json
-from base64 import urlsafe_b64decode
 from collections import OrderedDict
-from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -20,6 +17,7 @@ from pydantic import BaseModel, Field, StringConstraints, ValidationError
 from smartlink.adapters.http import Answer, Call, Http, HttpSession, SessionPool, split_url
 from smartlink.domain.pin import same_tenant_id
 from smartlink.domain.tenant import Tenant
+from smartlink.domain.token import claimed_tenant
 from smartlink.ports import (
     CALL_SECONDS,
     AnotherTenant,
@@ -31,14 +29,12 @@ from smartlink.ports import (
 )
 
 _SCOPE = "authorization_api"
-TENANT_CLAIM = "http://www.tnf.com/identity/claims/tenantId"
 _MARGIN = timedelta(seconds=90)
 _DEFAULT_LIFE, _LONGEST_LIFE = 300.0, 86_400.0  # seconds
 _ANSWERED = (HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED)
 _CREDENTIAL_ERRORS = frozenset({"invalid_client", "unauthorized_client", "invalid_grant"})
 _OTHER_ERRORS = frozenset({"invalid_request", "unsupported_grant_type", "invalid_scope"})
 _HEADERS = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
-_JWT_PARTS = 3
 _IDLE = 32  # connections: as many as poll has threads
 KEPT = 16_384  # tenants: fewer than an instance polls in turn would keep none for the next tick
 
@@ -212,26 +208,6 @@ def _check_tenant(tenant: Tenant, theirs: str | None) -> None:
     if tenant.pinned and not same_tenant_id(theirs, tenant.pinned):
         message = f"{told}the name is that of {tenant.pinned!r}"
         raise AnotherTenant(message)
-
-
-def claimed_tenant(token: str) -> str | None:
-    """The tenant id that a token names; None where it names none."""
-    claim = claims_of(token).get(TENANT_CLAIM)
-    if isinstance(claim, list) and len(claim) == 1:
-        claim = claim[0]
-    return str(claim).strip() or None if claim else None
-
-
-def claims_of(token: str) -> Mapping[str, object]:
-    """What a JWT claims. Its signature is for the broker to check; opaque tokens claim nothing."""
-    parts = token.split(".")
-    if len(parts) != _JWT_PARTS:
-        return {}
-    try:
-        claims = json.loads(urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
-    except (ValueError, RecursionError):
-        return {}
-    return claims if isinstance(claims, dict) else {}
 
 
 _: type[Tokens] = RacTokens

@@ -26,9 +26,9 @@ from time import monotonic
 from urllib.parse import quote
 
 from smartlink.adapters.http import Answer, Call, Http, HttpSession, SessionPool, split_url
-from smartlink.adapters.rac import claimed_tenant
 from smartlink.adapters.smart_link_envelope import deliveries
 from smartlink.domain.tenant import Tenant
+from smartlink.domain.token import claimed_tenant
 from smartlink.ports import (
     CALL_SECONDS,
     Broker,

@@ -2,34 +2,29 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
 from itertools import islice
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from infra.cli import options as opt
-from infra.cli.screen import Screen, instant, iso
-from infra.cli.selection import Filters, Located, Passed, Selected, locate
+from infra.cli.errors import UsageError
+from infra.cli.screen import Screen, instant
 from infra.cli.session import session_of
-from infra.cli.views import (
-    LOG_TYPES,
-    attempt_view,
-    content_view,
+from smartlink.domain.message import EndedSummary, Message, Summary
+from smartlink.operations.ports import RawDocument
+from smartlink.operations.select import Filters, Located, Passed, Selected, locate
+from smartlink.operations.trace import trace
+from smartlink.operations.views import (
     ended_view,
-    line_view,
+    iso,
+    log_type,
     message_view,
-    odd_view,
+    raw_view,
+    trace_view,
     unreadable_view,
 )
-from smartlink.domain.executed import reply_id
-from smartlink.domain.identity import Direction, document_id
-from smartlink.domain.message import EndedSummary, LogLine, Message, Summary
 
-if TYPE_CHECKING:
-    from infra.cli.adapters.messages import Odd, OperatorStore
-
-REPLIES_SOUGHT = 20
 _ID = Annotated[
     str,
     typer.Argument(metavar="ID", help="The message's id as its sender wrote it, or D-… / U-…."),
@@ -59,17 +54,20 @@ def list_messages(
     session = session_of(context)
     filters = Filters(
         tenant=tenant,
-        direction=direction,
+        direction=direction.direction if direction else None,
         command=command,
-        state=state,
-        older=older,
-        newer=newer,
+        state=state.state if state else None,
+        older=opt.age(older),
+        newer=opt.age(newer),
         error=error,
     )
     if history:
-        _list_history(session.screen, *filters.ended(session.world, limit))
+        if state or older:
+            message = "--history goes with neither --state nor --older: use --newer"
+            raise UsageError(message)
+        _list_history(session.screen, *filters.ended(session.deployment, limit))
         return
-    scanned = list(islice(filters.scan(session.world), limit + 1))
+    scanned = list(islice(filters.scan(session.deployment), limit + 1))
     more, scanned = len(scanned) > limit, scanned[:limit]
     found = [it for it in scanned if isinstance(it, Selected)]
     odd = [
@@ -114,9 +112,9 @@ def _row(tenant: str, message: Summary) -> tuple[object, ...]:
 
 
 def _list_history(
-    screen: Screen, found: list[tuple[str, EndedSummary]], odd: "list[tuple[str, Odd]]"
+    screen: Screen, found: list[tuple[str, EndedSummary]], raw: list[tuple[str, RawDocument]]
 ) -> None:
-    unreadable = [(tenant, it.document, it.why) for tenant, it in odd]
+    unreadable = [(tenant, it.document, it.why) for tenant, it in raw]
     if screen.as_json:
         screen.json(
             [ended_view(tenant, it) for tenant, it in found]
@@ -133,83 +131,50 @@ def _list_history(
         screen.table(("Tenant", "~Document", "~Why"), unreadable, title)
 
 
-def replies_of(store: "OperatorStore", tenant: str, message: Message) -> list[tuple[str, Message]]:
-    """The replies that a message made, with each one's `Situacao`."""
-    ids = [reply_id(message, number) for number in range(1, REPLIES_SOUGHT + 1)]
-    documents = [document_id(Direction.UPSTREAM, it) for it in ids]
-    live, ended = store.read(tenant, documents), store.history(tenant, documents)
-    found: list[tuple[str, Message]] = []
-    for document in documents:
-        if document in ended:
-            found.append((ended[document].ending, ended[document].message))
-        elif document in live:
-            found.append((live[document].message.state, live[document].message))
-    return found
-
-
 def show(
     context: typer.Context, identity: _ID, *, tenant: opt.Tenant = None, content: _Content = False
 ) -> None:
     """Show all about one message: document, attempts (Tentativas), log lines, replies."""
     session = session_of(context)
-    world, screen = session.world, session.screen
-    found = locate(world, identity, tenant)
-    if found.odd is not None:
-        _show_odd(screen, found.tenant, found.odd, content=content)
+    deployment, screen = session.deployment, session.screen
+    found = locate(deployment, identity, tenant)
+    if found.raw is not None:
+        _show_raw(screen, found.tenant, found.raw, content=content)
     if found.live is None and found.ended is None:
         return
-    lines = world.store.lines_of(found.tenant, found.message.id)
-    replies = replies_of(world.store, found.tenant, found.message)
+    traced = trace(deployment, found)
     if screen.as_json:
-        screen.json(whole_view(found, lines, replies, content=content))
+        screen.json(trace_view(traced, content=content))
         return
     _facts(screen, found, content=content)
     message = found.message
     if message.attempts:
         attempts = ((it.number, it.started, it.result, it.error) for it in message.attempts)
         screen.table(("#No.", "Started", "Resultado", "~Error"), attempts, "Tentativas (attempts)")
-    if lines:
-        rows = ((line.at, LOG_TYPES[line.type], line.text) for line in lines)
+    if traced.lines:
+        rows = ((line.at, log_type(line.type), line.text) for line in traced.lines)
         screen.table(("LOGDATE", "LOGTYPE", "~LOGMENSAGEM"), rows, "GTotvsLinkLog")
-    if replies:
-        sent = ((it.type, it.audience, state, it.error) for state, it in replies)
+    if traced.replies:
+        sent = (
+            (it.message.type, it.message.audience, it.state, it.message.error)
+            for it in traced.replies
+        )
         screen.table(("Type", "Audience", "Situacao", "~Error"), sent, "Replies (Upstream)")
 
 
-def _show_odd(screen: Screen, tenant: str, odd: "Odd", *, content: bool) -> None:
+def _show_raw(screen: Screen, tenant: str, raw: RawDocument, *, content: bool) -> None:
     """A document that cannot be read, as it is."""
     if screen.as_json:
-        screen.json(odd_view(tenant, odd, content=content))
+        screen.json(raw_view(tenant, raw, content=content))
         return
     screen.facts(
         (
             ("Tenant", tenant),
-            ("Document", f"{odd.collection}/{odd.document}"),
-            ("Unreadable", odd.why),
-            *odd.shown(content=content).items(),
+            ("Document", f"{raw.collection}/{raw.document}"),
+            ("Unreadable", raw.why),
+            *raw.shown(content=content).items(),
         )
     )
-
-
-def whole_view(
-    found: Located, lines: list[LogLine], replies: list[tuple[str, Message]], *, content: bool
-) -> dict[str, object]:
-    """Everything about one message, for programs."""
-    own = (
-        ended_view(found.tenant, found.ended)
-        if found.live is None and found.ended is not None
-        else message_view(found.tenant, found.message)
-    )
-    kept = content_view(found.message.content)
-    return {
-        **own,
-        "content": kept if content else kept | {"text": None},
-        "attempts": [attempt_view(it) for it in found.message.attempts],
-        "logs": [line_view(found.tenant, line) for line in lines],
-        "replies": [
-            message_view(found.tenant, it) | {"situacao": str(state)} for state, it in replies
-        ],
-    }
 
 
 def _facts(screen: Screen, found: Located, *, content: bool) -> None:
@@ -253,29 +218,9 @@ def _text(message: Message) -> str:
 def timeline(context: typer.Context, identity: _ID, *, tenant: opt.Tenant = None) -> None:
     """Tell one message's story in the order of time."""
     session = session_of(context)
-    world, screen = session.world, session.screen
-    found = locate(world, identity, tenant)
-    lines = world.store.lines_of(found.tenant, found.message.id)
-    events = _events(found, lines, replies_of(world.store, found.tenant, found.message))
+    deployment, screen = session.deployment, session.screen
+    events = trace(deployment, locate(deployment, identity, tenant)).events()
     if screen.as_json:
-        screen.json([{"at": iso(at), "event": what, "text": text} for at, what, text in events])
+        screen.json([{"at": iso(it.at), "event": it.what, "text": it.text} for it in events])
         return
-    screen.table(("Time", "Event", "~What happened"), events)
-
-
-def _events(
-    found: Located, lines: list[LogLine], replies: list[tuple[str, Message]]
-) -> list[tuple[datetime, str, str]]:
-    message = found.message
-    origin = "published" if message.direction is Direction.UPSTREAM else "received"
-    events = [(message.received, origin, f"{message.type}, {message.content.size} bytes")]
-    for it in message.attempts:
-        events.append((it.started, "attempt", f"attempt {it.number} begins"))
-        events.append((it.ended, "attempt", f"attempt {it.number}: {it.result}"))
-    events += [(line.at, f"log ({LOG_TYPES[line.type]})", line.text) for line in lines]
-    events += [(it.received, "reply", f"{it.type}: {state}") for state, it in replies]
-    if found.live is None and found.ended is not None:
-        events.append((found.ended.ended, "ended", str(found.ended.ending)))
-    elif message.due is not None:
-        events.append((message.due, "next", f"{message.state}: the sweep may take it from here"))
-    return sorted(events, key=lambda event: event[0])
+    screen.table(("Time", "Event", "~What happened"), [(it.at, it.what, it.text) for it in events])

@@ -10,7 +10,7 @@ import typer
 from infra.cli import options as opt
 from infra.cli.errors import ForbiddenError, UsageError
 from infra.cli.offering import Offer, offered
-from infra.cli.session import Session, quiet_logs, session_of
+from infra.cli.session import Session, session_of
 from smartlink import bootstrap
 from smartlink.services.publish import PublishError, parse_request
 
@@ -47,13 +47,11 @@ def publish(
         offer = Offer(tenant, message_type, _content(file), audience, identity)
         _offer(session, offer)
         return
-    world, screen = session.world, session.screen
+    screen = session.screen
     request = {"tenant": tenant, "type": message_type, "content": _content(file)}
     more = {"audience": audience, "id": identity, "correlationId": correlation}
     request |= {name: value for name, value in more.items() if value is not None}
-    _ = world.settings  # says what is wrong with them
-    bootstrap.settings()
-    quiet_logs()  # the settings turned the relay's logs on
+    session.begin_relay()
     try:
         published = bootstrap.publish()(parse_request(json.dumps(request).encode()))
     except PublishError as error:

@@ -1,17 +1,14 @@
 """`smartlink purge`: RM's cleaning screen, for the history and the logs."""
 
-from datetime import timedelta
 from typing import Annotated
 
 import typer
 
 from infra.cli import options as opt
-from infra.cli.acting import interrupted
-from infra.cli.adapters.messages import PAGE, PURGES
-from infra.cli.errors import ForbiddenError, StoppedError
-from infra.cli.selection import tenants_of
+from infra.cli.errors import StoppedError
+from infra.cli.interrupt import interrupted
 from infra.cli.session import session_of
-from infra.cli.world import World
+from smartlink.operations.purge import older, remove
 
 
 def purge(
@@ -29,34 +26,24 @@ def purge(
     Without --yes a dry run. The TTL does the same after the retention; live messages stay.
     """
     session = session_of(context)
-    world, screen = session.world, session.screen
-    _check_days(world, keep_days)
-    cutoff = world.now() - timedelta(days=keep_days)
-    found = [
-        (name, shape, world.store.count_before(name, shape, cutoff))
-        for name in tenants_of(world, tenant)
-        for shape in PURGES
-    ]
-    total = sum(number for *_, number in found)
-    removed, stopped = 0, False
+    deployment, screen = session.deployment, session.screen
+    found = older(deployment, tenant, keep_days)
+    total, removed, stopped = found.total, 0, False
     if yes:
         with interrupted() as stop, screen.progress() as bar:
             task = bar.add_task("purge", total=min(total, most))
-            for name, shape, number in found:
-                left = min(number, most - removed)
-                while left > 0 and not stop.is_set():
-                    done = world.store.remove_before(name, shape, cutoff, min(PAGE, left))
-                    if not done:
-                        break
-                    removed, left = removed + done, left - done
-                    bar.advance(task, done)
+            removed = remove(deployment, found, most, stop, lambda n: bar.advance(task, n))
             stopped = stop.is_set()
     if screen.as_json:
-        rows = [{"tenant": n, "collection": s.collection, "found": c} for n, s, c in found]
+        rows = [
+            {"tenant": it.tenant, "collection": it.collection, "found": it.documents}
+            for it in found.found
+        ]
         screen.json({"dryRun": not yes, "found": rows, "total": total, "removed": removed})
     else:
         screen.table(
-            ("Tenant", "Collection", "#Older"), ((n, s.collection, c) for n, s, c in found if c)
+            ("Tenant", "Collection", "#Older"),
+            ((it.tenant, it.collection, it.documents) for it in found.found if it.documents),
         )
         if yes:
             screen.say(f"{removed} of {total} documents removed.")
@@ -68,17 +55,3 @@ def purge(
     if stopped:
         message = f"Stopped: {removed} of {total} removed; the same command again goes on."
         raise StoppedError(message)
-
-
-def _check_days(world: World, days: int) -> None:
-    """The history is how a repeated message is known: it outlives every retry and redrive."""
-    policy = world.policy
-    least = policy.horizon + timedelta(days=world.settings.redrive_days)
-    if timedelta(days=days) < least:
-        needed = -(-least // timedelta(days=1))
-        message = (
-            f"At least {needed} days must be kept (the retries' horizon and "
-            f"{world.settings.redrive_days} days for a redrive): with less, a message that "
-            f"comes again would be executed again."
-        )
-        raise ForbiddenError(message)

@@ -1,29 +1,27 @@
 """`smartlink messages export` and `smartlink replay`: a message on a developer's laptop."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from infra.cli import exporting
 from infra.cli import options as opt
-from infra.cli.commands.messages_read import replies_of, whole_view
 from infra.cli.errors import CliError, MissingError, UsageError
-from infra.cli.selection import locate
 from infra.cli.session import Session, quiet_logs, session_of
 from infra.cli.target import CHECKOUT
-from infra.cli.world import World
+from smartlink import bootstrap
 from smartlink.adapters.in_memory import InMemorySecrets
-from smartlink.bootstrap import load_consumer
 from smartlink.domain.identity import Direction
 from smartlink.domain.outcome import Done
-from smartlink.domain.retry import RetryPolicy
+from smartlink.operations.errors import InvalidError
+from smartlink.operations.export import Exported, content_of, document, parse
+from smartlink.operations.select import locate
+from smartlink.operations.trace import trace
 from smartlink.ports import ErpSecrets, PortError
-from smartlink.services.contents import load
 from smartlink.settings import SettingsError, load_settings
-from smartlink.testing import Delivered, Place
+from smartlink.testing import Delivered
+from smartlink.testing.replay import replay as run_again
 
 
 def export(
@@ -38,22 +36,17 @@ def export(
     The file holds the content, so perhaps personal data: it is readable by you alone.
     """
     session = session_of(context)
-    world = session.world
-    found = locate(world, identity, tenant)
-    lines = world.store.lines_of(found.tenant, found.message.id)
-    replies = replies_of(world.store, found.tenant, found.message)
-    content = found.message.content
+    deployment = session.deployment
+    traced = trace(deployment, locate(deployment, identity, tenant))
     try:
-        kept = content.text is not None or content.object is not None
-        text = load(world.contents, content) if kept else None
+        text = content_of(deployment, traced.located.message)
     except PortError as error:
         session.screen.note(f"Without its content: {error}.", "yellow")
         text = None
-    whole = whole_view(found, lines, replies, content=False)
     try:
         file.touch(mode=0o600)
         file.chmod(0o600)
-        file.write_text(json.dumps(exporting.document(whole, text), indent=2), encoding="utf-8")
+        file.write_text(json.dumps(document(traced, text), indent=2), encoding="utf-8")
     except OSError as error:
         message = f"{file} cannot be written: {error.strerror}"
         raise UsageError(message) from None
@@ -78,7 +71,7 @@ def replay(
     """
     session = session_of(context)
     quiet_logs()
-    exported = exporting.read(file)
+    exported = _read(file)
     if exported.direction != Direction.DOWNSTREAM:
         message = f"{file} holds an Upstream message: no consumer runs those"
         raise UsageError(message)
@@ -87,6 +80,14 @@ def replay(
         raise CliError(message)
     delivered = _run(session, exported, _erp(session, exported.tenant, erp))
     _show(session, delivered)
+
+
+def _read(file: Path) -> Exported:
+    try:
+        return parse(file.read_bytes(), str(file))
+    except OSError as error:
+        message = f"{file} cannot be read: {error.strerror}"
+        raise UsageError(message) from None
 
 
 def _erp(session: Session, tenant: str, file: Path | None) -> ErpSecrets:
@@ -98,28 +99,24 @@ def _erp(session: Session, tenant: str, file: Path | None) -> ErpSecrets:
             message = f"{file} cannot be read: {error.strerror}"
             raise UsageError(message) from None
     try:
-        return session.world.secrets if session.target.local else InMemorySecrets()
-    except UsageError:
+        return session.deployment.secrets if session.target.local else InMemorySecrets()
+    except (UsageError, InvalidError):
         return InMemorySecrets()
 
 
-def _run(session: Session, exported: exporting.Exported, erp: ErpSecrets) -> Delivered:
+def _run(session: Session, exported: Exported, erp: ErpSecrets) -> Delivered:
     settings = load_settings(CHECKOUT)
     command = settings.catalog.commands.get(exported.command)
     if command is None:
         message = f"This checkout's catalogue has no command {exported.command}."
         raise MissingError(message)
     try:
-        consumer = load_consumer(exported.command, command.module)
+        consumer = bootstrap.load_consumer(exported.command, command.module)
     except SettingsError as error:
         message = f"{error}."
         raise CliError(message) from None
-    attempt = exported.attempt + 1
-    claimed = replace(exporting.message_of(exported), attempt=attempt, undone=True)
-    policy = RetryPolicy(attempts=attempt)
-    place = Place(tenant=exported.tenant, erp=erp, clock=World.now, policy=policy)
     session.screen.note(f"Running {exported.command} on {exported.id} …")
-    return place.delivered(claimed, place.run(consumer, claimed))
+    return run_again(exported, consumer, erp, bootstrap.now)
 
 
 def _show(session: Session, delivered: Delivered) -> None:

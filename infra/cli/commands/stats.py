@@ -8,9 +8,10 @@ import typer
 from infra.cli import options as opt
 from infra.cli.chart import html, svg
 from infra.cli.errors import UsageError
-from infra.cli.figures import Figures, gather
-from infra.cli.screen import Json, Screen, instant, iso
+from infra.cli.screen import Screen, instant
 from infra.cli.session import session_of
+from smartlink.operations.figures import Figures, gather
+from smartlink.operations.views import figures_view
 
 _BARS = 40  # characters of the longest bar
 
@@ -32,15 +33,15 @@ def stats(
     Failures that differ in numbers, ids or quoted texts only have one fingerprint.
     """
     session = session_of(context)
-    world, screen = session.world, session.screen
-    figures = gather(world, tenant, opt.span(period))
-    title = f"Smart Link: {world.target.title}, until {instant(figures.until)}"
+    deployment, screen = session.deployment, session.screen
+    figures = gather(deployment, tenant, opt.span(period))
+    title = f"Smart Link: {deployment.title}, until {instant(figures.until)}"
     if html_file:
         _write(html_file, html(figures, title))
     if svg_file:
         _write(svg_file, svg(figures))
     if screen.as_json:
-        screen.json(_view(figures))
+        screen.json(figures_view(figures))
         return
     _show(screen, figures)
 
@@ -51,23 +52,6 @@ def _write(path: Path, text: str) -> None:
     except OSError as error:
         message = f"{path} cannot be written: {error.strerror}"
         raise UsageError(message) from None
-
-
-def _view(figures: Figures) -> Json:
-    oldest = figures.oldest
-    return {
-        "since": iso(figures.since),
-        "until": iso(figures.until),
-        "done": sum(figures.done.values()),
-        "discarded": figures.discarded,
-        "doneByHour": {str(iso(hour)): number for hour, number in figures.hours()},
-        "attempts": {str(number): count for number, count in sorted(figures.attempts.items())},
-        "situacao": dict(figures.states),
-        "failures": [vars(it) for it in figures.worst()],
-        "oldestWaiting": oldest
-        and {"tenant": oldest[0], "id": oldest[1].id, "received": iso(oldest[1].received)},
-        "incomplete": figures.cut,
-    }
 
 
 def _show(screen: Screen, figures: Figures) -> None:

@@ -12,8 +12,9 @@ from urllib.parse import parse_qs
 import pytest
 
 from smartlink.adapters.http import Bounds, Http
-from smartlink.adapters.rac import KEPT, RacTokens, claimed_tenant, claims_of
+from smartlink.adapters.rac import KEPT, RacTokens
 from smartlink.domain.tenant import Credentials, Tenant
+from smartlink.domain.token import claimed_tenant, claims_of
 from smartlink.ports import AnotherTenant, CredentialsRefused, PortError, Refused, Unavailable
 from smartlink.settings import Settings
 from tests.unit.adapters.http_server import Answering, HttpServer, Reply, Seen, closed_port, in_turn

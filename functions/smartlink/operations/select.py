@@ -1,30 +1,31 @@
 """Which messages are meant: filters over the live ones, and one message by its id."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING
+from datetime import datetime, timedelta
 
-from infra.cli.errors import CliError, MissingError, UsageError
-from infra.cli.options import Situation, Way, span
-from infra.cli.world import World
 from smartlink.domain.identity import Direction, document_id
 from smartlink.domain.message import (
     Ended,
     EndedSummary,
     Listed,
     Message,
+    State,
     Stored,
     Summary,
     Unreadable,
 )
 from smartlink.domain.tenant import TenantError, check_tenant_name
+from smartlink.operations.errors import (
+    AmbiguousError,
+    InvalidError,
+    MissingError,
+    UnreadableError,
+)
+from smartlink.operations.ports import Deployment, RawDocument
 from smartlink.ports import Refused
-
-if TYPE_CHECKING:  # Google's libraries take long to import
-    from infra.cli.adapters.messages import Odd
 
 _LOOKED_THROUGH = 2_000  # documents of a tenant's history, when they are sifted here
 
@@ -54,29 +55,27 @@ class Passed:
 class Located:
     """One message, alive or ended, found by its id."""
 
+    identity: str  # as it was asked for
     tenant: str
     live: Stored | None
     ended: Ended | None
-    odd: "Odd | None" = None  # a document of it that cannot be read
+    raw: RawDocument | None = None  # a document of it that cannot be read
 
     @property
     def message(self) -> Message:
-        """The message, wherever it is. Raises CliError if it cannot be read."""
+        """The message, wherever it is. Raises UnreadableError."""
         if self.live is not None:
             return self.live.message
         if self.ended is not None:
             return self.ended.message
-        assert self.odd is not None  # noqa: S101  (it was found in one of them)
-        message = (
-            f"{self.odd.document} of {self.tenant} cannot be read: {self.odd.why}. "
-            f"smartlink messages show shows its fields."
-        )
-        raise CliError(message)
+        assert self.raw is not None  # noqa: S101  (it was found in one of them)
+        message = f"{self.raw.document} of {self.tenant} cannot be read: {self.raw.why}."
+        raise UnreadableError(message)
 
     @property
     def document(self) -> str:
         """The document's id."""
-        return self.odd.document if self.odd is not None else self.message.document
+        return self.raw.document if self.raw is not None else self.message.document
 
 
 def last_event(message: Summary) -> datetime:
@@ -89,11 +88,11 @@ class Filters:
     """All that are set must hold."""
 
     tenant: str | None = None
-    direction: Way | None = None
+    direction: Direction | None = None
     command: str | None = None
-    state: Situation | None = None
-    older: str | None = None
-    newer: str | None = None
+    state: State | None = None
+    older: timedelta | None = None
+    newer: timedelta | None = None
     error: str | None = None
     received_after: datetime | None = None
 
@@ -101,27 +100,29 @@ class Filters:
     def narrow(self) -> bool:
         """Whether any is set besides the state."""
         sifted = (self.older, self.newer, self.error, self.received_after)
-        return any((self.tenant, self.direction, self.command, *sifted))
+        return any(
+            it not in (None, "") for it in (self.tenant, self.direction, self.command, *sifted)
+        )
 
-    def select(self, world: World) -> Iterator[Selected]:
+    def select(self, deployment: Deployment) -> Iterator[Selected]:
         """The messages, tenant by tenant."""
-        return (it for it in self.scan(world) if isinstance(it, Selected))
+        return (it for it in self.scan(deployment) if isinstance(it, Selected))
 
-    def scan(self, world: World) -> Iterator[Selected | Passed]:
+    def scan(self, deployment: Deployment) -> Iterator[Selected | Passed]:
         """The messages, and what cannot be read: whether that fits is told by the database alone,
         so it is told of rather than hidden."""
-        now = world.now()
-        latest = now - span(self.older) if self.older else None
-        earliest = now - span(self.newer) if self.newer else None
+        now = deployment.now()
+        latest = now - self.older if self.older is not None else None
+        earliest = now - self.newer if self.newer is not None else None
         equal: dict[str, str] = {}
         if self.direction:
-            equal["Direcao"] = self.direction.direction
+            equal["Direcao"] = self.direction
         if self.command:
             equal["Comando"] = self.command
         if self.state:
-            equal["Situacao"] = self.state.state
-        for tenant in tenants_of(world, self.tenant):
-            for listed in world.store.scan(tenant, equal):
+            equal["Situacao"] = self.state
+        for tenant in tenants_of(deployment, self.tenant):
+            for listed in deployment.store.scan(tenant, equal):
                 if isinstance(listed, Unreadable):
                     yield Passed(tenant, listed)
                     continue
@@ -131,22 +132,20 @@ class Filters:
                     yield Selected(tenant, listed)
 
     def ended(
-        self, world: World, most: int
-    ) -> tuple[list[tuple[str, EndedSummary]], "list[tuple[str, Odd]]"]:
-        """What has ended, the newest first, and what cannot be read; the state does not apply."""
-        if self.state or self.older:
-            message = "--history goes with neither --state nor --older: use --newer"
-            raise UsageError(message)
-        since = world.now() - span(self.newer) if self.newer else None
+        self, deployment: Deployment, most: int
+    ) -> tuple[list[tuple[str, EndedSummary]], list[tuple[str, RawDocument]]]:
+        """What has ended, the newest first, and what cannot be read. `state` and `older` do not
+        apply."""
+        since = deployment.now() - self.newer if self.newer is not None else None
         found: list[tuple[str, EndedSummary]] = []
-        odd: list[tuple[str, Odd]] = []
-        for tenant in tenants_of(world, self.tenant):
-            ended, its = world.store.scan_ended(
+        raw: list[tuple[str, RawDocument]] = []
+        for tenant in tenants_of(deployment, self.tenant):
+            ended, its = deployment.store.scan_ended(
                 tenant, since, _LOOKED_THROUGH if self._sifts else most
             )
             found += [(tenant, it) for it in ended if self._fits(it.message)]
-            odd += [(tenant, it) for it in its]
-        return sorted(found, key=lambda it: it[1].ended, reverse=True)[:most], odd
+            raw += [(tenant, it) for it in its]
+        return sorted(found, key=lambda it: it[1].ended, reverse=True)[:most], raw
 
     @property
     def _sifts(self) -> bool:
@@ -157,7 +156,7 @@ class Filters:
 
     def _fits(self, message: Summary) -> bool:
         return (
-            (self.direction is None or message.direction is self.direction.direction)
+            (self.direction is None or message.direction is self.direction)
             and (self.command is None or message.type == self.command)
             and self._says(message.error)
         )
@@ -166,58 +165,60 @@ class Filters:
         return not self.error or self.error.casefold() in (error or "").casefold()
 
 
-def tenants_of(world: World, only: str | None) -> list[str]:
+def tenants_of(deployment: Deployment, only: str | None) -> list[str]:
     """The tenant named, or every one that has documents or a secret."""
     if only is not None:
         known_name(only)
         return [only]
-    known = set(world.store.known_tenants())
+    known = set(deployment.store.known_tenants())
     with suppress(Refused):  # who may read messages need not read secrets
-        known |= {entry.name for entry in world.secrets.entries()}
+        known |= {entry.name for entry in deployment.secrets.entries()}
     return sorted(known)
 
 
 def known_name(tenant: str) -> str:
-    """The name, if it can be a tenant's. Raises UsageError."""
+    """The name, if it can be a tenant's. Raises InvalidError."""
     try:
         return check_tenant_name(tenant)
     except TenantError as error:
-        raise UsageError(str(error)) from None
+        raise InvalidError(str(error)) from None
 
 
-def locate(world: World, identity: str, tenant: str | None) -> Located:
-    """Find one message by its id, or by its document's (`D-…`, `U-…`). Raises MissingError."""
-    found = [item for name in tenants_of(world, tenant) for item in _in(world, name, identity)]
+def locate(deployment: Deployment, identity: str, tenant: str | None) -> Located:
+    """Find one message by its id, or by its document's (`D-…`, `U-…`).
+
+    Raises MissingError and AmbiguousError.
+    """
+    found = [
+        item for name in tenants_of(deployment, tenant) for item in _in(deployment, name, identity)
+    ]
     if not found:
         where = f"of tenant {tenant}" if tenant else "of any tenant"
         message = (
-            f"There is no message {identity[:80]!r} {where} in {world.target.title}, neither "
+            f"There is no message {identity[:80]!r} {where} in {deployment.title}, neither "
             f"alive nor in the history: check the id, or whether it has expired."
         )
         raise MissingError(message)
     if len(found) > 1:
         places = "; ".join(f"{it.tenant}: {it.document}" for it in found[:5])
-        message = (
-            f"{len(found)} messages have the id {identity[:80]!r} ({places}): "
-            f"name one by its document, with --tenant"
-        )
-        raise UsageError(message)
+        message = f"{len(found)} messages have the id {identity[:80]!r} ({places})"
+        raise AmbiguousError(message)
     return found[0]
 
 
-def _in(world: World, tenant: str, identity: str) -> list[Located]:
+def _in(deployment: Deployment, tenant: str, identity: str) -> list[Located]:
     own = {document_id(way, identity) for way in Direction}
     if identity.startswith(("D-", "U-", "~")) and "/" not in identity:
         own.add(identity)
-    whole = world.store.find(tenant, sorted(own), identity)
-    odd = {it.document: it for it in whole.odd}
+    whole = deployment.store.find(tenant, sorted(own), identity)
+    raw = {it.document: it for it in whole.raw}
     return [
-        Located(tenant, whole.live.get(name), whole.ended.get(name), odd.get(name))
-        for name in sorted(whole.live.keys() | whole.ended.keys() | odd.keys())
+        Located(identity, tenant, whole.live.get(name), whole.ended.get(name), raw.get(name))
+        for name in sorted(whole.live.keys() | whole.ended.keys() | raw.keys())
     ]
 
 
-def counted(messages: list[Selected]) -> list[tuple[str, str, str, int]]:
+def counted(messages: Sequence[Selected]) -> list[tuple[str, str, str, int]]:
     """Count by tenant, command and error."""
     groups = Counter(
         (it.tenant, it.message.type, (it.message.error or "").partition("\n")[0][:200])

@@ -1,23 +1,12 @@
 """`totvsAppConfig_v2.json` for operators: its generations, and a new one."""
 
-from dataclasses import dataclass
-from datetime import datetime
-
 from smartlink.adapters.storage import ConfigObject
 from smartlink.domain.config import MAX_BYTES
+from smartlink.operations.ports import ConfigGenerations, Generation
 from smartlink.ports import ConfigFile, NotFound
 
 
-@dataclass(frozen=True, slots=True)
-class Generation:
-    """A generation that the bucket keeps."""
-
-    number: str
-    written: datetime | None
-    current: bool
-
-
-class ConfigVersions(ConfigObject):
+class ConfigObjectGenerations(ConfigObject):
     """The relay's adapter, and the writes that its own account has no right to."""
 
     def current(self) -> ConfigFile | None:
@@ -63,3 +52,6 @@ class ConfigVersions(ConfigObject):
         """The file as it was at a generation. Raises NotFound."""
         blob = self._bucket.blob(self._name, int(generation))
         return ConfigFile(generation, self._bucket.download(blob, MAX_BYTES))
+
+
+_: type[ConfigGenerations] = ConfigObjectGenerations

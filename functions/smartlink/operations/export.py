@@ -1,16 +1,18 @@
-"""One message with its history as a file, and the message in such a file."""
+"""One message with its history as a document for a file, and the message in such a file."""
 
 import json
 from datetime import datetime
-from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from infra.cli.errors import UsageError
-from infra.cli.screen import Json
 from smartlink.domain import lifecycle
 from smartlink.domain.identity import content_hash, encode
 from smartlink.domain.message import Content, Message
+from smartlink.operations.errors import InvalidError
+from smartlink.operations.ports import Deployment
+from smartlink.operations.trace import Trace
+from smartlink.operations.views import Json, trace_view
+from smartlink.services.contents import load
 
 FORMAT = "smartlink-message/1"
 
@@ -33,28 +35,32 @@ class Exported(BaseModel):
     text: str | None = Field(default=None, repr=False)
 
 
-def document(whole: Json, text: str | None) -> Json:
-    """The file's document."""
-    return {"format": FORMAT, **whole, "text": text}
+def content_of(deployment: Deployment, message: Message) -> str | None:
+    """The message's content, wherever it is; None where it is not kept. Raises PortError."""
+    content = message.content
+    kept = content.text is not None or content.object is not None
+    return load(deployment.contents, content) if kept else None
 
 
-def read(path: Path) -> Exported:
-    """The message in a file. Raises UsageError."""
+def document(trace: Trace, text: str | None) -> Json:
+    """The file's document; `text` is the content."""
+    return {"format": FORMAT, **trace_view(trace, content=False), "text": text}
+
+
+def parse(data: bytes, name: str) -> Exported:
+    """The message in a file, which errors call by this name. Raises InvalidError."""
     try:
-        exported = Exported.model_validate(json.loads(path.read_bytes()))
-    except OSError as error:
-        message = f"{path} cannot be read: {error.strerror}"
-        raise UsageError(message) from None
+        exported = Exported.model_validate(json.loads(data))
     except ValidationError as error:
         problem = error.errors(include_input=False, include_url=False)[0]
-        message = f"{path}: {'.'.join(map(str, problem['loc']))}: {problem['msg']}"
-        raise UsageError(message) from None
+        message = f"{name}: {'.'.join(map(str, problem['loc']))}: {problem['msg']}"
+        raise InvalidError(message) from None
     except ValueError:
-        message = f"{path} is no JSON"
-        raise UsageError(message) from None
+        message = f"{name} is no JSON"
+        raise InvalidError(message) from None
     if exported.format != FORMAT:
-        message = f"{path} is {exported.format[:40]!r}, not {FORMAT}: export the message again"
-        raise UsageError(message)
+        message = f"{name} is {exported.format[:40]!r}, not {FORMAT}: export the message again"
+        raise InvalidError(message)
     return exported
 
 

@@ -19,7 +19,6 @@ from smartlink.adapters.firestore_values import DocumentError, Raw, get_flag, pl
 from smartlink.adapters.firestore_writes import create, delete
 from smartlink.domain.identity import second_end_id
 from smartlink.domain.message import (
-    Ended,
     EndedSummary,
     Listed,
     LogLine,
@@ -28,10 +27,19 @@ from smartlink.domain.message import (
     Unreadable,
     Version,
 )
+from smartlink.operations.ports import (
+    MessageDocuments,
+    OperatorStore,
+    Purgeable,
+    RawDocument,
+)
 
 T = TypeVar("T")
 PAGE = 200
-PURGES = (QueryShape(rm.HISTORY, (), "DataFim"), QueryShape(rm.LOGS, (), "LOGDATE"))
+PURGES = {
+    Purgeable.HISTORY: QueryShape(rm.HISTORY, (), "DataFim"),
+    Purgeable.LOGS: QueryShape(rm.LOGS, (), "LOGDATE"),
+}
 """What is purged, by which field: oldest first."""
 FILTERED = {
     rm.LIVE: ("ID", "Comando", "Direcao", "Situacao"),
@@ -46,7 +54,7 @@ _DESCENDING = types.StructuredQuery.Direction.DESCENDING
 
 
 @dataclass(frozen=True, slots=True)
-class Odd:
+class OddDocument:
     """A document that cannot be read, as it is."""
 
     collection: str
@@ -55,9 +63,13 @@ class Odd:
     version: Version
     fields: Raw = field(repr=False)
 
-    def text(self, name: str) -> str | None:
-        """One of its texts, if it has it."""
-        return rm.readable(self.fields, name)
+    @property
+    def message_id(self) -> str | None:
+        return rm.readable(self.fields, "ID")
+
+    @property
+    def content_object(self) -> str | None:
+        return rm.readable(self.fields, "ConteudoObjeto")
 
     @property
     def alive(self) -> bool:
@@ -82,15 +94,6 @@ class Odd:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Whole:
-    """Messages as they are stored, contents too, by document."""
-
-    live: dict[str, Stored]
-    ended: dict[str, Ended]
-    odd: list[Odd]
-
-
 class OperatorCalls(FirestoreCalls):
     """The relay's calls, and a count."""
 
@@ -106,7 +109,7 @@ class OperatorCalls(FirestoreCalls):
         return int(answer.result.aggregate_fields["all"].integer_value)
 
 
-class OperatorStore(Firestore):
+class OperatorFirestore(Firestore):
     """The relay's store, and what only an operator asks of it."""
 
     def __init__(self, calls: OperatorCalls) -> None:
@@ -151,13 +154,9 @@ class OperatorStore(Firestore):
         what = f"count messages of {tenant}"
         return self._more.count(what, self._under(tenant), _query(rm.LIVE, equal, 0))
 
-    def ended(self, tenant: str, since: datetime | None, most: int) -> list[EndedSummary]:
-        """List the history without contents, the newest first."""
-        return self.scan_ended(tenant, since, most)[0]
-
     def scan_ended(
         self, tenant: str, since: datetime | None, most: int
-    ) -> tuple[list[EndedSummary], list[Odd]]:
+    ) -> tuple[list[EndedSummary], list[OddDocument]]:
         """List the history, and the documents of it that cannot be read."""
         query = _query(rm.HISTORY, {}, most)
         _without_content(query, rm.HISTORY)
@@ -165,7 +164,7 @@ class OperatorStore(Firestore):
         found = self._more.query(f"list the history of {tenant}", self._under(tenant), query)
         return _apart(rm.HISTORY, found, lambda it: rm.get_listed_history(it.id, it.fields))
 
-    def find(self, tenant: str, documents: Sequence[str], message_id: str) -> Whole:
+    def find(self, tenant: str, documents: Sequence[str], message_id: str) -> MessageDocuments:
         """Find these documents, and every other that its sender gave this id."""
         what = f"find the message {message_id[:80]} of {tenant}"
         live = self._every(what, tenant, rm.LIVE, documents, message_id)
@@ -174,7 +173,7 @@ class OperatorStore(Firestore):
             rm.LIVE, live, lambda it: Stored(rm.get_live(it.id, it.fields), it.version)
         )
         history, odder = _apart(rm.HISTORY, ended, lambda it: rm.get_history(it.id, it.fields))
-        return Whole(
+        return MessageDocuments(
             {it.message.document: it for it in stored},
             {it.message.document: it for it in history},
             [*odd, *odder],
@@ -189,9 +188,10 @@ class OperatorStore(Firestore):
         found = [*self._more.get(what, names), *self._more.query(what, self._under(tenant), query)]
         return {it.id: it for it in found}.values()
 
-    def give_up(self, tenant: str, odd: Odd, discarded: rm.Discarded, line: LogLine) -> bool:
-        """Move a live document that cannot be read to the history: to a record of its own (True)
-        where one has ended under its id before. Raises Conflict."""
+    def give_up(self, tenant: str, raw: RawDocument, line: LogLine) -> bool:
+        """See OperatorMessages."""
+        assert isinstance(raw, OddDocument)  # noqa: S101  (it came from here)
+        odd, discarded = raw, rm.Discarded(raw.fields, line.at, line.expires, raw.personal)
         taken = bool(self.past(tenant, [odd.document]))
         document = odd.document
         if taken:  # that record stays
@@ -219,21 +219,22 @@ class OperatorStore(Firestore):
         found = self._more.query(f"read logs of {tenant}", self._under(tenant), query)
         return [(item.id, _line(item)) for item in found]
 
-    def count_before(self, tenant: str, shape: QueryShape, cutoff: datetime) -> int:
+    def count_before(self, tenant: str, what: Purgeable, cutoff: datetime) -> int:
         """Count what a purge would remove."""
+        shape = PURGES[what]
         query = up_to(shape, [], cutoff, 1)
         query.ClearField("limit")
-        what = f"count {shape.collection} of {tenant}"
-        return self._more.count(what, self._under(tenant), query)
+        return self._more.count(f"count {shape.collection} of {tenant}", self._under(tenant), query)
 
-    def remove_before(self, tenant: str, shape: QueryShape, cutoff: datetime, most: int) -> int:
+    def remove_before(self, tenant: str, what: Purgeable, cutoff: datetime, most: int) -> int:
         """Remove the oldest, `most` at most; answers how many."""
+        shape = PURGES[what]
         query = up_to(shape, [], cutoff, most)
         query.select.fields.add(field_path=shape.range)
-        what = f"purge {shape.collection} of {tenant}"
-        found: Sequence[Found] = self._more.query(what, self._under(tenant), query)
+        doing = f"purge {shape.collection} of {tenant}"
+        found: Sequence[Found] = self._more.query(doing, self._under(tenant), query)
         writes = (delete(self._in(tenant, shape.collection, it.id), it.version) for it in found)
-        return sum(version is not None for version in self._more.write_each(what, writes))
+        return sum(version is not None for version in self._more.write_each(doing, writes))
 
 
 def _query(collection: str, equal: Mapping[str, str], limit: int) -> Raw:
@@ -263,15 +264,15 @@ def _newest(query: Raw, field: str, since: datetime | None) -> None:
 
 def _apart(
     collection: str, found: Iterable[Found], parse: Callable[[Found], T]
-) -> tuple[list[T], list[Odd]]:
+) -> tuple[list[T], list[OddDocument]]:
     """What can be read, and what cannot."""
     parsed: list[T] = []
-    odd: list[Odd] = []
+    odd: list[OddDocument] = []
     for item in found:
         try:
             parsed.append(parse(item))
         except DocumentError as error:
-            odd.append(Odd(collection, item.id, str(error), item.version, item.fields))
+            odd.append(OddDocument(collection, item.id, str(error), item.version, item.fields))
     return parsed, odd
 
 
@@ -294,3 +295,6 @@ def _without_content(query: Raw, collection: str) -> None:
     ended = ("DataFim", "DataExpiracao") if collection == rm.HISTORY else ()
     for name in (*_SHOWN, *rm.STATE_FIELDS, *ended):
         query.select.fields.add(field_path=name)
+
+
+_: type[OperatorStore] = OperatorFirestore

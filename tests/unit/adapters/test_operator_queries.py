@@ -3,9 +3,9 @@
 import json
 from pathlib import Path
 
-from infra.cli.adapters.messages import FILTERED, PURGES
+from smartlink.adapters.firestore_operator import FILTERED, PURGES
 
-DECLARED = json.loads((Path(__file__).parents[2] / "infra/firestore.json").read_bytes())
+DECLARED = json.loads((Path(__file__).parents[3] / "infra/firestore.json").read_bytes())
 
 
 def test_what_is_filtered_is_indexed() -> None:
@@ -16,5 +16,5 @@ def test_what_is_filtered_is_indexed() -> None:
         if not it["indexes"]
     }
     used = {(collection, name) for collection, names in FILTERED.items() for name in names}
-    used |= {(shape.collection, shape.range) for shape in PURGES}
+    used |= {(shape.collection, shape.range) for shape in PURGES.values()}
     assert not used & exempt

@@ -3,7 +3,6 @@
 As in the relay's adapter, which this extends, no payload is in any text.
 """
 
-import json
 from datetime import datetime
 from typing import Any
 
@@ -11,27 +10,15 @@ import google_crc32c
 from google.api_core import exceptions
 
 from smartlink.adapters.secret_manager import SecretManager
-from smartlink.domain.tenant import Credentials, TenantEntry
+from smartlink.domain.tenant import TenantEntry
+from smartlink.operations.ports import OperatorSecrets
 from smartlink.ports import NotFound, Refused
 
 _ROLE = "roles/secretmanager.admin on the secrets smartlink-tenant-*"
 _TOUCHED = "smartlink-changed"
 
 
-def payload_of(credentials: Credentials) -> bytes:
-    """The payload of `smartlink-tenant-<tenant>`."""
-    document: dict[str, object] = {
-        "clientId": credentials.client_id,
-        "clientSecret": credentials.client_secret.get_secret_value(),
-        "environment": credentials.environment,
-        "enabled": credentials.enabled,
-    }
-    if credentials.tenant_id is not None:
-        document["tenantId"] = credentials.tenant_id
-    return json.dumps(document).encode()
-
-
-class OperatorSecrets(SecretManager):
+class OperatorSecretManager(SecretManager):
     """The relay's adapter, and the calls that its own account has no right to."""
 
     def entry(self, tenant: str) -> TenantEntry | None:
@@ -117,3 +104,6 @@ class OperatorSecrets(SecretManager):
 
     def _secret(self, tenant: str) -> str:
         return f"projects/{self._project}/secrets/smartlink-tenant-{tenant}"
+
+
+_: type[OperatorSecrets] = OperatorSecretManager

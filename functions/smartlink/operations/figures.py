@@ -1,4 +1,4 @@
-"""What passed through, how it failed, what waits: the figures of `smartlink stats`."""
+"""What passed through, how it failed, what waits."""
 
 import hashlib
 import re
@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from infra.cli.selection import tenants_of
-from infra.cli.world import World
 from smartlink.domain.message import Ending, State, Summary
+from smartlink.operations.ports import Deployment
+from smartlink.operations.select import tenants_of
 
 _MOST = 5_000  # of a tenant's history: the newest
 _VARIABLE = (
@@ -73,13 +73,13 @@ class Figures:
         failure.dead += message.state is State.DEAD
 
 
-def gather(world: World, tenant: str | None, period: timedelta) -> Figures:
+def gather(deployment: Deployment, tenant: str | None, period: timedelta) -> Figures:
     """Read the live messages, and the history of the period."""
-    now = world.now()
+    now = deployment.now()
     figures = Figures(now - period, now)
-    for name in tenants_of(world, tenant):
-        _live(figures, name, (it.message for it in world.store.live(name, {})))
-        ended, odd = world.store.scan_ended(name, figures.since, _MOST)
+    for name in tenants_of(deployment, tenant):
+        _live(figures, name, (it.message for it in deployment.store.live(name, {})))
+        ended, odd = deployment.store.scan_ended(name, figures.since, _MOST)
         figures.cut |= len(ended) + len(odd) == _MOST
         for it in ended:
             if it.ending is Ending.DISCARDED:

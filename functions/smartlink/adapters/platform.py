@@ -1,0 +1,176 @@
+"""What the relay stands on, as `health` looks at it: Google Cloud's REST APIs, or the emulators."""
+
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from functools import cached_property
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from google.auth import default
+from google.auth.exceptions import GoogleAuthError
+from google.auth.transport.requests import AuthorizedSession
+
+from smartlink.operations.ports import NotSignedInError, Platform, PlatformError
+from smartlink.ports import Refused, Unavailable
+from smartlink.settings import Settings
+
+_SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+_SECONDS = 10
+_CLOUD_SECONDS = 30
+_PREFIX = "smartlink-"  # of the functions' names
+
+Index = Mapping[str, Any]
+
+
+@dataclass
+class GooglePlatform:
+    """Google Cloud, with application default credentials."""
+
+    settings: Settings
+    indexes: Sequence[Index]  # that are declared
+    _session: AuthorizedSession | None = None
+
+    def sign_in(self) -> None:
+        try:
+            credentials, _ = default(scopes=[_SCOPE])
+        except GoogleAuthError as error:
+            message = "find Google Cloud credentials"
+            raise Refused(message) from error
+        self._session = AuthorizedSession(credentials)
+
+    def disabled_apis(self, names: Sequence[str]) -> list[str] | None:
+        project = self.settings.project
+        url = f"https://serviceusage.googleapis.com/v1/projects/{project}/services:batchGet"
+        query = "&".join(
+            f"names=projects/{project}/services/{name}.googleapis.com" for name in names
+        )
+        services = self._get(f"{url}?{query}").get("services", ())
+        return [it["name"] for it in services if it.get("state") != "ENABLED"]
+
+    def missing_indexes(self) -> tuple[int, int] | None:
+        settings = self.settings
+        found = self._get(
+            f"https://firestore.googleapis.com/v1/projects/{settings.project}/databases/"
+            f"{settings.firestore_database}/collectionGroups/-/indexes"
+        ).get("indexes", ())
+        ready = {_fields(it) for it in found if it.get("state") == "READY"}
+        return sum(_fields(it) not in ready for it in self.indexes), len(self.indexes)
+
+    def need_topic(self, topic: str) -> None:
+        self._get(f"{self._pubsub}/topics/{topic}")
+
+    def need_subscription(self, subscription: str) -> None:
+        self._get(f"{self._pubsub}/subscriptions/{subscription}")
+
+    @property
+    def _pubsub(self) -> str:
+        return f"https://pubsub.googleapis.com/v1/projects/{self.settings.project}"
+
+    def functions(self) -> Mapping[str, bool]:
+        project = self.settings.project
+        url = f"https://cloudfunctions.googleapis.com/v2/projects/{project}/locations/-/functions"
+        found = self._get(url).get("functions", ())
+        states = {it["name"].rpartition("/")[2]: it.get("state") == "ACTIVE" for it in found}
+        return {name: state for name, state in states.items() if name.startswith(_PREFIX)}
+
+    def broker_time(self) -> datetime | None:
+        return _time_of(self.settings.smart_link_url)
+
+    def _get(self, url: str) -> Mapping[str, Any]:
+        if self._session is None:
+            message = "there are no credentials"
+            raise NotSignedInError(message)
+        try:
+            answer = self._session.request("GET", url, timeout=_CLOUD_SECONDS)
+        except GoogleAuthError as error:
+            message = "sign in to Google Cloud"
+            raise Refused(message) from error
+        except requests.RequestException as error:
+            message = f"{url.split('/')[2]} ({type(error).__name__})"
+            raise Unavailable(message) from None
+        return _body(answer, url.partition("?")[0])
+
+
+@dataclass
+class EmulatedPlatform:
+    """A local stack: the emulators, and functions that listen on this machine."""
+
+    settings: Settings
+    addresses: Mapping[str, str]  # the functions' URLs
+
+    def sign_in(self) -> None:
+        """Nobody asks for credentials."""
+
+    def disabled_apis(self, names: Sequence[str]) -> list[str] | None:  # noqa: ARG002  (the port's)
+        return None
+
+    def missing_indexes(self) -> tuple[int, int] | None:
+        return None
+
+    def need_topic(self, topic: str) -> None:
+        self._need(f"{self._pubsub}/topics/{topic}")
+
+    def need_subscription(self, subscription: str) -> None:
+        self._need(f"{self._pubsub}/subscriptions/{subscription}")
+
+    @cached_property
+    def _pubsub(self) -> str:
+        return f"http://{self.settings.pubsub_emulator}/v1/projects/{self.settings.project}"
+
+    def functions(self) -> Mapping[str, bool]:
+        for name, url in self.addresses.items():
+            parts = urlsplit(url)
+            try:
+                address = (parts.hostname or "", parts.port or 80)
+                socket.create_connection(address, _SECONDS).close()
+            except OSError:
+                message = f"{name} does not listen at {url}"
+                raise PlatformError(message) from None
+        return dict.fromkeys(self.addresses, True)
+
+    def broker_time(self) -> datetime | None:
+        return _time_of(self.settings.smart_link_url)
+
+    @staticmethod
+    def _need(url: str) -> None:
+        try:
+            answer = requests.get(url, timeout=_SECONDS)
+        except requests.RequestException as error:
+            message = f"{url} does not answer ({type(error).__name__})"
+            raise PlatformError(message) from None
+        _body(answer, url)
+
+
+def _body(answer: requests.Response, url: str) -> Mapping[str, Any]:
+    if not answer.ok:
+        message = f"{url} answers {answer.status_code}"
+        raise PlatformError(message)
+    try:
+        body: Mapping[str, Any] = answer.json()
+    except ValueError:
+        message = f"{url} does not answer with JSON"
+        raise PlatformError(message) from None
+    return body
+
+
+def _time_of(url: str) -> datetime | None:
+    try:
+        date = requests.head(url, timeout=_SECONDS).headers.get("Date")
+    except requests.RequestException as error:
+        message = f"{url} does not answer ({type(error).__name__})"
+        raise PlatformError(message) from None
+    return parsedate_to_datetime(date) if date else None
+
+
+def _fields(index: Index) -> tuple[str, ...]:
+    """An index without what Firestore adds: the collection and the fields, in order."""
+    name = index.get("collectionGroup") or index["name"].split("/collectionGroups/")[1]
+    fields = (it for it in index["fields"] if it["fieldPath"] != "__name__")
+    return (name.split("/")[0], *(f"{it['fieldPath']} {it.get('order')}" for it in fields))
+
+
+_: tuple[type[Platform], ...] = (GooglePlatform, EmulatedPlatform)

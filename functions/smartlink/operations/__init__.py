@@ -1,0 +1,27 @@
+"""What an operator does with the relay: the command line and the console are screens over it.
+
+Each operation is one function. It takes a `ports.Deployment` and typed values, answers typed
+values, prints nothing, and reaches the outside through the ports alone. It raises
+`errors.OperationError`, or the `PortError` of the call that failed.
+
+    select         Filters.scan, Filters.ended: messages that fit a filter; locate: one by its id;
+                   tenants_of, known_name: which tenants are meant; counted: by tenant and error
+    trace          trace: one message with its log lines and replies; its `events` in order of time
+    log_lines      LogFilter.lines: the log lines that fit; Follower: the new ones, look after look
+    actions        REDRIVE, DISCARD, HOLD: what each makes of a message
+    plan           plan, plan_one: what an action would do, and what it leaves out and why
+    act            perform: do what was planned; give_up: discard what nobody can read
+    audit          Note: who acts, why and when, for the log line of each message; note: make one
+    purge          older: count the history and logs before a date; remove: delete the oldest
+    figures        gather: what was done, failed and waits; fingerprint: the cause of an error
+    retries        check: whether a configuration can work; schedule: each attempt's delay
+    configuration  look: the file, its problem, what is in force; propose, write: a new generation;
+                   earlier: the generation to go back to
+    tenants        overview, show: the tenants' status and queues; stored_tenant: from its secret
+    credentials    parse: credentials from a document; verify, check_pin: whose they are
+    activation     activate, rotate, adopt, switch: change a tenant, step by step;
+                   check_new, check_active: whether that may begin, before credentials are asked for
+    health         checks, tenant_checks: everything that must hold for the relay to work
+    export         document, content_of: a message as a file; parse: what a replay needs of it
+    views          the JSON form of messages, attempts, log lines, states and schedules
+"""

@@ -1,0 +1,146 @@
+"""Do what was planned: at a rate, so that it can be watched and stopped.
+
+A run may be stopped and repeated at will: what is done no longer fits, and is not done again.
+Messages are selected from lists, which leave contents out, and read whole before they are written.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from itertools import groupby
+
+from smartlink.domain.message import LogLine, LogType, Message, Stored
+from smartlink.domain.settlement import Settlement
+from smartlink.operations.actions import DISCARD, Action, discarded
+from smartlink.operations.audit import Note
+from smartlink.operations.plan import Plan, check_given_up
+from smartlink.operations.ports import Deployment, RawDocument, Stop
+from smartlink.operations.select import Selected
+from smartlink.ports import PortError
+from smartlink.services.contents import release
+from smartlink.services.settle import Pending, settle_all
+
+CHUNK = 20
+
+
+def give_up(
+    deployment: Deployment, tenant: str, raw: RawDocument, note: Note
+) -> tuple[bool, PortError | None]:
+    """Discard a live document that nobody can read; its fields are kept in the history.
+
+    Raises Conflict if it was changed meanwhile. Answers whether one has ended under its id
+    before, and why its content could not be released.
+    """
+    check_given_up(DISCARD, tenant, raw)
+    text = f"Discarded unread ({raw.why}) by {note.who}: {note.reason}"
+    message_id = raw.message_id or raw.document
+    line = LogLine(message_id, LogType.WARNING, text, note.at, note.expires)
+    second = deployment.store.give_up(tenant, raw, line)
+    name = raw.content_object
+    if name is None:
+        return second, None
+    try:
+        referred = deployment.store.references(tenant, [raw.document])[raw.document]
+        if raw.personal and name not in referred and None not in referred:
+            deployment.contents.delete(name)
+        else:
+            deployment.contents.expire(name, note.at)
+    except PortError as error:
+        return second, error
+    return second, None
+
+
+@dataclass(slots=True)
+class Report:
+    """What became of them."""
+
+    done: int = 0
+    second: int = 0  # of those: their ids had ended before, so they have a record of their own
+    changed: int = 0  # another was quicker
+    refused: list[str] = field(default_factory=list)
+    unanswered: int = 0
+    left: int = 0
+    stopped: bool = False
+
+
+def perform(
+    deployment: Deployment,
+    planned: Plan,
+    note: Note,
+    rate: int,
+    stop: Stop,
+    advance: Callable[[int], object],
+) -> Report:
+    """Do what is planned, `rate` messages a second at most, until done or told to stop.
+
+    It stops between two commits, never within one. `advance` is told how many more are through.
+    """
+    action, messages = planned.action, planned.messages
+    report = Report(left=len(messages))
+    for tenant, chunk in _chunks(messages, min(CHUNK, rate)):
+        whole = _whole(deployment, tenant, chunk)
+        before = _ended_before(deployment, tenant, whole) if action.ends else set()
+        pending = [
+            Pending(_settlement(action, it, note, before), _claim(it.message), it) for it in whole
+        ]
+        settled = settle_all(deployment.store, tenant, pending)
+        report.done += len(settled.written)
+        report.second += sum(it.document in before for it in settled.written)
+        report.changed += len(settled.lost) + len(chunk) - len(whole)
+        report.unanswered += len(settled.unknown)
+        report.refused += [text for _, text in settled.refused]
+        report.left -= len(chunk)
+        advance(len(chunk))
+        if action.ends:
+            gone = {it.document for it in settled.written}
+            for it in whole:
+                if it.message.document in gone:
+                    _release(deployment, tenant, it.message, before, note.at)
+        if settled.unknown:
+            report.left += len(settled.unknown)
+            break
+        if report.left and stop.wait(len(chunk) / rate):
+            report.stopped = True
+            break
+    return report
+
+
+def _whole(deployment: Deployment, tenant: str, chunk: Sequence[Selected]) -> list[Stored]:
+    """The messages with their contents, but those that another changed since they were listed."""
+    found = deployment.store.read(tenant, [it.message.document for it in chunk])
+    stored = ((found.get(it.message.document), it.listed.version) for it in chunk)
+    return [it for it, version in stored if it is not None and it.version == version]
+
+
+def _ended_before(deployment: Deployment, tenant: str, whole: Sequence[Stored]) -> set[str]:
+    """Those whose ids are in the history already: that record stays as it is."""
+    documents = [it.message.document for it in whole]
+    return set(deployment.store.past(tenant, documents)) if documents else set()
+
+
+def _settlement(action: Action, stored: Stored, note: Note, before: Collection[str]) -> Settlement:
+    if stored.message.document in before:
+        return discarded(stored, note, again=True)
+    return action.settle(stored, note)
+
+
+def _release(
+    deployment: Deployment, tenant: str, message: Message, before: Collection[str], now: datetime
+) -> None:
+    """What has ended before may refer to the same object: then it expires, personal or not."""
+    if message.document in before:
+        referred = deployment.store.references(tenant, [message.document])[message.document]
+        if None in referred or message.content.object in referred:
+            message = replace(message, personal=False)
+    release(deployment.contents, message, now)
+
+
+def _claim(message: Message) -> str:
+    return message.claim.id if message.claim else ""
+
+
+def _chunks(messages: Sequence[Selected], size: int) -> Iterator[tuple[str, list[Selected]]]:
+    for tenant, own in groupby(messages, key=lambda it: it.tenant):
+        items = list(own)
+        for start in range(0, len(items), size):
+            yield tenant, items[start : start + size]

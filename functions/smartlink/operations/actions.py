@@ -1,0 +1,81 @@
+"""Redrive, discard and hold: what each makes of a message, written as the relay writes.
+
+The message changes in one commit, under its version, with the log line that says who and why.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from smartlink.domain import lifecycle
+from smartlink.domain.identity import second_end_id
+from smartlink.domain.message import DeadReason, Ended, Ending, State, Stored
+from smartlink.domain.settlement import Settlement
+from smartlink.operations.audit import Note
+
+
+def redriven(stored: Stored, note: Note) -> Settlement:
+    """Pending and due now, all its attempts before it again; `Tentativas` keeps the old ones."""
+    message = stored.message
+    live = replace(
+        message,
+        state=State.PENDING,
+        due=note.at,
+        attempt=0,
+        dispatches=0,
+        alone=False,
+        redriven=note.at,
+        undone=note.undone,
+        dead_reason=None,
+        failure=None,
+    )
+    what = f"Redriven after {message.attempt} attempts ({message.dead_reason or 'dead'})"
+    return Settlement(
+        document=message.document,
+        fence=stored.version,
+        live=live,
+        logs=(note.line(message, what),),
+    )
+
+
+def discarded(stored: Stored, note: Note, *, again: bool = False) -> Settlement:
+    """Ended: it goes to the history as `Descartada`, beside what has ended under its id `again`."""
+    message = stored.message
+    if again:
+        message = replace(message, document=second_end_id(message.document, stored.version))
+    return Settlement(
+        document=stored.message.document,
+        fence=stored.version,
+        history=Ended(message, Ending.DISCARDED, note.at, note.expires),
+        logs=(note.line(message, "Discarded"),),
+    )
+
+
+def held(stored: Stored, note: Note) -> Settlement:
+    """Dead, as one of which nobody knows whether it was done. No claim of before may settle it."""
+    message = stored.message
+    before = f"{message.state}{f', {message.dead_reason}' if message.dead_reason else ''}"
+    error = f"Held by {note.who}: {note.reason}"
+    live = replace(lifecycle.dead(message, DeadReason.UNKNOWN_OUTCOME, error), claim=None)
+    what = f"Held after {message.attempt} attempts ({before})"
+    return Settlement(
+        document=message.document,
+        fence=stored.version,
+        live=live,
+        logs=(note.line(message, what),),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What is done to each message."""
+
+    name: str
+    done: str
+    settle: Callable[[Stored, Note], Settlement]
+    ends: bool = False  # the message's content is released
+    dead: bool = True  # done to dead ones only
+
+
+REDRIVE = Action("redrive", "redriven", redriven)
+DISCARD = Action("discard", "discarded", discarded, ends=True)
+HOLD = Action("hold", "held", held, dead=False)

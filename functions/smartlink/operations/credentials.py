@@ -1,0 +1,130 @@
+"""A tenant's credentials: parsed, checked with RAC, compared with the other tenants'."""
+
+import json
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from pydantic import ValidationError
+
+from smartlink.domain.tenant import Credentials, Tenant
+from smartlink.domain.token import claimed_tenant, claims_of
+from smartlink.operations.errors import ForbiddenError, InvalidError, OtherCustomerError
+from smartlink.operations.ports import Deployment
+from smartlink.ports import NotFound
+
+_RAC = {
+    "admin.rac.dev.totvs.app": "development",
+    "admin.rac.staging.totvs.app": "staging",
+    "admin.rac.totvs.app": "production",
+}
+
+
+def parse(document: Mapping[str, object], deployment: Deployment) -> Credentials:
+    """The credentials in a document; they are of this deployment's environment unless they say
+    another. Raises InvalidError, never with a secret in its text."""
+    try:
+        return Credentials.model_validate(
+            {"environment": deployment.settings.environment, **document}
+        )
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(map(str, item['loc'])) or 'the document'}: {item['msg']}"
+            for item in error.errors(include_input=False, include_url=False, include_context=False)
+        )
+        message = (
+            f"The credentials are not valid ({problems}): clientId and clientSecret are needed"
+        )
+        raise InvalidError(message) from None
+
+
+def payload_of(credentials: Credentials) -> bytes:
+    """The payload of `smartlink-tenant-<tenant>`."""
+    document: dict[str, object] = {
+        "clientId": credentials.client_id,
+        "clientSecret": credentials.client_secret.get_secret_value(),
+        "environment": credentials.environment,
+        "enabled": credentials.enabled,
+    }
+    if credentials.tenant_id is not None:
+        document["tenantId"] = credentials.tenant_id
+    return json.dumps(document).encode()
+
+
+def check_environment(deployment: Deployment, name: str, credentials: Credentials) -> Tenant:
+    """The tenant, if its credentials are meant for this environment. Raises ForbiddenError."""
+    environment = deployment.settings.environment
+    if credentials.environment != environment:
+        message = (
+            f"These are credentials of {credentials.environment}, but {deployment.title} is "
+            f"{environment}: activate the tenant where it belongs"
+        )
+        raise ForbiddenError(message)
+    return Tenant(name, credentials)
+
+
+def tenant_id(deployment: Deployment, tenant: Tenant) -> str | None:
+    """Get a token from RAC and read the tenant id in it. Raises ForbiddenError where the token is
+    another environment's."""
+    token = deployment.tokens.token(tenant)
+    host = urlsplit(str(claims_of(token).get("iss", ""))).hostname or ""
+    issued = _RAC.get(host)
+    if issued is not None and issued != deployment.settings.environment:
+        message = (
+            f"RAC's token was issued by {host}, which is {issued}; {deployment.title} is "
+            f"{deployment.settings.environment}: use credentials of this environment"
+        )
+        raise ForbiddenError(message)
+    return claimed_tenant(token)
+
+
+def verify(deployment: Deployment, tenant: Tenant) -> tuple[Tenant, str | None]:
+    """A token, and nobody else with these credentials. Raises ForbiddenError.
+
+    Answers the tenant with the tenant id that the token names, and that id: None where it names
+    none.
+    """
+    other = _active_elsewhere(deployment, tenant.name, tenant.credentials.client_id)
+    if other is not None:
+        message = (
+            f"These credentials are active already as tenant {other} in {deployment.title}: "
+            f"two would take each other's messages; use credentials of {tenant.name}'s own."
+        )
+        raise ForbiddenError(message)
+    found = tenant_id(deployment, tenant)
+    own = tenant.credentials.model_copy(update={"tenant_id": found or tenant.credentials.tenant_id})
+    return Tenant(tenant.name, own), found
+
+
+def check_pin(deployment: Deployment, tenant: Tenant, *, rotated: bool = False) -> None:
+    """Raise OtherCustomerError for another customer's credentials, while messages of whom the name
+    belongs to live.
+
+    Where RAC names no tenant id, a rotation is the operator's word that it is the same one.
+    """
+    pin = deployment.store.states([tenant.name])[tenant.name].pin
+    own = tenant.credentials
+    if pin is None or pin.admits(own.tenant_id, own.client_id):
+        return
+    unnamed = not (own.tenant_id and pin.tenant_id)
+    if (rotated and unnamed) or not deployment.store.has_live(tenant.name):
+        return
+    of = f"tenant id {own.tenant_id}" if own.tenant_id else "another client"
+    message = (
+        f"The name {tenant.name} belongs to {pin}, whose messages still live, and these "
+        f"credentials are of {of}: discard them or use another name"
+    )
+    raise OtherCustomerError(tenant.name, message)
+
+
+def _active_elsewhere(deployment: Deployment, name: str, client_id: str) -> str | None:
+    """Name the other tenant of this deployment that has these credentials."""
+    for entry in deployment.secrets.entries():
+        if entry.name == name:
+            continue
+        try:
+            other = deployment.secrets.payload(entry.name)
+            if json.loads(other).get("clientId") == client_id:
+                return entry.name
+        except (NotFound, ValueError, AttributeError):
+            continue  # without a usable version it takes nobody's messages
+    return None

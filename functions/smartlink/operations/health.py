@@ -1,0 +1,212 @@
+"""Everything that must hold for the relay to work."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from functools import partial
+from typing import TypeVar
+
+from smartlink.operations.activation import set_up
+from smartlink.operations.credentials import tenant_id
+from smartlink.operations.errors import OperationError
+from smartlink.operations.ports import Deployment, NotSignedInError, PlatformError
+from smartlink.operations.retries import check, in_words
+from smartlink.operations.tenants import stored_tenant
+from smartlink.ports import PortError
+
+_APIS = ("cloudfunctions", "cloudscheduler", "firestore", "pubsub", "run", "secretmanager")
+_SKEW = timedelta(seconds=60)
+_Answer = TypeVar("_Answer")
+
+
+class Fix(StrEnum):
+    """What ends the problem that a check found, where the text does not say it already."""
+
+    DEPLOY = "deploy"
+    DEPLOY_OR_ENABLE = "deploy-or-enable"  # the APIs
+    DEPLOY_AND_WAIT = "deploy-and-wait"  # the indexes become ready
+    SEE_APIS = "roles/serviceusage.serviceUsageViewer"  # to be granted
+    SEE_INDEXES = "roles/datastore.viewer"
+    SEE_FUNCTIONS = "roles/cloudfunctions.viewer"
+    RESTART = "restart"  # the local stack
+    PUSH_CONFIG = "push-config"
+    SET_CLOCK = "set-clock"
+    NETWORK = "network"
+    ENABLE = "enable"  # the tenant
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What was looked at, whether it holds, and what was seen."""
+
+    name: str
+    holds: bool
+    text: str
+    fix: Fix | None = None
+    error: PortError | None = None  # of the call that failed; the screen explains it
+
+
+class _FailedError(Exception):
+    """A check does not hold."""
+
+    def __init__(self, text: str, fix: Fix | None = None) -> None:
+        super().__init__(text)
+        self.fix = fix
+
+
+def checks(deployment: Deployment) -> Iterator[Check]:
+    """Every check of the deployment, the cheapest and most telling first; then each tenant's."""
+    parts: tuple[tuple[str, Callable[[Deployment], str]], ...] = (
+        ("credentials", _credentials),
+        ("APIs", _apis),
+        ("Firestore", _firestore),
+        ("indexes", _indexes),
+        ("topics", _topics),
+        ("subscriptions", _subscriptions),
+        ("functions", _functions),
+        ("configuration", _config),
+        ("clock", _clock),
+        ("secrets", _secrets),
+    )
+    for name, part in parts:
+        try:
+            yield Check(name, holds=True, text=part(deployment))
+        except _FailedError as error:
+            yield Check(name, holds=False, text=str(error), fix=error.fix)
+        except OperationError as error:
+            yield Check(name, holds=False, text=str(error))
+        except PortError as error:
+            yield Check(name, holds=False, text=str(error), error=error)
+    try:
+        names = [entry.name for entry in deployment.secrets.entries()]
+    except PortError:
+        names = []  # the check of the secrets has said so
+    for name in names:
+        yield from tenant_checks(deployment, name)
+
+
+def tenant_checks(deployment: Deployment, name: str) -> list[Check]:
+    """A tenant's secret, a token from RAC, the broker; and whether it is halted or paused."""
+    done: list[Check] = []
+
+    def note(what: str, text: str, fix: Fix | None = None, *, holds: bool = True) -> None:
+        done.append(Check(f"{name}: {what}", holds, text, fix))
+
+    try:
+        tenant = stored_tenant(deployment, name)
+        if not tenant.enabled:
+            note("secret", "disabled", Fix.ENABLE)
+            return done
+        note("secret", "enabled")
+        note("RAC", f"gives a token for tenant id {tenant_id(deployment, tenant) or '(opaque)'}")
+        set_up(deployment, tenant)
+        note("broker", "the queue is set up")
+    except (OperationError, PortError) as error:
+        what = ("secret", "RAC", "broker")[len(done)]
+        cause = error if isinstance(error, PortError) else None
+        done.append(Check(f"{name}: {what}", holds=False, text=str(error), error=cause))
+        return done
+    state = deployment.store.states([name])[name]
+    if state.halted is not None:
+        note("identity", f"halted since {state.halted}: {state.last_error}", holds=False)
+    if state.paused(deployment.now()):
+        note("pause", f"paused until {state.paused_until}: {state.last_error}", holds=False)
+    return done
+
+
+def _credentials(deployment: Deployment) -> str:
+    deployment.platform.sign_in()
+    return "the emulators need none" if deployment.local else "found"
+
+
+def _apis(deployment: Deployment) -> str:
+    off = _asked(lambda: deployment.platform.disabled_apis(_APIS), Fix.SEE_APIS)
+    if off is None:
+        return "the emulators stand for them"
+    if off:
+        message = f"not enabled: {', '.join(off)}"
+        raise _FailedError(message, Fix.DEPLOY_OR_ENABLE)
+    return "enabled"
+
+
+def _firestore(deployment: Deployment) -> str:
+    return f"answers; {len(deployment.store.known_tenants())} tenants have documents"
+
+
+def _indexes(deployment: Deployment) -> str:
+    found = _asked(deployment.platform.missing_indexes, Fix.SEE_INDEXES)
+    if found is None:
+        return "the emulator needs none"
+    missing, declared = found
+    if missing:
+        message = f"{missing} of {declared} are not ready"
+        raise _FailedError(message, Fix.DEPLOY_AND_WAIT)
+    return f"{declared} ready"
+
+
+def _topics(deployment: Deployment) -> str:
+    return _each_topic(deployment, deployment.platform.need_topic)
+
+
+def _subscriptions(deployment: Deployment) -> str:
+    """Terraform and the local stack name each subscription as its topic."""
+    return _each_topic(deployment, deployment.platform.need_subscription)
+
+
+def _each_topic(deployment: Deployment, need: Callable[[str], None]) -> str:
+    catalog = deployment.settings.catalog
+    topics = [command.topic for command in catalog.commands.values()]
+    topics.append(str(catalog.functions.poll_shard.topic))
+    for topic in topics:
+        _asked(partial(need, topic), Fix.RESTART if deployment.local else Fix.DEPLOY)
+    return f"{len(topics)} there"
+
+
+def _functions(deployment: Deployment) -> str:
+    fix = Fix.RESTART if deployment.local else Fix.SEE_FUNCTIONS
+    own = _asked(deployment.platform.functions, fix)
+    if deployment.local:
+        return f"{len(own)} listen"
+    wanted = 3 + len(deployment.settings.catalog.commands)  # poll, poll_shard, publish
+    broken = [name for name, active in own.items() if not active]
+    if broken or len(own) < wanted:
+        message = f"{len(own)} of {wanted} deployed, not active: {broken or 'none'}"
+        raise _FailedError(message, Fix.DEPLOY)
+    return f"{len(own)} active"
+
+
+def _asked(ask: Callable[[], _Answer], fix: Fix) -> _Answer:
+    try:
+        return ask()
+    except NotSignedInError:
+        message = "not looked at without credentials"
+        raise _FailedError(message) from None
+    except PlatformError as error:
+        raise _FailedError(str(error), fix) from None
+
+
+def _config(deployment: Deployment) -> str:
+    settings = deployment.settings
+    current = deployment.config.current()
+    if current is None:
+        message = f"{settings.config_uri} is missing"
+        raise _FailedError(message, Fix.PUSH_CONFIG)
+    policy = check(current.data, current.generation, settings)
+    return f"{policy.attempts} attempts over {in_words(policy.horizon)}"
+
+
+def _clock(deployment: Deployment) -> str:
+    """Tokens and leases compare clocks: the broker's stands in each of its answers."""
+    theirs = _asked(deployment.platform.broker_time, Fix.NETWORK)
+    if theirs is None:
+        return "the broker does not tell its time"
+    skew = abs(deployment.now() - theirs)
+    if skew > _SKEW:
+        message = f"{in_words(skew)} off the broker's"
+        raise _FailedError(message, Fix.SET_CLOCK)
+    return "right to the minute"
+
+
+def _secrets(deployment: Deployment) -> str:
+    return f"{len(deployment.secrets.entries())} tenants"

@@ -1,0 +1,81 @@
+"""One message with all that is known of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from smartlink.domain.executed import reply_id
+from smartlink.domain.identity import Direction, document_id
+from smartlink.domain.message import Ending, LogLine, Message, State
+from smartlink.operations.ports import Deployment, OperatorStore
+from smartlink.operations.select import Located
+
+REPLIES_SOUGHT = 20
+
+
+@dataclass(frozen=True, slots=True)
+class MessageReply:
+    """A reply that the message made, and its `Situacao`."""
+
+    state: State | Ending
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to the message, or will."""
+
+    at: datetime
+    what: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """A message, wherever it is, with its log lines and its replies."""
+
+    located: Located
+    lines: Sequence[LogLine]
+    replies: Sequence[MessageReply]
+
+    def events(self) -> list[Event]:
+        """Everything that happened, in the order of time; and what comes next."""
+        message = self.located.message
+        origin = "published" if message.direction is Direction.UPSTREAM else "received"
+        size = message.content.size
+        events = [Event(message.received, origin, f"{message.type}, {size} bytes")]
+        for it in message.attempts:
+            events.append(Event(it.started, "attempt", f"attempt {it.number} begins"))
+            events.append(Event(it.ended, "attempt", f"attempt {it.number}: {it.result}"))
+        events += [Event(it.at, f"log ({it.type.name.lower()})", it.text) for it in self.lines]
+        events += [
+            Event(it.message.received, "reply", f"{it.message.type}: {it.state}")
+            for it in self.replies
+        ]
+        ended = self.located.ended
+        if self.located.live is None and ended is not None:
+            events.append(Event(ended.ended, "ended", str(ended.ending)))
+        elif message.due is not None:
+            text = f"{message.state}: the sweep may take it from here"
+            events.append(Event(message.due, "next", text))
+        return sorted(events, key=lambda event: event.at)
+
+
+def trace(deployment: Deployment, located: Located) -> Trace:
+    """Read the log lines and the replies of a message. Raises UnreadableError."""
+    message = located.message
+    lines = deployment.store.lines_of(located.tenant, message.id)
+    return Trace(located, lines, _replies(deployment.store, located.tenant, message))
+
+
+def _replies(store: OperatorStore, tenant: str, message: Message) -> list[MessageReply]:
+    ids = [reply_id(message, number) for number in range(1, REPLIES_SOUGHT + 1)]
+    documents = [document_id(Direction.UPSTREAM, it) for it in ids]
+    live, ended = store.read(tenant, documents), store.history(tenant, documents)
+    found: list[MessageReply] = []
+    for document in documents:
+        if document in ended:
+            found.append(MessageReply(ended[document].ending, ended[document].message))
+        elif document in live:
+            found.append(MessageReply(live[document].message.state, live[document].message))
+    return found

@@ -1,0 +1,190 @@
+"""Messages, attempts, log lines and more as programs read them: camelCase, instants in UTC."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from smartlink.domain.message import (
+    Attempt,
+    Content,
+    Ended,
+    EndedSummary,
+    LogLine,
+    LogType,
+    Summary,
+)
+from smartlink.domain.retry import RetryPolicy
+from smartlink.domain.tenant import TenantState
+from smartlink.operations.figures import Figures
+from smartlink.operations.ports import RawDocument
+from smartlink.operations.retries import schedule
+from smartlink.operations.tenants import TenantOverview
+from smartlink.operations.trace import Trace
+
+Json = dict[str, Any]
+
+
+def iso(at: datetime | None) -> str | None:
+    """Write an instant for programs."""
+    return None if at is None else at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def log_type(kind: LogType) -> str:
+    """Write `LOGTYPE` as a word."""
+    return kind.name.lower()
+
+
+def message_view(tenant: str, message: Summary) -> Json:
+    """A message without its content."""
+    return {
+        "tenant": tenant,
+        "document": message.document,
+        "id": message.id,
+        "direction": message.direction.value,
+        "command": message.type,
+        "situacao": message.state.value,
+        "attempt": message.attempt,
+        "received": iso(message.received),
+        "due": iso(message.due),
+        "audience": message.audience,
+        "correlationId": message.correlation_id,
+        "personal": message.personal,
+        "redriven": iso(message.redriven),
+        "error": message.error,
+        "deadReason": message.dead_reason.value if message.dead_reason else None,
+    }
+
+
+def ended_view(tenant: str, ended: Ended | EndedSummary) -> Json:
+    """A message of the history."""
+    return message_view(tenant, ended.message) | {
+        "situacao": ended.ending.value,
+        "ended": iso(ended.ended),
+        "expires": iso(ended.expires),
+    }
+
+
+def unreadable_view(tenant: str, document: str, why: str) -> Json:
+    """A document that cannot be read: its id is not known."""
+    return {"tenant": tenant, "document": document, "id": None, "unreadable": why}
+
+
+def raw_view(tenant: str, raw: RawDocument, *, content: bool) -> Json:
+    """The same with its fields."""
+    return unreadable_view(tenant, raw.document, raw.why) | {
+        "collection": raw.collection,
+        "fields": raw.shown(content=content),
+    }
+
+
+def attempt_view(attempt: Attempt) -> Json:
+    """One line of `Tentativas`."""
+    return {
+        "number": attempt.number,
+        "started": iso(attempt.started),
+        "ended": iso(attempt.ended),
+        "result": attempt.result.value,
+        "error": attempt.error,
+    }
+
+
+def line_view(tenant: str, line: LogLine) -> Json:
+    """One document of `GTotvsLinkLog`."""
+    return {
+        "tenant": tenant,
+        "message": line.message_id,
+        "type": log_type(line.type),
+        "text": line.text,
+        "at": iso(line.at),
+        "debug": line.debug,
+    }
+
+
+def content_view(content: Content) -> Json:
+    """What is known of a content."""
+    return {
+        "sha256": content.sha256,
+        "size": content.size,
+        "object": content.object,
+        "text": content.text,
+    }
+
+
+def state_view(state: TenantState) -> Json:
+    """`tenants/{tenant}`."""
+    return {
+        "commands": list(state.commands),
+        "failures": state.failures,
+        "pausedUntil": iso(state.paused_until),
+        "lastError": state.last_error,
+        "lastErrorAt": iso(state.last_error_at),
+        "lastSuccess": iso(state.last_success),
+        "orphaned": state.orphaned,
+        "tenantId": state.pin.tenant_id if state.pin else None,
+        "haltedSince": iso(state.halted),
+        "adopted": state.adopted,
+    }
+
+
+def trace_view(trace: Trace, *, content: bool) -> Json:
+    """Everything about one message; its content's text only if it is asked for."""
+    located = trace.located
+    tenant, message = located.tenant, located.message
+    own = (
+        ended_view(tenant, located.ended)
+        if located.live is None and located.ended is not None
+        else message_view(tenant, message)
+    )
+    kept = content_view(message.content)
+    return {
+        **own,
+        "content": kept if content else kept | {"text": None},
+        "attempts": [attempt_view(it) for it in message.attempts],
+        "logs": [line_view(tenant, line) for line in trace.lines],
+        "replies": [
+            message_view(tenant, it.message) | {"situacao": str(it.state)} for it in trace.replies
+        ],
+    }
+
+
+def overview_view(found: TenantOverview) -> Json:
+    """A tenant at a glance."""
+    counts = {"live": found.live, "waiting": found.waiting, "dead": found.dead}
+    return {
+        "tenant": found.tenant,
+        "status": str(found.status),
+        **counts,
+        **state_view(found.state),
+    }
+
+
+def schedule_view(policy: RetryPolicy) -> Json:
+    """A policy, and each attempt's delay."""
+    return {
+        "generation": policy.generation,
+        "QtdeTentativasExec": policy.attempts,
+        "FatorTempoExecucao": str(policy.factor),
+        "MinutesInterval": str(policy.interval),
+        "horizonMinutes": policy.horizon.total_seconds() / 60,
+        "attempts": [
+            {"attempt": it.number, "waitMinutes": it.wait.total_seconds() / 60}
+            for it in schedule(policy)
+        ],
+    }
+
+
+def figures_view(figures: Figures) -> Json:
+    """All figures."""
+    oldest = figures.oldest
+    return {
+        "since": iso(figures.since),
+        "until": iso(figures.until),
+        "done": sum(figures.done.values()),
+        "discarded": figures.discarded,
+        "doneByHour": {str(iso(hour)): number for hour, number in figures.hours()},
+        "attempts": {str(number): count for number, count in sorted(figures.attempts.items())},
+        "situacao": dict(figures.states),
+        "failures": [vars(it) for it in figures.worst()],
+        "oldestWaiting": oldest
+        and {"tenant": oldest[0], "id": oldest[1].id, "received": iso(oldest[1].received)},
+        "incomplete": figures.cut,
+    }

@@ -1,0 +1,140 @@
+"""The operators' composition: the ports of `smartlink.operations`, each made when first used.
+
+A vendor's client is imported by the property that needs it: a command of the command line lives
+for a second, and pays only for what it uses.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from smartlink.operations.errors import InvalidError
+from smartlink.settings import Settings, SettingsError, load_settings
+
+if TYPE_CHECKING:
+    from smartlink.adapters.firestore_operator import OperatorFirestore
+    from smartlink.adapters.http import Http
+    from smartlink.adapters.rac import RacTokens
+    from smartlink.adapters.secret_manager_operator import OperatorSecretManager
+    from smartlink.adapters.smart_link import SmartLinkBroker
+    from smartlink.adapters.storage import BucketContents
+    from smartlink.adapters.storage_config import ConfigObjectGenerations
+    from smartlink.domain.retry import RetryPolicy
+    from smartlink.operations.ports import Deployment, Platform
+    from smartlink.services.poll import Poll
+
+
+@dataclass
+class OperatorWiring:
+    """One deployment, with the adapters that its functions have and the operator's few more."""
+
+    title: str
+    local: bool
+    variables: Mapping[str, str]  # the environment of its functions
+    functions: Mapping[str, str] = field(default_factory=dict)  # the URLs, where they are known
+    indexes: Sequence[Mapping[str, Any]] = ()  # of Firestore, that are declared
+
+    def now(self) -> datetime:
+        """The clock."""
+        return datetime.now(UTC)
+
+    @cached_property
+    def settings(self) -> Settings:
+        """As its functions parse them. Raises InvalidError."""
+        try:
+            return load_settings(self.variables)
+        except SettingsError as error:
+            raise InvalidError(str(error)) from None
+
+    @cached_property
+    def store(self) -> "OperatorFirestore":
+        """Firestore."""
+        from smartlink.adapters.firestore_operator import OperatorCalls, OperatorFirestore  # noqa: PLC0415
+
+        config = self.settings
+        emulator = config.firestore_emulator
+        calls = OperatorCalls(config.project, config.firestore_database, emulator=emulator)
+        return OperatorFirestore(calls)
+
+    @cached_property
+    def secrets(self) -> "OperatorSecretManager":
+        """Secret Manager."""
+        from smartlink.adapters.secret_manager_operator import OperatorSecretManager  # noqa: PLC0415
+
+        config = self.settings
+        return OperatorSecretManager(config.project, emulator=config.secret_manager_emulator)
+
+    @cached_property
+    def contents(self) -> "BucketContents":
+        """The bucket of large contents."""
+        from smartlink.adapters.storage import BucketContents  # noqa: PLC0415
+
+        config = self.settings
+        return BucketContents(config.bucket, config.project, config.storage_emulator)
+
+    @cached_property
+    def config(self) -> "ConfigObjectGenerations":
+        """`totvsAppConfig_v2.json` and its generations."""
+        from smartlink.adapters.storage_config import ConfigObjectGenerations  # noqa: PLC0415
+
+        config = self.settings
+        return ConfigObjectGenerations(config.config_uri, config.project, config.storage_emulator)
+
+    @cached_property
+    def tokens(self) -> "RacTokens":
+        """RAC."""
+        from smartlink.adapters.rac import RacTokens  # noqa: PLC0415
+
+        return RacTokens(self._http, self.settings.token_url, self.now)
+
+    @cached_property
+    def broker(self) -> "SmartLinkBroker":
+        """Smart Link Server."""
+        from smartlink.adapters.smart_link import SmartLinkBroker  # noqa: PLC0415
+
+        config = self.settings
+        return SmartLinkBroker(self._http, config.smart_link_url, config.paths, self.tokens)
+
+    @cached_property
+    def _http(self) -> "Http":
+        from smartlink.adapters.http import Bounds, Http  # noqa: PLC0415
+
+        config = self.settings
+        return Http(
+            Bounds(
+                connect_seconds=config.connect_seconds,
+                read_seconds=config.read_seconds,
+                silence_seconds=config.silence_seconds,
+                response_limit=config.response_limit,
+            )
+        )
+
+    @cached_property
+    def policy(self) -> "RetryPolicy":
+        """The retries in force, as the relay itself decides it: the file, its last good, 5·1·3."""
+        from smartlink.services.config import Config  # noqa: PLC0415
+
+        return Config(self.config, self.store).policy()
+
+    @cached_property
+    def platform(self) -> "Platform":
+        """Google Cloud itself, or the emulators."""
+        from smartlink.adapters.platform import EmulatedPlatform, GooglePlatform  # noqa: PLC0415
+
+        if self.local:
+            return EmulatedPlatform(self.settings, self.functions)
+        return GooglePlatform(self.settings, self.indexes)
+
+    @cached_property
+    def poll(self) -> "Poll":
+        """The use case of `poll`, as the functions' own composition makes it of this process's
+        environment."""
+        from smartlink import bootstrap  # noqa: PLC0415
+
+        return bootstrap.poll()
+
+
+if TYPE_CHECKING:
+    _: type[Deployment] = OperatorWiring

@@ -1,0 +1,45 @@
+"""The checks of `doctor` and `tenants check` on the screen."""
+
+from collections.abc import Mapping, Sequence
+
+from infra.cli.errors import CliError
+from infra.cli.session import Session
+from infra.cli.words import explained
+from smartlink.operations.health import Check, Fix
+
+_FIXES: Mapping[Fix, str] = {
+    Fix.DEPLOY: "make deploy",
+    Fix.DEPLOY_OR_ENABLE: "make deploy, or gcloud services enable",
+    Fix.DEPLOY_AND_WAIT: "make deploy, then wait",
+    Fix.SEE_APIS: "grant roles/serviceusage.serviceUsageViewer",
+    Fix.SEE_INDEXES: "grant roles/datastore.viewer",
+    Fix.SEE_FUNCTIONS: "grant roles/cloudfunctions.viewer",
+    Fix.RESTART: "restart the local stack",
+    Fix.PUSH_CONFIG: "smartlink config push FILE --yes",
+    Fix.SET_CLOCK: "set this machine's clock (NTP)",
+    Fix.NETWORK: "check the network",
+    Fix.ENABLE: "smartlink tenants enable",
+}
+
+
+def show_checks(session: Session, checks: Sequence[Check]) -> None:
+    """Draw checks; raises CliError if one failed."""
+    screen = session.screen
+    failed = sum(not it.holds for it in checks)
+    told = [(it.name, it.holds, _words(session, it)) for it in checks]
+    if screen.as_json:
+        names = ("check", "ok", "text")
+        screen.json([dict(zip(names, it, strict=True)) for it in told])
+    else:
+        for name, holds, text in told:
+            mark, style = ("✓", "green") if holds else ("✗", "red")
+            screen.say(f"{mark} {name}: {text}", style)
+    if failed:
+        message = f"{failed} of {len(checks)} checks failed."
+        raise CliError(message)
+
+
+def _words(session: Session, check: Check) -> str:
+    if check.error is not None:
+        return str(explained(check.error, session.target))
+    return check.text if check.fix is None else f"{check.text}: {_FIXES[check.fix]}"

@@ -1,0 +1,43 @@
+"""A tenant's credentials from a file, from stdin, or asked for without echo."""
+
+import json
+import sys
+from pathlib import Path
+
+import typer
+
+from infra.cli.errors import UsageError
+
+_SIZE = 65_536  # bytes of a secret's payload
+
+
+def read_credentials(source: str | None) -> dict[str, object]:
+    """The document; `-` is stdin, None asks. Never from an argument. Raises UsageError."""
+    return _document(source) if source else _asked()
+
+
+def _asked() -> dict[str, object]:
+    if not sys.stdin.isatty():
+        message = "There is no terminal to ask at: give --from-file FILE, or --from-file - (stdin)"
+        raise UsageError(message)
+    return {
+        "clientId": typer.prompt("clientId", hide_input=True, err=True).strip(),
+        "clientSecret": typer.prompt("clientSecret", hide_input=True, err=True).strip(),
+    }
+
+
+def _document(source: str) -> dict[str, object]:
+    place = "stdin" if source == "-" else source
+    try:
+        data = sys.stdin.buffer.read(_SIZE) if source == "-" else Path(source).read_bytes()
+        document = json.loads(data)
+    except OSError as error:
+        message = f"{place} cannot be read: {error.strerror}"
+        raise UsageError(message) from None
+    except ValueError:
+        # Never with the input in the text: it holds a secret.
+        document = None
+    if not isinstance(document, dict):
+        message = f'{place} is not {{"clientId": "…", "clientSecret": "…"}}'
+        raise UsageError(message)
+    return document

@@ -1,0 +1,79 @@
+"""What `health` asks of Google Cloud, over REST."""
+
+import json
+from io import BytesIO
+from typing import Any, cast
+
+import pytest
+import requests
+
+from smartlink.adapters.platform import GooglePlatform
+from smartlink.operations.ports import NotSignedInError, PlatformError
+from smartlink.ports import Unavailable
+from smartlink.settings import load_settings
+from tests.support.world import catalog
+
+INDEX = {
+    "collectionGroup": "GTotvsLinkMessage",
+    "fields": [{"fieldPath": "Direcao", "order": "ASCENDING"}],
+}
+SETTINGS = load_settings(
+    {
+        "GOOGLE_CLOUD_PROJECT": "project",
+        "SMARTLINK_ENVIRONMENT": "development",
+        "SMARTLINK_CONFIG_URI": "gs://bucket/totvsAppConfig_v2.json",
+        "SMARTLINK_CATALOG": catalog(),
+    }
+)
+
+
+class Session:
+    """Answers by what the address contains."""
+
+    def __init__(self, **answers: Any) -> None:  # noqa: ANN401  (JSON, a status, an error)
+        self.answers = answers
+
+    def request(self, _method: str, url: str, timeout: float) -> requests.Response:
+        assert timeout > 0
+        answer = next(answer for part, answer in self.answers.items() if part in url)
+        if isinstance(answer, Exception):
+            raise answer
+        response = requests.Response()
+        response.status_code = answer if isinstance(answer, int) else 200
+        response.raw = BytesIO(json.dumps(answer).encode())
+        return response
+
+
+def platform(**answers: Any) -> GooglePlatform:  # noqa: ANN401
+    return GooglePlatform(SETTINGS, [INDEX], cast("Any", Session(**answers)))
+
+
+def test_only_what_is_ready_counts() -> None:
+    name = "projects/p/databases/d/collectionGroups/GTotvsLinkMessage/indexes/1"
+    own = [*INDEX["fields"], {"fieldPath": "__name__", "order": "ASCENDING"}]
+    for state, missing in (("READY", 0), ("CREATING", 1)):
+        found = {"indexes": [{"name": name, "fields": own, "state": state}]}
+        assert platform(collectionGroups=found).missing_indexes() == (missing, 1)
+
+
+def test_functions_and_apis_that_are_off() -> None:
+    functions = [
+        {"name": "projects/p/locations/l/functions/smartlink-poll", "state": "ACTIVE"},
+        {"name": "projects/p/locations/l/functions/smartlink-publish", "state": "FAILED"},
+        {"name": "projects/p/locations/l/functions/others", "state": "FAILED"},
+    ]
+    cloud = platform(
+        cloudfunctions={"functions": functions},
+        batchGet={"services": [{"name": "a", "state": "ENABLED"}, {"name": "b"}]},
+    )
+    assert cloud.functions() == {"smartlink-poll": True, "smartlink-publish": False}
+    assert cloud.disabled_apis(["a", "b"]) == ["b"]
+
+
+def test_each_way_to_fail_is_told_apart() -> None:
+    with pytest.raises(PlatformError, match=r"v1/projects/project/topics/t answers 404$"):
+        platform(topics=404).need_topic("t")
+    with pytest.raises(Unavailable, match=r"pubsub.googleapis.com \(ConnectionError\)"):
+        platform(subscriptions=requests.ConnectionError("no")).need_subscription("s")
+    with pytest.raises(NotSignedInError):
+        GooglePlatform(SETTINGS, [INDEX]).functions()

@@ -1,0 +1,129 @@
+"""A deployment on the in-memory adapters, as far as the operations under test reach into it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import cast
+
+from smartlink.adapters.in_memory import InMemoryContents, InMemoryMessages, InMemorySecrets
+from smartlink.domain.message import Listed, LogLine, Message, Unreadable
+from smartlink.domain.retry import RetryPolicy
+from smartlink.domain.tenant import Tenant, TenantEntry
+from smartlink.operations.ports import Deployment, Purgeable
+from smartlink.ports import Contents, NotFound
+from smartlink.settings import Settings, load_settings
+from tests.cli.samples import NOW
+from tests.support.world import catalog
+
+
+class Store(InMemoryMessages):
+    """What operators ask more, of one tenant's few messages."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.old: dict[Purgeable, int] = dict.fromkeys(Purgeable, 0)
+        self.lines: list[tuple[str, LogLine]] = []
+
+    def scan(self, tenant: str, equal: Mapping[str, str]) -> Iterator[Listed | Unreadable]:
+        odd = self.unreadable(tenant, list(self.live(tenant)))
+        for document, stored in sorted(self.live(tenant).items()):
+            message = stored.message
+            own = {"Comando": message.type, "Situacao": message.state}
+            if document in odd:
+                yield odd[document]
+            elif all(own.get(name) == value for name, value in equal.items()):
+                yield Listed(message, stored.version)
+
+    def newest_lines(
+        self, tenant: str, since: datetime | None, most: int
+    ) -> list[tuple[str, LogLine]]:
+        assert tenant == "acme"
+        fit = [it for it in self.lines if since is None or it[1].at >= since]
+        return fit[-most:]
+
+    def count_before(self, tenant: str, what: Purgeable, cutoff: datetime) -> int:
+        assert (tenant, cutoff < NOW) == ("acme", True)
+        return self.old[what]
+
+    def remove_before(self, tenant: str, what: Purgeable, cutoff: datetime, most: int) -> int:
+        assert (tenant, cutoff < NOW) == ("acme", True)
+        removed = min(most, self.old[what])
+        self.old[what] -= removed
+        return removed
+
+
+class Secrets(InMemorySecrets):
+    """Secrets that can be made and changed."""
+
+    def entry(self, tenant: str) -> TenantEntry | None:
+        return next((it for it in self.entries() if it.name == tenant), None)
+
+    def create(self, tenant: str, payload: bytes, region: str | None) -> None:
+        assert region is None
+        self.put(tenant, payload)
+
+    def exists(self, tenant: str) -> bool:
+        try:
+            self.payload(tenant)
+        except NotFound:
+            return False
+        return True
+
+
+class Tokens:
+    """RAC, which names no tenant id."""
+
+    def token(self, tenant: Tenant) -> str:
+        return f"opaque-{tenant.name}"
+
+
+@dataclass
+class Desk:
+    """A tenant `acme`, and where an operator sits."""
+
+    title: str = "project (development, local stack)"
+    local: bool = True
+    store: Store = field(default_factory=Store)
+    secrets: Secrets = field(default_factory=Secrets)
+    contents: Contents = field(default_factory=InMemoryContents)
+    tokens: Tokens = field(default_factory=Tokens)
+    broker: object = None
+    policy: RetryPolicy = field(default_factory=RetryPolicy)
+    settings: Settings = field(
+        default_factory=lambda: load_settings(
+            {
+                "GOOGLE_CLOUD_PROJECT": "project",
+                "SMARTLINK_ENVIRONMENT": "development",
+                "SMARTLINK_CONFIG_URI": "gs://bucket/totvsAppConfig_v2.json",
+                "SMARTLINK_CATALOG": catalog(),
+            }
+        )
+    )
+
+    def now(self) -> datetime:
+        return NOW + timedelta(days=1)
+
+    def keep(self, *messages: Message) -> None:
+        self.store.create("acme", messages)
+        self.store.save_state("acme", self.store.states(["acme"])["acme"])
+
+    @property
+    def deployment(self) -> Deployment:
+        """What an operation that is under test does not reach is not there."""
+        return cast("Deployment", self)
+
+
+class Told:
+    """Stops as soon as that many waits have been."""
+
+    def __init__(self, after: int) -> None:
+        self._left = after
+        self.waits: Sequence[float] = ()
+
+    def is_set(self) -> bool:
+        self._left -= 1
+        return self._left < 0
+
+    def wait(self, timeout: float) -> bool:
+        self.waits = (*self.waits, timeout)
+        return self.is_set()

@@ -1,0 +1,126 @@
+"""What an act would do, what it leaves out, and how it is stopped."""
+
+from datetime import timedelta
+
+import pytest
+
+from smartlink.domain.message import DeadReason, State
+from smartlink.operations.act import perform
+from smartlink.operations.actions import DISCARD, HOLD, REDRIVE
+from smartlink.operations.audit import note
+from smartlink.operations.errors import AmbiguousError, ForbiddenError, InvalidError
+from smartlink.operations.plan import Idle, Unfit, plan, plan_one
+from smartlink.operations.ports import MessageDocuments
+from smartlink.operations.select import Filters, Located, locate
+from tests.cli.samples import dead, done, pending, waiting
+from tests.support.world import COMMAND
+from tests.unit.operations.desk import Desk, Told
+
+
+def desk() -> Desk:
+    """Of each kind one, all of tenant acme."""
+    made = Desk()
+    made.keep(
+        dead("again", type=COMMAND),
+        dead("perhaps-done", type=COMMAND, dead_reason=DeadReason.UNKNOWN_OUTCOME),
+        dead("nonsense", type=COMMAND, dead_reason=DeadReason.MALFORMED),
+        dead("unknown", type="Nobodys", dead_reason=DeadReason.UNKNOWN_COMMAND),
+        waiting("waits"),
+    )
+    return made
+
+
+def test_a_redrive_leaves_out_what_must_not_run_and_says_why() -> None:
+    planned = plan(desk().deployment, REDRIVE, Filters(), 100)
+    assert [it.message.id for it in planned.messages] == ["again"]
+    assert {it.id: it.unfit for it in planned.skipped} == {
+        "nonsense": Unfit.MALFORMED,
+        "perhaps-done": Unfit.MAY_HAVE_RUN,
+        "unknown": Unfit.NO_CONSUMER,
+    }
+    told = plan(desk().deployment, REDRIVE, Filters(), 100, undone=True)
+    assert {it.message.id for it in told.messages} == {"again", "perhaps-done"}
+
+
+def test_what_cannot_be_read_is_left_out_and_told_of() -> None:
+    made = desk()
+    made.store.make_unreadable("acme", "D-again")
+    planned = plan(made.deployment, DISCARD, Filters(), 100)
+    [skipped] = [it for it in planned.skipped if it.unfit is Unfit.UNREADABLE]
+    assert (skipped.document, skipped.id) == ("D-again", None)
+    assert skipped.detail
+
+
+def test_a_hold_takes_live_messages_and_what_is_dead_for_another_reason() -> None:
+    planned = plan(desk().deployment, HOLD, Filters(), 100)
+    assert {it.message.id for it in planned.messages} == {"again", "unknown", "waits"}
+    assert {it.id: it.unfit for it in planned.skipped} == {
+        "nonsense": Unfit.NEVER_RUNS,
+        "perhaps-done": Unfit.HELD,
+    }
+
+
+def test_it_goes_at_the_rate_and_stops_between_two_commits() -> None:
+    made = Desk()
+    made.keep(*(dead(f"m-{number}", type=COMMAND) for number in range(5)))
+    planned = plan(made.deployment, REDRIVE, Filters(tenant="acme"), 100)
+    advanced: list[int] = []
+    stop = Told(after=1)
+    own = note(made.deployment, "ana", "the ERP is back")
+    report = perform(made.deployment, planned, own, 2, stop, advanced.append)
+    assert (report.done, report.left, report.stopped) == (4, 1, True)
+    assert (advanced, stop.waits) == ([2, 2], (1.0, 1.0))
+    states = [it.message.state for it in made.store.live("acme").values()]
+    assert states.count(State.PENDING) == 4
+    assert {it.text for it in made.store.logs("acme")} == {
+        "Redriven after 5 attempts (attempts-exhausted) by ana: the ERP is back"
+    }
+
+
+def test_what_another_changed_meanwhile_is_left_to_them() -> None:
+    made = Desk()
+    made.keep(dead("m", type=COMMAND))
+    planned = plan(made.deployment, DISCARD, Filters(), 100)
+    own = note(made.deployment, "ana", "x")
+    for number in (0, 1):
+        report = perform(made.deployment, planned, own, 50, Told(9), lambda _: None)
+        assert (report.done, report.changed) == (1 - number, number)
+
+
+def test_one_message_that_is_not_dead_or_has_ended() -> None:
+    made = Desk()
+    made.keep(waiting("waits"), pending("m"))
+    made.store.commit("acme", done(dead("over")))
+    [live] = [it for it in made.store.live("acme").values() if it.message.id == "waits"]
+    alive = plan_one(made.deployment, DISCARD, Located("waits", "acme", live, None))
+    assert (alive.idle, alive.messages) == (Idle.ALIVE, ())
+    ended = made.store.ended("acme")["D-over"]
+    with pytest.raises(ForbiddenError, match=r"over of acme has ended \(Concluida\)"):
+        plan_one(made.deployment, DISCARD, Located("over", "acme", None, ended))
+
+
+def test_filters_hold_all_at_once() -> None:
+    made = Desk()
+    made.keep(dead("m-1", "Row 7 is locked"), dead("m-2", "No such person"), waiting("m-3"))
+
+    def found(**filters: object) -> list[str]:
+        wanted = Filters(**filters)  # type: ignore[arg-type]
+        return [it.message.id for it in wanted.select(made.deployment)]
+
+    assert found(state=State.DEAD, error="row") == ["m-1"]
+    assert found(older=timedelta(days=2)) == []
+    assert found(newer=timedelta(days=2)) == ["m-1", "m-2", "m-3"]
+    assert not Filters(state=State.DEAD).narrow
+    assert Filters(older=timedelta(0)).narrow
+    with pytest.raises(InvalidError, match="no tenant name"):
+        found(tenant="No Such")
+
+
+def test_an_id_that_two_messages_have_is_asked_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Desk()
+    made.keep(dead("m"), dead("n"))
+    live = made.store.live("acme")
+    both = MessageDocuments(live, {}, [])
+    monkeypatch.setattr(made.store, "find", lambda *_: both, raising=False)
+    with pytest.raises(AmbiguousError, match="2 messages have the id 'm'"):
+        locate(made.deployment, "m", "acme")

@@ -1,0 +1,110 @@
+"""A tenant's activation takes back what it made; its checks say where it breaks."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import pytest
+
+from smartlink.domain.tenant import Tenant
+from smartlink.operations.activation import SecretStored, Step, TokenGiven, activate
+from smartlink.operations.credentials import parse
+from smartlink.operations.errors import ActiveAlreadyError, ForbiddenError, InvalidError, SetupError
+from smartlink.operations.health import Fix, tenant_checks
+from smartlink.operations.tenants import Status, overview
+from smartlink.ports import Refused, Unavailable
+from tests.support.world import secret
+from tests.unit.operations.desk import Desk
+
+LOGIN = {"clientId": "id", "clientSecret": "s3cret"}
+
+
+class Broker:
+    """Refuses, or raises what it is given."""
+
+    def __init__(self, error: BaseException | None = None) -> None:
+        self.error = error
+        self.commands: Sequence[str] = ()
+
+    @contextmanager
+    def session(self, _tenant: Tenant) -> Iterator["Broker"]:
+        yield self
+
+    def setup(self, commands: Sequence[str]) -> None:
+        if self.error is not None:
+            raise self.error
+        self.commands = commands
+
+
+@pytest.mark.parametrize("error", [Unavailable("set up the queue"), KeyboardInterrupt()])
+def test_a_setup_that_fails_takes_the_secret_back(error: BaseException) -> None:
+    desk = Desk(broker=Broker(error))
+    steps: list[Step] = []
+    with pytest.raises(SetupError) as raised:
+        activate(desk.deployment, "acme", parse(LOGIN, desk.deployment), None, steps.append)
+    assert raised.value.__cause__ is error
+    assert raised.value.kept is None
+    assert not desk.secrets.exists("acme")
+    assert steps == [TokenGiven(None), SecretStored("acme")]
+
+
+def test_a_secret_that_cannot_be_taken_back_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Desk(broker=Broker(Unavailable("set up the queue")))
+
+    def remove(_tenant: str) -> None:
+        raise Refused("delete the secret of acme")
+
+    monkeypatch.setattr(desk.secrets, "remove", remove)
+    with pytest.raises(SetupError) as raised:
+        activate(desk.deployment, "acme", parse(LOGIN, desk.deployment), None, lambda _: None)
+    assert str(raised.value.kept) == "delete the secret of acme"
+
+
+def test_nobody_is_activated_twice_under_one_name_or_two() -> None:
+    desk = Desk(broker=Broker())
+    desk.secrets.put("acme", secret())
+    login = parse(LOGIN, desk.deployment)
+    with pytest.raises(ActiveAlreadyError):
+        activate(desk.deployment, "acme", login, None, lambda _: None)
+    with pytest.raises(ForbiddenError, match="active already as tenant acme"):
+        activate(desk.deployment, "other", login, None, lambda _: None)
+
+
+def test_broken_credentials_are_named_without_their_values() -> None:
+    with pytest.raises(InvalidError) as raised:
+        parse({"clientId": "id", "clientSecret": 5_551_234}, Desk().deployment)
+    assert "clientSecret" in str(raised.value)
+    assert "5551234" not in str(raised.value)
+
+
+def test_checks_go_as_far_as_they_can() -> None:
+    desk = Desk(broker=Broker(Unavailable("set up the queue")))
+    desk.keep()
+    desk.secrets.put("acme", secret())
+    names = [(it.name, it.holds) for it in tenant_checks(desk.deployment, "acme")]
+    assert names == [("acme: secret", True), ("acme: RAC", True), ("acme: broker", False)]
+    desk.broker = Broker()
+    assert all(it.holds for it in tenant_checks(desk.deployment, "acme"))
+    desk.secrets.put("acme", secret(enabled=False))
+    [off] = tenant_checks(desk.deployment, "acme")
+    assert (off.holds, off.fix) == (True, Fix.ENABLE)
+    desk.secrets.put("acme", secret("production"))
+    [odd] = tenant_checks(desk.deployment, "acme")
+    assert (odd.holds, odd.error) == (False, None)
+
+
+def test_each_status_has_its_cause(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Desk()
+    desk.keep()
+    monkeypatch.setattr(desk.store, "count_live", lambda *_: 0, raising=False)
+
+    def status(tenant: str) -> Status:
+        [found] = overview(desk.deployment, [tenant])
+        return found.status
+
+    assert (status("acme"), status("nobody")) == (Status.ORPHANED, Status.UNKNOWN)
+    desk.secrets.put("acme", secret())
+    assert status("acme") is Status.ACTIVE
+    desk.secrets.put("acme", secret(enabled=False))
+    assert status("acme") is Status.DISABLED
+    desk.secrets.put("acme", b"{")
+    assert status("acme") is Status.UNUSABLE
