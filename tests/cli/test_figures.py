@@ -9,7 +9,7 @@ from infra.cli.figures import fingerprint
 from infra.local.erp import ErpDatabase
 from infra.local.tenants import LocalTenant
 from tests.cli.place import Place
-from tests.cli.samples import dead, done, pending, waiting
+from tests.support.samples import dead, done, pending, waiting
 
 
 def furnish(place: Place) -> None:

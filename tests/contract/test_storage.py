@@ -28,7 +28,7 @@ from smartlink.ports import (
     Unavailable,
 )
 from tests.contract.backends import AT_ONCE, BACKENDS
-from tests.contract.samples import NOW
+from tests.support.samples import NOW
 
 PROJECT = "contract"
 FUTURE = datetime(9999, 1, 1, tzinfo=UTC)

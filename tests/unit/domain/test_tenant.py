@@ -13,7 +13,7 @@ from smartlink.domain.tenant import (
     check_tenant_name,
     parse_credentials,
 )
-from tests.unit.domain.samples import MINUTE, NOW
+from tests.support.samples import MINUTE, NOW
 
 SECRET = "canary-secret-529"
 GOOD = {"clientId": "id", "clientSecret": SECRET, "environment": "production"}
