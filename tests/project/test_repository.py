@@ -5,6 +5,8 @@ import re
 from tests.project.checkout import ROOT, tracked
 
 MACHINE = re.compile(r"(?<![\w.<}])/(?:work|root|Users|home/[a-z]\w*|mnt|workspace)/(?!\$)")
+LINK = re.compile(r"\]\((?!\w+:)([^)#\s]*)(?:#([^)\s]+))?\)")
+FENCED = re.compile(r"^ *```.*?^ *```", re.DOTALL | re.MULTILINE)
 INDEX = re.compile(r"--(?:extra-)?index-url|--find-links|--trusted-host|(?:PIP|UV)_INDEX")
 
 
@@ -32,3 +34,23 @@ def test_no_path_of_a_machine() -> None:
 def test_no_package_index() -> None:
     """No file says where packages come from; `make lock` keeps it out of the lock files."""
     assert {name for name, text in texts().items() if INDEX.search(text)} == set()
+
+
+def test_every_link_leads_somewhere() -> None:
+    """What a page links to in the repository is there, its headings too."""
+    broken = set()
+    for name, text in texts().items():
+        if not name.endswith(".md"):
+            continue
+        for place, heading in LINK.findall(FENCED.sub("", text)):
+            target = (ROOT / name).parent / place if place else ROOT / name
+            if not target.exists() or (heading and heading not in anchors(target.read_text())):
+                broken.add(f"{name}: {place}#{heading}")
+    assert broken == set()
+
+
+def anchors(page: str) -> set[str]:
+    """The headings of a page, as GitHub makes anchors of them."""
+    headings = re.findall(r"^#+ (.+)$", FENCED.sub("", page), re.MULTILINE)
+    plain = (re.sub(r"[^\w\- ]", "", it.lower()) for it in headings)
+    return {it.replace(" ", "-") for it in plain}
