@@ -7,7 +7,7 @@ import pytest
 
 from smartlink.domain import lifecycle
 from smartlink.domain.identity import Direction, document_id
-from smartlink.domain.message import DeadReason, Message, Past, State, Stored, Version
+from smartlink.domain.message import DeadReason, Ending, Message, Past, State, Stored, Version
 from smartlink.domain.settlement import Settlement
 from smartlink.ports import Conflict, Place
 from tests.contract.backends import Store
@@ -184,7 +184,8 @@ def test_the_past_tells_what_has_ended_and_what_it_was(store: Store) -> None:
     assert store.past(TENANT, ["D-m-1"]) == {}
     done = Settlement(document="D-m-1", fence=stored.version, history=ended(stored.message))
     store.commit(TENANT, [done])
-    assert store.past(TENANT, ["D-m-1", "D-none"]) == {"D-m-1": Past.of(stored.message)}
+    past = Past.of(stored.message, Ending.DONE)
+    assert store.past(TENANT, ["D-m-1", "D-none"]) == {"D-m-1": past}
     assert store.past("globex", ["D-m-1"]) == {}
     assert store.past(TENANT, []) == {}
 

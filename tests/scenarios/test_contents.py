@@ -6,7 +6,7 @@ import pytest
 
 from smartlink.consumer import Context, Reply, Returned
 from smartlink.domain.message import DeadReason, State
-from smartlink.ports import Unavailable
+from smartlink.ports import Delivery, Unavailable
 from smartlink.services.dispatch import decode_dispatch
 from tests.support.world import COMMAND, SECRET_ONE, Interruptions, World
 
@@ -109,6 +109,22 @@ def test_a_repeat_leaves_no_object_behind(command: str, dies: bool) -> None:  # 
     assert world.contents.expired.keys() == world.contents.objects.keys()
 
 
+@pytest.mark.parametrize("message_id", ["m", None])
+def test_personal_repeats_that_come_at_once_leave_no_object_behind(message_id: str | None) -> None:
+    """Each puts the same object before either is known for a repeat of what has ended: neither
+    leaves it to the other one."""
+    world = World()
+    world.broker.deliver("acme", Delivery(None, message_id, SECRET_ONE, LARGE))
+    world.minutes(2)
+    assert world.contents.objects == {}
+    for _ in range(2):
+        world.broker.deliver("acme", Delivery(None, message_id, SECRET_ONE, LARGE))
+    world.minutes(2)
+    assert len(world.ran) == 1
+    assert world.live() == {}
+    assert world.contents.objects == {}
+
+
 def test_a_repeat_of_what_is_live_harms_its_object_in_nothing() -> None:
     """It is the same object: the message still needs it."""
     world = World(behave=echoing)
@@ -129,7 +145,7 @@ def test_a_published_repeat_leaves_no_object_behind() -> None:
     assert world.publish(id="one", content=LARGE).repeated
     with pytest.raises(ValueError, match="another message has this id"):
         world.publish(id="one", content=LARGE + "!")
-    assert len(world.contents.objects) == 2
+    assert len(world.contents.objects) == 1
     assert world.contents.expired.keys() == world.contents.objects.keys()
 
 

@@ -157,6 +157,29 @@ def test_another_content_within_one_batch_is_kept_as_dead() -> None:
     assert len(world.broker.acked) == 4
 
 
+@pytest.mark.parametrize("first", ["one batch", "two"])
+def test_of_two_deliveries_under_one_id_only_what_is_stored_is_acked(first: str) -> None:
+    """The bucket does not give the second one's content, so it cannot be kept yet. That the first
+    one may be acked says nothing of it."""
+    large = "second" + "x" * 300_000
+    world = World()
+    world.broker.offer("acme", COMMAND, "first", message_id="one")
+    if first == "two":
+        world.minute()
+        world.broker.offer("acme", COMMAND, "first", message_id="one")
+    acked = len(world.broker.acked)
+    world.broker.offer("acme", COMMAND, large, message_id="one")
+    world.contents.faults.fail("get", Unavailable("down"))
+    world.tick(minutes=1)
+    assert len(world.broker.acked) == acked + 1
+    world.broker.release()
+    world.minutes(4)
+    (dead,) = reused(world)
+    assert dead.content.object is not None
+    assert world.contents.get(dead.content.object).decode() == large
+    assert world.broker.waiting("acme") == 0
+
+
 @pytest.mark.parametrize("before", ["live", "ended", "dead"])
 @pytest.mark.parametrize(("command", "content"), [(COMMAND, "other"), (OTHER, "same")])
 def test_a_reused_id_is_kept_as_dead_once(before: str, command: str, content: str) -> None:

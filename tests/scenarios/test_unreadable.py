@@ -1,6 +1,7 @@
 """What cannot be read harms nobody: it is passed over, counted and told of, and nothing is lost."""
 
 import logging
+from contextlib import suppress
 
 import pytest
 
@@ -139,20 +140,42 @@ def test_publishing_under_its_id_is_told() -> None:
     assert refused.value.conflict
 
 
-def test_what_came_without_an_id_is_known_by_its_document() -> None:
-    """Its repeat in the next hour is found though the first one cannot be read."""
+@pytest.mark.parametrize("legible", [True, False])
+def test_publishing_under_its_id_keeps_its_content(*, legible: bool) -> None:
+    """What is in the bucket is its own, though nobody can read that it is."""
     world = World()
-    world.clock.forward(minutes=58)
+    world.publish(content="x" * 300_000, id="taken")
+    world.store.make_unreadable("acme", "U-taken", legible=legible)
+    with suppress(PublishError):
+        world.publish(content="x" * 300_000, id="taken")
+    [name] = world.contents.objects
+    assert world.store.live("acme")["U-taken"].message.content.object == name
+    assert world.contents.expired == {}
+
+
+@pytest.mark.parametrize("later", [1, 90])
+def test_what_came_without_an_id_is_not_run_beside_one_that_cannot_be_read(later: int) -> None:
+    """Within the hour it is a repeat, after it another message. When the first one came cannot
+    be read, so the second one is neither run nor dropped: a person decides."""
+    world = World()
+    world.clock.forward(minutes=20 if later > 60 else 58)
     world.broker.deliver("acme", Delivery(None, None, COMMAND, "{}"))
     world.publisher.faults.fail("publish", OUTAGE, times=99)
     world.tick(minutes=1)
     world.publisher.faults.clear()
     [document] = world.store.live("acme")
     world.store.make_unreadable("acme", document)
+    world.clock.forward(minutes=later)
     world.broker.deliver("acme", Delivery(None, None, COMMAND, "{}"))
     world.minutes(10)
     assert world.ran == []
-    assert list(world.store.live("acme")) == [document]
+    live = dict(world.store.live("acme"))
+    del live[document]
+    [beside] = live.values()
+    assert (beside.message.dead_reason, beside.message.content.text) == (
+        DeadReason.UNKNOWN_OUTCOME,
+        "{}",
+    )
 
 
 def test_a_tenant_without_a_secret_still_has_it() -> None:

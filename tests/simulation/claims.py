@@ -30,7 +30,7 @@ SKEW = timedelta(seconds=2)  # how far the instances' clocks are apart at most
 _TRIES = 3  # however late it is
 _PERSISTS = 515.0  # seconds from a call's beginning: of its 540, 5 to spare, 15 of the last wait
 _UNANSWERED = {Fault.UNAVAILABLE, Fault.UNKNOWN}
-_CLAIMING = {"store.swap", "store.read", "store.history"}
+_CLAIMING = {"store.swap", "store.read", "store.past"}
 
 
 @dataclass(slots=True, eq=False)
@@ -62,11 +62,15 @@ class Held:
         theirs = self.process.incidents
         if any(it.kills for it in theirs):
             return "its process was killed"
-        if any(self._held_up(it, kernel) for it in theirs):
+        if self.late(kernel):
             return "it came too late"
         if any(self._unclaimed(it) for it in theirs):
             return "nobody knew of it"
         return "it could not be settled" if self._unsettled else None
+
+    def late(self, kernel: Kernel) -> bool:
+        """Whether what happened to it may no longer be known when it is looked up."""
+        return any(self._held_up(it, kernel) for it in self.process.incidents)
 
     @property
     def _unsettled(self) -> bool:
@@ -106,6 +110,7 @@ class Claims:
         self._kernel = kernel
         self._held: dict[tuple[str, str], Held] = {}  # by tenant and document
         self._by_process: dict[str, list[Held]] = {}
+        self._sends: dict[str, list[tuple[str, bool]]] = {}  # by tenant: content, and if accepted
         self.excused: Counter[tuple[str, str]] = Counter()
         """Runs to the end that came to nothing, and may be repeated."""
 
@@ -130,6 +135,23 @@ class Claims:
             it for it in self.of(process) if (it.tenant, it.message.document) == (tenant, document)
         ]
         return its[-1] if its else None
+
+    def tried(self, tenant: str, content: bytes, *, accepted: bool) -> None:
+        """The content was sent; whether the sender was told that the broker has it."""
+        sha256 = hashlib.sha256(content).hexdigest()
+        self._sends.setdefault(tenant, []).append((sha256, accepted))
+
+    def failed_alone(self, tenant: str, sha256: str) -> int:
+        """How often the content failed again though another of its tenant was accepted since it
+        had failed last: as many attempts it may have lost."""
+        times, failed, others = 0, False, False
+        for content, accepted in self._sends.get(tenant, ()):
+            if accepted:
+                others = True
+            elif content == sha256:
+                times += failed and others
+                failed, others = True, False
+        return times
 
     def sent(self, process: Process, tenant: str, content: bytes) -> None:
         """The broker has told the process that it has this content."""

@@ -154,7 +154,12 @@ class SessionPort(Port):
     def send(self, message_type: str, audience: str | None, content: bytes) -> None:
         """See BrokerSession."""
         send = partial(self._target.send, message_type, audience, content)
-        self._kernel.call(self._process, f"{self._name}.send", send)
+        accepted = False
+        try:
+            self._kernel.call(self._process, f"{self._name}.send", send)
+            accepted = True
+        finally:
+            self._claims.tried(self._tenant, content, accepted=accepted)
         self._claims.sent(self._process, self._tenant, content)
 
 
@@ -472,7 +477,7 @@ class Deployment:
         """What a call says has ended did end; and what it gives up, another has."""
         tried = [it for it in self.claims.of(process) if it.tries]
         done = sum(it.ended for it in tried)
-        lost = sum(it.settled is None for it in tried)
+        lost = sum(it.settled is None or it.late(self.kernel) for it in tried)
         if counts["done"] != done or (counts["lost"] and not lost):
             self.ledger.broken(f"{process.name} tells {dict(counts)}: {done} done, {lost} lost")
 

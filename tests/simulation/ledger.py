@@ -88,7 +88,7 @@ class WatchedContents(InMemoryContents):
     def put(self, tenant: str, document: str, sha256: str, data: bytes) -> str:
         """See Contents."""
         name = super().put(tenant, document, sha256, data)
-        self._put[name] = (self._kernel.acting_call, self._kernel.acting)
+        self._put[name] = (self._kernel.calls, self._kernel.acting)  # it may have begun long ago
         return name
 
     def left_by_the_dead(self, name: str, since: int) -> bool:

@@ -46,7 +46,7 @@ def _ack_what_is_not_stored(good: Any) -> Any:
         try:
             return good(self, tick, arrivals, now)
         except Exception:  # noqa: BLE001
-            return _Taken({}, {arrival.message.document for arrival in arrivals})
+            return _Taken({}, list(arrivals))
 
     return store
 

@@ -10,7 +10,7 @@ from random import Random
 
 from smartlink.domain.identity import DERIVED, Direction, content_hash, document_id
 from smartlink.domain.lifecycle import REPEAT
-from smartlink.domain.message import Ending, Message, Past, State, Stored
+from smartlink.domain.message import DeadReason, Ending, Message, Past, State, Stored
 from tests.simulation.deployment import LARGE, Deployment
 from tests.simulation.kernel import Fault, Incident, Kernel, Process, StuckError
 from tests.simulation.ledger import BrokenError
@@ -449,6 +449,12 @@ def _audit_sent(deployment: Deployment) -> None:
         for tenant in deployment.tenants
         for document in deployment.unreadable(tenant)
     }
+    for tenant in deployment.tenants:
+        for stored in deployment.store.live(tenant).values():
+            message, content = stored.message, stored.message.content.sha256
+            alone = deployment.claims.failed_alone(tenant, content)
+            if message.dead_reason is DeadReason.EXHAUSTED and message.attempt <= alone:
+                waiting.add((tenant, content))
     for (tenant, document), content in ledger.replies.items():
         if (tenant, content) not in sent | waiting:
             ledger.broken(f"the reply {tenant}/{document} was never sent")

@@ -298,6 +298,7 @@ def get_past(fields: Raw) -> Past:
         received=_readable(get_optional_time, fields, "DataRecebimento"),
         audience=_readable(get_optional_text, fields, "Audiencia"),
         claim=_readable(get_optional_text, claim, "ID") if claim is not None else None,
+        ending=_readable(_get_ending, fields, "Situacao"),
     )
 
 
@@ -306,6 +307,10 @@ def _readable(get: Callable[[Raw, str], T | None], fields: Raw, name: str) -> T 
         return get(fields, name)
     except ValueError:
         return None
+
+
+def _get_ending(fields: Raw, name: str) -> Ending:
+    return get_one_of(fields, name, Ending)
 
 
 def _before(ending: Ending) -> State:

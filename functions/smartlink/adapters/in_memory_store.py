@@ -244,7 +244,8 @@ class InMemoryMessages:
             self.operations["read"] += len(documents)
             keys = {document: (tenant, document) for document in documents}
             return {
-                document: self._broken.get(key) or Past.of(self._history[key].message)
+                document: self._broken.get(key)
+                or Past.of(self._history[key].message, self._history[key].ending)
                 for document, key in keys.items()
                 if key in self._history
             }

@@ -202,13 +202,14 @@ class Past:
     received: datetime | None
     audience: str | None = None
     claim: str | None = None  # the id of the last one
+    ending: Ending | None = None
 
     @classmethod
-    def of(cls, message: Message) -> "Past":
+    def of(cls, message: Message, ending: Ending | None = None) -> "Past":
         """What the history would tell of a message."""
         claim = message.claim.id if message.claim else None
         content = message.content.sha256
-        return cls(message.type, content, message.received, message.audience, claim)
+        return cls(message.type, content, message.received, message.audience, claim, ending)
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,7 @@ class _Taken:
     """What became of a batch of arrivals."""
 
     run: dict[str, Stored] = field(default_factory=dict)  # new, to be executed
-    safe: set[str] = field(default_factory=set)  # documents whose arrivals may be acked
+    safe: list[_Arrival] = field(default_factory=list)  # each may be acked
 
 
 class Downstream:
@@ -150,7 +150,7 @@ class Downstream:
         arrivals = self._arrivals(tick, deliveries, now)
         tick.count("received", len(arrivals))
         taken = self._store(tick, arrivals, now)
-        acked, failure = self._ack(tick, arrivals, taken.safe, session)
+        acked, failure = self._ack(tick, taken.safe, session)
         fresh = [stored for document, stored in taken.run.items() if document in acked]
         self._dispatcher.publish(tick, self._dispatcher.allowed(tick, fresh))
         return len(acked), failure
@@ -230,10 +230,11 @@ class Downstream:
                 known.append(arrival)
             else:
                 created.append(Stored(arrival.message, version))
+                taken.safe.append(arrival)
         self._sort_out(tick, created, taken, now)
         for arrival in known:
             if self._repeats.meet(tick, arrival.message, now):
-                taken.safe.add(arrival.message.document)
+                taken.safe.append(arrival)
         return taken
 
     def _sort_out(
@@ -249,7 +250,6 @@ class Downstream:
         dead: list[Message] = []
         for stored in created:
             message = stored.message
-            taken.safe.add(message.document)
             if message.document in previous:
                 self._repeats.drop(tick, stored, previous[message.document], now)
             elif message.state is State.DEAD:
@@ -278,19 +278,18 @@ class Downstream:
     def _ack(
         self,
         tick: TenantTick,
-        arrivals: Sequence[_Arrival],
-        safe: set[str],
+        safe: Sequence[_Arrival],
         session: BrokerSession,
     ) -> tuple[set[str], PortError | None]:
         """Acks what is stored, over the session that received it; answers the acked documents.
+
+        Arrival by arrival: of two under one id one may be stored and the other not.
 
         An ack that fails alone holds up no other; two in a row are the broker's failure.
         """
         acked: set[str] = set()
         in_a_row = 0
-        for arrival in arrivals:
-            if arrival.message.document not in safe:
-                continue
+        for arrival in safe:
             if arrival.tag is None:
                 say(arrival.message, "ack_impossible", "It has no delivery tag", WARNING)
                 continue

@@ -15,7 +15,7 @@ from smartlink.domain.settlement import Settlement
 from smartlink.domain.tenant import TenantError, check_tenant_name
 from smartlink.observability import INFO, bound, event
 from smartlink.ports import Clock, Conflict, Contents, Messages, NewId, Unavailable
-from smartlink.services.contents import keep, release
+from smartlink.services.contents import keep, withdraw_all
 from smartlink.services.repeats import same
 from smartlink.services.tenants import Tenants
 
@@ -174,8 +174,8 @@ class Publish:
         if other is None:
             text = f"what was stored under the id {message.id[:80]!r} went meanwhile: try again"
             raise Unavailable(text)
-        if live is None or live.sha256 != message.content.sha256:
-            release(self.contents, message, self.clock())
+        if version is not None or live is None or live.sha256 != message.content.sha256:
+            withdraw_all(self.contents, self.messages, tenant, [message], self.clock())
         _check_same(message, other)
         return False
 

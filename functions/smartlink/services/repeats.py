@@ -19,6 +19,8 @@ if TYPE_CHECKING:  # neither a consumer nor publish has a tick
 
 
 _REUSED = "Another message, with another content, has this id: its sender reused it"
+_UNREADABLE = Past(None, None, None)
+"""Nobody knows whether it came within the hour: taken for the same message, one would be lost."""
 _UNTOLD = "What is stored under this id cannot be read: it may be the same message"
 
 
@@ -58,16 +60,16 @@ class Repeats:
             return {}
         hours = {item.message.document: lifecycle.hour_before(item.message) for item in stored}
         earlier = [document for document in hours.values() if document is not None]
-        ended = self._messages.past(tenant, [*hours, *earlier])
         live = self._messages.alive(tenant, earlier) if earlier else {}
+        ended = self._messages.past(tenant, [*hours, *earlier])  # after: it may end in between
         previous: dict[str, Past] = {}
         for item in stored:
             document, hour = item.message.document, hours[item.message.document]
             if hour in ended or hour in live:
                 other = ended[hour] if hour in ended else live[hour]
-                if other.received is None or (
-                    item.message.received - other.received < lifecycle.REPEAT
-                ):
+                if other.received is None:
+                    previous[document] = _UNREADABLE
+                elif item.message.received - other.received < lifecycle.REPEAT:
                     previous[document] = other
             if document in ended:
                 previous[document] = ended[document]
@@ -81,8 +83,8 @@ class Repeats:
         neither executed yet nor found to be the repeat."""
         hours = {item.message.document: lifecycle.hour_after(item.message, now) for item in stored}
         later = [document for document in hours.values() if document is not None]
-        ended = self._messages.past(tenant, later) if later else {}
         live = self._messages.read(tenant, later) if later else {}
+        ended = self._messages.past(tenant, later) if later else {}
         previous: dict[str, Past] = {}
         undecided: set[str] = set()
         for item in stored:
@@ -91,7 +93,9 @@ class Repeats:
                 continue
             other = ended[hour] if hour in ended else Past.of(live[hour].message)
             since = other.received - item.message.received if other.received else None
-            if since is not None and since >= lifecycle.REPEAT:
+            if since is None:
+                other = _UNREADABLE
+            elif since >= lifecycle.REPEAT:
                 continue
             if hour in ended or live[hour].message.state in {State.WAITING, State.DEAD}:
                 previous[document] = other
@@ -109,7 +113,7 @@ class Repeats:
         ended = self._messages.past(tick.name, [document]).get(document)
         if ended is not None and same(message, ended):
             self._note(tick, message, "it had ended already", now)
-            give_up(self._contents, self._messages, tick.name, message, now)
+            self._give_up_ended(tick, message, now)
             return True
         if live is None and ended is None:
             return False  # it went between two looks: the broker offers the message again
@@ -138,13 +142,32 @@ class Repeats:
             lines = (annotate(message, LogType.INFORMATION, text, now, tick.expires),)
         elif not self._keep_reused(tick, message, previous, now):
             return  # the live one stays, and is met again
+        named = lifecycle.hour_before(message) is None
+        over = bool(lines) and (named or (message.personal and self._ended(tick, message)))
         gone = Settlement(document=message.document, fence=stored.version, logs=lines)
         with suppress(Conflict):  # another poll found the same, and was quicker
             self._messages.commit(tick.name, [gone])
-        if lines and lifecycle.hour_before(message) is None:
+        if over:
             release(self._contents, message, now)
         else:  # the next message may come under its id, and with its content
             give_up(self._contents, self._messages, tick.name, message, now)
+
+    def _give_up_ended(self, tick: "TenantTick", message: Message, now: datetime) -> None:
+        """What came again of a message that has ended lets go of its content.
+
+        The history of a personal one does not refer to it, and whoever else has put it meanwhile
+        finds that it had ended: so it is deleted, where two that put it at once would each leave
+        it to the other one.
+        """
+        if message.personal:
+            release(self._contents, message, now)
+        else:
+            give_up(self._contents, self._messages, tick.name, message, now)
+
+    def _ended(self, tick: "TenantTick", message: Message) -> bool:
+        """Whether this message has, under its own document: not only one in the hour before."""
+        ended = self._messages.past(tick.name, [message.document]).get(message.document)
+        return ended is not None and same(message, ended)
 
     def _keep_reused(
         self, tick: "TenantTick", message: Message, previous: Past | None, now: datetime

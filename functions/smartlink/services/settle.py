@@ -180,4 +180,7 @@ def _applied(messages: Messages, tenant: str, item: Pending) -> bool:
             live and claim and claim.id == item.claim and live.message.state is not State.RUNNING
         )
     past = messages.past(tenant, [document]).get(document)
-    return past is not None and past.claim == item.claim  # alive, it would be a repeat of it
+    history = item.settlement.history
+    if past is None or (history is not None and past.ending is not history.ending):
+        return False  # alive, it would be a repeat of it
+    return past.claim == item.claim

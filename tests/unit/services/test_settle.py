@@ -1,0 +1,42 @@
+"""What is in a settlement's way is told from what it has written itself."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from smartlink.adapters.in_memory import InMemoryMessages
+from smartlink.domain import lifecycle
+from smartlink.domain.executed import settle
+from smartlink.domain.message import Claim, Ended, Ending, Stored
+from smartlink.domain.outcome import Done, Finished
+from smartlink.domain.retry import RetryPolicy
+from smartlink.domain.settlement import Retention, Settlement
+from smartlink.services.contents import inline
+from smartlink.services.settle import Pending, settle_all
+from tests.support.world import COMMAND
+
+NOW = datetime(2026, 11, 27, 9, 0, tzinfo=UTC)
+LEASE = timedelta(minutes=9)
+
+
+@pytest.mark.parametrize("ending", Ending)
+def test_only_the_end_that_it_wrote_is_its_own(ending: Ending) -> None:
+    """A run outlives its lease; the sweep declares its message dead under the same claim, and an
+    operator discards that: the run's outcome was lost, it did not end the message."""
+    messages = InMemoryMessages()
+    message = lifecycle.received(
+        message_id="one", command=COMMAND, content=inline("{}"), now=NOW, due=NOW
+    )
+    (version,) = messages.create("acme", [message])
+    assert version is not None
+    running = lifecycle.claimed(message, Claim("claim", 1, NOW), LEASE)
+    (version,) = messages.swap("acme", [Stored(running, version)])
+    assert version is not None
+    stored = Stored(running, version)
+    outcome = settle(stored, Finished(Done(), NOW), RetryPolicy(), Retention(1, LEASE))
+    history = Ended(running, ending, NOW, NOW + LEASE)
+    theirs = Settlement(document=running.document, fence=version, history=history)
+    messages.commit("acme", [theirs])
+    settled = settle_all(messages, "acme", [Pending(outcome, "claim", stored)])
+    own = ending is Ending.DONE
+    assert (len(settled.written), len(settled.lost)) == ((1, 0) if own else (0, 1))
