@@ -193,3 +193,20 @@ def test_a_database_that_fails_between_the_two_looks_repeats_nothing() -> None:
     world.store.faults.fail("history", Unavailable("down"))
     world.minutes(6)
     assert len(world.ran) == 1
+
+
+@pytest.mark.parametrize("moment", ["before read", "before history"])
+def test_a_repeat_in_the_next_hour_is_known_though_the_first_one_just_ends(moment: str) -> None:
+    """It goes from what lives to the history between the two looks for it."""
+    world = World()
+    world.clock.forward(minutes=58)
+    world.broker.deliver("acme", Delivery(None, None, COMMAND, "{}"))
+    world.tick()
+    world.clock.forward(minutes=3)
+    world.broker.deliver("acme", Delivery(None, None, COMMAND, "{}"))
+    interruptions = world.store.faults = Interruptions()
+    interruptions.at(moment, world.deliver)
+    world.tick()
+    world.minutes(3)
+    assert len(world.ran) == 1
+    assert world.live() == {}

@@ -125,6 +125,12 @@ class Claims:
         self._held[tenant, message.document] = held
         self._by_process.setdefault(process.name, []).append(held)
 
+    def under(self, tenant: str, message: Message) -> Held | None:
+        """The claim that the message is under, as it was made."""
+        held = self._held.get((tenant, message.document))
+        same = held and message.claim and held.claim.id == message.claim.id
+        return held if same else None
+
     def of(self, process: Process) -> list[Held]:
         """What a process has claimed, in that order."""
         return self._by_process.get(process.name, [])

@@ -2,13 +2,16 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import count
+from random import Random
 from typing import Any, NoReturn, TypeVar
+
+from greenlet import getcurrent
 
 from smartlink.adapters.in_memory import (
     InMemoryBroker,
@@ -46,10 +49,11 @@ from smartlink.settings import LIMITS, Settings, load_settings
 from tests.simulation.claims import SKEW, Claims
 from tests.simulation.kernel import DiedError, Kernel, Port, Process
 from tests.simulation.ledger import Ledger, WatchedContents, WatchedMessages
-from tests.support.world import COMMAND, catalog, config_file, secret
+from tests.support.world import COMMAND, OTHER, SECRET_ONE, catalog, config_file, secret
 
 _Work = TypeVar("_Work")
 LARGE = "x" * LIMITS.inline  # with anything beside it, it is kept in the bucket
+_LISTED = 300.0 + 60.0  # seconds for which a poll may know a secret of before
 _DELIVERIES = 5  # until Pub/Sub gives a message up
 
 
@@ -146,25 +150,39 @@ class SessionPort(Port):
     """A session with the broker as one process sees it; what the broker says it has is noted."""
 
     def __init__(
-        self, kernel: Kernel, process: Process, tenant: str, target: BrokerSession, claims: Claims
+        self,
+        kernel: Kernel,
+        process: Process,
+        tenant: Tenant,
+        target: BrokerSession,
+        broker: "SimBroker",
     ) -> None:
-        super().__init__(kernel, process, f"broker[{tenant}]", target)
-        self._tenant, self._claims = tenant, claims
+        super().__init__(kernel, process, f"broker[{tenant.name}]", target)
+        self._tenant, self._broker = tenant, broker
 
     def send(self, message_type: str, audience: str | None, content: bytes) -> None:
         """See BrokerSession."""
-        send = partial(self._target.send, message_type, audience, content)
+
+        def send() -> None:
+            self._target.send(message_type, audience, content)
+            self._broker.took(self._tenant, content)
+
+        claims, tenant = self._broker.claims, self._tenant.name
         accepted = False
         try:
             self._kernel.call(self._process, f"{self._name}.send", send)
             accepted = True
         finally:
-            self._claims.tried(self._tenant, content, accepted=accepted)
-        self._claims.sent(self._process, self._tenant, content)
+            claims.tried(tenant, content, accepted=accepted)
+        claims.sent(self._process, tenant, content)
 
 
 class SimBroker(InMemoryBroker):
-    """The broker, with its moods: tenants for which it is down, or refuses their tokens."""
+    """The broker, with its moods: tenants for which it is down, or refuses their tokens.
+
+    It has a queue for each customer: a name that is given to another one brings nothing of the
+    first one's.
+    """
 
     def __init__(self, kernel: Kernel, claims: Claims) -> None:
         super().__init__(page=2)
@@ -176,6 +194,13 @@ class SimBroker(InMemoryBroker):
         self.last_ack = 0  # the number of the call
         self.acking: Callable[[str, Delivery, datetime], None] = lambda *_: None
         self._leased: dict[int | None, datetime] = {}
+        self.customers: dict[str, str] = {}
+        """Whose a client is, where it is not the first customer of a name."""
+        self.adopted: set[str] = set()  # names whose two customers are said to be one
+        self.owners: dict[str, str] = {}
+        self.talking: Callable[[str, str], None] = lambda *_: None
+        self.sending: Callable[[str, str, str, str], None] = lambda *_: None
+        self._of: dict[BrokerSession, str] = {}
 
     def called(self, call: str, tenant: str) -> None:
         if call == "ack":
@@ -187,9 +212,39 @@ class SimBroker(InMemoryBroker):
             message = "RAC refuses the credentials"
             raise CredentialsRefused(message)
 
+    @contextmanager
+    def session(self, tenant: Tenant) -> Iterator[BrokerSession]:
+        """See InMemoryBroker; it is of the customer whose credentials these are."""
+        with super().session(tenant) as session:
+            self._of[session] = self.customers.get(tenant.credentials.client_id, "")
+            try:
+                yield session
+            finally:
+                del self._of[session]
+
+    def took(self, tenant: Tenant, content: bytes) -> None:
+        """A content has been sent with that tenant's credentials."""
+        if self.customers and content.startswith(b"{"):
+            customer = self.customers.get(tenant.credentials.client_id, "")
+            told = json.loads(content)
+            self.sending(tenant.name, customer, told.get("customer", ""), told.get("to", ""))
+
+    def customer(self, delivery: Delivery) -> str:
+        """Whose queue it is in."""
+        return self.owners.get(content_hash(delivery.content), "") if self.owners else ""
+
+    def waiting_for(self, tenant: str, customer: str) -> list[Delivery]:
+        """What waits in the queue of that customer of the name."""
+        return [it for it in self._queues[tenant] if self.customer(it) == customer]
+
     def lease(self, session: InMemorySession) -> list[Delivery]:
         """See InMemoryBroker."""
+        queue, mine = self._queues[session.tenant], self._of[session]
+        self.talking(session.tenant, mine)
+        self._queues[session.tenant] = self.waiting_for(session.tenant, mine)
+        others = [it for it in queue if self.customer(it) != mine]
         taken = super().lease(session)
+        self._queues[session.tenant] += others
         self._leased |= {it.tag: self.kernel.clock() for it in taken}
         return taken
 
@@ -215,7 +270,18 @@ class BrokerPort:
     def session(self, tenant: Tenant) -> Iterator[BrokerSession]:
         with self.broker.session(tenant) as session:
             broker = self.broker
-            yield SessionPort(broker.kernel, self.process, tenant.name, session, broker.claims)
+            yield SessionPort(broker.kernel, self.process, tenant, session, broker)
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """What one deployment of the relay brings: the same code, with a catalogue of its own."""
+
+    settings: Settings
+
+    def hold(self, command: str) -> bool:
+        """Whether an unknown outcome of the command waits for a person."""
+        return self.settings.catalog.commands[command].unknown_outcome == "hold"
 
 
 @dataclass(slots=True)
@@ -224,7 +290,17 @@ class Instance:
 
     process: Process
     poll: Poll
+    release: Release
     busy: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """Releases beside each other: until it has ended, whoever is asked may be either."""
+
+    begins: float
+    ends: float
+    release: Release  # the only one, once it has ended
 
 
 @dataclass(slots=True)
@@ -242,7 +318,16 @@ class Deployment:
     effects: InMemoryEffects = field(default_factory=InMemoryEffects)
     secrets: InMemorySecrets = field(default_factory=InMemorySecrets)
     config: InMemoryConfig = field(default_factory=InMemoryConfig)
-    settings: Settings = field(init=False)
+    release: Release = field(init=False)  # the first one
+    rollouts: list[Rollout] = field(default_factory=list)
+    draws: Random = field(default_factory=lambda: Random(0))
+    """What a rollout draws: schedules without one draw the same as ever."""
+    resolve: Callable[[], None] | None = None
+    """What an operator does about a name that is halted."""
+    changed: dict[str, list[float]] = field(default_factory=dict)
+    """When a tenant's credentials were changed."""
+    credentials: dict[str, dict[str, str]] = field(default_factory=dict)
+    """What a tenant's secret holds, where it is not the usual."""
     unknown: str = "retry"  # what follows an unknown outcome
     personal: bool = False
     instances: list[Instance] = field(default_factory=list)
@@ -253,28 +338,117 @@ class Deployment:
     edited: bool = False  # somebody did so in the console: what it says may be unreadable
     consuming: list[Process] = field(default_factory=list)
     _numbers: Any = field(default_factory=count)
+    _topics: dict[str, str] = field(
+        default_factory=lambda: {f"topic-{it.lower()}": it for it in (COMMAND, OTHER, SECRET_ONE)}
+    )
 
     def __post_init__(self) -> None:
-        self.settings = load_settings(
-            {
-                "GOOGLE_CLOUD_PROJECT": "simulation",
-                "SMARTLINK_ENVIRONMENT": "development",
-                "SMARTLINK_CONFIG_URI": "gs://config/totvsAppConfig_v2.json",
-                "SMARTLINK_CATALOG": catalog(
-                    **{COMMAND: {"unknownOutcome": self.unknown, "personal": self.personal}}
-                ),
-                **self.variables,
-            }
-        )
-        self.ledger.hold = self.unknown == "hold"
+        self.ledger.say = self.kernel.say
+        self.release = self.released(self.unknown)
         self.claims = Claims(self.kernel)
         self.store = WatchedMessages(self.ledger, self.claims, self.kernel)
         self.contents = WatchedContents(self.kernel)
         self.contents.clock = self.kernel.clock
         self.broker = SimBroker(self.kernel, self.claims)
         self.broker.acking = self._check_acked
+        self.broker.talking = self._check_fetched
+        self.broker.sending = self._check_sent
+        self.broker.owners = self.store.owners
         for tenant in self.tenants:
             self.secrets.put(tenant, secret())
+
+    def released(self, unknown: str, without: Collection[str] = ()) -> Release:
+        """A release of the relay whose catalogue is without these commands."""
+        changes = {"unknownOutcome": unknown, "personal": self.personal}
+        document = json.loads(catalog(**{COMMAND: changes}))
+        for name in without:
+            del document["commands"][name]
+        variables = {
+            "GOOGLE_CLOUD_PROJECT": "simulation",
+            "SMARTLINK_ENVIRONMENT": "development",
+            "SMARTLINK_CONFIG_URI": "gs://config/totvsAppConfig_v2.json",
+            "SMARTLINK_CATALOG": json.dumps(document),
+            **self.variables,
+        }
+        return Release(load_settings(variables))
+
+    @property
+    def releases(self) -> list[Release]:
+        """All that ever serve."""
+        return list(
+            {id(it): it for it in (self.release, *(r.release for r in self.rollouts))}.values()
+        )
+
+    def serving(self, at: float) -> list[Release]:
+        """The releases that may be asked at that time."""
+        serving = [self.release]
+        for rollout in self.rollouts:
+            if at >= rollout.ends:
+                serving = [rollout.release]
+            elif at >= rollout.begins:
+                serving = [*serving, rollout.release]
+        return serving
+
+    def _asked(self, at: float, command: str = "") -> Release | None:
+        """The one that is asked; None where none that serves has the command."""
+        serving = [
+            it for it in self.serving(at) if not command or command in it.settings.catalog.commands
+        ]
+        if len(serving) > 1:
+            return self.draws.choice(serving)
+        return serving[0] if serving else None
+
+    def payload(self, tenant: str, *, enabled: bool = True) -> bytes:
+        """What the tenant's secret says."""
+        more = {} if enabled else {"enabled": False}
+        return secret(**self.credentials.get(tenant, {}), **more)
+
+    def customer(self, tenant: str) -> str:
+        """Whose credentials the tenant's secret holds."""
+        return self.broker.customers.get(self.credentials.get(tenant, {}).get("clientId", ""), "")
+
+    def theirs(self, tenant: str, customer: str) -> list[str]:
+        """The live documents of another customer than this one."""
+        if not self.broker.customers:
+            return []
+        its = self.store.live(tenant)
+        return [
+            name
+            for name, it in its.items()
+            if it.message.direction is Direction.DOWNSTREAM
+            and self.store.whose.get((tenant, name), "") != customer
+        ]
+
+    def _slow(self) -> bool:
+        """Whether the task that acts was held up: what it knows of the tenant is old."""
+        process, task = self.kernel.acting, getcurrent()
+        return process is not None and any(
+            it.slow and it.task in {None, task} for it in process.incidents
+        )
+
+    def _late(self, tenant: str, document: str) -> bool:
+        """Whether the message was stored by who could know the credentials of before: a list of
+        secrets is kept for five minutes, and more where the process was held up."""
+        came = self.store.came.get((tenant, document))
+        changed = self.changed.get(tenant, ())
+        if (tenant, document) in self.store.behind:
+            return True
+        return came is not None and any(0 <= came - it <= _LISTED for it in changed)
+
+    def _check_fetched(self, tenant: str, customer: str) -> None:
+        """Nothing is fetched for one customer of a name while anything of the other one lives."""
+        if tenant not in self.broker.adopted and not self._slow():
+            theirs = [it for it in self.theirs(tenant, customer) if not self._late(tenant, it)]
+            if theirs:
+                self.ledger.broken(
+                    f"{tenant} fetches for {customer or 'the first'}, and another's live: {theirs}"
+                )
+
+    def _check_sent(self, tenant: str, customer: str, of: str, answers: str) -> None:
+        """Nothing is sent with another customer's credentials."""
+        excused = tenant in self.broker.adopted or self._late(tenant, answers) or self._slow()
+        if customer != of and not excused:
+            self.ledger.broken(f"{tenant} sent with {customer or 'the first one'}'s what is {of}'s")
 
     def _check_acked(self, tenant: str, delivery: Delivery, leased: datetime) -> None:
         """Stored before acked. Without an id, what came in the hour before is the same message."""
@@ -338,11 +512,13 @@ class Deployment:
 
     def _instance(self) -> Instance:
         self.instances = [it for it in self.instances if not it.process.dead]
-        idle = [it for it in self.instances if not it.busy]
+        serving = self.serving(self.kernel.now)
+        idle = [it for it in self.instances if not it.busy and it.release in serving]
         if idle and self.kernel.random.random() < 0.8:
             instance = self.kernel.random.choice(idle)
             instance.busy = True
             return instance
+        release = self._asked(self.kernel.now) or self.release
         process = self.new_process("poll")
         store = self.port(process, "store", self.store)
         clock = lambda: self.kernel.clock(process)  # noqa: E731
@@ -368,8 +544,8 @@ class Deployment:
             timedelta(seconds=3_600),
         )
         config = Config(self.port(process, "config", self.config), store)
-        poll = make_poll(self.settings, outside, tenants, config)
-        instance = Instance(process, poll, busy=True)
+        poll = make_poll(release.settings, outside, tenants, config)
+        instance = Instance(process, poll, release, busy=True)
         self.instances.append(instance)
         return instance
 
@@ -399,9 +575,16 @@ class Deployment:
             process = instance.process
             work = partial(self._shard, instance, envelope)
         else:
+            command = self._topics[topic]
+            release = self._asked(self.kernel.now + wait, command)
+            if release is None:
+                self.kernel.say(f"nobody consumes {command} any more")
+                self.given_up += 1
+                return
             process = self.new_process("consume")
+            process.hold = release.hold(command)
             self.consuming.append(process)
-            work = partial(self._consume, process, envelope)
+            work = partial(self._consume, process, release, command, envelope)
 
         def deliver() -> None:
             done = False
@@ -420,16 +603,21 @@ class Deployment:
 
     def _shard(self, instance: Instance, envelope: Envelope) -> None:
         try:
-            instance.poll.shard(decode_shard(envelope.data))
+            shard = decode_shard(envelope.data)
+            report = instance.poll.shard(shard)
+            if report.tenants and shard.catalog != instance.release.settings.catalog.digest:
+                self.ledger.broken(f"{instance.process.name} polls for another catalogue")
         finally:
             instance.busy = False
 
-    def _consume(self, process: Process, envelope: Envelope) -> None:
+    def _consume(
+        self, process: Process, release: Release, command: str, envelope: Envelope
+    ) -> None:
         dispatch = decode_dispatch(envelope.data)
         process.began = self.kernel.now
         tenant = dispatch.tenant
 
-        @consumer(COMMAND)
+        @consumer(command)
         def run(content: str, context: Context) -> Returned:
             if process.dead:
                 raise DiedError
@@ -456,16 +644,16 @@ class Deployment:
             raise DiedError
 
         consume = Consume(
-            command=COMMAND,
+            command=command,
             consumer=run,
-            entry=self.settings.catalog.commands[COMMAND],
+            entry=release.settings.catalog.commands[command],
             messages=self.port(process, "store", self.store),
             contents=self.port(process, "contents", self.contents),
             erp=self.secrets,
             effects=self.port(process, "effects", self.effects),
             runner=SimRunner(self.kernel, process, overran),
-            timeouts=Timeouts.of(self.settings.catalog, COMMAND),
-            retention=self.settings.retention,
+            timeouts=Timeouts.of(release.settings.catalog, command),
+            retention=release.settings.retention,
             clock=lambda: self.kernel.clock(process),
             new_id=self.new_id,
             wait=partial(self._wait, process),
@@ -506,11 +694,11 @@ class Deployment:
         if "once" in content:
             context.once(content["once"], lambda: self._affect(process, context, content["once"]))
         pad = LARGE if content.get("large") else ""
+        told = {"tenant": context.tenant, "to": key[1], "pad": pad}
+        if "customer" in content:
+            told["customer"] = content["customer"]
         return [
-            Reply(
-                "ProbeResponse",
-                {"tenant": context.tenant, "to": key[1], "number": number, "pad": pad},
-            )
+            Reply("ProbeResponse", {**told, "number": number})
             for number in range(content["replies"])
         ]
 
@@ -524,11 +712,13 @@ class Deployment:
 
     # The outside.
 
-    def offer(self, tenant: str, message_id: str | None, content: dict[str, Any]) -> None:
+    def offer(
+        self, tenant: str, message_id: str | None, content: dict[str, Any], command: str = COMMAND
+    ) -> None:
         """The broker gets a message for the tenant."""
         text = json.dumps(content, sort_keys=True)
         self.kernel.say(f"the broker gets {tenant}/{message_id} that does {content['does']}")
-        self.broker.deliver(tenant, Delivery(None, message_id, COMMAND, text))
+        self.broker.deliver(tenant, Delivery(None, message_id, command, text))
 
     def ask_to_publish(self, tenant: str, message_id: str, content: str) -> None:
         """A segment publishes, again and again until it is told what becomes of it."""

@@ -66,6 +66,7 @@ class Process:
     skew: timedelta = timedelta()
     dead: bool = False
     began: float = 0.0  # its present call
+    hold: bool = False  # of a consumer: what it leaves unknown waits for a person
     incidents: list[Incident] = field(default_factory=list)
     tasks: set[greenlet] = field(default_factory=set)
 

@@ -1,16 +1,19 @@
 """What must hold of every schedule, checked as it happens and at its end."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NoReturn
 
-from greenlet import getcurrent
+from greenlet import getcurrent, greenlet
 
 from smartlink.adapters.in_memory import InMemoryContents, InMemoryMessages
 from smartlink.domain.identity import DERIVED, Direction
 from smartlink.domain.lifecycle import REPEAT
-from smartlink.domain.message import Ending, Message, State, Stored, Version
+from smartlink.domain.message import DeadReason, Ending, Message, State, Stored, Version
+from smartlink.domain.noted import KEPT, Noted
 from smartlink.domain.settlement import Settlement
+from smartlink.domain.tenant import TenantState
 from smartlink.ports import Refused
 from tests.simulation.claims import SKEW, Claims
 from tests.simulation.kernel import Fault, Kernel, Process
@@ -67,12 +70,13 @@ class Ledger:
     kept: dict[tuple[str, str], Kept] = field(default_factory=dict)
     """What ended and had its content in the bucket."""
     effects: Counter[tuple[str, str]] = field(default_factory=Counter)  # by tenant and key
+    say: Callable[[str], None] = lambda _: None
     problem: str | None = None  # the first promise that was broken
-    hold: bool = False  # what a crash cut off waits for a person
     limits: list[int] = field(default_factory=list)  # every limit that was ever in force
 
-    def broken(self, text: str) -> None:
+    def broken(self, text: str) -> NoReturn:
         """Ends the schedule; where the relay lives on after an exception, at its end."""
+        self.say(f"BROKEN: {text}")
         self.problem = self.problem or text
         raise BrokenError(text)
 
@@ -106,8 +110,56 @@ class WatchedMessages(InMemoryMessages):
         self._ledger = ledger
         self._claims = claims
         self._kernel = kernel
+        self._looked: dict[greenlet, Mapping[str, Noted]] = {}
+        self.whose: dict[tuple[str, str], str] = {}
+        """The customer of each document, of those that are not a name's first one."""
+        self.came: dict[tuple[str, str], float] = {}  # when, of each document
+        self.behind: set[tuple[str, str]] = set()  # stored by a process that was held up
+        self.owners: dict[str, str] = {}
+        """The same, of what comes of the broker, by the content's hash."""
+        self.rotated: set[str] = set()  # tenants whose credentials alone change
         self.say = kernel.say
         self.last_ending = 0
+
+    def create(self, tenant: str, messages: Sequence[Message]) -> list[Version | None]:
+        versions = super().create(tenant, messages)
+        for message, version in zip(messages, versions, strict=True):
+            if version is not None:
+                self._came(tenant, message)
+        return versions
+
+    def _came(self, tenant: str, message: Message, of: str = "") -> None:
+        """A document is there, and whose it is."""
+        customer = self.owners.get(message.content.sha256, of)
+        self.came[tenant, message.document] = self._kernel.now
+        acting = self._kernel.acting
+        if acting is not None and any(it.slow for it in acting.incidents):
+            self.behind.add((tenant, message.document))
+        if customer:
+            self.whose[tenant, message.document] = customer
+        if message.dead_reason is DeadReason.UNKNOWN_COMMAND:
+            self._check_unknown(tenant, message)
+
+    def _check_unknown(self, tenant: str, message: Message) -> None:
+        """Only what no poll has noted for a quarter of an hour is taken for unknown; whoever takes
+        it for that has looked."""
+        looked = self._looked.get(getcurrent())
+        name = f"{(tenant, message.document)} of {message.type}"
+        if looked is None:
+            self._ledger.broken(f"{name} was taken for unknown, and nobody looked")
+        noted = looked.get(message.type)
+        if noted is not None and self._kernel.clock() - noted.at < KEPT - 2 * SKEW:
+            self._ledger.broken(f"{name} is dead as unknown, and a deployment knows it")
+
+    def commands(self) -> dict[str, Noted]:
+        noted = super().commands()
+        self._looked[getcurrent()] = noted
+        return noted
+
+    def save_state(self, tenant: str, state: TenantState, known: TenantState | None = None) -> None:
+        super().save_state(tenant, state, known)
+        if state.halted is not None and tenant in self.rotated:
+            self._ledger.broken(f"{tenant} was halted, and only its credentials changed")
 
     def swap(self, tenant: str, changes: Sequence[Stored]) -> list[Version | None]:
         before = {it.message.document: it for it in self.live(tenant).values()}
@@ -140,11 +192,21 @@ class WatchedMessages(InMemoryMessages):
                 new = settlement.history.message if settlement.history else settlement.live
                 self._tell(self._claims.moved(tenant, old, new, ended=ended))
             self._check_entitled(tenant, old, settlement)
+            self._note(tenant, old, settlement)
             for reply in settlement.created:
                 key = (tenant, reply.document)
                 if key in self._ledger.replies:
                     self._ledger.broken(f"reply {key} was created twice")
                 self._ledger.replies[key] = reply.content.sha256
+
+    def _note(self, tenant: str, old: Message | None, settlement: Settlement) -> None:
+        """What a settlement brings is its message's customer's."""
+        its = self.whose.get((tenant, settlement.document), "")
+        live = settlement.live
+        if live is not None and (old is None or live.dead_reason is not old.dead_reason):
+            self._came(tenant, live, its)
+        for reply in settlement.created:
+            self._came(tenant, reply, its)
 
     def _refuse_unwritable(self, tenant: str, settlements: Sequence[Settlement]) -> None:
         """What some messages come to can never be written: no history takes it."""
@@ -209,8 +271,12 @@ class WatchedMessages(InMemoryMessages):
             and new.attempt == old.attempt
         ):
             self._ledger.lone_crashes[key] += 1
-            if self._ledger.hold and new.state is not State.DEAD:
+            held = self._claims.under(tenant, old)
+            if held is not None and held.process.hold and new.state is not State.DEAD:
                 self._ledger.broken(f"{key} was cut off, and not held")
+            unknown = new.dead_reason is DeadReason.UNKNOWN_OUTCOME
+            if held is not None and not held.process.hold and unknown:
+                self._ledger.broken(f"{key} was cut off, and held though it may be repeated")
 
     def _ended(self, tenant: str, settlement: Settlement) -> None:
         key = (tenant, settlement.document)

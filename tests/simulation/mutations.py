@@ -13,6 +13,7 @@ from smartlink.domain import lifecycle, settlement
 from smartlink.domain.evolve import evolve
 from smartlink.domain.message import State, Stored
 from smartlink.domain.outcome import Done, Retry
+from smartlink.domain.pin import Pin
 from smartlink.ports import DuePage
 from smartlink.services import claim as claim_module
 from smartlink.services import consume as consume_module
@@ -22,7 +23,9 @@ from smartlink.services import upstream as upstream_module
 from smartlink.services.consume import Consume
 from smartlink.services.contents import release
 from smartlink.services.downstream import Downstream, _Taken
+from smartlink.services.known_commands import KnownCommands
 from smartlink.services.once import Once
+from smartlink.services.poll import Poll
 from smartlink.services.repeats import Repeats
 from smartlink.services.sweep import Sweep
 from smartlink.services.upstream import Upstream
@@ -329,6 +332,35 @@ def _known_for_two_hours(good: Any) -> Any:
     return before
 
 
+def _shard_of_any_catalogue(good: Any) -> Any:
+    """Whoever gets a shard polls it by its own catalogue."""
+
+    def shard(self: Poll, shard: Any) -> Any:
+        return good(self, replace(shard, catalog=self.settings.catalog.digest))
+
+    return shard
+
+
+def _sweeper_decides(good: Any) -> Any:
+    """What follows a crash is decided by the catalogue of whoever finds it."""
+
+    def swept(message: Any, now: Any, policy: Any, base: Any) -> Any:
+        claim = message.claim and replace(message.claim, decided=None)
+        return good(evolve(message, claim=claim), now, policy, base)
+
+    return swept
+
+
+def _only_known_clients(good: Any) -> Any:
+    """What the secret or RAC's token names counts for nothing."""
+    return lambda self, named, client: good(self, None, client)  # noqa: ARG005
+
+
+def _unknown_at_once(good: Any) -> Any:
+    """No other deployment is thought of."""
+    return lambda self, commands: frozenset()  # noqa: ARG005
+
+
 MUTATIONS: Mapping[str, Mutation] = {
     "ack before the commit": (Downstream, "_take_in", _ack_before_store),
     "ack what was not stored": (Downstream, "_store", _ack_what_is_not_stored),
@@ -372,6 +404,11 @@ MUTATIONS: Mapping[str, Mutation] = {
     "the hour before is not looked at": (lifecycle, "hour_before", lambda _: lambda _: None),
     "a content is known for longer than an hour": (Repeats, "before", _known_for_two_hours),
     "an unsent reply is dropped": (Upstream, "_give_back", _drop_unsent),
+    "a shard of another catalogue is polled": (Poll, "shard", _shard_of_any_catalogue),
+    "the sweep's catalogue decides on a crash": (lifecycle, "swept", _sweeper_decides),
+    "another deployment's command is unknown": (KnownCommands, "elsewhere", _unknown_at_once),
+    "whose a name is is not looked at": (Pin, "admits", lambda _: _always),
+    "a rotation is taken for another customer": (Pin, "admits", _only_known_clients),
     "an unsent reply is never due again": (lifecycle, "unsent", _never_due_again),
 }
 

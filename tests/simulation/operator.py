@@ -7,12 +7,12 @@ from datetime import timedelta
 from infra.cli.acting import DISCARD, REDRIVE, Action, Note
 from smartlink.domain.identity import Direction, document_id
 from smartlink.domain.message import DeadReason, State, Stored
+from smartlink.domain.pin import first_use
 from smartlink.ports import PortError
 from smartlink.services.contents import release
 from smartlink.services.settle import Pending, settle_all
 from tests.simulation.deployment import Deployment
 from tests.simulation.kernel import Process
-from tests.support.world import secret
 
 _REDRIVABLE = {DeadReason.EXHAUSTED, DeadReason.REJECTED, DeadReason.UNKNOWN_OUTCOME}
 
@@ -81,8 +81,40 @@ class Operator:
         """Disables the tenant, or enables it again, which ends its pause too."""
         deployment = self._deployment
         deployment.kernel.say(f"the operator {'enables' if enabled else 'disables'} {tenant}")
-        deployment.secrets.put(tenant, secret(enabled=enabled))
+        deployment.secrets.put(tenant, deployment.payload(tenant, enabled=enabled))
         deployment.secrets.touch(tenant)
         state = deployment.store.states([tenant])[tenant]
         if enabled and (state.failures or state.paused_until):
             deployment.store.save_state(tenant, replace(state, failures=0, paused_until=None))
+
+    def give(self, tenant: str, credentials: dict[str, str]) -> None:
+        """Gives the name other credentials, of its customer or of another one."""
+        deployment = self._deployment
+        deployment.kernel.say(f"the operator GIVES {tenant} the credentials {credentials}")
+        deployment.credentials[tenant] = credentials
+        deployment.changed.setdefault(tenant, []).append(deployment.kernel.now)
+        deployment.secrets.put(tenant, deployment.payload(tenant))
+        deployment.secrets.touch(tenant)
+
+    def give_back(self, tenant: str, both: tuple[dict[str, str], dict[str, str]]) -> None:
+        """Gives the name back the credentials that it had before those it has now."""
+        now = self._deployment.credentials[tenant]
+        self.give(tenant, both[0] if now == both[1] else both[1])
+
+    def adopt(self, tenant: str) -> None:
+        """Says that the credentials are of the same customer as what lives under the name."""
+        deployment, store = self._deployment, self._deployment.store
+        state = store.states([tenant])[tenant]
+        credentials = deployment.credentials[tenant]
+        client = credentials["clientId"]
+        named = deployment.broker.tenant_ids.get(client) or credentials.get("tenantId")
+        pin = first_use(named, client)
+        if state.pin is None or not store.pin(tenant, pin, state.pin):
+            return
+        deployment.kernel.say(f"the operator ADOPTS {tenant}")
+        deployment.broker.adopted.add(tenant)
+        known = replace(state, pin=pin)
+        changed = replace(
+            known, halted=None, failures=0, paused_until=None, adopted="it is the same"
+        )
+        store.save_state(tenant, changed, known)

@@ -11,15 +11,20 @@ from random import Random
 from smartlink.domain.identity import DERIVED, Direction, content_hash, document_id
 from smartlink.domain.lifecycle import REPEAT
 from smartlink.domain.message import DeadReason, Ending, Message, Past, State, Stored
-from tests.simulation.deployment import LARGE, Deployment
+from tests.simulation.deployment import LARGE, Deployment, Rollout
 from tests.simulation.kernel import Fault, Incident, Kernel, Process, StuckError
 from tests.simulation.ledger import BrokenError
 from tests.simulation.operator import Operator
+from tests.support.world import COMMAND, OTHER
 
 _TICKS = 15
 _TROUBLE = 60.0 * _TICKS  # seconds in which faults come
 _SETTLING = 400  # ticks at most until all is quiet
+_HALTED = 15  # ticks until an operator ends the halt of a name
 _PATIENCE = 35  # ticks until two leases that began in trouble are over
+_ROLLOUTS, _NAMES = 0.15, 0.15
+"""Shares of the schedules in which releases overlap, or a name's credentials change."""
+SECOND = "second"  # customer of a name
 _LEASE = timedelta(seconds=570)
 _OUTAGES = ("store", "store.commit", "store.swap", "contents", "pubsub", "effects")
 
@@ -58,7 +63,7 @@ def run_schedule(seed: int, plan: dict[int, Fault] | None = None, *, small: str 
     deployment = _deploy(kernel, small=small)
     broken: str | None = None
     try:
-        _draw(deployment, small=small)
+        _draw(deployment, seed, small=small)
         kernel.run(_TROUBLE)
         _settle(deployment)
         _audit(deployment)
@@ -97,7 +102,7 @@ def _deploy(kernel: Kernel, *, small: str) -> Deployment:
     return deployment
 
 
-def _draw(deployment: Deployment, *, small: str) -> None:
+def _draw(deployment: Deployment, seed: int, *, small: str) -> None:
     """Puts everything that is to happen on the agenda."""
     kernel, random = deployment.kernel, deployment.kernel.random
     outside = Process("outside")
@@ -128,6 +133,8 @@ def _draw(deployment: Deployment, *, small: str) -> None:
         _draw_outages(kernel)
         _draw_edits(deployment, outside)
         _draw_operator(deployment)
+        _draw_rollouts(deployment, outside, Random(f"rollouts {seed}"))
+        _draw_names(deployment, outside, Random(f"names {seed}"))
 
 
 def _draw_message(
@@ -193,6 +200,82 @@ def _draw_nameless(deployment: Deployment, outside: Process) -> None:
                     lambda t=tenant, c=content: deployment.offer(t, None, c),  # type: ignore[misc]
                     at,
                 )
+
+
+def _draw_rollouts(deployment: Deployment, outside: Process, random: Random) -> None:
+    """Another catalogue, beside the first one and then alone, or only until it is rolled back: a
+    command is added, removed, or held from now on."""
+    if random.random() >= _ROLLOUTS:
+        return
+    first, second = random.choice(((), (OTHER,))), random.choice(((), (OTHER,)))
+    unknown = random.choice(("retry", "hold"))
+    deployment.release = deployment.released(deployment.unknown, first)
+    begins, lasts = random.random() * _TROUBLE / 2, random.random() * _TROUBLE / 2
+    rollouts = [Rollout(begins, begins + lasts, deployment.released(unknown, second))]
+    if random.random() < 0.4:  # it is rolled back
+        begins += lasts * random.choice((0.5, 1, 2))
+        rollouts.append(Rollout(begins, begins + random.random() * 300, deployment.release))
+    deployment.rollouts, deployment.draws = rollouts, random
+    for tenant in deployment.tenants:
+        for number in range(random.randint(1, 4)):
+            content = _plain(tenant, random, number=number)
+            text = json.dumps(content, sort_keys=True)
+            deployment.ledger.offered.add((tenant, f"o{number}", text))
+            offer = partial(deployment.offer, tenant, f"o{number}", content, OTHER)
+            deployment.kernel.spawn(outside, offer, random.random() * _TROUBLE)
+
+
+def _plain(tenant: str, random: Random, **more: object) -> dict[str, object]:
+    """A message that does little."""
+    return {
+        "tenant": tenant,
+        "does": random.choice(("ok", "ok", "fail", "crash")),
+        "times": 1,
+        "replies": random.randint(0, 1),
+        "seconds": random.choice((0.0, 5.0)),
+        **more,
+    }
+
+
+def _draw_names(deployment: Deployment, outside: Process, random: Random) -> None:
+    """A name's credentials change: they are its customer's still, or another one's.
+
+    Those are taken back, or adopted, where the name is halted and does not pass by itself.
+    """
+    if random.random() >= _NAMES:
+        return
+    kernel, broker, operator = deployment.kernel, deployment.broker, Operator(deployment)
+    tenant = random.choice(deployment.tenants)
+    by_rac, by_secret = random.choice(((True, True), (True, False), (False, True), (False, False)))
+    rotated = (by_rac or by_secret) and random.random() < 0.3
+    ids = {"id": "t-first", "next": "t-first" if rotated else "t-second"}
+    first, second = ({"clientId": client, "tenantId": ids[client]} for client in ids)
+    if not by_secret:
+        first, second = {"clientId": "id"}, {"clientId": "next"}
+    if by_rac:
+        broker.tenant_ids.update(ids)
+    deployment.credentials[tenant] = first
+    deployment.secrets.put(tenant, deployment.payload(tenant))
+    changes = random.random() * _TROUBLE * random.choice((0.2, 1, 1, 8))
+    operator.at(changes, partial(operator.give, tenant, second))
+    if rotated:
+        deployment.store.rotated.add(tenant)
+        return
+    broker.customers["next"] = SECOND
+    deployment.resolve = (
+        partial(operator.adopt, tenant)
+        if random.random() < 0.5
+        else partial(operator.give_back, tenant, (first, second))
+    )
+    if random.random() < 0.5:
+        operator.at(changes + random.random() * _TROUBLE, deployment.resolve)
+    for number in range(random.randint(1, 3)):
+        content = _plain(tenant, random, customer=SECOND, number=number)
+        text = json.dumps(content, sort_keys=True)
+        deployment.ledger.offered.add((tenant, f"n{number}", text))
+        deployment.store.owners[content_hash(text)] = SECOND
+        offer = partial(deployment.offer, tenant, f"n{number}", content)
+        kernel.spawn(outside, offer, changes + random.random() * _TROUBLE / 2)
 
 
 def _draw_outages(kernel: Kernel) -> None:
@@ -294,6 +377,8 @@ def _settle(deployment: Deployment) -> None:
     for number in range(_SETTLING):
         if kernel.idle and _quiet(deployment):
             return
+        if number and number % _HALTED == 0:
+            _resolve(deployment)
         if number > _PATIENCE:
             _check_overdue(deployment)
         deployment.tick()
@@ -309,6 +394,13 @@ def _settle(deployment: Deployment) -> None:
     raise BrokenError(message)
 
 
+def _resolve(deployment: Deployment) -> None:
+    """A halted name has its messages until somebody acts."""
+    halted = [it for it in deployment.store.states(deployment.tenants).values() if it.halted]
+    if halted and deployment.resolve is not None:
+        deployment.resolve()
+
+
 def _skip(deployment: Deployment) -> None:
     """Nothing sleeps: on to the next message that becomes due."""
     kernel = deployment.kernel
@@ -318,15 +410,20 @@ def _skip(deployment: Deployment) -> None:
         for it in _moving(deployment, tenant)
         if it.message.due is not None
     ]
-    if dues and not any(deployment.broker.waiting(tenant) for tenant in deployment.tenants):
+    if dues and not any(_waiting(deployment, tenant) for tenant in deployment.tenants):
         kernel.now = max(kernel.now, (min(dues) - kernel.clock()).total_seconds() + kernel.now - 60)
 
 
 def _quiet(deployment: Deployment) -> bool:
     return not any(
-        deployment.broker.waiting(tenant) or _moving(deployment, tenant)
-        for tenant in deployment.tenants
+        _waiting(deployment, tenant) or _moving(deployment, tenant) for tenant in deployment.tenants
     )
+
+
+def _waiting(deployment: Deployment, tenant: str) -> bool:
+    """Whether the broker has anything for whose the name is now."""
+    customer = deployment.customer(tenant)
+    return bool(deployment.broker.waiting_for(tenant, customer))
 
 
 def _moving(deployment: Deployment, tenant: str) -> list[Stored]:
@@ -359,11 +456,17 @@ def _audit(deployment: Deployment) -> None:
         for message in deployment.messages_of(tenant):
             kept.add((tenant, message.id, message.content.sha256))
             _audit_attempts(deployment, tenant, message)
-    for tenant, message_id, content in ledger.offered:
+    waits = {
+        (tenant, it.id, it.content)
+        for tenant in deployment.tenants
+        for customer in {"", SECOND} - {deployment.customer(tenant)}
+        for it in deployment.broker.waiting_for(tenant, customer)
+    }
+    for tenant, message_id, content in ledger.offered - waits:
         if (tenant, message_id, content_hash(content)) not in kept:
             ledger.broken(f"{tenant}/{message_id} is LOST: neither live nor ended")
     contents = {(tenant, content) for tenant, _, content in kept}
-    for tenant, content in ledger.nameless:
+    for tenant, content in ledger.nameless - {(tenant, content) for tenant, _, content in waits}:
         if (tenant, content_hash(content)) not in contents:
             ledger.broken(f"{tenant}: {content[:200]} is LOST: neither live nor ended")
     for key, runs in ledger.completed.items():
@@ -426,8 +529,9 @@ def _audit_contents(deployment: Deployment) -> None:
 def _audit_effects(deployment: Deployment) -> None:
     """Held outcomes repeat nothing; and what ended had its effect."""
     ledger = deployment.ledger
+    held = all(release.hold(COMMAND) for release in deployment.releases)
     for key, times in ledger.effects.items():
-        if deployment.unknown == "hold" and times > 1 + sum(ledger.redriven.values()):
+        if held and times > 1 + sum(ledger.redriven.values()):
             ledger.broken(f"the effect {key} was done {times} times, and not by an operator")
     for tenant in deployment.tenants:
         for ended in deployment.store.ended(tenant).values():
