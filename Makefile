@@ -70,6 +70,19 @@ schemas: $(VENV)/local.stamp ## Bring the payloads' contracts in infra/schemas u
 test: check $(VENV)/checkov.stamp ## Check, then run every test
 	$(BIN)/python -m pytest $(ARGS)
 
+.PHONY: fast
+fast: $(VENV)/test.stamp ## Lint, then what a change breaks first: unit, scenarios, entry points (a minute)
+	@$(BIN)/ruff check .
+	@$(BIN)/python -m pytest tests/unit $(ARGS) & unit=$$!; failed=0; \
+	$(BIN)/python -m pytest tests/scenarios tests/entrypoints $(ARGS) || failed=$$?; \
+	wait $$unit || failed=$$?; exit $$failed
+
+# The data on known faults is asked over the network; without it, that is said, and is no failure.
+.PHONY: audit
+audit: $(VENV)/test.stamp ## Look for known faults in what is locked, and for licences nobody has judged
+	@$(BIN)/python -m tests.project.licences
+	@$(BIN)/python -m tests.project.faults
+
 .PHONY: check
 check: $(VENV)/test.stamp $(BIN)/smartlink ## Lint, format, types, import fences, Terraform's format
 	$(BIN)/ruff check .

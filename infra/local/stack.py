@@ -63,7 +63,7 @@ class Plan:
 
 @dataclass
 class RunningStack:
-    """A stack that is up; `refit` changes what it runs."""
+    """A stack that is up; `Reload` changes what it runs."""
 
     addresses: Addresses
     catalog: Catalog

@@ -149,7 +149,10 @@ def test_a_stack_takes_up_what_is_saved(author: Author, stack: RunningStack) -> 
 
     before = stack.pids
     (author.consumers / "echo.py").write_text("def answer(:\n")
-    assert "consumers/echo.py, line 1: invalid syntax. The functions stay" in author.hears(reload)
+    assert (
+        "consumers/echo.py, line 1: SyntaxError: invalid syntax. The functions stay"
+        in author.hears(reload)
+    )
     assert stack.pids == before
 
     author.writes("Greet", "hello")

@@ -16,7 +16,6 @@ from infra.local.checkout import ROOT
 from infra.local.emulators import firestore_emulator
 from infra.local.errors import LocalStackError, MissingPartError
 from infra.local.signals import Terminated, ending_signals_raise
-from tests.bench.charts import draw
 from tests.bench.end_to_end import (
     CELERY,
     LIMIT,
@@ -198,13 +197,12 @@ def _lacking() -> str | None:
 
 
 def write(results: Mapping[str, Any]) -> Path:
-    """Keep the results, the latest of each part, and charts of those."""
+    """Keep the results, and the latest of each part."""
     RESULTS.mkdir(exist_ok=True)
     path, latest = RESULTS / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json", RESULTS / LATEST
     together = merged(json.loads(latest.read_text()) if latest.is_file() else {}, results)
     for each, its in ((path, results), (latest, together)):
         each.write_text(json.dumps(its, indent=2) + "\n", encoding="utf-8")
-    draw(together, RESULTS)
     return path
 
 

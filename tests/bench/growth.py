@@ -1,17 +1,13 @@
 """What grows with messages and with tenants: time and memory for each should stay flat.
 
-Two forms. The real one runs the deployed functions as processes against the emulators: ticks
-over many tenants with RAC and the broker 100 ms away, which give the time of a tick and the memory
-of an instance; and messages of one tenant with both nearby, as at 100 ms a tenant gets no more than
-some 40 a second. The fast one (growth_in_memory.py) runs the same services on the twins: no
-database takes part in its figures, so they show the relay's own growth.
+The deployed functions run as processes against the emulators: ticks over many tenants with RAC and
+the broker 100 ms away, which give the time of a tick and the memory of an instance; and messages of
+one tenant with both nearby, as at 100 ms a tenant gets no more than some 40 a second.
 """
 
 import json
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -23,7 +19,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from infra.local.checkout import FUNCTIONS, ROOT
 from infra.local.child import Child
 from infra.local.errors import NotReadyError
 from infra.local.firestore_view import HISTORY, FirestoreView
@@ -35,8 +30,6 @@ from tests.bench.workload import COMMAND, offers
 
 MESSAGES, QUICK_MESSAGES = (1_000, 10_000, 100_000), (1_000,)
 TENANTS, QUICK_TENANTS = (10, 100, 1_000, 5_000), (10, 100)
-FAST_MESSAGES, QUICK_FAST_MESSAGES = (1_000, 10_000, 100_000), (1_000, 10_000)
-FAST_TENANTS, QUICK_FAST_TENANTS = (10, 100, 1_000, 5_000), (10, 100)
 IN_SHARDS = 1_000  # tenants polled as deployed too: in shards, by several processes
 WARM_TICKS = 3
 LATENCY_SECONDS = 0.1
@@ -78,7 +71,6 @@ class Growth:
 
     ticks: list[Tick] = field(default_factory=list)
     loads: list[Load] = field(default_factory=list)
-    fast: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def idle_tick(self) -> Tick | None:
         """The slowest warm tick over a thousand tenants in one instance."""
@@ -98,7 +90,6 @@ class Growth:
             "met": met,
             "ticks": [_rounded(it) for it in self.ticks],
             "messages": [_rounded(it) for it in self.loads],
-            "inMemory": self.fast,
         }
 
 
@@ -107,11 +98,8 @@ def _rounded(it: Tick | Load) -> dict[str, Any]:
 
 
 def growth(say: Say, *, quick: bool, messages: int | None = None) -> Growth:
-    """Measure both forms; `messages` is one more size of the real form."""
+    """Measure tenants, then messages; `messages` is one more size."""
     result = Growth()
-    for name, arguments in _fast_sizes(quick=quick):
-        say(f"growth in memory: {name}")
-        result.fast[name] = _in_memory(arguments)
     delays = dict.fromkeys(("latencySeconds", "racLatencySeconds"), LATENCY_SECONDS)
     with services(quick=quick) as running:
         bench = _Bench(running, say, result.ticks)
@@ -128,27 +116,6 @@ def growth(say: Say, *, quick: bool, messages: int | None = None) -> Growth:
             say(f"growth: {count} messages")
             result.loads.append(bench.load(count))
     return result
-
-
-def _fast_sizes(*, quick: bool) -> Iterator[tuple[str, Sequence[str]]]:
-    for count in QUICK_FAST_MESSAGES if quick else FAST_MESSAGES:
-        yield f"{count} messages", ("messages", str(count))
-    for count in QUICK_FAST_TENANTS if quick else FAST_TENANTS:
-        for kind in ("idle", "active"):
-            yield f"{count} {kind} tenants", ("tenants", str(count), kind)
-
-
-def _in_memory(arguments: Sequence[str]) -> dict[str, float]:
-    command = [sys.executable, "-m", "tests.bench.growth_in_memory", *arguments]
-    environment = {"PYTHONPATH": f"{FUNCTIONS}:{ROOT}"}
-    done = subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        message = f"growth_in_memory {' '.join(arguments)} failed: {done.stderr[-1_000:]}"
-        raise NotReadyError(message)
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return {name: round(value, 3) for name, value in found.items()}
 
 
 class _Bench:
@@ -307,6 +274,3 @@ def show(found: Mapping[str, Any], console: Console) -> None:
             f"CPU {it['pollCpu']:.2f} ms in poll, {it['consumeCpu']:.2f} in consume; "
             f"{it['poll']:.0f} and {it['consume']:.0f} MiB"
         )
-    for name, figures in found["inMemory"].items():
-        its = ", ".join(f"{key} {value:g}" for key, value in figures.items())
-        console.print(f"in memory, {name}: {its}")

@@ -32,7 +32,7 @@ MESSAGE, REPLY, IDLE, LARGE_MESSAGE = "message", "reply", "idle tenant-minute", 
 _SOME = 0.03  # what a batch costs once, over its messages: eight empty answers, a query, a shard
 _STATES = TENANTS / BATCH  # the idle tenants' own write, which comes every 15 minutes, in a tick
 BUDGET: Mapping[str, Mapping[str, float]] = {
-    # The design's budget; what stands in neither must not occur at all.
+    # What a message may cost; what stands in neither must not occur at all.
     MESSAGE: {
         "firestoreRead": 1 + _SOME,
         "firestoreWrite": 4 + 1 + _STATES,  # one for the line that the bench's consumer logs

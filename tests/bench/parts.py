@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.console import Console
 
-from tests.bench import coldstart, growth, idle_polling, latency, operations, stages
+from tests.bench import coldstart, growth, latency, operations, stages
 
 Say = Callable[[str], None]
 
@@ -45,10 +45,6 @@ def _latency(say: Say, quick: bool, _messages: int | None) -> Any:  # noqa: ANN4
     return latency.as_json(latency.latencies(say, quick=quick))
 
 
-def _idle(_say: Say, quick: bool, _messages: int | None) -> Any:  # noqa: ANN401, FBT001
-    return idle_polling.idle_polling(quick=quick)
-
-
 ALONE = {
     "stages": Part("stages", _stages, stages.show),
     "operations": Part(
@@ -56,7 +52,6 @@ ALONE = {
     ),
     "cold-start": Part("coldStart", _cold_start, coldstart.show),
     "growth": Part("growth", _growth, growth.show),
-    "idle": Part("idlePolling", _idle, idle_polling.show),
     "latency": Part("latency", _latency, latency.show),
 }
 """By their names on the command line."""

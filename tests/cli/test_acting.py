@@ -9,7 +9,7 @@ from smartlink.adapters.firestore_operator import OperatorCalls
 from smartlink.adapters.firestore_values import Raw, plain, put_time
 from smartlink.domain.message import DeadReason, State
 from tests.cli.place import Place, golden
-from tests.cli.samples import NOW, dead, done, line, pending, waiting
+from tests.support.samples import NEVER, NOW, dead, done, line, pending, waiting
 
 COMMITS = 10  # messages a second: slow enough to be stopped on the way
 
@@ -301,7 +301,7 @@ def test_of_a_personal_one_that_cannot_be_read_no_content_is_kept(place: Place) 
 def test_an_odd_history_and_odd_lines_stop_no_screen(place: Place) -> None:
     furnish(place, "acme")
     place.end("acme", *done(pending("a-0")))
-    place.keep("acme", dead("a-1"), logs=[line(dead("a-1"), "fine")])
+    place.keep("acme", dead("a-1"), logs=[line("fine", message_id="a-1", expires=NEVER)])
 
     def write(raw: Raw) -> None:
         raw.update.name = place.store._in("acme", HISTORY, "D-a-0")  # noqa: SLF001

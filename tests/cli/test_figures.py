@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 from infra.local.erp import ErpDatabase
 from infra.local.tenants import LocalTenant
 from tests.cli.place import Place
-from tests.cli.samples import dead, done, pending, waiting
+from tests.support.samples import dead, done, pending, waiting
 
 
 def furnish(place: Place) -> None:

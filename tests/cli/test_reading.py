@@ -1,19 +1,26 @@
 """`messages list|show|timeline` and `logs`, as an operator sees them."""
 
-from smartlink.domain.message import LogType
+from datetime import timedelta
+
+from smartlink.domain.message import LogLine, LogType, Message
 from tests.cli.place import Place, golden
-from tests.cli.samples import dead, done, line, pending, waiting
+from tests.support.samples import NEVER, NOW, dead, done, line, pending, waiting
+
+
+def said(message: Message, text: str, kind: LogType, after: int) -> LogLine:
+    at = NOW + timedelta(seconds=after)
+    return line(text, message_id=message.id, type=kind, at=at, expires=NEVER)
 
 
 def furnish(place: Place) -> None:
     failing = waiting("req-2")
     lost = dead("req-3", "The CPF 123 is not in the payroll")
     place.keep("acme", pending("req-1"), failing, lost)
-    place.keep("globex", pending("other-1", "SGDPMaskCommand"))
+    place.keep("globex", pending("other-1", command="SGDPMaskCommand"))
     place.end("acme", *done(pending("req-0"), replies=1))
     warning = "Failed in attempt 1 of 5, next at 12:45"
-    place.store.log("acme", [line(failing, warning, LogType.WARNING, after=6)])
-    place.store.log("acme", [line(lost, "Dead after attempt 5 of 5", LogType.ERROR, after=7)])
+    place.store.log("acme", [said(failing, warning, LogType.WARNING, after=6)])
+    place.store.log("acme", [said(lost, "Dead after attempt 5 of 5", LogType.ERROR, after=7)])
     for tenant in ("acme", "globex"):
         place.store.save_state(tenant, place.store.states([tenant])[tenant])
 
@@ -75,7 +82,9 @@ def test_logs_follow_goes_on_until_interrupted(place: Place) -> None:
         assert process.stdout is not None
         first = [process.stdout.readline() for _ in range(3)]
         assert all('"tenant": "acme"' in it for it in first)
-        place.store.log("acme", [line(pending("req-9"), "A new line", after=60)])
+        place.store.log(
+            "acme", [said(pending("req-9"), "A new line", LogType.INFORMATION, after=60)]
+        )
         assert "A new line" in process.stdout.readline()
         process.send_signal(2)
         _, err = process.communicate(timeout=20)

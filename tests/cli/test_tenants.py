@@ -15,7 +15,7 @@ import pytest
 from smartlink.domain.pin import fingerprint, first_use
 from smartlink.domain.tenant import TenantState
 from tests.cli.place import COMMAND, PATIENCE, Place, environment, golden
-from tests.cli.samples import NOW, dead, pending
+from tests.support.samples import NOW, dead, pending
 
 SECRET = "very-secret-value"
 

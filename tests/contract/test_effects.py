@@ -7,7 +7,7 @@ import pytest
 from smartlink.domain.effect import effect_document
 from smartlink.ports import Effects, UnreadableDocument
 from tests.contract.backends import OddEffects
-from tests.contract.samples import BEGUN, LATER
+from tests.support.samples import BEGUN, LATER
 
 TENANT = "acme"
 

@@ -8,7 +8,7 @@ from smartlink.domain.identity import Direction, document_id
 from smartlink.domain.message import Attempt, Content, Ended, Ending, Result, State, Stored
 from smartlink.domain.settlement import Settlement
 from tests.contract.backends import Store
-from tests.contract.samples import LATER, NOW, ended, everything_set, line, message, running
+from tests.support.samples import LATER, NOW, ended, everything_set, line, pending, under_claim
 
 TENANT = "acme"
 ODD = {
@@ -34,7 +34,7 @@ ODD = {
 def test_an_odd_text_comes_back_everywhere(store: Store, text: str) -> None:
     """As id, command, audience, content, errors: live, swapped and in the history."""
     attempt = Attempt(1, NOW, LATER, Result.RETRY, text)
-    odd = message(
+    odd = pending(
         text,
         text,
         type=text,
@@ -46,11 +46,11 @@ def test_an_odd_text_comes_back_everywhere(store: Store, text: str) -> None:
     [version] = store.create(TENANT, [odd])
     assert version
     assert store.read(TENANT, [odd.document]) == {odd.document: Stored(odd, version)}
-    [version] = store.swap(TENANT, [Stored(running(odd), version)])
+    [version] = store.swap(TENANT, [Stored(under_claim(odd), version)])
     assert version
-    assert store.due(TENANT, LATER, 1) == [Stored(running(odd), version)]
+    assert store.due(TENANT, LATER, 1) == [Stored(under_claim(odd), version)]
     log = line("text", message_id=text)
-    history = ended(running(odd))
+    history = ended(under_claim(odd))
     settlement = Settlement(document=odd.document, fence=version, history=history, logs=(log,))
     store.commit(TENANT, [settlement])
     kept = replace(history, message=replace(history.message, due=None))
@@ -59,7 +59,7 @@ def test_an_odd_text_comes_back_everywhere(store: Store, text: str) -> None:
 
 
 def test_odd_ids_never_share_a_document(store: Store) -> None:
-    messages = [message(text, text) for text in ODD.values()]
+    messages = [pending(text, text) for text in ODD.values()]
     assert all(store.create(TENANT, messages))
     found = store.read(TENANT, [item.document for item in messages])
     assert {document: item.message for document, item in found.items()} == {
@@ -70,7 +70,7 @@ def test_odd_ids_never_share_a_document(store: Store) -> None:
 @pytest.mark.parametrize("character", ["x", "é", "👩", "\ud800"])
 def test_the_largest_inline_content_comes_back(store: Store, character: str) -> None:
     size = len(character.encode("utf-8", "surrogatepass"))
-    large = message("large", character * (262_144 // size))
+    large = pending("large", character * (262_144 // size))
     [version] = store.create(TENANT, [large])
     assert version
     assert store.read(TENANT, ["D-large"]) == {"D-large": Stored(large, version)}
@@ -82,7 +82,7 @@ def test_every_field_comes_back(store: Store) -> None:
     [version] = store.create(TENANT, [full])
     assert version
     assert store.read(TENANT, ["D-m-1"]) == {"D-m-1": Stored(full, version)}
-    plain = message("plain")
+    plain = pending("plain")
     [version] = store.create(TENANT, [plain])
     assert version
     [version] = store.swap(TENANT, [Stored(replace(full, document="D-plain"), version)])
@@ -105,7 +105,7 @@ def test_every_field_comes_back(store: Store) -> None:
 
 
 def test_a_content_in_the_bucket_is_stored_by_its_name(store: Store) -> None:
-    far = message("far", content=Content("0" * 64, 1_000_000, object="acme/D-far/000"))
+    far = pending("far", content=Content("0" * 64, 1_000_000, object="acme/D-far/000"))
     [version] = store.create(TENANT, [far])
     assert version
     assert store.read(TENANT, ["D-far"]) == {"D-far": Stored(far, version)}
@@ -135,8 +135,8 @@ def test_history_drops_what_only_the_living_need(
 
 def test_history_keeps_no_personal_content(store: Store) -> None:
     """Hash and size alone, whether the content was inline or in the bucket."""
-    inline = message("inline", "my name", personal=True)
-    far = message("far", personal=True, content=Content("0" * 64, 9, object="acme/D-far/0"))
+    inline = pending("inline", "my name", personal=True)
+    far = pending("far", personal=True, content=Content("0" * 64, 9, object="acme/D-far/0"))
     settlements = [
         Settlement(document=item.document, fence=None, history=ended(item))
         for item in (inline, far)
@@ -159,7 +159,7 @@ def test_a_log_spells_out_what_is_no_text(store: Store) -> None:
 
 def test_documents_of_both_directions_have_the_same_id_apart(store: Store) -> None:
     down, up = (
-        message("same", document=document_id(direction, "same"), direction=direction)
+        pending("same", document=document_id(direction, "same"), direction=direction)
         for direction in Direction
     )
     assert all(store.create(TENANT, [down, up]))

@@ -20,7 +20,7 @@ from smartlink.adapters.pubsub import PubSubPublisher
 from smartlink.domain.message import Stored
 from smartlink.domain.settlement import Settlement
 from tests.contract.backends import FirestoreStore
-from tests.contract.samples import LATER, NOW, message, running
+from tests.support.samples import LATER, NOW, pending, under_claim
 
 
 class Listening(
@@ -50,9 +50,9 @@ def test_every_call_names_its_database_and_its_client(
     """By the one Google's front end finds the database, by the other its support finds the call."""
     listening = Listening()
     store = firestore(listening)
-    [version] = store.create("acme", [message()])
+    [version] = store.create("acme", [pending()])
     assert version is not None
-    [claimed] = store.swap("acme", [Stored(running(message()), version)])
+    [claimed] = store.swap("acme", [Stored(under_claim(pending()), version)])
     store.read("acme", ["D-m-1"])
     store.due("acme", LATER, 5)
     store.commit("acme", [Settlement(document="D-m-1", fence=claimed)])

@@ -12,8 +12,8 @@ from smartlink.domain.tenant import TenantState
 from smartlink.ports import ConfigFile
 from smartlink.settings import LIMITS
 from tests.contract.backends import FirestoreStore, Store
-from tests.contract.samples import CLAIM, LATER, NOW, ended, line, message, running, to_send
 from tests.support.firestore_counter import FirestoreCounter
+from tests.support.samples import LATER, NOW, SHARED, ended, line, pending, under_claim, upstream
 
 TENANT = "acme"
 
@@ -21,12 +21,12 @@ TENANT = "acme"
 def a_day(store: Store) -> None:
     """Every call once, with its empty answers."""
     store.due(TENANT, NOW, 10)
-    messages = [message(identity) for identity in "abcd"]
+    messages = [pending(identity) for identity in "abcd"]
     versions = store.create(TENANT, messages)
     store.create(TENANT, messages[:1])
     store.history(TENANT, [item.document for item in messages])
     changes = [
-        Stored(running(item), cast("Version", version))
+        Stored(under_claim(item), cast("Version", version))
         for item, version in zip(messages, versions, strict=True)
     ]
     store.swap(TENANT, changes)
@@ -38,7 +38,7 @@ def a_day(store: Store) -> None:
             fence=stored.version,
             history=ended(stored.message),
             logs=(line(), line()),
-            created=(to_send(f"{name}/reply/1"),),
+            created=(upstream(f"{name}/reply/1"),),
         )
         for name, stored in found.items()
     ]
@@ -70,7 +70,7 @@ def between(store: Store) -> None:
     """What is asked when deployments or tenants meet: now and then, or never."""
     pin = Pin("t-one", ("a",))
     store.has_live(TENANT)
-    store.create(TENANT, [message("a"), message("b")])
+    store.create(TENANT, [pending("a"), pending("b")])
     store.has_live(TENANT)
     for before in (None, pin, None):
         store.pin(TENANT, pin, before)
@@ -94,7 +94,7 @@ def test_the_twin_counts_what_deployments_and_tenants_that_meet_cost(
 
 def test_no_request_is_larger_than_the_limit(firestore: Callable[..., FirestoreStore]) -> None:
     counter = FirestoreCounter()
-    messages = [message(f"m-{number}", "é" * 131_000) for number in range(32)]
+    messages = [pending(f"m-{number}", "é" * 131_000) for number in range(32)]
     assert all(firestore(counter).create(TENANT, messages))
     assert LIMITS.request * 0.9 < counter.largest <= LIMITS.request
     assert counter.operations["calls"] == 3
@@ -108,11 +108,11 @@ def test_a_settlement_weighs_at_least_what_it_takes(
     store = firestore(counter)
     texts = ("", "x" * 2_000, "é👩" * 1_000, "\ud800" * 1_000)
     for number, text in enumerate(texts):
-        full = message(f"m-{number}", text, error=text, audience=text[:500])
+        full = pending(f"m-{number}", text, error=text, audience=text[:500])
         attempts = tuple(Attempt(n, NOW, LATER, Result.RETRY, text[:500]) for n in range(20))
-        full = replace(full, attempts=attempts, claim=CLAIM)
+        full = replace(full, attempts=attempts, claim=SHARED)
         debug = line(text, debug=text)
-        reply = to_send(f"m-{number}/reply/1", text)
+        reply = upstream(f"m-{number}/reply/1", text)
         settlements = [
             Settlement(document=full.document, fence=None, live=full),
             Settlement(

@@ -14,8 +14,8 @@ from smartlink.domain.message import Past, Stored
 from smartlink.domain.settlement import Settlement
 from smartlink.ports import Conflict, Refused, Unavailable
 from tests.contract.backends import FirestoreStore
-from tests.contract.samples import LATER, NOW, ended, line, message, running
 from tests.support.firestore_counter import FirestoreCounter
+from tests.support.samples import LATER, NOW, ended, line, pending, under_claim
 
 TENANT = "acme"
 Make = Callable[..., FirestoreStore]
@@ -122,8 +122,8 @@ def test_what_passes_is_tried_again(firestore: Make) -> None:
         trouble.times = 2
         return call()
 
-    [version] = twice(lambda: store.create(TENANT, [message()]))
-    [version] = twice(lambda: store.swap(TENANT, [Stored(running(message()), version)]))
+    [version] = twice(lambda: store.create(TENANT, [pending()]))
+    [version] = twice(lambda: store.swap(TENANT, [Stored(under_claim(pending()), version)]))
     stored = twice(lambda: store.read(TENANT, ["D-m-1"]))["D-m-1"]
     assert stored.version == version
     assert twice(lambda: store.due(TENANT, LATER, 5)) == [stored]
@@ -137,7 +137,7 @@ def test_what_does_not_pass_is_unavailable(firestore: Make) -> None:
     trouble = Trouble(3)
     store = firestore(trouble)
     with pytest.raises(Unavailable, match="create messages of acme: ServiceUnavailable"):
-        store.create(TENANT, [message()])
+        store.create(TENANT, [pending()])
     assert trouble.times == 0
     assert store.read(TENANT, ["D-m-1"]) == {}
 
@@ -157,8 +157,8 @@ def test_a_commit_that_the_database_does_not_take_now_is_no_conflict(
     """Nothing was applied and nothing is decided: it is tried again, and Unavailable at last."""
     trouble = Trouble(0, status=status)
     store = firestore(trouble)
-    [version] = store.create(TENANT, [message()])
-    settlement = Settlement(document="D-m-1", fence=version, history=ended(message()))
+    [version] = store.create(TENANT, [pending()])
+    settlement = Settlement(document="D-m-1", fence=version, history=ended(pending()))
     trouble.times = 3
     with pytest.raises(Unavailable):
         store.commit(TENANT, [settlement])
@@ -174,31 +174,31 @@ def test_what_can_never_work_is_not_tried_again(firestore: Make, status: grpc.St
     trouble = Trouble(2, status=status)
     store = firestore(trouble)
     with pytest.raises(Refused):
-        store.create(TENANT, [message()])
+        store.create(TENANT, [pending()])
     assert trouble.times == 1
 
 
 def test_a_create_whose_answer_was_lost_meets_itself(firestore: Make) -> None:
     """It answers None as for any message that exists; reading shows that it is one's own."""
     store = firestore(Trouble(1, applied=True))
-    assert store.create(TENANT, [message()]) == [None]
-    assert store.read(TENANT, ["D-m-1"])["D-m-1"].message == message()
+    assert store.create(TENANT, [pending()]) == [None]
+    assert store.read(TENANT, ["D-m-1"])["D-m-1"].message == pending()
 
 
 def test_a_swap_whose_answer_was_lost_meets_itself(firestore: Make) -> None:
     """It answers None; the claim's own id, read back, tells that it holds."""
-    [version] = firestore().create(TENANT, [message()])
+    [version] = firestore().create(TENANT, [pending()])
     assert version
     store = firestore(Trouble(1, applied=True))
-    assert store.swap(TENANT, [Stored(running(message()), version)]) == [None]
-    assert store.read(TENANT, ["D-m-1"])["D-m-1"].message == running(message())
+    assert store.swap(TENANT, [Stored(under_claim(pending()), version)]) == [None]
+    assert store.read(TENANT, ["D-m-1"])["D-m-1"].message == under_claim(pending())
 
 
 def test_a_commit_whose_answer_was_lost_meets_itself(firestore: Make) -> None:
     """It is a Conflict, but applied, and once: the history tells."""
-    [version] = firestore().create(TENANT, [message()])
+    [version] = firestore().create(TENANT, [pending()])
     settlement = Settlement(
-        document="D-m-1", fence=version, history=ended(message()), logs=(line(),)
+        document="D-m-1", fence=version, history=ended(pending()), logs=(line(),)
     )
     store = firestore(Trouble(1, applied=True))
     with pytest.raises(Conflict):
@@ -226,7 +226,7 @@ def test_a_write_that_passes_at_the_next_try_has_its_version(
     """Only the one that failed goes out again."""
     counter = FirestoreCounter()
     store = firestore(counter, SomeWritesFail(1, code=status.value[0]))
-    messages = [message(identity) for identity in "abc"]
+    messages = [pending(identity) for identity in "abc"]
     versions = store.create(TENANT, messages)
     found = store.read(TENANT, [item.document for item in messages])
     assert [found[item.document].version for item in messages] == versions
@@ -237,14 +237,14 @@ def test_a_write_that_keeps_failing_is_neither_conflict_nor_success(firestore: M
     """The call is Unavailable; what was written is there, for the sweep to find."""
     store = firestore(SomeWritesFail(3, code=14))
     with pytest.raises(Unavailable, match="1 of 3 writes"):
-        store.create(TENANT, [message(identity) for identity in "abc"])
+        store.create(TENANT, [pending(identity) for identity in "abc"])
     assert set(store.read(TENANT, ["D-a", "D-b", "D-c"])) == {"D-a", "D-c"}
 
 
 def test_a_write_that_is_refused_does_not_hold_back_the_others(firestore: Make) -> None:
     store = firestore(SomeWritesFail(1, code=3))
     with pytest.raises(Refused, match="not now"):
-        store.create(TENANT, [message(identity) for identity in "abc"])
+        store.create(TENANT, [pending(identity) for identity in "abc"])
     assert set(store.read(TENANT, ["D-a", "D-b", "D-c"])) == {"D-a", "D-c"}
 
 
@@ -253,7 +253,7 @@ def test_a_request_that_is_too_large_is_refused_at_once(firestore: Make) -> None
     counter = FirestoreCounter()
     store = firestore(counter)
     with pytest.raises(Refused):
-        store.create(TENANT, [message("huge", "x" * 5_000_000)])
+        store.create(TENANT, [pending("huge", "x" * 5_000_000)])
     assert counter.operations["calls"] == 1
 
 
@@ -262,15 +262,15 @@ def test_a_document_broken_by_hand_does_not_stop_the_others(
 ) -> None:
     """It is told apart, with why, and no content; a look at it by name is an error in the log."""
     store = firestore()
-    [version] = store.create(TENANT, [message("broken", "secret content")])
-    store.create(TENANT, [message("whole")])
-    broken = replace(message("broken"), state="Perdida")  # type: ignore[arg-type]
+    [version] = store.create(TENANT, [pending("broken", "secret content")])
+    store.create(TENANT, [pending("whole")])
+    broken = replace(pending("broken"), state="Perdida")  # type: ignore[arg-type]
     assert version
     store.swap(TENANT, [Stored(broken, version)])
     due = store.due(TENANT, NOW, 10)
     assert [item.message.id for item in due] == ["whole"]
     [odd] = due.unreadable
-    assert (odd.document, odd.type, due.returned) == ("D-broken", message().type, 2)
+    assert (odd.document, odd.type, due.returned) == ("D-broken", pending().type, 2)
     assert "Perdida" in odd.why
     assert list(store.read(TENANT, ["D-broken", "D-whole"])) == ["D-whole"]
     [record] = caplog.records
@@ -312,7 +312,7 @@ def numbers(*names: str) -> Fields:
 def test_a_history_broken_by_hand_is_one_all_the_same(firestore: Make, edit: Fields) -> None:
     """That it exists is known, whatever is left in it; what can be read of it is told."""
     store = firestore()
-    done = ended(running(message()))
+    done = ended(under_claim(pending()))
 
     def fill(fields: Any, _: None) -> None:  # noqa: ANN401
         documents.put_history(fields, done)
@@ -332,7 +332,7 @@ def test_a_history_broken_by_hand_is_one_all_the_same(firestore: Make, edit: Fie
 def test_a_document_broken_by_hand_still_tells_what_it_refers_to(firestore: Make) -> None:
     """Its content must not be taken for one that nobody needs."""
     store = firestore()
-    plain = message("broken")
+    plain = pending("broken")
     far = replace(plain, content=replace(plain.content, text=None, object="acme/D-broken/0"))
     [version] = store.create(TENANT, [far])
     assert version

@@ -15,7 +15,7 @@ from smartlink.adapters import documents
 from smartlink.adapters.firestore import QUERIES, QueryShape, up_to
 from smartlink.adapters.firestore_effects import COLLECTION, put_effect
 from smartlink.domain.message import Content, Ended, Ending
-from tests.contract.samples import BEGUN, LATER, NOW, everything_set, line, message
+from tests.support.samples import BEGUN, LATER, NOW, everything_set, line, pending
 
 T = TypeVar("T")
 DECLARED: dict[str, Any] = json.loads(
@@ -33,7 +33,7 @@ HOSTILE = {"Conteudo", "ConteudoObjeto", "UltimoErro", "Tentativas", "Execucao"}
 def stored_names() -> dict[str, set[str]]:
     """Every field that each collection can have."""
     inline = replace(everything_set(text="\ud800"), personal=False)
-    far = message(content=Content("0", 1, object="x"))
+    far = pending(content=Content("0", 1, object="x"))
     names: dict[str, set[str]] = defaultdict(set)
     for item in (inline, far):
         names[documents.LIVE] |= fields_of(documents.put_live, item)

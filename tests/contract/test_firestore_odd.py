@@ -10,8 +10,8 @@ from smartlink.adapters.firestore_values import Raw
 from smartlink.domain.tenant import TenantState
 from smartlink.ports import ConfigFile
 from tests.contract.backends import FirestoreStore
-from tests.contract.samples import NOW
 from tests.contract.test_relay_state import FULL, MINUTE
+from tests.support.samples import NOW
 
 Make = Callable[..., FirestoreStore]
 

@@ -11,7 +11,7 @@ from smartlink.domain.message import DeadReason, Ending, Message, Past, State, S
 from smartlink.domain.settlement import Settlement
 from smartlink.ports import Conflict, Place
 from tests.contract.backends import Store
-from tests.contract.samples import LATER, NOW, ended, line, message, running, to_send
+from tests.support.samples import LATER, NOW, ended, line, pending, under_claim, upstream
 
 TENANT = "acme"
 MICROSECOND = timedelta(microseconds=1)
@@ -25,9 +25,9 @@ def created(store: Store, plain: Message, tenant: str = TENANT) -> Stored:
 
 def claimed(store: Store, plain: Message) -> Stored:
     stored = created(store, plain)
-    [version] = store.swap(TENANT, [Stored(running(plain), stored.version)])
+    [version] = store.swap(TENANT, [Stored(under_claim(plain), stored.version)])
     assert version
-    return Stored(running(plain), version)
+    return Stored(under_claim(plain), version)
 
 
 def live(store: Store, *identities: str, tenant: str = TENANT) -> dict[str, Stored]:
@@ -37,32 +37,32 @@ def live(store: Store, *identities: str, tenant: str = TENANT) -> dict[str, Stor
 
 def test_a_message_is_created_once(store: Store) -> None:
     """A repeated id answers None, harms no neighbour and leaves the first as it was."""
-    first = created(store, message("twice", "first"))
-    versions = store.create(TENANT, [message("a"), message("twice", "second"), message("b")])
+    first = created(store, pending("twice", "first"))
+    versions = store.create(TENANT, [pending("a"), pending("twice", "second"), pending("b")])
     assert [bool(version) for version in versions] == [True, False, True]
     assert live(store, "twice")["D-twice"] == first
 
 
 def test_reading_answers_what_exists_at_the_version_written(store: Store) -> None:
-    stored = created(store, message())
+    stored = created(store, pending())
     assert store.read(TENANT, ["D-m-1", "D-none"]) == {"D-m-1": stored}
     assert store.read(TENANT, []) == {}
 
 
 def test_a_swap_moves_only_what_is_at_its_version(store: Store) -> None:
     """A stale version and a missing document answer None; the others are written."""
-    plain = message()
+    plain = pending()
     old = created(store, plain)
-    other = created(store, message("other"))
+    other = created(store, pending("other"))
     waiting = replace(plain, state=State.WAITING, due=LATER, attempt=1)
     [version] = store.swap(TENANT, [Stored(waiting, old.version)])
     assert version
     assert version != old.version
     dead = lifecycle.dead(plain, DeadReason.REJECTED, "no")
-    missing = message("missing")
+    missing = pending("missing")
     changes = [
         Stored(dead, old.version),
-        Stored(running(other.message), other.version),
+        Stored(under_claim(other.message), other.version),
         Stored(missing, old.version),
     ]
     assert [bool(item) for item in store.swap(TENANT, changes)] == [False, True, False]
@@ -72,33 +72,33 @@ def test_a_swap_moves_only_what_is_at_its_version(store: Store) -> None:
 
 def test_a_swap_writes_the_state_alone(store: Store) -> None:
     """Content, id and origin survive a swap that knows nothing of them."""
-    plain = message("m-1", "the content", audience="SGDP", correlation_id="c", published=True)
+    plain = pending("m-1", "the content", audience="SGDP", correlation_id="c", published=True)
     stored = created(store, plain)
-    forgetful = replace(running(message("m-1", "another")), received=LATER, published=False)
+    forgetful = replace(under_claim(pending("m-1", "another")), received=LATER, published=False)
     [version] = store.swap(TENANT, [Stored(forgetful, stored.version)])
     assert version
-    assert live(store, "m-1")["D-m-1"] == Stored(running(plain), version)
+    assert live(store, "m-1")["D-m-1"] == Stored(under_claim(plain), version)
 
 
 def test_a_swap_that_changes_nothing_leaves_the_version(store: Store) -> None:
     """Firestore does so: only a real change ends the fences of others."""
-    stored = created(store, message())
+    stored = created(store, pending())
     assert store.swap(TENANT, [stored]) == [stored.version]
     assert live(store, "m-1")["D-m-1"] == stored
 
 
 def test_a_swap_clears_what_is_none_or_zero_again(store: Store) -> None:
-    plain = replace(running(message()), dispatches=3, alone=True, error="x")
+    plain = replace(under_claim(pending()), dispatches=3, alone=True, error="x")
     stored = created(store, plain)
-    [version] = store.swap(TENANT, [Stored(message(due=None), stored.version)])
+    [version] = store.swap(TENANT, [Stored(pending(due=None), stored.version)])
     assert version
-    assert live(store, "m-1")["D-m-1"] == Stored(message(due=None), version)
+    assert live(store, "m-1")["D-m-1"] == Stored(pending(due=None), version)
 
 
 def test_settling_moves_a_message_to_the_history(store: Store) -> None:
     """Done: the live document is gone; history, log lines and replies are there."""
-    stored = claimed(store, message())
-    reply = to_send("m-1/reply/1")
+    stored = claimed(store, pending())
+    reply = upstream("m-1/reply/1")
     settlement = Settlement(
         document="D-m-1",
         fence=stored.version,
@@ -119,16 +119,16 @@ def test_settling_moves_a_message_to_the_history(store: Store) -> None:
 
 
 def test_settling_a_failure_keeps_the_message_live(store: Store) -> None:
-    stored = claimed(store, message("m-1", "content"))
+    stored = claimed(store, pending("m-1", "content"))
     failed = lifecycle.failed(stored.message, LATER, NOW, "No connection")
-    forgetful = replace(failed, content=message("m-1", "other").content)
+    forgetful = replace(failed, content=pending("m-1", "other").content)
     store.commit(TENANT, [Settlement(document="D-m-1", fence=stored.version, live=forgetful)])
     assert live(store, "m-1")["D-m-1"].message == failed
 
 
 def test_settling_is_fenced(store: Store) -> None:
     """A consumer that outlived its lease can settle no more, neither way."""
-    stored = claimed(store, message())
+    stored = claimed(store, pending())
     [fresh] = store.swap(TENANT, [Stored(replace(stored.message, due=LATER), stored.version)])
     done = Settlement(
         document="D-m-1", fence=stored.version, history=ended(stored.message), logs=(line(),)
@@ -144,16 +144,16 @@ def test_settling_is_fenced(store: Store) -> None:
 
 def test_a_commit_is_all_or_nothing(store: Store) -> None:
     """One conflict among many settlements, and nothing of any of them is written."""
-    good = [claimed(store, message(f"good-{number}")) for number in range(3)]
-    stale = created(store, message("stale"))
-    store.swap(TENANT, [Stored(running(stale.message), stale.version)])
+    good = [claimed(store, pending(f"good-{number}")) for number in range(3)]
+    stale = created(store, pending("stale"))
+    store.swap(TENANT, [Stored(under_claim(stale.message), stale.version)])
     settlements = [
         Settlement(
             document=item.message.document,
             fence=item.version,
             history=ended(item.message),
             logs=(line(),),
-            created=(to_send(f"{item.message.id}/reply/1"),),
+            created=(upstream(f"{item.message.id}/reply/1"),),
         )
         for item in [*good, stale]
     ]
@@ -162,17 +162,17 @@ def test_a_commit_is_all_or_nothing(store: Store) -> None:
     names = [item.message.document for item in good]
     assert store.read(TENANT, names) == {item.message.document: item for item in good}
     assert store.history(TENANT, names) == {}
-    assert store.read(TENANT, [to_send(f"good-{n}/reply/1").document for n in range(3)]) == {}
+    assert store.read(TENANT, [upstream(f"good-{n}/reply/1").document for n in range(3)]) == {}
     assert store.logs(TENANT) == []
     store.commit(TENANT, settlements[:3])
     assert set(store.history(TENANT, names)) == set(names)
 
 
 def test_history_is_written_once(store: Store) -> None:
-    first = claimed(store, message())
+    first = claimed(store, pending())
     settlement = Settlement(document="D-m-1", fence=first.version, history=ended(first.message))
     store.commit(TENANT, [settlement])
-    again = claimed(store, message())
+    again = claimed(store, pending())
     with pytest.raises(Conflict):
         store.commit(TENANT, [replace(settlement, fence=again.version)])
     assert live(store, "m-1")["D-m-1"] == again
@@ -180,7 +180,7 @@ def test_history_is_written_once(store: Store) -> None:
 
 def test_the_past_tells_what_has_ended_and_what_it_was(store: Store) -> None:
     """As much as tells a repeat, and whose end it was."""
-    stored = claimed(store, message("m-1", audience="APP"))
+    stored = claimed(store, pending("m-1", audience="APP"))
     assert store.past(TENANT, ["D-m-1"]) == {}
     done = Settlement(document="D-m-1", fence=stored.version, history=ended(stored.message))
     store.commit(TENANT, [done])
@@ -191,10 +191,10 @@ def test_the_past_tells_what_has_ended_and_what_it_was(store: Store) -> None:
 
 
 def test_a_reply_that_exists_is_a_conflict(store: Store) -> None:
-    stored = claimed(store, message())
-    created(store, to_send("m-1/reply/1"))
+    stored = claimed(store, pending())
+    created(store, upstream("m-1/reply/1"))
     settlement = Settlement(
-        document="D-m-1", fence=stored.version, created=(to_send("m-1/reply/1"),)
+        document="D-m-1", fence=stored.version, created=(upstream("m-1/reply/1"),)
     )
     with pytest.raises(Conflict):
         store.commit(TENANT, [settlement])
@@ -203,9 +203,9 @@ def test_a_reply_that_exists_is_a_conflict(store: Store) -> None:
 
 def test_a_settlement_without_a_fence_creates(store: Store) -> None:
     """`live` must not exist then; nothing but logs is no conflict with anything."""
-    settlement = Settlement(document="D-m-1", fence=None, live=message())
+    settlement = Settlement(document="D-m-1", fence=None, live=pending())
     store.commit(TENANT, [settlement])
-    assert live(store, "m-1")["D-m-1"].message == message()
+    assert live(store, "m-1")["D-m-1"].message == pending()
     with pytest.raises(Conflict):
         store.commit(TENANT, [settlement])
     store.commit(TENANT, [Settlement(document="D-m-1", fence=None, logs=(line(),))])
@@ -214,7 +214,7 @@ def test_a_settlement_without_a_fence_creates(store: Store) -> None:
 
 
 def test_a_repeat_is_deleted_under_its_version(store: Store) -> None:
-    stored = created(store, message())
+    stored = created(store, pending())
     gone = Settlement(document="D-m-1", fence=stored.version, logs=(line("A repeat"),))
     store.commit(TENANT, [gone])
     assert not live(store, "m-1")
@@ -223,7 +223,7 @@ def test_a_repeat_is_deleted_under_its_version(store: Store) -> None:
 
 
 def test_a_settled_message_cannot_be_swapped(store: Store) -> None:
-    stored = claimed(store, message())
+    stored = claimed(store, pending())
     store.commit(TENANT, [Settlement(document="D-m-1", fence=stored.version)])
     assert store.swap(TENANT, [stored]) == [None]
     assert not live(store, "m-1")
@@ -231,12 +231,12 @@ def test_a_settled_message_cannot_be_swapped(store: Store) -> None:
 
 def test_due_messages_come_the_longest_due_first(store: Store) -> None:
     """From and up to the very microsecond, by limit and by direction; the dead never."""
-    late = [message(f"late-{n}", due=NOW - n * MICROSECOND) for n in range(4)]
+    late = [pending(f"late-{n}", due=NOW - n * MICROSECOND) for n in range(4)]
     others = [
-        message("now", due=NOW),
-        message("soon", due=NOW + MICROSECOND),
-        lifecycle.dead(message("dead"), DeadReason.REJECTED, "no"),
-        replace(to_send("up"), due=NOW - timedelta(days=1)),
+        pending("now", due=NOW),
+        pending("soon", due=NOW + MICROSECOND),
+        lifecycle.dead(pending("dead"), DeadReason.REJECTED, "no"),
+        replace(upstream("up"), due=NOW - timedelta(days=1)),
     ]
     store.create(TENANT, [*late, *others])
 
@@ -257,7 +257,7 @@ def test_due_messages_come_the_longest_due_first(store: Store) -> None:
 
 
 def test_messages_due_at_once_come_by_their_document(store: Store) -> None:
-    store.create(TENANT, [message(identity) for identity in ("b", "B", "~", "a", "é")])
+    store.create(TENANT, [pending(identity) for identity in ("b", "B", "~", "a", "é")])
     found = [item.message.id for item in store.due(TENANT, NOW, 10)]
     assert found == ["~", "é", "B", "a", "b"]
 
@@ -265,14 +265,14 @@ def test_messages_due_at_once_come_by_their_document(store: Store) -> None:
 def test_a_page_tells_what_came_back(store: Store) -> None:
     """Readable or not: how many, where it ended, and which cannot be read."""
     names = ("a", "b", "c", "d")
-    store.create(TENANT, [message(name) for name in names])
+    store.create(TENANT, [pending(name) for name in names])
     for name in ("a", "b", "d"):
         store.make_unreadable(TENANT, f"D-{name}")
     first = store.due(TENANT, NOW, 2)
     assert (list(first), first.returned, first.end) == ([], 2, Place(NOW, "D-b"))
     assert [(it.document, it.type) for it in first.unreadable] == [
-        ("D-a", message().type),
-        ("D-b", message().type),
+        ("D-a", pending().type),
+        ("D-b", pending().type),
     ]
     second = store.due(TENANT, NOW, 3, Direction.DOWNSTREAM, NOW, first.end)
     assert [it.message.id for it in second] == ["c"]
@@ -283,8 +283,8 @@ def test_a_page_tells_what_came_back(store: Store) -> None:
 
 def test_a_page_goes_on_behind_the_end_of_the_one_before(store: Store) -> None:
     """By instant and, of one instant, by document; by either direction; nothing comes twice."""
-    messages = [message(f"{n % 3}-{n}", due=NOW - (n % 3) * MICROSECOND) for n in range(9)]
-    store.create(TENANT, [*messages, *(to_send(f"u{n}") for n in range(3))])
+    messages = [pending(f"{n % 3}-{n}", due=NOW - (n % 3) * MICROSECOND) for n in range(9)]
+    store.create(TENANT, [*messages, *(upstream(f"u{n}") for n in range(3))])
     for direction in (None, *Direction):
         whole = [it.message.document for it in store.due(TENANT, NOW, 100, direction)]
         seen: list[str] = []
@@ -297,27 +297,27 @@ def test_a_page_goes_on_behind_the_end_of_the_one_before(store: Store) -> None:
 
 def test_what_cannot_be_read_exists(store: Store) -> None:
     """It is not answered by a read, is not created again, and no fence of before holds."""
-    stored = created(store, message())
+    stored = created(store, pending())
     store.make_unreadable(TENANT, "D-m-1")
     assert store.read(TENANT, ["D-m-1"]) == {}
     told = store.alive(TENANT, ["D-m-1", "D-none"])
     assert list(told) == ["D-m-1"]
     assert (told["D-m-1"].type, told["D-m-1"].sha256) == (
-        message().type,
-        message().content.sha256,
+        pending().type,
+        pending().content.sha256,
     )
     odd = store.unreadable(TENANT, ["D-m-1", "D-none"])["D-m-1"]
     assert odd.version != stored.version
-    assert store.create(TENANT, [message()]) == [None]
-    assert store.swap(TENANT, [Stored(running(message()), stored.version)]) == [None]
+    assert store.create(TENANT, [pending()]) == [None]
+    assert store.swap(TENANT, [Stored(under_claim(pending()), stored.version)]) == [None]
     assert store.alive(TENANT, []) == {}
-    created(store, message("whole"))
-    assert store.alive(TENANT, ["D-whole"]) == {"D-whole": Past.of(message("whole"))}
+    created(store, pending("whole"))
+    assert store.alive(TENANT, ["D-whole"]) == {"D-whole": Past.of(pending("whole"))}
 
 
 def test_tenants_are_apart(store: Store) -> None:
     """The same id lives once for each tenant, and no call of one sees the other's."""
-    mine, theirs = created(store, message()), created(store, message(text="x"), "globex")
+    mine, theirs = created(store, pending()), created(store, pending(text="x"), "globex")
     assert live(store, "m-1", tenant="globex")["D-m-1"] == theirs
     done = Settlement(
         document="D-m-1", fence=mine.version, history=ended(mine.message), logs=(line(),)
@@ -330,13 +330,13 @@ def test_tenants_are_apart(store: Store) -> None:
 
 
 def test_a_call_takes_more_messages_than_firestore_does_at_once(store: Store) -> None:
-    messages = [message(f"m-{number}") for number in range(600)]
+    messages = [pending(f"m-{number}") for number in range(600)]
     store.create(TENANT, messages[250:251])
     versions = store.create(TENANT, messages)
     assert [index for index, version in enumerate(versions) if version is None] == [250]
     stored = store.read(TENANT, [item.document for item in messages])
     assert [stored[item.document].message for item in messages] == messages
-    changes = [Stored(running(item.message), item.version) for item in stored.values()]
+    changes = [Stored(under_claim(item.message), item.version) for item in stored.values()]
     versions = store.swap(TENANT, changes)
     assert None not in versions
     assert {it.version for it in changes}.isdisjoint(versions)
@@ -345,7 +345,7 @@ def test_a_call_takes_more_messages_than_firestore_does_at_once(store: Store) ->
 
 
 def test_a_call_takes_more_bytes_than_firestore_does_at_once(store: Store) -> None:
-    messages = [message(f"m-{number}", "x" * 262_144) for number in range(32)]
+    messages = [pending(f"m-{number}", "x" * 262_144) for number in range(32)]
     versions = store.create(TENANT, messages)
     assert all(versions)
     found = store.read(TENANT, [item.document for item in messages])
@@ -354,9 +354,9 @@ def test_a_call_takes_more_bytes_than_firestore_does_at_once(store: Store) -> No
 
 def test_versions_are_opaque_but_exact(store: Store) -> None:
     """A version survives its way through a dispatch as text."""
-    stored = created(store, message())
+    stored = created(store, pending())
     carried = Version(str(stored.version).encode().decode())
-    change = Stored(running(stored.message), carried)
+    change = Stored(under_claim(stored.message), carried)
     [later] = store.swap(TENANT, [change])
     assert later not in {None, carried}
     assert store.swap(TENANT, [change]) == [None]
@@ -366,7 +366,7 @@ def test_a_page_of_large_contents_is_cut_short(store: Store) -> None:
     """It says so, and the next pages bring the rest, each once."""
     names = [f"large-{number}" for number in range(7)]
     for name in names:
-        created(store, message(name, "x" * 250_000, due=NOW))
+        created(store, pending(name, "x" * 250_000, due=NOW))
     found: list[str] = []
     place: Place | None = None
     pages = 0
@@ -386,7 +386,7 @@ def test_a_page_of_small_contents_is_whole(store: Store) -> None:
     """Nothing is read in two queries that one may read."""
     names = sorted(f"small-{number}" for number in range(50))
     for name in names:
-        created(store, message(name, "x" * 1_000, due=NOW))
+        created(store, pending(name, "x" * 1_000, due=NOW))
     page = store.due(TENANT, LATER, 100)
     assert ([it.message.id for it in page], page.cut) == (names, False)
 
@@ -399,13 +399,13 @@ def far(plain: Message, name: str) -> Message:
 def test_what_documents_refer_to_is_told(store: Store) -> None:
     """Of the live and of the history; of a personal one in the history nothing."""
     for identity in ("live", "ended", "personal"):
-        plain = far(message(identity, personal=identity == "personal"), f"acme/D-{identity}/0")
+        plain = far(pending(identity, personal=identity == "personal"), f"acme/D-{identity}/0")
         stored = created(store, plain)
         if identity != "live":
             end = Settlement(document=plain.document, fence=stored.version, history=ended(plain))
             store.commit(TENANT, [end])
-    created(store, message("inline"))
-    created(store, far(message("live"), "globex/D-live/0"), tenant="globex")
+    created(store, pending("inline"))
+    created(store, far(pending("live"), "globex/D-live/0"), tenant="globex")
     asked = ["D-live", "D-ended", "D-personal", "D-inline", "D-none"]
     assert store.references(TENANT, asked) == {
         "D-live": {"acme/D-live/0"},
@@ -419,13 +419,13 @@ def test_what_documents_refer_to_is_told(store: Store) -> None:
 
 def test_what_came_under_a_used_id_is_found(store: Store) -> None:
     """Live and ended; and no other document that begins alike."""
-    first = created(store, message("m"))
-    others = [replace(message("m"), document=f"D-m~{letter * 64}") for letter in "fa0"]
+    first = created(store, pending("m"))
+    others = [replace(pending("m"), document=f"D-m~{letter * 64}") for letter in "fa0"]
     lives, ends, _ = (created(store, other) for other in others)
     end = Settlement(document=others[1].document, fence=ends.version, history=ended(others[1]))
     store.commit(TENANT, [end])
     for document in ("D-m1", "D-m-1", "D-m%7E", "D-l~0", "D-n~0"):
-        created(store, replace(message("x"), document=document))
+        created(store, replace(pending("x"), document=document))
     created(store, lives.message, tenant="globex")
     assert store.reused(TENANT, first.message.document) == sorted(it.document for it in others)
     assert store.reused(TENANT, "D-m1") == []

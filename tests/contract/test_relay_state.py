@@ -9,7 +9,7 @@ from smartlink.domain.pin import Pin
 from smartlink.domain.tenant import TenantState
 from smartlink.ports import ConfigFile, ContentSweep
 from tests.contract.backends import Store
-from tests.contract.samples import LATER, NOW, message
+from tests.support.samples import LATER, NOW, pending
 
 MINUTE = timedelta(minutes=1)
 FULL = TenantState(
@@ -83,9 +83,9 @@ def test_of_pins_at_once_one_holds(store: Store) -> None:
 def test_whether_anything_of_a_tenant_lives(store: Store) -> None:
     """Also what is due never: a dead message."""
     assert not store.has_live("acme")
-    store.create("other", [message()])
+    store.create("other", [pending()])
     assert not store.has_live("acme")
-    store.create("acme", [message("dead", due=None)])
+    store.create("acme", [pending("dead", due=None)])
     assert store.has_live("acme")
 
 

@@ -28,7 +28,7 @@ from smartlink.ports import (
     Unavailable,
 )
 from tests.contract.backends import AT_ONCE, BACKENDS
-from tests.contract.samples import NOW
+from tests.support.samples import NOW
 
 PROJECT = "contract"
 FUTURE = datetime(9999, 1, 1, tzinfo=UTC)
@@ -173,7 +173,7 @@ def test_a_content_expires_from_the_end_of_its_message(storage: Storage) -> None
     name = put(contents, b"x")
     assert "customTime" not in storage.metadata(name)
     contents.expire(name, NOW + timedelta(hours=1))
-    assert storage.metadata(name)["customTime"] == "2025-03-09T13:30:15.123457Z"
+    assert storage.metadata(name)["customTime"] == "2026-03-09T13:30:15.123457Z"
     put(contents, b"x")
     assert "customTime" not in storage.metadata(name)
     assert contents.get(name) == b"x"

@@ -1,4 +1,4 @@
-"""The budget of section 4, counted where it is billed: what goes out to each of the services."""
+"""The cost budget, counted where it is billed: what goes out to each of the services."""
 
 import os
 from collections.abc import Iterator

@@ -69,10 +69,13 @@ def _function() -> Iterator[str]:
 
 def it_publishes(announce: Callable[[Publisher, int], str]) -> None:
     """The page's own code, over real HTTP."""
-    with _function() as url, Publisher(url, token=lambda _=None: None, waits=()) as publisher:
+    with (
+        _function() as url,
+        Publisher(url, credentials=AnonymousCredentials(), waits=()) as publisher,
+    ):
         assert announce(publisher, 7) == "sent"
         assert announce(publisher, 8).startswith("wrong: id")
-    with Publisher("http://127.0.0.1:9", token=lambda _=None: None, waits=()) as publisher:
+    with Publisher("http://127.0.0.1:9", credentials=AnonymousCredentials(), waits=()) as publisher:
         assert announce(publisher, 7) == "later, under the id order-7"
 
 

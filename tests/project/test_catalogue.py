@@ -31,13 +31,6 @@ def test_every_consumer_is_in_the_catalogue() -> None:
     assert stamped == {(name, command.module) for name, command in CATALOG.commands.items()}
 
 
-def test_topics_are_unique() -> None:
-    """No two functions are pushed to from one topic."""
-    topics = [command.topic for command in CATALOG.commands.values()]
-    topics.append(CATALOG.functions.poll_shard.topic or "")
-    assert len(set(topics)) == len(topics)
-
-
 def test_a_poll_ends_within_its_minute() -> None:
     """Scheduler never runs two at once: a poll's time-out is within a tick."""
     assert CATALOG.functions.poll.timeout <= 60

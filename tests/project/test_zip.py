@@ -122,7 +122,7 @@ def test_it_ships_no_tests() -> None:
     assert Path("requirements.txt") in shipped
     assert not [path for path in shipped if re.match(r"(test_|conftest)|.*_test\.py", path.name)]
     maps = Path("consumers/sgdp/maps")
-    data = [path for path in shipped if path.suffix not in {".py", ".txt", ".md"}]
+    data = [path for path in shipped if path.suffix not in {".py", ".txt", ".md", ".typed"}]
     assert not [path for path in data if path.parent != maps or path.suffix != ".json"]
     pattern = re.compile(r"^\s*(import|from) (pytest|hypothesis|infra|tests)\b", re.MULTILINE)
     sources = [path for path in shipped if path.suffix == ".py"]

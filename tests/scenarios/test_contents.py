@@ -1,4 +1,4 @@
-"""Item 3: contents from 0 bytes to 5 MB reach the consumer whole, wherever they are kept."""
+"""Contents from 0 bytes to 5 MB reach the consumer whole, wherever they are kept."""
 
 import json
 from collections.abc import Sequence

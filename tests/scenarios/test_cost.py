@@ -1,4 +1,4 @@
-"""Section 4: what a message and an idle minute cost in operations of the database."""
+"""What a message and an idle minute cost in operations of the database."""
 
 from collections import Counter
 

@@ -1,4 +1,4 @@
-"""Item 7: quota, back-pressure, and one tenant's backlog that leaves the others on time."""
+"""Quota, back-pressure, and one tenant's backlog that leaves the others on time."""
 
 from collections import Counter
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""Item 7: a tenant whose broker keeps failing is paused, with growing delay, and recovers."""
+"""A tenant whose broker keeps failing is paused, with growing delay, and recovers."""
 
 from itertools import pairwise
 

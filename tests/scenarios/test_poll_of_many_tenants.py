@@ -1,4 +1,4 @@
-"""Item 7: many tenants: shards, a budget of time, continuations that cannot fork."""
+"""Many tenants: shards, a budget of time, continuations that cannot fork."""
 
 from collections import Counter
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Item 2: setup creates the tenant's queue: once, and again whenever what it was for changes."""
+"""Setup creates the tenant's queue: once, and again whenever what it was for changes."""
 
 from smartlink.ports import Unavailable
 from tests.support.world import COMMAND, OTHER, SECRET_ONE, World, catalog

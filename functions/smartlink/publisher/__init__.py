@@ -16,13 +16,11 @@ Both accept and refuse the same. Importing this imports no vendor's client.
 from smartlink.publisher.answers import Accepted
 from smartlink.publisher.errors import PublishRefused, PublishUnavailable
 from smartlink.publisher.https import Publisher
-from smartlink.publisher.identity_token import IdentityToken
 from smartlink.publisher.outbox import outbox_write
 from smartlink.publisher.outgoing import Outgoing
 
 __all__ = [
     "Accepted",
-    "IdentityToken",
     "Outgoing",
     "PublishRefused",
     "PublishUnavailable",

@@ -2,29 +2,20 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, Self, Unpack
+from typing import TYPE_CHECKING, Self, Unpack
 
 from smartlink.publisher.answers import Accepted, Answer, accepted, read_json
 from smartlink.publisher.errors import PublishRefused, PublishUnavailable
-from smartlink.publisher.identity_token import IdentityToken
 from smartlink.publisher.outgoing import Outgoing, parsed
 
 if TYPE_CHECKING:
+    from google.auth.credentials import Credentials
+    from google.auth.transport.requests import AuthorizedSession
     from requests import PreparedRequest
 
 _TRIED_AGAIN = frozenset({408, 429, 500, 502, 503, 504})
-_UNAUTHORIZED = 401
 _ANSWER_LIMIT = 65_536  # bytes; the function's answers are short
 _LONGEST_WAIT = 20.0  # seconds, whatever Retry-After says
-
-
-class Token(Protocol):
-    """What Publisher calls before each try."""
-
-    def __call__(self, refused: str | None = None) -> str | None:
-        """A bearer token, never the one just refused; None for a function without IAM."""
-        ...
 
 
 class Publisher:
@@ -34,26 +25,25 @@ class Publisher:
         self,
         url: str,
         *,
-        token: Token | None = None,
+        credentials: "Credentials | None" = None,
         timeout: tuple[float, float] = (5.0, 30.0),
         waits: Sequence[float] = (0.5, 2.0, 5.0),
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """`url` is the function's, and the audience of the token (default: the caller's own).
+        """`url` is the function's, and the audience of the identity token that each call carries.
 
-        `timeout`: seconds to connect and to wait for the answer of each try. `waits`: seconds
-        before each further try, after 429, 5xx or no answer; a longer Retry-After is kept to.
+        `credentials` give that token; by default google-auth finds them where the code runs: a
+        service account's file in GOOGLE_APPLICATION_CREDENTIALS, or the metadata server. (For a
+        function without IAM: google.auth.credentials.AnonymousCredentials.) `timeout`: seconds to
+        connect and to wait for the answer of each try. `waits`: seconds before each further try,
+        after 429, 5xx or no answer; a longer Retry-After is kept to.
         """
-        import requests  # noqa: PLC0415  (with the first publisher, not with the module)
-        from urllib3.exceptions import HTTPError  # noqa: PLC0415
-
         self._url = url
-        self._token = token or IdentityToken(url)
+        self._credentials = credentials
         self._timeout = timeout
         self._waits = tuple(waits)
         self._sleep = sleep
-        self._failed = (requests.RequestException, HTTPError, OSError)
-        self._session = requests.Session()
+        self._opened: AuthorizedSession | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -63,7 +53,8 @@ class Publisher:
 
     def close(self) -> None:
         """Close the connection."""
-        self._session.close()
+        if self._opened is not None:
+            self._opened.close()
 
     def publish(self, **message: Unpack[Outgoing]) -> Accepted:
         """Put the message into the outbox; the next poll sends it.
@@ -84,36 +75,30 @@ class Publisher:
 
     def _try(self, body: bytes, identity: str) -> tuple[Answer | None, str]:
         """An answer, if there was one, and what is wrong, if it is to be tried again."""
-        token = self._fresh_token(identity)
-        try:
-            answer = self._call(body, token)
-            if answer.status == _UNAUTHORIZED:  # it expired early, or a key was rotated
-                answer = self._call(body, self._fresh_token(identity, token))
-        except self._failed as error:
-            return None, f"the function did not answer ({type(error).__name__})"
-        return answer, f"the function answered {answer.status}"
-
-    def _fresh_token(self, identity: str, refused: str | None = None) -> str | None:
-        from google.auth.exceptions import (  # noqa: PLC0415
+        from google.auth.exceptions import (  # noqa: PLC0415  (with the first call)
             DefaultCredentialsError,
             GoogleAuthError,
         )
+        from requests import RequestException  # noqa: PLC0415
+        from urllib3.exceptions import HTTPError  # noqa: PLC0415
 
         try:
-            return self._token(refused)
+            answer = self._call(body)
         except DefaultCredentialsError:
-            problem = "no credentials here: run as a service account"
-            raise PublishRefused("authorization", problem) from None
+            refused = "no credentials here: run as a service account"
+            raise PublishRefused("authorization", refused) from None
         except GoogleAuthError as error:
-            problem = f"no identity token ({type(error).__name__})"
-            raise PublishUnavailable(problem, identity) from None
+            unavailable = f"no identity token ({type(error).__name__})"
+            raise PublishUnavailable(unavailable, identity) from None
+        except (RequestException, HTTPError, OSError) as error:
+            return None, f"the function did not answer ({type(error).__name__})"
+        return answer, f"the function answered {answer.status}"
 
-    def _call(self, body: bytes, token: str | None) -> Answer:
-        with self._session.post(
+    def _call(self, body: bytes) -> Answer:
+        with self._session().post(
             self._url,
             data=body,
             headers={"Content-Type": "application/json"},
-            auth=_Bearer(token),
             timeout=self._timeout,
             allow_redirects=False,  # one could carry the token to another host
             stream=True,
@@ -123,14 +108,18 @@ class Publisher:
             seconds = float(after) if after.isdecimal() else 0.0
             return Answer(response.status_code, read_json(text), seconds)
 
+    def _session(self) -> "AuthorizedSession":
+        """A session that fetches a token once, keeps it while it is valid, and replaces a 401."""
+        if self._opened is None:
+            from google.auth.transport.requests import AuthorizedSession  # noqa: PLC0415
+            from google.oauth2.id_token import fetch_id_token_credentials  # noqa: PLC0415
 
-@dataclass(frozen=True, slots=True)
-class _Bearer:
-    """As `auth`, so that a `.netrc` cannot put other credentials in its place."""
+            credentials = self._credentials or fetch_id_token_credentials(self._url)
+            self._opened = AuthorizedSession(credentials, max_refresh_attempts=1)
+            self._opened.auth = _as_it_is
+        return self._opened
 
-    token: str | None
 
-    def __call__(self, request: "PreparedRequest") -> "PreparedRequest":
-        if self.token is not None:
-            request.headers["Authorization"] = f"Bearer {self.token}"
-        return request
+def _as_it_is(request: "PreparedRequest") -> "PreparedRequest":
+    """As `auth`, so that a `.netrc` cannot put other credentials in the place of the token."""
+    return request

@@ -18,7 +18,7 @@ from smartlink.domain.message import Ended, Ending
 from smartlink.domain.pin import Pin
 from smartlink.domain.tenant import TenantState
 from smartlink.ports import ConfigFile
-from tests.contract.samples import BEGUN, LATER, NOW, everything_set, line
+from tests.support.samples import BEGUN, LATER, NOW, everything_set, line
 
 STATE = TenantState(
     setup="0f",

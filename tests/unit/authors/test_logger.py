@@ -8,7 +8,7 @@ import pytest
 from smartlink.consumer import Logger, WrongTypeError
 from smartlink.domain.message import LogType
 from smartlink.domain.outcome import Line
-from tests.unit.domain.samples import NOW
+from tests.support.samples import NOW
 
 CANARY = "canary-529"
 

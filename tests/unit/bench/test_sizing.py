@@ -1,16 +1,13 @@
-"""What the sizing, the charts and the page make of a run's figures."""
+"""What the sizing and the tables make of a run's figures."""
 
 from dataclasses import replace
 from typing import Any
-from xml.etree import ElementTree as ET
 
 import pytest
 
-from tests.bench.charts import Bar, bars, lines
 from tests.bench.latency import INTERVAL_SECONDS, Passed, by_minute, draining
 from tests.bench.latest import merged
 from tests.bench.operations import BUDGET, IDLE, MESSAGE, REPLY, dollars, exceeded
-from tests.bench.readme import BLOCKS, PAGE, refreshed
 from tests.bench.sizing import (
     Assumed,
     IncompleteError,
@@ -21,6 +18,7 @@ from tests.bench.sizing import (
     size,
     table,
 )
+from tests.bench.tables import TABLES
 
 UNIT = Measured(
     operations={
@@ -117,29 +115,9 @@ def test_a_partial_run_leaves_the_other_parts_as_they_were() -> None:
     assert found["measured"]["b"] == {"at": "2", "quick": True}
 
 
-def test_charts_are_well_formed_and_hold_their_figures() -> None:
-    """Also with a name that XML would stumble over, with zeros, and with a single point."""
-    bar = bars("a & b", "ms", [Bar("<x>", 0, "ours"), Bar("y", 12.5, "bare")], mark=10)
-    line = lines("growth", "tenants", "ms", {"idle": [(10, 1), (1_000, 1.5)], "one": [(10, 2)]})
-    for svg, expected in ((bar, "12.5"), (line, "1,000")):
-        texts = [it.text for it in ET.fromstring(svg).iter() if it.tag.endswith("text")]  # noqa: S314
-        assert expected in texts
-
-
-def test_the_page_is_refreshed_between_its_marks_alone() -> None:
-    """A part that the results lack keeps its block; a mark that nobody fills is told."""
-    page = "a\n<!-- bench:latency -->\nold\n<!-- /bench -->\nb\n"
+def test_a_table_is_of_what_was_measured() -> None:
+    """A part that the results lack has none."""
     row: dict[str, Any] = dict.fromkeys(("p50", "p99", "serviceP50", "serviceP99"), 1.0)
     results = {"latency": [{"broker": "near", "kind": "k", "messages": 3, **row}]}
-    fresh = refreshed(page, results)
-    assert fresh.startswith("a\n<!-- bench:latency -->\n")
-    assert "| near | k | 1.00 |" in fresh
-    assert fresh.endswith("<!-- /bench -->\nb\n")
-    assert refreshed(page, {}) == page
-    with pytest.raises(ValueError, match="nobody"):
-        refreshed("<!-- bench:nobody -->\n<!-- /bench -->", results)
-
-
-def test_every_block_has_its_place_on_the_page() -> None:
-    text = PAGE.read_text(encoding="utf-8")
-    assert all(f"<!-- bench:{name} -->" in text for name in BLOCKS)
+    assert "| near | k | 1.00 |" in str(TABLES["latency"](results))
+    assert all(table_of({}) is None for table_of in TABLES.values())

@@ -17,7 +17,9 @@ from smartlink.domain.identity import (
     encode,
     reused_document_id,
 )
-from tests.unit.domain.samples import NOW, pending
+from tests.support.samples import NOW, pending
+
+HOUR = NOW.replace(minute=0, second=0, microsecond=0)
 
 ANY = st.text(st.characters(exclude_categories=()), max_size=60)  # lone surrogates too
 HOSTILE = [
@@ -145,8 +147,8 @@ def test_a_derived_id_is_known_for_the_next_hour(
     later: timedelta, *, own: bool, before: bool
 ) -> None:
     """The same content without an id has the same id in its hour, or is found as the one before."""
-    first, _ = derived_ids("Probe", content_hash("x"), NOW)
-    again, previous = derived_ids("Probe", content_hash("x"), NOW + later)
+    first, _ = derived_ids("Probe", content_hash("x"), HOUR)
+    again, previous = derived_ids("Probe", content_hash("x"), HOUR + later)
     assert (first == again, first == previous) == (own, before)
 
 

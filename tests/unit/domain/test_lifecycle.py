@@ -11,11 +11,12 @@ from smartlink.domain.identity import Direction, derived_ids, document_id
 from smartlink.domain.lifecycle import CRASHED, grace, swept
 from smartlink.domain.message import Claim, DeadReason, Message, Result, State
 from smartlink.domain.retry import RetryPolicy
-from tests.unit.domain.samples import (
+from tests.support.samples import (
     CLAIM,
     LEASE,
     MINUTE,
     NOW,
+    REFUSED,
     SHARED,
     content,
     pending,
@@ -31,7 +32,7 @@ FIVE = RetryPolicy(attempts=5)
 
 def test_a_received_message_is_pending() -> None:
     """It is due when its dispatch's grace ends; no attempt is counted yet."""
-    message = pending("m/1")
+    message = pending("m/1", due=NOW + BASE)
     assert (message.direction, message.document) == (Direction.DOWNSTREAM, "D-m%2F1")
     assert (message.state, message.due) == (State.PENDING, NOW + BASE)
     assert (message.attempt, message.dispatches, message.claim) == (0, 0, None)
@@ -117,8 +118,8 @@ def test_a_crash_is_written_down() -> None:
     ("before", "limit", "error"),
     [
         (running(attempt=4), 5, CRASHED),  # the crash was the last attempt
-        (waiting(attempt=4), 5, "no connection"),  # the last error stays
-        (waiting(attempt=2), 2, "no connection"),  # the limit was lowered
+        (waiting(attempt=5), 5, REFUSED),  # the last error stays
+        (waiting(attempt=3), 2, REFUSED),  # the limit was lowered
         (pending(attempt=3), 3, "The attempt limit was lowered to 3"),
         (running(SHARED, attempt=4), 3, "The attempt limit was lowered to 3"),
     ],
@@ -188,7 +189,7 @@ def test_the_hour_before_of_a_message_without_an_id() -> None:
     """Only what came without an id is looked for under the id of the hour before."""
     body = content("x")
     own, before = derived_ids("Probe", body.sha256, NOW)
-    derived = pending(own, "x")
+    derived = pending(own, "x", "Probe")
     assert lifecycle.hour_before(derived) == document_id(Direction.DOWNSTREAM, before)
     assert lifecycle.hour_before(pending("m-1", "x")) is None
     assert lifecycle.hour_before(upstream(id=own)) is None
@@ -199,7 +200,7 @@ def test_the_hour_after_of_a_message_without_an_id() -> None:
     body = content("x")
     own, _ = derived_ids("Probe", body.sha256, NOW)
     after, _ = derived_ids("Probe", body.sha256, NOW + timedelta(hours=1))
-    derived = pending(own, "x")
+    derived = pending(own, "x", "Probe")
     turn = NOW.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
     assert lifecycle.hour_after(derived, turn - timedelta(microseconds=1)) is None
     assert lifecycle.hour_after(derived, turn) == document_id(Direction.DOWNSTREAM, after)

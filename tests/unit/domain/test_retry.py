@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smartlink.domain.retry import RetryPolicy
-from tests.unit.domain.samples import NOW
+from tests.support.samples import NOW
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from smartlink.domain.outcome import (
 )
 from smartlink.domain.retry import RetryPolicy
 from smartlink.domain.settlement import Retention, Settlement, refused, sent
-from tests.unit.domain.samples import (
+from tests.support.samples import (
     MINUTE,
     NOW,
     POLICY,

@@ -13,7 +13,7 @@ from smartlink.domain.tenant import (
     check_tenant_name,
     parse_credentials,
 )
-from tests.unit.domain.samples import MINUTE, NOW
+from tests.support.samples import MINUTE, NOW
 
 SECRET = "canary-secret-529"
 GOOD = {"clientId": "id", "clientSecret": SECRET, "environment": "production"}
@@ -137,7 +137,7 @@ def test_a_success_ends_the_pause() -> None:
 
 @pytest.mark.parametrize(("minutes", "written"), [(0, False), (1, False), (14, False), (15, True)])
 def test_a_success_is_written_each_15_minutes(minutes: int, *, written: bool) -> None:
-    """Section 4: an idle tenant costs no write each minute."""
+    """An idle tenant costs no write each minute."""
     state = TenantState().after_success(NOW)
     assert state.last_success == NOW
     again = state.after_success(NOW + minutes * MINUTE)

@@ -12,7 +12,7 @@ from smartlink.domain.tenant import Tenant, TenantEntry
 from smartlink.operations.ports import Deployment, Purgeable
 from smartlink.ports import Contents, NotFound
 from smartlink.settings import Settings, load_settings
-from tests.cli.samples import NOW
+from tests.support.samples import NOW
 from tests.support.world import catalog
 
 

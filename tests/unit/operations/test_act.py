@@ -12,7 +12,7 @@ from smartlink.operations.errors import AmbiguousError, ForbiddenError, InvalidE
 from smartlink.operations.plan import Idle, Unfit, plan, plan_one
 from smartlink.operations.ports import MessageDocuments
 from smartlink.operations.select import Filters, Located, locate
-from tests.cli.samples import dead, done, pending, waiting
+from tests.support.samples import dead, done, pending, waiting
 from tests.support.world import COMMAND
 from tests.unit.operations.desk import Desk, Told
 

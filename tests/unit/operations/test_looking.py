@@ -11,9 +11,11 @@ from smartlink.operations.log_lines import Follower, LogFilter
 from smartlink.operations.ports import Purgeable
 from smartlink.operations.purge import older, remove
 from smartlink.operations.retries import InvalidConfigError, check, in_words, schedule
-from tests.cli.samples import dead, line
+from tests.support.samples import NOW, dead, line
 from tests.support.world import config_file
 from tests.unit.operations.desk import Desk, Told
+
+SECOND = timedelta(seconds=1)
 
 
 def test_a_fingerprint_leaves_out_what_differs() -> None:
@@ -26,15 +28,14 @@ def test_a_fingerprint_leaves_out_what_differs() -> None:
 def test_following_shows_each_line_once_in_whatever_order_it_comes() -> None:
     made = Desk()
     made.keep(dead("m"))
-    message = dead("m")
-    made.store.lines = [("1", line(message, "first"))]
+    made.store.lines = [("1", line("first", message_id="m"))]
     wanted = LogFilter(least=LogType.INFORMATION)
     shown = wanted.lines(made.deployment, None, 10)
     follower = Follower(made.deployment, wanted, shown)
     assert follower.look() == []
     made.store.lines += [
-        ("2", line(message, "at the same instant")),
-        ("3", line(message, "x", after=9)),
+        ("2", line("at the same instant", message_id="m")),
+        ("3", line("x", message_id="m", at=NOW + 9 * SECOND)),
     ]
     assert [it.key for it in follower.look()] == ["2", "3"]
     assert follower.look() == []
@@ -43,7 +44,9 @@ def test_following_shows_each_line_once_in_whatever_order_it_comes() -> None:
 def test_a_log_filter_takes_what_is_worse_too() -> None:
     made = Desk()
     made.keep(dead("m"))
-    made.store.lines = [(str(kind.value), line(dead("m"), kind.name, kind)) for kind in LogType]
+    made.store.lines = [
+        (str(kind.value), line(kind.name, message_id="m", type=kind)) for kind in LogType
+    ]
     found = LogFilter(least=LogType.WARNING).lines(made.deployment, None, 10)
     assert [it.line.type for it in found] == [LogType.WARNING, LogType.ERROR]
 

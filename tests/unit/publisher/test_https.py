@@ -1,11 +1,20 @@
 """Publishing over HTTPS: what is accepted, refused, tried again; against the real function too."""
 
+import base64
 import json
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
-from google.auth.exceptions import DefaultCredentialsError, TransportError
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from google.auth.credentials import Credentials
+from google.auth.exceptions import RefreshError
 
 from smartlink.ports import Unavailable
 from smartlink.publisher import Accepted, Publisher, PublishRefused, PublishUnavailable
@@ -18,16 +27,16 @@ GOOD: Any = {"tenant": "acme", "type": "OrderPlaced", "content": {"order": 7}}
 OK = Reply(200, b'{"id": "7", "repeated": false}')
 
 
-class Tokens:
-    """Numbers each token."""
+class Numbered(Credentials):
+    """Numbers each token; one lasts until it is refused."""
 
     def __init__(self) -> None:
-        self.given: list[str] = []
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.fetched = 0
 
-    def __call__(self, refused: str | None = None) -> str:
-        if not self.given or self.given[-1] == refused:
-            self.given.append(f"token-{len(self.given) + 1}")
-        return self.given[-1]
+    def refresh(self, request: object) -> None:  # noqa: ARG002 - as google-auth calls it
+        self.fetched += 1
+        self.token = f"token-{self.fetched}"
 
 
 class Caller:
@@ -35,9 +44,13 @@ class Caller:
 
     def __init__(self, url: str) -> None:
         self.slept: list[float] = []
-        self.tokens = Tokens()
+        self.credentials = Numbered()
         self.publisher = Publisher(
-            url, token=self.tokens, timeout=(1, 1), waits=(0.5, 2), sleep=self.slept.append
+            url,
+            credentials=self.credentials,
+            timeout=(1, 1),
+            waits=(0.5, 2),
+            sleep=self.slept.append,
         )
 
     def publish(self, **more: Any) -> Accepted:  # noqa: ANN401
@@ -61,6 +74,11 @@ def function(deployment: Deployment) -> Answering:
         return Reply(answered.status_code, answered.data)
 
     return answer
+
+
+def carried(seen: Seen) -> str:
+    """The token that a call carried."""
+    return {name.lower(): text for name, text in seen.headers.items()}["authorization"]
 
 
 def bodies(server: HttpServer) -> list[dict[str, Any]]:
@@ -140,7 +158,7 @@ def test_what_can_never_be_accepted_is_not_sent(changes: Any, field: str) -> Non
         caller.publish(**changes)
     assert refused.value.field == field
     assert refused.value.status is None
-    assert not caller.tokens.given
+    assert not caller.credentials.fetched
 
 
 @pytest.mark.parametrize(
@@ -185,8 +203,8 @@ def test_each_call_carries_the_token() -> None:
     """One that is refused is replaced, once."""
     with HttpServer(in_turn(Reply(401), OK)) as server:
         Caller(server.url).publish()
-        carried = [seen.headers["Authorization"] for seen in server.seen]
-    assert carried == ["Bearer token-1", "Bearer token-2"]
+        tokens = [carried(seen) for seen in server.seen]
+    assert tokens == ["Bearer token-1", "Bearer token-2"]
 
 
 @pytest.mark.parametrize("status", [401, 403])
@@ -213,15 +231,84 @@ def test_a_url_that_is_not_the_functions(answer: Reply) -> None:
     assert refused.value.field == "url"
 
 
-@pytest.mark.parametrize(
-    ("error", "expected"),
-    [(DefaultCredentialsError("x"), PublishRefused), (TransportError("x"), PublishUnavailable)],
-)
-def test_no_token_to_be_had(error: Exception, expected: type[Exception]) -> None:
-    """Without credentials it will never work; without the metadata server it may, later."""
+def test_a_netrc_does_not_replace_the_token(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the machine's owner calls by hand is not what the code calls as."""
+    (tmp_path / "netrc").write_text("default login me password mine\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    with HttpServer(in_turn(OK)) as server:
+        Caller(server.url).publish()
+        assert carried(server.seen[0]) == "Bearer token-1"
 
-    def fail(refused: str | None = None) -> str:  # noqa: ARG001
-        raise error
 
-    with pytest.raises(expected):
-        Publisher("http://127.0.0.1:1", token=fail).publish(**GOOD)
+def part(claims: dict[str, object]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
+
+
+def test_google_auth_finds_the_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the service account that the environment names, for the function's URL, and only once."""
+    key = rsa.generate_private_key(public_exponent=65_537, key_size=2_048)
+    pem = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    token = f"{part({'alg': 'RS256'})}.{part({'exp': int(time.time()) + 3_600})}.{part({})}"
+    issued = Reply(
+        200, json.dumps({"id_token": token}).encode(), {"Content-Type": "application/json"}
+    )
+    with HttpServer(in_turn(issued)) as google, HttpServer(in_turn(OK, OK)) as server:
+        account = {
+            "type": "service_account",
+            "client_email": "segment@project.iam.gserviceaccount.com",
+            "private_key": pem.decode(),
+            "token_uri": google.url,
+        }
+        (tmp_path / "account.json").write_text(json.dumps(account))
+        monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "account.json"))
+        with Publisher(server.url) as publisher:
+            publisher.publish(**GOOD)
+            publisher.publish(**GOOD)
+        assert [carried(seen) for seen in server.seen] == [f"Bearer {token}"] * 2
+        (asked,) = google.seen
+        [assertion] = parse_qs(asked.body.decode())["assertion"]
+        claims = assertion.split(".")[1]
+        asserted = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))
+        assert asserted["target_audience"] == server.url
+
+
+def test_no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It will never work: refused, with what to do."""
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "/nothing/there.json")
+    with pytest.raises(PublishRefused, match="run as a service account"):
+        Publisher("http://127.0.0.1:1").publish(**GOOD)
+
+
+def test_no_token_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the metadata server it may work later."""
+    caller = Caller("http://127.0.0.1:1")
+
+    def fail(request: object) -> None:
+        raise RefreshError(str(request))
+
+    monkeypatch.setattr(caller.credentials, "refresh", fail)
+    with pytest.raises(PublishUnavailable, match=r"no identity token \(RefreshError\): publish it"):
+        caller.publish()
+
+
+def test_importing_loads_no_vendor() -> None:
+    """The module costs what the relay's own rules cost; clients come with the first use."""
+    code = (
+        "import sys, threading, smartlink.publisher; print(threading.active_count(), [it for it in "
+        "sys.modules if it.split('.')[0] in ('grpc', 'requests', 'urllib3', 'flask') "
+        "or it.startswith(('google.auth', 'google.cloud.', 'google.oauth2', 'google.protobuf'))])"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": ":".join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ran.stdout.strip() == "1 []"

@@ -14,8 +14,8 @@ from smartlink.domain.message import Stored, Version
 from smartlink.domain.outcome import Done, Finished, Retry
 from smartlink.observability import bound, configure, event
 from smartlink.ports import Ran, Run
+from tests.support.samples import running
 from tests.support.world import START
-from tests.unit.domain.samples import running
 from tests.unit.runtime.log_lines import log_lines
 
 PATIENCE = 5  # seconds that a test waits for what comes at once

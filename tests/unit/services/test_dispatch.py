@@ -15,7 +15,7 @@ from smartlink.services.dispatch import (
     encode_dispatch,
 )
 from smartlink.settings import LIMITS
-from tests.unit.domain.samples import NOW, POLICY, pending, stored
+from tests.support.samples import NOW, POLICY, pending, stored
 
 HALF = LIMITS.dispatch // 2
 

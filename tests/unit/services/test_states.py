@@ -9,7 +9,7 @@ from smartlink.domain.pin import Pin
 from smartlink.domain.tenant import TenantEntry, TenantState
 from smartlink.services.states import States
 from smartlink.services.tick import TenantTick
-from tests.unit.domain.samples import MINUTE, NOW, POLICY
+from tests.support.samples import MINUTE, NOW, POLICY
 
 OURS, THEIRS = Pin("t-1", ("a",)), Pin("t-1", ("a", "b"))
 

@@ -1,39 +1,18 @@
-"""`python -m tests.bench.readme`: the figures on tests/bench/README.md, from the newest run.
+"""`python -m tests.bench.tables`: the newest figures as the tables of tests/bench/README.md.
 
-Each block between `<!-- bench:name -->` and `<!-- /bench -->` is written anew, if its part was
-measured. The lines around them are people's.
+They are pasted there once a release, by a person who reads them.
 """
 
 import json
-import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from infra.deploy.costs import PRICES
 from tests.bench.operations import BUDGET
 from tests.bench.sizing import LOADS, Assumed, IncompleteError, latest, measured, size, table
 
-PAGE = Path(__file__).with_name("README.md")
-_BLOCK = re.compile(r"(<!-- bench:([a-z-]+) -->\n)(.*?)(<!-- /bench -->)", re.DOTALL)
-
 Results = Mapping[str, Any]
-
-
-def refreshed(page: str, results: Results) -> str:
-    """The page with the blocks of the parts that the results hold. Raises ValueError for a
-    mark that names no block."""
-
-    def block(found: re.Match[str]) -> str:
-        name = found[2]
-        if name not in BLOCKS:
-            message = f"the page has a block {name}, and nobody fills it: {', '.join(BLOCKS)}"
-            raise ValueError(message)
-        text = BLOCKS[name](results)
-        return found[0] if text is None else f"{found[1]}{text.rstrip()}\n{found[4]}"
-
-    return _BLOCK.sub(block, page)
 
 
 def _markdown(heads: Sequence[str], rows: Iterator[Sequence[object]]) -> str:
@@ -118,24 +97,6 @@ def _stages(results: Results) -> str | None:
     return _markdown(("stage", "µs of CPU per message"), rows) + own + _when(results, "stages")
 
 
-def _idle(results: Results) -> str | None:
-    found = results.get("idlePolling")
-    if not found:
-        return None
-    rows = (
-        (
-            it["boundSeconds"] or "at each tick",
-            f"{it['messagesPerHour']:g}",
-            f"{it['getsPerTenantHour']:g}",
-            f"{it['saved']:.0%}",
-            *("" if it[name] is None else f"{it[name]:.0f}" for name in ("p50", "p99", "longest")),
-        )
-        for it in found
-    )
-    heads = ("bound, s", "messages/h", "`get`/h", "saved", "p50, s", "p99, s", "longest, s")
-    return _markdown(heads, rows)
-
-
 def _operations(results: Results) -> str | None:
     found = results.get("operations")
     if not found:
@@ -201,20 +162,7 @@ def _growth(results: Results) -> str | None:
             for it in found["messages"]
         ),
     )
-    memory = _markdown(
-        ("on the in-memory twins", "µs of CPU each", "memory"),
-        (
-            (name, f"{its['microseconds']:.0f}", _memory(its))
-            for name, its in found["inMemory"].items()
-        ),
-    )
-    return f"{ticks}\n\n{loads}\n\n{memory}{_when(results, 'growth')}"
-
-
-def _memory(its: Mapping[str, float]) -> str:
-    if "grownBytes" in its:
-        return f"+{its['grownBytes'] / 1_048_576:.1f} MiB in all"
-    return f"{its['bytes'] / 1_024:.1f} KiB each"
+    return f"{ticks}\n\n{loads}{_when(results, 'growth')}"
 
 
 def _latency(results: Results) -> str | None:
@@ -252,7 +200,7 @@ def _consumer_seconds() -> float:
     return float(json.loads(PRICES.read_text())["assumed"]["consumeSecondsPerMessage"])
 
 
-BLOCKS: Mapping[str, Callable[[Results], str | None]] = {
+TABLES: Mapping[str, Callable[[Results], str | None]] = {
     "throughput": _throughput,
     "cpu": _cpu,
     "noisy": _noisy,
@@ -260,21 +208,22 @@ BLOCKS: Mapping[str, Callable[[Results], str | None]] = {
     "operations": _operations,
     "cold-start": _cold_start,
     "growth": _growth,
-    "idle": _idle,
     "latency": _latency,
     "sizing": _sizing,
 }
-"""Who fills which block; None where the results lack the part."""
+"""Each part's tables; None where the results lack the part."""
 
 
 def main() -> int:
-    """Refresh the page."""
+    """Print the tables of every part that was measured."""
     try:
         results = latest()
     except IncompleteError as error:
-        sys.stderr.write(f"readme: {error}\n")
+        sys.stderr.write(f"tables: {error}\n")
         return 1
-    PAGE.write_text(refreshed(PAGE.read_text(encoding="utf-8"), results), encoding="utf-8")
+    for name, table_of in TABLES.items():
+        if (text := table_of(results)) is not None:
+            sys.stdout.write(f"## {name}\n\n{text.rstrip()}\n\n")
     return 0
 
 
