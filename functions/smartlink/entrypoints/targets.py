@@ -1,7 +1,4 @@
-"""The four functions. Each parses its envelope, calls one use case, translates the verdict.
-
-What only one of them needs is imported by its call: a cold start pays for its own function.
-"""
+"""The four functions. Each parses its envelope, calls one use case, translates the verdict."""
 
 import base64
 import json
@@ -20,6 +17,9 @@ from smartlink import bootstrap
 from smartlink.observability import ERROR, WARNING, bound, event, surprise, trace_fields
 from smartlink.ports import PortError
 from smartlink.services.delivery import DeliveryError
+from smartlink.services.dispatch import decode_dispatch
+from smartlink.services.publish import BODY_LIMIT, PublishError, parse_request
+from smartlink.services.shard import OtherCatalogError, decode_shard
 from smartlink.settings import SettingsError
 
 # gunicorn ends a worker that was silent for longer than this, and functions-framework, which
@@ -42,8 +42,6 @@ def poll(request: Request) -> Response:
 @functions_framework.cloud_event
 def poll_shard(cloud_event: CloudEvent) -> None:
     """A shard of the tenants; 503 while `poll` has another catalogue, so that it comes again."""
-    from smartlink.services.shard import OtherCatalogError, decode_shard  # noqa: PLC0415
-
     refused = False
     with _delivery(cloud_event) as (data, _):
         try:
@@ -58,8 +56,6 @@ def poll_shard(cloud_event: CloudEvent) -> None:
 @functions_framework.cloud_event
 def consume(cloud_event: CloudEvent) -> None:
     """A batch of one tenant's messages, for the command in SMARTLINK_COMMAND."""
-    from smartlink.services.dispatch import decode_dispatch  # noqa: PLC0415
-
     with _delivery(cloud_event) as (data, call):
         dispatch = decode_dispatch(data)
         call.enter_context(bound(tenant=dispatch.tenant, command=dispatch.command))
@@ -78,8 +74,6 @@ def _poll(request: Request) -> Response:  # noqa: ARG001  (Scheduler's body says
 
 
 def _publish(request: Request) -> Response:
-    from smartlink.services.publish import BODY_LIMIT, PublishError, parse_request  # noqa: PLC0415
-
     if request.method != "POST":
         return _json(_problem("method", "use POST"), 405)
     body = request.stream.read(BODY_LIMIT + 1)

@@ -22,7 +22,6 @@ _CACHED = (
     "_publisher",
     "_secrets",
     "_contents",
-    "_tenants",
 )
 
 
