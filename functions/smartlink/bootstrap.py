@@ -14,10 +14,10 @@ from smartlink import observability
 from smartlink.adapters.threads import ThreadRunner, ThreadTurns, beside, end_process, wait
 from smartlink.consumer import Consumer
 from smartlink.loading import loading
-from smartlink.services.consume import Consume
+from smartlink.services.consuming.consume import Consume
 from smartlink.services.in_flight import InFlight
-from smartlink.services.poll import Poll
-from smartlink.services.publish import Publish
+from smartlink.services.polling.poll import Poll
+from smartlink.services.publishing.publish import Publish
 from smartlink.settings import Settings, SettingsError, load_settings
 from smartlink.wiring import (
     Adapters,
@@ -29,12 +29,12 @@ from smartlink.wiring import (
 )
 
 if TYPE_CHECKING:
-    from smartlink.adapters.firestore import Firestore
-    from smartlink.adapters.firestore_calls import FirestoreCalls
-    from smartlink.adapters.firestore_effects import FirestoreEffects
-    from smartlink.adapters.pubsub import PubSubPublisher
-    from smartlink.adapters.secret_manager import SecretManager
-    from smartlink.adapters.storage import BucketContents
+    from smartlink.adapters.firestore.calls import FirestoreCalls
+    from smartlink.adapters.firestore.effects import FirestoreEffects
+    from smartlink.adapters.firestore.store import Firestore
+    from smartlink.adapters.google.pubsub import PubSubPublisher
+    from smartlink.adapters.google.secret_manager import SecretManager
+    from smartlink.adapters.google.storage import BucketContents
 
 
 def now() -> datetime:
@@ -58,10 +58,10 @@ def settings() -> Settings:
 @loading()
 def poll() -> Poll:
     """The use case of `poll` and `poll_shard`."""
-    from smartlink.adapters.http import Bounds, Http  # noqa: PLC0415
-    from smartlink.adapters.rac import RacTokens  # noqa: PLC0415
-    from smartlink.adapters.smart_link import SmartLinkBroker  # noqa: PLC0415
-    from smartlink.adapters.storage import ConfigObject  # noqa: PLC0415
+    from smartlink.adapters.google.storage import ConfigObject  # noqa: PLC0415
+    from smartlink.adapters.http.connections import Bounds, Http  # noqa: PLC0415
+    from smartlink.adapters.http.rac import RacTokens  # noqa: PLC0415
+    from smartlink.adapters.http.smart_link import SmartLinkBroker  # noqa: PLC0415
 
     config = settings()
     bounds = Bounds(
@@ -142,21 +142,21 @@ def _adapters() -> Adapters:
 
 @cache
 def _firestore() -> "Firestore":
-    from smartlink.adapters.firestore import Firestore  # noqa: PLC0415
+    from smartlink.adapters.firestore.store import Firestore  # noqa: PLC0415
 
     return Firestore(_firestore_calls())
 
 
 @cache
 def _effects() -> "FirestoreEffects":
-    from smartlink.adapters.firestore_effects import FirestoreEffects  # noqa: PLC0415
+    from smartlink.adapters.firestore.effects import FirestoreEffects  # noqa: PLC0415
 
     return FirestoreEffects(_firestore_calls())
 
 
 @cache
 def _firestore_calls() -> "FirestoreCalls":
-    from smartlink.adapters.firestore_calls import FirestoreCalls  # noqa: PLC0415
+    from smartlink.adapters.firestore.calls import FirestoreCalls  # noqa: PLC0415
 
     config = settings()
     return FirestoreCalls(
@@ -166,20 +166,20 @@ def _firestore_calls() -> "FirestoreCalls":
 
 @cache
 def _publisher() -> "PubSubPublisher":
-    from smartlink.adapters.pubsub import PubSubPublisher  # noqa: PLC0415
+    from smartlink.adapters.google.pubsub import PubSubPublisher  # noqa: PLC0415
 
     return PubSubPublisher(settings().project, emulator=settings().pubsub_emulator)
 
 
 @cache
 def _secrets() -> "SecretManager":
-    from smartlink.adapters.secret_manager import SecretManager  # noqa: PLC0415
+    from smartlink.adapters.google.secret_manager import SecretManager  # noqa: PLC0415
 
     return SecretManager(settings().project, emulator=settings().secret_manager_emulator)
 
 
 @cache
 def _contents() -> "BucketContents":
-    from smartlink.adapters.storage import BucketContents  # noqa: PLC0415
+    from smartlink.adapters.google.storage import BucketContents  # noqa: PLC0415
 
     return BucketContents(settings().bucket, settings().project, settings().storage_emulator)

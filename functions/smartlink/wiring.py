@@ -23,34 +23,34 @@ from smartlink.ports import (
     Messages,
     NewId,
     Publisher,
+    RelayState,
     Runner,
     TenantSecrets,
     TenantStates,
-    Ticks,
     Turns,
     Wait,
 )
-from smartlink.services.config import Config
-from smartlink.services.consume import Consume, Timeouts
+from smartlink.services.consuming.consume import Consume, Timeouts
 from smartlink.services.dispatch import Dispatcher
-from smartlink.services.downstream import Downstream
-from smartlink.services.identity import Identity
-from smartlink.services.idleness import Idleness
 from smartlink.services.in_flight import InFlight
-from smartlink.services.known_commands import KnownCommands
-from smartlink.services.leftovers import Leftovers
-from smartlink.services.poll import Poll
-from smartlink.services.publish import Publish
-from smartlink.services.recall import Recall
-from smartlink.services.states import States
-from smartlink.services.sweep import Sweep
-from smartlink.services.tenant_turns import TenantTurns
+from smartlink.services.polling.config import Config
+from smartlink.services.polling.downstream import Downstream
+from smartlink.services.polling.identity import Identity
+from smartlink.services.polling.idleness import Idleness
+from smartlink.services.polling.known_commands import KnownCommands
+from smartlink.services.polling.leftovers import Leftovers
+from smartlink.services.polling.poll import Poll
+from smartlink.services.polling.recall import Recall
+from smartlink.services.polling.states import States
+from smartlink.services.polling.sweep import Sweep
+from smartlink.services.polling.tenant_turns import TenantTurns
+from smartlink.services.polling.upstream import Upstream
+from smartlink.services.publishing.publish import Publish
 from smartlink.services.tenants import Tenants
-from smartlink.services.upstream import Upstream
 from smartlink.settings import Settings
 
 
-class Store(Messages, LogSink, TenantStates, Ticks, LastGoodConfig, Protocol):
+class Store(Messages, LogSink, TenantStates, RelayState, LastGoodConfig, Protocol):
     """All that is stored beside contents and effects: one database."""
 
 
@@ -130,7 +130,7 @@ def make_poll(settings: Settings, adapters: Adapters, own: PollAdapters) -> Poll
         states=states,
         config=Config(own.config, store),
         publisher=own.publisher,
-        ticks=store,
+        relay_state=store,
         retention=settings.retention,
         turns=own.turns,
         beside=adapters.beside,

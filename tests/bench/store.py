@@ -23,8 +23,8 @@ from google.cloud.firestore_v1.services.firestore.transports import FirestoreGrp
 
 from infra.local.firestore_view import COLLECTIONS, FirestoreView
 from infra.local.rest import Rest
-from smartlink.adapters.firestore import Firestore
-from smartlink.adapters.firestore_calls import FirestoreCalls
+from smartlink.adapters.firestore.calls import FirestoreCalls
+from smartlink.adapters.firestore.store import Firestore
 from smartlink.adapters.in_memory import (
     InMemoryContents,
     InMemoryEffects,
@@ -37,9 +37,9 @@ from smartlink.domain.tenant import TenantEntry, TenantState
 from smartlink.observability import JsonFormatter
 from smartlink.ports import Delivery
 from smartlink.services.dispatch import Dispatcher, decode_dispatch
-from smartlink.services.downstream import Downstream
-from smartlink.services.known_commands import KnownCommands
-from smartlink.services.tick import TenantTick
+from smartlink.services.polling.downstream import Downstream
+from smartlink.services.polling.known_commands import KnownCommands
+from smartlink.services.polling.tenant_poll import TenantPoll
 from smartlink.settings import Settings, load_settings
 from smartlink.wiring import Adapters, ConsumeAdapters, make_consume
 from tests.bench.consumer import quiet
@@ -132,7 +132,7 @@ def ours(store: Firestore) -> Work:
         later = _now() + timedelta(days=1)
         quota = Counter({QUIET: len(share)})
         entry = TenantEntry(TENANT, "")
-        tick = TenantTick(entry, TenantState(), RetryPolicy(), later, later, quota)
+        tick = TenantPoll(entry, TenantState(), RetryPolicy(), later, later, quota)
         more = True
         while more:
             more = downstream.receive(tick, session, lambda *_: None).more

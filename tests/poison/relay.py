@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from smartlink.adapters.firestore_calls import FirestoreCalls
+from smartlink.adapters.firestore.calls import FirestoreCalls
 from smartlink.adapters.in_memory import (
     InMemoryBroker,
     InMemoryConfig,
@@ -25,7 +25,7 @@ from smartlink.adapters.in_memory import (
 from smartlink.domain.identity import Direction, document_id
 from smartlink.domain.message import Ended, Stored
 from smartlink.ports import Envelope
-from smartlink.services.poll import Poll
+from smartlink.services.polling.poll import Poll
 from smartlink.settings import load_settings
 from smartlink.wiring import Adapters, PollAdapters, make_poll
 from tests.contract.backends import AT_ONCE, FirestoreStore

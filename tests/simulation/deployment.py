@@ -20,7 +20,7 @@ from smartlink.adapters.in_memory import (
     InMemorySecrets,
     at_once,
 )
-from smartlink.adapters.in_memory_broker import InMemorySession
+from smartlink.adapters.in_memory.broker import InMemorySession
 from smartlink.consumer import Context, FatalError, Reply, RetryableError, Returned, consumer
 from smartlink.domain.identity import Direction, content_hash, document_id
 from smartlink.domain.lifecycle import REPEAT
@@ -38,9 +38,9 @@ from smartlink.ports import (
     Unavailable,
 )
 from smartlink.services.dispatch import decode_dispatch
-from smartlink.services.poll import Poll
-from smartlink.services.publish import PublishError, PublishRequest
-from smartlink.services.shard import decode_shard
+from smartlink.services.polling.poll import Poll
+from smartlink.services.polling.shard import decode_shard
+from smartlink.services.publishing.publish import PublishError, PublishRequest
 from smartlink.settings import LIMITS, Settings, load_settings
 from smartlink.wiring import (
     Adapters,

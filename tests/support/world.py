@@ -21,11 +21,11 @@ from smartlink.adapters.in_memory import (
 from smartlink.consumer import Consumer, Context, Returned, consumer
 from smartlink.domain.message import Ended, LogLine, Message, Stored
 from smartlink.ports import Envelope, PortError, Ran, Run
-from smartlink.services.consume import Consume
+from smartlink.services.consuming.consume import Consume
 from smartlink.services.dispatch import decode_dispatch
-from smartlink.services.poll import Poll, PollReport
-from smartlink.services.publish import Published, PublishRequest
-from smartlink.services.shard import decode_shard
+from smartlink.services.polling.poll import Poll, PollReport
+from smartlink.services.polling.shard import decode_shard
+from smartlink.services.publishing.publish import Published, PublishRequest
 from smartlink.settings import Settings, load_settings
 from smartlink.wiring import (
     Adapters,

@@ -16,10 +16,10 @@ from werkzeug.datastructures import Headers
 from smartlink import bootstrap
 from smartlink.observability import ERROR, WARNING, bound, event, surprise, trace_fields
 from smartlink.ports import PortError
-from smartlink.services.delivery import DeliveryError
 from smartlink.services.dispatch import decode_dispatch
-from smartlink.services.publish import BODY_LIMIT, PublishError, parse_request
-from smartlink.services.shard import OtherCatalogError, decode_shard
+from smartlink.services.polling.shard import OtherCatalogError, decode_shard
+from smartlink.services.publishing.publish import BODY_LIMIT, PublishError, parse_request
+from smartlink.services.push import PushError
 from smartlink.settings import SettingsError
 
 # gunicorn ends a worker that was silent for longer than this, and functions-framework, which
@@ -29,7 +29,7 @@ from smartlink.settings import SettingsError
 os.environ["CLOUD_RUN_TIMEOUT_SECONDS"] = "0"
 
 
-class EnvelopeError(DeliveryError):
+class EnvelopeError(PushError):
     """The call of a Pub/Sub function carries no Pub/Sub message."""
 
 
@@ -116,7 +116,7 @@ def _delivery(cloud_event: CloudEvent) -> Iterator[tuple[bytes, ExitStack]]:
             pushed = _pushed(cloud_event)
             call.enter_context(bound(pubsubId=pushed.get("messageId")))
             yield _data(pushed), call
-        except (SettingsError, DeliveryError) as error:
+        except (SettingsError, PushError) as error:
             event("delivery_invalid", str(error), ERROR, kind=type(error).__name__)
             raise
         except PortError as error:

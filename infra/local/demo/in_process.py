@@ -13,7 +13,9 @@ from datetime import UTC, datetime
 from typing import NoReturn
 
 from infra.local.errors import NotReadyError, TickError
-from smartlink.adapters.http import Bounds, Http
+from smartlink.adapters.http.connections import Bounds, Http
+from smartlink.adapters.http.rac import RacTokens
+from smartlink.adapters.http.smart_link import SmartLinkBroker
 from smartlink.adapters.in_memory import (
     InMemoryConfig,
     InMemoryContents,
@@ -22,16 +24,14 @@ from smartlink.adapters.in_memory import (
     InMemoryPublisher,
     InMemorySecrets,
 )
-from smartlink.adapters.rac import RacTokens
-from smartlink.adapters.smart_link import SmartLinkBroker
 from smartlink.adapters.threads import ThreadRunner, ThreadTurns, beside, wait
 from smartlink.bootstrap import load_consumer
 from smartlink.domain.catalog import Command
 from smartlink.ports import Envelope, PortError
-from smartlink.services.consume import Consume
+from smartlink.services.consuming.consume import Consume
 from smartlink.services.dispatch import decode_dispatch
-from smartlink.services.poll import Poll
-from smartlink.services.shard import decode_shard
+from smartlink.services.polling.poll import Poll
+from smartlink.services.polling.shard import decode_shard
 from smartlink.settings import Settings
 from smartlink.wiring import Adapters, ConsumeAdapters, PollAdapters, make_consume, make_poll
 
