@@ -42,15 +42,16 @@ class Unavailable(PortError):
 
 
 class Busy(Unavailable):
-    """This process itself had no room for it in time: nobody else failed."""
+    """This process itself had no room in time. Nobody else failed."""
 
 
 class Refused(PortError):
-    """It will never work as it is: asking again is of no use."""
+    """The call will never work as it is: there is no use in trying again."""
 
 
 class PartlyRefused(Refused):
-    """Of writes that stand each for itself some are refused; the others came to their end."""
+    """Some of several independent writes were refused. All others are written, or were in
+    conflict."""
 
     def __init__(self, versions: "Sequence[Version | None]", refused: Mapping[int, str]) -> None:
         super().__init__(next(iter(refused.values())))
@@ -67,7 +68,7 @@ class AnotherTenant(CredentialsRefused):
 
 
 class UnreadableDocument(Refused):
-    """What was asked for exists, and is not what this version stores. Nothing can be told of it."""
+    """The document exists, but is not what this version stores. Nothing can be told of it."""
 
 
 class NotFound(Refused):
@@ -75,7 +76,7 @@ class NotFound(Refused):
 
 
 class Conflict(PortError):
-    """A fence or a create of a commit did not hold: nothing of it was written."""
+    """A precondition of a commit did not hold, so nothing of it was written."""
 
 
 CALL_SECONDS = 60.0
@@ -83,7 +84,7 @@ CALL_SECONDS = 60.0
 
 
 class Clock(Protocol):
-    """Answers now, with its time zone."""
+    """Returns the current time, with its time zone."""
 
     def __call__(self) -> datetime: ...
 
@@ -98,8 +99,8 @@ class Wait(Protocol):
     """Lets time pass."""
 
     def __call__(self, most: float) -> None:
-        """A while between none and so many seconds, drawn: callers that failed together do not
-        come back together."""
+        """Waits for a random time of at most so many seconds: callers that failed together do
+        not come back together."""
         ...
 
 
@@ -114,8 +115,8 @@ class Place:
 class DuePage(list[Stored]):
     """The due messages that could be read, and what else came back.
 
-    Whether more may be due, and where the next page begins, is told by what came back: what
-    cannot be read must not hide what lies behind it.
+    What came back tells whether more may be due, and where the next page begins. So a document that
+    cannot be read never hides what lies behind it.
     """
 
     def __init__(
@@ -133,7 +134,7 @@ class DuePage(list[Stored]):
 
     @property
     def returned(self) -> int:
-        """How many documents came back."""
+        """Returns how many documents came back."""
         return len(self) + len(self.unreadable)
 
 
@@ -141,47 +142,59 @@ class Messages(Protocol):
     """The messages, history and logs of tenants. Every call may raise Unavailable."""
 
     def create(self, tenant: str, messages: Sequence[Message]) -> list[Version | None]:
-        """Each by itself, of distinct documents; None where the document exists already.
+        """Creates each document by itself; the documents are distinct. The version is None if the
+        document exists already.
 
-        Raises PartlyRefused where some can never be written as they are.
+        Raises PartlyRefused if some can never be written as they are.
         """
         ...
 
     def swap(self, tenant: str, changes: Sequence[Stored]) -> list[Version | None]:
-        """Writes each message's state if it is still at that version; None where it is not."""
+        """Writes each message's state if it is still at that version. The new version is None if
+        it is not."""
         ...
 
     def commit(self, tenant: str, settlements: Sequence[Settlement]) -> None:
-        """All of all of them or nothing; raises Conflict when a fence or create does not hold."""
+        """Writes all settlements in one commit, or nothing.
+
+        Raises Conflict if a fence does not hold, or if a document that is to be created exists.
+        """
         ...
 
     def read(self, tenant: str, documents: Sequence[str]) -> dict[str, Stored]:
-        """Those that exist and can be read."""
+        """Returns the live documents that exist and can be read."""
         ...
 
     def unreadable(self, tenant: str, documents: Sequence[str]) -> dict[str, Unreadable]:
-        """Those that exist and cannot be read: for what is missing although it must be there."""
+        """Returns the live documents that exist and cannot be read.
+
+        It is asked about a document that `read` did not return although it must exist.
+        """
         ...
 
     def alive(self, tenant: str, documents: Sequence[str]) -> dict[str, Past]:
-        """What tells a repeat of those that exist, be they readable or not."""
+        """Returns what tells a repeat, for each live document that exists, readable or not."""
         ...
 
     def history(self, tenant: str, documents: Sequence[str]) -> dict[str, Ended]:
-        """Those that can be read: for people. What has ended is known by `past`."""
+        """Returns the records that can be read, for people. `past` tells what has ended."""
         ...
 
     def past(self, tenant: str, documents: Sequence[str]) -> dict[str, Past]:
-        """Those that have ended: their documents exist, be they readable or not."""
+        """Returns what tells a repeat, for each message that has ended, be its record readable
+        or not."""
         ...
 
     def references(self, tenant: str, documents: Sequence[str]) -> dict[str, set[str | None]]:
-        """The objects that these documents refer to, live or ended; also of documents that cannot
-        be read whole. None stands for one of which it cannot be told."""
+        """Returns the objects that these documents refer to, live or ended.
+
+        It looks at documents that cannot be read whole, too. None stands for a document of which
+        nobody can tell.
+        """
         ...
 
     def reused(self, tenant: str, document: str) -> list[str]:
-        """The documents, live or ended, of other messages that came under this one's id."""
+        """Returns the documents, live or ended, of other messages that came under this one's id."""
         ...
 
     def due(
@@ -193,18 +206,18 @@ class Messages(Protocol):
         since: datetime | None = None,
         after: Place | None = None,
     ) -> DuePage:
-        """The live messages whose `due` has come, the longest due first.
+        """Returns the live messages whose `due` has come, the longest due first.
 
-        `since` leaves out what was due before: a further page need not look again through what
-        the pages before it have moved, which the database remembers for a while. `after` goes
-        on behind the end of a page.
+        `since` leaves out what was due before. A further page needs it, because the database looks
+        through index entries that were deleted a short time ago. `after` is the end of the page
+        before.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class StoredContent:
-    """An object of the bucket that nothing lets expire yet."""
+    """An object of the bucket that has no expiry yet."""
 
     name: str
     document: str | None  # whose content it is, as `put` was told; None: an older release put it
@@ -215,37 +228,44 @@ class StoredContent:
 class Contents(Protocol):
     """Contents too large for a document.
 
-    Who is to refer to a content puts it first: a `put` takes up again whatever is on its way to
-    deletion, and whoever was about to send it there finds it changed.
+    Whoever is going to refer to a content puts it first. A `put` takes up an object that is about
+    to expire, and whoever was about to let it expire finds it changed.
     """
 
     def put(self, tenant: str, document: str, sha256: str, data: bytes) -> str:
-        """Stores the content and answers its object's name; the same again is no error."""
+        """Stores the content and returns its object's name. To put the same again is no error."""
         ...
 
     def get(self, name: str) -> bytes: ...
 
     def expire(self, name: str, now: datetime) -> None:
-        """The message has ended: the bucket's lifecycle counts from now, and never from earlier."""
+        """Lets the object expire: the bucket's lifecycle counts from now, never from an earlier
+        time."""
         ...
 
     def delete(self, name: str) -> None: ...
 
     def withdraw(self, name: str) -> bool:
-        """Deletes what was put once, to a name that was free; False: it was put again, or before.
+        """Deletes an object that was put once, under a name that was free. Returns False if it was
+        there before, or was put again.
 
-        For who put a content that no document came to refer to: nobody else can refer to it.
+        The caller put a content, and no document came to refer to it. So nobody else can refer to
+        it either.
         """
         ...
 
     def lasting(self, after: str, touched: datetime, limit: int) -> tuple[list[StoredContent], str]:
-        """A page of objects, in the order of their names: of `limit` that follow `after`, those
-        that do not expire and were not put since `touched`. And where the next page begins: ""
-        where there is none."""
+        """Returns a page of objects that do not expire and were not put since `touched`, and where
+        the next page begins.
+
+        The page is taken from the `limit` objects whose names follow `after`. An empty string means
+        that there is no next page.
+        """
         ...
 
     def expire_unchanged(self, content: StoredContent, now: datetime) -> bool:
-        """Like `expire`, if it was not put since it was listed; False where it was, or is gone."""
+        """Lets the object expire if nobody has put it since it was listed. Returns False if
+        somebody has, or if it is gone."""
         ...
 
 
@@ -253,30 +273,31 @@ class Effects(Protocol):
     """What `Context.once` remembers. Every call may raise Unavailable."""
 
     def write(self, tenant: str, effect: "Effect", version: Version | None) -> Version | None:
-        """Creates the effect, or changes it if it is still at that version; None where not."""
+        """Creates the effect, or changes it if it is still at that version. Returns None if it
+        could not."""
         ...
 
     def read(self, tenant: str, document: str) -> "tuple[Effect, Version] | None":
-        """None where there is none. Raises UnreadableDocument."""
+        """Returns the effect and its version; None if there is none. Raises UnreadableDocument."""
         ...
 
     def delete(self, tenant: str, document: str, version: Version) -> None:
-        """If it is still at that version."""
+        """Deletes the effect if it is still at that version."""
         ...
 
 
 class TenantStates(Protocol):
-    """`tenants/{tenant}`."""
+    """The documents `tenants/{tenant}`."""
 
     def states(self, tenants: Sequence[str]) -> dict[str, TenantState]:
-        """The states of these tenants; a tenant that has none gets a new one."""
+        """Returns the states of these tenants. A tenant that has none gets a new one."""
         ...
 
     def save_state(self, tenant: str, state: TenantState, known: TenantState | None = None) -> None:
-        """Writes what differs from the state that was `known`; without one, all of it.
+        """Writes what differs from the `known` state; without a known state it writes everything.
 
-        What another process changed meanwhile stays: one that knows an old state would else take
-        back a pin, or a setup.
+        What another process changed meanwhile stays. Otherwise a process with an old state would
+        take back a pin or a setup.
         """
         ...
 
@@ -285,11 +306,11 @@ class TenantStates(Protocol):
         ...
 
     def has_live(self, tenant: str) -> bool:
-        """Whether any message of the tenant is live, a dead or unreadable one too."""
+        """Tells whether any message of the tenant is live, be it dead or unreadable."""
         ...
 
     def known_tenants(self) -> list[str]:
-        """Every tenant that has a state: one read each."""
+        """Returns every tenant that has a state. Each costs one read."""
         ...
 
 
@@ -302,26 +323,32 @@ class ContentSweep:
 
 
 class RelayState(Protocol):
-    """What one tick tells the next, and one poll the others: where a shard's continuation is, so
-    that it cannot fork, how far a work of several ticks has come, which commands are known."""
+    """What a tick tells the next one, and what polls tell each other.
+
+    That is: where a shard's continuation is, so that it cannot fork; how far a work of several
+    ticks has come; and which commands are known.
+    """
 
     def advance(self, shard: int, tick: datetime, sequence: int) -> bool:
-        """True for the first caller with this shard, tick and sequence, and for none after."""
+        """Returns True for the first caller with this shard, tick and sequence; False for all
+        others."""
         ...
 
     def commands(self) -> Mapping[str, Noted]:
-        """The commands that polls have noted."""
+        """Returns the commands that polls have noted."""
         ...
 
     def note_commands(
         self, commands: Collection[str], now: datetime, every: timedelta
     ) -> Mapping[str, Noted]:
-        """Notes these as known to a poll, unless that was done less than `every` ago; answers
-        what is then noted. What nobody has noted for a day is forgotten."""
+        """Notes that a poll knows these commands, unless that was done less than `every` ago.
+
+        Returns all that is noted then. It forgets what nobody has noted for a day.
+        """
         ...
 
     def content_sweep(self) -> ContentSweep | None:
-        """The last one; None before the first."""
+        """Returns the last look through the bucket; None before the first one."""
         ...
 
     def save_content_sweep(self, sweep: ContentSweep) -> None: ...
@@ -343,12 +370,14 @@ class BrokerSession(Protocol):
     """One HTTP session with the broker, for one tenant. Calls raise Unavailable or Refused."""
 
     def limit(self, seconds: float) -> None:
-        """From now on all its calls together take at most so long."""
+        """Bounds the time that all its calls from now on may take together."""
         ...
 
     def tenant_id(self) -> str | None:
-        """The tenant id that RAC's token names, which is fetched if there is none; None where it
-        names none. It calls RAC at most, never the broker."""
+        """Returns the tenant id that RAC's token names; None if it names none.
+
+        It fetches a token if there is none. It may call RAC, but never the broker.
+        """
         ...
 
     def setup(self, commands: Sequence[str]) -> None: ...
@@ -372,7 +401,7 @@ class Tokens(Protocol):
     def token(
         self, tenant: Tenant, refused: str | None = None, seconds: float = CALL_SECONDS
     ) -> str:
-        """A bearer token; never the one that the broker has just refused."""
+        """Returns a bearer token, but never the one that the broker has just refused."""
         ...
 
 
@@ -404,7 +433,7 @@ class ConfigSource(Protocol):
     """Where the configuration file lies."""
 
     def read(self, known: str | None) -> ConfigFile | None:
-        """The file, or None while its generation is the known one. Raises NotFound."""
+        """Returns the file; None if its generation is still the known one. Raises NotFound."""
         ...
 
 
@@ -431,7 +460,7 @@ class Publisher(Protocol):
 
 
 class Run(Protocol):
-    """Executes one message and says how it went; it does not raise."""
+    """Executes one message and returns how it went. It does not raise."""
 
     def __call__(self, stored: Stored) -> "Finished": ...
 
@@ -451,13 +480,15 @@ class Runner(Protocol):
     def run(
         self, stored: Sequence[Stored], execute: Run, timeout: timedelta
     ) -> Iterator[list[Ran]]:
-        """What finished since the last list, never empty. A list whose last message is overdue
-        is the last list: nothing is started after it."""
+        """Yields what has finished since the last list; a list is never empty.
+
+        If the last message of a list is overdue, it is the last list: nothing is started after it.
+        """
         ...
 
 
 class Turns(Protocol):
-    """Performs work in the order it comes, some of it at the same time."""
+    """Performs work in the order in which it comes, some of it at the same time."""
 
     def __call__(
         self,
@@ -465,7 +496,10 @@ class Turns(Protocol):
         perform: Callable[[_Work, Callable[[_Work], None]], None],
         deadline: datetime,
     ) -> list[_Work]:
-        """`perform` gets a function that appends work. Answers what the deadline left undone."""
+        """Performs the work and returns what was left undone at the deadline.
+
+        `perform` gets a function that appends more work.
+        """
         ...
 
 
@@ -473,17 +507,18 @@ class Beside(Protocol):
     """Begins something beside the caller."""
 
     def __call__(self, work: Callable[[], _Result]) -> Callable[[], _Result]:
-        """What it answers waits for the result, or raises what the work raised."""
+        """Begins the work. The function that it returns waits for the result, or raises what the
+        work raised."""
         ...
 
 
 class EndProcess(Protocol):
-    """Ends the process at once: a thread that loops can only be freed so."""
+    """Ends the process at once. Nothing else can free a thread that loops."""
 
     def __call__(self) -> NoReturn: ...
 
 
 class LogSink(Protocol):
-    """Log lines of the relay outside any settlement."""
+    """Writes log lines of the relay that belong to no settlement."""
 
     def log(self, tenant: str, lines: Sequence[LogLine]) -> None: ...

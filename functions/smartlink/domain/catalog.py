@@ -54,7 +54,7 @@ class Command(_Entry):
     how many of its messages run at once."""
 
     def limited(self, policy: RetryPolicy) -> RetryPolicy:
-        """The policy in force for this command's messages."""
+        """Returns the policy with this command's own limits in it."""
         hold = self.unknown_outcome == "hold"
         return replace(policy, at_most=self.attempts, hold_unknown=hold)
 
@@ -80,14 +80,17 @@ class Catalog(BaseModel):
 
     @property
     def digest(self) -> str:
-        """A fingerprint of what is written in it, in whatever order and layout. What is not
-        written does not count: code that knows one field more makes the same of the same text."""
+        """Returns a fingerprint of what the text says, whatever its order and layout.
+
+        A field that the text leaves out does not count. So code that knows one field more makes the
+        same digest of the same text.
+        """
         written = self.model_dump(mode="json", by_alias=True, exclude_unset=True)
         return digest(json.dumps(written, sort_keys=True))
 
 
 def parse_catalog(text: str | bytes) -> Catalog:
-    """The catalogue in a JSON text. Raises CatalogError, which names each wrong entry."""
+    """Parses the JSON text of a catalogue. Raises CatalogError, which names each wrong entry."""
     try:
         catalog = Catalog.model_validate_json(text)
     except ValidationError as error:

@@ -38,7 +38,7 @@ class _AppConfig(_Model):
 
 
 def parse_config(data: bytes, generation: str) -> RetryPolicy:
-    """The retry policy in the file. Fields that we do not know are ignored.
+    """Reads the retry policy from the file. Fields that we do not know are ignored.
 
     Raises ConfigError, which names each field that is missing or wrong.
     """

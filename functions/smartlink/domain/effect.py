@@ -7,7 +7,7 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effect:
-    """One document of `GTotvsLinkEffect`: begun by a run of a message, then ended with a result."""
+    """One document of `GTotvsLinkEffect`. A run of a message begins it; the result ends it."""
 
     document: str  # its document's id
     command: str
@@ -21,6 +21,6 @@ class Effect:
 
 
 def effect_document(command: str, key: str) -> str:
-    """The id of an effect's document: of fixed length, whatever the key."""
+    """Returns the id of an effect's document. It has a fixed length, however long the key is."""
     named = f"{command}\0{key}".encode("utf-8", "surrogatepass")
     return hashlib.sha256(named).hexdigest()

@@ -20,12 +20,13 @@ class Direction(StrEnum):
 
 
 def encode(text: str) -> bytes:
-    """UTF-8 that also carries lone surrogates, which a JSON escape can put into a text."""
+    """Encodes a text as UTF-8, lone surrogates included: a JSON escape can put one into a text."""
     return text.encode("utf-8", "surrogatepass")
 
 
 def digest(*parts: str) -> str:
-    """SHA-256 in hexadecimal of the parts; no two lists of parts share their bytes."""
+    """Returns the SHA-256 of the parts, in hexadecimal. Two different lists never share their
+    bytes."""
     sha = hashlib.sha256()
     for part in parts:
         data = encode(part)
@@ -35,15 +36,16 @@ def digest(*parts: str) -> str:
 
 
 def content_hash(text: str) -> str:
-    """SHA-256 in hexadecimal of a content's UTF-8 bytes: what `sha256sum` prints for it."""
+    """Returns the SHA-256 of a content's UTF-8 bytes, in hexadecimal, as `sha256sum` prints it."""
     return hashlib.sha256(encode(text)).hexdigest()
 
 
 def document_id(direction: Direction, message_id: str) -> str:
-    """`D-` or `U-`, then the message id, percent-escaped; `~` and a SHA-256 if that is too long.
+    """Returns `D-` or `U-`, then the message id, percent-escaped. An id that gets too long is `~`
+    and its SHA-256.
 
-    Injective: a literal `~` is always escaped, so `~` marks nothing but our own forms.
-    The prefix keeps every id clear of what Firestore reserves (`.`, `..`, `__x__`).
+    Two ids never get the same document: a literal `~` is always escaped, so `~` marks our own forms
+    alone. The prefix keeps every id clear of what Firestore reserves (`.`, `..`, `__x__`).
     """
     escaped = _UNSAFE.sub(_escape, message_id)
     if len(escaped) > _MAX_DOCUMENT_ID:
@@ -59,20 +61,21 @@ def _escape(unsafe: re.Match[str]) -> str:
 
 
 def reused_document_id(document: str, message_type: str, sha256: str) -> str:
-    """Where a message is kept whose id another message, with another content, already has."""
+    """Returns where a message is kept if another message, with another content, has its id."""
     return f"{document}~{digest(message_type, sha256)[:_CONSOLE_LIMIT]}"
 
 
 def second_end_id(document: str, version: str) -> str:
-    """Where the end of a live document is kept if a message has ended under its id before."""
+    """Returns where the end of a live document is kept if a message has ended under its id
+    before."""
     return reused_document_id(document, "", version)
 
 
 def derived_ids(message_type: str, sha256: str, now: datetime) -> tuple[str, str]:
-    """The id of a message that came without one, and the id it had in the hour before.
+    """Returns the id of a message that came without one, and the id that it had in the hour before.
 
-    It is derived from the content, so that a redelivery is known; the hour in it lets the
-    same content be a new message later.
+    The id is made of the content, so that a redelivery is recognised. It contains the hour, so that
+    the same content can be a new message later.
     """
     hour = int(now.timestamp()) // 3_600
     stem = f"{DERIVED}{digest(message_type, sha256)}"

@@ -37,12 +37,12 @@ CRASHED = "The process ended before the message did (crash, memory limit or time
 
 
 def shorten(error: str) -> str:
-    """An error's text as it is stored: at most 1,000 characters."""
+    """Returns an error's text as it is stored: at most 1,000 characters."""
     return error if len(error) <= _ERROR_LIMIT else f"{error[: _ERROR_LIMIT - 1]}…"
 
 
 def grace(base: timedelta, dispatches: int) -> timedelta:
-    """How long a dispatch may stay unclaimed: doubled at each re-dispatch, at most 1 hour."""
+    """Returns how long a dispatch may stay unclaimed. Each re-dispatch doubles it, up to 1 hour."""
     doubled: timedelta = base * 2 ** min(dispatches, 20)
     return min(doubled, max(base, GRACE_LIMIT))
 
@@ -58,7 +58,7 @@ def received(
     correlation_id: str | None = None,
     personal: bool = False,
 ) -> Message:
-    """A downstream message as it is first stored: pending, to be dispatched at once."""
+    """Makes a downstream message as it is first stored: pending, to be dispatched at once."""
     return Message(
         document=document_id(Direction.DOWNSTREAM, message_id),
         direction=Direction.DOWNSTREAM,
@@ -74,7 +74,10 @@ def received(
 
 
 def hour_before(message: Message) -> str | None:
-    """Where the same content lies if it came in the hour before; None if it came with an id."""
+    """Returns the document that the same content has if it came in the hour before.
+
+    Returns None for a message that came with an id.
+    """
     if message.direction is not Direction.DOWNSTREAM or not message.id.startswith(DERIVED):
         return None
     own, before = derived_ids(message.type, message.content.sha256, message.received)
@@ -82,7 +85,10 @@ def hour_before(message: Message) -> str | None:
 
 
 def hour_after(message: Message, now: datetime) -> str | None:
-    """Where the same content lies if it came again when the hour had turned; None until then."""
+    """Returns the document that the same content gets if it comes again in the next hour.
+
+    Returns None while that hour has not begun, and for a message that came with an id.
+    """
     if message.direction is not Direction.DOWNSTREAM or not message.id.startswith(DERIVED):
         return None
     kind, sha256 = message.type, message.content.sha256
@@ -104,7 +110,7 @@ def to_send(
     personal: bool = False,
     published: bool = False,
 ) -> Message:
-    """An upstream message as it is first stored: due at once."""
+    """Makes an upstream message as it is first stored: due at once."""
     return Message(
         document=document_id(Direction.UPSTREAM, message_id),
         direction=Direction.UPSTREAM,
@@ -121,7 +127,7 @@ def to_send(
 
 
 def dead(message: Message, reason: DeadReason, error: str) -> Message:
-    """The message, out of the sweep's reach until an operator acts."""
+    """Makes the message dead: the sweep cannot reach it, and it waits for an operator."""
     return replace(
         message,
         state=State.DEAD,
@@ -132,13 +138,14 @@ def dead(message: Message, reason: DeadReason, error: str) -> Message:
 
 
 def beyond(message: Message, limit: int) -> Message:
-    """The message, dead because it has no attempt left; its last error stays."""
+    """Makes the message dead because it has no attempt left. It keeps its last error."""
     error = message.error or f"The attempt limit was lowered to {limit}"
     return dead(message, DeadReason.EXHAUSTED, error)
 
 
 def claimed(message: Message, claim: Claim, lease: timedelta) -> Message:
-    """Before it runs: the attempt counts from here, so that a crash counts too."""
+    """Gives the message to a claim, before it runs. Its attempt counts from here, so a crash
+    counts."""
     return replace(
         message,
         state=State.RUNNING,
@@ -150,7 +157,7 @@ def claimed(message: Message, claim: Claim, lease: timedelta) -> Message:
 
 
 def handed_back(message: Message, now: datetime, error: str | None = None) -> Message:
-    """A claimed message that was not run: due at once, its attempt returned."""
+    """Returns a claimed message that was not run: it is due at once, and has its attempt back."""
     return replace(
         message,
         state=State.PENDING,
@@ -161,12 +168,13 @@ def handed_back(message: Message, now: datetime, error: str | None = None) -> Me
 
 
 def recalled(message: Message) -> Message:
-    """A message that was dispatched and must not run by that: the sweep takes it when it is due."""
+    """Takes a message back from its dispatch: that dispatch cannot claim it, and the sweep takes
+    it once it is due."""
     return replace(message, state=State.WAITING)
 
 
 def with_attempt(message: Message, result: Result, ended: datetime, error: str | None) -> Message:
-    """The message with its current attempt written down; the last 50 are kept."""
+    """Writes the current attempt down in the message, which keeps the last 50."""
     started = message.claim.started if message.claim else ended
     text = shorten(error) if error else None
     attempt = Attempt(message.attempt, started, ended, result, text)
@@ -183,7 +191,7 @@ def failed(
     ended: datetime,
     error: str,
 ) -> Message:
-    """After a failed attempt: waiting, or dead when there is no next one."""
+    """Makes the message wait after a failed attempt, or makes it dead if there is no next one."""
     message = with_attempt(message, Result.RETRY, ended, error)
     if next_attempt_at is None:
         return dead(message, DeadReason.EXHAUSTED, error)
@@ -199,24 +207,24 @@ class Swept:
 
 
 def unknown(message: Message, ended: datetime, error: str) -> Message:
-    """After an attempt of which nobody knows how it ended: dead until a person has looked."""
+    """Makes the message dead after an attempt whose end nobody knows, until a person has looked."""
     message = with_attempt(message, Result.UNKNOWN, ended, error)
     return dead(message, DeadReason.UNKNOWN_OUTCOME, error)
 
 
 def unwritten(message: Message, ended: datetime, error: str) -> Message:
-    """After an attempt that ended, but whose outcome can never be stored: dead."""
+    """Makes the message dead after an attempt that ended, but whose outcome can never be stored."""
     message = with_attempt(message, Result.UNKNOWN, ended, error)
     return dead(message, DeadReason.UNWRITTEN_OUTCOME, error)
 
 
 def swept(message: Message, now: datetime, policy: RetryPolicy, base_grace: timedelta) -> Swept:
-    """A due downstream message's next state.
+    """Decides on the next state of a due downstream message.
 
-    An expired claim that several messages shared returns the attempt and dispatches each by
-    itself: which of them ended the process is not known, and only a crash alone counts. A
-    command that holds unknown outcomes shares no claims. What was decided at the claim holds,
-    whatever the sweep's own catalogue says: it may be older, or newer.
+    An expired claim may have been shared by several messages. Nobody knows which of them ended the
+    process, so each gets its attempt back and is dispatched alone; only a crash alone counts. (A
+    command that holds unknown outcomes shares no claims.) What was decided at the claim holds,
+    whatever the sweep's own catalogue says: that one may be older, or newer.
     """
     if message.claim is not None and message.claim.decided is not None:
         decided = message.claim.decided
@@ -241,18 +249,18 @@ def swept(message: Message, now: datetime, policy: RetryPolicy, base_grace: time
 
 
 def leased(message: Message, claim: Claim, lease: timedelta) -> Message:
-    """An upstream message before it is sent. Only the broker's refusal counts as an attempt."""
+    """Gives an upstream message to a claim, before it is sent. No attempt counts yet."""
     return replace(message, state=State.RUNNING, due=claim.started + lease, claim=claim)
 
 
 def send_failed(message: Message, at: datetime) -> Message:
-    """An upstream message whose sending failed, be it its own fault or not."""
+    """Notes that an upstream message could not be sent, be it its own fault or not."""
     times = message.failure.times + 1 if message.failure else 1
     return replace(message, failure=SendFailure(times, at))
 
 
 def send_again(message: Message, now: datetime) -> datetime:
-    """When to send an upstream message again: each failure in a row doubles its own wait."""
+    """Returns when to send an upstream message again. Each failure in a row doubles the wait."""
     if message.failure is None:
         return now
     wait: timedelta = FIRST_WAIT * 2 ** min(message.failure.times - 1, 10)
@@ -260,7 +268,7 @@ def send_again(message: Message, now: datetime) -> datetime:
 
 
 def unsent(message: Message, due: datetime, error: str | None = None) -> Message:
-    """An upstream message that could not be sent through no fault of its own."""
+    """Makes an upstream message wait that could not be sent through no fault of its own."""
     return replace(
         message,
         state=State.PENDING,

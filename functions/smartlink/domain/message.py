@@ -73,8 +73,10 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """What the catalogue of whoever claimed a message says of its command. It holds for that
-    attempt whatever another catalogue says: a poll may be of another deployment."""
+    """What the catalogue said of the command when the message was claimed.
+
+    It holds for that attempt even if a poll of another deployment has another catalogue.
+    """
 
     at_most: int | None  # the command's own limit of attempts
     hold: bool  # an unknown outcome waits for a person
@@ -82,7 +84,7 @@ class Decided:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Who executes a message now, or did last (`Execucao`)."""
+    """Which run executes a message now, or did so last (`Execucao`)."""
 
     id: str
     messages: int  # how many messages share the claim
@@ -103,7 +105,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class SendFailure:
-    """An upstream message could not be sent, though nobody refused it (`FalhaEnvio`)."""
+    """The failures in a row of an upstream message that nobody refused (`FalhaEnvio`)."""
 
     times: int  # in a row; each doubles the wait
     at: datetime  # the last time
@@ -111,7 +113,7 @@ class SendFailure:
 
 @dataclass(frozen=True, kw_only=True)  # without slots: `evolve` copies what it holds at once
 class Summary:
-    """A message without its content, to be looked at: nothing can be written from it."""
+    """A message without its content. It can be shown, but nothing can be written from it."""
 
     document: str  # its document's id
     direction: Direction
@@ -153,7 +155,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A live message as a list has it: whoever acts on it reads it whole before."""
+    """A live message as a list shows it. Whoever acts on it reads the whole message first."""
 
     message: Summary
     version: Version
@@ -161,7 +163,7 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A live document that exists, and is not what this version stores."""
+    """A live document that exists, but is not what this version stores."""
 
     document: str
     why: str  # fit for logs: no content
@@ -182,7 +184,7 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class EndedSummary:
-    """A message in the history without its content, to be looked at."""
+    """A message of the history without its content. It can be shown."""
 
     message: Summary
     ending: Ending
@@ -192,9 +194,9 @@ class EndedSummary:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """That a message has ended under an id: its document exists, whatever it holds.
+    """What tells a repeat of a document that exists under an id, whatever else it holds.
 
-    What cannot be read of it is None.
+    A field that cannot be read is None.
     """
 
     type: str | None
@@ -206,7 +208,7 @@ class Past:
 
     @classmethod
     def of(cls, message: Message, ending: Ending | None = None) -> "Past":
-        """What the history would tell of a message."""
+        """Makes what the history would tell of a message."""
         claim = message.claim.id if message.claim else None
         content = message.content.sha256
         return cls(message.type, content, message.received, message.audience, claim, ending)

@@ -1,4 +1,5 @@
-"""Which commands polls know: each notes its own, so that deployments that overlap know of it."""
+"""The commands that polls know. Each poll notes its own, so deployments that overlap know of
+each other's."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -18,14 +19,14 @@ class Noted:
     at: datetime  # when one noted it last
 
     def kept(self, now: datetime) -> bool:
-        """Whether a poll that runs may know it."""
+        """Tells whether a poll that is running may know it."""
         return now - self.at < KEPT
 
 
 def note_commands(
     noted: Mapping[str, Noted], commands: Collection[str], now: datetime, every: timedelta
 ) -> dict[str, Noted] | None:
-    """What is noted once these commands are; None while it need not be written again."""
+    """Returns what is noted once these commands are; None if nothing needs to be written yet."""
     if all(name in noted and now - noted[name].at < every for name in commands):
         return None
     fresh = {name: it for name, it in noted.items() if now - it.at < _FORGOTTEN}
@@ -33,22 +34,23 @@ def note_commands(
 
 
 def _again(known: Noted | None, now: datetime) -> Noted:
-    """One that had left and comes back is new."""
+    """Notes a command once more. One that had left and comes back counts as new."""
     since = known.since if known is not None and known.kept(now) else now
     return Noted(since, max(now, known.at) if known is not None else now)
 
 
 def kept(noted: Mapping[str, Noted], now: datetime) -> frozenset[str]:
-    """The commands that a poll that runs may know."""
+    """Returns the commands that a poll that is running may know."""
     return frozenset(name for name, it in noted.items() if it.kept(now))
 
 
 def newer_elsewhere(
     noted: Mapping[str, Noted], own: Collection[str], now: datetime
 ) -> frozenset[str]:
-    """Those of the kept commands that a catalogue of these lacks because it is older.
+    """Returns the kept commands that this catalogue lacks because it is older.
 
-    One that has a command which came later than the one it lacks is the newer: it took it away.
+    A catalogue may also lack a command because it took it away. That is so if it has a command
+    which came later than the one that it lacks.
     """
     lacking = kept(noted, now).difference(own)
     came = [noted[name].since for name in own if name in noted]

@@ -35,7 +35,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """It failed; it may succeed later."""
+    """The attempt failed; another one may succeed."""
 
     error: str
     debug: str | None = None
@@ -43,8 +43,10 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """It may have done its work, or some of it: a retry or a case for a person, as the command's
-    catalogue entry says."""
+    """It may have done its work, or a part of it.
+
+    The command's catalogue entry says what follows: a retry, or a wait for a person.
+    """
 
     error: str
     debug: str | None = None
@@ -52,7 +54,7 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """It can never succeed: dead at once (RM's fatal exception)."""
+    """It can never succeed, so the message is dead at once (RM's fatal exception)."""
 
     error: str
     debug: str | None = None
@@ -60,7 +62,7 @@ class Reject:
 
 @dataclass(frozen=True, slots=True)
 class HandBack:
-    """It was not run, or not through its own fault: its attempt is returned."""
+    """The message was not run, or failed through no fault of its own: it gets its attempt back."""
 
     error: str | None = None
 

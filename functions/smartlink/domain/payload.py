@@ -31,17 +31,17 @@ class Number(float):
     text: str
 
     def __new__(cls, text: str) -> Self:
-        """What JSON has there."""
+        """Makes the number of its JSON text."""
         made = super().__new__(cls, text)
         made.text = text
         return made
 
     def __str__(self) -> str:
-        """As it is written."""
+        """Returns the text as it was written."""
         return self.text
 
     def __reduce__(self) -> tuple[type["Number"], tuple[str]]:
-        """Copies are made of the text."""
+        """Makes copies from the text."""
         return Number, (self.text,)
 
 
@@ -71,8 +71,8 @@ class Payload:
     header: Mapping[str, object] = field(default_factory=dict, repr=False)
 
     def text(self, *names: str) -> str | None:
-        """The first of the header's values under these names: a text, or a number as it is
-        written."""
+        """Returns the first of the header's values under these names: a text, or a number as it
+        is written."""
         for name in names:
             value = self.header.get(name.lower())
             if isinstance(value, str) and value:
@@ -83,12 +83,12 @@ class Payload:
 
     @property
     def correlation_id(self) -> str | None:
-        """What the sender wants repeated in the answer."""
+        """Returns what the sender wants to find again in the answer."""
         return self.text("correlationId", "correlatedId")
 
 
 def parse_payload(text: str) -> Payload:
-    """The payload in a content. Raises PayloadError, which never quotes the content."""
+    """Parses a content. Raises PayloadError, which never quotes the content."""
     try:
         value = read_json(text.removeprefix("\ufeff"))  # Windows writes a byte order mark
     except json.JSONDecodeError as error:
@@ -113,10 +113,10 @@ def parse_payload(text: str) -> Payload:
 
 
 def read_json(text: str | bytes, *, constants: bool = True) -> object:
-    """The value of a JSON text, whose numbers `write_json` writes as they stand there.
+    """Reads a JSON text. `write_json` writes its numbers as they stand in the text.
 
-    Raises ValueError and RecursionError; without `constants` also where Python alone reads JSON:
-    `NaN`, `Infinity`.
+    Raises ValueError and RecursionError. Without `constants` it also refuses what only Python takes
+    for JSON: `NaN`, `Infinity`.
     """
     value: object = json.loads(
         text, parse_float=_number, parse_constant=None if constants else _refused
@@ -130,7 +130,7 @@ def _refused(name: str) -> None:
 
 
 def write_json(value: object) -> str:
-    """A value as JSON that UTF-8 can carry: half of a surrogate pair stays an escape.
+    """Writes a value as JSON that UTF-8 can carry: half of a surrogate pair stays an escape.
 
     Raises TypeError or ValueError for what JSON has no form for, `NaN` included.
     """
@@ -146,12 +146,13 @@ def write_json(value: object) -> str:
 
 
 def beyond_doubles(value: object) -> bool:
-    """Whether a number in it is so large that a double is infinite."""
+    """Tells whether the value holds a number so large that a double of it is infinite."""
     return any(math.isinf(number) for number in _numbers(value))
 
 
 def _numbers(value: object) -> Iterator[Number]:
-    """Those in a value that a double would write otherwise. It may hold itself: an author's may."""
+    """Finds the numbers that a double would write differently. An author's value may contain
+    itself."""
     left: list[object] = [value]
     seen: set[int] = set()
     while left:
@@ -164,7 +165,8 @@ def _numbers(value: object) -> Iterator[Number]:
 
 
 def _written(value: object) -> Iterator[str]:
-    """The JSON of a value that holds such numbers. The library's encoder knows doubles alone."""
+    """Writes JSON for a value that holds such numbers: the library's encoder knows doubles
+    alone."""
     if isinstance(value, Number):
         yield value.text
     elif isinstance(value, dict) and value:
@@ -182,10 +184,10 @@ def _written(value: object) -> Iterator[str]:
 
 
 def correlation_id(text: str) -> str | None:
-    """The correlation id in a content, if it has one; contents without the word cost nothing.
+    """Finds the correlation id in a content. A content without that word is not parsed.
 
-    One of over 4 million characters is not looked into: as parsed JSON it may take 25 times
-    its size, and the process that receives it works for other tenants too.
+    A content of over 4 million characters is not parsed either: parsed JSON may take 25 times its
+    size, and the process that receives it works for other tenants too.
     """
     if len(text) > _LOOKED_INTO:
         return None

@@ -14,14 +14,15 @@ _CLIENTS = 10  # kept; a rotation by hand leaves the one before
 
 
 def _normal(tenant_id: str) -> str:
-    """GUIDs are written in many ways: in any case, with dashes, braces, as a URN."""
+    """Brings a tenant id to one form. GUIDs are written in any case, with dashes, braces, as a
+    URN."""
     folded = tenant_id.strip().casefold()
     bare = _AROUND.sub("", folded)
     return bare if _GUID.fullmatch(bare) else folded
 
 
 def same_tenant_id(one: str, other: str) -> bool:
-    """Whether both name one tenant."""
+    """Tells whether both ids name one tenant."""
     return _normal(one) == _normal(other)
 
 
@@ -41,7 +42,8 @@ class Pin:
         return fingerprint(client) in self.clients
 
     def used(self, named: str | None, client: str) -> "Pin":
-        """The pin after these credentials were admitted; the same object if it knew them."""
+        """Returns the pin after these credentials were admitted; the same object if it knew
+        them."""
         own = fingerprint(client)
         if own in self.clients and (self.tenant_id or not named):
             return self
@@ -49,7 +51,7 @@ class Pin:
         return Pin(self.tenant_id or named or None, clients[-_CLIENTS:])
 
     def only(self, client: str) -> "Pin":
-        """The pin once all other clients were rotated away."""
+        """Returns the pin with this client alone, once all others were rotated away."""
         return replace(self, clients=(fingerprint(client),))
 
     def __str__(self) -> str:
@@ -60,10 +62,10 @@ class Pin:
 
 
 def first_use(named: str | None, client: str) -> Pin:
-    """The pin of a name that nobody has."""
+    """Makes the pin of a name that nobody has used."""
     return Pin(named or None, (fingerprint(client),))
 
 
 def fingerprint(client: str) -> str:
-    """What is kept of a clientId."""
+    """Returns what is kept of a clientId."""
     return digest("clientId", client)

@@ -11,10 +11,10 @@ _MICROSECONDS_PER_MINUTE = 60_000_000
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """What `totvsAppConfig_v2.json` says of retries, and which generation of it said so.
+    """What `totvsAppConfig_v2.json` says of retries, and which generation of the file said it.
 
-    No public source gives RM's values: the defaults, which hold until a first file is read,
-    are our assumption.
+    No public source gives RM's values. The defaults are our assumption; they hold until a first
+    file is read.
     """
 
     attempts: int = 5  # QtdeTentativasExec: a limit, and a factor of the formula
@@ -26,26 +26,28 @@ class RetryPolicy:
 
     @property
     def limit(self) -> int:
-        """How often a message is executed at most."""
+        """Returns how often a message is executed at most."""
         return self.attempts if self.at_most is None else min(self.attempts, self.at_most)
 
     def delay(self, attempt: int) -> timedelta:
-        """The wait after attempt number `attempt` failed.
+        """Returns the wait after attempt number `attempt` failed.
 
         RM: `QtdMinutos = MinutesInterval * FatorTempoExecucao * QtdeTentativasExec *
-        QtdeTentativaExecCorrente`. It multiplies by the limit as well as by the attempt; that
-        is what RM does, so it stays. Exact, then rounded (half to even) to a microsecond.
+        QtdeTentativaExecCorrente`. The formula multiplies by the limit as well as by the attempt.
+        RM does so, and therefore we do. The result is exact, then rounded (half to even) to a
+        microsecond.
         """
         minutes = Fraction(self.interval) * Fraction(self.factor) * (self.attempts * attempt)
         return timedelta(microseconds=round(minutes * _MICROSECONDS_PER_MINUTE))
 
     def next_attempt_at(self, now: datetime, attempt: int) -> datetime | None:
-        """`DataTentativaExec` after a failed attempt; None when it was the last one."""
+        """Returns `DataTentativaExec` after a failed attempt; None if it was the last one."""
         return None if attempt >= self.limit else now + self.delay(attempt)
 
     @property
     def horizon(self) -> timedelta:
-        """From the first failure to the last attempt, if every attempt fails at once."""
+        """Returns the time from the first failure to the last attempt, if every attempt fails at
+        once."""
         return _horizon(self)
 
 

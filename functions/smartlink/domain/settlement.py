@@ -1,6 +1,6 @@
-"""What an outcome does to a message: one frozen action, that one writer applies.
+"""What an outcome does to a message: one frozen action, which one writer applies.
 
-Downstream an outcome is what a consumer's run came to, upstream what the broker answered.
+Downstream an outcome is what a consumer's run came to; upstream it is what the broker answered.
 """
 
 from dataclasses import dataclass, replace
@@ -25,11 +25,12 @@ from smartlink.domain.retry import RetryPolicy
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settlement:
-    """All that is written when a message's attempt ends: all or nothing, under the fence.
+    """All that is written when a message's attempt ends, in one commit under the fence.
 
-    `live` is the document's new content; None deletes it. Without a `fence` the document is
-    created and must not exist. `history` and `created` must not exist either. The history's record
-    stands under the id of its own message, which is `document` unless that one has ended before.
+    `live` is the document's new content; None deletes the document. Without a `fence` the document
+    is created, and must not exist yet. `history` and `created` must not exist yet either. The
+    history's record has the id of its own message. That is `document`, unless a message has ended
+    under that id before.
     """
 
     document: str
@@ -42,7 +43,8 @@ class Settlement:
 
     @property
     def weight(self) -> tuple[int, int]:
-        """Bytes and writes of its commit, estimated rather high: to group settlements by."""
+        """Estimates the bytes and the writes of its commit, rather too high, to group
+        settlements."""
         writes = len(self.created) + len(self.logs)
         size = sum(map(_whole, self.created))
         size += sum(map(_text, self.logs))
@@ -90,13 +92,17 @@ def _bytes(text: str | None) -> int:
 
 
 def without_lines(settlement: Settlement) -> Settlement:
-    """The settlement without what was logged, but for its own line, the last one."""
+    """Returns the settlement without the consumer's log lines. Its own line, the last one,
+    stays."""
     return _with_lines(settlement, 0)
 
 
 def lightened(settlement: Settlement, most: int) -> Settlement:
-    """Without the log lines, from the first one that has no room in so many bytes. Its own line,
-    the last one, stays, and one says how many are missing: an outcome is never shed."""
+    """Returns the settlement without the log lines that have no room in so many bytes.
+
+    It drops the first line that does not fit and all that follow. Its own line, the last one,
+    stays, and one line says how many are missing. An outcome is never shed.
+    """
     left = most - without_lines(settlement).weight[0]
     for number, line in enumerate(settlement.logs[:-1]):
         left -= _text(line) + _WRITE_OVERHEAD + len(settlement.document)
@@ -127,12 +133,13 @@ class Retention:
     redrive: timedelta  # the time allowed for a manual redrive
 
     def expires(self, now: datetime, policy: RetryPolicy) -> datetime:
-        """At least the retry horizon and the time for a redrive: a repeat is still known."""
+        """Returns when a record may go: not before all retries and the time for a redrive are
+        over, so that a repeat is still recognised."""
         return now + max(timedelta(days=self.days), policy.horizon + self.redrive)
 
 
 def sent(stored: Stored, now: datetime, policy: RetryPolicy, retention: Retention) -> Settlement:
-    """An upstream message that the broker took."""
+    """Settles an upstream message that the broker accepted."""
     attempt = replace(stored.message, attempt=stored.message.attempt + 1)
     done = lifecycle.with_attempt(attempt, Result.DONE, now, None)
     history = Ended(done, Ending.DONE, now, retention.expires(now, policy))
@@ -142,14 +149,14 @@ def sent(stored: Stored, now: datetime, policy: RetryPolicy, retention: Retentio
 def refused(
     stored: Stored, error: str, now: datetime, policy: RetryPolicy, retention: Retention
 ) -> Settlement:
-    """An upstream message that was refused: this counts as an attempt."""
+    """Settles an upstream message that the broker refused: this counts as an attempt."""
     return _not_sent("Refused", stored, error, now, policy, retention)
 
 
 def failed_alone(
     stored: Stored, error: str, now: datetime, policy: RetryPolicy, retention: Retention
 ) -> Settlement:
-    """An upstream message that failed again while others were accepted: an attempt too."""
+    """Settles an upstream message that failed again while others were accepted: an attempt too."""
     return _not_sent("Failed alone", stored, error, now, policy, retention)
 
 
@@ -177,9 +184,11 @@ def unwritten(
     expires: datetime | None,
     lines: tuple[LogLine, ...] = (),
 ) -> Settlement:
-    """A message whose outcome cannot be stored: dead, so that it is not made to happen again.
+    """Settles a message whose outcome cannot be stored: it is dead, so that it never runs again by
+    itself.
 
-    Without `expires` the document alone is written: where even that line may be what is refused.
+    Without `expires` only the document is written, because the database may be refusing the log
+    line.
     """
     live = lifecycle.unwritten(stored.message, now, error)
     if expires is None:
@@ -192,19 +201,19 @@ def unwritten(
 def annotate(
     message: Message, kind: LogType, text: str, now: datetime, expires: datetime
 ) -> LogLine:
-    """A log line of the relay itself about a message."""
+    """Makes a log line of the relay itself about a message."""
     return LogLine(message.id, kind, text, now, expires)
 
 
 def reply_id(message: Message, number: int) -> str:
-    """The id of a message's reply: the same however often the message is executed."""
+    """Returns the id of a message's reply: the same however often the message is executed."""
     return f"{message.document}/reply/{number}"
 
 
 def settle(
     stored: Stored, finished: Finished, policy: RetryPolicy, retention: Retention
 ) -> Settlement:
-    """The settlement of one attempt of a downstream message."""
+    """Makes the settlement of one attempt of a downstream message."""
     message, now = stored.message, finished.at
     expires = retention.expires(now, policy)
 

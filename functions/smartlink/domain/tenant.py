@@ -46,20 +46,21 @@ class Tenant:
 
     @property
     def enabled(self) -> bool:
-        """Whether anything is received, sent or swept for it."""
+        """Tells whether anything is received, sent or swept for it."""
         return self.credentials.enabled
 
 
 @dataclass(frozen=True, slots=True)
 class TenantEntry:
-    """A tenant as the list of secrets shows it; `etag` changes when its secret does."""
+    """A tenant as the list of secrets shows it. `etag` changes when its secret does."""
 
     name: str
     etag: str
 
 
 def check_tenant_name(name: str) -> str:
-    """The name, if it can be one: it stands in secrets', documents' and objects' names."""
+    """Returns the name if it can be one. It becomes a part of secrets', documents' and objects'
+    names."""
     if not _NAME.fullmatch(name):
         message = (
             f"{name[:80]!r} is no tenant name: 1 to 63 lower-case letters, digits, '-' or '_', "
@@ -70,10 +71,10 @@ def check_tenant_name(name: str) -> str:
 
 
 def parse_credentials(name: str, payload: bytes, environment: Environment) -> Tenant:
-    """The tenant in a secret's payload. Raises TenantError, never with a secret in its text.
+    """Parses a secret's payload. Raises TenantError, whose text holds no secret.
 
-    A secret of another environment is refused: a test base that holds production's
-    credentials would take production's messages.
+    A secret of another environment is refused: a test base that holds production's credentials
+    would take production's messages.
     """
     secret = f"secret smartlink-tenant-{name}"
     try:
@@ -98,8 +99,11 @@ _FIELDS = frozenset({"clientid", "clientsecret", "environment", "tenantid", "ena
 
 
 def _place(place: tuple[int | str, ...]) -> str:
-    """Where a secret is wrong. A field's name may itself be what somebody wrote into a secret:
-    only one that we know, in any casing, is named."""
+    """Names the field in which a secret is wrong.
+
+    A field's name may itself be a secret that somebody wrote in the wrong place. So only a name
+    that we know, in any casing, is told.
+    """
     if not place:
         return "payload"
     name = str(place[0])
@@ -108,7 +112,10 @@ def _place(place: tuple[int | str, ...]) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TenantState:
-    """`tenants/{tenant}`: written when something changes, and at most each 15 minutes else."""
+    """The document `tenants/{tenant}`.
+
+    It is written when something changes, and otherwise every 15 minutes at most.
+    """
 
     setup: str = ""  # fingerprint of what setup was last run for
     commands: tuple[str, ...] = ()
@@ -127,38 +134,50 @@ class TenantState:
     unreadable: tuple[str, ...] = field(default=(), compare=False)  # stored fields that are odd
 
     def paused(self, now: datetime) -> bool:
-        """Whether the broker and RAC are to be left alone."""
+        """Tells whether the broker and RAC are to be left alone."""
         return self.paused_until is not None and now < self.paused_until
 
     def after_halt(self, now: datetime, error: str) -> "TenantState":
-        """Its credentials are not those of whom the name belongs to. The same object when that
-        is known."""
+        """Returns the state after the credentials turned out to be another customer's.
+
+        Returns the same object if the name is halted already.
+        """
         if self.halted is not None:
             return self
         return replace(self, halted=now, last_error=error[:1_000], last_error_at=now)
 
     @property
     def sends(self) -> bool:
-        """Whether a send was accepted since one failed: the broker takes what it can take."""
+        """Tells whether a send was accepted since one failed: then the broker takes what it can
+        take."""
         return self.send_failed is None or self.sent_since(self.send_failed)
 
     def sent_since(self, failed: datetime) -> bool:
-        """Whether a send was accepted after another one failed then."""
+        """Tells whether a send was accepted after the one that failed then."""
         return self.sent is not None and self.sent > failed
 
     def after_failed_send(self, now: datetime) -> "TenantState":
-        """Never before what was accepted before it, whatever the instances' clocks say."""
+        """Returns the state after a failed send.
+
+        Its instant is never before that of what was sent before it, whatever the instances' clocks
+        say.
+        """
         known = [it for it in (self.sent, self.send_failed) if it is not None]
         return replace(self, send_failed=max(now, *known) if known else now)
 
     def after_sent(self, now: datetime) -> "TenantState":
-        """Always after what failed before it. The same object when nothing had failed."""
+        """Returns the state after an accepted send, whose instant is after that of the failure
+        before it.
+
+        Returns the same object if nothing had failed.
+        """
         if self.send_failed is None or self.sends:
             return self
         return replace(self, sent=max(now, self.send_failed + _LATER))
 
     def after_failure(self, now: datetime, error: str) -> "TenantState":
-        """One more tick failed: from the third on the tenant is paused, each time twice as long."""
+        """Returns the state after one more tick failed. The third failure in a row pauses the
+        tenant, and each further one pauses it for twice as long."""
         failures = self.failures + 1
         beyond = failures - FAILURES_BEFORE_PAUSE
         pause = min(FIRST_PAUSE * 2 ** min(max(beyond, 0), 10), LONGEST_PAUSE)
@@ -171,7 +190,8 @@ class TenantState:
         )
 
     def after_success(self, now: datetime) -> "TenantState":
-        """A tick's broker calls worked. The same object when nothing needs to be written."""
+        """Returns the state after a tick's broker calls worked; the same object if nothing is to
+        be written."""
         recovered = self.failures > 0 or self.paused_until is not None or self.orphaned
         stale = self.last_success is None or now - self.last_success >= SUCCESS_EVERY
         if not recovered and not stale:

@@ -9,7 +9,7 @@ _JWT_PARTS = 3
 
 
 def claimed_tenant(token: str) -> str | None:
-    """The tenant id that a token names; None where it names none."""
+    """Returns the tenant id that a token names; None if it names none."""
     claim = claims_of(token).get(TENANT_CLAIM)
     if isinstance(claim, list) and len(claim) == 1:
         claim = claim[0]
@@ -17,7 +17,10 @@ def claimed_tenant(token: str) -> str | None:
 
 
 def claims_of(token: str) -> Mapping[str, object]:
-    """What a JWT claims. Its signature is for the broker to check; opaque tokens claim nothing."""
+    """Returns what a JWT claims, without checking its signature: the broker does that.
+
+    An opaque token claims nothing.
+    """
     parts = token.split(".")
     if len(parts) != _JWT_PARTS:
         return {}
