@@ -150,8 +150,7 @@ class Messages(Protocol):
         ...
 
     def swap(self, tenant: str, changes: Sequence[Stored]) -> list[Version | None]:
-        """Writes each message's state if it is still at that version. The new version is None if
-        it is not."""
+        """Writes each message's state if it is still at that version; None where it is not."""
         ...
 
     def commit(self, tenant: str, settlements: Sequence[Settlement]) -> None:

@@ -62,7 +62,7 @@ class Pin:
 
 
 def first_use(named: str | None, client: str) -> Pin:
-    """Makes the pin of a name that nobody has used."""
+    """The pin of a name that nobody has."""
     return Pin(named or None, (fingerprint(client),))
 
 
