@@ -338,6 +338,13 @@ def test_a_generation_that_never_was_is_no_known_one(configured: Configured) -> 
     assert configured.source.read("default")
 
 
+def test_a_file_of_the_largest_size_is_read(configured: Configured) -> None:
+    configured.write(b"x" * MAX_BYTES)
+    read = configured.source.read(None)
+    assert read
+    assert read.data == b"x" * MAX_BYTES
+
+
 def test_a_huge_file_is_refused_without_being_kept(storage: Storage) -> None:
     storage.write(CONFIG, b"x" * (MAX_BYTES + 1))
     with pytest.raises(Refused, match="more than 1000000 bytes"):

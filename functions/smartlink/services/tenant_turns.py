@@ -101,7 +101,7 @@ class TenantTurns:
         receive = asks and not behind and not tick.exhausted
         self._talk(tick, push, sending, chunk, receive=receive)
         if probe:
-            self._probe(tick, push, sending)
+            self._probe(push, sending)
         else:
             self._send_beside(push, sending)
         if chunk:
@@ -328,7 +328,7 @@ class TenantTurns:
         for _ in range(sending.chunks):
             push(turn)
 
-    def _probe(self, tick: TenantTick, push: Push, sending: "_Sending") -> None:
+    def _probe(self, push: Push, sending: "_Sending") -> None:
         """Since a send failed none was accepted: one message is tried, beside the receiving, and
         the others follow it if it is. So a broker that does not send costs one call a tick."""
 
@@ -340,7 +340,6 @@ class TenantTurns:
                     self._send_beside(push, sending)
                     self._sent(tick, push, sending)
 
-        tick.probes()
         push(turn)
 
     def _sent(self, tick: TenantTick, push: Push, sending: "_Sending") -> None:

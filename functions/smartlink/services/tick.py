@@ -144,11 +144,6 @@ class TenantTick:
         with self.lock:
             self.sends_left = 0
 
-    def probes(self) -> None:
-        """The next send that fails is the last one of this tick."""
-        with self.lock:
-            self.sends_left = min(self.sends_left, 1)
-
     def send_failed(self, now: datetime) -> datetime:
         """Notes that a send failed; answers when, in the order of what the tenant sends."""
         state = self.change(lambda it: it.after_failed_send(now))

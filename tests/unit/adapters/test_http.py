@@ -10,6 +10,7 @@ import tracemalloc
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from threading import Event, Thread
 from time import monotonic
@@ -21,6 +22,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from smartlink.adapters import http
 from smartlink.adapters.http import Bounds, Call, Http, HttpSession, SessionPool, split_url
 from smartlink.ports import PortError, Refused, Unavailable
 from tests.unit.adapters.http_server import (
@@ -676,3 +678,10 @@ def test_large_blocks_go_back_to_the_system(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("smartlink.adapters.http.return_large_blocks", lambda: told.append(True))
     Http(bounds())
     assert told == [True]
+
+
+def test_errors_that_go_round_in_a_circle_are_each_looked_at_once() -> None:
+    """What is wrapped in an error may, in the end, name the error itself."""
+    outer, inner = OSError("outer"), OSError("inner")
+    outer.__cause__, inner.__cause__ = inner, outer
+    assert list(islice(http._causes(outer), 9)) == [outer, inner]  # noqa: SLF001

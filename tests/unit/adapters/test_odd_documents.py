@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ from google.cloud.firestore_v1 import types
 from smartlink.adapters import documents
 from smartlink.adapters.documents import Tick
 from smartlink.adapters.firestore_effects import get_effect, put_effect
-from smartlink.adapters.firestore_values import DocumentError, put_time
+from smartlink.adapters.firestore_values import DocumentError, get_time, put_time
 from smartlink.domain.message import Ended, Ending
 from smartlink.domain.pin import Pin
 from smartlink.domain.tenant import TenantState
@@ -102,6 +102,22 @@ def values() -> Iterator[Any]:
     place = value()
     place.geo_point_value.latitude = 1.0
     yield place
+
+
+def test_an_instant_is_read_as_long_as_a_year_is_left_at_either_end() -> None:
+    """What is reckoned from it must be an instant too."""
+    least, most = datetime(2, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
+    for at in (least, most):
+        assert read_back(at) == at
+    for at in (least - timedelta(microseconds=1), most + timedelta(seconds=1)):
+        with pytest.raises(DocumentError, match="the field At holds an instant"):
+            read_back(at)
+
+
+def read_back(at: datetime) -> datetime:
+    document = types.Document.pb()()
+    put_time(document.fields["At"], at)
+    return get_time(document.fields, "At")
 
 
 @pytest.mark.parametrize("kind", WHOLE)

@@ -141,6 +141,15 @@ def test_contents(content: object, text: str) -> None:
     assert (got.content, got.problem) == (text, None)
 
 
+def test_a_content_is_tidied_up_to_a_mebibyte() -> None:
+    """A larger object stays as it was written: to look through it takes too long."""
+    for size, blank in ((1_048_576, ""), (1_048_577, " ")):
+        text = '{"a": "' + "x" * (size - 9) + '"}'
+        (got,) = deliveries(f'{{"MsgType": "A", "MsgContent": {text}}}'.encode())
+        assert len(text) == size
+        assert got.content == text.replace(" ", blank)
+
+
 @pytest.mark.parametrize(
     "bad",
     [

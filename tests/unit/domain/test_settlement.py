@@ -19,7 +19,7 @@ from smartlink.domain.outcome import (
     Retry,
 )
 from smartlink.domain.retry import RetryPolicy
-from smartlink.domain.settlement import Retention, Settlement, refused, sent
+from smartlink.domain.settlement import Retention, Settlement, lightened, refused, sent
 from tests.support.samples import (
     MINUTE,
     NOW,
@@ -234,3 +234,23 @@ def test_what_is_missing_weighs_nothing() -> None:
     without = Settlement(document="U-1", fence=None, live=upstream(audience=None))
     assert without.weight == replace(without, live=upstream(audience="")).weight
     assert without.weight[0] + 1 == replace(without, live=upstream(audience="a")).weight[0]
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_lines_are_shed_from_the_first_that_has_no_room(number: int) -> None:
+    """With room for all of them, and for the note that would say what is missing, all stay; with
+    a byte less the last one goes, also where it is the only one."""
+    line = Line(LogType.INFORMATION, "x" * 10_000, NOW, None)
+    settlement = settled(Done(()), None, *(line,) * number)
+    fewer = settled(Done(()), None, *(line,) * (number - 1))
+    note = lightened(settlement, 0).weight[0] - settled(Done(())).weight[0]
+    assert note > 0
+    enough = settlement.weight[0] + note
+    assert lightened(settlement, enough) == settlement
+    lighter = lightened(settlement, enough - 1)
+    *kept, told, own = lighter.logs
+    assert kept == list(fewer.logs[:-1])
+    assert told.text == "1 log lines are missing here: with them it could not be stored"
+    assert own == settlement.logs[-1]
+    assert lighter.missing == 1
+    assert lighter.weight[0] == fewer.weight[0] + note < enough
