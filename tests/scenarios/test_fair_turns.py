@@ -348,3 +348,13 @@ def test_one_large_content_keeps_the_next_page_small(
     world.tick(minutes=1)
     assert sorted(map(int, world.replies_to("acme"))) == list(range(150))
     assert asked == limits
+
+
+def test_without_commands_no_dispatch_is_lacking() -> None:
+    """Nothing has been used up: what comes is unknown, and is kept as dead."""
+    later = START + timedelta(seconds=45)
+    tick = TenantTick(
+        TenantEntry("acme", ""), TenantState(), RetryPolicy(), later, later, Counter()
+    )
+    assert not tick.exhausted
+    assert tick.begin_batch()

@@ -121,8 +121,8 @@ def read_back(at: datetime) -> datetime:
 
 
 @pytest.mark.parametrize("kind", WHOLE)
-def test_a_field_that_is_odd_or_missing(kind: str) -> None:
-    """Each field in turn, with each odd value, and gone."""
+def test_a_field_that_is_odd_or_missing_is_no_surprise(kind: str) -> None:
+    """Each field in turn, with each odd value, and gone: it is read, or a DocumentError."""
     put, sample, get = WHOLE[kind]
     for name in stored(put, sample):
         for value in (*values(), None):
@@ -143,7 +143,8 @@ def test_a_field_that_nobody_knows_is_no_harm() -> None:
 
 
 @pytest.mark.parametrize("inner", ["ID", "Mensagens", "Inicio"])
-def test_what_is_odd_inside_a_map(inner: str) -> None:
+def test_what_is_odd_inside_a_map_is_no_surprise(inner: str) -> None:
+    """It is read, or a DocumentError."""
     for value in values():
         fields = stored(documents.put_live, everything_set())
         fields["Execucao"].map_value.fields[inner].CopyFrom(value)
@@ -195,3 +196,13 @@ def stored(put: Callable[[Any, Any], None], sample: object) -> Any:  # noqa: ANN
     document = types.Document.pb()()
     put(document.fields, sample)
     return document.fields
+
+
+def test_of_a_state_all_of_which_is_odd_nothing_is_believed() -> None:
+    """The tenant is as one that was never polled, and its odd fields are named."""
+    fields = stored(documents.put_tenant, STATE)
+    for name in fields:
+        fields[name].geo_point_value.latitude = 1.0
+    state = documents.get_tenant(fields)
+    assert state == TenantState()
+    assert set(state.unreadable) == set(fields)

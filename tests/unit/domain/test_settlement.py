@@ -126,12 +126,15 @@ def test_a_replys_id_does_not_change() -> None:
 
 
 def test_the_consumers_lines_come_first() -> None:
-    """Whatever the outcome, what the consumer logged is kept, before the relay's own line."""
+    """Of each run that counts, what the consumer logged is kept, before the relay's own line; what
+    is handed back is run again, and logs it then."""
     said = Line(LogType.WARNING, "half of it", NOW, "debug")
     for outcome in (Done(), Retry("down"), Reject("no")):
         first, own = settled(outcome, None, said).logs
         assert (first.type, first.text, first.at, first.debug) == (1, "half of it", NOW, "debug")
         assert (first.message_id, first.expires, own.expires) == ("m-1", EXPIRES, EXPIRES)
+    for handed_back in (HandBack(), HandBack("bucket down")):
+        assert settled(handed_back, None, said).logs == ()
 
 
 def test_a_failures_debug_is_kept() -> None:
