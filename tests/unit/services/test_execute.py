@@ -183,13 +183,16 @@ def test_of_a_personal_command_no_text_is_stored(function: Any) -> None:  # noqa
     assert "execute.py" in (retry.debug or "")
 
 
-def test_lines_are_kept_whatever_the_outcome() -> None:
+@pytest.mark.parametrize(
+    "error", [None, RetryableError("down"), FatalError("no"), KeyError("x"), SystemExit(1)]
+)
+def test_lines_are_kept_whatever_the_outcome(error: BaseException | None) -> None:
     """What the consumer logged before it failed says how far it came."""
 
     def fail(content: str, context: Context) -> None:
         context.log.warning("Half of %s", content)
-        message = "down"
-        raise RetryableError(message)
+        if error is not None:
+            raise error
 
     finished = Call().finish(fail, "it")
     assert [(line.text, line.at) for line in finished.lines] == [("Half of it", START)]
