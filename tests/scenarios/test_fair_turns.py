@@ -11,7 +11,7 @@ from smartlink.adapters.in_memory import Faults
 from smartlink.domain.message import Stored, Version
 from smartlink.domain.retry import RetryPolicy
 from smartlink.domain.tenant import TenantEntry, TenantState
-from smartlink.services.tick import TenantTick
+from smartlink.services.polling.tenant_poll import TenantPoll
 from tests.scenarios.conftest import Logged
 from tests.support.world import COMMAND, OTHER, START, Clock, World
 
@@ -202,7 +202,7 @@ def test_a_slow_brokers_first_messages_do_not_wait_for_the_acks_of_many() -> Non
 
 def test_receivers_share_what_is_left_of_a_tick() -> None:
     """Eight that gather at once may each take eight times as long as one alone."""
-    tick = TenantTick(
+    tick = TenantPoll(
         TenantEntry("acme", ""),
         TenantState(),
         RetryPolicy(),
@@ -353,8 +353,8 @@ def test_one_large_content_keeps_the_next_page_small(
 def test_without_commands_no_dispatch_is_lacking() -> None:
     """Nothing has been used up: what comes is unknown, and is kept as dead."""
     later = START + timedelta(seconds=45)
-    tick = TenantTick(
+    poll = TenantPoll(
         TenantEntry("acme", ""), TenantState(), RetryPolicy(), later, later, Counter()
     )
-    assert not tick.exhausted
-    assert tick.begin_batch()
+    assert not poll.exhausted
+    assert poll.begin_batch()

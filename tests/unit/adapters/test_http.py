@@ -22,8 +22,15 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from smartlink.adapters import http
-from smartlink.adapters.http import Bounds, Call, Http, HttpSession, SessionPool, split_url
+from smartlink.adapters.http import connections
+from smartlink.adapters.http.connections import (
+    Bounds,
+    Call,
+    Http,
+    HttpSession,
+    SessionPool,
+    split_url,
+)
 from smartlink.ports import PortError, Refused, Unavailable
 from tests.unit.adapters.http_server import (
     Answering,
@@ -678,7 +685,9 @@ def test_no_header_goes_along_that_nobody_chose() -> None:
 def test_large_blocks_go_back_to_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
     """From the first one on: an instance is ended for what its allocator keeps, too."""
     told: list[bool] = []
-    monkeypatch.setattr("smartlink.adapters.http.return_large_blocks", lambda: told.append(True))
+    monkeypatch.setattr(
+        "smartlink.adapters.http.connections.return_large_blocks", lambda: told.append(True)
+    )
     Http(bounds())
     assert told == [True]
 
@@ -687,4 +696,4 @@ def test_errors_that_go_round_in_a_circle_are_each_looked_at_once() -> None:
     """What is wrapped in an error may, in the end, name the error itself."""
     outer, inner = OSError("outer"), OSError("inner")
     outer.__cause__, inner.__cause__ = inner, outer
-    assert list(islice(http._causes(outer), 9)) == [outer, inner]  # noqa: SLF001
+    assert list(islice(connections._causes(outer), 9)) == [outer, inner]  # noqa: SLF001

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from google.pubsub_v1.types import PublishRequest, PubsubMessage
 
-from smartlink.adapters import pubsub
+from smartlink.adapters.google import pubsub
 from smartlink.ports import Envelope
 
 

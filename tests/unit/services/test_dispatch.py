@@ -1,11 +1,11 @@
 """Dispatches: how messages are put together, and what is none."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from smartlink.domain.evolve import evolve
 from smartlink.domain.message import Attempt, Content, Message, Result
 from smartlink.services.dispatch import (
     Dispatch,
@@ -30,7 +30,7 @@ def with_errors(*errors: str | None) -> Message:
     attempts = [
         Attempt(number, NOW, late, Result.RETRY, error) for number, error in enumerate(errors, 1)
     ]
-    return evolve(pending(), attempt=len(attempts), attempts=tuple(attempts))
+    return replace(pending(), attempt=len(attempts), attempts=tuple(attempts))
 
 
 def test_a_batch_has_so_many_messages() -> None:
@@ -41,7 +41,7 @@ def test_a_batch_fits_into_a_pub_sub_message() -> None:
     """What is in the bucket takes no room in it; an attempt's error does, one without takes a
     little; the batch ends before the message that has no room."""
     inline = pending(text="x" * HALF)
-    large = evolve(pending(), content=Content("0" * 64, 10 * HALF, None, "acme/D-m-1/0"))
+    large = replace(pending(), content=Content("0" * 64, 10 * HALF, None, "acme/D-m-1/0"))
     assert sizes(inline, inline) == [1, 1]
     assert sizes(large, large, large) == [3]
     assert sizes(with_errors("e" * HALF), with_errors("e" * HALF, None)) == [1, 1]
@@ -49,7 +49,7 @@ def test_a_batch_fits_into_a_pub_sub_message() -> None:
 
 
 def test_who_died_with_others_travels_alone() -> None:
-    alone = evolve(pending(), alone=True)
+    alone = replace(pending(), alone=True)
     assert sizes(pending(), alone, pending()) == [1, 2]
 
 
@@ -68,7 +68,7 @@ def test_each_part_of_a_policy_must_be_usable(name: str, value: int) -> None:
 @pytest.mark.parametrize("text", ["x" * 10_000, "é" * 10_000, "€" * 10_000, "😀" * 10_000])
 def test_a_dispatch_is_no_larger_than_its_batch_was_taken_to_be(text: str) -> None:
     """Letters beyond ASCII are not escaped: they would take up to three times their bytes."""
-    message = evolve(with_errors("e", "f"), content=content(text))
+    message = replace(with_errors("e", "f"), content=content(text))
     batch = tuple(stored(message) for _ in range(10))
     size = len(encode_dispatch(Dispatch("acme", "Probe", POLICY, batch)).data)
     assert 10 * len(text.encode()) < size < 10 * (len(text.encode()) + 2_000)
