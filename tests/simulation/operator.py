@@ -93,7 +93,6 @@ class Operator:
         deployment = self._deployment
         deployment.kernel.say(f"the operator GIVES {tenant} the credentials {credentials}")
         deployment.credentials[tenant] = credentials
-        deployment.changed.setdefault(tenant, []).append(deployment.kernel.now)
         deployment.secrets.put(tenant, deployment.payload(tenant))
         deployment.secrets.touch(tenant)
 

@@ -8,9 +8,14 @@ secret and the state read anew: a rotation that this process knows half of halts
     before anything:      what the secret names, or whose client it is
     in the first session: what RAC's token names; it is pinned if nobody was
     at each call:         RAC's token again, by its adapter: it may have been fetched meanwhile
+
+A name of which nothing lives passes on, but not at once: another process may still know the old
+secret and store what it receives with it. It learns of the halt when it reads the state again; so
+the name passes on only when every process has done that, and ended what it was at.
 """
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from smartlink.domain.pin import first_use
 from smartlink.domain.tenant import Tenant
@@ -22,6 +27,8 @@ from smartlink.services.tenants import Tenants
 from smartlink.services.tick import TenantTick
 
 _RAC_SECONDS = 10.0
+_POLL_ENDS = timedelta(minutes=2)
+"""For a poll that began right before its state was read again, and for clocks that differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +41,7 @@ class Identity:
     broker: Broker
     clock: Clock
     recall: Recall
+    state_refresh: timedelta  # for which a process may not know of a halt
 
     def admits(self, tick: TenantTick) -> bool:
         """Whether anything may be done with the tick's credentials. Raises PortError or TenantError
@@ -46,12 +54,23 @@ class Identity:
         admitted = self._by_token(tick)
         if admitted is None:
             return False
-        if not admitted and self.store.has_live(tick.name):
+        if admitted:
+            self.states.resumed(tick)
+            return True
+        if not self._known_to_all(tick) or self.store.has_live(tick.name):
             self.halt(tick)
             return False
-        tick.vacant = not admitted  # nothing of whom the name was lives: it passes on
-        self.states.resumed(tick)
+        tick.vacant = True  # it stays halted until the new customer is pinned
         return True
+
+    def _known_to_all(self, tick: TenantTick) -> bool:
+        """Whether the name has been halted for so long that nobody uses the old secret."""
+        halted = tick.state.halted
+        return halted is not None and self.clock() >= halted + self._passes_after
+
+    @property
+    def _passes_after(self) -> timedelta:
+        return self.state_refresh + _POLL_ENDS
 
     def _look_again(self, tick: TenantTick) -> None:
         self.tenants.forget(tick.name)
@@ -113,18 +132,20 @@ class Identity:
             self.states.again(tick, self.clock())  # another process has just pinned it
             tick.vacant = False
         if tick.vacant:
+            self.states.resumed(tick)
             event("tenant_passed", f"The name was that of {before}, now of {pin}", WARNING)
         tick.tenant = replace(tenant, pinned=pin.tenant_id)
         return None
 
     def halt(self, tick: TenantTick) -> None:
-        """Nothing is done for the tenant while what lives under its name is another customer's."""
+        """Nothing is done for the tenant while its name is another customer's."""
         pin, tenant = tick.state.pin, _tenant(tick)
         error = (
-            f"Halted: the name {tick.name} belongs to {pin}, and its messages live, but its "
-            f"credentials are another customer's. Give it back its own (smartlink tenants "
-            f"rotate {tick.name}), or end its messages and use another name; if it is the same "
-            f"customer: smartlink tenants adopt {tick.name} --reason …"
+            f"Halted: the name {tick.name} belongs to {pin}, but its credentials are another "
+            f"customer's. Give it back its own (smartlink tenants rotate {tick.name}); if it is "
+            f"the same customer: smartlink tenants adopt {tick.name} --reason …; else end what "
+            f"lives under it or use another name: when nothing does, it passes on by itself, "
+            f"{self._passes_after.total_seconds() / 60:.0f} minutes after its halt"
         )
         if tenant.credentials.tenant_id:
             error += f" (they name tenant id {tenant.credentials.tenant_id[:80]})"

@@ -87,7 +87,7 @@ def make_poll(settings: Settings, outside: Outside, tenants: Tenants, config: Co
         idleness=Idleness(timedelta(seconds=settings.idle_poll_seconds)),
         sweep=Sweep(messages, logs, contents, dispatcher, catalog, grace, clock, commands),
         identity=Identity(
-            states, outside.states, tenants, outside.broker, clock, Recall(messages, clock)
+            states, outside.states, tenants, outside.broker, clock, Recall(messages, clock), refresh
         ),
         commands=commands,
     )

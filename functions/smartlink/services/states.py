@@ -78,7 +78,7 @@ class States:
         before = tick.state
         state = tick.change(lambda it: it.after_halt(now, error))
         if state is not before:
-            self._save(tick, state, None)
+            self._save(tick, state)
         tick.count("haltedTenants")
         event("tenant_halted", error, ERROR)
 
@@ -87,18 +87,18 @@ class States:
         if tick.state.halted is None:
             return
         event("tenant_resumed", "Its credentials are those of whom its name belongs to", INFO)
-        self._save(tick, tick.change(lambda it: replace(it, halted=None)), None)
+        self._save(tick, tick.change(lambda it: replace(it, halted=None)))
 
     def set_up(self, tick: TenantTick, setup: str, commands: Sequence[str]) -> None:
         """Setup was run. Not noted, it is run again: that does no harm."""
         names = tuple(commands)
         state = tick.change(lambda it: replace(it, setup=setup, commands=names))
-        self._save(tick, state, None)
+        self._save(tick, state)
 
     def failed(self, tick: TenantTick, error: PortError, now: datetime) -> None:
         """The broker or RAC failed in this tick."""
         state = tick.change(lambda it: it.after_failure(now, str(error)))
-        self._save(tick, state, now)
+        self._save(tick, state)
         tick.count("broker_failures")
         text = f"Failed {state.failures} ticks in a row: {error}"
         event("tenant_failed", text, ERROR, failures=state.failures)
@@ -114,7 +114,7 @@ class States:
             return
         if before.failures:
             event("tenant_recovered", f"Works again after {before.failures} failures", INFO)
-        self._save(tick, state, now)
+        self._save(tick, state)
 
     def sending(self, tick: TenantTick) -> None:
         """Keeps how sending goes: written when it fails first, and when it goes again."""
@@ -125,11 +125,12 @@ class States:
                 return
             self._kept[tick.name] = (state, at)
         if (kept.sends, kept.sent) != (state.sends, state.sent):
-            self._save(tick, state, None)
+            self._save(tick, state)
 
-    def _save(self, tick: TenantTick, state: TenantState, now: datetime | None) -> None:
+    def _save(self, tick: TenantTick, state: TenantState) -> None:
+        """It is as old as when it was read: what others have noted since is not in it."""
         with self._lock:
-            kept_at = now or self._kept.get(tick.name, (state, _FOREVER))[1]
+            kept_at = self._kept.get(tick.name, (state, _FOREVER))[1]
             self._kept[tick.name] = (state, kept_at)
             stored = self._stored.get(tick.name)
         try:
