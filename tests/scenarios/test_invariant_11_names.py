@@ -9,7 +9,7 @@ from smartlink.consumer import Context, Reply, RetryableError, Returned
 from smartlink.domain.message import State, Stored
 from smartlink.ports import CredentialsRefused, Unavailable
 from tests.scenarios.conftest import Logged
-from tests.support.world import COMMAND, World
+from tests.support.world import COMMAND, Interruptions, World
 
 GUID = "0b1f22d4-5a7e-4c53-9a10-2f6f3c1f9d11"
 OLD = {"clientId": "OLD", "tenantId": "t-old"}
@@ -322,6 +322,24 @@ def test_a_pin_survives_whoever_knows_an_older_state() -> None:
     world.broker.faults.fail("get", Unavailable("down"))
     world.clock.forward(minutes=1)
     other.tick()
+    pin = world.store.states(["acme"])["acme"].pin
+    assert pin
+    assert pin.tenant_id == "t-old"
+
+
+def test_a_first_use_takes_the_name_from_nobody() -> None:
+    """A process that knows the name as never used is held up until another customer has it."""
+    world = World(behave=behave)
+    world.activate(**NEW)
+
+    def first() -> None:
+        world.activate(**OLD)
+        world.cold_start()
+        world.tick()
+
+    world.store.faults = interruptions = Interruptions()
+    interruptions.at("before due", first)
+    world.elsewhere().tick()
     pin = world.store.states(["acme"])["acme"].pin
     assert pin
     assert pin.tenant_id == "t-old"

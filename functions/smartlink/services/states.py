@@ -57,13 +57,7 @@ class States:
             self._stored[tick.name] = state
 
     def pin(self, tick: TenantTick, pin: Pin) -> bool:
-        """Notes whose the name is; False if another process has just noted somebody else.
-
-        Of a name that was never used nothing is stored yet: its setup, which is next, writes both.
-        """
-        if tick.state == TenantState():
-            tick.change(lambda it: replace(it, pin=pin))
-            return True
+        """Notes whose the name is; False if another process has just noted somebody else."""
         if not self._store.pin(tick.name, pin, tick.state.pin):
             return False
         state = tick.change(lambda it: replace(it, pin=pin, known=True))
