@@ -126,9 +126,12 @@ class WatchedMessages(InMemoryMessages):
         for message, version in zip(messages, versions, strict=True):
             if version is not None:
                 self._came(tenant, message)
-                if self._kernel.held_up(tenant):
-                    self.behind.add((tenant, message.document))
+                self._stored(tenant, message)
         return versions
+
+    def _stored(self, tenant: str, message: Message) -> None:
+        if self._kernel.held_up(tenant):
+            self.behind.add((tenant, message.document))
 
     def _came(self, tenant: str, message: Message, of: str = "") -> None:
         """A document is there, and whose it is."""
@@ -201,6 +204,8 @@ class WatchedMessages(InMemoryMessages):
         """What a settlement brings is its message's customer's."""
         its = self.whose.get((tenant, settlement.document), "")
         live = settlement.live
+        if live is not None and old is None:
+            self._stored(tenant, live)  # kept dead beside another one of its id
         if live is not None and (old is None or live.dead_reason is not old.dead_reason):
             self._came(tenant, live, its)
         for reply in settlement.created:
