@@ -244,7 +244,7 @@ def _draw_names(deployment: Deployment, outside: Process, random: Random) -> Non
     """
     if random.random() >= _NAMES:
         return
-    kernel, broker, operator = deployment.kernel, deployment.broker, Operator(deployment)
+    broker, operator = deployment.broker, Operator(deployment)
     tenant = random.choice(deployment.tenants)
     by_rac, by_secret = random.choice(((True, True), (True, False), (False, True), (False, False)))
     rotated = (by_rac or by_secret) and random.random() < 0.3
