@@ -36,7 +36,7 @@ def once(exam: Examination) -> str:
     """What `once` remembers by cannot be written, or is written and the answer is lost."""
     worth_it(exam)
     if "crash" in exam.failed:
-        reason = "a crash does harm already: mend that first"
+        reason = "a crash does harm already: fix that first"
         raise NotRunError(reason)
     effects = exam.first.watch.seams.count("once: begun")
     if not effects:
