@@ -278,6 +278,7 @@ def _draw_names(deployment: Deployment, outside: Process, random: Random) -> Non
     for number in range(random.randint(0, 4)):  # the first one's queue goes on
         content = _plain(tenant, random, number=number)
         _offer(deployment, outside, f"f{number}", content, changes + random.random() * 240)
+    deployment.by_hand = random.random() < 0.3
 
 
 def _offer(
