@@ -340,6 +340,8 @@ class Deployment:
     """What an operator does about a name that is halted."""
     credentials: dict[str, dict[str, str]] = field(default_factory=dict)
     """What a tenant's secret holds, where it is not the usual."""
+    given: dict[str, datetime] = field(default_factory=dict)
+    """When a tenant's credentials were changed last: nothing is done for a name that is halted."""
     by_hand: bool = False  # such changes do not show in the list of secrets
     unknown: str = "retry"  # what follows an unknown outcome
     personal: bool = False

@@ -93,6 +93,7 @@ class Operator:
         deployment = self._deployment
         deployment.kernel.say(f"the operator GIVES {tenant} the credentials {credentials}")
         deployment.credentials[tenant] = credentials
+        deployment.given[tenant] = deployment.kernel.clock()
         deployment.secrets.put(tenant, deployment.payload(tenant))
         if not deployment.by_hand:
             deployment.secrets.touch(tenant)

@@ -454,7 +454,7 @@ def _check_overdue(deployment: Deployment) -> None:
     for tenant in deployment.tenants:
         for stored in _moving(deployment, tenant):
             due = stored.message.due
-            if due is not None and now - due > 2 * _LEASE:
+            if due is not None and now - max(due, deployment.given.get(tenant, due)) > 2 * _LEASE:
                 message = f"{(tenant, stored.message.document)} is overdue since {due}, now {now}"
                 raise BrokenError(message)
 
