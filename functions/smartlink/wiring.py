@@ -97,10 +97,11 @@ def make_poll(settings: Settings, adapters: Adapters, own: PollAdapters) -> Poll
     catalog = settings.catalog
     dispatcher = Dispatcher(own.publisher, catalog, settings.dispatch_batch)
     grace = timedelta(seconds=settings.grace_seconds)
-    states = States(store, store, timedelta(seconds=settings.state_refresh_seconds))
+    refresh = timedelta(seconds=settings.state_refresh_seconds)
+    states = States(store, store, refresh)
     commands = KnownCommands(store, catalog.commands, clock)
     tenants = _make_tenants(settings, adapters)
-    identity = Identity(states, store, tenants, own.broker, clock, Recall(store, clock))
+    identity = Identity(states, store, tenants, own.broker, clock, Recall(store, clock), refresh)
     idleness = Idleness(timedelta(seconds=settings.idle_poll_seconds))
     pages = DuePages(store, settings.due_page)
     calls = BrokerCalls(settings, clock, tenants, states, own.broker, identity, commands)
