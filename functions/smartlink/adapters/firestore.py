@@ -37,6 +37,7 @@ from smartlink.ports import (
     LogSink,
     Messages,
     NewId,
+    PartlyRefused,
     Place,
     TenantStates,
     Ticks,
@@ -152,9 +153,15 @@ class Firestore:
         return create(name, rm.put_live, message)
 
     def swap(self, tenant: str, changes: Sequence[Stored]) -> list[Version | None]:
-        """See Messages. Unavailable or Refused: some may have been swapped all the same."""
+        """See Messages. Unavailable: some may have been swapped all the same."""
         writes = (self._change(tenant, item.message, item.version) for item in changes)
-        return self._calls.write_each(f"swap messages of {tenant}", writes)
+        try:
+            return self._calls.write_each(f"swap messages of {tenant}", writes)
+        except PartlyRefused as error:
+            refused = [changes[number].message.document for number in error.refused]
+            text = f"The database refuses the next state of {len(refused)} messages: {error}"
+            event("swap_refused", text, ERROR, tenant=tenant, documents=refused)
+            return list(error.versions)
 
     def _change(self, tenant: str, message: Message, version: Version) -> Fill:
         name = self._in(tenant, rm.LIVE, message.document)
@@ -266,7 +273,12 @@ class Firestore:
 
     def log(self, tenant: str, lines: Sequence[LogLine]) -> None:
         """See LogSink."""
-        self._calls.write_each(f"log for {tenant}", self._lines(tenant, lines))
+        try:
+            self._calls.write_each(f"log for {tenant}", self._lines(tenant, lines))
+        except PartlyRefused as error:
+            of = [lines[number].message_id for number in error.refused]
+            text = f"The database refuses {len(of)} log lines: {error}"
+            event("log_refused", text, ERROR, tenant=tenant, messages=of)
 
     # Tenants
 

@@ -95,6 +95,9 @@ class InMemoryMessages:
         """Start empty."""
         self.faults = Faults()
         self.uncreatable: Callable[[Message], bool] = lambda _: False  # what can never be created
+        self.unswappable: Callable[[Message], bool] = lambda _: (
+            False
+        )  # no next state can be written
         self.operations: Counter[str] = Counter()
         self._lock = Lock()
         self._versions = count(1)
@@ -152,7 +155,7 @@ class InMemoryMessages:
     def _swap(self, tenant: str, message: Message, fence: Version) -> Version | None:
         self.operations["write"] += 1
         key = (tenant, message.document)
-        if not self._holds(key, fence):
+        if self.unswappable(message) or not self._holds(key, fence):
             return None
         old = self._live[key].message
         new = _with_state_of(old, message)
