@@ -94,10 +94,10 @@ class InMemoryMessages:
     def __init__(self) -> None:
         """Start empty."""
         self.faults = Faults()
-        self.uncreatable: Callable[[Message], bool] = lambda _: False  # what can never be created
+        self.uncreatable: Callable[[Message], bool] = lambda _: False  # never created
         self.unswappable: Callable[[Message], bool] = lambda _: (
             False
-        )  # no next state can be written
+        )  # never swapped
         self.operations: Counter[str] = Counter()
         self._lock = Lock()
         self._versions = count(1)
