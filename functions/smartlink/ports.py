@@ -188,6 +188,11 @@ class Messages(Protocol):
         """The documents, live or ended, of other messages that came under this one's id."""
         ...
 
+    def undated(self, tenant: str) -> list[str]:
+        """The live documents that `due` never finds, though they are not dead: somebody edited
+        them. It reads every live one: for now and then."""
+        ...
+
     def due(
         self,
         tenant: str,

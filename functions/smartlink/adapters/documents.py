@@ -249,8 +249,28 @@ def get_live(document: str, fields: Raw) -> Message:
     if content.text is None and content.object is None:
         message = "its content is missing"
         raise DocumentError(message)
-    state = get_one_of(fields, "Situacao", State)
-    return Message(**_get_about(document, fields, state), content=content)
+    about = _get_about(document, fields, get_one_of(fields, "Situacao", State))
+    _check_dated(about)
+    return Message(**about, content=content)
+
+
+def _check_dated(about: Mapping[str, Any]) -> None:
+    """No sweep finds what has no due instant, so that only a dead one may have none."""
+    if about["due"] is None and about["state"] is not State.DEAD:
+        message = f"it is {about['state']} without DataTentativaExec"
+        raise DocumentError(message)
+
+
+UNDATED_FIELDS = ("Situacao", "DataTentativaExec")
+"""What `is_undated` looks at."""
+
+
+def is_undated(fields: Raw) -> bool:
+    """Whether no sweep would find this live document, though it is not dead."""
+    dated = "DataTentativaExec" in fields and fields["DataTentativaExec"].HasField(
+        "timestamp_value"
+    )
+    return not dated and readable(fields, "Situacao") != State.DEAD
 
 
 def get_unreadable(document: str, fields: Raw, version: Version, why: str) -> Unreadable:
@@ -268,7 +288,9 @@ def readable(fields: Raw, name: str) -> str | None:
 def get_listed(document: str, fields: Raw) -> Summary:
     """Read a live document of which the content was left out. Raises DocumentError."""
     _get_content(fields)  # what else is told of it must be readable too
-    return Summary(**_get_about(document, fields, get_one_of(fields, "Situacao", State)))
+    about = _get_about(document, fields, get_one_of(fields, "Situacao", State))
+    _check_dated(about)
+    return Summary(**about)
 
 
 def get_history(document: str, fields: Raw) -> Ended:

@@ -47,6 +47,8 @@ from smartlink.settings import LIMITS
 
 T = TypeVar("T")
 _RACES = 5
+_UNDATED_PAGE = 300
+_ASCENDING = types.StructuredQuery.Direction.ASCENDING
 _AT_LEAST = types.StructuredQuery.FieldFilter.Operator.GREATER_THAN_OR_EQUAL
 _AT_MOST = types.StructuredQuery.FieldFilter.Operator.LESS_THAN_OR_EQUAL
 _BELOW = types.StructuredQuery.FieldFilter.Operator.LESS_THAN
@@ -120,6 +122,17 @@ def _beginning_with(collection: str, name: str) -> Raw:
         bound.field.field_path = "__name__"
         bound.op = operator
         bound.value.reference_value = value
+    return query
+
+
+def _by_name(collection: str, fields: Sequence[str], limit: int) -> Raw:
+    """Build a query for these fields of all documents, by name. It needs no index."""
+    query = types.StructuredQuery.pb()()
+    query.from_.add(collection_id=collection)
+    for field in fields:
+        query.select.fields.add(field_path=field)
+    query.order_by.add(direction=_ASCENDING).field.field_path = "__name__"
+    query.limit.value = limit
     return query
 
 
@@ -248,6 +261,22 @@ class Firestore:
             what = f"find messages of {tenant} with a reused id"
             found.update(item.id for item in self._calls.query(what, parent, query))
         return sorted(found)
+
+    def undated(self, tenant: str) -> list[str]:
+        """See Messages."""
+        what = f"find live messages of {tenant} without a due instant"
+        parent = self._name(rm.TENANTS, tenant)
+        undated: list[str] = []
+        last = ""
+        while True:
+            query = _by_name(rm.LIVE, rm.UNDATED_FIELDS, _UNDATED_PAGE)
+            if last:
+                query.start_at.values.add(reference_value=self._in(tenant, rm.LIVE, last))
+            found = self._calls.query(what, parent, query)
+            undated += [item.id for item in found if rm.is_undated(item.fields)]
+            if len(found) < _UNDATED_PAGE:
+                return undated
+            last = found[-1].id
 
     def due(
         self,

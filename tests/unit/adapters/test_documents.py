@@ -218,9 +218,9 @@ def test_the_relays_own_have_their_names() -> None:
     }
 
 
-@given(identity=TEXTS, text=TEXTS, error=TEXTS, received=INSTANTS, due=st.none() | INSTANTS)
+@given(identity=TEXTS, text=TEXTS, error=TEXTS, received=INSTANTS, due=INSTANTS)
 def test_whatever_is_stored_is_read(
-    identity: str, text: str, error: str, received: datetime, due: datetime | None
+    identity: str, text: str, error: str, received: datetime, due: datetime
 ) -> None:
     message = replace(
         FULL,
