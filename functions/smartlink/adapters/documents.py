@@ -105,7 +105,7 @@ TENANT_PARTS = {
     "orphaned": ("Orfao",),
     "send_failed": ("UltimaFalhaEnvio",),
     "sent": ("UltimoEnvio",),
-    "pin": ("TenantIdRac", "ClientesRac"),
+    "pin": ("TenantIdRac", "ClientesRac", "DataRepasse"),
     "halted": ("BloqueadoDesde",),
     "adopted": ("Adocao",),
 }
@@ -474,6 +474,7 @@ def put_pin(fields: Raw, pin: Pin | None) -> None:
     put_optional_text(fields, "TenantIdRac", pin.tenant_id)
     for client in pin.clients:
         put_text(fields["ClientesRac"].array_value.values.add(), client)
+    put_optional_time(fields, "DataRepasse", pin.since)
 
 
 def get_tenant(fields: Raw) -> TenantState:
@@ -500,7 +501,9 @@ def get_tenant(fields: Raw) -> TenantState:
         send_failed=read(get_optional_time, "UltimaFalhaEnvio", None),
         sent=read(get_optional_time, "UltimoEnvio", None),
         pin=_pinned(
-            read(get_optional_text, "TenantIdRac", None), read(_get_texts, "ClientesRac", ())
+            read(get_optional_text, "TenantIdRac", None),
+            read(_get_texts, "ClientesRac", ()),
+            read(get_optional_time, "DataRepasse", None),
         ),
         halted=read(get_optional_time, "BloqueadoDesde", None),
         adopted=read(get_optional_text, "Adocao", None),
@@ -509,8 +512,8 @@ def get_tenant(fields: Raw) -> TenantState:
     return replace(state, unreadable=tuple(unreadable)) if unreadable else state
 
 
-def _pinned(tenant_id: str | None, clients: tuple[str, ...]) -> Pin | None:
-    return Pin(tenant_id, clients) if tenant_id or clients else None
+def _pinned(tenant_id: str | None, clients: tuple[str, ...], since: datetime | None) -> Pin | None:
+    return Pin(tenant_id, clients, since) if tenant_id or clients else None
 
 
 def _get_texts(fields: Raw, name: str) -> tuple[str, ...]:

@@ -164,6 +164,7 @@ class Consume:
                 self.clock,
                 self.new_id,
                 self.wait,
+                dispatch.since,
             ),
             self.clock,
         )

@@ -24,6 +24,7 @@ _REUSED = "Another message, with another content, has this id: its sender reused
 _REMEMBERED = 10_000  # documents that came again
 _UNREADABLE = Past(None, None, None)
 """Nobody knows whether it came within the hour: taken for the same message, one would be lost."""
+_PREDECESSORS = "The customer who had the tenant's name before had a message of this id: redrive it"
 _UNTOLD = "What is stored under this id cannot be read: it may be the same message"
 
 
@@ -43,6 +44,14 @@ def say(message: Message, action: str, text: str, severity: int, **more: object)
         command=message.type,
         **more,
     )
+
+
+def _predecessors(tick: "TenantTick", past: Past) -> bool:
+    """Whether it was of another customer, who had the tenant's name before."""
+    pin = tick.state.pin
+    if pin is None or pin.since is None or past.received is None:
+        return False
+    return past.received < pin.since
 
 
 def _decided(message: Message) -> bool:
@@ -125,7 +134,7 @@ class Repeats:
             self._note(tick, message, "it is stored already", now)
             return True
         ended = self._messages.past(tick.name, [document]).get(document)
-        if ended is not None and same(message, ended):
+        if ended is not None and same(message, ended) and not _predecessors(tick, ended):
             self._note(tick, message, "it had ended already", now)
             self._give_up_ended(tick, message, now)
             return True
@@ -162,7 +171,7 @@ class Repeats:
         """A live message that has ended before under the same id: it is not run (again)."""
         message = stored.message
         lines: tuple[LogLine, ...] = ()
-        repeated = same(message, previous)
+        repeated = same(message, previous) and not _predecessors(tick, previous)
         if repeated:
             say(message, "message_duplicate", "Its id has ended before", INFO)
             tick.count("duplicates")
@@ -216,6 +225,8 @@ class Repeats:
         reason, error = DeadReason.ID_REUSED, _REUSED
         if previous is not None and None in (previous.type, previous.sha256):
             reason, error = DeadReason.UNKNOWN_OUTCOME, _UNTOLD
+        elif previous is not None and _predecessors(tick, previous):
+            error = _PREDECESSORS
         dead = evolve(
             lifecycle.dead(message, reason, error), document=document, content=content, attempt=0
         )

@@ -4,6 +4,7 @@ One query finds retries, crashed executions and lost dispatches alike: `due` has
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from smartlink.domain import lifecycle
@@ -12,7 +13,7 @@ from smartlink.domain.message import DeadReason, Message, State, Stored
 from smartlink.observability import INFO, WARNING, event
 from smartlink.ports import Clock, Contents, LogSink, Messages
 from smartlink.services.burial import bury
-from smartlink.services.dispatch import Dispatch, Dispatcher
+from smartlink.services.dispatch import Dispatcher
 from smartlink.services.known_commands import KnownCommands
 from smartlink.services.repeats import Repeats, say
 from smartlink.services.tick import TenantTick
@@ -106,5 +107,5 @@ class Sweep:
                 if item.message.document in won
             ]
             if its:
-                ready.append(Dispatch(tick.name, dispatch.command, tick.policy, tuple(its)))
+                ready.append(replace(dispatch, messages=tuple(its)))
         self._dispatcher.publish(tick, ready)
