@@ -19,10 +19,10 @@ locals {
         Nothing is lost: each stays in Firestore, `tenants/$${metric.label.tenant}/GTotvsLinkMessage`, with `Situacao = Morta`, until somebody redrives or discards it.
 
         1. Read `MotivoMorte` and `UltimoErro` of the document, or the log lines below.
-        2. `attempts-exhausted`: the consumer failed every time. Mend its cause (the ERP's database, the network, a bug), then redrive.
+        2. `attempts-exhausted`: the consumer failed every time. Fix its cause (the ERP's database, the network, a bug), then redrive.
         3. `outcome-unknown`: nobody knows whether it was done. Find out where its effect would show; redrive with `--outcome-unknown` if it was not done, discard if it was. A redrive of many leaves these out without that flag.
         4. `outcome-unwritten`: it was done, or sent, but that could not be stored; `UltimoErro` says what was in the way. Discard; a redrive does it a second time.
-        5. `rejected`, `malformed`, `unknown-command`: another attempt changes nothing. Mend the sender or add the command, then redrive or discard.
+        5. `rejected`, `malformed`, `unknown-command`: another attempt changes nothing. Fix the sender or add the command, then redrive or discard.
         6. `id-reused`: the sender used an id twice. Discard, and tell the sender.
 
         Log query: `jsonPayload.action="message_dead" AND jsonPayload.tenant="$${metric.label.tenant}"`
@@ -92,8 +92,8 @@ locals {
         Documents of tenant **$${metric.label.tenant}** are not what this release stores: another release wrote them, or somebody edited them. They are passed over and nothing is lost; whatever can be read goes on.
 
         1. During a deployment, or after a rollback: the other release wrote them. They are read once it is deployed again.
-        2. Else look at them: `smartlink messages list --tenant $${metric.label.tenant}` names each with the reason, `smartlink messages show DOCUMENT` shows its fields. Mend the field in the console.
-        3. Cannot be mended: `smartlink messages discard DOCUMENT --reason …` moves it to the history with its fields kept.
+        2. Else look at them: `smartlink messages list --tenant $${metric.label.tenant}` names each with the reason, `smartlink messages show DOCUMENT` shows its fields. Fix the field in the console.
+        3. Cannot be fixed: `smartlink messages discard DOCUMENT --reason …` moves it to the history with its fields kept.
         4. The document is the tenant's own (`tenants/$${metric.label.tenant}`), or no tenant is named: the log line says which and which field.
 
         Log query: `jsonPayload.action="document_unreadable" AND jsonPayload.tenant="$${metric.label.tenant}"`
@@ -109,7 +109,7 @@ locals {
       text     = <<-EOT
         The configuration file is missing, unreadable or invalid. The last good generation stays in force, so nothing stands still.
 
-        1. The log line names the field and the mend.
+        1. The log line names the field and the fix.
         2. See the versions: `gcloud storage ls --all-versions gs://${var.project_id}-smartlink-config/totvsAppConfig_v2.json`
         3. Put a right one: `gcloud storage cp totvsAppConfig_v2.json gs://${var.project_id}-smartlink-config/`. The next poll reads it.
 
@@ -288,7 +288,7 @@ resource "google_monitoring_alert_policy" "dead_letter" {
       Pub/Sub gave up on deliveries to a function: they lie in **$${resource.label.subscription_id}** for ${var.retention.dead_letter} days. The messages in them are safe in Firestore and are dispatched again by themselves; what is here only shows that the function failed again and again.
 
       1. Read the function's log: `delivery_invalid`, `settings_invalid` or `call_failed`, or no line at all if it does not start (the deployment's log tells).
-      2. Mend it and deploy. The sweep dispatches what is due within an hour.
+      2. Fix it and deploy. The sweep dispatches what is due within an hour.
       3. Look at what lies there, without its content: `gcloud pubsub subscriptions pull $${resource.label.subscription_id} --limit=5 --format='value(message.messageId,message.attributes)'`
       4. Then empty it, which closes this incident: `gcloud pubsub subscriptions seek $${resource.label.subscription_id} --time=$(date -u +%Y-%m-%dT%H:%M:%SZ)`
 

@@ -16,6 +16,8 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from types import MappingProxyType, TracebackType
 
+from smartlink.domain.message import Message
+
 _LOGGER = logging.getLogger("smartlink")
 _BOUND: ContextVar[Mapping[str, object]] = ContextVar("bound", default=MappingProxyType({}))
 _HEX_32, _HEX_16 = re.compile("[0-9a-f]{32}"), re.compile("[0-9a-f]{16}")  # a trace's, a span's id
@@ -74,6 +76,19 @@ def event(action: str, text: str, severity: int = INFO, **fields: object) -> Non
         record = logging.LogRecord(_LOGGER.name, severity, "", 0, text, None, None)
         record.fields = {"action": action, **_BOUND.get(), **fields}
         _LOGGER.handle(record)
+
+
+def message_event(message: Message, action: str, text: str, severity: int, **more: object) -> None:
+    """Logs what happened to a message."""
+    event(
+        action,
+        text,
+        severity,
+        messageId=message.id,
+        document=message.document,
+        command=message.type,
+        **more,
+    )
 
 
 def surprise(action: str, text: str, error: BaseException, **fields: object) -> None:

@@ -14,16 +14,16 @@ from smartlink.operations.errors import InvalidError
 from smartlink.settings import Settings, SettingsError, load_settings
 
 if TYPE_CHECKING:
-    from smartlink.adapters.firestore_operator import OperatorFirestore
-    from smartlink.adapters.http import Http
-    from smartlink.adapters.rac import RacTokens
-    from smartlink.adapters.secret_manager_operator import OperatorSecretManager
-    from smartlink.adapters.smart_link import SmartLinkBroker
-    from smartlink.adapters.storage import BucketContents
-    from smartlink.adapters.storage_config import ConfigObjectGenerations
+    from smartlink.adapters.firestore.operator import OperatorFirestore
+    from smartlink.adapters.google.secret_manager_operator import OperatorSecretManager
+    from smartlink.adapters.google.storage import BucketContents
+    from smartlink.adapters.google.storage_config import ConfigObjectGenerations
+    from smartlink.adapters.http.connections import Http
+    from smartlink.adapters.http.rac import RacTokens
+    from smartlink.adapters.http.smart_link import SmartLinkBroker
     from smartlink.domain.retry import RetryPolicy
     from smartlink.operations.ports import Deployment, Platform
-    from smartlink.services.poll import Poll
+    from smartlink.services.polling.poll import Poll
 
 
 @dataclass
@@ -51,7 +51,7 @@ class OperatorWiring:
     @cached_property
     def store(self) -> "OperatorFirestore":
         """Firestore."""
-        from smartlink.adapters.firestore_operator import OperatorCalls, OperatorFirestore  # noqa: PLC0415
+        from smartlink.adapters.firestore.operator import OperatorCalls, OperatorFirestore  # noqa: PLC0415
 
         config = self.settings
         emulator = config.firestore_emulator
@@ -61,7 +61,7 @@ class OperatorWiring:
     @cached_property
     def secrets(self) -> "OperatorSecretManager":
         """Secret Manager."""
-        from smartlink.adapters.secret_manager_operator import OperatorSecretManager  # noqa: PLC0415
+        from smartlink.adapters.google.secret_manager_operator import OperatorSecretManager  # noqa: PLC0415
 
         config = self.settings
         return OperatorSecretManager(config.project, emulator=config.secret_manager_emulator)
@@ -69,7 +69,7 @@ class OperatorWiring:
     @cached_property
     def contents(self) -> "BucketContents":
         """The bucket of large contents."""
-        from smartlink.adapters.storage import BucketContents  # noqa: PLC0415
+        from smartlink.adapters.google.storage import BucketContents  # noqa: PLC0415
 
         config = self.settings
         return BucketContents(config.bucket, config.project, config.storage_emulator)
@@ -77,7 +77,7 @@ class OperatorWiring:
     @cached_property
     def config(self) -> "ConfigObjectGenerations":
         """`totvsAppConfig_v2.json` and its generations."""
-        from smartlink.adapters.storage_config import ConfigObjectGenerations  # noqa: PLC0415
+        from smartlink.adapters.google.storage_config import ConfigObjectGenerations  # noqa: PLC0415
 
         config = self.settings
         return ConfigObjectGenerations(config.config_uri, config.project, config.storage_emulator)
@@ -85,21 +85,21 @@ class OperatorWiring:
     @cached_property
     def tokens(self) -> "RacTokens":
         """RAC."""
-        from smartlink.adapters.rac import RacTokens  # noqa: PLC0415
+        from smartlink.adapters.http.rac import RacTokens  # noqa: PLC0415
 
         return RacTokens(self._http, self.settings.token_url, self.now)
 
     @cached_property
     def broker(self) -> "SmartLinkBroker":
         """Smart Link Server."""
-        from smartlink.adapters.smart_link import SmartLinkBroker  # noqa: PLC0415
+        from smartlink.adapters.http.smart_link import SmartLinkBroker  # noqa: PLC0415
 
         config = self.settings
         return SmartLinkBroker(self._http, config.smart_link_url, config.paths, self.tokens)
 
     @cached_property
     def _http(self) -> "Http":
-        from smartlink.adapters.http import Bounds, Http  # noqa: PLC0415
+        from smartlink.adapters.http.connections import Bounds, Http  # noqa: PLC0415
 
         config = self.settings
         return Http(
@@ -114,14 +114,14 @@ class OperatorWiring:
     @cached_property
     def policy(self) -> "RetryPolicy":
         """The retries in force, as the relay itself decides it: the file, its last good, 5·1·3."""
-        from smartlink.services.config import Config  # noqa: PLC0415
+        from smartlink.services.polling.config import Config  # noqa: PLC0415
 
         return Config(self.config, self.store).policy()
 
     @cached_property
     def platform(self) -> "Platform":
         """Google Cloud itself, or the emulators."""
-        from smartlink.adapters.platform import EmulatedPlatform, GooglePlatform  # noqa: PLC0415
+        from smartlink.adapters.google.platform import EmulatedPlatform, GooglePlatform  # noqa: PLC0415
 
         if self.local:
             return EmulatedPlatform(self.settings, self.functions)

@@ -310,7 +310,7 @@ class ContentSweep:
     after: str  # the object that was looked at last; "": it has come to the end
 
 
-class Ticks(Protocol):
+class RelayState(Protocol):
     """What one tick tells the next, and one poll the others: where a shard's continuation is, so
     that it cannot fork, how far a work of several ticks has come, which commands are known."""
 

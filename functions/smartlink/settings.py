@@ -40,7 +40,7 @@ _THIS_MACHINE = {"127.0.0.1", "localhost"}
 
 
 class SettingsError(ValueError):
-    """An environment variable is missing or wrong; the text names it and the mend."""
+    """An environment variable is missing or wrong; the text names it and the fix."""
 
 
 def _url(value: str) -> str:

@@ -39,7 +39,7 @@ def _parsed(text: str) -> dict[str, dict[str, object]]:
     try:
         parse_catalog(text)
     except CatalogError as error:
-        message = f"{PLACE}: {error}. Mend it first."
+        message = f"{PLACE}: {error}. Fix it first."
         raise AuthorError(message) from None
     parsed: dict[str, dict[str, object]] = json.loads(text)
     return parsed

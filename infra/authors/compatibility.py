@@ -82,8 +82,8 @@ class _Comparison:
                 yield from self.compare(schema, now[name], place)
             else:
                 problem = "was removed or renamed, so what older messages say there is lost"
-                mend = "keep the field under this name (Field(alias=…)) while senders use it"
-                yield Break(place, problem, mend)
+                fix = "keep the field under this name (Field(alias=…)) while senders use it"
+                yield Break(place, problem, fix)
 
     def _additional(self, old: Schema, new: Schema, path: str) -> Iterator[Break]:
         before, now = old.get("additionalProperties", True), new.get("additionalProperties", True)

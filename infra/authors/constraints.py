@@ -22,11 +22,11 @@ class Break:
 
     path: str  # people[].name; empty: the whole body
     problem: str
-    mend: str
+    fix: str
 
     def __str__(self) -> str:
         """One line for the author."""
-        return f"{self.path or 'the body'} {self.problem}: {self.mend}"
+        return f"{self.path or 'the body'} {self.problem}: {self.fix}"
 
 
 def narrowed_type(old: Schema, new: Schema, path: str) -> Break | None:
@@ -73,8 +73,8 @@ def narrowed_bounds(old: Schema, new: Schema, path: str) -> Iterator[Break]:
                 if before
                 else "set to"
             )
-            mend = "keep the older limit" if before else "set no such limit"
-            yield Break(path, f"has {word} {was} {new[word]}", mend)
+            fix = "keep the older limit" if before else "set no such limit"
+            yield Break(path, f"has {word} {was} {new[word]}", fix)
 
 
 def _bound(schema: Schema, words: Sequence[str], sign: int) -> tuple[float, int] | None:

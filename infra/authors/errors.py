@@ -1,4 +1,4 @@
-"""What can go wrong for an author: the thing, the place and the mend, and an exit code.
+"""What can go wrong for an author: the thing, the place and the fix, and an exit code.
 
 Exit codes of ``python -m infra.authors``: 0 done, 1 it failed (a message that was not executed, a
 contract that breaks), 2 a name, a file or an option is wrong.
@@ -8,7 +8,7 @@ from typing import ClassVar
 
 
 class AuthorError(Exception):
-    """Something the author can mend; it is printed as it is, without a stack trace."""
+    """Something the author can fix; it is printed as it is, without a stack trace."""
 
     exit_code: ClassVar[int] = 2
 

@@ -40,7 +40,7 @@ class Scaffolded:
 
 
 def scaffold(root: Path, command: str, wish: Wish) -> Scaffolded:
-    """Write all of it, or nothing. Raises AuthorError, which names thing, place and mend."""
+    """Write all of it, or nothing. Raises AuthorError, which names thing, place and fix."""
     names = names_of(command)
     catalog = root / PLACE
     text = _read(catalog)
@@ -118,7 +118,7 @@ def _refuse_clashes(text: str, names: Names) -> None:
     try:
         commands = parse_catalog(text).commands
     except CatalogError as error:
-        message = f"{PLACE}: {error}. Mend it first."
+        message = f"{PLACE}: {error}. Fix it first."
         raise AuthorError(message) from None
     for name, command in commands.items():
         if name == names.command:

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 
 class CliError(Exception):
-    """It failed; the text names the thing, the place and the mend."""
+    """It failed; the text names the thing, the place and the fix."""
 
     exit_code: ClassVar[int] = 1
 

@@ -1,4 +1,4 @@
-"""Work of several steps: each says what happened; the first that fails says how to mend it."""
+"""Work of several steps: each says what happened; the first that fails says how to fix it."""
 
 from dataclasses import dataclass, field
 

@@ -1,4 +1,4 @@
-"""Errors of operations and adapters as one sentence: what failed, where, and the mend."""
+"""Errors of operations and adapters as one sentence: what failed, where, and the fix."""
 
 from google.api_core import exceptions
 from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
@@ -72,12 +72,12 @@ def explained(error: BaseException, target: Target | None) -> CliError | None:  
         case NotFound():
             return MissingError(f"{error}{where}.")
         case Unavailable():
-            mend = (
+            fix = (
                 "is the stack still up (.local/stack.json, .local/logs)?"
                 if target and target.local
                 else "check the network and try again."
             )
-            return CliError(f"No answer to: {error}{where}: {mend}")
+            return CliError(f"No answer to: {error}{where}: {fix}")
         case Conflict():
             return CliError(f"{error}{where}: somebody changed it meanwhile; look and try again.")
         case Refused():

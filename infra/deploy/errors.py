@@ -5,7 +5,7 @@ from typing import ClassVar
 
 
 class DeployError(Exception):
-    """Something the operator can mend."""
+    """Something the operator can fix."""
 
     exit_code: ClassVar[int] = 1
 
@@ -16,9 +16,9 @@ class NotReadyError(DeployError):
     exit_code = 2
 
     def __init__(self, problems: Sequence[str]) -> None:
-        """Say each problem with its mend."""
+        """Say each problem with its fix."""
         lines = "\n".join(f"  - {problem}" for problem in problems)
-        super().__init__(f"Nothing was touched. Mend this first:\n{lines}")
+        super().__init__(f"Nothing was touched. Fix this first:\n{lines}")
         self.problems = tuple(problems)
 
 

@@ -20,8 +20,8 @@ class Terraform:
     def __init__(self, program: str, folder: Path, environ: Mapping[str, str]) -> None:
         found = shutil.which(program)
         if found is None:
-            mend = "install it (https://developer.hashicorp.com/terraform/install)"
-            raise NotReadyError([f"There is no {program}: {mend}, or set TERRAFORM."])
+            fix = "install it (https://developer.hashicorp.com/terraform/install)"
+            raise NotReadyError([f"There is no {program}: {fix}, or set TERRAFORM."])
         # Paths are relative to where `make` runs, not to the folder.
         self._program = str(Path(found).resolve()) if "/" in program else found
         self._folder = folder

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 
 class LocalStackError(Exception):
-    """Something a person can mend; it is printed as it is, without a stack trace."""
+    """Something a person can fix; it is printed as it is, without a stack trace."""
 
     exit_code: ClassVar[int] = 1
 
@@ -25,9 +25,9 @@ class MissingPartError(LocalStackError):
 
     exit_code = 3
 
-    def __init__(self, part: str, *, looked: str, mend: str) -> None:
+    def __init__(self, part: str, *, looked: str, fix: str) -> None:
         """Name the part, where it was looked for, and how to get it."""
-        super().__init__(f"{part} was not found ({looked}). {mend}")
+        super().__init__(f"{part} was not found ({looked}). {fix}")
         self.part = part
 
 

@@ -58,12 +58,12 @@ def find_java(environ: Mapping[str, str]) -> Path:
     found = shutil.which("java", path=f"{home}/bin" if home else environ.get("PATH"))
     part = f"Java {OLDEST_JAVA} or newer"
     if found is None:
-        raise MissingPartError(part, looked=looked, mend=_JAVA_MEND)
+        raise MissingPartError(part, looked=looked, fix=_JAVA_MEND)
     java = Path(found)
     version = java_version(java)
     if version < OLDEST_JAVA:
         what = f"is version {version}" if version else "does not run"
-        raise MissingPartError(part, looked=f"{java} {what}", mend=_JAVA_MEND)
+        raise MissingPartError(part, looked=f"{java} {what}", fix=_JAVA_MEND)
     return java
 
 
@@ -109,8 +109,8 @@ def find_jars(roots: list[Path]) -> tuple[Path, Path]:
     looked = "looked in " + ", ".join(str(root) for root in roots)
     if firestore is None:
         part = "The Firestore emulator of the Google Cloud CLI"
-        raise MissingPartError(part, looked=looked, mend=_CLI_MEND)
+        raise MissingPartError(part, looked=looked, fix=_CLI_MEND)
     if pubsub is None:
         part = "The Pub/Sub emulator of the Google Cloud CLI"
-        raise MissingPartError(part, looked=looked, mend=_CLI_MEND)
+        raise MissingPartError(part, looked=looked, fix=_CLI_MEND)
     return firestore, pubsub

@@ -45,7 +45,7 @@ def test_however_it_is_written(text: str) -> None:
 
 def test_what_is_no_catalogue_is_refused() -> None:
     """With the place and the problem."""
-    with pytest.raises(AuthorError, match=r"infra/catalog.json: .*Mend it first"):
+    with pytest.raises(AuthorError, match=r"infra/catalog.json: .*Fix it first"):
         with_entry("{", "XyzCommand", ENTRY)
 
 

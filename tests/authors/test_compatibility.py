@@ -153,12 +153,12 @@ def test_what_older_messages_survive(change: str) -> None:
 
 @pytest.mark.parametrize("change", BREAKS)
 def test_what_breaks_older_messages(change: str) -> None:
-    """The first finding names the field, what was done to it, and the mend."""
+    """The first finding names the field, what was done to it, and the fix."""
     old, new, said = BREAKS[change]
     found = breaks(schema(old), schema(new))
     assert found
     assert str(found[0]).startswith(said)
-    assert found[0].mend
+    assert found[0].fix
 
 
 def test_unknown_fields_refused() -> None:
@@ -168,7 +168,7 @@ def test_unknown_fields_refused() -> None:
 
 
 def test_every_finding_is_told_once() -> None:
-    """All of it in one go, so that an author mends it in one go."""
+    """All of it in one go, so that an author fixes it in one go."""
     old = {"a": (Person, ...), "b": (list[Person], ...)}
     new = {"a": (Named, ...), "b": (list[Named], ...), "c": NEEDED}
     found = breaks(schema(old), schema(new))

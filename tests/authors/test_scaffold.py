@@ -103,7 +103,7 @@ def test_what_is_refused_leaves_no_trace(
     [
         ({"topic": "smartlink-xyz-command"}, "topic smartlink-xyz-command belongs to EchoCommand"),
         ({"module": "consumers.xyz"}, "module consumers.xyz belongs to EchoCommand"),
-        ({"timeoutSeconds": 0}, "commands.EchoCommand.timeoutSeconds: .* Mend it first"),
+        ({"timeoutSeconds": 0}, "commands.EchoCommand.timeoutSeconds: .* Fix it first"),
     ],
 )
 def test_a_clash_in_the_catalogue_is_refused(

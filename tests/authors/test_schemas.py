@@ -180,7 +180,7 @@ def test_a_file_without_a_command_is_found(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["{", "[]", "null"])
 def test_a_file_that_is_no_schema_is_refused(tmp_path: Path, text: str) -> None:
-    """It is named, with the mend."""
+    """It is named, with the fix."""
     export(tmp_path, First)
     (tmp_path / FOLDER / "XyzCommand.json").write_text(text)
     with pytest.raises(AuthorError, match=r"XyzCommand\.json holds no JSON object: restore it"):
@@ -188,7 +188,7 @@ def test_a_file_that_is_no_schema_is_refused(tmp_path: Path, text: str) -> None:
 
 
 def test_a_type_without_a_schema_is_named(tmp_path: Path) -> None:
-    """With the command, the model and the mend."""
+    """With the command, the model and the fix."""
     with pytest.raises(
         AuthorError, match=r"XyzCommand: Strange has no JSON Schema.*WithJsonSchema"
     ):

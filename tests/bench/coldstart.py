@@ -27,7 +27,7 @@ from infra.local.functions import consumer, function_environment
 from infra.local.ports import HOST
 from infra.local.program import Program
 from smartlink.domain.tenant import TenantEntry
-from smartlink.services.shard import Shard
+from smartlink.services.polling.shard import Shard
 from tests.bench.cpu import group_seconds
 from tests.bench.imports import bare, loaded, third_party
 from tests.bench.memory import MIB, group_bytes

@@ -15,7 +15,7 @@ from typing import Any
 
 from infra.local.rest import Rest
 from smartlink import bootstrap
-from smartlink.adapters.pubsub import PubSubPublisher
+from smartlink.adapters.google.pubsub import PubSubPublisher
 from smartlink.ports import Envelope
 from smartlink.services.dispatch import decode_dispatch
 from tests.bench.workload import Offer

@@ -34,20 +34,20 @@ _WARM = 100
 # What each stage's time is taken of: the class or module, and its function.
 STAGES: Mapping[str, tuple[tuple[str, str], ...]] = {
     "poll: broker": (
-        ("smartlink.adapters.smart_link:_Session", "get"),
-        ("smartlink.adapters.smart_link:_Session", "ack"),
+        ("smartlink.adapters.http.smart_link:_Session", "get"),
+        ("smartlink.adapters.http.smart_link:_Session", "ack"),
     ),
     "poll: store": (
-        ("smartlink.adapters.firestore:Firestore", "create"),
-        ("smartlink.adapters.firestore:Firestore", "history"),
-        ("smartlink.adapters.firestore:Firestore", "due"),
+        ("smartlink.adapters.firestore.store:Firestore", "create"),
+        ("smartlink.adapters.firestore.store:Firestore", "history"),
+        ("smartlink.adapters.firestore.store:Firestore", "due"),
     ),
     "poll: publish": (("smartlink.services.dispatch:Dispatcher", "publish"),),
-    "claim": (("smartlink.services.consume", "claim_all"),),
-    "run": (("smartlink.services.execute:Execution", "__call__"),),
+    "claim": (("smartlink.services.consuming.consume", "claim_all"),),
+    "run": (("smartlink.services.consuming.execute:Execution", "__call__"),),
     "settle": (
-        ("smartlink.services.consume", "settle"),
-        ("smartlink.services.consume", "settle_all"),
+        ("smartlink.services.consuming.consume", "settle"),
+        ("smartlink.services.consuming.consume", "settle_all"),
     ),
 }
 

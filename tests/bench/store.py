@@ -23,25 +23,25 @@ from google.cloud.firestore_v1.services.firestore.transports import FirestoreGrp
 
 from infra.local.firestore_view import COLLECTIONS, FirestoreView
 from infra.local.rest import Rest
-from smartlink.adapters.firestore import Firestore
-from smartlink.adapters.firestore_calls import FirestoreCalls
+from smartlink.adapters.firestore.calls import FirestoreCalls
+from smartlink.adapters.firestore.store import Firestore
 from smartlink.adapters.in_memory import (
     InMemoryContents,
     InMemoryEffects,
     InMemoryPublisher,
     InMemorySecrets,
 )
-from smartlink.adapters.threads import ThreadRunner, end_process, wait
+from smartlink.adapters.threads import ThreadRunner, beside, end_process, wait
 from smartlink.domain.retry import RetryPolicy
 from smartlink.domain.tenant import TenantEntry, TenantState
 from smartlink.observability import JsonFormatter
 from smartlink.ports import Delivery
-from smartlink.services.consume import Consume, Timeouts
 from smartlink.services.dispatch import Dispatcher, decode_dispatch
-from smartlink.services.downstream import Downstream
-from smartlink.services.known_commands import KnownCommands
-from smartlink.services.tick import TenantTick
+from smartlink.services.polling.downstream import Downstream
+from smartlink.services.polling.known_commands import KnownCommands
+from smartlink.services.polling.tenant_poll import TenantPoll
 from smartlink.settings import Settings, load_settings
+from smartlink.wiring import Adapters, ConsumeAdapters, make_consume
 from tests.bench.consumer import quiet
 from tests.bench.emulated import environment
 from tests.bench.ledger import LedgerError
@@ -110,29 +110,29 @@ def ours(store: Firestore) -> Work:
     downstream = Downstream(
         store, store, contents, dispatcher, settings.catalog, settings, _now, commands
     )
-    consume = Consume(
-        command=QUIET,
-        consumer=quiet,
-        entry=settings.catalog.commands[QUIET],
-        messages=store,
+    adapters = Adapters(
+        store=store,
         contents=contents,
-        erp=InMemorySecrets(),
-        effects=InMemoryEffects(),
-        runner=ThreadRunner(),
-        timeouts=Timeouts.of(settings.catalog, QUIET),
-        retention=settings.retention,
+        secrets=InMemorySecrets(),
+        beside=beside,
         clock=_now,
         new_id=lambda: uuid.uuid4().hex,
         wait=wait,
+    )
+    own = ConsumeAdapters(
+        erp=InMemorySecrets(),
+        effects=InMemoryEffects(),
+        runner=ThreadRunner(),
         end_process=end_process,
     )
+    consume = make_consume(settings, adapters, own, QUIET, quiet)
 
     def work(share: Sequence[Offer]) -> None:
         session = _Waiting(share, settings.receive_batch)
         later = _now() + timedelta(days=1)
         quota = Counter({QUIET: len(share)})
         entry = TenantEntry(TENANT, "")
-        tick = TenantTick(entry, TenantState(), RetryPolicy(), later, later, quota)
+        tick = TenantPoll(entry, TenantState(), RetryPolicy(), later, later, quota)
         more = True
         while more:
             more = downstream.receive(tick, session, lambda *_: None).more

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from smartlink import settings
 from smartlink.domain import tenant
-from smartlink.services import upstream
+from smartlink.services.polling import upstream
 
 settings.LEASE_MARGIN = timedelta(seconds=5)
 tenant.FIRST_PAUSE = timedelta(seconds=3)

@@ -16,8 +16,8 @@ from typing import Any
 
 from infra.local.rest import Rest
 from infra.simulator.running import RunningSimulator
-from smartlink.adapters.firestore_operator import OperatorCalls, OperatorFirestore
-from smartlink.adapters.secret_manager import SecretManager
+from smartlink.adapters.firestore.operator import OperatorCalls, OperatorFirestore
+from smartlink.adapters.google.secret_manager import SecretManager
 from smartlink.domain.message import LogLine, Message
 from smartlink.domain.settlement import Settlement
 

@@ -3,10 +3,10 @@
 import time
 from dataclasses import replace
 
-from smartlink.adapters.documents import HISTORY, LIVE, LOGS
-from smartlink.adapters.firestore_calls import Fill
-from smartlink.adapters.firestore_operator import OperatorCalls
-from smartlink.adapters.firestore_values import Raw, plain, put_time
+from smartlink.adapters.firestore.calls import Fill
+from smartlink.adapters.firestore.documents import HISTORY, LIVE, LOGS
+from smartlink.adapters.firestore.operator import OperatorCalls
+from smartlink.adapters.firestore.values import Raw, plain, put_time
 from smartlink.domain.message import DeadReason, State
 from tests.cli.place import Place, golden
 from tests.support.samples import NEVER, NOW, dead, done, line, pending, waiting
@@ -102,7 +102,7 @@ def test_ctrl_c_in_a_bulk_redrive_and_its_resumption(place: Place) -> None:
 
 
 def test_wrong_usage(place: Place) -> None:
-    """Exit code 2, and the mend."""
+    """Exit code 2, and the fix."""
     calls = {
         "messages redrive": "say which to redrive",
         "messages redrive --all --yes": "--yes needs --reason",

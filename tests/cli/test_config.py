@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from smartlink.adapters.secret_manager_operator import OperatorSecretManager
+from smartlink.adapters.google.secret_manager_operator import OperatorSecretManager
 from tests.cli.place import Place, golden
 
 

@@ -1,4 +1,4 @@
-"""How the command fails: one sentence with the thing, the place and the mend; an exit code."""
+"""How the command fails: one sentence with the thing, the place and the fix; an exit code."""
 
 from infra.local.ports import free_ports
 from tests.cli.place import COMMAND, Place, environment, golden

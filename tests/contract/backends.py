@@ -8,21 +8,21 @@ import pytest
 from google.cloud.firestore_v1 import types
 
 from infra.local.errors import MissingPartError
-from smartlink.adapters import documents
-from smartlink.adapters.firestore import Firestore
-from smartlink.adapters.firestore_calls import Fill, FirestoreCalls
-from smartlink.adapters.firestore_effects import FirestoreEffects
-from smartlink.adapters.firestore_values import Raw
-from smartlink.adapters.google import Patience
+from smartlink.adapters.firestore import documents
+from smartlink.adapters.firestore.calls import Fill, FirestoreCalls
+from smartlink.adapters.firestore.effects import FirestoreEffects
+from smartlink.adapters.firestore.store import Firestore
+from smartlink.adapters.firestore.values import Raw
+from smartlink.adapters.google.failures import Patience
 from smartlink.domain.message import LogLine
-from smartlink.ports import Effects, LastGoodConfig, LogSink, Messages, TenantStates, Ticks
+from smartlink.ports import Effects, LastGoodConfig, LogSink, Messages, RelayState, TenantStates
 
 BACKENDS = ("in-memory", "emulator")
 AT_ONCE = Patience(timeout=30, deadline=60, delays=(0.0, 0.0))
 """Tries without waits: tests do not sleep."""
 
 
-class Store(Messages, TenantStates, Ticks, LastGoodConfig, LogSink, Protocol):
+class Store(Messages, TenantStates, RelayState, LastGoodConfig, LogSink, Protocol):
     """Everything that Firestore keeps, and a look at the logs."""
 
     def logs(self, tenant: str) -> list[LogLine]: ...

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 import pytest
 
 from infra.local.emulators import firestore_emulator, pubsub_emulator
-from smartlink.adapters.firestore_calls import FirestoreCalls
+from smartlink.adapters.firestore.calls import FirestoreCalls
 from smartlink.adapters.in_memory import InMemoryEffects, InMemoryMessages
 from tests.contract.backends import (
     AT_ONCE,

@@ -20,13 +20,13 @@ from google.pubsub_v1 import PublisherClient
 from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
 
 from infra.local.ports import HOST, free_ports
-from smartlink.adapters.firestore import Firestore
-from smartlink.adapters.firestore_calls import FirestoreCalls
-from smartlink.adapters.google import Patience
-from smartlink.adapters.grpc_channel import connect
-from smartlink.adapters.pubsub import PubSubPublisher
-from smartlink.adapters.secret_manager import SecretManager
-from smartlink.adapters.storage import BucketContents
+from smartlink.adapters.firestore.calls import FirestoreCalls
+from smartlink.adapters.firestore.store import Firestore
+from smartlink.adapters.google.failures import Patience
+from smartlink.adapters.google.grpc_channel import connect
+from smartlink.adapters.google.pubsub import PubSubPublisher
+from smartlink.adapters.google.secret_manager import SecretManager
+from smartlink.adapters.google.storage import BucketContents
 from smartlink.ports import Envelope, Unavailable
 from tests.chaos.proxy import Mode, Proxy, proxies
 

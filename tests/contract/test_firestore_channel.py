@@ -13,10 +13,10 @@ from google.api_core.exceptions import DeadlineExceeded
 from google.cloud.firestore_v1.services.firestore import FirestoreClient
 from google.cloud.firestore_v1.services.firestore.transports import FirestoreGrpcTransport
 
-from smartlink.adapters.firestore_calls import FirestoreCalls
-from smartlink.adapters.google import PATIENCE
-from smartlink.adapters.grpc_channel import connect
-from smartlink.adapters.pubsub import PubSubPublisher
+from smartlink.adapters.firestore.calls import FirestoreCalls
+from smartlink.adapters.google.failures import PATIENCE
+from smartlink.adapters.google.grpc_channel import connect
+from smartlink.adapters.google.pubsub import PubSubPublisher
 from smartlink.domain.message import Stored
 from smartlink.domain.settlement import Settlement
 from tests.contract.backends import FirestoreStore

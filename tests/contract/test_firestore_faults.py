@@ -8,8 +8,8 @@ import grpc
 import pytest
 from google.cloud.firestore_v1 import types
 
-from smartlink.adapters import documents
-from smartlink.adapters.firestore_writes import put
+from smartlink.adapters.firestore import documents
+from smartlink.adapters.firestore.writes import put
 from smartlink.domain.message import Past, Stored
 from smartlink.domain.settlement import Settlement
 from smartlink.ports import Conflict, Refused, Unavailable

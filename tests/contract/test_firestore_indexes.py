@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 import pytest
 from google.cloud.firestore_v1 import types
 
-from smartlink.adapters import documents
-from smartlink.adapters.firestore import QUERIES, QueryShape, up_to
-from smartlink.adapters.firestore_effects import COLLECTION, put_effect
+from smartlink.adapters.firestore import documents
+from smartlink.adapters.firestore.effects import COLLECTION, put_effect
+from smartlink.adapters.firestore.store import QUERIES, QueryShape, up_to
 from smartlink.domain.message import Content, Ended, Ending
 from tests.support.samples import BEGUN, LATER, NOW, everything_set, line, pending
 

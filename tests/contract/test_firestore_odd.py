@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from smartlink.adapters.firestore_calls import Fill
-from smartlink.adapters.firestore_values import Raw
+from smartlink.adapters.firestore.calls import Fill
+from smartlink.adapters.firestore.values import Raw
 from smartlink.domain.tenant import TenantState
 from smartlink.ports import ConfigFile
 from tests.contract.backends import FirestoreStore

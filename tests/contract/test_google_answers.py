@@ -10,9 +10,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from smartlink.adapters.google import Patience, Tries, batches
-from smartlink.adapters.secret_manager import SecretManager
-from smartlink.adapters.storage import BucketContents, ConfigObject
+from smartlink.adapters.google.failures import Patience, Tries, batches
+from smartlink.adapters.google.secret_manager import SecretManager
+from smartlink.adapters.google.storage import BucketContents, ConfigObject
 from smartlink.ports import Refused, Unavailable
 from tests.contract.backends import AT_ONCE
 

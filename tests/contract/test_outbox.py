@@ -8,9 +8,9 @@ from google.api_core.exceptions import AlreadyExists
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import firestore as high_level
 
-from smartlink.adapters import documents
+from smartlink.adapters.firestore import documents
 from smartlink.publisher import outbox_write
-from smartlink.services.publish import parse_request
+from smartlink.services.publishing.publish import parse_request
 from tests.contract.backends import FirestoreStore
 from tests.support.world import START, World
 

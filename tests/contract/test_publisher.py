@@ -10,8 +10,8 @@ from google.pubsub_v1 import PublisherClient, SubscriberClient
 from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
 from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
 
+from smartlink.adapters.google.pubsub import PubSubPublisher
 from smartlink.adapters.in_memory import InMemoryPublisher
-from smartlink.adapters.pubsub import PubSubPublisher
 from smartlink.ports import Envelope, NotFound, Publisher, Unavailable
 from tests.contract.backends import AT_ONCE, BACKENDS
 

@@ -14,8 +14,8 @@ from google.cloud.secretmanager_v1.services.secret_manager_service.transports.re
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from infra.local.secret_manager import secret_manager
+from smartlink.adapters.google.secret_manager import SecretManager
 from smartlink.adapters.in_memory import InMemorySecrets
-from smartlink.adapters.secret_manager import SecretManager
 from smartlink.ports import ErpSecrets, NotFound, PortError, Refused, TenantSecrets, Unavailable
 from tests.contract.backends import AT_ONCE, BACKENDS
 

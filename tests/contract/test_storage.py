@@ -15,8 +15,8 @@ import requests
 
 from infra.local.cloud_storage import cloud_storage
 from infra.local.ports import free_ports
+from smartlink.adapters.google.storage import BucketContents, ConfigObject, object_name
 from smartlink.adapters.in_memory import InMemoryConfig, InMemoryContents
-from smartlink.adapters.storage import BucketContents, ConfigObject, object_name
 from smartlink.domain.config import MAX_BYTES
 from smartlink.domain.identity import Direction, document_id, reused_document_id
 from smartlink.ports import (

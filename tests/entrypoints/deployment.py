@@ -28,7 +28,7 @@ EVENTS = Path(__file__).parents[1] / "events"
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 TRACEPARENT = f"00-{TRACE}-{SPAN}-01"
 CANARY = "canary-529"
-_CACHED = ("settings", "consume", "publish", "_tenants")
+_CACHED = ("settings", "consume", "publish")
 
 Behave = Callable[[str, Context], Returned]
 

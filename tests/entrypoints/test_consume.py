@@ -168,7 +168,7 @@ def test_what_is_no_push_is_refused(deployment: Deployment, body: object) -> Non
 
 
 def test_a_function_without_a_command_says_so(deployment: Deployment) -> None:
-    """The delivery waits for the mend."""
+    """The delivery waits for the fix."""
     event = offered(deployment)
     deployment.start(SMARTLINK_COMMAND="")
     assert deployment.call("consume", json=event).status_code == 500

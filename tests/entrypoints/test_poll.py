@@ -79,7 +79,7 @@ def test_a_poll_that_failed_is_told(deployment: Deployment, error: Exception) ->
     ],
 )
 def test_broken_settings_are_named(deployment: Deployment, variable: str, value: str) -> None:
-    """500 with the variable's name: whoever deployed it sees at once what to mend."""
+    """500 with the variable's name: whoever deployed it sees at once what to fix."""
     deployment.start(**{variable: value})
     answer = deployment.call("publish", json={"tenant": "acme", "type": "T", "content": ""})
     assert answer.status_code == 500

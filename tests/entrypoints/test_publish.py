@@ -7,7 +7,7 @@ import pytest
 
 from smartlink.domain.message import State
 from smartlink.ports import Unavailable
-from smartlink.services.publish import BODY_LIMIT
+from smartlink.services.publishing.publish import BODY_LIMIT
 from tests.entrypoints.deployment import CANARY, TRACE, Deployment
 
 GOOD: dict[str, Any] = {"tenant": "acme", "type": "Probe", "content": {"a": CANARY}}

@@ -13,9 +13,9 @@ from smartlink.domain.message import Claim, Stored, Version
 from smartlink.domain.outcome import Done, Finished, Reject
 from smartlink.domain.retry import RetryPolicy
 from smartlink.domain.settlement import Retention
+from smartlink.services.consuming.execute import Execution
+from smartlink.services.consuming.once import Once
 from smartlink.services.contents import keep, load
-from smartlink.services.execute import Execution
-from smartlink.services.once import Once
 from tests.erp.test_answers import BUYER, buy
 from tests.erp.university import cpf_of, name_of
 from tests.support.tpd import NOW, Tpd

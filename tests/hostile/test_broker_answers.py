@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smartlink.adapters.smart_link_envelope import deliveries
+from smartlink.adapters.http.envelope import deliveries
 from smartlink.ports import PortError, Refused, Unavailable
 from tests.hostile.corpus import BODIES, BOUNDED, BYTES, JSON_TEXTS, bomb, entry, written
 from tests.hostile.wire import wired

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from smartlink.services.dispatch import DispatchError, decode_dispatch
-from smartlink.services.publish import PublishError, parse_request
-from smartlink.services.shard import ShardError, decode_shard
+from smartlink.services.polling.shard import ShardError, decode_shard
+from smartlink.services.publishing.publish import PublishError, parse_request
 from tests.entrypoints.deployment import Deployment, push, recorded
 from tests.hostile.corpus import BODIES, BOUNDED, JSON_TEXTS, bomb
 from tests.support.world import COMMAND, World

@@ -111,7 +111,7 @@ def test_a_hostile_config_file_changes_nothing(name: str, logged: Logged) -> Non
 @pytest.mark.parametrize("name", BODIES)
 def test_a_hostile_tenant_secret_stops_that_tenant_only(name: str, logged: Logged) -> None:
     """It is refused by name each minute; the neighbour's message is executed; once the secret
-    is mended its own is too."""
+    is fixed its own is too."""
     world = World(tenants=("acme", "globex"))
     world.secrets.put("acme", BODIES[name])
     for tenant in world.tenants:

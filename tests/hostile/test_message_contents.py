@@ -9,7 +9,7 @@ from google.cloud.firestore_v1 import types
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smartlink.adapters import documents
+from smartlink.adapters.firestore import documents
 from smartlink.consumer import Consumer, Context, Payload, Reply, Returned, consumer
 from smartlink.domain.identity import encode
 from smartlink.domain.message import Ended, Ending, Message, State

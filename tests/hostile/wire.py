@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from smartlink.adapters.http import Bounds, Http
-from smartlink.adapters.rac import RacTokens
-from smartlink.adapters.smart_link import SmartLinkBroker
+from smartlink.adapters.http.connections import Bounds, Http
+from smartlink.adapters.http.rac import RacTokens
+from smartlink.adapters.http.smart_link import SmartLinkBroker
 from smartlink.settings import Paths
 from tests.support.world import World
 from tests.unit.adapters.http_server import HttpServer, Reply, Seen

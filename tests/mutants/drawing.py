@@ -12,20 +12,20 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 _LINK = "functions/smartlink"
 SOURCES = (
-    *(f"{_LINK}/{room}/*.py" for room in ("domain", "services")),
+    *(f"{_LINK}/{room}/**/*.py" for room in ("domain", "services")),
     *(
         f"{_LINK}/adapters/{name}.py"
         for name in (
-            "documents",
-            "firestore_values",
-            "google",
-            "http",
-            "pubsub",
-            "rac",
-            "secret_manager",
-            "smart_link",
-            "smart_link_envelope",
-            "storage",
+            "firestore/documents",
+            "firestore/values",
+            "google/failures",
+            "google/pubsub",
+            "google/secret_manager",
+            "google/storage",
+            "http/connections",
+            "http/envelope",
+            "http/rac",
+            "http/smart_link",
             "threads",
         )
     ),

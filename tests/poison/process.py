@@ -13,8 +13,11 @@ from types import ModuleType
 
 import consumers
 from smartlink import bootstrap
-from smartlink.adapters import firestore, firestore_calls, secret_manager, storage, threads
-from smartlink.services import consume
+from smartlink.adapters import threads
+from smartlink.adapters.firestore import calls as firestore_calls
+from smartlink.adapters.firestore import store as firestore
+from smartlink.adapters.google import secret_manager, storage
+from smartlink.services.consuming import consume
 from smartlink.services.dispatch import decode_dispatch
 from tests.poison import consumers as poison
 

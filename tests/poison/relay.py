@@ -10,10 +10,10 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
-from smartlink.adapters.firestore_calls import FirestoreCalls
+from smartlink.adapters.firestore.calls import FirestoreCalls
 from smartlink.adapters.in_memory import (
     InMemoryBroker,
     InMemoryConfig,
@@ -25,11 +25,9 @@ from smartlink.adapters.in_memory import (
 from smartlink.domain.identity import Direction, document_id
 from smartlink.domain.message import Ended, Stored
 from smartlink.ports import Envelope
-from smartlink.services.config import Config
-from smartlink.services.poll import Poll
-from smartlink.services.relay import Outside, make_poll
-from smartlink.services.tenants import Tenants
+from smartlink.services.polling.poll import Poll
 from smartlink.settings import load_settings
+from smartlink.wiring import Adapters, PollAdapters, make_poll
 from tests.contract.backends import AT_ONCE, FirestoreStore
 from tests.support.world import Clock, InlineTurns, config_file, secret
 
@@ -82,24 +80,22 @@ class Relay:
     def _poll(self) -> Poll:
         settings = load_settings(self.variables)
         secrets = InMemorySecrets({"acme": secret()})
-        outside = Outside(
-            messages=self.store,
-            logs=self.store,
-            states=self.store,
-            ticks=self.store,
+        adapters = Adapters(
+            store=self.store,
             contents=InMemoryContents(),
-            broker=self.broker,
-            publisher=self.publisher,
-            turns=InlineTurns(self.clock),
+            secrets=secrets,
             beside=at_once,
             clock=self.clock,
             new_id=lambda: uuid.uuid4().hex,
             wait=lambda most: None,  # noqa: ARG005
         )
-        span = timedelta(minutes=5)
-        tenants = Tenants(secrets, "development", self.clock, span, span)
-        config = Config(InMemoryConfig(config_file(attempts=self.limit)), self.store)
-        return make_poll(settings, outside, tenants, config)
+        own = PollAdapters(
+            config=InMemoryConfig(config_file(attempts=self.limit)),
+            broker=self.broker,
+            publisher=self.publisher,
+            turns=InlineTurns(self.clock),
+        )
+        return make_poll(settings, adapters, own)
 
     def offer(self, *contents: str) -> list[str]:
         return [self.broker.offer("acme", COMMAND, content) for content in contents]

@@ -45,10 +45,10 @@ def test_a_wrong_arrow_is_found(copy: Path) -> None:
     for module, line in (
         ("functions/smartlink/domain/retry.py", "import time"),
         ("functions/smartlink/ports.py", "import smartlink.adapters.threads"),
-        ("functions/smartlink/services/poll.py", "import requests"),
+        ("functions/smartlink/services/polling/poll.py", "import requests"),
         ("functions/smartlink/operations/act.py", "import rich"),
-        ("functions/smartlink/services/publish.py", "import smartlink.operations.act"),
-        ("functions/consumers/sgdp_data.py", "import smartlink.services.poll"),
+        ("functions/smartlink/services/publishing/publish.py", "import smartlink.operations.act"),
+        ("functions/consumers/sgdp_data.py", "import smartlink.services.polling.poll"),
         ("functions/smartlink/bootstrap.py", "import infra.people"),
         ("functions/smartlink/entrypoints/targets.py", "import smartlink.testing"),
     ):

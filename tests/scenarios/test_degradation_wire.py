@@ -147,6 +147,6 @@ def test_a_certificate_that_nobody_signed(tmp_path: Path, logged: Logged) -> Non
         assert wire.seen == []
         assert "certificate is not to be trusted" in (state(wire).last_error or "")
         assert len(logged("tenant_paused")) == 1
-        with wired(wire.world) as mended:
-            mended.world.publish(content="waiting", id="w")
-            works_again(mended)
+        with wired(wire.world) as fixed:
+            fixed.world.publish(content="waiting", id="w")
+            works_again(fixed)

@@ -10,7 +10,7 @@ from smartlink.adapters.in_memory import Faults
 from smartlink.domain.message import Stored
 from smartlink.domain.retry import RetryPolicy
 from smartlink.domain.tenant import TenantEntry, TenantState
-from smartlink.services.tick import TenantTick
+from smartlink.services.polling.tenant_poll import TenantPoll
 from tests.scenarios.conftest import Logged
 from tests.support.world import COMMAND, OTHER, START, Clock, World
 
@@ -201,7 +201,7 @@ def test_a_slow_brokers_first_messages_do_not_wait_for_the_acks_of_many() -> Non
 
 def test_receivers_share_what_is_left_of_a_tick() -> None:
     """Eight that gather at once may each take eight times as long as one alone."""
-    tick = TenantTick(
+    tick = TenantPoll(
         TenantEntry("acme", ""),
         TenantState(),
         RetryPolicy(),

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from smartlink.adapters.in_memory import InMemoryBroker
-from smartlink.adapters.in_memory_broker import InMemorySession
+from smartlink.adapters.in_memory.broker import InMemorySession
 from smartlink.domain.message import DeadReason, LogType, State
 from smartlink.ports import Delivery, Unavailable
 from tests.scenarios.conftest import Logged

@@ -4,7 +4,7 @@ import pytest
 
 from smartlink.domain.message import DeadReason, Past
 from smartlink.ports import Refused, Unavailable
-from smartlink.services.publish import PublishError
+from smartlink.services.publishing.publish import PublishError
 from tests.support.world import Interruptions, ProcessEndedError, World, end_process
 
 

@@ -10,7 +10,7 @@ from smartlink.consumer import Context, FatalError, Reply, RetryableError, Retur
 from smartlink.domain.tenant import TenantError, parse_credentials
 from smartlink.observability import JsonFormatter
 from smartlink.ports import CredentialsRefused, Delivery, Unavailable
-from smartlink.services.publish import PublishError, parse_request
+from smartlink.services.publishing.publish import PublishError, parse_request
 from tests.support.world import COMMAND, OTHER, SECRET_ONE, World, config_file, secret
 
 SECRET = "kanarie-geheim"

@@ -9,7 +9,7 @@ from smartlink.consumer import Context, RetryableError
 from smartlink.domain.message import DeadReason, State
 from smartlink.ports import Unavailable
 from smartlink.services.dispatch import decode_dispatch
-from smartlink.services.shard import OtherCatalogError, decode_shard
+from smartlink.services.polling.shard import OtherCatalogError, decode_shard
 from tests.scenarios.conftest import Logged
 from tests.support.world import (
     COMMAND,

@@ -2,7 +2,7 @@
 
 from smartlink.consumer import Context, Reply, Returned
 from smartlink.domain.payload import parse_payload
-from smartlink.services.publish import parse_request
+from smartlink.services.publishing.publish import parse_request
 from tests.hostile.wire import Wire, wired
 from tests.support.world import COMMAND, World
 from tests.unit.adapters.http_server import Reply as Answer

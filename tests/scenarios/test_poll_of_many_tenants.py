@@ -4,7 +4,7 @@ from collections import Counter
 from datetime import timedelta
 
 from smartlink.ports import Unavailable
-from smartlink.services.shard import decode_shard
+from smartlink.services.polling.shard import decode_shard
 from tests.scenarios.conftest import Logged
 from tests.support.world import Interruptions, World
 

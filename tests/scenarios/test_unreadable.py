@@ -9,7 +9,7 @@ from smartlink.consumer import Context, RetryableError
 from smartlink.domain.identity import Direction
 from smartlink.domain.message import DeadReason, State
 from smartlink.ports import Delivery, Unavailable
-from smartlink.services.publish import PublishError
+from smartlink.services.publishing.publish import PublishError
 from tests.scenarios.conftest import Logged
 from tests.support.world import COMMAND, OTHER, World, catalog
 

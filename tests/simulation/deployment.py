@@ -20,7 +20,7 @@ from smartlink.adapters.in_memory import (
     InMemorySecrets,
     at_once,
 )
-from smartlink.adapters.in_memory_broker import InMemorySession
+from smartlink.adapters.in_memory.broker import InMemorySession
 from smartlink.consumer import Context, FatalError, Reply, RetryableError, Returned, consumer
 from smartlink.domain.identity import Direction, content_hash, document_id
 from smartlink.domain.lifecycle import REPEAT
@@ -37,15 +37,19 @@ from smartlink.ports import (
     Run,
     Unavailable,
 )
-from smartlink.services.config import Config
-from smartlink.services.consume import Consume, Timeouts
 from smartlink.services.dispatch import decode_dispatch
-from smartlink.services.poll import Poll
-from smartlink.services.publish import Publish, PublishError, PublishRequest
-from smartlink.services.relay import Outside, make_poll
-from smartlink.services.shard import decode_shard
-from smartlink.services.tenants import Tenants
+from smartlink.services.polling.poll import Poll
+from smartlink.services.polling.shard import decode_shard
+from smartlink.services.publishing.publish import PublishError, PublishRequest
 from smartlink.settings import LIMITS, Settings, load_settings
+from smartlink.wiring import (
+    Adapters,
+    ConsumeAdapters,
+    PollAdapters,
+    make_consume,
+    make_poll,
+    make_publish,
+)
 from tests.simulation.claims import SKEW, Claims
 from tests.simulation.kernel import DiedError, Kernel, Port, Process
 from tests.simulation.ledger import Ledger, WatchedContents, WatchedMessages
@@ -520,34 +524,27 @@ class Deployment:
             return instance
         release = self._asked(self.kernel.now) or self.release
         process = self.new_process("poll")
-        store = self.port(process, "store", self.store)
-        clock = lambda: self.kernel.clock(process)  # noqa: E731
-        outside = Outside(
-            messages=store,
-            logs=store,
-            states=store,
-            ticks=store,
-            contents=self.port(process, "contents", self.contents),
+        own = PollAdapters(
+            config=self.port(process, "config", self.config),
             broker=self.broker.port(process),
             publisher=self.port(process, "pubsub", self),
             turns=SimTurns(self.kernel, process),
-            beside=at_once,
-            clock=clock,
-            new_id=self.new_id,
-            wait=partial(self._wait, process),
         )
-        tenants = Tenants(
-            self.port(process, "secrets", self.secrets),
-            "development",
-            clock,
-            timedelta(seconds=300),
-            timedelta(seconds=3_600),
-        )
-        config = Config(self.port(process, "config", self.config), store)
-        poll = make_poll(release.settings, outside, tenants, config)
+        poll = make_poll(release.settings, self._adapters(process), own)
         instance = Instance(process, poll, release, busy=True)
         self.instances.append(instance)
         return instance
+
+    def _adapters(self, process: Process) -> Adapters:
+        return Adapters(
+            store=self.port(process, "store", self.store),
+            contents=self.port(process, "contents", self.contents),
+            secrets=self.port(process, "secrets", self.secrets),
+            beside=at_once,
+            clock=lambda: self.kernel.clock(process),
+            new_id=self.new_id,
+            wait=partial(self._wait, process),
+        )
 
     def _wait(self, process: Process, most: float) -> None:
         self.kernel.sleep(most * self.kernel.random.random())
@@ -643,22 +640,13 @@ class Deployment:
             self.kernel.kill(process, by_itself=True)
             raise DiedError
 
-        consume = Consume(
-            command=command,
-            consumer=run,
-            entry=release.settings.catalog.commands[command],
-            messages=self.port(process, "store", self.store),
-            contents=self.port(process, "contents", self.contents),
+        own = ConsumeAdapters(
             erp=self.secrets,
             effects=self.port(process, "effects", self.effects),
             runner=SimRunner(self.kernel, process, overran),
-            timeouts=Timeouts.of(release.settings.catalog, command),
-            retention=release.settings.retention,
-            clock=lambda: self.kernel.clock(process),
-            new_id=self.new_id,
-            wait=partial(self._wait, process),
             end_process=end_process,
         )
+        consume = make_consume(release.settings, self._adapters(process), own, command, run)
         self._check_told(process, consume(dispatch))
 
     def _check_told(self, process: Process, counts: Counter[str]) -> None:
@@ -728,20 +716,7 @@ class Deployment:
         def work() -> None:
             told = False
             try:
-                tenants = Tenants(
-                    self.secrets,
-                    "development",
-                    self.kernel.clock,
-                    timedelta(seconds=300),
-                    timedelta(hours=1),
-                )
-                publish = Publish(
-                    tenants,
-                    self.port(process, "store", self.store),
-                    self.port(process, "contents", self.contents),
-                    lambda: self.kernel.clock(process),
-                    self.new_id,
-                )
+                publish = make_publish(self.release.settings, self._adapters(process))
                 body = {"tenant": tenant, "type": "T", "content": content, "id": message_id}
                 publish(PublishRequest.model_validate(body))
                 told = True

@@ -10,25 +10,24 @@ from datetime import timedelta
 from typing import Any
 
 from smartlink.domain import lifecycle, settlement
-from smartlink.domain.evolve import evolve
 from smartlink.domain.message import State, Stored
 from smartlink.domain.outcome import Done, Retry
 from smartlink.domain.pin import Pin
 from smartlink.ports import DuePage
 from smartlink.services import claim as claim_module
-from smartlink.services import consume as consume_module
 from smartlink.services import settle as settle_module
-from smartlink.services import sweep as sweep_module
-from smartlink.services import upstream as upstream_module
-from smartlink.services.consume import Consume
+from smartlink.services.consuming import consume as consume_module
+from smartlink.services.consuming.consume import Consume
+from smartlink.services.consuming.once import Once
 from smartlink.services.contents import release
-from smartlink.services.downstream import Downstream, _Taken
-from smartlink.services.known_commands import KnownCommands
-from smartlink.services.once import Once
-from smartlink.services.poll import Poll
+from smartlink.services.polling import sweep as sweep_module
+from smartlink.services.polling import upstream as upstream_module
+from smartlink.services.polling.downstream import Downstream, _Taken
+from smartlink.services.polling.known_commands import KnownCommands
+from smartlink.services.polling.poll import Poll
+from smartlink.services.polling.sweep import Sweep
+from smartlink.services.polling.upstream import Upstream
 from smartlink.services.repeats import Repeats
-from smartlink.services.sweep import Sweep
-from smartlink.services.upstream import Upstream
 
 Mutation = tuple[object, str, Callable[[Any], Any]]
 """Where a name is bound, the name, and what makes the broken one of the good one."""
@@ -202,7 +201,7 @@ def _effect_begun_again(good: Any) -> Any:
 def _crash_is_retried(good: Any) -> Any:
     def swept(message: Any, now: Any, policy: Any, base: Any) -> Any:
         claim = message.claim and replace(message.claim, decided=None)
-        forgetful = evolve(message, claim=claim)
+        forgetful = replace(message, claim=claim)
         return good(forgetful, now, replace(policy, hold_unknown=False), base)
 
     return swept
@@ -346,7 +345,7 @@ def _sweeper_decides(good: Any) -> Any:
 
     def swept(message: Any, now: Any, policy: Any, base: Any) -> Any:
         claim = message.claim and replace(message.claim, decided=None)
-        return good(evolve(message, claim=claim), now, policy, base)
+        return good(replace(message, claim=claim), now, policy, base)
 
     return swept
 

@@ -6,7 +6,6 @@ from typing import Any
 
 from smartlink.domain import lifecycle
 from smartlink.domain.effect import Effect, effect_document
-from smartlink.domain.executed import reply_id
 from smartlink.domain.identity import content_hash, encode
 from smartlink.domain.message import (
     Attempt,
@@ -25,7 +24,7 @@ from smartlink.domain.message import (
     Version,
 )
 from smartlink.domain.retry import RetryPolicy
-from smartlink.domain.settlement import Retention, Settlement
+from smartlink.domain.settlement import Retention, Settlement, reply_id
 
 NOW = datetime(2026, 3, 9, 12, 30, 15, 123_457, tzinfo=UTC)
 LATER = NOW + timedelta(days=90, microseconds=1)

@@ -21,15 +21,20 @@ from smartlink.adapters.in_memory import (
 from smartlink.consumer import Consumer, Context, Returned, consumer
 from smartlink.domain.message import Ended, LogLine, Message, Stored
 from smartlink.ports import Envelope, PortError, Ran, Run
-from smartlink.services.config import Config
-from smartlink.services.consume import Consume, Timeouts
+from smartlink.services.consuming.consume import Consume
 from smartlink.services.dispatch import decode_dispatch
-from smartlink.services.poll import Poll, PollReport
-from smartlink.services.publish import Publish, Published, PublishRequest
-from smartlink.services.relay import Outside, make_poll
-from smartlink.services.shard import decode_shard
-from smartlink.services.tenants import Tenants
+from smartlink.services.polling.poll import Poll, PollReport
+from smartlink.services.polling.shard import decode_shard
+from smartlink.services.publishing.publish import Published, PublishRequest
 from smartlink.settings import Settings, load_settings
+from smartlink.wiring import (
+    Adapters,
+    ConsumeAdapters,
+    PollAdapters,
+    make_consume,
+    make_poll,
+    make_publish,
+)
 
 _Work = TypeVar("_Work")
 
@@ -228,30 +233,20 @@ class World:
 
     def elsewhere(self) -> Poll:
         """The poll of another process: it shares nothing but what is stored."""
-        outside = Outside(
-            messages=self.store,
-            logs=self.store,
-            states=self.store,
-            ticks=self.store,
+        own = PollAdapters(
+            config=self.config, broker=self.broker, publisher=self.publisher, turns=self.turns
+        )
+        return make_poll(self.settings, self._adapters(), own)
+
+    def _adapters(self) -> Adapters:
+        return Adapters(
+            store=self.store,
             contents=self.contents,
-            broker=self.broker,
-            publisher=self.publisher,
-            turns=self.turns,
+            secrets=self.secrets,
             beside=at_once,
             clock=self.clock,
             new_id=self.new_id,
             wait=self.wait,
-        )
-        config = Config(self.config, self.store)
-        return make_poll(self.settings, outside, self._tenants(), config)
-
-    def _tenants(self) -> Tenants:
-        return Tenants(
-            self.secrets,
-            "development",
-            self.clock,
-            timedelta(seconds=self.settings.tenants_refresh_seconds),
-            timedelta(seconds=self.settings.payload_refresh_seconds),
         )
 
     def activate(self, tenant: str = "acme", **payload: object) -> None:
@@ -308,22 +303,10 @@ class World:
             self.minute()
 
     def consume(self, command: str = COMMAND) -> Consume:
-        return Consume(
-            command=command,
-            consumer=self._consumer(command),
-            entry=self.settings.catalog.commands[command],
-            messages=self.store,
-            contents=self.contents,
-            erp=self.secrets,
-            effects=self.effects,
-            runner=self.runner,
-            timeouts=Timeouts.of(self.settings.catalog, command),
-            retention=self.settings.retention,
-            clock=self.clock,
-            new_id=self.new_id,
-            wait=self.wait,
-            end_process=end_process,
+        own = ConsumeAdapters(
+            erp=self.secrets, effects=self.effects, runner=self.runner, end_process=end_process
         )
+        return make_consume(self.settings, self._adapters(), own, command, self._consumer(command))
 
     def _consumer(self, command: str) -> Consumer:
         @consumer(command)
@@ -334,7 +317,7 @@ class World:
         return run
 
     def publish(self, **request: object) -> Published:
-        publish = Publish(self._tenants(), self.store, self.contents, self.clock, self.new_id)
+        publish = make_publish(self.settings, self._adapters())
         return publish(PublishRequest.model_validate({"tenant": "acme", "type": "T"} | request))
 
     # What can be seen.

@@ -15,7 +15,7 @@ def test_the_configuration_is_valid(base: Copy) -> None:
 
 
 def test_checkov_finds_nothing() -> None:
-    """Every finding is mended, or skipped in place with its reason."""
+    """Every finding is fixed, or skipped in place with its reason."""
     checkov = shutil.which(os.environ.get("CHECKOV") or str(REPO / ".venv/checkov/bin/checkov"))
     if checkov is None:
         pytest.skip("checkov is not installed: `make test` does that")

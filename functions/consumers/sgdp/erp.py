@@ -56,7 +56,7 @@ def open_erp(context: Context) -> Erp:
     """Find the ERP of the context's tenant; no message decides which it is.
 
     At the first call of a process it connects, creates the product's own tables if they are
-    missing, and checks the map. Raises RetryableError at whatever an operator can mend.
+    missing, and checks the map. Raises RetryableError at whatever an operator can fix.
     """
     tenant = context.tenant
     try:

@@ -14,7 +14,7 @@ SECONDS_AROUND_MESSAGES = 15  # of a call: to claim before the first, to settle 
 
 
 class CatalogError(ValueError):
-    """The catalogue cannot be used; the text names the entry and the mend."""
+    """The catalogue cannot be used; the text names the entry and the fix."""
 
 
 class _Entry(BaseModel):

@@ -15,7 +15,7 @@ _Positive = Annotated[Decimal, Field(gt=0, le=1_000_000, allow_inf_nan=False, de
 
 
 class ConfigError(ValueError):
-    """The file cannot be used; the text names the field and the mend."""
+    """The file cannot be used; the text names the field and the fix."""
 
 
 class _Model(BaseModel):

@@ -11,7 +11,6 @@ message. Each move is written by compare-and-swap on the version that it was dec
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from smartlink.domain.evolve import evolve
 from smartlink.domain.identity import DERIVED, Direction, derived_ids, document_id
 from smartlink.domain.message import (
     Attempt,
@@ -123,7 +122,7 @@ def to_send(
 
 def dead(message: Message, reason: DeadReason, error: str) -> Message:
     """The message, out of the sweep's reach until an operator acts."""
-    return evolve(
+    return replace(
         message,
         state=State.DEAD,
         due=None,
@@ -140,7 +139,7 @@ def beyond(message: Message, limit: int) -> Message:
 
 def claimed(message: Message, claim: Claim, lease: timedelta) -> Message:
     """Before it runs: the attempt counts from here, so that a crash counts too."""
-    return evolve(
+    return replace(
         message,
         state=State.RUNNING,
         due=claim.started + lease,
@@ -152,7 +151,7 @@ def claimed(message: Message, claim: Claim, lease: timedelta) -> Message:
 
 def handed_back(message: Message, now: datetime, error: str | None = None) -> Message:
     """A claimed message that was not run: due at once, its attempt returned."""
-    return evolve(
+    return replace(
         message,
         state=State.PENDING,
         due=now,
@@ -163,7 +162,7 @@ def handed_back(message: Message, now: datetime, error: str | None = None) -> Me
 
 def recalled(message: Message) -> Message:
     """A message that was dispatched and must not run by that: the sweep takes it when it is due."""
-    return evolve(message, state=State.WAITING)
+    return replace(message, state=State.WAITING)
 
 
 def with_attempt(message: Message, result: Result, ended: datetime, error: str | None) -> Message:
@@ -171,7 +170,7 @@ def with_attempt(message: Message, result: Result, ended: datetime, error: str |
     started = message.claim.started if message.claim else ended
     text = shorten(error) if error else None
     attempt = Attempt(message.attempt, started, ended, result, text)
-    return evolve(
+    return replace(
         message,
         attempts=(*message.attempts, attempt)[-_ATTEMPTS_KEPT:],
         error=text or message.error,
@@ -188,7 +187,7 @@ def failed(
     message = with_attempt(message, Result.RETRY, ended, error)
     if next_attempt_at is None:
         return dead(message, DeadReason.EXHAUSTED, error)
-    return evolve(message, state=State.WAITING, due=next_attempt_at)
+    return replace(message, state=State.WAITING, due=next_attempt_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,25 +230,25 @@ def swept(message: Message, now: datetime, policy: RetryPolicy, base_grace: time
             return Swept(unknown(message, now, CRASHED), "crash")
         if message.claim is not None and message.claim.messages > 1:
             cause = "shared-crash"
-            message = evolve(message, attempt=message.attempt - 1, alone=True)
+            message = replace(message, attempt=message.attempt - 1, alone=True)
         else:
             cause = "crash"
             message = with_attempt(message, Result.CRASHED, now, CRASHED)
     if message.attempt >= policy.limit:
         return Swept(beyond(message, policy.limit), cause)
     due = now + grace(base_grace, dispatches)
-    return Swept(evolve(message, state=State.PENDING, due=due, dispatches=dispatches), cause)
+    return Swept(replace(message, state=State.PENDING, due=due, dispatches=dispatches), cause)
 
 
 def leased(message: Message, claim: Claim, lease: timedelta) -> Message:
     """An upstream message before it is sent. Only the broker's refusal counts as an attempt."""
-    return evolve(message, state=State.RUNNING, due=claim.started + lease, claim=claim)
+    return replace(message, state=State.RUNNING, due=claim.started + lease, claim=claim)
 
 
 def send_failed(message: Message, at: datetime) -> Message:
     """An upstream message whose sending failed, be it its own fault or not."""
     times = message.failure.times + 1 if message.failure else 1
-    return evolve(message, failure=SendFailure(times, at))
+    return replace(message, failure=SendFailure(times, at))
 
 
 def send_again(message: Message, now: datetime) -> datetime:
@@ -262,7 +261,7 @@ def send_again(message: Message, now: datetime) -> datetime:
 
 def unsent(message: Message, due: datetime, error: str | None = None) -> Message:
     """An upstream message that could not be sent through no fault of its own."""
-    return evolve(
+    return replace(
         message,
         state=State.PENDING,
         due=due,

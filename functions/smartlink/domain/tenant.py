@@ -21,7 +21,7 @@ _LATER = timedelta(microseconds=1)
 
 
 class TenantError(ValueError):
-    """A tenant's secret cannot be used; the text names the secret and the mend."""
+    """A tenant's secret cannot be used; the text names the secret and the fix."""
 
 
 class Credentials(BaseModel):

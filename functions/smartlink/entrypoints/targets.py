@@ -1,7 +1,4 @@
-"""The four functions. Each parses its envelope, calls one use case, translates the verdict.
-
-What only one of them needs is imported by its call: a cold start pays for its own function.
-"""
+"""The four functions. Each parses its envelope, calls one use case, translates the verdict."""
 
 import base64
 import json
@@ -19,7 +16,10 @@ from werkzeug.datastructures import Headers
 from smartlink import bootstrap
 from smartlink.observability import ERROR, WARNING, bound, event, surprise, trace_fields
 from smartlink.ports import PortError
-from smartlink.services.delivery import DeliveryError
+from smartlink.services.dispatch import decode_dispatch
+from smartlink.services.polling.shard import OtherCatalogError, decode_shard
+from smartlink.services.publishing.publish import BODY_LIMIT, PublishError, parse_request
+from smartlink.services.push import PushError
 from smartlink.settings import SettingsError
 
 # gunicorn ends a worker that was silent for longer than this, and functions-framework, which
@@ -29,7 +29,7 @@ from smartlink.settings import SettingsError
 os.environ["CLOUD_RUN_TIMEOUT_SECONDS"] = "0"
 
 
-class EnvelopeError(DeliveryError):
+class EnvelopeError(PushError):
     """The call of a Pub/Sub function carries no Pub/Sub message."""
 
 
@@ -42,8 +42,6 @@ def poll(request: Request) -> Response:
 @functions_framework.cloud_event
 def poll_shard(cloud_event: CloudEvent) -> None:
     """A shard of the tenants; 503 while `poll` has another catalogue, so that it comes again."""
-    from smartlink.services.shard import OtherCatalogError, decode_shard  # noqa: PLC0415
-
     refused = False
     with _delivery(cloud_event) as (data, _):
         try:
@@ -58,8 +56,6 @@ def poll_shard(cloud_event: CloudEvent) -> None:
 @functions_framework.cloud_event
 def consume(cloud_event: CloudEvent) -> None:
     """A batch of one tenant's messages, for the command in SMARTLINK_COMMAND."""
-    from smartlink.services.dispatch import decode_dispatch  # noqa: PLC0415
-
     with _delivery(cloud_event) as (data, call):
         dispatch = decode_dispatch(data)
         call.enter_context(bound(tenant=dispatch.tenant, command=dispatch.command))
@@ -78,8 +74,6 @@ def _poll(request: Request) -> Response:  # noqa: ARG001  (Scheduler's body says
 
 
 def _publish(request: Request) -> Response:
-    from smartlink.services.publish import BODY_LIMIT, PublishError, parse_request  # noqa: PLC0415
-
     if request.method != "POST":
         return _json(_problem("method", "use POST"), 405)
     body = request.stream.read(BODY_LIMIT + 1)
@@ -122,7 +116,7 @@ def _delivery(cloud_event: CloudEvent) -> Iterator[tuple[bytes, ExitStack]]:
             pushed = _pushed(cloud_event)
             call.enter_context(bound(pubsubId=pushed.get("messageId")))
             yield _data(pushed), call
-        except (SettingsError, DeliveryError) as error:
+        except (SettingsError, PushError) as error:
             event("delivery_invalid", str(error), ERROR, kind=type(error).__name__)
             raise
         except PortError as error:

@@ -30,7 +30,7 @@ from smartlink.operations.ports import Deployment
 from smartlink.operations.select import known_name
 from smartlink.operations.tenants import UnusableSecretError, stored_tenant
 from smartlink.ports import PortError
-from smartlink.services.shard import Shard
+from smartlink.services.polling.shard import Shard
 
 _OWN_SHARD = 1_000_000  # no tick of the scheduler has so many
 

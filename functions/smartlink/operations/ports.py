@@ -18,12 +18,12 @@ from smartlink.ports import (
     LastGoodConfig,
     Messages,
     PortError,
+    RelayState,
     TenantSecrets,
     TenantStates,
-    Ticks,
     Tokens,
 )
-from smartlink.services.poll import Poll
+from smartlink.services.polling.poll import Poll
 from smartlink.settings import Settings
 
 
@@ -74,7 +74,7 @@ class Purgeable(StrEnum):
     LOGS = "GTotvsLinkLog"
 
 
-class OperatorStore(Messages, TenantStates, Ticks, LastGoodConfig, Protocol):
+class OperatorStore(Messages, TenantStates, RelayState, LastGoodConfig, Protocol):
     """The relay's store, and what only an operator asks of it."""
 
     def live(self, tenant: str, equal: Mapping[str, str]) -> Iterator[Listed]:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from smartlink.domain.executed import reply_id
 from smartlink.domain.identity import Direction, document_id
 from smartlink.domain.message import Ending, LogLine, Message, State
+from smartlink.domain.settlement import reply_id
 from smartlink.operations.ports import Deployment, OperatorStore
 from smartlink.operations.select import Located
 

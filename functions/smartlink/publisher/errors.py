@@ -2,7 +2,7 @@
 
 
 class PublishRefused(ValueError):  # noqa: N818  (Refused and Unavailable are the families' names)
-    """It will never be accepted as it is. `field` names the culprit, the text the mend.
+    """It will never be accepted as it is. `field` names the culprit, the text the fix.
 
     `conflict`: another message has this id; `status`: of the function's answer, if it was asked.
     """

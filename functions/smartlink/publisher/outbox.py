@@ -6,14 +6,14 @@ The relay's database must be the caller's, and the caller allowed to write to it
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Unpack
 
-from smartlink.adapters.documents import LIVE, TENANTS, put_live
+from smartlink.adapters.firestore.documents import LIVE, TENANTS, put_live
 from smartlink.domain import lifecycle
 from smartlink.domain.message import Message
 from smartlink.domain.payload import write_json
 from smartlink.publisher.errors import PublishRefused
 from smartlink.publisher.outgoing import Outgoing, parsed
 from smartlink.services.contents import inline
-from smartlink.services.publish import PublishRequest
+from smartlink.services.publishing.publish import PublishRequest
 from smartlink.settings import LIMITS
 
 if TYPE_CHECKING:

@@ -6,7 +6,12 @@ from uuid import uuid4
 from smartlink.domain.payload import write_json
 from smartlink.domain.tenant import TenantError, check_tenant_name
 from smartlink.publisher.errors import PublishRefused
-from smartlink.services.publish import BODY_LIMIT, PublishError, PublishRequest, parse_request
+from smartlink.services.publishing.publish import (
+    BODY_LIMIT,
+    PublishError,
+    PublishRequest,
+    parse_request,
+)
 
 _SPELT = {"correlation_id": "correlationId"}
 

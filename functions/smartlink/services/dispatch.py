@@ -17,14 +17,14 @@ from smartlink.domain.message import Attempt, Content, Message, Result, Stored, 
 from smartlink.domain.retry import RetryPolicy
 from smartlink.observability import ERROR, event
 from smartlink.ports import Envelope, PortError, Publisher
-from smartlink.services.delivery import DeliveryError
+from smartlink.services.push import PushError
 from smartlink.settings import LIMITS
 
 if TYPE_CHECKING:  # a consumer has no tick
-    from smartlink.services.tick import TenantTick
+    from smartlink.services.polling.tenant_poll import TenantPoll
 
 
-class DispatchError(DeliveryError):
+class DispatchError(PushError):
     """A Pub/Sub message is no dispatch of this relay."""
 
 
@@ -73,20 +73,20 @@ class Dispatcher:
         self._catalog = catalog
         self._most = most
 
-    def allowed(self, tick: "TenantTick", stored: Iterable[Stored]) -> list[Dispatch]:
+    def take_quota(self, poll: "TenantPoll", stored: Iterable[Stored]) -> list[Dispatch]:
         """As many batches as the tenant may dispatch in this tick; the sweep finds the rest."""
         by_command: dict[str, list[Stored]] = {}
         for item in stored:
             by_command.setdefault(item.message.type, []).append(item)
-        since = tick.state.pin.since if tick.state.pin else None
+        since = poll.state.pin.since if poll.state.pin else None
         return [
-            Dispatch(tick.name, command, tick.policy, tuple(batch), since)
+            Dispatch(poll.name, command, poll.policy, tuple(batch), since)
             for command, its in by_command.items()
             for batch in batches(its, self._most)
-            if tick.take(command)
+            if poll.take(command)
         ]
 
-    def publish(self, tick: "TenantTick", dispatches: Sequence[Dispatch]) -> None:
+    def publish(self, poll: "TenantPoll", dispatches: Sequence[Dispatch]) -> None:
         """Publishes; what could not be waits for the sweep, and is logged."""
         by_command: dict[str, list[Dispatch]] = {}
         for dispatch in dispatches:
@@ -99,7 +99,7 @@ class Dispatcher:
                 text = f"Not dispatched to {topic}, the sweep will try again: {error}"
                 event("dispatch_failed", text, ERROR, command=command)
             else:
-                tick.count("dispatched", sum(len(dispatch.messages) for dispatch in its))
+                poll.count("dispatched", sum(len(dispatch.messages) for dispatch in its))
 
 
 def encode_dispatch(dispatch: Dispatch) -> Envelope:

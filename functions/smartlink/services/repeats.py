@@ -3,21 +3,21 @@
 from collections import OrderedDict
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from threading import Lock
 from typing import TYPE_CHECKING
 
 from smartlink.domain import lifecycle
-from smartlink.domain.evolve import evolve
 from smartlink.domain.identity import reused_document_id
 from smartlink.domain.message import DeadReason, LogLine, LogType, Message, Past, State, Stored
 from smartlink.domain.settlement import Settlement, annotate
-from smartlink.observability import ERROR, INFO, WARNING, event
+from smartlink.observability import ERROR, INFO, WARNING, message_event
 from smartlink.ports import Conflict, Contents, LogSink, Messages, Unavailable
 from smartlink.services.contents import copied, give_up, release
 
 if TYPE_CHECKING:  # neither a consumer nor publish has a tick
-    from smartlink.services.tick import TenantTick
+    from smartlink.services.polling.tenant_poll import TenantPoll
 
 
 _REUSED = "Another message, with another content, has this id: its sender reused it"
@@ -33,22 +33,9 @@ def same(one: Message, other: Past) -> bool:
     return (one.type, one.content.sha256) == (other.type, other.sha256)
 
 
-def say(message: Message, action: str, text: str, severity: int, **more: object) -> None:
-    """Logs an event about a message."""
-    event(
-        action,
-        text,
-        severity,
-        messageId=message.id,
-        document=message.document,
-        command=message.type,
-        **more,
-    )
-
-
-def _predecessors(tick: "TenantTick", past: Past) -> bool:
+def _predecessors(poll: "TenantPoll", past: Past) -> bool:
     """Whether it was of another customer, who had the tenant's name before."""
-    pin = tick.state.pin
+    pin = poll.state.pin
     if pin is None or pin.since is None or past.received is None:
         return False
     return past.received < pin.since
@@ -126,37 +113,37 @@ class Repeats:
                 undecided.add(document)
         return previous, undecided
 
-    def meet(self, tick: "TenantTick", message: Message, now: datetime) -> bool:
+    def meet(self, poll: "TenantPoll", message: Message, now: datetime) -> bool:
         """An arrival whose document exists already. True when it is safe to ack it."""
         document = message.document
-        live = self._messages.alive(tick.name, [document]).get(document)
+        live = self._messages.alive(poll.name, [document]).get(document)
         if live is not None and same(message, live):
-            self._note(tick, message, "it is stored already", now)
+            self._note(poll, message, "it is stored already", now)
             return True
-        ended = self._messages.past(tick.name, [document]).get(document)
-        if ended is not None and same(message, ended) and not _predecessors(tick, ended):
-            self._note(tick, message, "it had ended already", now)
-            self._give_up_ended(tick, message, now)
+        ended = self._messages.past(poll.name, [document]).get(document)
+        if ended is not None and same(message, ended) and not _predecessors(poll, ended):
+            self._note(poll, message, "it had ended already", now)
+            self._give_up_ended(poll, message, now)
             return True
         if live is None and ended is None:
             return False  # it went between two looks: the broker offers the message again
-        if not self._keep_reused(tick, message, ended or live, now):
+        if not self._keep_reused(poll, message, ended or live, now):
             return False
         if live is None or live.sha256 not in {None, message.content.sha256}:  # not its object
-            give_up(self._contents, self._messages, tick.name, message, now)
+            give_up(self._contents, self._messages, poll.name, message, now)
         return True
 
-    def _note(self, tick: "TenantTick", message: Message, what: str, now: datetime) -> None:
-        say(message, "message_duplicate", f"A repeat: {what}", INFO)
-        tick.count("duplicates")
-        times = self._times(tick.name, message.document)
+    def _note(self, poll: "TenantPoll", message: Message, what: str, now: datetime) -> None:
+        message_event(message, "message_duplicate", f"A repeat: {what}", INFO)
+        poll.count("duplicates")
+        times = self._times(poll.name, message.document)
         if times & (times - 1):
             return  # one whose ack fails for ever comes each minute: told ever more rarely
         more = f" ({times} times)" if times > 1 else ""
-        line = annotate(message, LogType.INFORMATION, f"Repeated: {what}{more}", now, tick.expires)
+        line = annotate(message, LogType.INFORMATION, f"Repeated: {what}{more}", now, poll.expires)
         if message.state is State.DEAD:  # a crash may have lost the line of its death
-            line = annotate(message, LogType.ERROR, f"Dead: {message.error}", now, tick.expires)
-        self._logs.log(tick.name, [line])
+            line = annotate(message, LogType.ERROR, f"Dead: {message.error}", now, poll.expires)
+        self._logs.log(poll.name, [line])
 
     def _times(self, tenant: str, document: str) -> int:
         """How often this process met it, this time included."""
@@ -167,32 +154,32 @@ class Repeats:
                 self._met.popitem(last=False)
         return times
 
-    def drop(self, tick: "TenantTick", stored: Stored, previous: Past, now: datetime) -> None:
+    def drop(self, poll: "TenantPoll", stored: Stored, previous: Past, now: datetime) -> None:
         """A live message that has ended before under the same id: it is not run (again)."""
         message = stored.message
         lines: tuple[LogLine, ...] = ()
-        repeated = same(message, previous) and not _predecessors(tick, previous)
+        repeated = same(message, previous) and not _predecessors(poll, previous)
         if repeated:
-            say(message, "message_duplicate", "Its id has ended before", INFO)
-            tick.count("duplicates")
-            times = self._times(tick.name, message.document)
+            message_event(message, "message_duplicate", "Its id has ended before", INFO)
+            poll.count("duplicates")
+            times = self._times(poll.name, message.document)
             if not times & (times - 1):
                 more = f" ({times} times)" if times > 1 else ""
                 text = f"Repeated: it had ended already{more}"
-                lines = (annotate(message, LogType.INFORMATION, text, now, tick.expires),)
-        elif not self._keep_reused(tick, message, previous, now):
+                lines = (annotate(message, LogType.INFORMATION, text, now, poll.expires),)
+        elif not self._keep_reused(poll, message, previous, now):
             return  # the live one stays, and is met again
         named = lifecycle.hour_before(message) is None
-        over = repeated and (named or (message.personal and self._ended(tick, message)))
+        over = repeated and (named or (message.personal and self._ended(poll, message)))
         gone = Settlement(document=message.document, fence=stored.version, logs=lines)
         with suppress(Conflict):  # another poll found the same, and was quicker
-            self._messages.commit(tick.name, [gone])
+            self._messages.commit(poll.name, [gone])
         if over:
             release(self._contents, message, now)
         else:  # the next message may come under its id, and with its content
-            give_up(self._contents, self._messages, tick.name, message, now)
+            give_up(self._contents, self._messages, poll.name, message, now)
 
-    def _give_up_ended(self, tick: "TenantTick", message: Message, now: datetime) -> None:
+    def _give_up_ended(self, poll: "TenantPoll", message: Message, now: datetime) -> None:
         """What came again of a message that has ended lets go of its content.
 
         The history of a personal one does not refer to it, and whoever else has put it meanwhile
@@ -202,15 +189,15 @@ class Repeats:
         if message.personal:
             release(self._contents, message, now)
         else:
-            give_up(self._contents, self._messages, tick.name, message, now)
+            give_up(self._contents, self._messages, poll.name, message, now)
 
-    def _ended(self, tick: "TenantTick", message: Message) -> bool:
+    def _ended(self, poll: "TenantPoll", message: Message) -> bool:
         """Whether this message has, under its own document: not only one in the hour before."""
-        ended = self._messages.past(tick.name, [message.document]).get(message.document)
+        ended = self._messages.past(poll.name, [message.document]).get(message.document)
         return ended is not None and same(message, ended)
 
     def _keep_reused(
-        self, tick: "TenantTick", message: Message, previous: Past | None, now: datetime
+        self, poll: "TenantPoll", message: Message, previous: Past | None, now: datetime
     ) -> bool:
         """Stores the message as dead under a document of its own; whether it is there now.
 
@@ -218,24 +205,24 @@ class Repeats:
         """
         document = reused_document_id(message.document, message.type, message.content.sha256)
         try:
-            content = copied(self._contents, tick.name, document, message.content)
+            content = copied(self._contents, poll.name, document, message.content)
         except Unavailable as down:
-            say(message, "reused_not_kept", f"It comes again: {down}", WARNING)
+            message_event(message, "reused_not_kept", f"It comes again: {down}", WARNING)
             return False
         reason, error = DeadReason.ID_REUSED, _REUSED
         if previous is not None and None in (previous.type, previous.sha256):
             reason, error = DeadReason.UNKNOWN_OUTCOME, _UNTOLD
-        elif previous is not None and _predecessors(tick, previous):
+        elif previous is not None and _predecessors(poll, previous):
             error = _PREDECESSORS
-        dead = evolve(
+        dead = replace(
             lifecycle.dead(message, reason, error), document=document, content=content, attempt=0
         )
-        line = annotate(dead, LogType.ERROR, f"Dead: {error}", now, tick.expires)
+        line = annotate(dead, LogType.ERROR, f"Dead: {error}", now, poll.expires)
         burial = Settlement(document=document, fence=None, live=dead, logs=(line,))
         try:
-            self._messages.commit(tick.name, [burial])
+            self._messages.commit(poll.name, [burial])
         except Conflict:
-            return document in self._messages.alive(tick.name, [document])  # it came before
-        say(dead, "message_dead", error, ERROR, reason=reason)
-        tick.count("dead")
+            return document in self._messages.alive(poll.name, [document])  # it came before
+        message_event(dead, "message_dead", error, ERROR, reason=reason)
+        poll.count("dead")
         return True

@@ -12,12 +12,17 @@ What is refused has happened all the same: who handed it in ends its message, de
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING
 
-from smartlink.domain.message import State, Stored
-from smartlink.domain.settlement import Settlement, lightened, without_lines
-from smartlink.observability import ERROR, WARNING, describe, event, surprise
+from smartlink.domain.message import LogType, State, Stored
+from smartlink.domain.settlement import Settlement, annotate, lightened, without_lines
+from smartlink.observability import ERROR, WARNING, describe, event, message_event, surprise
 from smartlink.ports import Conflict, Messages, PortError, Unavailable
 from smartlink.settings import LIMITS
+
+if TYPE_CHECKING:  # a consumer has no poll
+    from smartlink.services.polling.tenant_poll import TenantPoll
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,3 +192,24 @@ def _applied(messages: Messages, tenant: str, item: Pending) -> bool:
     if past is None or (history is not None and past.ending is not history.ending):
         return False  # alive, it would be a repeat of it
     return past.claim == item.claim
+
+
+def bury(messages: Messages, poll: "TenantPoll", dead: Sequence[Stored], now: datetime) -> None:
+    """Writes these dead messages, each if it is still at its version.
+
+    Why they failed stands in the document and its log; that text may quote a content, so Cloud
+    Logging gets the reason's code alone.
+    """
+    pending = []
+    for stored in dead:
+        message = stored.message
+        line = annotate(message, LogType.ERROR, f"Dead: {message.error}", now, poll.expires)
+        burial = Settlement(
+            document=message.document, fence=stored.version, live=message, logs=(line,)
+        )
+        pending.append(Pending(burial, message.claim.id if message.claim else ""))
+    for burial in settle_all(messages, poll.name, pending).written:
+        if burial.live is not None:
+            poll.count("dead")
+            reason = burial.live.dead_reason
+            message_event(burial.live, "message_dead", f"Dead: {reason}", ERROR, reason=reason)

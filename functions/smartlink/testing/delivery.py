@@ -34,7 +34,7 @@ class Around(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrival:
-    """`Around`, complete and checked. Raises ValueError with the mend."""
+    """`Around`, complete and checked. Raises ValueError with the fix."""
 
     tenant: str = "acme"
     message_id: str = "message-1"

@@ -13,7 +13,7 @@ from smartlink.testing.scenario import Scenario, Seen
 
 
 class FailedError(Exception):
-    """A check failed. What was found, and how to mend it."""
+    """A check failed. What was found, and how to fix it."""
 
     def __init__(self, detail: str, advice: str) -> None:
         super().__init__(detail)

@@ -13,9 +13,9 @@ from smartlink.domain.payload import write_json
 from smartlink.domain.retry import RetryPolicy
 from smartlink.domain.settlement import Retention
 from smartlink.ports import Clock, Contents, Effects, ErpSecrets
+from smartlink.services.consuming.execute import Execution
+from smartlink.services.consuming.once import Once
 from smartlink.services.contents import load
-from smartlink.services.execute import Execution
-from smartlink.services.once import Once
 from smartlink.testing.delivered import Delivered, Sent
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)

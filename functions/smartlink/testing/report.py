@@ -14,7 +14,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One check: what was found, and how to mend it if it failed."""
+    """One check: what was found, and how to fix it if it failed."""
 
     name: str
     verdict: Verdict

@@ -33,7 +33,7 @@ _UNFIT: Mapping[Unfit, str] = {
     "--outcome-unknown if it was not, discard it if it was",
     Unfit.HELD: "it is held already ({})",
     Unfit.NEVER_RUNS: "its envelope is malformed: it never runs",
-    Unfit.UNREADABLE: "it cannot be read ({}): mend it, or discard it by its id",
+    Unfit.UNREADABLE: "it cannot be read ({}): fix it, or discard it by its id",
 }
 
 

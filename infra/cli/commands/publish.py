@@ -12,7 +12,7 @@ from infra.cli.errors import ForbiddenError, UsageError
 from infra.cli.offering import Offer, offered
 from infra.cli.session import Session, session_of
 from smartlink import bootstrap
-from smartlink.services.publish import PublishError, parse_request
+from smartlink.services.publishing.publish import PublishError, parse_request
 
 
 def publish(

@@ -35,7 +35,7 @@ def activate(
     """Activate a tenant (RM: "Ativação Totvs Apps"): credentials, token, secret, setup, poll.
 
     Setup makes the tenant's queue: until it has run, messages to the tenant are lost.
-    A step that fails takes back what was made, and says how to mend it.
+    A step that fails takes back what was made, and says how to fix it.
     """
     session = session_of(context)
     deployment, steps = session.deployment, Steps(session.screen)

@@ -9,11 +9,13 @@ import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import NoReturn
 
 from infra.local.errors import NotReadyError, TickError
-from smartlink.adapters.http import Bounds, Http
+from smartlink.adapters.http.connections import Bounds, Http
+from smartlink.adapters.http.rac import RacTokens
+from smartlink.adapters.http.smart_link import SmartLinkBroker
 from smartlink.adapters.in_memory import (
     InMemoryConfig,
     InMemoryContents,
@@ -22,20 +24,16 @@ from smartlink.adapters.in_memory import (
     InMemoryPublisher,
     InMemorySecrets,
 )
-from smartlink.adapters.rac import RacTokens
-from smartlink.adapters.smart_link import SmartLinkBroker
 from smartlink.adapters.threads import ThreadRunner, ThreadTurns, beside, wait
 from smartlink.bootstrap import load_consumer
 from smartlink.domain.catalog import Command
 from smartlink.ports import Envelope, PortError
-from smartlink.services.config import Config
-from smartlink.services.consume import Consume, Timeouts
+from smartlink.services.consuming.consume import Consume
 from smartlink.services.dispatch import decode_dispatch
-from smartlink.services.poll import Poll
-from smartlink.services.relay import Outside, make_poll
-from smartlink.services.shard import decode_shard
-from smartlink.services.tenants import Tenants
+from smartlink.services.polling.poll import Poll
+from smartlink.services.polling.shard import decode_shard
 from smartlink.settings import Settings
+from smartlink.wiring import Adapters, ConsumeAdapters, PollAdapters, make_consume, make_poll
 
 Delivery = tuple[str, Envelope] | None  # None: no more will come
 
@@ -54,7 +52,7 @@ def _end_process() -> NoReturn:
 
 
 class InProcessRelay:
-    """Every use case of the relay, wired as `smartlink.bootstrap` wires them."""
+    """Every use case of the relay, on the twins and this process's threads."""
 
     def __init__(
         self, settings: Settings, secrets: InMemorySecrets, config: bytes, tenants: list[str]
@@ -67,6 +65,15 @@ class InProcessRelay:
         self._contents = InMemoryContents()
         self._effects = InMemoryEffects()
         self._deliveries: queue.SimpleQueue[Delivery] = queue.SimpleQueue()
+        self._adapters = Adapters(
+            store=self.store,
+            contents=self._contents,
+            secrets=secrets,
+            beside=beside,
+            clock=_now,
+            new_id=_new_id,
+            wait=wait,
+        )
         self._poll = self._make_poll(InMemoryConfig(config))
         self._consumers = {
             command.topic: self._make_consume(name, command)
@@ -76,7 +83,7 @@ class InProcessRelay:
         self._died: Exception | None = None
 
     def _make_poll(self, config: InMemoryConfig) -> Poll:
-        settings, store = self._settings, self.store
+        settings = self._settings
         bounds = Bounds(
             connect_seconds=settings.connect_seconds,
             read_seconds=settings.read_seconds,
@@ -85,42 +92,23 @@ class InProcessRelay:
         )
         http = Http(bounds)
         tokens = RacTokens(http, settings.token_url, _now)
-        outside = Outside(
-            messages=store,
-            logs=store,
-            states=store,
-            ticks=store,
-            contents=self._contents,
+        own = PollAdapters(
+            config=config,
             broker=SmartLinkBroker(http, settings.smart_link_url, settings.paths, tokens),
             publisher=InMemoryPublisher(lambda *delivery: self._deliveries.put(delivery)),
             turns=ThreadTurns(settings.poll_threads, _now),
-            beside=beside,
-            clock=_now,
-            new_id=_new_id,
-            wait=wait,
         )
-        refresh = timedelta(seconds=settings.tenants_refresh_seconds)
-        again = timedelta(seconds=settings.payload_refresh_seconds)
-        tenants = Tenants(self._secrets, settings.environment, _now, refresh, again)
-        return make_poll(settings, outside, tenants, Config(config, store))
+        return make_poll(settings, self._adapters, own)
 
     def _make_consume(self, command: str, entry: Command) -> Consume:
-        return Consume(
-            command=command,
-            consumer=load_consumer(command, entry.module),
-            entry=entry,
-            messages=self.store,
-            contents=self._contents,
+        own = ConsumeAdapters(
             erp=self._secrets,
             effects=self._effects,
             runner=ThreadRunner(),
-            timeouts=Timeouts.of(self._settings.catalog, command),
-            retention=self._settings.retention,
-            clock=_now,
-            new_id=_new_id,
-            wait=wait,
             end_process=_end_process,
         )
+        consumer = load_consumer(command, entry.module)
+        return make_consume(self._settings, self._adapters, own, command, consumer)
 
     @contextmanager
     def running(self) -> Iterator["InProcessRelay"]:

@@ -19,7 +19,7 @@ from infra.local.settings import LocalSettings
 from infra.local.stack import Plan
 from infra.local.stack_file import sole_stack
 from infra.simulator.running import RunningSimulator, running_simulator
-from smartlink.adapters import documents
+from smartlink.adapters.firestore import documents
 from smartlink.adapters.in_memory import InMemorySecrets
 from smartlink.observability import JsonFormatter
 from smartlink.settings import Settings

@@ -27,8 +27,8 @@ from flask import Request
 from google.cloud.firestore_v1 import types
 from google.pubsub_v1 import types as pubsub
 
-from smartlink.adapters import documents as rm
-from smartlink.adapters.firestore_values import Raw
+from smartlink.adapters.firestore import documents as rm
+from smartlink.adapters.firestore.values import Raw
 from smartlink.domain import lifecycle
 from smartlink.domain.message import Claim, Content, Ended, Ending, LogLine, LogType, Result
 from tests.bench.lean_http import LeanHttp

@@ -7,7 +7,7 @@ Its settings are what its documentation recommends for short tasks that must not
 - no results where nobody reads them (Tasks, Tips and Best Practices);
 - no countdown of an hour, as RM's formula wants: on Redis an ETA beyond the visibility time-out
   is delivered again and again (Using Redis, Caveats). The time stands in the inbox, and a periodic
-  task of celery beat enqueues what is due, which mends a crash between commit and enqueue, too.
+  task of celery beat enqueues what is due, which fixes a crash between commit and enqueue, too.
 """
 
 from collections.abc import Sequence

@@ -21,8 +21,8 @@ WORKERS = os.cpu_count() or 1
 def require_packages() -> None:
     """Raise MissingPartError if the peers' environment was not installed."""
     if not (BIN / "celery").exists() or not (BIN / "procrastinate").exists():
-        mend = "`make bench` installs them."
-        raise MissingPartError("Celery and Procrastinate", looked=f"in {BIN}", mend=mend)
+        fix = "`make bench` installs them."
+        raise MissingPartError("Celery and Procrastinate", looked=f"in {BIN}", fix=fix)
 
 
 def peer_programs(

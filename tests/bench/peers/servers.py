@@ -44,7 +44,7 @@ class Servers:
 
     def redis_program(self, data: Path, port: int) -> Program:
         """Run Redis with its log of writes synced each second, as its documentation recommends
-        for durability: a crash of the machine may lose a second, which the inbox then mends.
+        for durability: a crash of the machine may lose a second, which the inbox then fixes.
         """
         durable = ("--appendonly", "yes", "--appendfsync", "everysec", "--save", "")
         where = ("--bind", HOST, "--port", str(port), "--dir", str(data))
@@ -107,8 +107,8 @@ def _find(name: str, folders: list[Path], package: str) -> Path:
     found = shutil.which(name) or shutil.which(name, path=":".join(map(str, folders)))
     if found is None:
         looked = "no such program on PATH" + "".join(f" or in {folder}" for folder in folders)
-        mend = f"Install it (Debian: apt-get install {package})."
-        raise MissingPartError(name, looked=looked, mend=mend)
+        fix = f"Install it (Debian: apt-get install {package})."
+        raise MissingPartError(name, looked=looked, fix=fix)
     return Path(found)
 
 
@@ -116,11 +116,11 @@ def _require_user() -> None:
     try:
         pwd.getpwnam(USER)
     except KeyError as error:
-        part, mend = f"The user {USER}", "Add it, or run the bench as somebody else."
-        raise MissingPartError(part, looked="this is root", mend=mend) from error
+        part, fix = f"The user {USER}", "Add it, or run the bench as somebody else."
+        raise MissingPartError(part, looked="this is root", fix=fix) from error
     if shutil.which("setpriv") is None:
-        part, mend = "setpriv", "Install it (Debian: apt-get install util-linux)."
-        raise MissingPartError(part, looked="no such program on PATH", mend=mend)
+        part, fix = "setpriv", "Install it (Debian: apt-get install util-linux)."
+        raise MissingPartError(part, looked="no such program on PATH", fix=fix)
 
 
 def _as_user() -> tuple[str, ...]:

@@ -8,9 +8,9 @@ import grpc
 import pytest
 from google.cloud.firestore_v1 import types
 
-from smartlink.adapters.firestore import Firestore
-from smartlink.adapters.firestore_calls import FirestoreCalls
-from smartlink.adapters.google import Patience
+from smartlink.adapters.firestore.calls import FirestoreCalls
+from smartlink.adapters.firestore.store import Firestore
+from smartlink.adapters.google.failures import Patience
 from smartlink.domain.message import Message, Stored, Version
 from smartlink.ports import PartlyRefused, Refused
 from tests.support.samples import line, pending

@@ -6,7 +6,7 @@ from itertools import count
 import pytest
 from google.api_core import exceptions
 
-from smartlink.adapters.grpc_channel import Reconnecting
+from smartlink.adapters.google.grpc_channel import Reconnecting
 
 
 class Client:

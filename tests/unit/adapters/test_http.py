@@ -21,7 +21,14 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from smartlink.adapters.http import Bounds, Call, Http, HttpSession, SessionPool, split_url
+from smartlink.adapters.http.connections import (
+    Bounds,
+    Call,
+    Http,
+    HttpSession,
+    SessionPool,
+    split_url,
+)
 from smartlink.ports import PortError, Refused, Unavailable
 from tests.unit.adapters.http_server import (
     Answering,
@@ -673,6 +680,8 @@ def test_no_header_goes_along_that_nobody_chose() -> None:
 def test_large_blocks_go_back_to_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
     """From the first one on: an instance is ended for what its allocator keeps, too."""
     told: list[bool] = []
-    monkeypatch.setattr("smartlink.adapters.http.return_large_blocks", lambda: told.append(True))
+    monkeypatch.setattr(
+        "smartlink.adapters.http.connections.return_large_blocks", lambda: told.append(True)
+    )
     Http(bounds())
     assert told == [True]

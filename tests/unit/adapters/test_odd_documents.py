@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from google.cloud.firestore_v1 import types
 
-from smartlink.adapters import documents
-from smartlink.adapters.documents import Tick
-from smartlink.adapters.firestore_effects import get_effect, put_effect
-from smartlink.adapters.firestore_values import DocumentError, put_time
+from smartlink.adapters.firestore import documents
+from smartlink.adapters.firestore.documents import Tick
+from smartlink.adapters.firestore.effects import get_effect, put_effect
+from smartlink.adapters.firestore.values import DocumentError, put_time
 from smartlink.domain.message import Ended, Ending
 from smartlink.domain.pin import Pin
 from smartlink.domain.tenant import TenantState

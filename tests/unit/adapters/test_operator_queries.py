@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from smartlink.adapters.firestore_operator import FILTERED, PURGES
+from smartlink.adapters.firestore.operator import FILTERED, PURGES
 
 DECLARED = json.loads((Path(__file__).parents[3] / "infra/firestore.json").read_bytes())
 

@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 import requests
 
-from smartlink.adapters.platform import GooglePlatform
+from smartlink.adapters.google.platform import GooglePlatform
 from smartlink.operations.ports import NotSignedInError, PlatformError
 from smartlink.ports import Unavailable
 from smartlink.settings import load_settings

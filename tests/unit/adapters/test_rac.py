@@ -11,8 +11,8 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from smartlink.adapters.http import Bounds, Http
-from smartlink.adapters.rac import KEPT, RacTokens
+from smartlink.adapters.http.connections import Bounds, Http
+from smartlink.adapters.http.rac import KEPT, RacTokens
 from smartlink.domain.tenant import Credentials, Tenant
 from smartlink.domain.token import claimed_tenant, claims_of
 from smartlink.ports import AnotherTenant, CredentialsRefused, PortError, Refused, Unavailable
@@ -392,7 +392,7 @@ def test_a_tenant_id_is_read_from_claims_of_any_length() -> None:
 
 def test_who_was_asked_for_longest_ago_is_forgotten_first(monkeypatch: pytest.MonkeyPatch) -> None:
     """There is room for so many tenants' tokens only."""
-    monkeypatch.setattr("smartlink.adapters.rac.KEPT", 2)
+    monkeypatch.setattr("smartlink.adapters.http.rac.KEPT", 2)
     with HttpServer(lambda _: granted()) as server:
         tokens = rac(server)
         for name in ("one", "two", "three", "three", "two", "one"):

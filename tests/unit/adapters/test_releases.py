@@ -15,10 +15,10 @@ import pytest
 from google.cloud.firestore_v1 import types
 from google.protobuf import json_format
 
-from smartlink.adapters import documents as rm
+from smartlink.adapters.firestore import documents as rm
 from smartlink.domain.message import DeadReason, Ending, Message, Result, State
 from smartlink.services.dispatch import decode_dispatch, encode_dispatch
-from smartlink.services.shard import decode_shard
+from smartlink.services.polling.shard import decode_shard
 
 BEFORE = Path(__file__).parents[2] / "releases" / "40eea28"
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from smartlink.adapters.http import Bounds, Http
-from smartlink.adapters.smart_link import SmartLinkBroker
-from smartlink.adapters.smart_link_envelope import deliveries
+from smartlink.adapters.http.connections import Bounds, Http
+from smartlink.adapters.http.envelope import deliveries
+from smartlink.adapters.http.smart_link import SmartLinkBroker
 from smartlink.domain.tenant import Credentials, Tenant
 from smartlink.ports import BrokerSession, CredentialsRefused, Delivery, Refused, Unavailable
 from smartlink.settings import Paths

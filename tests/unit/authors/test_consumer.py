@@ -72,7 +72,7 @@ def mapping(request: dict[str, object], context: Context) -> None:
 
 @pytest.mark.parametrize("function", [no_annotation, number, either, mapping])
 def test_any_other_annotation_is_refused(function: Any) -> None:  # noqa: ANN401
-    """At import, with the command, the parameter and the mend."""
+    """At import, with the command, the parameter and the fix."""
     with pytest.raises(TypeError, match=r"consumer of Probe: annotate request as str .* model"):
         consumer("Probe")(function)
 

@@ -90,7 +90,7 @@ def test_unknown_fields_are_ignored_at_each_level() -> None:
     ],
 )
 def test_a_wrong_value_is_named(data: bytes, field: str) -> None:
-    """The error names the file and the whole path of the field, which is what gets mended."""
+    """The error names the file and the whole path of the field, which is what gets fixed."""
     text = refusal(data)
     assert text.startswith("totvsAppConfig_v2.json: ")
     assert f"{INFO}.{field}: " in text
@@ -119,7 +119,7 @@ def test_what_is_missing_or_no_json_is_named(data: bytes, place: str) -> None:
 
 
 def test_every_wrong_field_is_named_at_once() -> None:
-    """One look is enough to mend them all."""
+    """One look is enough to fix them all."""
     text = refusal(written("0", "-1", "x".join('""')))
     assert all(name in text for name in ("QtdeTentativasExec", "FatorTempo", "MinutesInterval"))
 

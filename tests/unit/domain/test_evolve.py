@@ -5,7 +5,6 @@ from datetime import timedelta
 
 import pytest
 
-from smartlink.domain.evolve import evolve
 from smartlink.domain.message import Claim, State
 from tests.support.samples import NOW, pending
 
@@ -14,7 +13,7 @@ def test_it_changes_what_replace_changes() -> None:
     before = pending()
     claim = Claim("c-1", 2, NOW)
     due = NOW + timedelta(minutes=1)
-    evolved = evolve(before, state=State.RUNNING, claim=claim, due=due, attempt=1)
+    evolved = replace(before, state=State.RUNNING, claim=claim, due=due, attempt=1)
     assert evolved == replace(before, state=State.RUNNING, claim=claim, due=due, attempt=1)
     assert repr(evolved) == repr(
         replace(before, state=State.RUNNING, claim=claim, due=due, attempt=1)
@@ -24,12 +23,12 @@ def test_it_changes_what_replace_changes() -> None:
 def test_the_message_before_stays_as_it_was() -> None:
     """A claim that was not won hands over the message that it was made of."""
     before, same = pending(), pending()
-    evolve(before, state=State.DEAD)
+    replace(before, state=State.DEAD)
     assert before == same
 
 
 def test_what_evolved_is_as_frozen_as_any_message() -> None:
-    evolved = evolve(pending(), attempt=3)
+    evolved = replace(pending(), attempt=3)
     with pytest.raises(FrozenInstanceError):
         evolved.attempt = 4  # type: ignore[misc]
     assert hash(evolved) == hash(replace(pending(), attempt=3))

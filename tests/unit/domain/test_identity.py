@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smartlink.domain.executed import reply_id
 from smartlink.domain.identity import (
     Direction,
     content_hash,
@@ -17,6 +16,7 @@ from smartlink.domain.identity import (
     encode,
     reused_document_id,
 )
+from smartlink.domain.settlement import reply_id
 from tests.support.samples import NOW, pending
 
 HOUR = NOW.replace(minute=0, second=0, microsecond=0)

@@ -6,7 +6,6 @@ from decimal import Decimal
 
 import pytest
 
-from smartlink.domain.executed import reply_id, settle
 from smartlink.domain.message import DeadReason, Ending, LogType, Message, Result, State
 from smartlink.domain.outcome import (
     Answer,
@@ -19,7 +18,7 @@ from smartlink.domain.outcome import (
     Retry,
 )
 from smartlink.domain.retry import RetryPolicy
-from smartlink.domain.settlement import Retention, Settlement, refused, sent
+from smartlink.domain.settlement import Retention, Settlement, refused, reply_id, sent, settle
 from tests.support.samples import (
     MINUTE,
     NOW,

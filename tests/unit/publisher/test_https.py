@@ -97,7 +97,7 @@ def test_a_message_goes_through_the_function(deployment: Deployment) -> None:
 
 
 def test_the_function_may_refuse(deployment: Deployment) -> None:
-    """A conflict, or a tenant that is not active: with the field, and the mend in its words."""
+    """A conflict, or a tenant that is not active: with the field, and the fix in its words."""
     with HttpServer(function(deployment)) as server:
         Caller(server.url).publish(id="7")
         with pytest.raises(PublishRefused, match="id: another message has this id") as refused:

@@ -13,9 +13,9 @@ from smartlink.domain.message import Claim, Message, Stored, Version
 from smartlink.domain.outcome import Done, Finished, Reject, Retry, Unknown
 from smartlink.domain.retry import RetryPolicy
 from smartlink.domain.settlement import Retention
+from smartlink.services.consuming.execute import Execution
+from smartlink.services.consuming.once import Once
 from smartlink.services.contents import keep
-from smartlink.services.execute import Execution
-from smartlink.services.once import Once
 from tests.support.world import START
 
 LEASE = timedelta(minutes=10)

@@ -1,11 +1,11 @@
 """Dispatches: how messages are put together, and what is none."""
 
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 
-from smartlink.domain.evolve import evolve
 from smartlink.domain.message import Attempt, Content, Message, Result
 from smartlink.services.dispatch import (
     Dispatch,
@@ -30,7 +30,7 @@ def with_errors(*errors: str | None) -> Message:
     attempts = [
         Attempt(number, NOW, late, Result.RETRY, error) for number, error in enumerate(errors, 1)
     ]
-    return evolve(pending(), attempt=len(attempts), attempts=tuple(attempts))
+    return replace(pending(), attempt=len(attempts), attempts=tuple(attempts))
 
 
 def test_a_batch_has_so_many_messages() -> None:
@@ -41,7 +41,7 @@ def test_a_batch_fits_into_a_pub_sub_message() -> None:
     """What is in the bucket takes no room in it; an attempt's error does, one without takes a
     little; the batch ends before the message that has no room."""
     inline = pending(text="x" * HALF)
-    large = evolve(pending(), content=Content("0" * 64, 10 * HALF, None, "acme/D-m-1/0"))
+    large = replace(pending(), content=Content("0" * 64, 10 * HALF, None, "acme/D-m-1/0"))
     assert sizes(inline, inline) == [1, 1]
     assert sizes(large, large, large) == [3]
     assert sizes(with_errors("e" * HALF), with_errors("e" * HALF, None)) == [1, 1]
@@ -49,7 +49,7 @@ def test_a_batch_fits_into_a_pub_sub_message() -> None:
 
 
 def test_who_died_with_others_travels_alone() -> None:
-    alone = evolve(pending(), alone=True)
+    alone = replace(pending(), alone=True)
     assert sizes(pending(), alone, pending()) == [1, 2]
 
 

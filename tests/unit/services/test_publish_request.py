@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smartlink.services.publish import PublishError, PublishRequest, parse_request
+from smartlink.services.publishing.publish import PublishError, PublishRequest, parse_request
 from tests.support.world import World
 
 GOOD: dict[str, object] = {"tenant": "acme", "type": "Probe", "content": "x"}

@@ -4,12 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 from smartlink.adapters.in_memory import InMemoryContents, InMemoryMessages
 from smartlink.domain import lifecycle
-from smartlink.domain.executed import settle
 from smartlink.domain.identity import derived_ids
 from smartlink.domain.message import Claim, Message, Stored, Version
 from smartlink.domain.outcome import Done, Finished
 from smartlink.domain.retry import RetryPolicy
-from smartlink.domain.settlement import Retention
+from smartlink.domain.settlement import Retention, settle
 from smartlink.services.contents import inline
 from smartlink.services.repeats import Repeats
 from tests.support.world import COMMAND, Interruptions

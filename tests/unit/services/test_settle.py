@@ -6,11 +6,10 @@ import pytest
 
 from smartlink.adapters.in_memory import InMemoryMessages
 from smartlink.domain import lifecycle
-from smartlink.domain.executed import settle
 from smartlink.domain.message import Claim, Ended, Ending, Stored
 from smartlink.domain.outcome import Done, Finished
 from smartlink.domain.retry import RetryPolicy
-from smartlink.domain.settlement import Retention, Settlement
+from smartlink.domain.settlement import Retention, Settlement, settle
 from smartlink.services.contents import inline
 from smartlink.services.settle import Pending, settle_all
 from tests.support.world import COMMAND

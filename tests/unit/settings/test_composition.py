@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import pytest
 
 from smartlink import bootstrap
-from smartlink.services.consume import Consume
-from smartlink.services.poll import Poll
-from smartlink.services.publish import Publish
+from smartlink.services.consuming.consume import Consume
+from smartlink.services.polling.poll import Poll
+from smartlink.services.publishing.publish import Publish
 from tests.unit.runtime.log_lines import loggers_restored
 
 _CACHED = (
@@ -22,7 +22,6 @@ _CACHED = (
     "_publisher",
     "_secrets",
     "_contents",
-    "_tenants",
 )
 
 

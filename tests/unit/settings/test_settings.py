@@ -79,7 +79,7 @@ def test_a_wrong_variable_is_named(changes: dict[str, str], named: str) -> None:
 
 
 def test_all_that_is_missing_is_named_at_once() -> None:
-    """One look is enough to mend an environment."""
+    """One look is enough to fix an environment."""
     with pytest.raises(SettingsError) as refused:
         load_settings({})
     text = str(refused.value)

@@ -75,7 +75,7 @@ class Ledger:
             try:
                 url = json.loads(context.erp_secret())["databaseUrl"]
             except (ValueError, KeyError, TypeError):
-                raise RetryableError("mend the secret") from None
+                raise RetryableError("fix the secret") from None
             self.keyed[request.name] = url
             return hello(request, context)
 

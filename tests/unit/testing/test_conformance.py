@@ -51,7 +51,7 @@ def around(ledger: Ledger, **more: object) -> Any:  # noqa: ANN401
 
 @pytest.mark.parametrize("flaw", FLAWS)
 def test_a_flaw_is_caught_by_its_check(ledger: Ledger, flaw: str) -> None:
-    """By that one alone, with what was found and how to mend it."""
+    """By that one alone, with what was found and how to fix it."""
     failing, found, advice = FLAWS[flaw]
     patience = 0.03 if flaw.startswith("waits") else 10
     report = examine(getattr(ledger, flaw)(), ANA, **around(ledger, timeout=patience))
@@ -112,7 +112,7 @@ def test_an_effect_done_once_may_be_doubled_by_a_crash(ledger: Ledger) -> None:
     assert [check.name for check in report.failed] == ["crash"]
     assert "once: done, not recorded doubled effects" in report.failed[0].detail
     assert '"unknownOutcome": "hold"' in report.failed[0].advice
-    assert report.check("once").detail == "a crash does harm already: mend that first"
+    assert report.check("once").detail == "a crash does harm already: fix that first"
 
 
 def test_a_held_effect_is_not_doubled(ledger: Ledger) -> None:
@@ -125,7 +125,7 @@ def test_a_held_effect_is_not_doubled(ledger: Ledger) -> None:
 
 
 def test_a_repeatable_effect_needs_no_hold(ledger: Ledger) -> None:
-    """Where the other side knows the key, every crash and every lost write is mended by itself."""
+    """Where the other side knows the key, every crash and every lost write is fixed by itself."""
     report = conforms(ledger.pays_a_bank_that_knows_the_key(), ANA, **around(ledger))
     assert report.check("crash").detail == "at 4 seams, each run again"
     assert report.check("once").detail == "4 failing writes, each run again"
@@ -154,6 +154,6 @@ def test_an_unknown_check_is_named() -> None:
 
 
 def test_what_is_no_consumer_is_refused() -> None:
-    """With the mend."""
+    """With the fix."""
     with pytest.raises(TypeError, match="function is no consumer: give the function stamped"):
         examine(greet.function, ANA)  # type: ignore[arg-type]

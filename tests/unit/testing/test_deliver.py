@@ -184,16 +184,16 @@ def test_a_place_remembers_what_was_done_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("around", "mend"),
+    ("around", "fix"),
     [
         ({"now": datetime(2026, 1, 1)}, "now has no time zone"),  # noqa: DTZ001
         ({"attempt": 0}, "attempt is 0: it is 1 to 5"),
         ({"attempt": 6}, "attempt is 6: it is 1 to 5"),
     ],
 )
-def test_a_wrong_call_is_named(around: Any, mend: str) -> None:  # noqa: ANN401
-    """With the mend."""
-    with pytest.raises(ValueError, match=mend):
+def test_a_wrong_call_is_named(around: Any, fix: str) -> None:  # noqa: ANN401
+    """With the fix."""
+    with pytest.raises(ValueError, match=fix):
         deliver(greet, ANA, **around)
 
 

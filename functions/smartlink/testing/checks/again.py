@@ -23,7 +23,7 @@ def worth_it(exam: Examination) -> None:
     if not exam.repeats:
         raise NotRunError(HELD)
     if "repeat" in exam.failed:
-        reason = "a plain repeat differs already: mend that first"
+        reason = "a plain repeat differs already: fix that first"
         raise NotRunError(reason)
 
 

@@ -1,6 +1,6 @@
 """Whether a message survives that its run breaks off: at the seams, and around an effect."""
 
-from smartlink.adapters.in_memory_faults import Faults
+from smartlink.adapters.in_memory.faults import Faults
 from smartlink.ports import Unavailable
 from smartlink.testing.checks.again import recovers, worth_it
 from smartlink.testing.examination import Examination, NotRunError
@@ -38,7 +38,7 @@ def once(exam: Examination) -> str:
     write on until the call ends."""
     worth_it(exam)
     if "crash" in exam.failed:
-        reason = "a crash does harm already: mend that first"
+        reason = "a crash does harm already: fix that first"
         raise NotRunError(reason)
     effects = exam.first.watch.seams.count("once: begun")
     if not effects:

@@ -54,7 +54,7 @@ def test_unreachable(erp: TenantErp, consumer: Consumer, tmp_path: Path) -> None
 
 @COMMANDS
 def test_no_tables(erp: TenantErp, consumer: Consumer) -> None:
-    """A database without a table is tried again, once somebody has mended it."""
+    """A database without a table is tried again, once somebody has fixed it."""
     erp.execute(text("DROP TABLE employees"))
     assert "map.tables.employees: the user's default schema has no such" in failure(erp, consumer)
 
@@ -88,7 +88,7 @@ def test_no_tables(erp: TenantErp, consumer: Consumer) -> None:
     ],
 )
 def test_bad_secret(erp: TenantErp, secret: bytes) -> None:
-    """A secret that cannot be used says what is wrong and what mends it, never what it holds."""
+    """A secret that cannot be used says what is wrong and what fixes it, never what it holds."""
     assert '{"databaseUrl": "' in failure(replace(erp, secret=secret), data)
 
 

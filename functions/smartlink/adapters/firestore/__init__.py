@@ -1,0 +1,1 @@
+"""Google Firestore: what is stored, and how."""

@@ -1,0 +1,573 @@
+"""The stored names: how what Python calls in English stands in Firestore, as RM's people know it.
+
+It fills and reads the raw protobuf types: the high-level client's conversion costs several
+times as much as all else on the way to Firestore. None and rare defaults are absent, not null.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, TypeVar
+
+from smartlink.adapters.firestore.values import (
+    DocumentError,
+    Raw,
+    get_bytes,
+    get_count,
+    get_flag,
+    get_list,
+    get_map,
+    get_one_of,
+    get_optional_text,
+    get_optional_time,
+    get_text,
+    get_time,
+    put_count,
+    put_flag,
+    put_optional_text,
+    put_optional_time,
+    put_text,
+    put_time,
+    text_of,
+)
+from smartlink.domain.identity import Direction
+from smartlink.domain.message import (
+    Attempt,
+    Claim,
+    Content,
+    DeadReason,
+    Decided,
+    Ended,
+    EndedSummary,
+    Ending,
+    LogLine,
+    LogType,
+    Message,
+    Past,
+    Result,
+    SendFailure,
+    State,
+    Summary,
+    Unreadable,
+    Version,
+)
+from smartlink.domain.noted import Noted
+from smartlink.domain.pin import Pin
+from smartlink.domain.tenant import TenantState
+from smartlink.ports import ConfigFile, ContentSweep
+
+T = TypeVar("T")
+TENANTS = "tenants"
+LIVE = "GTotvsLinkMessage"
+HISTORY = "GTotvsLinkMessageExec"
+LOGS = "GTotvsLinkLog"
+RELAY = "relay"
+
+STATE_FIELDS = (
+    "Situacao",
+    "QtdeTentativaExec",
+    "DataTentativaExec",
+    "Execucao",
+    "Tentativas",
+    "Despachos",
+    "Sozinha",
+    "DataReexecucao",
+    "NaoExecutada",
+    "UltimoErro",
+    "MotivoMorte",
+    "FalhaEnvio",
+)
+"""What changes while a message lives. A change writes these alone, so no content travels again."""
+
+ORIGIN_FIELDS = (
+    "ID",
+    "Comando",
+    "Direcao",
+    "DataRecebimento",
+    "Audiencia",
+    "CorrelacaoId",
+    "Pessoal",
+    "Publicada",
+)
+WITHOUT_CONTENT = frozenset(
+    (*ORIGIN_FIELDS, *STATE_FIELDS, "ConteudoHash", "ConteudoTamanho", "DataFim", "DataExpiracao")
+)
+"""What surely holds no content; a field that is not known may."""
+
+TENANT_PARTS = {
+    "setup": ("Assinatura",),
+    "commands": ("ComandosConfigurados",),
+    "failures": ("FalhasSeguidas",),
+    "paused_until": ("PausadoAte",),
+    "last_error": ("UltimoErro",),
+    "last_error_at": ("DataUltimoErro",),
+    "last_success": ("UltimoSucesso",),
+    "orphaned": ("Orfao",),
+    "send_failed": ("UltimaFalhaEnvio",),
+    "sent": ("UltimoEnvio",),
+    "pin": ("TenantIdRac", "ClientesRac", "DataRepasse"),
+    "halted": ("BloqueadoDesde",),
+    "adopted": ("Adocao",),
+}
+"""What each part of a tenant's state is stored as: a change writes what changed alone."""
+
+TENANT_FIELDS = tuple(name for names in TENANT_PARTS.values() for name in names)
+"""What a tenant's state is: a save leaves alone what another version keeps beside it."""
+
+SAVED = "DataGravacao"
+
+REFERENCE_FIELDS = ("ConteudoHash", "ConteudoObjeto")
+"""What tells which object of the bucket a document refers to, whatever else is wrong with it."""
+
+_MARKER = "surrogatepass"  # Python's name for UTF-8 with lone surrogates in it
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Tick:
+    """How far a shard has got, and by which call: it tells its own write from another's."""
+
+    instant: datetime
+    sequence: int
+    caller: str = field(compare=False)
+
+
+def put_live(fields: Raw, message: Message) -> None:
+    """Fill a document of `GTotvsLinkMessage`."""
+    _put_origin(fields, message)
+    _put_content(fields, message.content)
+    put_state(fields, message)
+
+
+def put_state(fields: Raw, message: Message) -> None:
+    """Fill STATE_FIELDS."""
+    fields["Situacao"].string_value = message.state
+    put_optional_time(fields, "DataTentativaExec", message.due)
+    put_count(fields, "Despachos", message.dispatches)
+    put_flag(fields, "Sozinha", flag=message.alone)
+    put_optional_time(fields, "DataReexecucao", message.redriven)
+    put_flag(fields, "NaoExecutada", flag=message.undone)
+    if message.failure is not None:
+        failure = fields["FalhaEnvio"].map_value.fields
+        failure["Vezes"].integer_value = message.failure.times
+        put_time(failure["Data"], message.failure.at)
+    _put_record(fields, message)
+
+
+def put_history(fields: Raw, ended: Ended) -> None:
+    """Fill a document of `GTotvsLinkMessageExec`; of a personal message without its content."""
+    message = ended.message
+    content = message.content
+    if message.personal:
+        content = replace(content, text=None, object=None)
+    _put_origin(fields, message)
+    _put_content(fields, content)
+    _put_record(fields, message)
+    fields["Situacao"].string_value = ended.ending
+    put_time(fields["DataFim"], ended.ended)
+    put_time(fields["DataExpiracao"], ended.expires)
+
+
+@dataclass(frozen=True, slots=True)
+class Discarded:
+    """A live document that nobody can read, as an operator gives it up."""
+
+    fields: Raw
+    at: datetime
+    expires: datetime
+    personal: bool  # or perhaps: then what is not known to hold no content is left out
+
+
+def put_discarded(fields: Raw, discarded: Discarded) -> None:
+    """Fill a document of `GTotvsLinkMessageExec` with what the live one held, whatever it is."""
+    original = discarded.fields
+    for name, value in original.items():
+        if not discarded.personal or name in WITHOUT_CONTENT:
+            fields[name].CopyFrom(value)
+    for name in ("Situacao", "DataFim", "DataExpiracao"):
+        if name in original:
+            fields["Original"].map_value.fields[name].CopyFrom(original[name])
+    fields["Situacao"].string_value = Ending.DISCARDED
+    put_time(fields["DataFim"], discarded.at)
+    put_time(fields["DataExpiracao"], discarded.expires)
+
+
+def _put_origin(fields: Raw, message: Message) -> None:
+    put_text(fields["ID"], message.id)
+    put_text(fields["Comando"], message.type)
+    fields["Direcao"].string_value = message.direction
+    put_time(fields["DataRecebimento"], message.received)
+    put_optional_text(fields, "Audiencia", message.audience)
+    put_optional_text(fields, "CorrelacaoId", message.correlation_id)
+    put_flag(fields, "Pessoal", flag=message.personal)
+    put_flag(fields, "Publicada", flag=message.published)
+
+
+def _put_content(fields: Raw, content: Content) -> None:
+    fields["ConteudoHash"].string_value = content.sha256
+    fields["ConteudoTamanho"].integer_value = content.size
+    if content.text is not None and not put_text(fields["Conteudo"], content.text):
+        fields["Codificacao"].string_value = _MARKER
+    put_optional_text(fields, "ConteudoObjeto", content.object)
+
+
+def get_reference(fields: Raw) -> set[str | None]:
+    """Read which object a document refers to; None where it is not one of ours in this."""
+    if "ConteudoObjeto" in fields:
+        return {readable(fields, "ConteudoObjeto") or None}
+    return set() if readable(fields, "ConteudoHash") else {None}
+
+
+def _put_record(fields: Raw, message: Message) -> None:
+    fields["QtdeTentativaExec"].integer_value = message.attempt
+    put_optional_text(fields, "UltimoErro", message.error)
+    put_optional_text(fields, "MotivoMorte", message.dead_reason)
+    if message.claim is not None:
+        claim = fields["Execucao"].map_value.fields
+        claim["ID"].string_value = message.claim.id
+        claim["Mensagens"].integer_value = message.claim.messages
+        put_time(claim["Inicio"], message.claim.started)
+        if message.claim.decided is not None:
+            claim["Retem"].boolean_value = message.claim.decided.hold
+            put_count(claim, "Limite", message.claim.decided.at_most or 0)
+    if message.attempts:
+        values = fields["Tentativas"].array_value.values
+        for attempt in message.attempts:
+            _put_attempt(values.add().map_value.fields, attempt)
+
+
+def _put_attempt(fields: Raw, attempt: Attempt) -> None:
+    fields["Numero"].integer_value = attempt.number
+    put_time(fields["Inicio"], attempt.started)
+    put_time(fields["Fim"], attempt.ended)
+    fields["Resultado"].string_value = attempt.result
+    put_optional_text(fields, "Erro", attempt.error)
+
+
+def get_live(document: str, fields: Raw) -> Message:
+    """Read a document of `GTotvsLinkMessage`. Raises DocumentError if it is none of ours."""
+    content = _get_content(fields)
+    if content.text is None and content.object is None:
+        message = "its content is missing"
+        raise DocumentError(message)
+    about = _get_about(document, fields, get_one_of(fields, "Situacao", State))
+    _check_dated(about)
+    return Message(**about, content=content)
+
+
+def _check_dated(about: Mapping[str, Any]) -> None:
+    """No sweep finds what has no due instant, so that only a dead one may have none."""
+    if about["due"] is None and about["state"] is not State.DEAD:
+        message = f"it is {about['state']} without DataTentativaExec"
+        raise DocumentError(message)
+
+
+UNDATED_FIELDS = ("Situacao", "DataTentativaExec")
+"""What `is_undated` looks at."""
+
+
+def is_undated(fields: Raw) -> bool:
+    """Whether no sweep would find this live document, though it is not dead."""
+    dated = "DataTentativaExec" in fields and fields["DataTentativaExec"].HasField(
+        "timestamp_value"
+    )
+    return not dated and readable(fields, "Situacao") != State.DEAD
+
+
+def get_unreadable(document: str, fields: Raw, version: Version, why: str) -> Unreadable:
+    """What can be told of a live document that `get_live` refused."""
+    return Unreadable(
+        document, why, version, readable(fields, "Comando"), readable(fields, "ConteudoHash")
+    )
+
+
+def readable(fields: Raw, name: str) -> str | None:
+    """Read a text of a document of which nothing is sure; None if there is none."""
+    return _readable(get_optional_text, fields, name)
+
+
+def get_listed(document: str, fields: Raw) -> Summary:
+    """Read a live document of which the content was left out. Raises DocumentError."""
+    _get_content(fields)  # what else is told of it must be readable too
+    about = _get_about(document, fields, get_one_of(fields, "Situacao", State))
+    _check_dated(about)
+    return Summary(**about)
+
+
+def get_history(document: str, fields: Raw) -> Ended:
+    """Read a document of `GTotvsLinkMessageExec`. Raises DocumentError if it is none of ours.
+
+    Its message is in the state that it ended from: only dead ones are discarded.
+    """
+    ending, ended, expires = _get_end(fields)
+    about = _get_about(document, fields, _before(ending))
+    return Ended(Message(**about, content=_get_content(fields)), ending, ended, expires)
+
+
+def get_listed_history(document: str, fields: Raw) -> EndedSummary:
+    """Read a document of the history of which the content was left out. Raises DocumentError."""
+    ending, ended, expires = _get_end(fields)
+    about = _get_about(document, fields, _before(ending))
+    _get_content(fields)
+    return EndedSummary(Summary(**about), ending, ended, expires)
+
+
+def get_past(fields: Raw) -> Past:
+    """Read what tells a repeat, of a document of `GTotvsLinkMessageExec`, as far as it can be."""
+    claim = _readable(get_map, fields, "Execucao")
+    return Past(
+        type=_readable(get_optional_text, fields, "Comando"),
+        sha256=_readable(get_optional_text, fields, "ConteudoHash"),
+        received=_readable(get_optional_time, fields, "DataRecebimento"),
+        audience=_readable(get_optional_text, fields, "Audiencia"),
+        claim=_readable(get_optional_text, claim, "ID") if claim is not None else None,
+        ending=_readable(_get_ending, fields, "Situacao"),
+    )
+
+
+def _readable(get: Callable[[Raw, str], T | None], fields: Raw, name: str) -> T | None:
+    try:
+        return get(fields, name)
+    except ValueError:
+        return None
+
+
+def _get_ending(fields: Raw, name: str) -> Ending:
+    return get_one_of(fields, name, Ending)
+
+
+def _before(ending: Ending) -> State:
+    return State.RUNNING if ending is Ending.DONE else State.DEAD
+
+
+def _get_end(fields: Raw) -> tuple[Ending, datetime, datetime]:
+    ending = get_one_of(fields, "Situacao", Ending)
+    return ending, get_time(fields, "DataFim"), get_time(fields, "DataExpiracao")
+
+
+def _get_content(fields: Raw) -> Content:
+    return Content(
+        sha256=get_text(fields, "ConteudoHash"),
+        size=get_count(fields, "ConteudoTamanho"),
+        text=get_optional_text(fields, "Conteudo"),
+        object=get_optional_text(fields, "ConteudoObjeto"),
+    )
+
+
+def _get_about(document: str, fields: Raw, state: State) -> dict[str, Any]:
+    """A message's attributes, but for its content."""
+    dead = get_optional_text(fields, "MotivoMorte") is not None
+    return {
+        "document": document,
+        "direction": get_one_of(fields, "Direcao", Direction),
+        "id": get_text(fields, "ID"),
+        "type": get_text(fields, "Comando"),
+        "received": get_time(fields, "DataRecebimento"),
+        "state": state,
+        "due": get_optional_time(fields, "DataTentativaExec"),
+        "audience": get_optional_text(fields, "Audiencia"),
+        "correlation_id": get_optional_text(fields, "CorrelacaoId"),
+        "personal": get_flag(fields, "Pessoal"),
+        "published": get_flag(fields, "Publicada"),
+        "attempt": get_count(fields, "QtdeTentativaExec"),
+        "attempts": tuple(map(_get_attempt, get_list(fields, "Tentativas"))),
+        "dispatches": get_count(fields, "Despachos"),
+        "alone": get_flag(fields, "Sozinha"),
+        "redriven": get_optional_time(fields, "DataReexecucao"),
+        "undone": get_flag(fields, "NaoExecutada"),
+        "claim": _get_claim(get_map(fields, "Execucao")),
+        "error": get_optional_text(fields, "UltimoErro"),
+        "dead_reason": get_one_of(fields, "MotivoMorte", DeadReason) if dead else None,
+        "failure": _get_failure(get_map(fields, "FalhaEnvio")),
+    }
+
+
+def _get_failure(fields: Raw | None) -> SendFailure | None:
+    if fields is None:
+        return None
+    return SendFailure(get_count(fields, "Vezes"), get_time(fields, "Data"))
+
+
+def _get_claim(fields: Raw | None) -> Claim | None:
+    if fields is None:
+        return None
+    decided = None
+    if "Retem" in fields:
+        decided = Decided(get_count(fields, "Limite") or None, get_flag(fields, "Retem"))
+    return Claim(
+        get_text(fields, "ID"), get_count(fields, "Mensagens"), get_time(fields, "Inicio"), decided
+    )
+
+
+def _get_attempt(value: Raw) -> Attempt:
+    if value.WhichOneof("value_type") != "map_value":
+        message = "the field Tentativas holds what is no attempt"
+        raise DocumentError(message)
+    fields = value.map_value.fields
+    return Attempt(
+        get_count(fields, "Numero"),
+        get_time(fields, "Inicio"),
+        get_time(fields, "Fim"),
+        get_one_of(fields, "Resultado", Result),
+        get_optional_text(fields, "Erro"),
+    )
+
+
+def put_log(fields: Raw, entry: tuple[str, LogLine]) -> None:
+    """Fill a document of `GTotvsLinkLog` from its own id and the line."""
+    identity, line = entry
+    fields["ID"].string_value = identity
+    put_text(fields["IDMENSAGEM"], line.message_id)
+    fields["LOGTYPE"].integer_value = line.type
+    fields["LOGMENSAGEM"].string_value = _spelt_out(line.text)
+    put_time(fields["LOGDATE"], line.at)
+    put_time(fields["DataExpiracao"], line.expires)
+    if line.debug is not None:
+        fields["DATADEBUG"].string_value = _spelt_out(line.debug)
+
+
+def _spelt_out(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def get_log(fields: Raw) -> LogLine:
+    """Read a document of `GTotvsLinkLog`."""
+    return LogLine(
+        message_id=get_text(fields, "IDMENSAGEM"),
+        type=_get_log_type(fields),
+        text=get_text(fields, "LOGMENSAGEM"),
+        at=get_time(fields, "LOGDATE"),
+        expires=get_time(fields, "DataExpiracao"),
+        debug=get_optional_text(fields, "DATADEBUG"),
+    )
+
+
+def _get_log_type(fields: Raw) -> LogType:
+    number = get_count(fields, "LOGTYPE")
+    if number not in set(LogType):
+        message = "the field LOGTYPE holds none of RM's"
+        raise DocumentError(message)
+    return LogType(number)
+
+
+def put_tenant(fields: Raw, state: TenantState) -> None:
+    """Fill `tenants/{tenant}`."""
+    put_optional_text(fields, "Assinatura", state.setup or None)
+    for command in state.commands:
+        put_text(fields["ComandosConfigurados"].array_value.values.add(), command)
+    put_count(fields, "FalhasSeguidas", state.failures)
+    put_optional_time(fields, "PausadoAte", state.paused_until)
+    put_optional_text(fields, "UltimoErro", state.last_error)
+    put_optional_time(fields, "DataUltimoErro", state.last_error_at)
+    put_optional_time(fields, "UltimoSucesso", state.last_success)
+    put_flag(fields, "Orfao", flag=state.orphaned)
+    put_optional_time(fields, "UltimaFalhaEnvio", state.send_failed)
+    put_optional_time(fields, "UltimoEnvio", state.sent)
+    put_pin(fields, state.pin)
+    put_optional_time(fields, "BloqueadoDesde", state.halted)
+    put_optional_text(fields, "Adocao", state.adopted)
+
+
+def put_pin(fields: Raw, pin: Pin | None) -> None:
+    """Fill whose a tenant's name is."""
+    if pin is None:
+        return
+    put_optional_text(fields, "TenantIdRac", pin.tenant_id)
+    for client in pin.clients:
+        put_text(fields["ClientesRac"].array_value.values.add(), client)
+    put_optional_time(fields, "DataRepasse", pin.since)
+
+
+def get_tenant(fields: Raw) -> TenantState:
+    """Read `tenants/{tenant}`. A field that cannot be read is as if it were not there, and named:
+    a slip in one of them must not stop the tenant."""
+    unreadable: list[str] = []
+
+    def read(get: Callable[[Raw, str], T], name: str, instead: T) -> T:
+        try:
+            return get(fields, name)
+        except ValueError:
+            unreadable.append(name)
+            return instead
+
+    state = TenantState(
+        setup=read(get_optional_text, "Assinatura", None) or "",
+        commands=read(_get_texts, "ComandosConfigurados", ()),
+        failures=read(get_count, "FalhasSeguidas", 0),
+        paused_until=read(get_optional_time, "PausadoAte", None),
+        last_error=read(get_optional_text, "UltimoErro", None),
+        last_error_at=read(get_optional_time, "DataUltimoErro", None),
+        last_success=read(get_optional_time, "UltimoSucesso", None),
+        orphaned=read(get_flag, "Orfao", instead=False),
+        send_failed=read(get_optional_time, "UltimaFalhaEnvio", None),
+        sent=read(get_optional_time, "UltimoEnvio", None),
+        pin=_pinned(
+            read(get_optional_text, "TenantIdRac", None),
+            read(_get_texts, "ClientesRac", ()),
+            read(get_optional_time, "DataRepasse", None),
+        ),
+        halted=read(get_optional_time, "BloqueadoDesde", None),
+        adopted=read(get_optional_text, "Adocao", None),
+        known=True,
+    )
+    return replace(state, unreadable=tuple(unreadable)) if unreadable else state
+
+
+def _pinned(tenant_id: str | None, clients: tuple[str, ...], since: datetime | None) -> Pin | None:
+    return Pin(tenant_id, clients, since) if tenant_id or clients else None
+
+
+def _get_texts(fields: Raw, name: str) -> tuple[str, ...]:
+    return tuple(map(text_of, get_list(fields, name)))
+
+
+def put_tick(fields: Raw, tick: Tick) -> None:
+    """Fill `relay/shard-<n>`."""
+    put_time(fields["Instante"], tick.instant)
+    fields["Sequencia"].integer_value = tick.sequence
+    fields["Chamada"].string_value = tick.caller
+
+
+def get_tick(fields: Raw) -> Tick:
+    """Read `relay/shard-<n>`."""
+    instant = get_time(fields, "Instante")
+    return Tick(instant, get_count(fields, "Sequencia"), get_text(fields, "Chamada"))
+
+
+def put_commands(fields: Raw, noted: Mapping[str, Noted]) -> None:
+    """Fill `relay/comandos`."""
+    commands = fields["Comandos"].map_value.fields
+    for command, its in noted.items():
+        times = commands[command].map_value.fields
+        put_time(times["Desde"], its.since)
+        put_time(times["VistoEm"], its.at)
+
+
+def get_commands(fields: Raw) -> dict[str, Noted]:
+    """Read `relay/comandos`."""
+    noted = {}
+    for command, its in fields["Comandos"].map_value.fields.items():
+        times = its.map_value.fields
+        noted[command] = Noted(get_time(times, "Desde"), get_time(times, "VistoEm"))
+    return noted
+
+
+def put_content_sweep(fields: Raw, sweep: ContentSweep) -> None:
+    """Fill `relay/contents`."""
+    put_time(fields["Inicio"], sweep.begun)
+    put_text(fields["Posicao"], sweep.after)
+
+
+def get_content_sweep(fields: Raw) -> ContentSweep:
+    """Read `relay/contents`."""
+    return ContentSweep(get_time(fields, "Inicio"), get_text(fields, "Posicao"))
+
+
+def put_config(fields: Raw, file: ConfigFile) -> None:
+    """Fill `relay/config`, but for SAVED, which Firestore itself fills."""
+    fields["Geracao"].string_value = file.generation
+    fields["Conteudo"].bytes_value = file.data
+
+
+def get_config(fields: Raw) -> ConfigFile:
+    """Read `relay/config`."""
+    return ConfigFile(get_text(fields, "Geracao"), get_bytes(fields, "Conteudo"))

@@ -1,0 +1,300 @@
+"""Firestore for operators: lists, counts and purges, over the relay's calls and documents.
+
+Lists filter by equality and go by document name: Firestore serves any such combination from the
+single-field indexes that it keeps by itself, so no composite index is needed.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from google.cloud.firestore_v1 import types
+from google.cloud.firestore_v1.services.firestore import FirestoreClient
+
+from smartlink.adapters.firestore import documents as rm
+from smartlink.adapters.firestore.calls import FirestoreCalls, Found
+from smartlink.adapters.firestore.store import Firestore, QueryShape, up_to
+from smartlink.adapters.firestore.values import DocumentError, Raw, get_flag, plain, put_time
+from smartlink.adapters.firestore.writes import create, delete
+from smartlink.domain.identity import second_end_id
+from smartlink.domain.message import (
+    EndedSummary,
+    Listed,
+    LogLine,
+    LogType,
+    Stored,
+    Unreadable,
+    Version,
+)
+from smartlink.operations.ports import (
+    MessageDocuments,
+    OperatorStore,
+    Purgeable,
+    RawDocument,
+)
+
+T = TypeVar("T")
+PAGE = 200
+PURGES = {
+    Purgeable.HISTORY: QueryShape(rm.HISTORY, (), "DataFim"),
+    Purgeable.LOGS: QueryShape(rm.LOGS, (), "LOGDATE"),
+}
+"""What is purged, by which field: oldest first."""
+FILTERED = {
+    rm.LIVE: ("ID", "Comando", "Direcao", "Situacao"),
+    rm.HISTORY: ("ID", "DataFim"),
+    rm.LOGS: ("IDMENSAGEM", "LOGDATE"),
+}
+"""Fields that the queries here filter or order by; a test sees that none is exempt from indexes."""
+
+_Filter = types.StructuredQuery.FieldFilter.Operator
+_ASCENDING = types.StructuredQuery.Direction.ASCENDING
+_DESCENDING = types.StructuredQuery.Direction.DESCENDING
+
+
+@dataclass(frozen=True, slots=True)
+class OddDocument:
+    """A document that cannot be read, as it is."""
+
+    collection: str
+    document: str
+    why: str
+    version: Version
+    fields: Raw = field(repr=False)
+
+    @property
+    def message_id(self) -> str | None:
+        return rm.readable(self.fields, "ID")
+
+    @property
+    def content_object(self) -> str | None:
+        return rm.readable(self.fields, "ConteudoObjeto")
+
+    @property
+    def alive(self) -> bool:
+        """Whether it is a live message's."""
+        return self.collection == rm.LIVE
+
+    @property
+    def personal(self) -> bool:
+        """Whether it says so, or cannot say."""
+        try:
+            return get_flag(self.fields, "Pessoal")
+        except DocumentError:
+            return True
+
+    def shown(self, *, content: bool) -> dict[str, object]:
+        """Its fields; what may be a content only if it is asked for."""
+        return {
+            name: plain(value)
+            if content or name in rm.WITHOUT_CONTENT
+            else f"({value.ByteSize()} bytes; --content shows them)"
+            for name, value in sorted(self.fields.items())
+        }
+
+
+class OperatorCalls(FirestoreCalls):
+    """The relay's calls, and a count."""
+
+    def count(self, what: str, parent: str, query: Raw) -> int:
+        """Count what a query finds: one read for each 1,000."""
+        raw = types.RunAggregationQueryRequest.pb()(parent=parent)
+        aggregation = raw.structured_aggregation_query
+        aggregation.structured_query.CopyFrom(query)
+        aggregation.aggregations.add(alias="all").count.SetInParent()
+        request = types.RunAggregationQueryRequest.wrap(raw)
+        [wrapped] = self._read(what, FirestoreClient.run_aggregation_query, request)
+        answer = types.RunAggregationQueryResponse.pb(wrapped)
+        return int(answer.result.aggregate_fields["all"].integer_value)
+
+
+class OperatorFirestore(Firestore):
+    """The relay's store, and what only an operator asks of it."""
+
+    def __init__(self, calls: OperatorCalls) -> None:
+        """Work over these calls."""
+        super().__init__(calls)
+        self._more = calls
+
+    def _under(self, tenant: str) -> str:
+        return self._name(rm.TENANTS, tenant)
+
+    def live(self, tenant: str, equal: Mapping[str, str], *, page: int = PAGE) -> Iterator[Listed]:
+        """List live messages without their contents, by name, however many there are."""
+        for item in self.scan(tenant, equal, page=page):
+            if isinstance(item, Listed):
+                yield item
+
+    def scan(
+        self, tenant: str, equal: Mapping[str, str], *, page: int = PAGE
+    ) -> Iterator[Listed | Unreadable]:
+        """List live messages, and the documents that cannot be read."""
+        last: str | None = None
+        while True:
+            query = _query(rm.LIVE, equal, page)
+            _without_content(query, rm.LIVE)
+            order = query.order_by.add(direction=_ASCENDING)
+            order.field.field_path = "__name__"
+            if last is not None:
+                name = f"{self._under(tenant)}/{rm.LIVE}/{last}"
+                query.start_at.values.add(reference_value=name)
+            found = self._more.query(f"list messages of {tenant}", self._under(tenant), query)
+            for item in found:
+                try:
+                    yield Listed(rm.get_listed(item.id, item.fields), item.version)
+                except DocumentError as error:
+                    yield rm.get_unreadable(item.id, item.fields, item.version, str(error))
+            if len(found) < page:
+                return
+            last = found[-1].id
+
+    def count_live(self, tenant: str, equal: Mapping[str, str]) -> int:
+        """Count live messages."""
+        what = f"count messages of {tenant}"
+        return self._more.count(what, self._under(tenant), _query(rm.LIVE, equal, 0))
+
+    def scan_ended(
+        self, tenant: str, since: datetime | None, most: int
+    ) -> tuple[list[EndedSummary], list[OddDocument]]:
+        """List the history, and the documents of it that cannot be read."""
+        query = _query(rm.HISTORY, {}, most)
+        _without_content(query, rm.HISTORY)
+        _newest(query, "DataFim", since)
+        found = self._more.query(f"list the history of {tenant}", self._under(tenant), query)
+        return _apart(rm.HISTORY, found, lambda it: rm.get_listed_history(it.id, it.fields))
+
+    def find(self, tenant: str, documents: Sequence[str], message_id: str) -> MessageDocuments:
+        """Find these documents, and every other that its sender gave this id."""
+        what = f"find the message {message_id[:80]} of {tenant}"
+        live = self._every(what, tenant, rm.LIVE, documents, message_id)
+        ended = self._every(what, tenant, rm.HISTORY, documents, message_id)
+        stored, odd = _apart(
+            rm.LIVE, live, lambda it: Stored(rm.get_live(it.id, it.fields), it.version)
+        )
+        history, odder = _apart(rm.HISTORY, ended, lambda it: rm.get_history(it.id, it.fields))
+        return MessageDocuments(
+            {it.message.document: it for it in stored},
+            {it.message.document: it for it in history},
+            [*odd, *odder],
+        )
+
+    def _every(
+        self, what: str, tenant: str, collection: str, documents: Sequence[str], message_id: str
+    ) -> Iterable[Found]:
+        """The same id with another content has a document of its own."""
+        names = [self._in(tenant, collection, document) for document in documents]
+        query = _query(collection, {"ID": message_id}, PAGE)
+        found = [*self._more.get(what, names), *self._more.query(what, self._under(tenant), query)]
+        return {it.id: it for it in found}.values()
+
+    def give_up(self, tenant: str, raw: RawDocument, line: LogLine) -> bool:
+        """See OperatorMessages."""
+        assert isinstance(raw, OddDocument)  # noqa: S101  (it came from here)
+        odd, discarded = raw, rm.Discarded(raw.fields, line.at, line.expires, raw.personal)
+        taken = bool(self.past(tenant, [odd.document]))
+        document = odd.document
+        if taken:  # that record stays
+            document = second_end_id(document, odd.version)
+        writes = [
+            delete(self._in(tenant, rm.LIVE, odd.document), odd.version),
+            create(self._in(tenant, rm.HISTORY, document), rm.put_discarded, discarded),
+            *self._lines(tenant, [line]),
+        ]
+        self._more.commit(f"discard {odd.document} of {tenant}", writes)
+        return taken
+
+    def lines_of(self, tenant: str, message_id: str) -> list[LogLine]:
+        """Read every log line of a message, the oldest first."""
+        query = _query(rm.LOGS, {"IDMENSAGEM": message_id}, 0)
+        found = self._more.query(f"read logs of {tenant}", self._under(tenant), query)
+        return sorted(map(_line, found), key=lambda line: line.at)
+
+    def newest_lines(
+        self, tenant: str, since: datetime | None, most: int
+    ) -> list[tuple[str, LogLine]]:
+        """Read the newest log lines with their ids, the newest first."""
+        query = _query(rm.LOGS, {}, most)
+        _newest(query, "LOGDATE", since)
+        found = self._more.query(f"read logs of {tenant}", self._under(tenant), query)
+        return [(item.id, _line(item)) for item in found]
+
+    def count_before(self, tenant: str, what: Purgeable, cutoff: datetime) -> int:
+        """Count what a purge would remove."""
+        shape = PURGES[what]
+        query = up_to(shape, [], cutoff, 1)
+        query.ClearField("limit")
+        return self._more.count(f"count {shape.collection} of {tenant}", self._under(tenant), query)
+
+    def remove_before(self, tenant: str, what: Purgeable, cutoff: datetime, most: int) -> int:
+        """Remove the oldest, `most` at most; answers how many."""
+        shape = PURGES[what]
+        query = up_to(shape, [], cutoff, most)
+        query.select.fields.add(field_path=shape.range)
+        doing = f"purge {shape.collection} of {tenant}"
+        found: Sequence[Found] = self._more.query(doing, self._under(tenant), query)
+        writes = (delete(self._in(tenant, shape.collection, it.id), it.version) for it in found)
+        return sum(version is not None for version in self._more.write_each(doing, writes))
+
+
+def _query(collection: str, equal: Mapping[str, str], limit: int) -> Raw:
+    query = types.StructuredQuery.pb()()
+    query.from_.add(collection_id=collection)
+    if limit:
+        query.limit.value = limit
+    if equal:
+        query.where.composite_filter.op = types.StructuredQuery.CompositeFilter.Operator.AND
+    for name, value in equal.items():
+        condition = query.where.composite_filter.filters.add().field_filter
+        condition.field.field_path = name
+        condition.op = _Filter.EQUAL
+        condition.value.string_value = value
+    return query
+
+
+def _newest(query: Raw, field: str, since: datetime | None) -> None:
+    if since is not None:
+        bound = query.where.field_filter
+        bound.field.field_path = field
+        bound.op = _Filter.GREATER_THAN_OR_EQUAL
+        put_time(bound.value, since)
+    order = query.order_by.add(direction=_DESCENDING)
+    order.field.field_path = field
+
+
+def _apart(
+    collection: str, found: Iterable[Found], parse: Callable[[Found], T]
+) -> tuple[list[T], list[OddDocument]]:
+    """What can be read, and what cannot."""
+    parsed: list[T] = []
+    odd: list[OddDocument] = []
+    for item in found:
+        try:
+            parsed.append(parse(item))
+        except DocumentError as error:
+            odd.append(OddDocument(collection, item.id, str(error), item.version, item.fields))
+    return parsed, odd
+
+
+def _line(found: Found) -> LogLine:
+    """A line that cannot be read is shown as one, at the instant it was written."""
+    try:
+        return rm.get_log(found.fields)
+    except DocumentError as error:
+        at = datetime.fromtimestamp(int(found.version.partition(".")[0]), UTC)
+        text = f"This line cannot be read: {error}"
+        message_id = rm.readable(found.fields, "IDMENSAGEM") or ""
+        return LogLine(message_id, LogType.ERROR, text, at, at)
+
+
+_SHOWN = (*rm.ORIGIN_FIELDS, "ConteudoHash", "ConteudoTamanho", "ConteudoObjeto")
+
+
+def _without_content(query: Raw, collection: str) -> None:
+    """Contents are up to 256 KB each: a list must not carry them."""
+    ended = ("DataFim", "DataExpiracao") if collection == rm.HISTORY else ()
+    for name in (*_SHOWN, *rm.STATE_FIELDS, *ended):
+        query.select.fields.add(field_path=name)
+
+
+_: type[OperatorStore] = OperatorFirestore

@@ -1,0 +1,501 @@
+"""Firestore: messages, history, logs, tenants' states, ticks, the last good configuration."""
+
+import os
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from google.cloud.firestore_v1 import types
+
+from smartlink.adapters.firestore import documents as rm
+from smartlink.adapters.firestore.calls import Fill, FirestoreCalls, Found
+from smartlink.adapters.firestore.documents import Tick
+from smartlink.adapters.firestore.values import LONG_AGO, DocumentError, Raw, get_time, put_time
+from smartlink.adapters.firestore.writes import change, create, delete, put
+from smartlink.domain.identity import Direction
+from smartlink.domain.message import (
+    Ended,
+    LogLine,
+    Message,
+    Past,
+    Stored,
+    Unreadable,
+    Version,
+)
+from smartlink.domain.noted import Noted, note_commands
+from smartlink.domain.pin import Pin
+from smartlink.domain.settlement import Settlement
+from smartlink.domain.tenant import TenantState
+from smartlink.observability import ERROR, event
+from smartlink.ports import (
+    ConfigFile,
+    Conflict,
+    ContentSweep,
+    DuePage,
+    LastGoodConfig,
+    LogSink,
+    Messages,
+    NewId,
+    PartlyRefused,
+    Place,
+    RelayState,
+    TenantStates,
+    Unavailable,
+)
+from smartlink.settings import LIMITS
+
+T = TypeVar("T")
+_RACES = 5
+_UNDATED_PAGE = 300
+_ASCENDING = types.StructuredQuery.Direction.ASCENDING
+_AT_LEAST = types.StructuredQuery.FieldFilter.Operator.GREATER_THAN_OR_EQUAL
+_AT_MOST = types.StructuredQuery.FieldFilter.Operator.LESS_THAN_OR_EQUAL
+_BELOW = types.StructuredQuery.FieldFilter.Operator.LESS_THAN
+_REQUEST_TIME = types.DocumentTransform.FieldTransform.ServerValue.REQUEST_TIME
+
+
+@dataclass(frozen=True, slots=True)
+class QueryShape:
+    """What decides which index a query needs: production refuses a query that has none."""
+
+    collection: str
+    equal: tuple[str, ...]
+    range: str  # a field, ascending: the query is bounded and ordered by it
+
+
+DUE = QueryShape(rm.LIVE, (), "DataTentativaExec")
+DUE_BY_DIRECTION = QueryShape(rm.LIVE, ("Direcao",), "DataTentativaExec")
+QUERIES = (DUE, DUE_BY_DIRECTION)
+"""Every query there is; a test compares them with `infra/firestore.json`."""
+
+
+def up_to(
+    shape: QueryShape,
+    values: Sequence[str],
+    latest: datetime,
+    limit: int,
+    earliest: datetime | None = None,
+    after: tuple[datetime, str] | None = None,
+) -> Raw:
+    """Build a query of this shape: where its range is at most `latest`, the lowest first.
+
+    `after`: behind the document of that full name, whose range is that instant. Documents of one
+    instant come in the order of their names, with or without it.
+    """
+    query = types.StructuredQuery.pb()()
+    query.from_.add(collection_id=shape.collection)
+    filters = query.where.composite_filter
+    filters.op = types.StructuredQuery.CompositeFilter.Operator.AND
+    for name, value in zip(shape.equal, values, strict=True):
+        equality = filters.filters.add().field_filter
+        equality.field.field_path = name
+        equality.op = types.StructuredQuery.FieldFilter.Operator.EQUAL
+        equality.value.string_value = value
+    bounds = {_AT_MOST: latest} if earliest is None else {_AT_LEAST: earliest, _AT_MOST: latest}
+    for operator, instant in bounds.items():
+        bound = filters.filters.add().field_filter
+        bound.field.field_path = shape.range
+        bound.op = operator
+        put_time(bound.value, instant)
+    order = query.order_by.add()
+    order.field.field_path = shape.range
+    order.direction = types.StructuredQuery.Direction.ASCENDING
+    query.limit.value = limit
+    if after is not None:
+        query.order_by.add(direction=order.direction).field.field_path = "__name__"
+        put_time(query.start_at.values.add(), after[0])
+        query.start_at.values.add(reference_value=after[1])
+    return query
+
+
+def _beginning_with(collection: str, name: str) -> Raw:
+    """Build a query for the ids of documents whose names begin so. It needs no index."""
+    query = types.StructuredQuery.pb()()
+    query.from_.add(collection_id=collection)
+    query.select.fields.add(field_path="__name__")
+    query.where.composite_filter.op = types.StructuredQuery.CompositeFilter.Operator.AND
+    # The last character gives way to the next one: what lies between begins with the whole.
+    bounds = {_AT_LEAST: name, _BELOW: name[:-1] + chr(ord(name[-1]) + 1)}
+    for operator, value in bounds.items():
+        bound = query.where.composite_filter.filters.add().field_filter
+        bound.field.field_path = "__name__"
+        bound.op = operator
+        bound.value.reference_value = value
+    return query
+
+
+def _by_name(collection: str, fields: Sequence[str], limit: int) -> Raw:
+    """Build a query for these fields of all documents, by name. It needs no index."""
+    query = types.StructuredQuery.pb()()
+    query.from_.add(collection_id=collection)
+    for field in fields:
+        query.select.fields.add(field_path=field)
+    query.order_by.add(direction=_ASCENDING).field.field_path = "__name__"
+    query.limit.value = limit
+    return query
+
+
+class Firestore:
+    """All that the relay keeps. `create`, `swap` and `commit` may meet their own first try.
+
+    If the answer to it was lost, `create` and `swap` answer None for what they did write, and
+    `commit` raises Conflict though it was applied: services read before they believe either.
+    """
+
+    def __init__(self, calls: FirestoreCalls, new_id: NewId = lambda: os.urandom(16).hex()) -> None:
+        """Work over these calls; `new_id` names log lines."""
+        self._calls = calls
+        self._new_id = new_id
+
+    def _name(self, *path: str) -> str:
+        return "/".join((self._calls.root, *path))
+
+    def _in(self, tenant: str, collection: str, document: str) -> str:
+        return f"{self._calls.root}/{rm.TENANTS}/{tenant}/{collection}/{document}"
+
+    # Messages
+
+    def create(self, tenant: str, messages: Sequence[Message]) -> list[Version | None]:
+        """See Messages. Unavailable or Refused: some may have been created all the same."""
+        writes = (self._creation(tenant, message) for message in messages)
+        return self._calls.write_each(f"create messages of {tenant}", writes)
+
+    def _creation(self, tenant: str, message: Message) -> Fill:
+        name = self._in(tenant, rm.LIVE, message.document)
+        return create(name, rm.put_live, message)
+
+    def swap(self, tenant: str, changes: Sequence[Stored]) -> list[Version | None]:
+        """See Messages. Unavailable: some may have been swapped all the same."""
+        writes = (self._change(tenant, item.message, item.version) for item in changes)
+        try:
+            return self._calls.write_each(f"swap messages of {tenant}", writes)
+        except PartlyRefused as error:
+            refused = [changes[number].message.document for number in error.refused]
+            text = f"The database refuses the next state of {len(refused)} messages: {error}"
+            event("swap_refused", text, ERROR, tenant=tenant, documents=refused)
+            return list(error.versions)
+
+    def _change(self, tenant: str, message: Message, version: Version) -> Fill:
+        name = self._in(tenant, rm.LIVE, message.document)
+        return change(name, rm.put_state, message, rm.STATE_FIELDS, version)
+
+    def commit(self, tenant: str, settlements: Sequence[Settlement]) -> None:
+        """See Messages. The caller bounds the size, by `Settlement.weight`."""
+        writes = (write for item in settlements for write in self._settling(tenant, item))
+        self._calls.commit(f"settle messages of {tenant}", writes)
+
+    def _settling(self, tenant: str, settlement: Settlement) -> Iterator[Fill]:
+        live, fence, ended = settlement.live, settlement.fence, settlement.history
+        if live is not None:
+            yield self._change(tenant, live, fence) if fence else self._creation(tenant, live)
+        elif fence is not None:
+            yield delete(self._in(tenant, rm.LIVE, settlement.document), fence)
+        if ended is not None:
+            name = self._in(tenant, rm.HISTORY, ended.message.document)
+            yield create(name, rm.put_history, ended)
+        for message in settlement.created:
+            yield self._creation(tenant, message)
+        yield from self._lines(tenant, settlement.logs)
+
+    def _lines(self, tenant: str, lines: Iterable[LogLine]) -> Iterator[Fill]:
+        for line in lines:
+            identity = self._new_id()
+            name = self._in(tenant, rm.LOGS, identity)
+            yield create(name, rm.put_log, (identity, line))
+
+    def read(self, tenant: str, documents: Sequence[str]) -> dict[str, Stored]:
+        """See Messages."""
+        stored, unreadable = _sorted_out(self._live(tenant, documents))
+        for item in unreadable:
+            text = f"The document {item.document} cannot be read: {item.why}"
+            event("document_unreadable", text, ERROR, tenant=tenant, documents=[item.document])
+        return {item.message.document: item for item in stored}
+
+    def unreadable(self, tenant: str, documents: Sequence[str]) -> dict[str, Unreadable]:
+        """See Messages."""
+        _, unreadable = _sorted_out(self._live(tenant, documents))
+        return {item.document: item for item in unreadable}
+
+    def alive(self, tenant: str, documents: Sequence[str]) -> dict[str, Past]:
+        """See Messages."""
+        return {it.id: rm.get_past(it.fields) for it in self._live(tenant, documents)}
+
+    def _live(self, tenant: str, documents: Sequence[str]) -> Iterator[Found]:
+        names = [self._in(tenant, rm.LIVE, document) for document in documents]
+        return self._calls.get(f"read messages of {tenant}", names)
+
+    def history(self, tenant: str, documents: Sequence[str]) -> dict[str, Ended]:
+        """See Messages."""
+        found = self._found_ended(tenant, documents)
+        return {ended.message.document: ended for ended in _parsed(found, _ended)}
+
+    def past(self, tenant: str, documents: Sequence[str]) -> dict[str, Past]:
+        """See Messages."""
+        return {it.id: rm.get_past(it.fields) for it in self._found_ended(tenant, documents)}
+
+    def _found_ended(self, tenant: str, documents: Sequence[str]) -> Iterator[Found]:
+        names = [self._in(tenant, rm.HISTORY, document) for document in documents]
+        return self._calls.get(f"read the history of {tenant}", names)
+
+    def references(self, tenant: str, documents: Sequence[str]) -> dict[str, set[str | None]]:
+        """See Messages."""
+        names = [
+            self._in(tenant, collection, document)
+            for document in documents
+            for collection in (rm.LIVE, rm.HISTORY)
+        ]
+        references: dict[str, set[str | None]] = {document: set() for document in documents}
+        what = f"read what messages of {tenant} refer to"
+        for found in self._calls.get(what, names, rm.REFERENCE_FIELDS):
+            references[found.id] |= rm.get_reference(found.fields)
+        return references
+
+    def reused(self, tenant: str, document: str) -> list[str]:
+        """See Messages."""
+        found: set[str] = set()
+        parent = self._name(rm.TENANTS, tenant)
+        for collection in (rm.LIVE, rm.HISTORY):
+            first = self._in(tenant, collection, f"{document}~")
+            query = _beginning_with(collection, first)
+            what = f"find messages of {tenant} with a reused id"
+            found.update(item.id for item in self._calls.query(what, parent, query))
+        return sorted(found)
+
+    def undated(self, tenant: str) -> list[str]:
+        """See Messages."""
+        what = f"find live messages of {tenant} without a due instant"
+        parent = self._name(rm.TENANTS, tenant)
+        undated: list[str] = []
+        last = ""
+        while True:
+            query = _by_name(rm.LIVE, rm.UNDATED_FIELDS, _UNDATED_PAGE)
+            if last:
+                query.start_at.values.add(reference_value=self._in(tenant, rm.LIVE, last))
+            found = self._calls.query(what, parent, query)
+            undated += [item.id for item in found if rm.is_undated(item.fields)]
+            if len(found) < _UNDATED_PAGE:
+                return undated
+            last = found[-1].id
+
+    def due(
+        self,
+        tenant: str,
+        now: datetime,
+        limit: int,
+        direction: Direction | None = None,
+        since: datetime | None = None,
+        after: Place | None = None,
+    ) -> DuePage:
+        """See Messages."""
+        shape, values = (DUE_BY_DIRECTION, [direction]) if direction else (DUE, [])
+        behind = None
+        if after is not None:
+            behind = (after.due, self._in(tenant, rm.LIVE, after.document))
+        query = up_to(shape, values, now, limit, since, behind)
+        parent = self._name(rm.TENANTS, tenant)
+        what = f"find due messages of {tenant}"
+        found, cut = self._calls.query_page(what, parent, query, LIMITS.page)
+        stored, unreadable = _sorted_out(found)
+        end = _place(found[-1]) if found else None
+        return DuePage(stored, unreadable, end, cut=cut)
+
+    def log(self, tenant: str, lines: Sequence[LogLine]) -> None:
+        """See LogSink."""
+        try:
+            self._calls.write_each(f"log for {tenant}", self._lines(tenant, lines))
+        except PartlyRefused as error:
+            of = [lines[number].message_id for number in error.refused]
+            text = f"The database refuses {len(of)} log lines: {error}"
+            event("log_refused", text, ERROR, tenant=tenant, messages=of)
+
+    # Tenants
+
+    def states(self, tenants: Sequence[str]) -> dict[str, TenantState]:
+        """See TenantStates."""
+        names = [self._name(rm.TENANTS, tenant) for tenant in tenants]
+        found = self._calls.get("read the states of tenants", names)
+        known = {item.id: rm.get_tenant(item.fields) for item in found}
+        return {tenant: known.get(tenant, TenantState()) for tenant in tenants}
+
+    def save_state(self, tenant: str, state: TenantState, known: TenantState | None = None) -> None:
+        """See TenantStates."""
+        mask = [
+            name
+            for part, names in rm.TENANT_PARTS.items()
+            for name in names
+            if known is None or getattr(state, part) != getattr(known, part)
+        ]
+        if not mask:
+            return
+        write = change(self._name(rm.TENANTS, tenant), rm.put_tenant, state, mask)
+        self._calls.commit(f"save the state of {tenant}", [write])
+
+    def pin(self, tenant: str, pin: Pin | None, before: Pin | None) -> bool:
+        """See TenantStates."""
+        name, what = self._name(rm.TENANTS, tenant), f"pin {tenant}"
+        for _ in range(_RACES):
+            found = next(self._calls.get(f"read the pin of {tenant}", [name]), None)
+            pinned = None if found is None else rm.get_tenant(found.fields).pin
+            if pinned == pin:
+                return True
+            if pinned != before:
+                return False
+            if found is None:
+                write = create(name, rm.put_pin, pin)
+            else:
+                write = change(name, rm.put_pin, pin, rm.TENANT_PARTS["pin"], found.version)
+            try:
+                self._calls.commit(what, [write])
+            except Conflict:
+                continue  # something else of the state changed, or a lost answer's own try did
+            return True
+        message = f"{what}: its state changed {_RACES} times meanwhile"
+        raise Unavailable(message)
+
+    def has_live(self, tenant: str) -> bool:
+        """See TenantStates."""
+        query = types.StructuredQuery.pb()()
+        query.from_.add(collection_id=rm.LIVE)
+        query.select.fields.add(field_path="__name__")
+        query.limit.value = 1
+        parent = self._name(rm.TENANTS, tenant)
+        return bool(self._calls.query(f"find any message of {tenant}", parent, query))
+
+    def known_tenants(self) -> list[str]:
+        """See TenantStates."""
+        return sorted(self._calls.ids("list the known tenants", rm.TENANTS))
+
+    # The relay itself
+
+    def advance(self, shard: int, tick: datetime, sequence: int) -> bool:
+        """See RelayState. Unavailable: it may have advanced, so let the next tick go on."""
+        name = self._name(rm.RELAY, f"shard-{shard}")
+        mine = Tick(tick, sequence, self._new_id())
+        for _ in range(_RACES):
+            found = next(self._calls.get(f"read the tick of shard {shard}", [name]), None)
+            last = None if found is None else _tick(found)
+            if last is not None and last >= mine:
+                return last.caller == mine.caller
+            if found is None:
+                write = create(name, rm.put_tick, mine)
+            else:
+                write = put(name, rm.put_tick, mine, found.version)
+            try:
+                self._calls.commit(f"advance shard {shard}", [write])
+            except Conflict:
+                continue  # another call advanced, or a lost answer's own try did: read again
+            return True
+        message = f"advance shard {shard}: other calls came first {_RACES} times"
+        raise Unavailable(message)
+
+    def commands(self) -> dict[str, Noted]:
+        """See RelayState."""
+        return self._commands()[0]
+
+    def _commands(self) -> tuple[dict[str, Noted], Version | None]:
+        name = self._name(rm.RELAY, "comandos")
+        found = next(self._calls.get("read which commands are known", [name]), None)
+        return ({}, None) if found is None else (rm.get_commands(found.fields), found.version)
+
+    def note_commands(
+        self, commands: Collection[str], now: datetime, every: timedelta
+    ) -> dict[str, Noted]:
+        """See RelayState."""
+        name, what = self._name(rm.RELAY, "comandos"), "note which commands are known"
+        for _ in range(_RACES):
+            noted, version = self._commands()
+            changed = note_commands(noted, commands, now, every)
+            if changed is None:
+                return noted
+            if version is None:
+                write = create(name, rm.put_commands, changed)
+            else:
+                write = put(name, rm.put_commands, changed, version)
+            try:
+                self._calls.commit(what, [write])
+            except Conflict:
+                continue  # another poll noted its own, or a lost answer's own try did
+            return changed
+        message = f"{what}: other polls came first {_RACES} times"
+        raise Unavailable(message)
+
+    def content_sweep(self) -> ContentSweep | None:
+        """See RelayState."""
+        found = self._calls.get("read how far the bucket was swept", [self._contents])
+        return next((rm.get_content_sweep(item.fields) for item in found), None)
+
+    def save_content_sweep(self, sweep: ContentSweep) -> None:
+        """See RelayState."""
+        write = put(self._contents, rm.put_content_sweep, sweep)
+        self._calls.commit("save how far the bucket was swept", [write])
+
+    @property
+    def _contents(self) -> str:
+        return self._name(rm.RELAY, "contents")
+
+    def load(self) -> ConfigFile | None:
+        """See LastGoodConfig."""
+        found = self._calls.get("read the last good configuration", [self._config])
+        return next(_parsed(found, lambda item: rm.get_config(item.fields)), None)
+
+    def save(self, file: ConfigFile) -> None:
+        """See LastGoodConfig."""
+        fill = put(self._config, rm.put_config, file)
+
+        def write(raw: Raw) -> None:
+            fill(raw)
+            saved = raw.update_transforms.add(field_path=rm.SAVED)
+            saved.set_to_server_value = _REQUEST_TIME
+
+        self._calls.commit("save the last good configuration", [write])
+
+    @property
+    def _config(self) -> str:
+        return self._name(rm.RELAY, "config")
+
+
+def _sorted_out(found: Iterable[Found]) -> tuple[list[Stored], list[Unreadable]]:
+    """What can be read, and what cannot."""
+    stored: list[Stored] = []
+    unreadable: list[Unreadable] = []
+    for item in found:
+        try:
+            stored.append(Stored(rm.get_live(item.id, item.fields), item.version))
+        except DocumentError as error:
+            unreadable.append(rm.get_unreadable(item.id, item.fields, item.version, str(error)))
+    return stored, unreadable
+
+
+def _place(found: Found) -> Place:
+    """The query goes by this field, so it is an instant; one that Python has not is long past."""
+    try:
+        return Place(get_time(found.fields, "DataTentativaExec"), found.id)
+    except DocumentError:
+        return Place(LONG_AGO, found.id)
+
+
+def _tick(found: Found) -> Tick | None:
+    """One that cannot be read is written anew, once: the next caller reads that."""
+    return next(_parsed([found], lambda item: rm.get_tick(item.fields)), None)
+
+
+def _ended(found: Found) -> Ended:
+    return rm.get_history(found.id, found.fields)
+
+
+def _parsed(found: Iterable[Found], parse: Callable[[Found], T]) -> Iterator[T]:
+    """Skip, with an error in the log, what somebody broke by hand: it must not stop the others."""
+    for item in found:
+        try:
+            yield parse(item)
+        except DocumentError as error:
+            text = f"The document {item.id} cannot be read: {error}"
+            event("document_unreadable", text, ERROR, documents=[item.id])
+
+
+_messages: type[Messages] = Firestore
+_log_sink: type[LogSink] = Firestore
+_states: type[TenantStates] = Firestore
+_ticks: type[RelayState] = Firestore
+_last_good: type[LastGoodConfig] = Firestore

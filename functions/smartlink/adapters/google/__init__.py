@@ -1,0 +1,1 @@
+"""Google Cloud beside Firestore: Pub/Sub, Secret Manager, Storage."""

@@ -1,0 +1,173 @@
+"""Smart Link Server, over REST.
+
+What no public source states is assumed here, and here only:
+
+- The host of production, the verbs and the path of a `send` without audience: see `settings`,
+  where SMARTLINK_PATHS corrects the paths and verbs.
+- Every call takes a bearer token of RAC; a 401 means that it has ended.
+- `get` answers one message, a list of messages, or nothing: 204, no body, blanks, `null`, `[]`
+  or `{}`. A message's fields are named as in the gRPC client (`MsgId`, `MsgType`, `MsgContent`,
+  `MsgAud`, `MsgDeliveryTag`) or `id`, `type`, `content`, `audience`, `deliveryTag`, in any casing.
+  A content that is an object or a list stands for its own JSON text.
+- `ack` takes `{"deliveryTag": n, "ack": true}`. A tag belongs to the session that received it:
+  so each receiver has its own cookies and its own connection; a session with unacked messages
+  is closed, with its connection, and not used again.
+- `send` takes the content as the body, as it is.
+- Any 2xx means done. A call that is repeated after a lost answer does no harm.
+
+A body that is not UTF-8 is read with `surrogateescape`, from which the bytes can be had again.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from http import HTTPStatus
+from time import monotonic
+from urllib.parse import quote
+
+from smartlink.adapters.http.connections import (
+    Answer,
+    Call,
+    Http,
+    HttpSession,
+    SessionPool,
+    split_url,
+)
+from smartlink.adapters.http.envelope import deliveries
+from smartlink.domain.tenant import Tenant
+from smartlink.domain.token import claimed_tenant
+from smartlink.ports import (
+    CALL_SECONDS,
+    Broker,
+    BrokerSession,
+    CredentialsRefused,
+    Delivery,
+    Refused,
+    Tokens,
+)
+from smartlink.settings import Paths
+
+_UNAUTHORIZED = (HTTPStatus.UNAUTHORIZED,)
+_PEEK = 64  # bytes in which a content's first character is looked for
+
+
+class SmartLinkBroker:
+    """Sessions with the broker, kept for the next caller of the same tenant."""
+
+    def __init__(
+        self, http: Http, url: str, paths: Paths, tokens: Tokens, *, idle_sessions: int = 512
+    ) -> None:
+        origin, prefix = split_url(url)
+        self._calls = {name: _call(prefix, value) for name, value in paths.model_dump().items()}
+        self._tokens = tokens
+        self._sessions = SessionPool(lambda: HttpSession(http, origin, cookies=True), idle_sessions)
+
+    @contextmanager
+    def session(self, tenant: Tenant) -> Iterator[BrokerSession]:
+        """A session for one thread, with its own cookies and its own connection."""
+        key = f"{tenant.name}/{tenant.credentials.client_id}"
+        with self._sessions.lease(key, CALL_SECONDS) as http:
+            session = _Session(http, tenant, self._tokens, self._calls)
+            yield session
+            if session.unacked:
+                http.clean = False
+
+
+class _Session:
+    def __init__(
+        self,
+        http: HttpSession,
+        tenant: Tenant,
+        tokens: Tokens,
+        calls: Mapping[str, tuple[str, str]],
+    ) -> None:
+        self.unacked: set[int] = set()
+        self._http = http
+        self._tenant = tenant
+        self._tokens = tokens
+        self._calls = calls
+
+    def limit(self, seconds: float) -> None:
+        self._http.ends = monotonic() + seconds
+
+    def tenant_id(self) -> str | None:
+        return claimed_tenant(self._token(None))
+
+    def setup(self, commands: Sequence[str]) -> None:
+        body = json.dumps({"subscriptions": list(commands)}).encode()
+        self._call("setup", body, "application/json")
+
+    def get(self) -> list[Delivery]:
+        received = deliveries(self._call("get").body)
+        self.unacked.update(item.tag for item in received if item.tag is not None)
+        return received
+
+    def ack(self, tag: int) -> None:
+        body = b'{"deliveryTag": %d, "ack": true}' % tag
+        self._call("ack", body, "application/json")
+        self.unacked.discard(tag)
+
+    def send(self, message_type: str, audience: str | None, content: bytes) -> None:
+        name = "send_audience" if audience else "send"
+        filled = {"{type}": _segment("type", message_type)}
+        if audience:
+            filled["{audience}"] = _segment("audience", audience)
+        json_like = content[:_PEEK].lstrip()[:1] in (b"{", b"[")
+        kind = "application/json" if json_like else "text/plain; charset=utf-8"
+        self._call(name, content, kind, filled)
+
+    def _call(
+        self,
+        name: str,
+        body: bytes | None = None,
+        content_type: str | None = None,
+        filled: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Once more with a new token if the broker refuses the one at hand."""
+        verb, path = self._calls[name]
+        for field, value in (filled or {}).items():
+            path = path.replace(field, value)
+        headers = {"Content-Type": content_type} if content_type else {}
+        call = Call(
+            name=f"Smart Link's {name}, for tenant {self._tenant.name},",
+            verb=verb,
+            path=path,
+            headers=headers,
+            body=body,
+            answered=_UNAUTHORIZED,
+        )
+        refused = None
+        for _ in range(2):
+            token = self._token(refused)
+            headers["Authorization"] = f"Bearer {token}"
+            answer = self._http.call(call)
+            if answer.status != HTTPStatus.UNAUTHORIZED:
+                return answer
+            refused = token
+        message = f"{call.name} answered 401 to a new token too: check the tenant's credentials"
+        raise CredentialsRefused(message)
+
+    def _token(self, refused: str | None) -> str:
+        """Without a token nothing is said about the message that was to be sent."""
+        try:
+            return self._tokens.token(self._tenant, refused, self._http.ends - monotonic())
+        except CredentialsRefused:
+            raise
+        except Refused as error:
+            raise CredentialsRefused(*error.args) from None
+
+
+def _call(prefix: str, value: str) -> tuple[str, str]:
+    verb, _, path = value.partition(" ")
+    return verb.upper(), prefix + path
+
+
+def _segment(name: str, value: str) -> str:
+    """The value as one segment of a path. `.` and `..` have no escaped form: URLs resolve them."""
+    if value in {"", ".", ".."}:
+        message = f"{value!r} cannot be the {name} of a message: no path can hold it"
+        raise Refused(message)
+    return quote(value, safe="", errors="surrogatepass")
+
+
+_: type[Broker] = SmartLinkBroker

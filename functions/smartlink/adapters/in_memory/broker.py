@@ -1,0 +1,210 @@
+"""The broker's and RAC's twin: a queue for each tenant, leases that end with their session."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from itertools import count
+from threading import Lock
+
+from smartlink.adapters.in_memory.faults import Faults
+from smartlink.domain.pin import same_tenant_id
+from smartlink.domain.tenant import Tenant
+from smartlink.ports import (
+    CALL_SECONDS,
+    AnotherTenant,
+    Broker,
+    BrokerSession,
+    Delivery,
+    Refused,
+    Tokens,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A message that reached the broker."""
+
+    tenant: str
+    type: str
+    audience: str | None
+    content: bytes = field(repr=False)
+
+
+class InMemoryBroker:
+    """Smart Link Server's twin. `page` is how many messages one `get` leases.
+
+    `faults` knows the calls session, setup, get, ack and send, by tenant.
+    """
+
+    def __init__(self, page: int = 1) -> None:
+        """Start without queues."""
+        self.faults = Faults()
+        self.page = page
+        self.sent: list[Sent] = []
+        self.acked: list[tuple[str, str | None]] = []  # tenant, message id
+        self.calls: list[tuple[str, str]] = []  # call, tenant
+        self.subscriptions: dict[str, tuple[str, ...]] = {}
+        self.tenant_ids: dict[str, str] = {}
+        """Which tenant id RAC's tokens of a client name; those of other clients name none."""
+        self._lock = Lock()
+        self._numbers = count(1)
+        self._queues: defaultdict[str, list[Delivery]] = defaultdict(list)
+        self._sessions: list[InMemorySession] = []
+
+    def offer(
+        self,
+        tenant: str,
+        message_type: str,
+        content: str = "{}",
+        *,
+        message_id: str | None = None,
+        audience: str | None = None,
+        problem: str | None = None,
+    ) -> str:
+        """Put a message into the tenant's queue and answer its id, a new one if not given."""
+        identity = message_id if message_id is not None else f"message-{next(self._numbers)}"
+        self.deliver(tenant, Delivery(None, identity, message_type, content, audience, problem))
+        return identity
+
+    def deliver(self, tenant: str, delivery: Delivery) -> None:
+        """Put any delivery into the queue, one without an id, say. It gets its tag when leased."""
+        with self._lock:
+            self._queues[tenant].append(delivery)
+
+    def waiting(self, tenant: str) -> int:
+        """Count the messages that are neither leased nor acked."""
+        with self._lock:
+            return len(self._queues[tenant])
+
+    def sent_by(self, tenant: str) -> list[Sent]:
+        """Answer what this tenant sent, in order."""
+        return [sent for sent in self.sent if sent.tenant == tenant]
+
+    def release(self) -> None:
+        """End every lease: unacked messages are in their queues again, first."""
+        with self._lock:
+            for session in self._sessions:
+                self._requeue(session)
+
+    def _requeue(self, session: "InMemorySession") -> None:
+        self._queues[session.tenant][:0] = session.leased.values()
+        session.leased.clear()
+
+    @contextmanager
+    def session(self, tenant: Tenant) -> Iterator[BrokerSession]:
+        """See Broker."""
+        self.called("session", tenant.name)
+        session = InMemorySession(self, tenant)
+        with self._lock:
+            self._sessions.append(session)
+        try:
+            yield session
+        finally:
+            with self._lock:
+                self._sessions.remove(session)
+                self._requeue(session)
+
+    def called(self, call: str, tenant: str) -> None:
+        """Record a session's call, then fail it if that is planned."""
+        with self._lock:
+            self.calls.append((call, tenant))
+        self.faults.before(call, tenant)
+
+    def lease(self, session: "InMemorySession") -> list[Delivery]:
+        """Move up to a page of messages to the session."""
+        with self._lock:
+            queue = self._queues[session.tenant]
+            taken = [replace(delivery, tag=next(self._numbers)) for delivery in queue[: self.page]]
+            del queue[: self.page]
+            session.leased.update({delivery.tag: delivery for delivery in taken})
+        return taken
+
+    def remove(self, session: "InMemorySession", tag: int) -> None:
+        """End a leased message for good."""
+        with self._lock:
+            delivery = session.leased.pop(tag, None)
+            if delivery is None:
+                message = f"the broker refused ack: delivery tag {tag} is not of this session"
+                raise Refused(message)
+            self.acked.append((session.tenant, delivery.id))
+
+
+class InMemorySession:
+    """One session: what it leased and did not ack goes back when it closes."""
+
+    def __init__(self, broker: InMemoryBroker, tenant: Tenant | str) -> None:
+        """Open a session that has leased nothing."""
+        self.tenant = tenant if isinstance(tenant, str) else tenant.name
+        self._client = "" if isinstance(tenant, str) else tenant.credentials.client_id
+        self._pinned = None if isinstance(tenant, str) else tenant.pinned
+        self.leased: dict[int | None, Delivery] = {}
+        self._broker = broker
+
+    def limit(self, seconds: float) -> None:
+        """See BrokerSession: what is in memory takes no time."""
+
+    def tenant_id(self) -> str | None:
+        """See BrokerSession."""
+        self._broker.faults.before("tenant_id", self.tenant)
+        return self._broker.tenant_ids.get(self._client)
+
+    def _check_token(self) -> None:
+        named = self._broker.tenant_ids.get(self._client)
+        if named and self._pinned and not same_tenant_id(named, self._pinned):
+            message = f"RAC's token is made out to {named}, but {self.tenant} is {self._pinned}'s"
+            raise AnotherTenant(message)
+
+    def setup(self, commands: Sequence[str]) -> None:
+        """See BrokerSession."""
+        self._check_token()
+        self._broker.called("setup", self.tenant)
+        self._broker.subscriptions[self.tenant] = tuple(commands)
+
+    def get(self) -> list[Delivery]:
+        """See BrokerSession."""
+        self._check_token()
+        self._broker.called("get", self.tenant)
+        taken = self._broker.lease(self)
+        self._broker.faults.after("get", self.tenant)
+        return taken
+
+    def ack(self, tag: int) -> None:
+        """See BrokerSession."""
+        self._check_token()
+        self._broker.called("ack", self.tenant)
+        self._broker.remove(self, tag)
+        self._broker.faults.after("ack", self.tenant)
+
+    def send(self, message_type: str, audience: str | None, content: bytes) -> None:
+        """See BrokerSession."""
+        self._check_token()
+        self._broker.called("send", self.tenant)
+        self._broker.sent.append(Sent(self.tenant, message_type, audience, content))
+        self._broker.faults.after("send", self.tenant)
+
+
+class InMemoryTokens:
+    """RAC's twin: a token stays until the broker has refused it."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self.faults = Faults()
+        self._numbers: defaultdict[str, int] = defaultdict(lambda: 1)
+
+    def token(
+        self,
+        tenant: Tenant,
+        refused: str | None = None,
+        seconds: float = CALL_SECONDS,  # noqa: ARG002
+    ) -> str:
+        """See Tokens."""
+        self.faults.before("token", tenant.name)
+        if refused == f"token-{tenant.name}-{self._numbers[tenant.name]}":
+            self._numbers[tenant.name] += 1
+        return f"token-{tenant.name}-{self._numbers[tenant.name]}"
+
+
+_broker: type[Broker] = InMemoryBroker
+_session: type[BrokerSession] = InMemorySession
+_tokens: type[Tokens] = InMemoryTokens

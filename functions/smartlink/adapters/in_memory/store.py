@@ -1,0 +1,530 @@
+"""Firestore's twin."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import fields, replace
+from datetime import datetime, timedelta
+from itertools import count
+from threading import Lock
+
+from smartlink.adapters.in_memory.faults import Faults
+from smartlink.domain.identity import Direction
+from smartlink.domain.message import (
+    Ended,
+    Ending,
+    LogLine,
+    Message,
+    Past,
+    State,
+    Stored,
+    Unreadable,
+    Version,
+)
+from smartlink.domain.noted import Noted, note_commands
+from smartlink.domain.pin import Pin
+from smartlink.domain.settlement import Settlement
+from smartlink.domain.tenant import TenantState
+from smartlink.ports import (
+    ConfigFile,
+    Conflict,
+    ContentSweep,
+    DuePage,
+    LastGoodConfig,
+    LogSink,
+    Messages,
+    PartlyRefused,
+    Place,
+    RelayState,
+    TenantStates,
+)
+from smartlink.settings import LIMITS
+
+_Key = tuple[str, str]  # tenant, document
+_Snapshot = tuple[dict[_Key, Stored], dict[_Key, Ended], dict[str, TenantState]]
+
+
+def _with_state_of(old: Message, new: Message) -> Message:
+    """Take over what a swap writes; the rest, the content above all, stays as created."""
+    return replace(
+        old,
+        state=new.state,
+        due=new.due,
+        attempt=new.attempt,
+        attempts=new.attempts,
+        dispatches=new.dispatches,
+        alone=new.alone,
+        redriven=new.redriven,
+        undone=new.undone,
+        claim=new.claim,
+        error=new.error,
+        dead_reason=new.dead_reason,
+        failure=new.failure,
+    )
+
+
+def _as_history(ended: Ended) -> Ended:
+    message = ended.message
+    kept = replace(
+        message,
+        state=State.RUNNING if ended.ending is Ending.DONE else State.DEAD,
+        due=None,
+        dispatches=0,
+        alone=False,
+        redriven=None,
+        undone=False,
+        failure=None,
+        content=replace(message.content, text=None, object=None)
+        if message.personal
+        else message.content,
+    )
+    return replace(ended, message=kept)
+
+
+def _visible(line: LogLine) -> LogLine:
+    def text(value: str) -> str:
+        return value.encode("utf-8", "backslashreplace").decode()
+
+    debug = text(line.debug) if line.debug is not None else None
+    return replace(line, text=text(line.text), debug=debug)
+
+
+class InMemoryMessages:
+    """Firestore's twin. `operations` counts reads, writes and deletes as Firestore bills them."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self.faults = Faults()
+        self.uncreatable: Callable[[Message], bool] = lambda _: False  # never created
+        self.unswappable: Callable[[Message], bool] = lambda _: False  # never swapped
+        self.operations: Counter[str] = Counter()
+        self._lock = Lock()
+        self._versions = count(1)
+        self._live: dict[_Key, Stored] = {}
+        self._unreadable: dict[_Key, Unreadable] = {}  # of the live ones
+        self._history: dict[_Key, Ended] = {}
+        self._broken: dict[_Key, Past] = {}  # of the history: somebody edited them
+        self._logs: defaultdict[str, list[LogLine]] = defaultdict(list)
+        self._states: dict[str, TenantState] = {}
+        self._ticks: dict[int, tuple[datetime, int]] = {}
+        self._commands: dict[str, Noted] = {}
+        self._config: ConfigFile | None = None
+        self._content_sweep: ContentSweep | None = None
+
+    def create(self, tenant: str, messages: Sequence[Message]) -> list[Version | None]:
+        """See Messages."""
+        self.faults.before("create", tenant)
+        with self._lock:
+            refused = {
+                number: f"create: {message.document} is refused"
+                for number, message in enumerate(messages)
+                if self.uncreatable(message)
+            }
+            versions = [
+                None if number in refused else self._create(tenant, message)
+                for number, message in enumerate(messages)
+            ]
+        self.faults.after("create", tenant)
+        if refused:
+            raise PartlyRefused(versions, refused)
+        return versions
+
+    def _create(self, tenant: str, message: Message) -> Version | None:
+        self.operations["write"] += 1
+        key = (tenant, message.document)
+        return None if key in self._live else self._write(key, message)
+
+    def _write(self, key: _Key, message: Message) -> Version:
+        version = Version(str(next(self._versions)))
+        self._live[key] = Stored(message, version)
+        return version
+
+    def _holds(self, key: _Key, fence: Version | None) -> bool:
+        found = self._live.get(key)
+        return found is not None and found.version == fence
+
+    def swap(self, tenant: str, changes: Sequence[Stored]) -> list[Version | None]:
+        """See Messages."""
+        self.faults.before("swap", tenant)
+        with self._lock:
+            versions = [self._swap(tenant, change.message, change.version) for change in changes]
+        self.faults.after("swap", tenant)
+        return versions
+
+    def _swap(self, tenant: str, message: Message, fence: Version) -> Version | None:
+        self.operations["write"] += 1
+        key = (tenant, message.document)
+        if self.unswappable(message) or not self._holds(key, fence):
+            return None
+        old = self._live[key].message
+        new = _with_state_of(old, message)
+        return fence if new == old else self._write(key, new)  # as Firestore: nothing was written
+
+    def commit(self, tenant: str, settlements: Sequence[Settlement]) -> None:
+        """See Messages."""
+        self.faults.before("commit", tenant)
+        with self._lock:
+            self._check(tenant, settlements)
+            for settlement in settlements:
+                self._apply(tenant, settlement)
+        self.faults.after("commit", tenant)
+
+    def _check(self, tenant: str, settlements: Sequence[Settlement]) -> None:
+        for settlement in settlements:
+            key = (tenant, settlement.document)
+            fenced = settlement.fence is not None
+            created = [(tenant, message.document) for message in settlement.created]
+            if not fenced and settlement.live is not None:
+                created.append(key)
+            if (
+                (fenced and not self._holds(key, settlement.fence))
+                or (
+                    settlement.history is not None
+                    and self._end(tenant, settlement.history) in self._history
+                )
+                or any(new in self._live for new in created)
+            ):
+                message = f"a commit for tenant {tenant} found a document changed or already there"
+                raise Conflict(message)
+
+    def _apply(self, tenant: str, settlement: Settlement) -> None:
+        key = (tenant, settlement.document)
+        if settlement.live is not None and settlement.fence is not None:
+            self._swap(tenant, settlement.live, settlement.fence)
+        elif settlement.live is not None:
+            self._create(tenant, settlement.live)
+        elif settlement.fence is not None:
+            self.operations["delete"] += 1
+            del self._live[key]
+            self._unreadable.pop(key, None)
+        if settlement.history is not None:
+            self.operations["write"] += 1
+            self._history[self._end(tenant, settlement.history)] = _as_history(settlement.history)
+        for message in settlement.created:
+            self._create(tenant, message)
+        self._log(tenant, settlement.logs)
+
+    @staticmethod
+    def _end(tenant: str, ended: Ended) -> _Key:
+        return (tenant, ended.message.document)
+
+    def _log(self, tenant: str, lines: Sequence[LogLine]) -> None:
+        self.operations["write"] += len(lines)
+        self._logs[tenant] += map(_visible, lines)
+
+    def read(self, tenant: str, documents: Sequence[str]) -> dict[str, Stored]:
+        """See Messages."""
+        self.faults.before("read", tenant)
+        with self._lock:
+            self.operations["read"] += len(documents)
+            found = {document: self._live.get((tenant, document)) for document in documents}
+            return {
+                document: stored
+                for document, stored in found.items()
+                if stored and (tenant, document) not in self._unreadable
+            }
+
+    def unreadable(self, tenant: str, documents: Sequence[str]) -> dict[str, Unreadable]:
+        """See Messages."""
+        self.faults.before("unreadable", tenant)
+        with self._lock:
+            self.operations["read"] += len(documents)
+            keys = [(tenant, document) for document in documents]
+            return {key[1]: self._unreadable[key] for key in keys if key in self._unreadable}
+
+    def alive(self, tenant: str, documents: Sequence[str]) -> dict[str, Past]:
+        """See Messages."""
+        self.faults.before("read", tenant)
+        with self._lock:
+            self.operations["read"] += len(documents)
+            keys = [(tenant, document) for document in documents]
+            return {key[1]: self._told(key) for key in keys if key in self._live}
+
+    def _told(self, key: _Key) -> Past:
+        odd = self._unreadable.get(key)
+        if odd is None:
+            return Past.of(self._live[key].message)
+        return Past(odd.type, odd.sha256, received=None)
+
+    def history(self, tenant: str, documents: Sequence[str]) -> dict[str, Ended]:
+        """See Messages."""
+        self.faults.before("history", tenant)
+        with self._lock:
+            self.operations["read"] += len(documents)
+            keys = {document: (tenant, document) for document in documents}
+            return {
+                document: self._history[key]
+                for document, key in keys.items()
+                if key in self._history and key not in self._broken
+            }
+
+    def past(self, tenant: str, documents: Sequence[str]) -> dict[str, Past]:
+        """See Messages."""
+        self.faults.before("history", tenant)
+        with self._lock:
+            self.operations["read"] += len(documents)
+            keys = {document: (tenant, document) for document in documents}
+            return {
+                document: self._broken.get(key)
+                or Past.of(self._history[key].message, self._history[key].ending)
+                for document, key in keys.items()
+                if key in self._history
+            }
+
+    def references(self, tenant: str, documents: Sequence[str]) -> dict[str, set[str | None]]:
+        """See Messages."""
+        self.faults.before("references", tenant)
+        with self._lock:
+            self.operations["read"] += 2 * len(documents)
+            return {document: self._references((tenant, document)) for document in documents}
+
+    def _references(self, key: _Key) -> set[str | None]:
+        live, ended, odd = self._live.get(key), self._history.get(key), self._unreadable.get(key)
+        messages = [item.message for item in (live, ended) if item is not None]
+        found = {it.content.object for it in messages if it.content.object is not None}
+        return {*found, None} if odd is not None and odd.sha256 is None else {*found}
+
+    def reused(self, tenant: str, document: str) -> list[str]:
+        """See Messages."""
+        self.faults.before("reused", tenant)
+        with self._lock:
+            keys = {*self._live, *self._history}
+            found = sorted(
+                other
+                for owner, other in keys
+                if owner == tenant and other.startswith(f"{document}~")
+            )
+            self.operations["read"] += max(len(found), 2)
+        return found
+
+    def undated(self, tenant: str) -> list[str]:
+        """See Messages."""
+        self.faults.before("undated", tenant)
+        with self._lock:
+            live = [stored.message for key, stored in self._live.items() if key[0] == tenant]
+            self.operations["read"] += max(len(live), 1)
+            undated = (it for it in live if it.due is None and it.state is not State.DEAD)
+            return sorted(it.document for it in undated)
+
+    def due(
+        self,
+        tenant: str,
+        now: datetime,
+        limit: int,
+        direction: Direction | None = None,
+        since: datetime | None = None,
+        after: Place | None = None,
+    ) -> DuePage:
+        """See Messages."""
+        self.faults.before("due", tenant)
+        behind = (after.due, after.document) if after else None
+        with self._lock:
+            found = [
+                (stored.message.due, document, stored)
+                for (owner, document), stored in self._live.items()
+                if owner == tenant
+                and stored.message.due is not None
+                and stored.message.due <= now
+                and (since is None or stored.message.due >= since)
+                and (behind is None or (stored.message.due, document) > behind)
+                and direction in {None, stored.message.direction}
+            ]
+            found = sorted(found, key=lambda item: item[:2])[:limit]
+            came, size = 0, 0
+            while came < len(found) and size < LIMITS.page:
+                content = found[came][2].message.content
+                size += len(content.text or "")
+                came += 1
+            cut = size >= LIMITS.page
+            found = found[:came]
+            self.operations["read"] += max(len(found), 1)
+            end = Place(*found[-1][:2]) if found else None
+            readable = (it for _, name, it in found if (tenant, name) not in self._unreadable)
+            keys = [(tenant, name) for _, name, _ in found]
+            odd = [self._unreadable[key] for key in keys if key in self._unreadable]
+            return DuePage(readable, odd, end, cut=cut)
+
+    def log(self, tenant: str, lines: Sequence[LogLine]) -> None:
+        """See LogSink."""
+        self.faults.before("log", tenant)
+        with self._lock:
+            self._log(tenant, lines)
+
+    def states(self, tenants: Sequence[str]) -> dict[str, TenantState]:
+        """See TenantStates."""
+        self.faults.before("states", " ".join(tenants))
+        with self._lock:
+            self.operations["read"] += len(tenants)
+            return {tenant: self._states.get(tenant, TenantState()) for tenant in tenants}
+
+    def save_state(self, tenant: str, state: TenantState, known: TenantState | None = None) -> None:
+        """See TenantStates."""
+        if state == known:
+            return
+        self.faults.before("save_state", tenant)
+        with self._lock:
+            self.operations["write"] += 1
+            if known is not None:
+                names = [it.name for it in fields(TenantState) if it.compare]
+                changes = {name: getattr(state, name) for name in names}
+                changes = {k: v for k, v in changes.items() if v != getattr(known, k)}
+                state = replace(self._states.get(tenant, TenantState()), **changes)
+            self._states[tenant] = replace(state, known=True)
+
+    def pin(self, tenant: str, pin: Pin | None, before: Pin | None) -> bool:
+        """See TenantStates."""
+        self.faults.before("pin", tenant)
+        with self._lock:
+            self.operations["read"] += 1
+            state = self._states.get(tenant, TenantState())
+            if state.pin not in {pin, before}:
+                return False
+            if state.pin != pin:
+                self.operations["write"] += 1
+                self._states[tenant] = replace(state, pin=pin, known=True)
+        self.faults.after("pin", tenant)
+        return True
+
+    def has_live(self, tenant: str) -> bool:
+        """See TenantStates."""
+        self.faults.before("has_live", tenant)
+        with self._lock:
+            self.operations["read"] += 1
+            return any(key[0] == tenant for key in self._live)
+
+    def known_tenants(self) -> list[str]:
+        """See TenantStates."""
+        self.faults.before("known_tenants", "")
+        with self._lock:
+            self.operations["read"] += max(len(self._states), 1)
+            return sorted(self._states)
+
+    def advance(self, shard: int, tick: datetime, sequence: int) -> bool:
+        """See RelayState."""
+        self.faults.before("advance", str(shard))
+        with self._lock:
+            self.operations["read"] += 1
+            last = self._ticks.get(shard)
+            if last is not None and last >= (tick, sequence):
+                return False
+            self.operations["write"] += 1
+            self._ticks[shard] = (tick, sequence)
+            return True
+
+    def commands(self) -> dict[str, Noted]:
+        """See RelayState."""
+        self.faults.before("commands", "")
+        with self._lock:
+            self.operations["read"] += 1
+            return dict(self._commands)
+
+    def note_commands(
+        self, commands: Collection[str], now: datetime, every: timedelta
+    ) -> dict[str, Noted]:
+        """See RelayState."""
+        self.faults.before("note_commands", "")
+        with self._lock:
+            self.operations["read"] += 1
+            changed = note_commands(self._commands, commands, now, every)
+            if changed is not None:
+                self.operations["write"] += 1
+                self._commands = changed
+            answer = dict(self._commands)
+        self.faults.after("note_commands", "")
+        return answer
+
+    def content_sweep(self) -> ContentSweep | None:
+        """See RelayState."""
+        self.faults.before("content_sweep", "")
+        with self._lock:
+            self.operations["read"] += 1
+            return self._content_sweep
+
+    def save_content_sweep(self, sweep: ContentSweep) -> None:
+        """See RelayState."""
+        self.faults.before("save_content_sweep", "")
+        with self._lock:
+            self.operations["write"] += 1
+            self._content_sweep = sweep
+
+    def load(self) -> ConfigFile | None:
+        """See LastGoodConfig."""
+        self.faults.before("load", "")
+        with self._lock:
+            self.operations["read"] += 1
+            return self._config
+
+    def save(self, file: ConfigFile) -> None:
+        """See LastGoodConfig."""
+        self.faults.before("save", "")
+        with self._lock:
+            self.operations["write"] += 1
+            self._config = file
+
+    # What another version, a person or an operator does.
+
+    def make_unreadable(
+        self, tenant: str, document: str, why: str = "another version's", *, legible: bool = True
+    ) -> None:
+        """As if another version, or a person, had written the live document; `legible`: so that
+        its command and its content's hash can be read."""
+        with self._lock:
+            key = (tenant, document)
+            message = self._live[key].message
+            self._write(key, message)
+            told = (message.type, message.content.sha256) if legible else (None, None)
+            self._unreadable[key] = Unreadable(document, why, self._live[key].version, *told)
+
+    def take_date(self, tenant: str, document: str) -> None:
+        """As if a person had taken `DataTentativaExec` from the live document."""
+        with self._lock:
+            key = (tenant, document)
+            message = replace(self._live[key].message, due=None)
+            version = self._write(key, message)
+            why = f"it is {message.state} without DataTentativaExec"
+            told = (message.type, message.content.sha256)
+            self._unreadable[key] = Unreadable(document, why, version, *told)
+
+    def snapshot(self) -> "_Snapshot":
+        """What is stored now: for `restore`."""
+        with self._lock:
+            return dict(self._live), dict(self._history), dict(self._states)
+
+    def restore(self, snapshot: "_Snapshot") -> None:
+        """Go back, as after a recovery: every document has a new version."""
+        live, history, states = snapshot
+        with self._lock:
+            self._live.clear()
+            self._unreadable.clear()
+            for key, stored in live.items():
+                self._write(key, stored.message)
+            self._history = dict(history)
+            self._states = dict(states)
+
+    # What tests do, and look at.
+
+    def break_history(self, tenant: str, document: str, *, left: Past) -> None:
+        """As if somebody had edited a document of the history: that is what can be read of it."""
+        with self._lock:
+            self._broken[tenant, document] = left
+
+    def live(self, tenant: str) -> dict[str, Stored]:
+        """Answer every live message, by its document's id."""
+        with self._lock:
+            return {key[1]: stored for key, stored in self._live.items() if key[0] == tenant}
+
+    def ended(self, tenant: str) -> dict[str, Ended]:
+        """Answer the whole history, by document id."""
+        with self._lock:
+            return {key[1]: ended for key, ended in self._history.items() if key[0] == tenant}
+
+    def logs(self, tenant: str) -> list[LogLine]:
+        """Answer every log line, in the order written."""
+        with self._lock:
+            return list(self._logs[tenant])
+
+
+_messages: type[Messages] = InMemoryMessages
+_log_sink: type[LogSink] = InMemoryMessages
+_states: type[TenantStates] = InMemoryMessages
+_ticks: type[RelayState] = InMemoryMessages
+_last_good: type[LastGoodConfig] = InMemoryMessages

@@ -1,0 +1,1 @@
+"""Consume: claims, runs and settles the messages of one command."""

@@ -1,0 +1,275 @@
+"""Runs a consumer on one message: content in, outcome out. It never raises."""
+
+import re
+import traceback
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from pydantic import BaseModel, ValidationError
+
+from smartlink.consumer import (
+    Consumer,
+    Context,
+    FatalError,
+    Logger,
+    Reply,
+    RetryableError,
+    Returned,
+    UnknownOutcomeError,
+    WrongTypeError,
+)
+from smartlink.domain.identity import Direction, document_id
+from smartlink.domain.message import LogType, Message, Stored
+from smartlink.domain.outcome import (
+    Answer,
+    Done,
+    Finished,
+    HandBack,
+    Outcome,
+    Reject,
+    Retry,
+    Unknown,
+)
+from smartlink.domain.payload import Payload, PayloadError, parse_payload
+from smartlink.domain.retry import RetryPolicy
+from smartlink.domain.settlement import reply_id
+from smartlink.observability import bound, describe, event, surprise
+from smartlink.ports import Clock, Contents, ErpSecrets, NotFound, PortError, Refused
+from smartlink.services.consuming.once import Once
+from smartlink.services.consuming.reply_content import ContentError, content_text
+from smartlink.services.contents import keep, load, withdraw
+
+_SEVERITY = {LogType.INFORMATION: 20, LogType.WARNING: 30, LogType.ERROR: 40}
+_INLINE_REPLIES = 1_048_576  # bytes: a message is settled in one commit, its replies with it
+_NAME_LIMIT = 512  # characters of a reply's type, audience or correlation id
+_ALL_REPLIES = 2_359_296  # bytes of all their documents: its history goes with them in one request
+_REPLY_OVERHEAD = 1_600  # bytes of a reply's document besides its names and its content
+_CONTROL = re.compile("[\x00-\x1f\x7f]")
+_NO_SEGMENT = {".", ".."}  # of the path of `send`: URLs resolve them
+_NO_REPLY = "The consumer returned {}; it may return Reply, several of them, or nothing"
+
+
+class _ReplyError(ValueError):
+    """What the consumer returned cannot be sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """One call's executions: the consumer, and what bounds it."""
+
+    consumer: Consumer
+    tenant: str
+    policy: RetryPolicy
+    start_by: datetime  # a message that is not started by then is handed back
+    contents: Contents
+    erp: ErpSecrets
+    once: Once
+    clock: Clock
+
+    def __call__(self, stored: Stored) -> Finished:
+        """Runs the consumer on the message, if there is time."""
+        message = stored.message
+        if self.clock() > self.start_by:
+            return Finished(HandBack(), self.clock())
+        log = Logger(_to_cloud_logging, self.clock)
+        with bound(tenant=self.tenant, messageId=message.id, attempt=message.attempt):
+            try:
+                outcome = self._outcome(message, log)
+            except BaseException as error:  # noqa: BLE001  (SystemExit too is one message's failure)
+                outcome = _unexpected(message, error)
+        return Finished(outcome, self.clock(), tuple(log.lines))
+
+    def _outcome(self, message: Message, log: Logger) -> Outcome:
+        try:
+            text = load(self.contents, message.content)
+        except NotFound:
+            return Reject(f"Its content {message.content.object} is no longer in the bucket")
+        except Refused as error:
+            return Retry(f"Its content {message.content.object} cannot be read: {error}")
+        except PortError as error:
+            return HandBack(str(error))
+        try:
+            payload, argument = self._argument(text)
+        except (PayloadError, ValidationError) as error:
+            return Reject(_invalid(error))
+        return self._run(message, argument, self._context(message, payload, log))
+
+    def _argument(self, text: str) -> tuple[Payload | None, object]:
+        if self.consumer.payload is None:
+            return None, text
+        payload = parse_payload(text)
+        return payload, self.consumer.payload.model_validate(payload.body)
+
+    def _run(self, message: Message, argument: object, context: Context) -> Outcome:
+        try:
+            returned = _replies(self.consumer(argument, context))  # a generator runs here
+        except (FatalError, RetryableError, UnknownOutcomeError) as error:
+            return _verdict(error)
+        except PortError as error:
+            return Unknown(str(error)) if isinstance(error, Refused) else HandBack(str(error))
+        except (_ReplyError, WrongTypeError) as error:
+            return Unknown(str(error), _frames(error))
+        try:
+            return Done(self._answers(message, returned))
+        except PortError as error:
+            text = f"A reply could not be kept: {error}"
+            lasting = isinstance(error, Refused) or self.policy.hold_unknown
+            return Unknown(text) if lasting else HandBack(text)
+        except _ReplyError as error:
+            return Unknown(str(error))
+
+    def _context(self, message: Message, payload: Payload | None, log: Logger) -> Context:
+        return Context(
+            tenant=self.tenant,
+            message_id=message.id,
+            command=message.type,
+            attempt=message.attempt,
+            attempts=self.policy.limit,
+            correlation_id=message.correlation_id,
+            audience=message.audience,
+            received=message.received,
+            now=self.clock(),
+            style=payload.style if payload else None,
+            header=payload.header if payload else {},
+            log=log,
+            erp_secret=self._erp_secret,
+            once=partial(self.once, self.tenant, message, self.policy),
+        )
+
+    def _erp_secret(self) -> bytes:
+        try:
+            return self.erp.erp(self.tenant)
+        except PortError as error:
+            text = f"The secret smartlink-erp-{self.tenant} cannot be read: {error}"
+            raise RetryableError(text) from None
+
+    def _answers(self, message: Message, replies: Iterable[Reply]) -> tuple[Answer, ...]:
+        answers: list[Answer] = []
+        try:
+            self._keep(message, replies, answers)
+        except BaseException:  # whatever it was: nothing is to refer to what has been put
+            withdraw(self.contents, [answer.content for answer in answers])
+            raise
+        return tuple(answers)
+
+    def _keep(self, message: Message, replies: Iterable[Reply], answers: list[Answer]) -> None:
+        """Appends each as soon as its content is where it is to be."""
+        room, left = _INLINE_REPLIES, _ALL_REPLIES
+        for number, reply in enumerate(replies, start=1):
+            answer = self._answer(message, number, reply, room)
+            answers.append(answer)
+            inline = answer.content.size if answer.content.text is not None else 0
+            room -= inline
+            left -= inline + _overhead(message, answer)
+            if left < 0:
+                text = (
+                    f"Reply {number}: with those before it, it is too large to be stored at once: "
+                    f"return fewer replies, each with more in it"
+                )
+                raise _ReplyError(text)
+
+    def _answer(self, message: Message, number: int, reply: Reply, room: int) -> Answer:
+        for name in ("type", "audience", "correlation_id"):
+            value = getattr(reply, name)
+            problem = _name_problem(name, value) if value is not None or name == "type" else None
+            if problem is not None:
+                text = f"Reply {number}: {name} {problem}"
+                raise _ReplyError(text)
+        document = document_id(Direction.UPSTREAM, reply_id(message, number))
+        content = keep(self.contents, self.tenant, document, _text(number, reply), room)
+        return Answer(reply.type, content, reply.audience, reply.correlation_id)
+
+
+def _verdict(error: FatalError | RetryableError | UnknownOutcomeError) -> Outcome:
+    text = str(error) or f"{type(error).__name__} without a text"
+    match error:
+        case FatalError():
+            return Reject(text)
+        case UnknownOutcomeError():
+            return Unknown(text)
+        case _:
+            return Retry(text)
+
+
+def _unexpected(message: Message, error: BaseException) -> Unknown:
+    surprise("consumer_failed", "The consumer raised an unexpected exception", error)
+    if message.personal:
+        return Unknown(f"Unexpected {describe(error)}", _frames(error))
+    trace = "".join(traceback.format_exception(error, limit=-20))
+    return Unknown(f"Unexpected {describe(error)}: {_text_of(error)}"[:1_000], trace[-16_000:])
+
+
+def _frames(error: BaseException) -> str:
+    return "".join(traceback.format_list(traceback.extract_tb(error.__traceback__)[-20:]))
+
+
+def _text_of(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001  (an author's `__str__`)
+        return "its text cannot be had"
+
+
+def _to_cloud_logging(kind: LogType, template: str) -> None:
+    event("consumer_log", template, _SEVERITY[kind])
+
+
+def _replies(returned: Returned) -> Iterable[Reply]:
+    if returned is None:
+        return ()
+    if isinstance(returned, Reply):
+        return (returned,)
+    if isinstance(returned, str | bytes | Mapping | BaseModel) or not isinstance(
+        returned, Iterable
+    ):
+        raise _ReplyError(_NO_REPLY.format(type(returned).__name__))
+    replies = tuple(returned)
+    for reply in replies:
+        if not isinstance(reply, Reply):
+            raise _ReplyError(_NO_REPLY.format(type(reply).__name__))
+    return replies
+
+
+def _name_problem(name: str, value: object) -> str | None:
+    """What is wrong with a reply's type, audience or correlation id: the first two are segments
+    of a path."""
+    if not isinstance(value, str):
+        return f"is a {type(value).__name__}, it must be a str"
+    if not 0 < len(value) <= _NAME_LIMIT:
+        return f"must have 1 to {_NAME_LIMIT} characters"
+    if _CONTROL.search(value):
+        return "must have no control characters"
+    if name != "correlation_id" and value in _NO_SEGMENT:
+        return f"cannot be {value!r}: no path of the broker can hold it"
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return "has half of a surrogate pair, which UTF-8 cannot carry"
+    return None
+
+
+def _overhead(message: Message, answer: Answer) -> int:
+    names = (answer.type, answer.audience, answer.correlation_id or message.correlation_id)
+    texts = sum(len((name or message.id).encode("utf-8", "surrogatepass")) for name in names)
+    return _REPLY_OVERHEAD + texts + 3 * len(message.document)
+
+
+def _text(number: int, reply: Reply) -> str:
+    try:
+        return content_text(reply.content)
+    except ContentError as error:
+        text = f"Reply {number}: its content {error}"
+        raise _ReplyError(text) from None
+
+
+def _invalid(error: PayloadError | ValidationError) -> str:
+    """What is wrong with a payload, by field; never what its fields hold."""
+    if isinstance(error, PayloadError):
+        return str(error)
+    problems = (
+        f"{'.'.join(str(part) for part in item['loc']) or 'the body'}: {item['type']}"
+        for item in error.errors(include_input=False, include_url=False, include_context=False)
+    )
+    return f"The content does not fit the command: {'; '.join(list(problems)[:20])}"

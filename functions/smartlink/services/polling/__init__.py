@@ -1,0 +1,1 @@
+"""Poll: sends, receives and sweeps for each tenant, every minute."""

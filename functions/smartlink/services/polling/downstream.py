@@ -1,0 +1,408 @@
+"""Downstream: what the broker holds for a tenant is stored, then acked, then dispatched.
+
+    get ─▶ create each document ─▶ read the history of those created ─▶ ack ─▶ dispatch
+
+A crash after any step loses nothing and runs nothing twice: what was not acked comes again and
+finds its document; what was not dispatched is found by the sweep.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from smartlink.domain import lifecycle
+from smartlink.domain.catalog import Catalog
+from smartlink.domain.identity import Direction, content_hash, derived_ids, document_id, encode
+from smartlink.domain.message import DeadReason, LogType, Message, State, Stored
+from smartlink.domain.payload import correlation_id
+from smartlink.domain.settlement import annotate
+from smartlink.observability import ERROR, INFO, WARNING, event, message_event
+from smartlink.ports import (
+    BrokerSession,
+    Clock,
+    Contents,
+    CredentialsRefused,
+    Delivery,
+    LogSink,
+    Messages,
+    PartlyRefused,
+    PortError,
+    Refused,
+    Unavailable,
+)
+from smartlink.services.contents import inline, keep, load
+from smartlink.services.dispatch import Dispatcher
+from smartlink.services.polling.known_commands import KnownCommands
+from smartlink.services.polling.tenant_poll import TenantPoll
+from smartlink.services.repeats import Repeats
+from smartlink.settings import LIMITS, Settings
+
+_GATHER_LIMIT = 8_388_608  # characters gathered before they are stored
+_ID_LIMIT = 8_192  # characters
+_ACKS_IN_A_ROW = 2  # that fail: one may be its message's own, the next one is the broker's
+_NAME_LIMIT = 512  # characters of a type, an audience or a correlation id
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """How a session's turn ended."""
+
+    more: bool  # the broker may hold more
+    messages: int = 0  # that came
+    failure: PortError | None = None  # the broker or RAC failed
+
+
+@dataclass(frozen=True, slots=True)
+class _Arrival:
+    """A delivery, and the message that it is."""
+
+    tag: int | None
+    message: Message
+
+
+@dataclass(slots=True)
+class _Taken:
+    """What became of a batch of arrivals."""
+
+    run: dict[str, Stored] = field(default_factory=dict)  # new, to be executed
+    safe: list[_Arrival] = field(default_factory=list)  # each may be acked
+    otherwise: set[str] = field(default_factory=set)  # that are refused under their own id
+
+
+class Downstream:
+    """Receives for a tenant."""
+
+    def __init__(
+        self,
+        messages: Messages,
+        logs: LogSink,
+        contents: Contents,
+        dispatcher: Dispatcher,
+        catalog: Catalog,
+        settings: Settings,
+        clock: Clock,
+        commands: KnownCommands,
+    ) -> None:
+        self._messages = messages
+        self._logs = logs
+        self._contents = contents
+        self._dispatcher = dispatcher
+        self._catalog = catalog
+        self._settings = settings
+        self._clock = clock
+        self._commands = commands
+        self._repeats = Repeats(messages, logs, contents)
+
+    def receive(
+        self,
+        poll: TenantPoll,
+        session: BrokerSession,
+        keep_coming: Callable[[int, timedelta], None],
+    ) -> Received:
+        """Gathers, stores, acks and dispatches one batch.
+
+        `keep_coming` is called when messages do, with how often the broker was asked and how long
+        a call takes: another session may receive beside this one.
+        Raises PortError when the database failed: nothing was acked then.
+        """
+        deliveries: list[Delivery] = []
+        received = Received(more=True)
+        size = gets = 0
+        started = self._clock()
+        usual = timedelta(seconds=self._settings.receive_seconds)
+        until = min(started + max(usual, poll.pace(started)), poll.deadline)
+        while len(deliveries) < self._settings.receive_batch and size < _GATHER_LIMIT:
+            try:
+                got = session.get()
+            except PortError as error:
+                received = Received(more=False, failure=error)
+                break
+            if not got:
+                received = Received(more=False)
+                break
+            deliveries += got
+            gets += 1
+            size += sum(len(delivery.content) for delivery in got)
+            now = self._clock()
+            call = (now - started) / gets
+            keep_coming(gets, call)
+            if now + call * len(deliveries) >= until:  # each is acked by a call of its own
+                break
+        if not deliveries:
+            return received
+        came, acked = len(deliveries), 0
+        failure: PortError | None = None
+        while deliveries and failure is None:
+            part, deliveries = _first_part(deliveries)
+            number, failure = self._take_in(poll, part, session)
+            acked += number
+        more = received.more and failure is None and acked > 0  # else the same ones come again
+        return Received(more, came, received.failure or failure)
+
+    def _take_in(
+        self, poll: TenantPoll, deliveries: Sequence[Delivery], session: BrokerSession
+    ) -> tuple[int, PortError | None]:
+        """How many messages were acked, and how the broker failed, if it did."""
+        now = self._clock()
+        deliveries = self._ours(poll, deliveries)
+        if not deliveries:
+            return 0, None
+        arrivals = self._arrivals(poll, deliveries, now)
+        poll.count("received", len(arrivals))
+        taken = self._store(poll, arrivals, now)
+        acked, failure = self._ack(poll, taken.safe, session)
+        fresh = [stored for document, stored in taken.run.items() if document in acked]
+        self._dispatcher.publish(poll, self._dispatcher.take_quota(poll, fresh))
+        return len(acked), failure
+
+    def _ours(self, poll: TenantPoll, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
+        """Without those of a command that only another deployment knows: they are not acked, so
+        that the broker offers them to its poll when this session ends."""
+        theirs = self._commands.elsewhere({it.type for it in deliveries if it.problem is None})
+        if not theirs:
+            return deliveries
+        ours = [it for it in deliveries if it.type not in theirs or it.problem is not None]
+        poll.count("leftToOthers", len(deliveries) - len(ours))
+        text = f"Not taken, another deployment knows them: {', '.join(sorted(theirs))}"
+        event("deliveries_left", text, WARNING, messages=len(deliveries) - len(ours))
+        return ours
+
+    # What arrived.
+
+    def _arrivals(
+        self, poll: TenantPoll, deliveries: Sequence[Delivery], now: datetime
+    ) -> list[_Arrival]:
+        """Without those whose content the bucket does not take: the broker keeps them, and the
+        others go on. A bucket that is down is asked once."""
+        arrivals: list[_Arrival] = []
+        down = False
+        for delivery in deliveries:
+            if down and len(encode(delivery.content)) > LIMITS.inline:
+                continue
+            try:
+                arrivals.append(self._arrival(poll, delivery, now))
+            except PortError as error:
+                down = not isinstance(error, Refused)
+                text = f"The broker keeps it: its content could not be stored: {error}"
+                event("message_not_stored", text, ERROR, messageId=delivery.id)
+                poll.count("not_stored")
+        return arrivals
+
+    def _arrival(self, poll: TenantPoll, delivery: Delivery, now: datetime) -> _Arrival:
+        delivery, problem = _bounded(delivery)
+        command = self._catalog.commands.get(delivery.type)
+        message_id = delivery.id
+        if message_id is None:
+            sha256 = inline(delivery.content).sha256
+            message_id, _ = derived_ids(delivery.type, sha256, now)
+        document = document_id(Direction.DOWNSTREAM, message_id)
+        correlation = correlation_id(delivery.content)
+        message = lifecycle.received(
+            message_id=message_id,
+            command=delivery.type,
+            content=keep(self._contents, poll.name, document, delivery.content),
+            now=now,
+            due=now + timedelta(seconds=self._settings.grace_seconds),
+            audience=delivery.audience,
+            correlation_id=correlation if correlation and len(correlation) <= _NAME_LIMIT else None,
+            personal=command is not None and command.personal,
+        )
+        if problem is not None:
+            message = lifecycle.dead(message, DeadReason.MALFORMED, problem)
+        elif command is None:
+            error = f"No consumer for the command {delivery.type!r} is in the catalogue"
+            message = lifecycle.dead(message, DeadReason.UNKNOWN_COMMAND, error)
+        if len(message_id) > _ID_LIMIT:
+            message = replace(message, id=f"{message_id[:_NAME_LIMIT]}…")
+        return _Arrival(delivery.tag, message)
+
+    # Stored before acked.
+
+    def _store(self, poll: TenantPoll, arrivals: Sequence[_Arrival], now: datetime) -> _Taken:
+        first: dict[str, _Arrival] = {}
+        known: list[_Arrival] = []
+        known += [it for it in arrivals if first.setdefault(it.message.document, it) is not it]
+        new = list(first.values())
+        refused: Mapping[int, str] = {}
+        try:
+            versions = self._messages.create(poll.name, [arrival.message for arrival in new])
+        except PartlyRefused as error:
+            versions, refused = list(error.versions), error.refused
+        taken = _Taken()
+        created: list[Stored] = []
+        for number, (arrival, version) in enumerate(zip(new, versions, strict=True)):
+            if number in refused:
+                self._store_otherwise(poll, arrival, refused[number], taken, now)
+            elif version is None:
+                known.append(arrival)
+            else:
+                created.append(Stored(arrival.message, version))
+                taken.safe.append(arrival)
+        self._sort_out(poll, created, taken, now)
+        known = [it for it in known if it.message.document not in taken.otherwise]
+        for arrival in known:
+            if self._repeats.meet(poll, arrival.message, now):
+                taken.safe.append(arrival)
+        return taken
+
+    def _store_otherwise(
+        self, poll: TenantPoll, arrival: _Arrival, why: str, taken: _Taken, now: datetime
+    ) -> None:
+        """A message that the database refuses as it is: dead, as a content alone. If even that
+        is refused the broker keeps it, and the others go on."""
+        message = arrival.message
+        taken.otherwise.add(message.document)
+        try:
+            dead = self._as_content(poll, message, why)
+            [version] = self._messages.create(poll.name, [dead])
+        except Refused as error:
+            text = f"The broker keeps it: it cannot be stored in any shape: {error}"
+            event("message_not_stored", text, ERROR, messageId=message.id)
+            poll.count("not_stored")
+            return
+        if version is not None:
+            self._tell_dead(poll, [dead], now)
+        elif not self._repeats.meet(poll, dead, now):
+            return
+        taken.safe.append(arrival)
+
+    def _as_content(self, poll: TenantPoll, message: Message, why: str) -> Message:
+        """Its names, whichever the database refused, stand in the content with the rest."""
+        envelope = {
+            "id": message.id,
+            "type": message.type,
+            "audience": message.audience,
+            "content": load(self._contents, message.content),
+        }
+        document = f"{Direction.DOWNSTREAM[0]}-~{content_hash(message.document)}"
+        content = keep(self._contents, poll.name, document, json.dumps(envelope))
+        bare = replace(
+            message,
+            document=document,
+            id=_readable(message.id),
+            type=_readable(message.type),
+            audience=None,
+            correlation_id=None,
+            content=content,
+        )
+        error = f"The database refuses it as it came, its content is its envelope: {why}"
+        return lifecycle.dead(bare, DeadReason.MALFORMED, error)
+
+    def _sort_out(
+        self,
+        poll: TenantPoll,
+        created: Sequence[Stored],
+        taken: _Taken,
+        now: datetime,
+    ) -> None:
+        """Tells what has ended before from what is new, and what is new from what is dead."""
+        overtaken, undecided = self._repeats.overtaken(poll.name, created, self._clock())
+        previous = overtaken | self._repeats.before(poll.name, created)
+        dead: list[Message] = []
+        for stored in created:
+            message = stored.message
+            if message.document in previous:
+                self._repeats.drop(poll, stored, previous[message.document], now)
+            elif message.state is State.DEAD:
+                dead.append(message)
+            elif message.document in undecided:
+                continue  # the sweep looks again
+            else:
+                taken.run[message.document] = stored
+                message_event(message, "message_received", "Received", INFO)
+        self._tell_dead(poll, dead, now)
+
+    def _tell_dead(self, poll: TenantPoll, dead: Sequence[Message], now: datetime) -> None:
+        if not dead:
+            return
+        lines = [
+            annotate(message, LogType.ERROR, f"Dead: {message.error}", now, poll.expires)
+            for message in dead
+        ]
+        self._logs.log(poll.name, lines)
+        poll.count("dead", len(dead))
+        for message in dead:
+            message_event(
+                message, "message_dead", str(message.error), ERROR, reason=message.dead_reason
+            )
+
+    # Acked before dispatched.
+
+    def _ack(
+        self,
+        poll: TenantPoll,
+        safe: Sequence[_Arrival],
+        session: BrokerSession,
+    ) -> tuple[set[str], PortError | None]:
+        """Acks what is stored, over the session that received it; answers the acked documents.
+
+        Arrival by arrival: of two under one id one may be stored and the other not.
+
+        An ack that fails alone holds up no other; two in a row are the broker's failure.
+        """
+        acked: set[str] = set()
+        in_a_row = 0
+        for arrival in safe:
+            if arrival.tag is None:
+                message_event(arrival.message, "ack_impossible", "It has no delivery tag", WARNING)
+                continue
+            try:
+                session.ack(arrival.tag)
+            except PortError as error:
+                text = f"Not acked; if it comes again it is known: {error}"
+                message_event(arrival.message, "ack_failed", text, WARNING)
+                in_a_row += isinstance(error, Unavailable)
+                if isinstance(error, CredentialsRefused) or in_a_row == _ACKS_IN_A_ROW:
+                    poll.count("acked", len(acked))
+                    return acked, error
+            else:
+                in_a_row = 0
+                acked.add(arrival.message.document)
+        poll.count("acked", len(acked))
+        return acked, None
+
+
+def _readable(name: str) -> str:
+    """A name as any database takes it."""
+    return name[:_NAME_LIMIT].encode("ascii", "backslashreplace").decode()[:_NAME_LIMIT]
+
+
+def _first_part(deliveries: list[Delivery]) -> tuple[list[Delivery], list[Delivery]]:
+    """As many as are stored and dispatched at once, and the rest: one answer may hold much more
+    than is gathered, and on its way each content is in memory several times."""
+    size = 0
+    for number, delivery in enumerate(deliveries):
+        size += len(delivery.content)
+        if number and size > _GATHER_LIMIT:
+            return deliveries[:number], deliveries[number:]
+    return deliveries, []
+
+
+def _bounded(delivery: Delivery) -> tuple[Delivery, str | None]:
+    """The delivery, and what is wrong with its envelope. Names too long for a document are cut;
+    the whole envelope is then the content."""
+    long = [
+        name
+        for name, value, limit in (
+            ("id", delivery.id, _ID_LIMIT),
+            ("type", delivery.type, _NAME_LIMIT),
+            ("audience", delivery.audience, _NAME_LIMIT),
+        )
+        if value is not None and len(value) > limit
+    ]
+    if not long:
+        return delivery, delivery.problem
+    envelope = {
+        "id": delivery.id,
+        "type": delivery.type,
+        "audience": delivery.audience,
+        "content": delivery.content,
+    }
+    cut = replace(
+        delivery,
+        type=delivery.type[:_NAME_LIMIT],
+        audience=delivery.audience[:_NAME_LIMIT] if delivery.audience else None,
+        content=json.dumps(envelope),
+    )
+    return cut, f"The envelope's {' and '.join(long)} is too long"

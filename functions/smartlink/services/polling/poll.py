@@ -1,0 +1,224 @@
+"""Poll: every minute, each tenant's part of the relay.
+
+    tick  ─▶ the tenants, in shards; all but the first go to `poll_shard`
+    shard ─▶ each tenant's first turn, then further turns while messages keep coming
+             (tenant_turns.py) ─▶ a continuation for what is left when the time is up
+
+A turn is short, so a tenant with a backlog delays the others by a turn and no more.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from smartlink.domain.retry import RetryPolicy
+from smartlink.domain.settlement import Retention
+from smartlink.domain.tenant import TenantEntry
+from smartlink.observability import ERROR, INFO, WARNING, bound, event, surprise
+from smartlink.ports import Beside, Clock, PortError, Publisher, RelayState, Turns
+from smartlink.services.polling.config import Config
+from smartlink.services.polling.known_commands import KnownCommands
+from smartlink.services.polling.leftovers import Leftovers
+from smartlink.services.polling.shard import OtherCatalogError, Shard
+from smartlink.services.polling.states import States
+from smartlink.services.polling.tenant_poll import TenantPoll, Turn
+from smartlink.services.polling.tenant_turns import TenantTurns
+from smartlink.services.tenants import Tenants
+from smartlink.settings import Settings
+
+_NAMED = 10  # documents of a tenant that cannot be read, in the log
+
+
+@dataclass(slots=True)
+class PollReport:
+    """What a call did, in numbers."""
+
+    tenants: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    shards_lost: int = 0  # could not be published: their tenants wait for the next tick
+
+    def as_dict(self) -> dict[str, int]:
+        """For the answer and the log."""
+        return {"tenants": self.tenants, "shardsLost": self.shards_lost, **self.counts}
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """The use case of `poll` and `poll_shard`."""
+
+    settings: Settings
+    clock: Clock
+    tenants: Tenants
+    states: States
+    config: Config
+    publisher: Publisher
+    relay_state: RelayState
+    retention: Retention
+    turns: Turns
+    beside: Beside
+    tenant_turns: TenantTurns
+    commands: KnownCommands
+    leftovers: Leftovers
+
+    def tick(self) -> PollReport:
+        """Polls the first shard itself and publishes the others."""
+        now = self.clock()
+        policy = self.beside(self.config.policy)
+        entries = self.tenants.entries()
+        others = self.commands.note()
+        orphans = self.beside(lambda: self.states.note_orphans(entries, now))
+        leftovers = self.beside(self.leftovers)
+        size = self.settings.shard_tenants
+        shards = [
+            self._shard(now, number, entries[start : start + size], others)
+            for number, start in enumerate(range(0, len(entries), size))
+        ] or [self._shard(now, 0, (), others)]
+        lost = self._publish(shards[1:])
+        report = self._poll(shards[0], now, policy, lost)
+        orphans()
+        leftovers()
+        return report
+
+    def _shard(
+        self, poll: datetime, number: int, entries: Sequence[TenantEntry], others: frozenset[str]
+    ) -> Shard:
+        digest = self.settings.catalog.digest
+        return Shard(poll, number, 0, tuple(entries), catalog=digest, others=others)
+
+    def shard(self, shard: Shard) -> PollReport:
+        """Polls a shard, unless its tick is over.
+
+        The poll decides by its own catalogue. While `poll` and `poll_shard` are being deployed
+        they may have two: a shard of another one is refused, for it would set up other queues
+        and take what it does not know for unknown. It comes again, to a newer instance.
+        Raises OtherCatalogError.
+        """
+        now = self.clock()
+        if now >= shard.ends:
+            text = "The shard came too late: its tick is over"
+            event("shard_expired", text, WARNING, shard=shard.number, sequence=shard.sequence)
+            return PollReport()
+        if not shard.catalog:
+            shard = replace(shard, others=self.commands.look())
+        elif shard.catalog != self.settings.catalog.digest:
+            message = (
+                f"shard {shard.number} was decided by another catalogue than this instance has: "
+                f"poll and poll_shard are being deployed; it comes again"
+            )
+            raise OtherCatalogError(message)
+        return self._poll(shard, now, self.beside(self.config.policy))
+
+    def _publish(self, shards: Sequence[Shard]) -> int:
+        """How many could not be published."""
+        topic = self.settings.catalog.functions.poll_shard.topic
+        if not shards or topic is None:
+            return 0
+        try:
+            self.publisher.publish(topic, [shard.encode() for shard in shards])
+        except PortError as error:
+            text = f"{len(shards)} shards were not published: {error}"
+            event("shard_publish_failed", text, ERROR, shards=len(shards))
+            return len(shards)
+        return 0
+
+    def _poll(
+        self, shard: Shard, now: datetime, policy: Callable[[], RetryPolicy], lost: int = 0
+    ) -> PollReport:
+        deadline = now + timedelta(seconds=self.settings.poll_seconds)
+        if shard.sequence:
+            deadline = min(deadline, shard.ends)
+        polls = self._tenant_polls(shard, policy, now, deadline)
+        work: list[tuple[TenantPoll, Turn]] = [(poll, self.tenant_turns.first) for poll in polls]
+        left = self.turns(work, self._perform, deadline)
+        lost += self._continue(shard, [poll for poll, _ in left])
+        report = PollReport(tenants=len(polls), shards_lost=lost)
+        for poll in polls:
+            report.counts.update(poll.counted())
+            _tell_unreadable(poll)
+        spent = (self.clock() - now).total_seconds()
+        event(
+            "poll_done",
+            f"Polled {len(polls)} tenants" + (f"; {lost} shards are lost" if lost else ""),
+            ERROR if lost else INFO,
+            seconds=round(spent, 3),
+            shard=shard.number,
+            sequence=shard.sequence,
+            **report.as_dict(),
+        )
+        return report
+
+    def _tenant_polls(
+        self, shard: Shard, policy: Callable[[], RetryPolicy], now: datetime, deadline: datetime
+    ) -> list[TenantPoll]:
+        """The tenants to poll; each minute another is the first, so that none is always last."""
+        entries = shard.entries
+        first = int(shard.tick.timestamp() // 60) % len(entries) if entries else 0
+        states = self.states.of([entry.name for entry in entries], now)
+        in_force = policy()  # what has been read meanwhile
+        full = dict.fromkeys(self.settings.catalog.commands, self.settings.dispatches)
+        expires = self.retention.expires(now, in_force)
+        return [
+            TenantPoll(
+                entry,
+                states[entry.name],
+                in_force,
+                deadline,
+                expires,
+                Counter(shard.quota.get(entry.name, full)),
+                others=shard.others,
+            )
+            for entry in (*entries[first:], *entries[:first])
+        ]
+
+    def _perform(
+        self, work: tuple[TenantPoll, Turn], push: Callable[[tuple[TenantPoll, Turn]], None]
+    ) -> None:
+        """One turn. Whatever goes wrong in it, the other tenants' turns go on."""
+        poll, turn = work
+        with bound(tenant=poll.name):
+            try:
+                turn(poll, lambda following: push((poll, following)))
+            except PortError as error:
+                poll.count("failedTurns")
+                text = f"The next tick tries again: {error}"
+                event("turn_failed", text, ERROR, kind=type(error).__name__)
+            except Exception as error:  # noqa: BLE001  (a tenant's surprise is not the others')
+                poll.count("failedTurns")
+                surprise("turn_failed", "Unexpected: the next tick tries again", error)
+
+    def _continue(self, shard: Shard, left: Sequence[TenantPoll]) -> int:
+        """Publishes what is left, once: a duplicated delivery of a shard cannot fork it. Answers
+        how many continuations are lost."""
+        if not left or self.clock() >= shard.ends:
+            return 0
+        polls = {poll.name: poll for poll in left}
+        entries = tuple(poll.entry for poll in polls.values())
+        quota = {name: dict(poll.quota) for name, poll in polls.items()}
+        following = replace(shard, sequence=shard.sequence + 1, entries=entries, quota=quota)
+        try:
+            if not self.relay_state.advance(shard.number, shard.tick, following.sequence):
+                return 0
+        except PortError as error:
+            event("shard_not_continued", f"The next tick takes over: {error}", WARNING)
+            return 1
+        lost = self._publish([following])
+        if not lost:
+            text = f"{len(entries)} tenants have work left"
+            event("shard_continued", text, shard=shard.number, sequence=following.sequence)
+        return lost
+
+
+def _tell_unreadable(poll: TenantPoll) -> None:
+    """One line a poll: as many as there are documents would say no more."""
+    with poll.lock:
+        unreadable = dict(poll.unreadable)
+    if not unreadable:
+        return
+    first = list(unreadable)[:_NAMED]
+    text = (
+        f"{len(unreadable)} due documents cannot be read and are passed over; "
+        f"{first[0]}: {unreadable[first[0]]}"
+    )
+    with bound(tenant=poll.name):
+        event("document_unreadable", text, ERROR, number=len(unreadable), documents=first)

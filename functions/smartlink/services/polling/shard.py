@@ -1,0 +1,89 @@
+"""A shard: the tenants that one call polls, as it travels over Pub/Sub."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from smartlink.domain.tenant import TenantEntry
+from smartlink.ports import Envelope, Unavailable
+from smartlink.services.push import PushError
+
+TICK_LIFE = timedelta(seconds=60)
+"""A tick older than this is over: the next one has its own shards."""
+
+
+class ShardError(PushError):
+    """A Pub/Sub message is no shard of this relay."""
+
+
+class OtherCatalogError(Unavailable):
+    """The shard was decided by another catalogue: it is for an instance that has that one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """The tenants that one call polls. `sequence` counts its continuations."""
+
+    tick: datetime
+    number: int
+    sequence: int
+    entries: tuple[TenantEntry, ...]
+    quota: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """A continuation's: what each tenant may still dispatch in this tick, by command."""
+    catalog: str = ""
+    """The digest of the catalogue that the poll decided by; empty where it did not say: it is of
+    a release that did not, or an operator's."""
+    others: frozenset[str] = frozenset()
+    """Commands that this catalogue lacks, and that a poll of another deployment knows."""
+
+    @property
+    def ends(self) -> datetime:
+        """When its tick is over."""
+        return self.tick + TICK_LIFE
+
+    def encode(self) -> Envelope:
+        """The Pub/Sub message."""
+        document = {
+            "tick": self.tick.isoformat(),
+            "number": self.number,
+            "sequence": self.sequence,
+            "tenants": [[entry.name, entry.etag] for entry in self.entries],
+            "quota": self.quota,
+            "catalog": self.catalog,
+            "others": sorted(self.others),
+        }
+        attributes = {"tick": self.tick.isoformat(), "shard": str(self.number)}
+        return Envelope(json.dumps(document).encode(), attributes)
+
+
+def decode_shard(data: bytes) -> Shard:
+    """The shard in a Pub/Sub message. Raises ShardError."""
+    try:
+        document = json.loads(data)
+        shard = Shard(
+            datetime.fromisoformat(document["tick"]),
+            int(document["number"]),
+            int(document["sequence"]),
+            tuple(TenantEntry(str(name), str(etag)) for name, etag in document["tenants"]),
+            {
+                str(name): {str(command): int(left) for command, left in its.items()}
+                for name, its in document["quota"].items()
+            },
+            str(document.get("catalog", "")),
+            frozenset(str(command) for command in document.get("others", ())),
+        )
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        OverflowError,
+        RecursionError,
+    ) as error:
+        message = f"the Pub/Sub message is no shard ({type(error).__name__}): who published it?"
+        raise ShardError(message) from None
+    if shard.tick.tzinfo is None:
+        message = "the shard's tick has no time zone: who published it?"
+        raise ShardError(message)
+    return shard

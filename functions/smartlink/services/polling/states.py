@@ -1,0 +1,206 @@
+"""`tenants/{tenant}`: read now and then, written when something changed."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from smartlink.domain.pin import Pin
+from smartlink.domain.tenant import TenantEntry, TenantState
+from smartlink.observability import ERROR, INFO, WARNING, bound, event
+from smartlink.ports import Messages, PortError, TenantStates
+from smartlink.services.polling.tenant_poll import TenantPoll
+
+_ORPHANS_EVERY = timedelta(hours=1)
+_UNDATED_EVERY = timedelta(days=1)
+_UNDATED_TENANTS = 200  # at most, in an hour
+_TOLD = 10  # documents by name
+_FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
+
+
+class States:
+    """The tenants' states, kept in this process for a few minutes.
+
+    A pause that another process has just noted is learnt late: that costs a failing call.
+    """
+
+    def __init__(self, store: TenantStates, messages: Messages, refresh: timedelta) -> None:
+        self._store = store
+        self._messages = messages
+        self._refresh = refresh
+        self._kept: dict[str, tuple[TenantState, datetime]] = {}
+        self._stored: dict[str, TenantState] = {}  # as they were read, or written last
+        self._orphans_at: datetime | None = None
+        self._undated_at: datetime | None = None  # not before: the next look begins
+        self._unlooked: list[str] = []  # tenants that this day's look has not come to
+        self._lock = threading.Lock()
+
+    def of(self, tenants: Sequence[str], now: datetime) -> dict[str, TenantState]:
+        """The states of these tenants, read in one batch where they are not known."""
+        with self._lock:
+            stale = [
+                name
+                for name in tenants
+                if name not in self._kept or now - self._kept[name][1] >= self._refresh
+            ]
+        if stale:
+            read = self._store.states(stale)
+            for name in stale:
+                _tell_unreadable(name, read[name])
+            with self._lock:
+                self._kept.update({name: (state, now) for name, state in read.items()})
+                self._stored.update(read)
+        with self._lock:
+            return {name: self._kept[name][0] for name in tenants}
+
+    def again(self, poll: TenantPoll, now: datetime) -> None:
+        """Reads the tick's state as it stands now."""
+        state = self._store.states([poll.name])[poll.name]
+        poll.change(lambda _: state)
+        with self._lock:
+            self._kept[poll.name] = (state, now)
+            self._stored[poll.name] = state
+
+    def pin(self, poll: TenantPoll, pin: Pin) -> bool:
+        """Notes whose the name is; False if another process has just noted somebody else.
+
+        Of a name that was never used nothing is stored yet: its setup, which is next, writes both.
+        """
+        if poll.state == TenantState():
+            poll.change(lambda it: replace(it, pin=pin))
+            return True
+        if not self._store.pin(poll.name, pin, poll.state.pin):
+            return False
+        state = poll.change(lambda it: replace(it, pin=pin, known=True))
+        with self._lock:
+            self._kept[poll.name] = (state, self._kept.get(poll.name, (state, _FOREVER))[1])
+            if poll.name in self._stored:
+                self._stored[poll.name] = replace(self._stored[poll.name], pin=pin)
+        return True
+
+    def halted(self, poll: TenantPoll, error: str, now: datetime) -> None:
+        """Its credentials are not those of whom the name belongs to. It is said in each tick."""
+        before = poll.state
+        state = poll.change(lambda it: it.after_halt(now, error))
+        if state is not before:
+            self._save(poll, state, None)
+        poll.count("haltedTenants")
+        event("tenant_halted", error, ERROR)
+
+    def resumed(self, poll: TenantPoll) -> None:
+        """Its credentials are again those of whom the name belongs to."""
+        if poll.state.halted is None:
+            return
+        event("tenant_resumed", "Its credentials are those of whom its name belongs to", INFO)
+        self._save(poll, poll.change(lambda it: replace(it, halted=None)), None)
+
+    def set_up(self, poll: TenantPoll, setup: str, commands: Sequence[str]) -> None:
+        """Setup was run. Not noted, it is run again: that does no harm."""
+        names = tuple(commands)
+        state = poll.change(lambda it: replace(it, setup=setup, commands=names))
+        self._save(poll, state, None)
+
+    def failed(self, poll: TenantPoll, error: PortError, now: datetime) -> None:
+        """The broker or RAC failed in this tick."""
+        state = poll.change(lambda it: it.after_failure(now, str(error)))
+        self._save(poll, state, now)
+        poll.count("broker_failures")
+        text = f"Failed {state.failures} ticks in a row: {error}"
+        event("tenant_failed", text, ERROR, failures=state.failures)
+        if state.paused_until is not None:
+            text = f"Paused until {state.paused_until:%H:%M:%S}Z; its dispatches go on"
+            event("tenant_paused", text, ERROR, pausedUntil=state.paused_until.isoformat())
+
+    def succeeded(self, poll: TenantPoll, now: datetime) -> None:
+        """The broker answered in this tick."""
+        before = poll.state
+        state = poll.change(lambda it: it.after_success(now))
+        if state is before:
+            return
+        if before.failures:
+            event("tenant_recovered", f"Works again after {before.failures} failures", INFO)
+        self._save(poll, state, now)
+
+    def sending(self, poll: TenantPoll) -> None:
+        """Keeps how sending goes: written when it fails first, and when it goes again."""
+        state = poll.state
+        with self._lock:
+            kept, at = self._kept.get(poll.name, (TenantState(), _FOREVER))
+            if kept is state:
+                return
+            self._kept[poll.name] = (state, at)
+        if (kept.sends, kept.sent) != (state.sends, state.sent):
+            self._save(poll, state, None)
+
+    def _save(self, poll: TenantPoll, state: TenantState, now: datetime | None) -> None:
+        with self._lock:
+            kept_at = now or self._kept.get(poll.name, (state, _FOREVER))[1]
+            self._kept[poll.name] = (state, kept_at)
+            stored = self._stored.get(poll.name)
+        try:
+            self._store.save_state(poll.name, state, stored)
+        except PortError as error:
+            event("state_not_saved", f"Its state is kept in this process only: {error}", WARNING)
+        else:
+            with self._lock:
+                self._stored[poll.name] = state
+
+    def note_orphans(self, entries: Sequence[TenantEntry], now: datetime) -> None:
+        """Once an hour: tenants whose secret is gone while they have live messages."""
+        if self._orphans_at is not None and now - self._orphans_at < _ORPHANS_EVERY:
+            return
+        self._orphans_at = now
+        try:
+            known = self._store.known_tenants()
+            for name in sorted(set(known) - {entry.name for entry in entries}):
+                with bound(tenant=name):
+                    self._note_orphan(name)
+            self._tell_undated(known, now)
+        except PortError as error:
+            event("orphans_not_sought", f"The next hour tries again: {error}", WARNING)
+
+    def _tell_undated(self, tenants: Sequence[str], now: datetime) -> None:
+        """Once a day: live documents that no sweep finds, for a person took their date away.
+
+        So many tenants each hour: the poll waits for it.
+        """
+        if not self._unlooked and (self._undated_at is None or now >= self._undated_at):
+            self._undated_at = now + _UNDATED_EVERY
+            self._unlooked = list(tenants)
+        looking, self._unlooked = (
+            self._unlooked[:_UNDATED_TENANTS],
+            self._unlooked[_UNDATED_TENANTS:],
+        )
+        for name in looking:
+            with bound(tenant=name):
+                _tell_of(self._undated(name))
+
+    def _undated(self, name: str) -> list[str]:
+        try:
+            return self._messages.undated(name)
+        except PortError as error:
+            event("undated_not_sought", f"The next day tries again: {error}", WARNING)
+            return []
+
+    def _note_orphan(self, name: str) -> None:
+        if not self._messages.due(name, _FOREVER, 1).returned:
+            return
+        text = "Its secret is deleted, but it has live messages: activate it again or discard them"
+        event("tenant_orphaned", text, WARNING)
+        state = self._store.states([name])[name]
+        if not state.orphaned:
+            self._store.save_state(name, replace(state, orphaned=True), state)
+
+
+def _tell_of(undated: Sequence[str]) -> None:
+    if undated:
+        text = f"{len(undated)} live documents without DataTentativaExec: no sweep finds them"
+        told = list(undated[:_TOLD])
+        event("document_unreadable", text, ERROR, number=len(undated), documents=told)
+
+
+def _tell_unreadable(name: str, state: TenantState) -> None:
+    """The tenant goes on without them."""
+    if state.unreadable:
+        text = f"Its state cannot be read whole: {', '.join(state.unreadable)} must be fixed"
+        event("document_unreadable", text, ERROR, tenant=name, documents=[name])

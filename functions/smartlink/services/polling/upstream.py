@@ -1,0 +1,254 @@
+"""Upstream: the outbox. Due documents are claimed, sent, and settled.
+
+At least once: a message whose sending was not confirmed is sent again. `send` carries no id,
+so receivers can tell a repeat only by an id inside the content.
+
+    refused (also its content, by the bucket)   an attempt
+    failed (5xx, a time-out), others went       an attempt, once it fails again: it is its own fault
+      through since its last failure
+    failed otherwise                            no attempt: it may be the broker's fault
+
+Either way it waits alone. The next one is tried; two that fail in a row end the tick's sending.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from smartlink.domain import lifecycle, settlement
+from smartlink.domain.message import Claim, DeadReason, Message, State, Stored
+from smartlink.domain.settlement import Retention, Settlement
+from smartlink.observability import ERROR, INFO, WARNING, event, message_event, surprise
+from smartlink.ports import (
+    BrokerSession,
+    Busy,
+    Clock,
+    Contents,
+    CredentialsRefused,
+    LogSink,
+    Messages,
+    NewId,
+    NotFound,
+    PortError,
+    Refused,
+    Unavailable,
+    Wait,
+)
+from smartlink.services.claim import claim_all
+from smartlink.services.contents import load_bytes, release
+from smartlink.services.in_flight import InFlight
+from smartlink.services.patience import persist
+from smartlink.services.polling.tenant_poll import TenantPoll
+from smartlink.services.repeats import Repeats
+from smartlink.services.settle import Pending, bury, settle_all
+
+LEASE = timedelta(minutes=5)  # far beyond a poll's own time-out
+
+
+class _BucketError(Unavailable):
+    """The content cannot be had now, which says nothing of the broker."""
+
+
+class Upstream:
+    """Sends for a tenant."""
+
+    def __init__(
+        self,
+        messages: Messages,
+        logs: LogSink,
+        contents: Contents,
+        retention: Retention,
+        clock: Clock,
+        new_id: NewId,
+        wait: Wait,
+        in_flight: InFlight,
+    ) -> None:
+        self._messages = messages
+        self._contents = contents
+        self._retention = retention
+        self._clock = clock
+        self._new_id = new_id
+        self._wait = wait
+        self._in_flight = in_flight
+        self._repeats = Repeats(messages, logs, contents)
+
+    def send(
+        self, poll: TenantPoll, due: Sequence[Stored], session: BrokerSession
+    ) -> PortError | None:
+        """Claims, sends and settles these; answers RAC's refusal, if it refuses the tenant."""
+        due = self._within_limit(poll, self._unsent_before(poll, due))
+        claim = Claim(self._new_id(), len(due), self._clock())
+        claimed = claim_all(
+            self._messages,
+            poll.name,
+            due,
+            claim,
+            lambda message: lifecycle.leased(message, claim, LEASE),
+        )
+        pending: list[Pending] = []
+        failure: PortError | None = None
+        for stored in claimed:
+            if failure is None and poll.may_send() and self._clock() < poll.deadline:
+                settled, failure = self._send(poll, stored, session)
+            else:
+                settled = self._give_back(stored, failure)
+            pending.append(Pending(settled, claim.id, stored))
+        self._settle(poll, pending)
+        return failure
+
+    def _unsent_before(self, poll: TenantPoll, due: Sequence[Stored]) -> list[Stored]:
+        """Without what was published twice: `publish` may have died before it found that out."""
+        published = [it for it in due if it.message.published and it.message.attempt == 0]
+        ended = self._repeats.before(poll.name, published)
+        for stored in published:
+            if stored.message.document in ended:
+                previous = ended[stored.message.document]
+                self._repeats.drop(poll, stored, previous, self._clock())
+        return [stored for stored in due if stored.message.document not in ended]
+
+    def _within_limit(self, poll: TenantPoll, due: Sequence[Stored]) -> list[Stored]:
+        """Without those that a lowered limit left beyond it: they are dead, of their last error."""
+        limit = poll.policy.attempts
+        over = [
+            Stored(lifecycle.beyond(stored.message, limit), stored.version)
+            for stored in due
+            if stored.message.attempt >= limit
+        ]
+        if over:
+            bury(self._messages, poll, over, self._clock())
+        return [stored for stored in due if stored.message.attempt < limit]
+
+    def _send(
+        self, poll: TenantPoll, stored: Stored, session: BrokerSession
+    ) -> tuple[Settlement, PortError | None]:
+        error = self._try(poll, stored.message, session)
+        if error is None:
+            poll.sent(self._clock())
+            sent = settlement.sent(stored, self._clock(), poll.policy, self._retention)
+            return sent, None
+        refused = error if isinstance(error, CredentialsRefused) else None
+        return self._unsent(poll, stored, error), refused
+
+    def _unsent(self, poll: TenantPoll, stored: Stored, error: PortError) -> Settlement:
+        match error:
+            case CredentialsRefused() | Busy():
+                return self._give_back(stored, error)
+            case Refused():
+                return settlement.refused(
+                    stored, str(error), self._clock(), poll.policy, self._retention
+                )
+            case _BucketError():
+                return self._back_off(stored, self._clock(), error)
+            case _:
+                return self._failed(poll, stored, error)
+
+    def _try(self, poll: TenantPoll, message: Message, session: BrokerSession) -> PortError | None:
+        content = message.content
+        size = content.size if content.text is None else 0  # else it is there already
+        try:
+            with self._in_flight.hold(size, (poll.ends - self._clock()).total_seconds()):
+                session.send(message.type, message.audience, self._content(message))
+        except PortError as error:
+            return error
+        except Exception as error:  # noqa: BLE001  (one message's surprise is not its tenant's)
+            surprise("send_failed", "Unexpected: it is tried again", error)
+            return Unavailable(f"An unexpected {type(error).__name__} while it was sent")
+        return None
+
+    def _content(self, message: Message) -> bytes:
+        try:
+            return load_bytes(self._contents, message.content)
+        except NotFound:
+            text = f"Its content {message.content.object} is no longer in the bucket"
+            raise Refused(text) from None
+        except Refused as error:
+            text = f"Its content {message.content.object} cannot be read: {error}"
+            raise Refused(text) from None
+        except PortError as error:
+            raise _BucketError(*error.args) from None
+
+    def _failed(self, poll: TenantPoll, stored: Stored, error: PortError) -> Settlement:
+        """An attempt if others were accepted since it failed last: before, and when the tick's
+        end cut it off, it may be no fault of its own."""
+        before, now = stored.message.failure, self._clock()
+        at = poll.send_failed(now)
+        if before is None or now >= poll.ends or not poll.state.sent_since(before.at):
+            return self._back_off(stored, at, error)
+        noted = Stored(lifecycle.send_failed(stored.message, at), stored.version)
+        return settlement.failed_alone(noted, str(error), now, poll.policy, self._retention)
+
+    def _back_off(self, stored: Stored, at: datetime, error: PortError) -> Settlement:
+        """It waits for longer each time. No attempt is lost."""
+        noted = Stored(lifecycle.send_failed(stored.message, at), stored.version)
+        message_event(noted.message, "message_unsent", f"Not sent, it waits: {error}", WARNING)
+        return self._give_back(noted, error)
+
+    def _give_back(self, stored: Stored, error: PortError | None) -> Settlement:
+        text = str(error) if error else None
+        live = lifecycle.unsent(
+            stored.message, lifecycle.send_again(stored.message, self._clock()), text
+        )
+        return Settlement(document=live.document, fence=stored.version, live=live)
+
+    def _settle(self, poll: TenantPoll, pending: Sequence[Pending]) -> None:
+        """Again while the tick lasts: what was sent would be sent once more."""
+        left = list(pending)
+
+        def settled() -> bool:
+            left[:] = self._settle_once(poll, left)
+            return not left
+
+        if not persist(settled, poll.deadline, self._clock, self._wait):
+            for unknown in left:
+                text = "Not settled, the database did not answer: it is sent again after its lease"
+                event("settle_failed", text, ERROR, document=unknown.settlement.document)
+                poll.count("unsettled")
+
+    def _settle_once(self, poll: TenantPoll, pending: Sequence[Pending]) -> list[Pending]:
+        """What is to be handed in again."""
+        settled = settle_all(self._messages, poll.name, pending)
+        for written in settled.written:
+            try:
+                self._note(poll, written)
+            except Exception as error:  # noqa: BLE001  (it is settled; others are not yet)
+                document = written.document
+                surprise("settle_surprised", "What follows a settlement", error, document=document)
+        for lost in settled.lost:
+            text = "Its lease had run out and another has it: this outcome is void"
+            event("settle_lost", text, WARNING, document=lost.document)
+        return [*settled.unknown, *(self._buried(poll, *refused) for refused in settled.refused)]
+
+    def _note(self, poll: TenantPoll, written: Settlement) -> None:
+        if written.history is not None:
+            message = written.history.message
+            message_event(message, "message_sent", "Sent", INFO, attempt=message.attempt)
+            poll.count("sent")
+            release(self._contents, message, self._clock())
+        elif written.live is not None and written.live.state is State.DEAD:
+            live = written.live
+            text = written.logs[-1].text if written.logs else f"Dead: {live.error}"
+            message_event(live, "message_dead", text, ERROR, reason=live.dead_reason)
+            poll.count("dead")
+        elif written.live is not None and written.logs:
+            message_event(written.live, "message_refused", written.logs[-1].text, WARNING)
+            poll.count("refused")
+
+    def _buried(self, poll: TenantPoll, refused: Pending, text: str) -> Pending:
+        """What came of its sending can never be written, and must not be sent again: dead.
+
+        Where even that was refused, with its log line, the document's state alone is tried.
+        """
+        stored, live = refused.stored, refused.settlement.live
+        if stored is None:
+            return refused
+        lines = refused.settlement.logs
+        expires: datetime | None = poll.expires
+        if refused.settlement.history is not None:
+            text = f"It was sent. {text}"
+        elif live is not None and live.dead_reason is DeadReason.UNWRITTEN_OUTCOME:
+            text, lines, expires = live.error or text, (), None
+        elif not lines:
+            return refused  # it was not sent: it waits for its lease
+        sent = Stored(replace(stored.message, attempt=stored.message.attempt + 1), stored.version)
+        buried = settlement.unwritten(sent, text, self._clock(), expires, lines)
+        return Pending(buried, refused.claim, stored)

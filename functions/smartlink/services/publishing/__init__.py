@@ -1,0 +1,1 @@
+"""Publish: stores what a segment sends."""

@@ -1,0 +1,179 @@
+"""The one composition: ports in, use cases out.
+
+Whoever runs the relay calls it: the functions on Google Cloud (`bootstrap`), the demo in one
+process, the simulation, the tests' world. They differ in their adapters alone.
+"""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Protocol
+
+from smartlink.consumer import Consumer
+from smartlink.ports import (
+    Beside,
+    Broker,
+    Clock,
+    ConfigSource,
+    Contents,
+    Effects,
+    EndProcess,
+    ErpSecrets,
+    LastGoodConfig,
+    LogSink,
+    Messages,
+    NewId,
+    Publisher,
+    RelayState,
+    Runner,
+    TenantSecrets,
+    TenantStates,
+    Turns,
+    Wait,
+)
+from smartlink.services.consuming.consume import Consume, Timeouts
+from smartlink.services.dispatch import Dispatcher
+from smartlink.services.in_flight import InFlight
+from smartlink.services.polling.config import Config
+from smartlink.services.polling.downstream import Downstream
+from smartlink.services.polling.identity import Identity
+from smartlink.services.polling.idleness import Idleness
+from smartlink.services.polling.known_commands import KnownCommands
+from smartlink.services.polling.leftovers import Leftovers
+from smartlink.services.polling.poll import Poll
+from smartlink.services.polling.recall import Recall
+from smartlink.services.polling.states import States
+from smartlink.services.polling.sweep import Sweep
+from smartlink.services.polling.tenant_turns import TenantTurns
+from smartlink.services.polling.upstream import Upstream
+from smartlink.services.publishing.publish import Publish
+from smartlink.services.tenants import Tenants
+from smartlink.settings import Settings
+
+
+class Store(Messages, LogSink, TenantStates, RelayState, LastGoodConfig, Protocol):
+    """All that is stored beside contents and effects: one database."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adapters:
+    """What every use case stands on. What only one of them needs is an argument of its own, so
+    that a function loads no client that it does not use."""
+
+    store: Store
+    contents: Contents
+    secrets: TenantSecrets
+    beside: Beside
+    clock: Clock
+    new_id: NewId
+    wait: Wait
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PollAdapters:
+    """What `poll` and `poll_shard` need besides."""
+
+    config: ConfigSource
+    broker: Broker
+    publisher: Publisher
+    turns: Turns
+    in_flight: InFlight = field(default_factory=InFlight)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsumeAdapters:
+    """What `consume` needs besides."""
+
+    erp: ErpSecrets
+    effects: Effects
+    runner: Runner
+    end_process: EndProcess
+
+
+def make_poll(settings: Settings, adapters: Adapters, own: PollAdapters) -> Poll:
+    """The use case of `poll` and `poll_shard`."""
+    store, contents, clock = adapters.store, adapters.contents, adapters.clock
+    catalog = settings.catalog
+    dispatcher = Dispatcher(own.publisher, catalog, settings.dispatch_batch)
+    grace = timedelta(seconds=settings.grace_seconds)
+    states = States(store, store, timedelta(seconds=settings.state_refresh_seconds))
+    commands = KnownCommands(store, catalog.commands, clock)
+    tenants = _make_tenants(settings, adapters)
+    turns = TenantTurns(
+        settings=settings,
+        clock=clock,
+        tenants=tenants,
+        states=states,
+        messages=store,
+        broker=own.broker,
+        downstream=Downstream(
+            store, store, contents, dispatcher, catalog, settings, clock, commands
+        ),
+        upstream=Upstream(
+            store,
+            store,
+            contents,
+            settings.retention,
+            clock,
+            adapters.new_id,
+            adapters.wait,
+            own.in_flight,
+        ),
+        idleness=Idleness(timedelta(seconds=settings.idle_poll_seconds)),
+        sweep=Sweep(store, store, contents, dispatcher, catalog, grace, clock, commands),
+        identity=Identity(states, store, tenants, own.broker, clock, Recall(store, clock)),
+        commands=commands,
+    )
+    return Poll(
+        settings=settings,
+        clock=clock,
+        tenants=tenants,
+        states=states,
+        config=Config(own.config, store),
+        publisher=own.publisher,
+        relay_state=store,
+        retention=settings.retention,
+        turns=own.turns,
+        beside=adapters.beside,
+        tenant_turns=turns,
+        commands=commands,
+        leftovers=Leftovers(store, contents, store, clock),
+    )
+
+
+def make_consume(
+    settings: Settings, adapters: Adapters, own: ConsumeAdapters, command: str, consumer: Consumer
+) -> Consume:
+    """The use case of `consume`, for one command of the catalogue."""
+    return Consume(
+        command=command,
+        consumer=consumer,
+        entry=settings.catalog.commands[command],
+        messages=adapters.store,
+        contents=adapters.contents,
+        erp=own.erp,
+        effects=own.effects,
+        runner=own.runner,
+        timeouts=Timeouts.of(settings.catalog, command),
+        retention=settings.retention,
+        clock=adapters.clock,
+        new_id=adapters.new_id,
+        wait=adapters.wait,
+        end_process=own.end_process,
+    )
+
+
+def make_publish(settings: Settings, adapters: Adapters) -> Publish:
+    """The use case of `publish`."""
+    tenants = _make_tenants(settings, adapters)
+    return Publish(tenants, adapters.store, adapters.contents, adapters.clock, adapters.new_id)
+
+
+def _make_tenants(settings: Settings, adapters: Adapters) -> Tenants:
+    return Tenants(
+        adapters.secrets,
+        settings.environment,
+        adapters.clock,
+        timedelta(seconds=settings.tenants_refresh_seconds),
+        timedelta(seconds=settings.payload_refresh_seconds),
+        adapters.beside,
+    )
