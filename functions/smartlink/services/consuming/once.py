@@ -63,6 +63,9 @@ class Once:
         effect: Callable[[], object],
     ) -> object:
         """See Context.once. PortError: nothing was begun, and no attempt is spent."""
+        if not isinstance(key, str):  # an author need not have mypy
+            text = f"once: a key is a str, not a {type(key).__name__}"
+            raise FatalError(text)
         if not 0 < len(key) <= _KEY_LIMIT:
             text = f"once: a key has 1 to {_KEY_LIMIT} characters, not {len(key)}"
             raise FatalError(text)
