@@ -5,6 +5,7 @@ times as much as all else on the way to Firestore. None and rare defaults are ab
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeVar
@@ -543,11 +544,14 @@ def put_commands(fields: Raw, noted: Mapping[str, Noted]) -> None:
 
 
 def get_commands(fields: Raw) -> dict[str, Noted]:
-    """Read `relay/comandos`."""
+    """Read `relay/comandos`. What a person broke in it is as if it were not there: the next poll
+    that has the command notes it anew."""
     noted = {}
-    for command, its in fields["Comandos"].map_value.fields.items():
+    commands = fields["Comandos"].map_value.fields if "Comandos" in fields else {}
+    for command, its in commands.items():
         times = its.map_value.fields
-        noted[command] = Noted(get_time(times, "Desde"), get_time(times, "VistoEm"))
+        with suppress(DocumentError):
+            noted[command] = Noted(get_time(times, "Desde"), get_time(times, "VistoEm"))
     return noted
 
 

@@ -423,7 +423,7 @@ class Firestore:
     def content_sweep(self) -> ContentSweep | None:
         """See RelayState."""
         found = self._calls.get("read how far the bucket was swept", [self._contents])
-        return next((rm.get_content_sweep(item.fields) for item in found), None)
+        return next(_parsed(found, lambda item: rm.get_content_sweep(item.fields)), None)
 
     def save_content_sweep(self, sweep: ContentSweep) -> None:
         """See RelayState."""
