@@ -148,7 +148,11 @@ class Messages(Protocol):
         ...
 
     def swap(self, tenant: str, changes: Sequence[Stored]) -> list[Version | None]:
-        """Writes each message's state if it is still at that version; None where it is not."""
+        """Writes each message's state if it is still at that version; None where it is not.
+
+        None also where the database refuses the state, which the adapter logs as an error: the
+        message stays as it was, and the others are written.
+        """
         ...
 
     def commit(self, tenant: str, settlements: Sequence[Settlement]) -> None:
@@ -182,6 +186,11 @@ class Messages(Protocol):
 
     def reused(self, tenant: str, document: str) -> list[str]:
         """The documents, live or ended, of other messages that came under this one's id."""
+        ...
+
+    def undated(self, tenant: str) -> list[str]:
+        """The live documents that `due` never finds, though they are not dead: somebody edited
+        them. It reads every live one: for now and then."""
         ...
 
     def due(
@@ -486,4 +495,6 @@ class EndProcess(Protocol):
 class LogSink(Protocol):
     """Log lines of the relay outside any settlement."""
 
-    def log(self, tenant: str, lines: Sequence[LogLine]) -> None: ...
+    def log(self, tenant: str, lines: Sequence[LogLine]) -> None:
+        """Writes each line by itself. One that the database refuses is logged, and left out."""
+        ...

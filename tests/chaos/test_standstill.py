@@ -36,7 +36,6 @@ TRY_SECONDS = 10  # of a call to Google: then it takes another connection
 FEW_SECONDS = 7 * TRY_SECONDS
 """poll's reads, its publishing, a claim of each of a consumer's two workers: each finds out by
 itself, one after the other (35 s on a busy machine). Else each call fails for many minutes."""
-BEAT_SECONDS = 0.2
 FROZEN_SECONDS = 3.0
 SERVER_SECONDS = 1  # after which a function's server would end a worker that is silent
 
@@ -62,13 +61,12 @@ class Runs:
             self.stack.simulator("POST", "/offer", asked)
 
     def poll_until(self, there: Callable[[], bool], seconds: float) -> float:
-        """Calls poll as Scheduler does; how long it took."""
+        """Calls poll, as soon as the last call was answered; how long it took."""
         began = time.monotonic()
         while not there():
             assert time.monotonic() - began < seconds, "it does not go on"
             with suppress(LocalStackError):  # it failed: the next tick comes
                 self.stack.poll()
-            time.sleep(BEAT_SECONDS)
         return time.monotonic() - began
 
     def done(self) -> bool:

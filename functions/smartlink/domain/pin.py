@@ -5,6 +5,7 @@ What RAC's token names is compared, and where it names nobody, who asked for it:
 
 import re
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from smartlink.domain.identity import digest
 
@@ -32,6 +33,8 @@ class Pin:
     tenant_id: str | None
     clients: tuple[str, ...]
     """Fingerprints of the clientIds: they are half of a credential. The last used is the last."""
+    since: datetime | None = None
+    """When the name passed on to it. What is older under the name was its predecessor's."""
 
     def admits(self, named: str | None, client: str) -> bool:
         """Whether credentials of this client, of this tenant id if one is named, are the pinned
@@ -46,7 +49,7 @@ class Pin:
         if own in self.clients and (self.tenant_id or not named):
             return self
         clients = (*(it for it in self.clients if it != own), own)
-        return Pin(self.tenant_id or named or None, clients[-_CLIENTS:])
+        return Pin(self.tenant_id or named or None, clients[-_CLIENTS:], self.since)
 
     def only(self, client: str) -> "Pin":
         """The pin once all other clients were rotated away."""
@@ -59,9 +62,9 @@ class Pin:
         return "the client that RAC names no tenant id of"
 
 
-def first_use(named: str | None, client: str) -> Pin:
-    """The pin of a name that nobody has."""
-    return Pin(named or None, (fingerprint(client),))
+def first_use(named: str | None, client: str, since: datetime | None = None) -> Pin:
+    """The pin of a name that nobody has; `since`: that another customer had until then."""
+    return Pin(named or None, (fingerprint(client),), since)
 
 
 def fingerprint(client: str) -> str:
