@@ -34,7 +34,7 @@ def world_at(minute: int) -> World:
     return world
 
 
-def store_late(world: World, then: Callable[[], None] = lambda: None) -> None:
+def store_late(world: World, then: Callable[[], object] = lambda: None) -> None:
     """A poll receives in the last minute of an hour, and stores when, in the next hour, another
     poll has received the same message again, and `then` has happened."""
     nameless(world)
