@@ -2,7 +2,7 @@
 
 Eight quiet tenants get a message a tick each, at random instants; half of them share the noise's
 command, and with it the one subscription that the emulator serves with two pushes at a time. The
-noise gets 100 messages a tick. RelayState come at a fixed interval, as Cloud Scheduler's do, only
+noise gets 100 messages a tick. Ticks come at a fixed interval, as Cloud Scheduler's do, only
 shorter, and a poll ends before the next one. Rounds with and without the noise alternate.
 
 A quiet message's time from its arrival at the broker to its settlement is told in three parts:
