@@ -33,18 +33,20 @@ from smartlink.ports import (
 from smartlink.services.consuming.consume import Consume, Timeouts
 from smartlink.services.dispatch import Dispatcher
 from smartlink.services.in_flight import InFlight
+from smartlink.services.polling.broker_calls import BrokerCalls
 from smartlink.services.polling.config import Config
-from smartlink.services.polling.downstream import Downstream
 from smartlink.services.polling.identity import Identity
 from smartlink.services.polling.idleness import Idleness
 from smartlink.services.polling.known_commands import KnownCommands
 from smartlink.services.polling.leftovers import Leftovers
+from smartlink.services.polling.pages import DuePages
 from smartlink.services.polling.poll import Poll
 from smartlink.services.polling.recall import Recall
+from smartlink.services.polling.receiving import Downstream, Receiving
+from smartlink.services.polling.sending import Sending, Upstream
 from smartlink.services.polling.states import States
 from smartlink.services.polling.sweep import Sweep
-from smartlink.services.polling.tenant_turns import TenantTurns
-from smartlink.services.polling.upstream import Upstream
+from smartlink.services.polling.turns import TenantTurns
 from smartlink.services.publishing.publish import Publish
 from smartlink.services.tenants import Tenants
 from smartlink.settings import Settings
@@ -95,33 +97,36 @@ def make_poll(settings: Settings, adapters: Adapters, own: PollAdapters) -> Poll
     catalog = settings.catalog
     dispatcher = Dispatcher(own.publisher, catalog, settings.dispatch_batch)
     grace = timedelta(seconds=settings.grace_seconds)
-    states = States(store, store, timedelta(seconds=settings.state_refresh_seconds))
+    refresh = timedelta(seconds=settings.state_refresh_seconds)
+    states = States(store, store, refresh)
     commands = KnownCommands(store, catalog.commands, clock)
     tenants = _make_tenants(settings, adapters)
+    identity = Identity(states, store, tenants, own.broker, clock, Recall(store, clock), refresh)
+    idleness = Idleness(timedelta(seconds=settings.idle_poll_seconds))
+    pages = DuePages(store, settings.due_page)
+    calls = BrokerCalls(settings, clock, tenants, states, own.broker, identity, commands)
+    downstream = Downstream(store, store, contents, dispatcher, catalog, settings, clock, commands)
+    upstream = Upstream(
+        store,
+        store,
+        contents,
+        settings.retention,
+        clock,
+        adapters.new_id,
+        adapters.wait,
+        own.in_flight,
+    )
     turns = TenantTurns(
-        settings=settings,
         clock=clock,
         tenants=tenants,
+        identity=identity,
         states=states,
-        messages=store,
-        broker=own.broker,
-        downstream=Downstream(
-            store, store, contents, dispatcher, catalog, settings, clock, commands
-        ),
-        upstream=Upstream(
-            store,
-            store,
-            contents,
-            settings.retention,
-            clock,
-            adapters.new_id,
-            adapters.wait,
-            own.in_flight,
-        ),
-        idleness=Idleness(timedelta(seconds=settings.idle_poll_seconds)),
+        pages=pages,
+        calls=calls,
         sweep=Sweep(store, store, contents, dispatcher, catalog, grace, clock, commands),
-        identity=Identity(states, store, tenants, own.broker, clock, Recall(store, clock)),
-        commands=commands,
+        receiving=Receiving(settings.receivers, clock, calls, downstream, idleness),
+        sending=Sending(settings, clock, calls, pages, states, upstream),
+        idleness=idleness,
     )
     return Poll(
         settings=settings,

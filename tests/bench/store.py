@@ -37,8 +37,8 @@ from smartlink.domain.tenant import TenantEntry, TenantState
 from smartlink.observability import JsonFormatter
 from smartlink.ports import Delivery
 from smartlink.services.dispatch import Dispatcher, decode_dispatch
-from smartlink.services.polling.downstream import Downstream
 from smartlink.services.polling.known_commands import KnownCommands
+from smartlink.services.polling.receiving import Downstream
 from smartlink.services.polling.tenant_poll import TenantPoll
 from smartlink.settings import Settings, load_settings
 from smartlink.wiring import Adapters, ConsumeAdapters, make_consume

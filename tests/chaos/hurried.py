@@ -8,12 +8,12 @@ from datetime import timedelta
 
 from smartlink import settings
 from smartlink.domain import tenant
-from smartlink.services.polling import upstream
+from smartlink.services.polling import sending
 
 settings.LEASE_MARGIN = timedelta(seconds=5)
 tenant.FIRST_PAUSE = timedelta(seconds=3)
 tenant.LONGEST_PAUSE = timedelta(seconds=6)
-upstream.LEASE = timedelta(seconds=15)
+sending.LEASE = timedelta(seconds=15)
 
 from smartlink.entrypoints.targets import consume, poll, poll_shard, publish  # noqa: E402
 

@@ -9,8 +9,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from google.api_core import exceptions
 
-from smartlink.adapters.google.failures import Patience, Tries, batches
+from smartlink.adapters.google.failures import Patience, Tries, batches, translated
 from smartlink.adapters.google.secret_manager import SecretManager
 from smartlink.adapters.google.storage import BucketContents, ConfigObject
 from smartlink.ports import Refused, Unavailable
@@ -217,3 +218,9 @@ def test_waits_grow_and_no_two_callers_wait_alike() -> None:
 def test_batches_fit(sizes: list[int], wanted: list[list[int]]) -> None:
     """At most 3 of at most 10 together; one that is too large goes alone."""
     assert list(batches(sizes, lambda size: size, most=3, most_bytes=10)) == wanted
+
+
+def test_of_googles_own_words_the_first_300_characters_are_told() -> None:
+    """They may quote a document, or a whole request."""
+    error = exceptions.InvalidArgument("x" * 400)
+    assert str(translated("write", error)) == f"write: InvalidArgument: {'x' * 300}"

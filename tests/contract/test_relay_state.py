@@ -134,6 +134,10 @@ def test_a_tick_goes_only_forward(store: Store) -> None:
 def test_shards_tick_apart(store: Store) -> None:
     assert store.advance(0, NOW, 3)
     assert store.advance(1, NOW, 0)
+    assert not store.advance(0, NOW, 3)
+    assert store.advance(0, NOW, 4)
+    assert not store.advance(1, NOW, 0)
+    assert store.advance(1, NOW, 1)
 
 
 def test_of_calls_at_once_one_advances(store: Store) -> None:

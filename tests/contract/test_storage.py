@@ -259,9 +259,14 @@ def test_a_content_that_changed_since_it_was_listed_does_not_expire(
     if change == "replaced":
         put(contents, b"x")
     assert not contents.expire_unchanged(before, NOW + timedelta(hours=1))
-    if change in {"put", "replaced"}:
-        assert listed(contents).keys() == {name}
-        assert listed(contents)[name].touched >= before.touched
+    lasting = listed(contents)
+    assert lasting.keys() == ({name} if change in {"put", "replaced"} else set())
+    assert all(it.touched >= before.touched for it in lasting.values())
+    if change == "deleted":
+        with pytest.raises(NotFound):
+            contents.get(name)
+    else:
+        assert contents.get(name) == b"x"
 
 
 def test_a_content_that_was_put_again_after_its_expiry_does_not_expire(contents: Contents) -> None:
@@ -335,7 +340,16 @@ def test_a_missing_file_is_not_found(configured: Configured) -> None:
 
 def test_a_generation_that_never_was_is_no_known_one(configured: Configured) -> None:
     configured.write(b"{}")
-    assert configured.source.read("default")
+    read = configured.source.read("default")
+    assert read
+    assert read.data == b"{}"
+
+
+def test_a_file_of_the_largest_size_is_read(configured: Configured) -> None:
+    configured.write(b"x" * MAX_BYTES)
+    read = configured.source.read(None)
+    assert read
+    assert read.data == b"x" * MAX_BYTES
 
 
 def test_a_huge_file_is_refused_without_being_kept(storage: Storage) -> None:

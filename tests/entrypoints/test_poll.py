@@ -87,6 +87,30 @@ def test_broken_settings_are_named(deployment: Deployment, variable: str, value:
     assert variable in deployment.logs.of("settings_invalid")["message"]
 
 
+@pytest.mark.parametrize(
+    ("port", "call"),
+    [
+        ("secrets", "payload"),
+        ("config", "read"),
+        ("store", "due"),
+        ("store", "create"),
+        ("store", "history"),
+        ("store", "save_state"),
+        ("broker", "get"),
+        ("broker", "ack"),
+        ("publisher", "publish"),
+    ],
+)
+def test_a_surprise_anywhere_shows_nothing(deployment: Deployment, port: str, call: str) -> None:
+    """Be it a tenant's own or the poll's: what it says stays out of answer and log."""
+    deployment.world.broker.offer("acme", COMMAND)
+    faults = getattr(deployment.world, port).faults
+    faults.fail(call, ValueError(CANARY), times=3)
+    answer = deployment.call("poll")
+    assert CANARY not in answer.text + deployment.logs.text
+    assert "ValueError" in deployment.logs.text
+
+
 def test_a_surprise_shows_nothing(deployment: Deployment) -> None:
     """500; what an unexpected exception says stays out of answer and log."""
     deployment.world.secrets.faults.fail("entries", ValueError(CANARY))

@@ -49,7 +49,9 @@ TOKENS = {
 
 @pytest.mark.parametrize("name", TOKENS)
 @pytest.mark.parametrize("status", [200, 401])
-def test_a_token_answer_harms_its_tenants_tick_only(name: str, status: int, logged: Logged) -> None:
+def test_a_hostile_token_answer_harms_its_own_tick_only(
+    name: str, status: int, logged: Logged
+) -> None:
     """No tick fails as a whole; when RAC answers well again the good message is executed."""
     world = World()
     world.activate(tenantId="guid")

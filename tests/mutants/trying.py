@@ -51,6 +51,7 @@ SIMULATION = (
 _WARM = ("hypothesis", "requests", "pydantic", "google.cloud.storage", "google.cloud.firestore_v1")
 _COPIED = ("functions", "infra", "tests", "pyproject.toml", "Makefile")
 _PATIENCE = 20.0  # seconds without a sign of life
+_ALIVE = 20  # ticks of the processor in that time: threads that only look around take fewer
 _MEMORY = 8 << 30  # of addresses; a mutant that never stops to gather ends there
 
 
@@ -167,8 +168,8 @@ def _forked(
     process.start()
     theirs.close()
     code, noted = None, None
-    used, now = -1, 0  # of the processor: its limit counts that, not the time
-    while not mine.poll(_PATIENCE) and now > used:
+    used, now = -_ALIVE, 0  # of the processor: its limit counts that, not the time
+    while not mine.poll(_PATIENCE) and now >= used + _ALIVE:
         used, now = now, _used(process.pid or 0)
     if mine.poll():
         with suppress(EOFError):  # its processor's time was over

@@ -10,6 +10,7 @@ from smartlink.consumer import Context, Reply, Returned
 from smartlink.domain.message import DeadReason, Message, State, Version
 from smartlink.ports import Delivery, Unavailable
 from smartlink.services.dispatch import decode_dispatch
+from tests.scenarios.conftest import Logged
 from tests.support.world import COMMAND, SECRET_ONE, Interruptions, World
 
 LARGE = "á" * 150_000  # 300,000 bytes: RM's own recommended size
@@ -199,13 +200,19 @@ def test_a_content_that_is_gone_is_dead_at_once() -> None:
     assert "no longer in the bucket" in (message.error or "")
 
 
-def test_an_object_that_could_not_be_released_costs_nothing_else() -> None:
+@pytest.mark.parametrize(("command", "call"), [(SECRET_ONE, "delete"), (COMMAND, "expire")])
+def test_an_object_that_could_not_be_released_costs_nothing_else(
+    command: str, call: str, logged: Logged
+) -> None:
     """The message has ended; a line names the object for whoever tidies up."""
     world = World()
-    request = world.broker.offer("acme", SECRET_ONE, LARGE)
-    world.contents.faults.fail("delete", Unavailable("down"))
+    request = world.broker.offer("acme", command, LARGE)
+    world.contents.faults.fail(call, Unavailable("down"))
     world.minute()
     assert world.ended().keys() == {request}
+    assert world.live() == {}
+    [name] = world.contents.objects
+    assert [line["object"] for line in logged("content_not_released")] == [name]
 
 
 @pytest.mark.parametrize(("mebibytes", "parts"), [(1, [3]), (3, [2, 1]), (5, [1, 1, 1])])

@@ -53,7 +53,7 @@ def test_a_reply_costs_3_writes_a_delete_and_a_read_more() -> None:
 
 def test_a_backlog_of_replies_costs_no_more_each() -> None:
     """Several sessions send at once, and none claims what another is about to send."""
-    world = World()
+    world = settled(World())
     for number in range(450):
         world.publish(id=f"r{number}", content="{}")
     world.turns = ThreadTurns(8, world.clock)  # type: ignore[assignment]

@@ -26,10 +26,10 @@ def settled(world: World, number: int) -> None:
 
 
 @pytest.mark.parametrize("error", [UNAVAILABLE, EXHAUSTED], ids=["UNAVAILABLE", "EXHAUSTED"])
-@pytest.mark.parametrize("call", ["due", "create", "history", "states", "read"])
+@pytest.mark.parametrize("call", ["due", "create", "history", "states", "read", "swap", "commit"])
 def test_a_database_that_is_down_for_minutes(call: str, error: PortError, logged: Logged) -> None:
-    """`turn_failed` for the tenant (or the poll answers 503); the broker keeps what is not
-    stored; nothing to be done."""
+    """`turn_failed` for the tenant (or the poll answers 503; a settlement is tried again in the
+    same call); the broker keeps what is not stored; nothing to be done."""
     world = answering()
     world.minute()
     world.store.faults.fail(call, error, times=8)
@@ -40,7 +40,7 @@ def test_a_database_that_is_down_for_minutes(call: str, error: PortError, logged
             world.minute()
         except PortError as failure:
             assert failure is error  # noqa: PT017  (the target answers 503)
-    assert call in {"states", "read"} or logged("turn_failed")
+    assert call in {"states", "read", "commit"} or logged("turn_failed")
     world.store.faults.clear()
     world.minutes(40)
     settled(world, 4)

@@ -1,13 +1,14 @@
 """Quota, back-pressure, and one tenant's backlog that leaves the others on time."""
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from smartlink.adapters.in_memory import Faults
-from smartlink.domain.message import Stored
+from smartlink.domain.message import Stored, Version
 from smartlink.domain.retry import RetryPolicy
 from smartlink.domain.tenant import TenantEntry, TenantState
 from smartlink.services.polling.tenant_poll import TenantPoll
@@ -300,3 +301,60 @@ def test_quick_sending_takes_more_at_once(
     assert sorted(map(int, world.replies_to("acme"))) == list(range(400))
     assert counting.calls["due"] == queries
     assert counting.calls["swap"] == counting.calls["commit"] == chunks
+
+
+def test_a_slow_brokers_turn_claims_and_sends_twenty_at_most(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However large a page is, and however few its sessions: more would keep others waiting."""
+    world = World(variables={"SMARTLINK_DUE_PAGE": "100", "SMARTLINK_RECEIVERS": "1"})
+    world.broker.faults = Slow(world.clock, 100)
+    for number in range(100):
+        world.publish(content=str(number))
+    claimed: list[int] = []
+    swap = world.store.swap
+
+    def swapped(tenant: str, changes: Sequence[Stored]) -> list[Version | None]:
+        claimed.append(len(changes))
+        return swap(tenant, changes)
+
+    monkeypatch.setattr(world.store, "swap", swapped)
+    world.tick(minutes=1)
+    assert sorted(map(int, world.replies_to("acme"))) == list(range(100))
+    assert claimed == [20] * 5
+
+
+@pytest.mark.parametrize(
+    ("characters", "limits"), [(10, [100, 100, 300]), (70_000, [100, 100, 100])]
+)
+def test_one_large_content_keeps_the_next_page_small(
+    characters: int, limits: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How much memory a page takes is not known before it is read: it is taken to be like the one
+    before. Of a page of both directions another one of the outgoing alone follows."""
+    world = World(variables={"SMARTLINK_POLL_SECONDS": "600"})
+    world.broker.faults = Slow(world.clock, 1)
+    world.publish(content="0".ljust(characters))
+    for number in range(1, 150):
+        world.publish(content=str(number))
+    asked: list[int] = []
+    find = world.store.due
+
+    def due(*question: Any) -> Any:  # noqa: ANN401
+        asked.append(question[2])
+        return find(*question)
+
+    monkeypatch.setattr(world.store, "due", due)
+    world.tick(minutes=1)
+    assert sorted(map(int, world.replies_to("acme"))) == list(range(150))
+    assert asked == limits
+
+
+def test_without_commands_no_dispatch_is_lacking() -> None:
+    """Nothing has been used up: what comes is unknown, and is kept as dead."""
+    later = START + timedelta(seconds=45)
+    poll = TenantPoll(
+        TenantEntry("acme", ""), TenantState(), RetryPolicy(), later, later, Counter()
+    )
+    assert not poll.exhausted
+    assert poll.begin_batch()

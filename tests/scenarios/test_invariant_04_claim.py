@@ -1,5 +1,6 @@
 """Invariant 4: claim before run: a compare-and-swap decides who runs a message, and it counts."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -76,13 +77,16 @@ def test_an_older_delivery_of_a_message_that_failed_is_dropped() -> None:
     assert len(world.ran) == 2
 
 
-def test_deliveries_come_in_any_order() -> None:
-    """The later batch first."""
+@pytest.mark.parametrize("order", itertools.permutations(range(3)))
+def test_deliveries_come_in_any_order(order: tuple[int, ...]) -> None:
+    """As they come they are run."""
     world = World(variables={"SMARTLINK_DISPATCH_BATCH": "1"})
     requests = dispatched(world, ["one", "two", "three"])
-    for delivery in reversed(world.publisher.take()):
-        world.delivery(*delivery)
-    assert [message for _, message in world.ran] == requests[::-1]
+    deliveries = world.publisher.take()
+    for number in order:
+        world.delivery(*deliveries[number])
+    assert [message for _, message in world.ran] == [requests[number] for number in order]
+    assert world.ended().keys() == set(requests)
 
 
 def test_a_delivery_older_than_the_re_dispatch_claims() -> None:

@@ -7,7 +7,7 @@ import pytest
 from smartlink.adapters.in_memory import InMemoryConfig
 from smartlink.consumer import Context, RetryableError, Returned
 from smartlink.domain.retry import RetryPolicy
-from smartlink.ports import Refused, Unavailable
+from smartlink.ports import ConfigFile, Refused, Unavailable
 from smartlink.services.dispatch import decode_dispatch
 from tests.scenarios.conftest import Logged
 from tests.support.world import COMMAND, World, config_file
@@ -109,11 +109,15 @@ def test_a_file_that_is_deleted_changes_nothing(logged: Logged) -> None:
 def test_a_bucket_that_does_not_answer_changes_nothing(error: Exception, logged: Logged) -> None:
     """Down, or forbidden."""
     world = World()
+    world.config.put(config_file(attempts=4))
     in_force(world)
-    world.cold_start()
-    world.config.faults.fail("read", error)
-    assert in_force(world) == ("1", 5)
-    assert len(logged("config_invalid")) == 1
+    for number in (1, 2):
+        world.config.faults.fail("read", error)
+        assert in_force(world) == ("2", 4)
+        world.cold_start()
+        world.config.faults.fail("read", error)
+        assert in_force(world) == ("2", 4)
+        assert len(logged("config_invalid")) == 2 * number
 
 
 @pytest.mark.parametrize("data", [None, b"{}"])
@@ -136,12 +140,21 @@ def test_a_good_file_is_kept_though_the_database_was_down_when_it_came() -> None
     assert in_force(world) == ("2", 4)
 
 
-def test_an_unchanged_file_is_neither_read_nor_saved_again() -> None:
+def test_an_unchanged_file_is_neither_read_nor_saved_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """Once it is known, a poll costs a look at its generation."""
     world = World()
     world.minutes(2)
     before = world.store.operations.copy()
+    answers: list[ConfigFile | None] = []
+    read = world.config.read
+
+    def noting(known: str | None) -> ConfigFile | None:
+        answers.append(read(known))
+        return answers[-1]
+
+    monkeypatch.setattr(world.config, "read", noting)
     world.minutes(3)
+    assert answers == [None] * 3
     assert world.store.operations["write"] == before["write"]
 
 

@@ -9,7 +9,7 @@ from smartlink.consumer import Context, Reply, RetryableError, Returned
 from smartlink.domain.message import State, Stored
 from smartlink.ports import CredentialsRefused, Unavailable
 from tests.scenarios.conftest import Logged
-from tests.support.world import COMMAND, World
+from tests.support.world import COMMAND, Interruptions, World
 
 GUID = "0b1f22d4-5a7e-4c53-9a10-2f6f3c1f9d11"
 OLD = {"clientId": "OLD", "tenantId": "t-old"}
@@ -114,12 +114,15 @@ def test_a_dead_message_is_its_customers_too() -> None:
 
 
 def test_a_name_passes_on_once_nothing_of_its_first_customer_lives(logged: Logged) -> None:
-    """Loudly: the new one is set up, and works."""
+    """Loudly, and not at once: the new one is set up, and works."""
     world = used(**OLD)
     world.minutes(60)
     assert world.live() == {}
     world.activate(**NEW)
-    world.minutes(6)
+    world.minutes(9)
+    assert rows(world)[0]
+    assert world.calls("setup") == 1
+    world.minutes(3)
     world.broker.offer("acme", COMMAND, "new", message_id="new")
     world.minutes(2)
     assert "new" in world.ended()
@@ -129,6 +132,45 @@ def test_a_name_passes_on_once_nothing_of_its_first_customer_lives(logged: Logge
     pin = world.store.states(["acme"])["acme"].pin
     assert pin
     assert pin.tenant_id == "t-new"
+
+
+@pytest.mark.parametrize("ticks", [1, 3])
+def test_a_name_does_not_pass_on_while_a_process_knows_the_old_secret(ticks: int) -> None:
+    """What that one receives lives, so the name stays its customer's."""
+    world = World(behave=behave)
+    world.activate(**OLD)
+    world.minute()
+    other = world.elsewhere()
+    other.tick()
+    world.activate(**NEW)
+    world.cold_start()
+    world.broker.offer("acme", COMMAND, "answered", message_id="old")
+    for _ in range(ticks):
+        world.tick(minutes=1)
+    other.tick()
+    assert set(world.live()) == {"old"}
+    calls = world.calls("get")
+    world.minutes(60)
+    assert (world.ran, world.broker.sent, world.calls("get")) == ([], [], calls)
+    assert rows(world)[0]
+
+
+def test_a_process_learns_of_a_halt_however_often_it_writes_the_state() -> None:
+    """What it notes itself does not make what it has read any newer."""
+    world = World(behave=behave)
+    world.activate(**OLD)
+    world.minute()
+    world.clock.forward(minutes=13)
+    other = world.elsewhere()
+    other.tick()
+    world.activate(**NEW)
+    world.cold_start()
+    world.tick(minutes=2)  # it is halted
+    other.tick()  # notes a success, a quarter of an hour after the last one
+    world.clock.forward(minutes=2, seconds=30)
+    gets = world.calls("get")
+    other.tick()
+    assert world.calls("get") == gets
 
 
 def test_a_halt_ends_with_its_own_credentials(logged: Logged) -> None:
@@ -285,6 +327,24 @@ def test_a_pin_survives_whoever_knows_an_older_state() -> None:
     assert pin.tenant_id == "t-old"
 
 
+def test_a_first_use_takes_the_name_from_nobody() -> None:
+    """A process that knows the name as never used is held up until another customer has it."""
+    world = World(behave=behave)
+    world.activate(**NEW)
+
+    def first() -> None:
+        world.activate(**OLD)
+        world.cold_start()
+        world.tick()
+
+    world.store.faults = interruptions = Interruptions()
+    interruptions.at("before due", first)
+    world.elsewhere().tick()
+    pin = world.store.states(["acme"])["acme"].pin
+    assert pin
+    assert pin.tenant_id == "t-old"
+
+
 @pytest.mark.parametrize("broken", ["has_live", "pin"])
 def test_a_database_that_does_not_say_whose_the_name_is(broken: str, logged: Logged) -> None:
     """Nothing is done for the tenant then, and the next tick decides."""
@@ -292,6 +352,7 @@ def test_a_database_that_does_not_say_whose_the_name_is(broken: str, logged: Log
     if broken == "pin":
         world.minutes(60)
     world.activate(**NEW)
+    world.minutes(6)
     world.store.faults.fail(broken, Unavailable("down"), times=3)
     before = touched(world)
     world.clock.forward(minutes=6)

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from smartlink.consumer import Context, Reply, RetryableError, Returned
+from smartlink.domain.identity import Direction
 from smartlink.ports import Unavailable
 from tests.scenarios.conftest import Logged
 from tests.support.world import COMMAND, World, secret
@@ -106,12 +107,21 @@ def test_a_secret_that_changes_its_environment_stops_all_its_work() -> None:
     world = World(behave=answering)
     world.broker.offer("acme", COMMAND, "a")
     world.minute()
+    world.broker.offer("acme", COMMAND, "b")
+    world.tick()
+    world.publisher.take()  # lost
+    world.broker.offer("acme", COMMAND, "c")
+    world.publish(content="up")
     world.activate(environment="production")
     world.cold_start()
-    calls = len(world.broker.calls)
-    world.minutes(5)
+    calls, published = len(world.broker.calls), len(world.publisher.published)
+    waiting = world.live()
+    world.minutes(60)
     assert len(world.broker.calls) == calls
-    assert len(world.live()) == 1
+    assert len(world.publisher.published) == published
+    assert world.live() == waiting
+    assert {it.direction for it in waiting.values()} == set(Direction)
+    assert world.broker.waiting("acme") == 1
 
 
 def test_a_disabled_tenant_rests_until_it_is_enabled(logged: Logged) -> None:

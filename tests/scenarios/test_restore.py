@@ -67,15 +67,15 @@ def test_what_lived_then_is_held() -> None:
     world.minutes(60)
     assert sorted(deeds.done) == ["pay", "waits"]
     assert world.replies_to() == ["up"]
-    for snapshot in (before, dispatched):
+    for snapshot, lived in ((before, {"waits", "up"}), (dispatched, {"waits", "pay"})):
         world.store.restore(snapshot)
         hold(world)
         world.cold_start()
         world.minutes(24 * 60)
         assert sorted(deeds.done) == ["pay", "waits"]
         assert world.replies_to() == ["up"]
-        dead = [it.dead_reason for it in world.live().values()]
-        assert set(dead) <= {DeadReason.UNKNOWN_OUTCOME}
+        dead = {it.id: it.dead_reason for it in world.live().values()}
+        assert dead == dict.fromkeys(lived, DeadReason.UNKNOWN_OUTCOME)
 
 
 def test_what_comes_after_the_hold_runs() -> None:
@@ -133,6 +133,7 @@ def test_what_was_dead_then_is_held_too() -> None:
     assert deeds.done == ["pay"]
     world.store.restore(before)
     hold(world)
+    assert world.live().keys() == {"m", "unknown"}
     for message in world.live().values():
         assert not_redrivable(message, [COMMAND, OTHER]) is Unfit.MAY_HAVE_RUN
         assert not_redrivable(message, [COMMAND, "NoSuchCommand"], undone=True) is None

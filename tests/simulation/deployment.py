@@ -27,7 +27,7 @@ from smartlink.domain.lifecycle import REPEAT
 from smartlink.domain.message import Message, Stored
 from smartlink.domain.retry import RetryPolicy
 from smartlink.domain.settlement import Settlement
-from smartlink.domain.tenant import Tenant
+from smartlink.domain.tenant import Tenant, TenantState
 from smartlink.ports import (
     BrokerSession,
     CredentialsRefused,
@@ -51,13 +51,12 @@ from smartlink.wiring import (
     make_publish,
 )
 from tests.simulation.claims import SKEW, Claims
-from tests.simulation.kernel import DiedError, Kernel, Port, Process
+from tests.simulation.kernel import DiedError, Kernel, Port, Process, Reading
 from tests.simulation.ledger import Ledger, WatchedContents, WatchedMessages
 from tests.support.world import COMMAND, OTHER, SECRET_ONE, catalog, config_file, secret
 
 _Work = TypeVar("_Work")
 LARGE = "x" * LIMITS.inline  # with anything beside it, it is kept in the bucket
-_LISTED = 300.0 + 60.0  # seconds for which a poll may know a secret of before
 _DELIVERIES = 5  # until Pub/Sub gives a message up
 
 
@@ -132,6 +131,17 @@ class StorePort(Port):
     ) -> None:
         super().__init__(kernel, process, "store", target)
         self._claims = claims
+
+    def states(self, tenants: Sequence[str]) -> dict[str, TenantState]:
+        """See TenantStates."""
+
+        def read() -> dict[str, TenantState]:
+            reading = Reading(self._kernel.now, getcurrent())
+            self._process.read.update(dict.fromkeys(tenants, reading))
+            states: dict[str, TenantState] = self._target.states(tenants)
+            return states
+
+        return self._kernel.call(self._process, "store.states", read)
 
     def commit(self, tenant: str, settlements: Sequence[Settlement]) -> None:
         """See Messages."""
@@ -328,10 +338,11 @@ class Deployment:
     """What a rollout draws: schedules without one draw the same as ever."""
     resolve: Callable[[], None] | None = None
     """What an operator does about a name that is halted."""
-    changed: dict[str, list[float]] = field(default_factory=dict)
-    """When a tenant's credentials were changed."""
     credentials: dict[str, dict[str, str]] = field(default_factory=dict)
     """What a tenant's secret holds, where it is not the usual."""
+    given: dict[str, datetime] = field(default_factory=dict)
+    """When a tenant's credentials were changed last: nothing is done for a name that is halted."""
+    by_hand: bool = False  # such changes do not show in the list of secrets
     unknown: str = "retry"  # what follows an unknown outcome
     personal: bool = False
     instances: list[Instance] = field(default_factory=list)
@@ -423,26 +434,11 @@ class Deployment:
             and self.store.whose.get((tenant, name), "") != customer
         ]
 
-    def _slow(self) -> bool:
-        """Whether the task that acts was held up: what it knows of the tenant is old."""
-        process, task = self.kernel.acting, getcurrent()
-        return process is not None and any(
-            it.slow and it.task in {None, task} for it in process.incidents
-        )
-
-    def _late(self, tenant: str, document: str) -> bool:
-        """Whether the message was stored by who could know the credentials of before: a list of
-        secrets is kept for five minutes, and more where the process was held up."""
-        came = self.store.came.get((tenant, document))
-        changed = self.changed.get(tenant, ())
-        if (tenant, document) in self.store.behind:
-            return True
-        return came is not None and any(0 <= came - it <= _LISTED for it in changed)
-
     def _check_fetched(self, tenant: str, customer: str) -> None:
         """Nothing is fetched for one customer of a name while anything of the other one lives."""
-        if tenant not in self.broker.adopted and not self._slow():
-            theirs = [it for it in self.theirs(tenant, customer) if not self._late(tenant, it)]
+        if tenant not in self.broker.adopted and not self.kernel.held_up(tenant):
+            behind = self.store.behind
+            theirs = [it for it in self.theirs(tenant, customer) if (tenant, it) not in behind]
             if theirs:
                 self.ledger.broken(
                     f"{tenant} fetches for {customer or 'the first'}, and another's live: {theirs}"
@@ -450,7 +446,8 @@ class Deployment:
 
     def _check_sent(self, tenant: str, customer: str, of: str, answers: str) -> None:
         """Nothing is sent with another customer's credentials."""
-        excused = tenant in self.broker.adopted or self._late(tenant, answers) or self._slow()
+        behind = (tenant, answers) in self.store.behind
+        excused = tenant in self.broker.adopted or behind or self.kernel.held_up(tenant)
         if customer != of and not excused:
             self.ledger.broken(f"{tenant} sent with {customer or 'the first one'}'s what is {of}'s")
 

@@ -58,6 +58,14 @@ class Incident:
     slow: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """When a process read a tenant's state last, and which task of it did."""
+
+    at: float
+    task: object
+
+
 @dataclass(slots=True, eq=False)
 class Process:
     """An instance of a function: what a crash takes with it."""
@@ -68,6 +76,7 @@ class Process:
     began: float = 0.0  # its present call
     hold: bool = False  # of a consumer: what it leaves unknown waits for a person
     incidents: list[Incident] = field(default_factory=list)
+    read: dict[str, Reading] = field(default_factory=dict)  # by tenant
     tasks: set[greenlet] = field(default_factory=set)
 
 
@@ -216,6 +225,16 @@ class Kernel:
             message = f"{label} failed after it took effect"
             raise Unavailable(message)
         return result
+
+    def held_up(self, tenant: str) -> bool:
+        """Whether who acts was held up since it read the tenant's state: that one is too old."""
+        reading = self.acting.read.get(tenant) if self.acting else None
+        if self.acting is None or reading is None:
+            return False
+        theirs = {None, reading.task, getcurrent()}
+        return any(
+            it.slow and it.ended > reading.at and it.task in theirs for it in self.acting.incidents
+        )
 
     def _lasting(self, label: str) -> Fault | None:
         for calls, begins, ends in self.outages:

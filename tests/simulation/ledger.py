@@ -113,8 +113,8 @@ class WatchedMessages(InMemoryMessages):
         self._looked: dict[greenlet, Mapping[str, Noted]] = {}
         self.whose: dict[tuple[str, str], str] = {}
         """The customer of each document, of those that are not a name's first one."""
-        self.came: dict[tuple[str, str], float] = {}  # when, of each document
-        self.behind: set[tuple[str, str]] = set()  # stored by a process that was held up
+        self.behind: set[tuple[str, str]] = set()
+        """Stored by a process that was held up since it read the tenant's state."""
         self.owners: dict[str, str] = {}
         """The same, of what comes of the broker, by the content's hash."""
         self.rotated: set[str] = set()  # tenants whose credentials alone change
@@ -126,15 +126,16 @@ class WatchedMessages(InMemoryMessages):
         for message, version in zip(messages, versions, strict=True):
             if version is not None:
                 self._came(tenant, message)
+                self._stored(tenant, message)
         return versions
+
+    def _stored(self, tenant: str, message: Message) -> None:
+        if self._kernel.held_up(tenant):
+            self.behind.add((tenant, message.document))
 
     def _came(self, tenant: str, message: Message, of: str = "") -> None:
         """A document is there, and whose it is."""
         customer = self.owners.get(message.content.sha256, of)
-        self.came[tenant, message.document] = self._kernel.now
-        acting = self._kernel.acting
-        if acting is not None and any(it.slow for it in acting.incidents):
-            self.behind.add((tenant, message.document))
         if customer:
             self.whose[tenant, message.document] = customer
         if message.dead_reason is DeadReason.UNKNOWN_COMMAND:
@@ -203,6 +204,8 @@ class WatchedMessages(InMemoryMessages):
         """What a settlement brings is its message's customer's."""
         its = self.whose.get((tenant, settlement.document), "")
         live = settlement.live
+        if live is not None and old is None:
+            self._stored(tenant, live)  # kept dead beside another one of its id
         if live is not None and (old is None or live.dead_reason is not old.dead_reason):
             self._came(tenant, live, its)
         for reply in settlement.created:

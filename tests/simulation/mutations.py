@@ -20,13 +20,13 @@ from smartlink.services.consuming import consume as consume_module
 from smartlink.services.consuming.consume import Consume
 from smartlink.services.consuming.once import Once
 from smartlink.services.contents import release
+from smartlink.services.polling import sending as sending_module
 from smartlink.services.polling import sweep as sweep_module
-from smartlink.services.polling import upstream as upstream_module
-from smartlink.services.polling.downstream import Downstream, _Taken
 from smartlink.services.polling.known_commands import KnownCommands
 from smartlink.services.polling.poll import Poll
+from smartlink.services.polling.receiving import Downstream, _Taken
+from smartlink.services.polling.sending import Upstream
 from smartlink.services.polling.sweep import Sweep
-from smartlink.services.polling.upstream import Upstream
 from smartlink.services.repeats import Repeats
 
 Mutation = tuple[object, str, Callable[[Any], Any]]
@@ -394,7 +394,7 @@ MUTATIONS: Mapping[str, Mutation] = {
     "a lease is over before its end": (None, "due", _swept_too_early),
     "what was sent is to be sent again": (settlement, "sent", _sent_is_given_back),
     "contents are never released": (consume_module, "release", lambda _: lambda *_: None),
-    "sent contents are never released": (upstream_module, "release", lambda _: lambda *_: None),
+    "sent contents are never released": (sending_module, "release", lambda _: lambda *_: None),
     "a content is released while its message lives": (
         Consume,
         "_written",
@@ -428,4 +428,4 @@ def mutated(name: str) -> Iterator[None]:
         setattr(owner, attribute, good)
 
 
-_ = (sweep_module, upstream_module)
+_ = (sweep_module, sending_module)

@@ -93,9 +93,10 @@ class Operator:
         deployment = self._deployment
         deployment.kernel.say(f"the operator GIVES {tenant} the credentials {credentials}")
         deployment.credentials[tenant] = credentials
-        deployment.changed.setdefault(tenant, []).append(deployment.kernel.now)
+        deployment.given[tenant] = deployment.kernel.clock()
         deployment.secrets.put(tenant, deployment.payload(tenant))
-        deployment.secrets.touch(tenant)
+        if not deployment.by_hand:
+            deployment.secrets.touch(tenant)
 
     def give_back(self, tenant: str, both: tuple[dict[str, str], dict[str, str]]) -> None:
         """Gives the name back the credentials that it had before those it has now."""

@@ -244,7 +244,7 @@ def _draw_names(deployment: Deployment, outside: Process, random: Random) -> Non
     """
     if random.random() >= _NAMES:
         return
-    kernel, broker, operator = deployment.kernel, deployment.broker, Operator(deployment)
+    broker, operator = deployment.broker, Operator(deployment)
     tenant = random.choice(deployment.tenants)
     by_rac, by_secret = random.choice(((True, True), (True, False), (False, True), (False, False)))
     rotated = (by_rac or by_secret) and random.random() < 0.3
@@ -267,15 +267,26 @@ def _draw_names(deployment: Deployment, outside: Process, random: Random) -> Non
         if random.random() < 0.5
         else partial(operator.give_back, tenant, (first, second))
     )
+    if random.random() < 0.7:  # nothing of the first one is to live
+        operator.at(max(changes - 30, 0), partial(operator.discard, tenant))
     if random.random() < 0.5:
         operator.at(changes + random.random() * _TROUBLE, deployment.resolve)
     for number in range(random.randint(1, 3)):
         content = _plain(tenant, random, customer=SECOND, number=number)
-        text = json.dumps(content, sort_keys=True)
-        deployment.ledger.offered.add((tenant, f"n{number}", text))
-        deployment.store.owners[content_hash(text)] = SECOND
-        offer = partial(deployment.offer, tenant, f"n{number}", content)
-        kernel.spawn(outside, offer, changes + random.random() * _TROUBLE / 2)
+        deployment.store.owners[content_hash(json.dumps(content, sort_keys=True))] = SECOND
+        _offer(deployment, outside, f"n{number}", content, changes + random.random() * 450)
+    for number in range(random.randint(0, 4)):  # the first one's queue goes on
+        content = _plain(tenant, random, number=number)
+        _offer(deployment, outside, f"f{number}", content, changes + random.random() * 240)
+    deployment.by_hand = random.random() < 0.3
+
+
+def _offer(
+    deployment: Deployment, outside: Process, message_id: str, content: dict[str, object], at: float
+) -> None:
+    tenant = str(content["tenant"])
+    deployment.ledger.offered.add((tenant, message_id, json.dumps(content, sort_keys=True)))
+    deployment.kernel.spawn(outside, partial(deployment.offer, tenant, message_id, content), at)
 
 
 def _draw_outages(kernel: Kernel) -> None:
@@ -443,7 +454,7 @@ def _check_overdue(deployment: Deployment) -> None:
     for tenant in deployment.tenants:
         for stored in _moving(deployment, tenant):
             due = stored.message.due
-            if due is not None and now - due > 2 * _LEASE:
+            if due is not None and now - max(due, deployment.given.get(tenant, due)) > 2 * _LEASE:
                 message = f"{(tenant, stored.message.document)} is overdue since {due}, now {now}"
                 raise BrokenError(message)
 

@@ -183,8 +183,9 @@ def _first_poll(deployment: Deployment, tenant: str) -> FirstPoll:
     shard = Shard(deployment.now(), _OWN_SHARD, 0, (entry,))
     counts = deployment.poll.shard(shard).as_dict()
     state = deployment.store.states([tenant])[tenant]
-    failed = state.failures or counts.get("failedTurns") or counts.get("refusedTenants")
-    return FirstPoll(counts.get("received", 0), failed=bool(failed), error=state.last_error)
+    refused = counts.get("failedTurns") or counts.get("refusedTenants")
+    failed = bool(state.halted or state.failures or refused)
+    return FirstPoll(counts.get("received", 0), failed=failed, error=state.last_error)
 
 
 def rotate(

@@ -10,6 +10,7 @@ import tracemalloc
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from threading import Event, Thread
 from time import monotonic
@@ -21,6 +22,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from smartlink.adapters.http import connections
 from smartlink.adapters.http.connections import (
     Bounds,
     Call,
@@ -245,16 +247,19 @@ def test_a_body_that_pauses_is_given_up() -> None:
 @pytest.mark.parametrize(
     "garbage",
     [
-        b"no HTTP at all\r\n\r\n",
-        b"HTTP/1.1 abc OK\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 200,
+        b"canary: no HTTP at all\r\n\r\n",
+        b"HTTP/1.1 canary OK\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"A: canary\r\n" * 200,
+        b"HTTP/1.1 200 OK\r\ncanary" + b"x" * 70_000,
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\ncanary\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\ncanary",
     ],
 )
 def test_what_is_no_http_is_unavailable(garbage: bytes) -> None:
     """Whatever stands at the address: an error of ours, which quotes nothing of it."""
     with Raw(garbage) as server, pytest.raises(Unavailable) as raised:
         session(server.url).call(a_call())
-    assert "HTTP at all" not in str(raised.value)
+    assert "canary" not in str(raised.value)
 
 
 @pytest.mark.parametrize("status", [500, 501, 599, 408])
@@ -480,7 +485,7 @@ def test_a_connection_that_was_idle_for_long_is_not_used() -> None:
     now = [1_000.0]
     with HttpServer(lambda _: Reply(headers={"Set-Cookie": "channel=7"})) as server:
         http = HttpSession(Http(bounds(), clock=lambda: now[0]), server.url, cookies=True)
-        for seconds in (0, 60, 101):
+        for seconds in (0, 100, 101):
             now[0] += seconds
             http.call(a_call())
     first, second, third = server.seen
@@ -685,3 +690,10 @@ def test_large_blocks_go_back_to_the_system(monkeypatch: pytest.MonkeyPatch) -> 
     )
     Http(bounds())
     assert told == [True]
+
+
+def test_errors_that_go_round_in_a_circle_are_each_looked_at_once() -> None:
+    """What is wrapped in an error may, in the end, name the error itself."""
+    outer, inner = OSError("outer"), OSError("inner")
+    outer.__cause__, inner.__cause__ = inner, outer
+    assert list(islice(connections._causes(outer), 9)) == [outer, inner]  # noqa: SLF001

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ from google.cloud.firestore_v1 import types
 from smartlink.adapters.firestore import documents
 from smartlink.adapters.firestore.documents import Tick
 from smartlink.adapters.firestore.effects import get_effect, put_effect
-from smartlink.adapters.firestore.values import DocumentError, put_time
+from smartlink.adapters.firestore.values import DocumentError, get_time, put_time
 from smartlink.domain.message import Ended, Ending
 from smartlink.domain.pin import Pin
 from smartlink.domain.tenant import TenantState
@@ -104,9 +104,25 @@ def values() -> Iterator[Any]:
     yield place
 
 
+def test_an_instant_is_read_as_long_as_a_year_is_left_at_either_end() -> None:
+    """What is reckoned from it must be an instant too."""
+    least, most = datetime(2, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
+    for at in (least, most):
+        assert read_back(at) == at
+    for at in (least - timedelta(microseconds=1), most + timedelta(seconds=1)):
+        with pytest.raises(DocumentError, match="the field At holds an instant"):
+            read_back(at)
+
+
+def read_back(at: datetime) -> datetime:
+    document = types.Document.pb()()
+    put_time(document.fields["At"], at)
+    return get_time(document.fields, "At")
+
+
 @pytest.mark.parametrize("kind", WHOLE)
-def test_a_field_that_is_odd_or_missing(kind: str) -> None:
-    """Each field in turn, with each odd value, and gone."""
+def test_a_field_that_is_odd_or_missing_is_no_surprise(kind: str) -> None:
+    """Each field in turn, with each odd value, and gone: it is read, or a DocumentError."""
     put, sample, get = WHOLE[kind]
     for name in stored(put, sample):
         for value in (*values(), None):
@@ -127,7 +143,8 @@ def test_a_field_that_nobody_knows_is_no_harm() -> None:
 
 
 @pytest.mark.parametrize("inner", ["ID", "Mensagens", "Inicio"])
-def test_what_is_odd_inside_a_map(inner: str) -> None:
+def test_what_is_odd_inside_a_map_is_no_surprise(inner: str) -> None:
+    """It is read, or a DocumentError."""
     for value in values():
         fields = stored(documents.put_live, everything_set())
         fields["Execucao"].map_value.fields[inner].CopyFrom(value)
@@ -147,13 +164,19 @@ def test_an_effect_that_ended_without_an_instant_is_not_open() -> None:
             get_effect("e", fields)
 
 
-def test_of_a_tenants_state_only_what_is_odd_is_lost() -> None:
+PARTS = [(part, name) for part, names in documents.TENANT_PARTS.items() for name in names]
+
+
+@pytest.mark.parametrize(("part", "name"), PARTS)
+def test_of_a_tenants_state_only_what_is_odd_is_lost(part: str, name: str) -> None:
     """And named: a slip in one field must neither stop the tenant nor hide the others."""
     fields = stored(documents.put_tenant, STATE)
-    fields["PausadoAte"].string_value = "tomorrow"
+    fields[name].geo_point_value.latitude = 1.0
     state = documents.get_tenant(fields)
-    assert state == replace(STATE, paused_until=None)
-    assert state.unreadable == ("PausadoAte",)
+    assert state.unreadable == (name,)
+    lost = {it.name for it in dataclasses.fields(STATE) if it.compare}
+    lost -= {it for it in lost if getattr(state, it) == getattr(STATE, it)}
+    assert lost == {part}
 
 
 def test_a_save_writes_every_field_of_a_state() -> None:
@@ -179,3 +202,13 @@ def stored(put: Callable[[Any, Any], None], sample: object) -> Any:  # noqa: ANN
     document = types.Document.pb()()
     put(document.fields, sample)
     return document.fields
+
+
+def test_of_a_state_all_of_which_is_odd_nothing_is_believed() -> None:
+    """The tenant is as one that was never polled, and its odd fields are named."""
+    fields = stored(documents.put_tenant, STATE)
+    for name in fields:
+        fields[name].geo_point_value.latitude = 1.0
+    state = documents.get_tenant(fields)
+    assert state == TenantState()
+    assert set(state.unreadable) == set(fields)

@@ -2,6 +2,7 @@
 
 import json
 import traceback
+from collections.abc import Callable
 from dataclasses import replace
 from urllib.parse import unquote
 
@@ -139,6 +140,15 @@ def test_contents(content: object, text: str) -> None:
     """A text is taken as it is; an object or a list stands for its JSON text."""
     (got,) = parse(message(MsgContent=content))
     assert (got.content, got.problem) == (text, None)
+
+
+def test_a_content_is_tidied_up_to_a_mebibyte() -> None:
+    """A larger object stays as it was written: to look through it takes too long."""
+    for size, blank in ((1_048_576, ""), (1_048_577, " ")):
+        text = '{"a": "' + "x" * (size - 9) + '"}'
+        (got,) = deliveries(f'{{"MsgType": "A", "MsgContent": {text}}}'.encode())
+        assert len(text) == size
+        assert got.content == text.replace(" ", blank)
 
 
 @pytest.mark.parametrize(
@@ -514,18 +524,31 @@ def test_a_session_that_failed_is_closed(reply: Reply) -> None:
 
 def test_failures_tell_no_secret() -> None:
     """Invariant 10: neither token, content, type nor audience shows."""
+    secret = "can" + "ary"  # its own lines stand in a traceback
+    calls: list[Callable[[BrokerSession], object]] = [
+        lambda session: session.send(secret, secret, secret.encode()),
+        lambda session: session.setup([secret]),
+        lambda session: session.get(),
+    ]
+    for reply in (
+        Reply(400, b"canary"),
+        Reply(403, b"canary"),
+        Reply(500, b"canary"),
+        Reply(302, b"canary", {"Location": "http://canary/"}),
+        Reply(hang_up=True),
+    ):
+        for call in calls:
+            with HttpServer(in_turn(reply, reply)) as server:
+                shown = failure(broker(server), call)
+            assert "canary" not in shown
 
-    def failing(session: BrokerSession) -> None:
-        session.send("canary", "canary", b"canary")
 
-    replies = in_turn(Reply(400, b"canary"), Reply(500, b"canary"))
-    with HttpServer(replies) as server, broker(server).session(tenant()) as session:
-        for _ in range(2):
-            with pytest.raises((Refused, Unavailable)) as raised:
-                failing(session)
-            assert "canary" not in str(raised.value)
-            shown = traceback.format_exception_only(raised.value)
-            assert "canary" not in "".join(shown) + repr(session)
+def failure(link: SmartLinkBroker, call: Callable[[BrokerSession], object]) -> str:
+    """What is shown of it, with all that it came of."""
+    with link.session(tenant()) as session:
+        with pytest.raises((Refused, Unavailable)) as raised:
+            call(session)
+        return "".join(traceback.format_exception(raised.value)) + repr(session)
 
 
 def test_blanks_may_follow_a_list() -> None:
@@ -547,3 +570,28 @@ def test_an_answer_has_ten_thousand_messages_at_most() -> None:
     assert len(deliveries(b"[" + b",".join([b"{}"] * 10_000) + b"]")) == 10_000
     with pytest.raises(Refused, match="more than 10000 messages"):
         deliveries(b"[" + b",".join([b"{}"] * 10_001) + b"]")
+
+
+def test_texts_beside_a_nested_content_are_read_as_json_has_them() -> None:
+    """With blanks behind them and with escapes, those that JSON has and those that it has not."""
+    body = rb'{"MsgType": "A\u0042\n" , "MsgId" : "plain" , "MsgAud": "\x" , "MsgContent": [1] }'
+    (got,) = deliveries(body)
+    assert (got.type, got.id, got.audience, got.content) == ("AB\n", "plain", "\\x", "[1]")
+
+
+def test_a_token_is_waited_for_as_long_as_the_call_may_last() -> None:
+    """Not longer: a token that comes after the tick is of no use to it."""
+    asked: list[float] = []
+
+    class Tokens(NumberedTokens):
+        def token(self, tenant: Tenant, refused: str | None = None, seconds: float = 60) -> str:
+            asked.append(seconds)
+            return super().token(tenant, refused, seconds)
+
+    with HttpServer(lambda _: OK) as server:
+        link = SmartLinkBroker(Http(BOUNDS), server.url, Paths(), Tokens(), idle_sessions=8)
+        with link.session(tenant()) as session:
+            session.limit(30)
+            session.ack(7)
+    [seconds] = asked
+    assert 20 < seconds <= 30

@@ -58,6 +58,7 @@ def test_unknown_fields_are_ignored_at_each_level() -> None:
     document = json.loads(written())
     document["Outro"] = 1
     document["TotvsAppGlobalConfig"]["Outro"] = [1]
+    document["TotvsAppGlobalConfig"]["IntegrationSmartLinkInfo"]["Outro"] = {"a": None}
     data = json.dumps(document).encode()
     assert parse_config(data, "7").attempts == 5
 

@@ -1,5 +1,6 @@
 """What may happen to a live message, as a table: state, cause, what becomes of it."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -19,6 +20,7 @@ from tests.support.samples import (
     REFUSED,
     SHARED,
     content,
+    everything_set,
     pending,
     running,
     upstream,
@@ -162,10 +164,15 @@ def test_a_lease_of_an_upstream_message_counts_nothing() -> None:
 
 def test_a_dead_message_keeps_everything() -> None:
     """An operator finds content, attempts and reason."""
-    before = waiting()
+    before = everything_set()
     message = lifecycle.dead(before, DeadReason.REJECTED, "no such employee")
-    assert (message.content, message.attempts) == (before.content, before.attempts)
-    assert (message.error, message.dead_reason) == ("no such employee", DeadReason.REJECTED)
+    assert message == replace(
+        before,
+        state=State.DEAD,
+        due=None,
+        dead_reason=DeadReason.REJECTED,
+        error="no such employee",
+    )
 
 
 @given(st.text(max_size=3_000))

@@ -41,6 +41,8 @@ def test_others_are_two(one: str, other: str) -> None:
 
 def test_names_that_are_no_guids_differ_in_more_than_case() -> None:
     assert same_tenant_id("T-One ", "t-one")
+    assert not same_tenant_id("t-one", "tone")
+    assert not same_tenant_id("t-one", "t-ones")
 
 
 def test_two_ids_decide_whoever_the_client_is() -> None:
@@ -78,4 +80,7 @@ def test_rotations_by_hand_do_not_let_it_grow_for_ever() -> None:
 
 
 def test_a_client_id_is_kept_as_its_fingerprint_alone() -> None:
-    assert "hush-client" not in repr(first_use("t-one", "hush-client"))
+    """Of the first one, and of each that is added later."""
+    pin = first_use("t-one", "hush-client").used("t-one", "hush-hush")
+    assert pin.clients == (fingerprint("hush-client"), fingerprint("hush-hush"))
+    assert "hush" not in repr(pin)

@@ -18,7 +18,15 @@ from smartlink.domain.outcome import (
     Retry,
 )
 from smartlink.domain.retry import RetryPolicy
-from smartlink.domain.settlement import Retention, Settlement, refused, reply_id, sent, settle
+from smartlink.domain.settlement import (
+    Retention,
+    Settlement,
+    lightened,
+    refused,
+    reply_id,
+    sent,
+    settle,
+)
 from tests.support.samples import (
     MINUTE,
     NOW,
@@ -125,12 +133,15 @@ def test_a_replys_id_does_not_change() -> None:
 
 
 def test_the_consumers_lines_come_first() -> None:
-    """Whatever the outcome, what the consumer logged is kept, before the relay's own line."""
+    """Of each run that counts, what the consumer logged is kept, before the relay's own line; what
+    is handed back is run again, and logs it then."""
     said = Line(LogType.WARNING, "half of it", NOW, "debug")
     for outcome in (Done(), Retry("down"), Reject("no")):
         first, own = settled(outcome, None, said).logs
         assert (first.type, first.text, first.at, first.debug) == (1, "half of it", NOW, "debug")
         assert (first.message_id, first.expires, own.expires) == ("m-1", EXPIRES, EXPIRES)
+    for handed_back in (HandBack(), HandBack("bucket down")):
+        assert settled(handed_back, None, said).logs == ()
 
 
 def test_a_failures_debug_is_kept() -> None:
@@ -233,3 +244,23 @@ def test_what_is_missing_weighs_nothing() -> None:
     without = Settlement(document="U-1", fence=None, live=upstream(audience=None))
     assert without.weight == replace(without, live=upstream(audience="")).weight
     assert without.weight[0] + 1 == replace(without, live=upstream(audience="a")).weight[0]
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_lines_are_shed_from_the_first_that_has_no_room(number: int) -> None:
+    """With room for all of them, and for the note that would say what is missing, all stay; with
+    a byte less the last one goes, also where it is the only one."""
+    line = Line(LogType.INFORMATION, "x" * 10_000, NOW, None)
+    settlement = settled(Done(()), None, *(line,) * number)
+    fewer = settled(Done(()), None, *(line,) * (number - 1))
+    note = lightened(settlement, 0).weight[0] - settled(Done(())).weight[0]
+    assert note > 0
+    enough = settlement.weight[0] + note
+    assert lightened(settlement, enough) == settlement
+    lighter = lightened(settlement, enough - 1)
+    *kept, told, own = lighter.logs
+    assert kept == list(fewer.logs[:-1])
+    assert told.text == "1 log lines are missing here: with them it could not be stored"
+    assert own == settlement.logs[-1]
+    assert lighter.missing == 1
+    assert lighter.weight[0] == fewer.weight[0] + note < enough

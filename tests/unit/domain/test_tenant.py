@@ -176,3 +176,8 @@ def test_sending_goes_until_one_fails_and_again_when_one_is_accepted() -> None:
 def test_a_state_that_was_stored_says_no_more_than_it_holds() -> None:
     """Whether it is stored is not part of it: nothing is written again for that."""
     assert TenantState(known=True) == TenantState(known=False)
+
+
+def test_what_is_known_of_a_state_s_document_makes_no_other_state() -> None:
+    """Nothing is saved for it."""
+    assert TenantState(known=True, unreadable=("PausadoAte",)) == TenantState()

@@ -236,8 +236,8 @@ def test_a_killed_parent_leaves_no_orphan(tmp_path: Path, home: Home) -> None:
         assert home.all_gone()
 
 
-def test_nothing_runs_before_the_start(tmp_path: Path) -> None:
-    """A supervisor without children is content."""
+def test_a_supervisor_without_children_is_content(tmp_path: Path) -> None:
+    """Before the start nothing can have died."""
     Supervisor(tmp_path).check()
 
 

@@ -1,6 +1,7 @@
 """Turns on threads: in order, bounded, and over when the deadline comes."""
 
 import threading
+import time
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
@@ -167,3 +168,19 @@ def test_the_bound_fields_of_the_caller_are_the_turns() -> None:
         with bound(trace="t-1"):
             turns("ab", lambda item, _: event("turn", item))
     assert {(line["message"], line["trace"]) for line in lines.all} == {("a", "t-1"), ("b", "t-1")}
+
+
+def test_a_deadline_that_comes_between_two_looks_ends_the_wait() -> None:
+    """The caller saw work and time left, and waits; the thread that was to take the work finds
+    that the deadline has come meanwhile, and tells it."""
+    caller = threading.current_thread()
+    came = threading.Event()
+
+    def clock() -> datetime:
+        if threading.current_thread() is not caller:
+            came.set()
+        return LATER if came.is_set() else START
+
+    began = time.monotonic()
+    assert ThreadTurns(1, clock)(["late"], lambda *_: pytest.fail("begun"), LATER) == ["late"]
+    assert time.monotonic() - began < PATIENCE

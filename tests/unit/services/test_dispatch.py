@@ -15,7 +15,7 @@ from smartlink.services.dispatch import (
     encode_dispatch,
 )
 from smartlink.settings import LIMITS
-from tests.support.samples import NOW, POLICY, pending, stored
+from tests.support.samples import NOW, POLICY, content, pending, stored
 
 HALF = LIMITS.dispatch // 2
 
@@ -63,3 +63,12 @@ def test_each_part_of_a_policy_must_be_usable(name: str, value: int) -> None:
     document["policy"][name] = value
     with pytest.raises(DispatchError, match="ValueError"):
         decode_dispatch(json.dumps(document).encode())
+
+
+@pytest.mark.parametrize("text", ["x" * 10_000, "é" * 10_000, "€" * 10_000, "😀" * 10_000])
+def test_a_dispatch_is_no_larger_than_its_batch_was_taken_to_be(text: str) -> None:
+    """Letters beyond ASCII are not escaped: they would take up to three times their bytes."""
+    message = replace(with_errors("e", "f"), content=content(text))
+    batch = tuple(stored(message) for _ in range(10))
+    size = len(encode_dispatch(Dispatch("acme", "Probe", POLICY, batch)).data)
+    assert 10 * len(text.encode()) < size < 10 * (len(text.encode()) + 2_000)

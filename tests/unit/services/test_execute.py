@@ -183,13 +183,16 @@ def test_of_a_personal_command_no_text_is_stored(function: Any) -> None:  # noqa
     assert "execute.py" in (retry.debug or "")
 
 
-def test_lines_are_kept_whatever_the_outcome() -> None:
+@pytest.mark.parametrize(
+    "error", [None, RetryableError("down"), FatalError("no"), KeyError("x"), SystemExit(1)]
+)
+def test_lines_are_kept_whatever_the_outcome(error: BaseException | None) -> None:
     """What the consumer logged before it failed says how far it came."""
 
     def fail(content: str, context: Context) -> None:
         context.log.warning("Half of %s", content)
-        message = "down"
-        raise RetryableError(message)
+        if error is not None:
+            raise error
 
     finished = Call().finish(fail, "it")
     assert [(line.text, line.at) for line in finished.lines] == [("Half of it", START)]
@@ -245,7 +248,10 @@ def test_the_erps_secret() -> None:
     assert got == [CANARY.encode()]
 
 
-def test_of_a_deep_stack_the_innermost_frames_are_kept() -> None:
+@pytest.mark.parametrize(
+    ("personal", "last"), [(True, "raise ZeroDivisionError"), (False, "ZeroDivisionError")]
+)
+def test_of_a_deep_stack_the_innermost_frames_are_kept(last: str, *, personal: bool) -> None:
     """Twenty: it says where, and is short enough to be stored."""
 
     def ping(left: int) -> None:
@@ -259,8 +265,8 @@ def test_of_a_deep_stack_the_innermost_frames_are_kept() -> None:
     def fail(_content: str, _context: Context) -> None:
         ping(40)
 
-    lines = (Call(personal=True).unknown(fail).debug or "").splitlines()
+    lines = (Call(personal=personal).unknown(fail).debug or "").splitlines()
     places = [line for line in lines if line.startswith("  File ")]
     assert len(places) == 20
     assert {line.split()[-1] for line in places} == {"ping", "pong"}
-    assert lines[-1].strip() == "raise ZeroDivisionError"
+    assert lines[-1].strip() == last

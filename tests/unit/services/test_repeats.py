@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from smartlink.adapters.in_memory import InMemoryContents, InMemoryMessages
 from smartlink.domain import lifecycle
 from smartlink.domain.identity import derived_ids
@@ -14,6 +16,7 @@ from smartlink.services.repeats import Repeats
 from tests.support.world import COMMAND, Interruptions
 
 MINUTE = timedelta(minutes=1)
+MICROSECOND = timedelta(microseconds=1)
 LATE = datetime(2026, 11, 27, 9, 50, tzinfo=UTC)
 
 
@@ -77,3 +80,22 @@ def test_what_ends_between_two_looks_has_overtaken() -> None:
     overtaken, undecided = repeats.overtaken("acme", [late], LATE + 20 * MINUTE)
     assert overtaken.keys() == {late.message.document}
     assert undecided == set()
+
+
+@pytest.mark.parametrize(
+    ("apart", "repeated"), [(lifecycle.REPEAT, False), (lifecycle.REPEAT - MICROSECOND, True)]
+)
+def test_what_comes_again_in_less_than_an_hour_is_a_repeat(
+    apart: timedelta, *, repeated: bool
+) -> None:
+    """Seen from both: from the later one, and from the first one if that was stored later."""
+    messages = InMemoryMessages()
+    repeats = Repeats(messages, messages, InMemoryContents())
+    first, second = nameless(LATE), nameless(LATE + apart)
+    one, other = map(Stored, (first, second), map(Version, "12"))
+    messages.create("acme", [first, second])
+    before = repeats.before("acme", [other])
+    overtaken, undecided = repeats.overtaken("acme", [one], LATE + apart)
+    assert before.keys() == ({second.document} if repeated else set())
+    assert overtaken == {}
+    assert undecided == ({first.document} if repeated else set())

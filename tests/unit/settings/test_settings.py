@@ -89,7 +89,8 @@ def test_all_that_is_missing_is_named_at_once() -> None:
 
 def test_what_is_not_ours_is_left_alone() -> None:
     """Other variables, also those of the local stack, are nobody's mistake."""
-    assert load(SMARTLINK_LOCAL_TICK_SECONDS="5", PATH="/bin", SMARTLINK_RECEIVERS="3")
+    ours = load(SMARTLINK_RECEIVERS="3")
+    assert load(SMARTLINK_LOCAL_TICK_SECONDS="5", PATH="/bin", SMARTLINK_RECEIVERS="3") == ours
 
 
 @pytest.mark.parametrize(

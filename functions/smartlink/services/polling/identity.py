@@ -8,9 +8,14 @@ secret and the state read anew: a rotation that this process knows half of halts
     before anything:      what the secret names, or whose client it is
     in the first session: what RAC's token names; it is pinned if nobody was
     at each call:         RAC's token again, by its adapter: it may have been fetched meanwhile
+
+A name of which nothing lives passes on, but not at once: another process may still know the old
+secret and store what it receives with it. It learns of the halt when it reads the state again; so
+the name passes on only when every process has done that, and ended what it was at.
 """
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from smartlink.domain.pin import first_use
 from smartlink.domain.tenant import Tenant
@@ -22,6 +27,8 @@ from smartlink.services.polling.tenant_poll import TenantPoll
 from smartlink.services.tenants import Tenants
 
 _RAC_SECONDS = 10.0
+_POLL_ENDS = timedelta(minutes=2)
+"""For a poll that began right before its state was read again, and for clocks that differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +41,7 @@ class Identity:
     broker: Broker
     clock: Clock
     recall: Recall
+    state_refresh: timedelta  # for which a process may not know of a halt
 
     def admits(self, poll: TenantPoll) -> bool:
         """Whether anything may be done with the tick's credentials. Raises PortError or TenantError
@@ -46,12 +54,23 @@ class Identity:
         admitted = self._by_token(poll)
         if admitted is None:
             return False
-        if not admitted and self.store.has_live(poll.name):
+        if admitted:
+            self.states.resumed(poll)
+            return True
+        if not self._known_to_all(poll) or self.store.has_live(poll.name):
             self.halt(poll)
             return False
-        poll.vacant = not admitted  # nothing of whom the name was lives: it passes on
-        self.states.resumed(poll)
+        poll.vacant = True  # it stays halted until the new customer is pinned
         return True
+
+    def _known_to_all(self, poll: TenantPoll) -> bool:
+        """Whether the name has been halted for so long that nobody uses the old secret."""
+        halted = poll.state.halted
+        return halted is not None and self.clock() >= halted + self._passes_after
+
+    @property
+    def _passes_after(self) -> timedelta:
+        return self.state_refresh + _POLL_ENDS
 
     def _look_again(self, poll: TenantPoll) -> None:
         self.tenants.forget(poll.name)
@@ -113,18 +132,20 @@ class Identity:
             self.states.again(poll, self.clock())  # another process has just pinned it
             poll.vacant = False
         if poll.vacant:
+            self.states.resumed(poll)
             event("tenant_passed", f"The name was that of {before}, now of {pin}", WARNING)
         poll.tenant = replace(tenant, pinned=pin.tenant_id)
         return None
 
     def halt(self, poll: TenantPoll) -> None:
-        """Nothing is done for the tenant while what lives under its name is another customer's."""
+        """Nothing is done for the tenant while its name is another customer's."""
         pin, tenant = poll.state.pin, _tenant(poll)
         error = (
-            f"Halted: the name {poll.name} belongs to {pin}, and its messages live, but its "
-            f"credentials are another customer's. Give it back its own (smartlink tenants "
-            f"rotate {poll.name}), or end its messages and use another name; if it is the same "
-            f"customer: smartlink tenants adopt {poll.name} --reason …"
+            f"Halted: the name {poll.name} belongs to {pin}, but its credentials are another "
+            f"customer's. Give it back its own (smartlink tenants rotate {poll.name}); if it is "
+            f"the same customer: smartlink tenants adopt {poll.name} --reason …; else end what "
+            f"lives under it or use another name: when nothing does, it passes on by itself, "
+            f"{self._passes_after.total_seconds() / 60:.0f} minutes after its halt"
         )
         if tenant.credentials.tenant_id:
             error += f" (they name tenant id {tenant.credentials.tenant_id[:80]})"

@@ -2,7 +2,7 @@
 
     tick  ─▶ the tenants, in shards; all but the first go to `poll_shard`
     shard ─▶ each tenant's first turn, then further turns while messages keep coming
-             (tenant_turns.py) ─▶ a continuation for what is left when the time is up
+             (turns.py) ─▶ a continuation for what is left when the time is up
 
 A turn is short, so a tenant with a backlog delays the others by a turn and no more.
 """
@@ -23,7 +23,7 @@ from smartlink.services.polling.leftovers import Leftovers
 from smartlink.services.polling.shard import OtherCatalogError, Shard
 from smartlink.services.polling.states import States
 from smartlink.services.polling.tenant_poll import TenantPoll, Turn
-from smartlink.services.polling.tenant_turns import TenantTurns
+from smartlink.services.polling.turns import TenantTurns
 from smartlink.services.tenants import Tenants
 from smartlink.settings import Settings
 

@@ -57,13 +57,7 @@ class States:
             self._stored[poll.name] = state
 
     def pin(self, poll: TenantPoll, pin: Pin) -> bool:
-        """Notes whose the name is; False if another process has just noted somebody else.
-
-        Of a name that was never used nothing is stored yet: its setup, which is next, writes both.
-        """
-        if poll.state == TenantState():
-            poll.change(lambda it: replace(it, pin=pin))
-            return True
+        """Notes whose the name is; False if another process has just noted somebody else."""
         if not self._store.pin(poll.name, pin, poll.state.pin):
             return False
         state = poll.change(lambda it: replace(it, pin=pin, known=True))
@@ -78,7 +72,7 @@ class States:
         before = poll.state
         state = poll.change(lambda it: it.after_halt(now, error))
         if state is not before:
-            self._save(poll, state, None)
+            self._save(poll, state)
         poll.count("haltedTenants")
         event("tenant_halted", error, ERROR)
 
@@ -87,18 +81,18 @@ class States:
         if poll.state.halted is None:
             return
         event("tenant_resumed", "Its credentials are those of whom its name belongs to", INFO)
-        self._save(poll, poll.change(lambda it: replace(it, halted=None)), None)
+        self._save(poll, poll.change(lambda it: replace(it, halted=None)))
 
     def set_up(self, poll: TenantPoll, setup: str, commands: Sequence[str]) -> None:
         """Setup was run. Not noted, it is run again: that does no harm."""
         names = tuple(commands)
         state = poll.change(lambda it: replace(it, setup=setup, commands=names))
-        self._save(poll, state, None)
+        self._save(poll, state)
 
     def failed(self, poll: TenantPoll, error: PortError, now: datetime) -> None:
         """The broker or RAC failed in this tick."""
         state = poll.change(lambda it: it.after_failure(now, str(error)))
-        self._save(poll, state, now)
+        self._save(poll, state)
         poll.count("broker_failures")
         text = f"Failed {state.failures} ticks in a row: {error}"
         event("tenant_failed", text, ERROR, failures=state.failures)
@@ -114,7 +108,7 @@ class States:
             return
         if before.failures:
             event("tenant_recovered", f"Works again after {before.failures} failures", INFO)
-        self._save(poll, state, now)
+        self._save(poll, state)
 
     def sending(self, poll: TenantPoll) -> None:
         """Keeps how sending goes: written when it fails first, and when it goes again."""
@@ -125,11 +119,12 @@ class States:
                 return
             self._kept[poll.name] = (state, at)
         if (kept.sends, kept.sent) != (state.sends, state.sent):
-            self._save(poll, state, None)
+            self._save(poll, state)
 
-    def _save(self, poll: TenantPoll, state: TenantState, now: datetime | None) -> None:
+    def _save(self, poll: TenantPoll, state: TenantState) -> None:
+        """It is as old as when it was read: what others have noted since is not in it."""
         with self._lock:
-            kept_at = now or self._kept.get(poll.name, (state, _FOREVER))[1]
+            kept_at = self._kept.get(poll.name, (state, _FOREVER))[1]
             self._kept[poll.name] = (state, kept_at)
             stored = self._stored.get(poll.name)
         try:

@@ -10,7 +10,8 @@ from typing import Protocol
 from smartlink.domain.message import Unreadable
 from smartlink.domain.retry import RetryPolicy
 from smartlink.domain.tenant import Tenant, TenantEntry, TenantState
-from smartlink.ports import CredentialsRefused, PortError
+from smartlink.ports import CredentialsRefused, Place, PortError
+from smartlink.services.polling.outgoing import Outgoing
 
 _CALLS_END = timedelta(seconds=2)  # after the tick's deadline, when no call of the broker goes on
 _FAILURES_IN_A_ROW = 2  # sends: one may be its message's own, the next one is the broker's
@@ -46,6 +47,8 @@ class TenantPoll:
     vacant: bool = False  # the name passes to these credentials' customer: nothing of another lives
     unreadable: dict[str, str] = field(default_factory=dict)  # due documents, and why
     error: PortError | None = None  # the broker or RAC failed: nothing more is received
+    unswept: Place | None = None  # where the sweep's next page begins
+    outgoing: Outgoing = field(default_factory=lambda: Outgoing((), 1, None))
     accepted: bool = False  # the broker took a message that was sent
     sends_left: int = _FAILURES_IN_A_ROW  # that may fail until no more is sent in this tick
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -143,11 +146,6 @@ class TenantPoll:
         """No more message is tried in this tick."""
         with self.lock:
             self.sends_left = 0
-
-    def probes(self) -> None:
-        """The next send that fails is the last one of this tick."""
-        with self.lock:
-            self.sends_left = min(self.sends_left, 1)
 
     def send_failed(self, now: datetime) -> datetime:
         """Notes that a send failed; answers when, in the order of what the tenant sends."""

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -58,12 +59,15 @@ def test_bounded(erp: TenantErp) -> None:
     entry = {"tenant": "acme", "seen_on": NOW, "seen_by": "smartlink", "action": "LOAD"}
     entry |= {"code": "consumers.sgdp_data", "class": "smartlink.sgdp.Employee"}
     values = [
-        entry | {"id": uuid4(), "ids": {"id": 10_000 + i}, "person": f"{i:064}"}
+        entry
+        | {"id": uuid4(), "ids": {"id": 10_000 + i}, "person": f"{i:064}"}
+        | {"seen_on": NOW + timedelta(seconds=i)}
         for i in range(LIMIT + 1)
     ]
     erp.execute(*(insert(access_log).values(values[i : i + 500]) for i in range(0, LIMIT + 1, 500)))
     answers = erp.deliver(logs, {"header": {}, "content": {"requestID": "r9"}}, "m1")
-    assert sum(len(answer["content"]["logs"]) for answer in answers) == LIMIT
+    shown = [it["ids"]["id"] for answer in answers for it in answer["content"]["logs"]]
+    assert sorted(shown) == list(range(10_001, 10_001 + LIMIT))
     parts = [(it["content"]["part"], it["content"]["parts"]) for it in answers]
     assert parts == [(number, len(answers)) for number in range(1, len(answers) + 1)]
     assert all(len(json.dumps(answer)) < 250_000 for answer in answers)

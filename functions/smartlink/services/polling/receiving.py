@@ -33,12 +33,15 @@ from smartlink.ports import (
 )
 from smartlink.services.contents import inline, keep, load
 from smartlink.services.dispatch import Dispatcher
+from smartlink.services.polling.broker_calls import BrokerCalls
+from smartlink.services.polling.idleness import Idleness
 from smartlink.services.polling.known_commands import KnownCommands
-from smartlink.services.polling.tenant_poll import TenantPoll
+from smartlink.services.polling.tenant_poll import Push, TenantPoll
 from smartlink.services.repeats import Repeats
 from smartlink.settings import LIMITS, Settings
 
 _GATHER_LIMIT = 8_388_608  # characters gathered before they are stored
+_GETS = 2  # of a session that brought something, until another one joins it
 _ID_LIMIT = 8_192  # characters
 _ACKS_IN_A_ROW = 2  # that fail: one may be its message's own, the next one is the broker's
 _NAME_LIMIT = 512  # characters of a type, an audience or a correlation id
@@ -98,12 +101,12 @@ class Downstream:
         self,
         poll: TenantPoll,
         session: BrokerSession,
-        keep_coming: Callable[[int, timedelta], None],
+        keep_coming: Callable[[int], None],
     ) -> Received:
         """Gathers, stores, acks and dispatches one batch.
 
-        `keep_coming` is called when messages do, with how often the broker was asked and how long
-        a call takes: another session may receive beside this one.
+        `keep_coming` is called when messages come, with how often the broker was asked: another
+        session may receive beside this one.
         Raises PortError when the database failed: nothing was acked then.
         """
         deliveries: list[Delivery] = []
@@ -126,7 +129,7 @@ class Downstream:
             size += sum(len(delivery.content) for delivery in got)
             now = self._clock()
             call = (now - started) / gets
-            keep_coming(gets, call)
+            keep_coming(gets)
             if now + call * len(deliveries) >= until:  # each is acked by a call of its own
                 break
         if not deliveries:
@@ -366,6 +369,47 @@ class Downstream:
 def _readable(name: str) -> str:
     """A name as any database takes it."""
     return name[:_NAME_LIMIT].encode("ascii", "backslashreplace").decode()[:_NAME_LIMIT]
+
+
+@dataclass(frozen=True, slots=True)
+class Receiving:
+    """A tenant's sessions that receive, at most so many at a time."""
+
+    sessions: int
+    clock: Clock
+    calls: BrokerCalls
+    downstream: Downstream
+    idleness: Idleness
+
+    def turn(self, poll: TenantPoll, push: Push) -> None:
+        """One more batch; its session's place was taken when the turn was pushed."""
+        if poll.error or not self.calls(poll, lambda it: self.receive(poll, it, push)):
+            poll.leave_receiver()
+
+    def receive(self, poll: TenantPoll, session: BrokerSession, push: Push) -> PortError | None:
+        """One batch. The session's place passes to a further turn while there is more."""
+
+        def keep_coming(gets: int) -> None:
+            if gets % _GETS == 0 and poll.enter_receiver(self.sessions):
+                push(self.turn)
+
+        if not poll.begin_batch():
+            poll.leave_receiver()
+            return None
+        try:
+            received = self.downstream.receive(poll, session, keep_coming)
+        finally:
+            poll.end_batch()
+        if received.messages:
+            self.idleness.active(poll.name)
+        elif received.failure is None:
+            self.idleness.silent(poll.name, self.clock())
+        if received.failure is None:
+            if received.more:
+                push(self.turn)
+            else:
+                poll.leave_receiver()
+        return received.failure
 
 
 def _first_part(deliveries: list[Delivery]) -> tuple[list[Delivery], list[Delivery]]:

@@ -12,10 +12,11 @@ Either way it waits alone. The next one is tried; two that fail in a row end the
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from smartlink.domain import lifecycle, settlement
+from smartlink.domain.identity import Direction
 from smartlink.domain.message import Claim, DeadReason, Message, State, Stored
 from smartlink.domain.settlement import Retention, Settlement
 from smartlink.observability import ERROR, INFO, WARNING, event, message_event, surprise
@@ -38,9 +39,14 @@ from smartlink.services.claim import claim_all
 from smartlink.services.contents import load_bytes, release
 from smartlink.services.in_flight import InFlight
 from smartlink.services.patience import persist
-from smartlink.services.polling.tenant_poll import TenantPoll
+from smartlink.services.polling.broker_calls import BrokerCalls
+from smartlink.services.polling.outgoing import Outgoing, chunk_size
+from smartlink.services.polling.pages import DuePages, Page
+from smartlink.services.polling.states import States
+from smartlink.services.polling.tenant_poll import Push, TenantPoll
 from smartlink.services.repeats import Repeats
 from smartlink.services.settle import Pending, bury, settle_all
+from smartlink.settings import Settings
 
 LEASE = timedelta(minutes=5)  # far beyond a poll's own time-out
 
@@ -252,3 +258,88 @@ class Upstream:
         sent = Stored(replace(stored.message, attempt=stored.message.attempt + 1), stored.version)
         buried = settlement.unwritten(sent, text, self._clock(), expires, lines)
         return Pending(buried, refused.claim, stored)
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """A tenant's outbox, page by page, a chunk a turn."""
+
+    settings: Settings
+    clock: Clock
+    calls: BrokerCalls
+    pages: DuePages
+    states: States
+    upstream: Upstream
+
+    def begin(self, poll: TenantPoll, page: Page) -> Sequence[Stored]:
+        """Takes up the first page; answers the chunk to send at once, if any.
+
+        Since a send failed none was accepted: then one message is tried, beside the receiving,
+        and the others follow it if it is. So a broker that does not send costs one call a poll.
+        """
+        probing = bool(page.due) and not poll.state.sends
+        poll.outgoing = self._outgoing(page, probing=probing)
+        return () if probing else poll.outgoing.take_quick()
+
+    def go_on(self, poll: TenantPoll, push: Push, chunk: Sequence[Stored]) -> None:
+        """The rest of the first page, once its first chunk is sent."""
+        if poll.outgoing.probing:
+            push(self._probe)
+        else:
+            self._push_chunks(poll, push)
+        if chunk:
+            self._sent(poll, push)
+        elif poll.outgoing.empty:
+            self._turn_page(poll, push)
+
+    def send(
+        self, poll: TenantPoll, chunk: Sequence[Stored], session: BrokerSession
+    ) -> PortError | None:
+        """Sends a chunk; answers RAC's refusal, if it refuses the tenant."""
+        failure = self.upstream.send(poll, chunk, session)
+        self.states.sending(poll)
+        if poll.accepted:
+            self.states.succeeded(poll, self.clock())
+        return failure
+
+    def _push_chunks(self, poll: TenantPoll, push: Push) -> None:
+        for _ in range(poll.outgoing.chunks):
+            push(self._chunk)
+
+    def _chunk(self, poll: TenantPoll, push: Push) -> None:
+        if poll.may_send():
+            chunk = poll.outgoing.take()
+            self.calls(poll, lambda session: self.send(poll, chunk, session))
+            self._sent(poll, push)
+
+    def _probe(self, poll: TenantPoll, push: Push) -> None:
+        if poll.may_send():
+            probe = poll.outgoing.take_one()
+            self.calls(poll, lambda session: self.send(poll, probe, session))
+            if poll.accepted:
+                self._push_chunks(poll, push)
+                self._sent(poll, push)
+
+    def _sent(self, poll: TenantPoll, push: Push) -> None:
+        """The next page is read when this one is sent: what is not claimed yet would be found
+        again."""
+        if poll.outgoing.sent():
+            self._turn_page(poll, push)
+
+    def _turn_page(self, poll: TenantPoll, push: Push) -> None:
+        if poll.outgoing.end is not None:
+            push(self._next_page)
+
+    def _next_page(self, poll: TenantPoll, push: Push) -> None:
+        end = poll.outgoing.end
+        if end is None or not poll.may_send():
+            return
+        page = self.pages.next(poll, self.clock(), Direction.UPSTREAM, end)
+        poll.outgoing = self._outgoing(page)
+        self._push_chunks(poll, push)
+        if not page.due:
+            self._turn_page(poll, push)
+
+    def _outgoing(self, page: Page, *, probing: bool = False) -> Outgoing:
+        most = chunk_size(self.settings.due_page, self.settings.receivers)
+        return Outgoing(page.due, most, page.end, probing=probing)

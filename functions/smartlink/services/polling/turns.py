@@ -1,0 +1,126 @@
+"""A tenant's turns within a poll: each bounded, and what is left queues behind the others'.
+
+first:     sweep due downstream ─▶ setup, if the commands changed ─▶ send due upstream
+─▶ receive one batch, unless the tenant has been silent (see idleness.py)
+receiving: one batch more, by one of several sessions, while messages keep coming
+sending:   one chunk of due upstream messages; a single one, to try, while sending fails
+more…:     the next page of what is due
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from smartlink.domain.identity import Direction
+from smartlink.domain.message import State, Stored
+from smartlink.domain.tenant import TenantError
+from smartlink.observability import ERROR, WARNING, event
+from smartlink.ports import BrokerSession, Clock, PortError
+from smartlink.services.polling.broker_calls import BrokerCalls
+from smartlink.services.polling.identity import Identity
+from smartlink.services.polling.idleness import Idleness
+from smartlink.services.polling.pages import DuePages, Page
+from smartlink.services.polling.receiving import Receiving
+from smartlink.services.polling.sending import Sending
+from smartlink.services.polling.states import States
+from smartlink.services.polling.sweep import Sweep
+from smartlink.services.polling.tenant_poll import Push, TenantPoll
+from smartlink.services.tenants import Tenants
+
+
+@dataclass(frozen=True, slots=True)
+class TenantTurns:
+    """What a poll does for one tenant."""
+
+    clock: Clock
+    tenants: Tenants
+    identity: Identity
+    states: States
+    pages: DuePages
+    calls: BrokerCalls
+    sweep: Sweep
+    receiving: Receiving
+    sending: Sending
+    idleness: Idleness
+
+    def first(self, poll: TenantPoll, push: Push) -> None:
+        """The only turn of an idle tenant: one query, one call of the broker."""
+        if not self._open(poll):
+            return
+        now = self.clock()
+        due = self.pages.first(poll, now)
+        downstream, upstream = due[Direction.DOWNSTREAM], due[Direction.UPSTREAM]
+        if (downstream.due or upstream.due) and not self._current(poll):
+            return
+        self._sweep_page(poll, push, downstream)
+        if poll.state.paused(now):
+            poll.count("paused")
+            return
+        behind = any(it.message.state is State.PENDING for it in downstream.due)
+        if behind:
+            text = "Dispatched messages are overdue: nothing new is received in this poll"
+            event("back_pressure", text, WARNING)
+        if upstream.due:
+            self.idleness.active(poll.name)
+        asks = self.idleness.asks(poll.name, now)
+        if not asks:
+            poll.count("unasked")
+        chunk = self.sending.begin(poll, upstream)
+        receive = asks and not behind and not poll.exhausted
+        self._talk(poll, push, chunk, receive=receive)
+        self.sending.go_on(poll, push, chunk)
+
+    def _open(self, poll: TenantPoll) -> bool:
+        """Reads who the tenant is; False when there is nothing to be done for it."""
+        try:
+            poll.tenant = self.tenants.tenant(poll.entry)
+            if not poll.tenant.enabled:
+                poll.count("disabledTenants")
+                return False
+            return self.identity.admits(poll)
+        except TenantError as error:
+            event("tenant_refused", str(error), ERROR)
+            poll.count("refusedTenants")
+            return False
+
+    def _current(self, poll: TenantPoll) -> bool:
+        """Whether the tenant is still who it was when the tenants were listed: what waits for it is
+        touched with no credentials but those that are in force now."""
+        entry = self.tenants.current(poll.entry)
+        if entry is None:
+            event("tenant_gone", "Its secret is deleted: what waits for it stays", WARNING)
+            return False
+        if entry == poll.entry:
+            return True
+        poll.entry = entry
+        return self._open(poll)
+
+    def _talk(
+        self, poll: TenantPoll, push: Push, chunk: Sequence[Stored], *, receive: bool
+    ) -> None:
+        """Sends the chunk and receives a batch, over one session."""
+
+        def talk(session: BrokerSession) -> PortError | None:
+            failure = self.calls.begin(poll, session)
+            if failure is not None:
+                poll.stop_sending()
+            elif chunk:
+                failure = self.sending.send(poll, chunk, session)
+            if failure is None and receive:
+                failure = self.receiving.receive(poll, session, push)
+            return failure
+
+        if self.calls(poll, talk) and receive:
+            self.states.succeeded(poll, self.clock())
+
+    def _sweep_page(self, poll: TenantPoll, push: Push, page: Page) -> None:
+        if page.due:
+            self.sweep(poll, page.due)
+        poll.unswept = page.end
+        if page.end is not None:
+            push(self._more_downstream)
+
+    def _more_downstream(self, poll: TenantPoll, push: Push) -> None:
+        if poll.exhausted or poll.unswept is None:
+            return
+        page = self.pages.next(poll, self.clock(), Direction.DOWNSTREAM, poll.unswept)
+        self._sweep_page(poll, push, page)
