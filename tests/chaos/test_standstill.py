@@ -1,17 +1,13 @@
 """What stood still goes on within seconds: dead connections, frozen functions."""
 
 import json
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import pytest
-
-from infra.local.errors import LocalStackError, MissingPartError
+from infra.local.errors import LocalStackError
 from infra.local.firestore_view import HISTORY, LIVE
-from infra.local.sdk import find_toolkit
 from tests.chaos.effects import read_journal
 from tests.chaos.ledger import Books, audit
 from tests.chaos.proxy import Mode
@@ -20,14 +16,9 @@ from tests.chaos.scale import ATTEMPTS, COMMANDS, Scale
 from tests.chaos.stack import Stack, Wanted, running, tenant
 from tests.chaos.storm import Window
 from tests.chaos.workload import Offer
+from tests.support.emulators import needs_emulators
 
-try:
-    find_toolkit()
-    MISSING = ""
-except MissingPartError as error:
-    MISSING = str(error)
-# A machine without the emulators skips; the gate must not.
-pytestmark = pytest.mark.skipif(bool(MISSING) and "CI" not in os.environ, reason=MISSING)
+pytestmark = needs_emulators
 
 HERE = Path(__file__).parent
 TENANT = "tenant-1"

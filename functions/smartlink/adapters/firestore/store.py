@@ -497,5 +497,5 @@ def _parsed(found: Iterable[Found], parse: Callable[[Found], T]) -> Iterator[T]:
 _messages: type[Messages] = Firestore
 _log_sink: type[LogSink] = Firestore
 _states: type[TenantStates] = Firestore
-_ticks: type[RelayState] = Firestore
+_relay_state: type[RelayState] = Firestore
 _last_good: type[LastGoodConfig] = Firestore

@@ -526,5 +526,5 @@ class InMemoryMessages:
 _messages: type[Messages] = InMemoryMessages
 _log_sink: type[LogSink] = InMemoryMessages
 _states: type[TenantStates] = InMemoryMessages
-_ticks: type[RelayState] = InMemoryMessages
+_relay_state: type[RelayState] = InMemoryMessages
 _last_good: type[LastGoodConfig] = InMemoryMessages
