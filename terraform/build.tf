@@ -6,7 +6,7 @@ data "archive_file" "functions" {
   source_dir       = "${path.module}/../functions"
   output_path      = "${path.module}/.build/functions.zip"
   output_file_mode = "0644" # or the archive would depend on the umask of who checked it out
-  excludes         = ["**/__pycache__/**", "**/*.pyc", "**/.*"]
+  excludes         = jsondecode(file("${path.module}/../infra/bundle.json")).excluded
 }
 
 # Named by its content: the same source is the same object, another source another one.

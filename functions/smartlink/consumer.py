@@ -18,6 +18,7 @@ else the whole of it) is parsed into.
 import inspect
 import typing
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
@@ -155,12 +156,21 @@ class Logger:
             return
         if len(self.lines) == self.limit - 1:
             template, values, debug = "Further lines are dropped", (), None
-        try:
-            text = template % values if values else template
-        except (TypeError, ValueError):  # a line that is written wrongly fails no message
-            text = f"{template} {values!r}"
+        text = _formatted(template, values)
         self.lines.append(Line(kind, text[:4_000], self.now(), debug[:16_000] if debug else None))
         self.template(kind, template)
+
+
+def _formatted(template: str, values: tuple[object, ...]) -> str:
+    """A line that is written wrongly, or tells of what cannot be told, fails no message."""
+    if not values:
+        return template
+    try:
+        return template % values
+    except Exception:  # noqa: BLE001  (a value's own code runs: it may raise anything)
+        with suppress(Exception):
+            return f"{template} {values!r}"
+        return f"{template} (its values cannot be written)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -150,7 +150,12 @@ class Messages(Protocol):
         ...
 
     def swap(self, tenant: str, changes: Sequence[Stored]) -> list[Version | None]:
-        """Writes each message's state if it is still at that version; None where it is not."""
+        """Writes each message's state if it is still at that version. The new version is None if
+        it is not.
+
+        It is also None if the database refuses the state. The adapter logs that as an error, the
+        message stays as it was, and the others are written.
+        """
         ...
 
     def commit(self, tenant: str, settlements: Sequence[Settlement]) -> None:
@@ -194,6 +199,11 @@ class Messages(Protocol):
 
     def reused(self, tenant: str, document: str) -> list[str]:
         """Returns the documents, live or ended, of other messages that came under this one's id."""
+        ...
+
+    def undated(self, tenant: str) -> list[str]:
+        """Returns the live documents that `due` never finds, though they are not dead: somebody
+        edited them. It reads every live document, so it is called rarely."""
         ...
 
     def due(
@@ -520,4 +530,6 @@ class EndProcess(Protocol):
 class LogSink(Protocol):
     """Writes log lines of the relay that belong to no settlement."""
 
-    def log(self, tenant: str, lines: Sequence[LogLine]) -> None: ...
+    def log(self, tenant: str, lines: Sequence[LogLine]) -> None:
+        """Writes each line by itself. A line that the database refuses is left out, and logged."""
+        ...

@@ -49,7 +49,7 @@ RECEIVED_AFTER = _option(
         ),
     ],
 )
-EVERY_DEAD = _every("dead")
+FILTERS_OF_DEAD = (IDENTITY, TENANT, DIRECTION, COMMAND, OLDER, NEWER, ERROR, _every("dead"))
 EVERY_LIVE = _every("live")
 LIMIT = _option(
     "limit",

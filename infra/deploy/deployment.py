@@ -65,7 +65,7 @@ class Deployment:
         if (sure or self.ask("Type the project's id to delete all this: ")) != target.project:
             message = "Nothing was changed."
             raise CancelledError(message)
-        with self.terraform.overriding(REMOVAL):
+        with self.terraform.overriding(RETIREMENT, REMOVAL):
             arguments = ("-input=false", "-auto-approve", *target.variables)
             # Lifted in the cloud first: Google, too, keeps what is protected or not empty.
             self.terraform.run("apply", *_PROTECTED, *arguments)

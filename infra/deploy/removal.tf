@@ -1,28 +1,5 @@
-# Laid over the configuration by `make destroy`: lifts every protection from what it deletes.
-
-resource "google_pubsub_topic" "push" {
-  lifecycle {
-    prevent_destroy = false
-  }
-}
-
-resource "google_pubsub_subscription" "push" {
-  lifecycle {
-    prevent_destroy = false
-  }
-}
-
-resource "google_pubsub_topic" "dead_letter" {
-  lifecycle {
-    prevent_destroy = false
-  }
-}
-
-resource "google_pubsub_subscription" "dead_letter" {
-  lifecycle {
-    prevent_destroy = false
-  }
-}
+# Laid over the configuration by `make destroy`, beside retirement.tf: lifts the protections that
+# are left from what it deletes.
 
 resource "google_firestore_database" "messages" {
   delete_protection_state = "DELETE_PROTECTION_DISABLED"

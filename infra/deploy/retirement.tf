@@ -1,5 +1,5 @@
 # Laid over the configuration by `make deploy … RETIRE=yes`, so that the topics and subscriptions
-# of commands that left the catalogue may go.
+# of commands that left the catalogue may go; and by `make destroy`.
 
 resource "google_pubsub_topic" "push" {
   lifecycle {

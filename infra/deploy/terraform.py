@@ -47,14 +47,16 @@ class Terraform:
         return done.stdout or ""
 
     @contextmanager
-    def overriding(self, override: Path) -> Iterator[None]:
-        """Lay an override file over the configuration, for the time of a run.
+    def overriding(self, *overrides: Path) -> Iterator[None]:
+        """Lay override files over the configuration, for the time of a run.
 
         `prevent_destroy` takes no variable: an override is Terraform's own way to lift it.
         """
-        copy = self._folder / f"{override.stem}_override.tf"
-        shutil.copyfile(override, copy)
+        copies = {self._folder / f"{path.stem}_override.tf": path for path in overrides}
         try:
+            for copy, path in copies.items():
+                shutil.copyfile(path, copy)
             yield
         finally:
-            copy.unlink()
+            for copy in copies:
+                copy.unlink(missing_ok=True)

@@ -1,7 +1,6 @@
 """A running stack on the official emulators takes up what an author saves."""
 
 import json
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -14,12 +13,11 @@ import requests
 from infra.cli.offering import Offer, offered
 from infra.cli.target import Target
 from infra.local.checkout import CATALOG, FUNCTIONS
-from infra.local.errors import MissingPartError
 from infra.local.reload import Reload
-from infra.local.sdk import find_toolkit
 from infra.local.settings import LocalSettings
 from infra.local.stack import Plan, RunningStack, running_stack
 from infra.local.tenants import LocalTenant
+from tests.support.emulators import needs_emulators
 
 PATIENCE = 60
 PROJECT = "reloaded"
@@ -31,13 +29,7 @@ def answer(content: str, context: Context) -> Reply:
     return Reply("Answer", "{answer}")
 """
 
-try:
-    find_toolkit()
-    MISSING = ""
-except MissingPartError as error:
-    MISSING = str(error)
-# A machine without the emulators skips; the gate must not.
-pytestmark = pytest.mark.skipif(bool(MISSING) and "CI" not in os.environ, reason=MISSING)
+pytestmark = needs_emulators
 
 
 class Author:

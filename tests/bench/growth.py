@@ -256,7 +256,7 @@ def _polls(log: Path) -> list[dict[str, Any]]:
 
 def show(found: Mapping[str, Any], console: Console) -> None:
     """Print it for people."""
-    title = f"RelayState with RAC and broker {found['latencySeconds'] * 1e3:.0f} ms away"
+    title = f"Ticks with RAC and broker {found['latencySeconds'] * 1e3:.0f} ms away"
     ticks = Table(box=SIMPLE_HEAD, title=title)
     for column in ("tick", "tenants", "s", "CPU s", "CPU ms/tenant", "MiB"):
         ticks.add_column(column, justify="left" if column == "tick" else "right")

@@ -15,7 +15,6 @@ import json
 import random
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -29,7 +28,7 @@ from infra.local.errors import NotReadyError
 from infra.local.functions import consumer
 from tests.bench.noisy_neighbour import percentile
 from tests.bench.services import PROJECT, Services, services
-from tests.bench.workload import COMMAND, Offer, offers
+from tests.bench.workload import COMMAND, offer_due, offers
 
 MINUTE = 60.0
 INTERVAL_SECONDS = 2.0
@@ -142,7 +141,7 @@ class _Bench:
         with _Ticks(self._running, interval) as beats:
             start = time.time()
             while waiting:
-                self._offer(waiting, time.time() - start, arrived)
+                arrived |= offer_due(self._running.simulator, waiting, time.time() - start)
                 time.sleep(_BEAT_SECONDS)
             settled = self._await(expected)
         began = beats.began
@@ -152,18 +151,6 @@ class _Bench:
             else Passed(at, at, settled[identity])
             for identity, at in arrived.items()
         ]
-
-    def _offer(
-        self, waiting: list[tuple[float, str, Offer]], gone: float, arrived: dict[str, float]
-    ) -> None:
-        due: defaultdict[str, list[Offer]] = defaultdict(list)
-        while waiting and waiting[-1][0] <= gone:
-            _, tenant, offer = waiting.pop()
-            due[tenant].append(offer)
-        for tenant, its in due.items():
-            arrived |= dict.fromkeys((it.id for it in its), time.time())
-            body = {"tenant": tenant, "messages": list(map(asdict, its)), "force": True}
-            self._running.simulator("POST", "/offer", body)
 
     def _await(self, count: int) -> dict[str, float]:
         deadline = time.monotonic() + _PATIENCE_SECONDS

@@ -2,7 +2,7 @@
 
 Eight quiet tenants get a message a tick each, at random instants; half of them share the noise's
 command, and with it the one subscription that the emulator serves with two pushes at a time. The
-noise gets 100 messages a tick. RelayState come at a fixed interval, as Cloud Scheduler's do, only
+noise gets 100 messages a tick. Ticks come at a fixed interval, as Cloud Scheduler's do, only
 shorter, and a poll ends before the next one. Rounds with and without the noise alternate.
 
 A quiet message's time from its arrival at the broker to its settlement is told in three parts:
@@ -16,7 +16,6 @@ import math
 import random
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -37,7 +36,7 @@ from infra.local.provision import DEFAULT_CONFIG
 from infra.local.rest import Rest
 from smartlink.domain.catalog import Catalog, Command
 from tests.bench.emulated import environment
-from tests.bench.workload import COMMAND, QUIET, Offer, offers
+from tests.bench.workload import COMMAND, QUIET, Offer, offer_due, offers
 from tests.chaos.stack import PROJECT, Stack, Wanted, running, tenant
 from tests.support.world import COMMAND as PROBE
 from tests.support.world import OTHER, InlineTurns, World
@@ -209,7 +208,7 @@ class _Rounds:
         with _Ticks(self._stack) as beats:
             before, start = _cpu_times(), time.time()
             while waiting:
-                self._offer(waiting, time.time() - start, arrived)
+                arrived |= offer_due(self._stack.simulator, waiting, time.time() - start)
                 time.sleep(_BEAT_SECONDS)
             after = _cpu_times()
             self._await(expected)
@@ -231,19 +230,6 @@ class _Rounds:
                     at = (tick + self._dice.random()) * TICK_SECONDS
                     schedule.append((at, name, offer))
         return sorted(schedule, key=lambda it: -it[0])
-
-    def _offer(
-        self, waiting: list[tuple[float, str, Offer]], gone: float, arrived: dict[str, float]
-    ) -> None:
-        due: defaultdict[str, list[Offer]] = defaultdict(list)
-        while waiting and waiting[-1][0] <= gone:
-            _, name, offer = waiting.pop()
-            due[name].append(offer)
-        for name, its in due.items():
-            messages = [{"id": it.id, "type": it.type, "content": it.content} for it in its]
-            arrived |= dict.fromkeys((it.id for it in its), time.time())
-            body = {"tenant": name, "messages": messages, "force": True}
-            self._stack.simulator("POST", "/offer", body)
 
     def _await(self, expected: Mapping[str, int]) -> None:
         deadline = time.monotonic() + _PATIENCE_SECONDS

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from infra.local.addresses import Addresses
-from infra.local.checkout import FUNCTIONS, ROOT
+from infra.local.checkout import ROOT
 from infra.local.child import Child
 from infra.local.emulators import QUICK_START, firestore_program, pubsub_program, storage_program
 from infra.local.functions import function_environment, function_names, load_catalog
@@ -34,6 +34,7 @@ from infra.local.tenants import LocalTenant
 from smartlink.domain.catalog import Catalog, Command
 from tests.bench.workload import COMMAND, QUIET
 from tests.support.addresses import addresses as local_addresses
+from tests.support.bundle import copy_bundle
 
 PROJECT = "smartlink-bench-services"
 HERE = Path(__file__).parent
@@ -125,10 +126,11 @@ def bench_catalog() -> Catalog:
     return Catalog(functions=deployed.functions, commands={**deployed.commands, **own})
 
 
-def deploy(folder: Path) -> None:
+def deploy(folder: Path) -> Path:
     """Copy what is deployed, and add the bench's consumer to it."""
-    shutil.copytree(FUNCTIONS, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    copy_bundle(folder)
     shutil.copy(HERE / "consumer.py", folder / "consumers" / "bench.py")
+    return folder
 
 
 def _programs(ports: Mapping[str, int], jvm: tuple[str, ...]) -> list[Program]:

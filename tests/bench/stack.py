@@ -1,6 +1,5 @@
 """The local stack, once for all contestants: the same emulators, simulator and machine."""
 
-import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -34,6 +33,7 @@ from tests.bench.ledger import Books, FirestoreBooks
 from tests.bench.peers import programs as peer_programs
 from tests.bench.peers.running import Peers
 from tests.bench.peers.servers import Servers
+from tests.bench.services import deploy
 from tests.bench.workload import COMMAND, catalog
 from tests.support.addresses import addresses as local_addresses
 
@@ -152,7 +152,7 @@ def _services(ports: Mapping[str, int], jvm: tuple[str, ...]) -> list[Program]:
 
 def _functions(ports: Mapping[str, int], addresses: Addresses, folder: Path) -> list[Program]:
     base = function_environment(addresses, catalog())
-    source = _deployment(folder / "functions")
+    source = deploy(folder / "functions")
     programs = []
     for name, target in _FUNCTIONS.items():
         owner = name.rpartition("-")[0]
@@ -178,13 +178,6 @@ def _functions(ports: Mapping[str, int], addresses: Addresses, folder: Path) -> 
         ready = listens(ports[name])
         programs.append(Program(name, (*command, *options), ports[name], ready, environment, place))
     return programs
-
-
-def _deployment(folder: Path) -> Path:
-    """Copy what is deployed, and add the bench's consumer to it."""
-    shutil.copytree(FUNCTIONS, folder, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(HERE / "consumer.py", folder / "consumers" / "bench.py")
-    return folder
 
 
 def local_tenant(name: str) -> LocalTenant:

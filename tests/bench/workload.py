@@ -1,8 +1,11 @@
 """What is measured: messages of 2 KB for one command."""
 
 import json
+import time
 import uuid
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 
 from infra.local.functions import load_catalog
 from smartlink.domain.catalog import Catalog, Command
@@ -31,6 +34,22 @@ def _offer(kind: str) -> Offer:
     envelope = {"header": {"type": kind, "tenantId": "bench"}, "content": request}
     request["padding"] = "x" * (SIZE - len(json.dumps(envelope)))
     return Offer(identity, json.dumps(envelope), kind)
+
+
+def offer_due(
+    simulator: Callable[..., object], waiting: list[tuple[float, str, Offer]], gone: float
+) -> dict[str, float]:
+    """Offer what waits for no later than this second, last first; when each message arrived."""
+    due: defaultdict[str, list[Offer]] = defaultdict(list)
+    while waiting and waiting[-1][0] <= gone:
+        _, tenant, offer = waiting.pop()
+        due[tenant].append(offer)
+    arrived: dict[str, float] = {}
+    for tenant, its in due.items():
+        arrived |= dict.fromkeys((it.id for it in its), time.time())
+        body = {"tenant": tenant, "messages": list(map(asdict, its)), "force": True}
+        simulator("POST", "/offer", body)
+    return arrived
 
 
 def catalog(kind: str = COMMAND) -> Catalog:

@@ -25,7 +25,7 @@ from tests.chaos.workload import Offer, offers
 HERE = Path(__file__).parent
 _TICK_SECONDS = 1.0
 _BEAT_SECONDS = 0.05
-_LOOK_SECONDS = 1.0
+_LOOK_SECONDS = 5.0  # if no poll is answered
 _END_SECONDS = 1.0  # to settle what has finished, before the end
 _PORTIONS_A_SECOND = 2
 _BROKER = {"duplicateRate": 0.05, "leaseSeconds": 8, "retryAfterSeconds": 1, "getBatch": 10}
@@ -66,9 +66,9 @@ def chaos(scale: Scale, folder: Path, say: Say = lambda _: None) -> Outcome:
         up = time.monotonic()
         stack.simulator("PUT", "/options", {**_BROKER, "seed": scale.seed})
         with _Ticks(stack) as ticks:
-            storm = _storm(stack, scale, messages, say)
+            storm = _storm(stack, scale, messages, ticks, say)
             calm = time.monotonic()
-            _settle(stack, scale, say)
+            _settle(stack, scale, ticks, say)
         settled = time.monotonic()
         effects = read_journal(journal)
         books = Books(
@@ -117,6 +117,7 @@ class _Ticks:
         self.counts: Counter[str] = Counter()
         self._stack = stack
         self._stop = threading.Event()
+        self._polled = threading.Event()
         self._thread = threading.Thread(target=self._run, name="ticks", daemon=True)
 
     def __enter__(self) -> Self:
@@ -127,6 +128,11 @@ class _Ticks:
         self._stop.set()
         self._thread.join(60)
 
+    def wait(self, most: float) -> None:
+        """Return when a poll was answered since the last call of this, or so many seconds on."""
+        self._polled.wait(most)
+        self._polled.clear()
+
     def _run(self) -> None:
         while not self._stop.is_set():
             began = time.monotonic()
@@ -135,10 +141,11 @@ class _Ticks:
                 self.counts["ticks"] += 1
             except LocalStackError:
                 self.counts["ticks that failed"] += 1
+            self._polled.set()
             self._stop.wait(max(_BEAT_SECONDS, _TICK_SECONDS - (time.monotonic() - began)))
 
 
-def _storm(stack: Stack, scale: Scale, messages: Sequence[Offer], say: Say) -> Storm:
+def _storm(stack: Stack, scale: Scale, messages: Sequence[Offer], ticks: _Ticks, say: Say) -> Storm:
     """Offer the messages bit by bit, while one fault follows the other."""
     names = ["poll", "poll_shard", *(name for name in stack.proxies if name.startswith("consume"))]
     blows = draw(scale, names)
@@ -152,7 +159,7 @@ def _storm(stack: Stack, scale: Scale, messages: Sequence[Offer], say: Say) -> S
             _offer(stack, waiting.pop(0)[1])
         stack.services.check()
         say(f"{gone:.0f} s of {scale.seconds:.0f}: {sum(storm.done.values())} faults")
-        time.sleep(_BEAT_SECONDS)
+        ticks.wait(_BEAT_SECONDS)
     stack.functions.start_missing()
     stack.functions.wait_ready()
     return storm
@@ -175,7 +182,7 @@ def _offer(stack: Stack, messages: Sequence[Offer]) -> None:
         stack.simulator("POST", "/offer", {"tenant": name, "messages": its, "force": True})
 
 
-def _settle(stack: Stack, scale: Scale, say: Say) -> None:
+def _settle(stack: Stack, scale: Scale, ticks: _Ticks, say: Say) -> None:
     """Wait until nothing is on its way any more; the books tell if it never was so."""
     began = time.monotonic()
     while (gone := time.monotonic() - began) < scale.patience:
@@ -186,7 +193,7 @@ def _settle(stack: Stack, scale: Scale, say: Say) -> None:
         if not waiting and not live:
             return
         say(f"calm for {gone:.0f} s: {waiting} messages at the broker, {live} on their way")
-        time.sleep(_LOOK_SECONDS)
+        ticks.wait(_LOOK_SECONDS)
 
 
 def _waiting(stack: Stack, scale: Scale) -> dict[str, int]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.local.addresses import Addresses
-from infra.local.checkout import FUNCTIONS, ROOT
+from infra.local.checkout import ROOT
 from infra.local.emulators import QUICK_START, firestore_program, pubsub_program, storage_program
 from infra.local.firestore_view import FirestoreView
 from infra.local.functions import (
@@ -30,6 +30,7 @@ from smartlink.domain.catalog import Catalog
 from tests.chaos.fleet import Fleet, fleet
 from tests.chaos.proxy import Proxy, proxies
 from tests.support.addresses import addresses as local_addresses
+from tests.support.bundle import copy_bundle
 
 PROJECT = "smartlink-chaos"
 SERVICES = ("simulator", "firestore", "pubsub", "storage", "secret-manager")
@@ -141,8 +142,7 @@ def _services(ports: Mapping[str, int], wanted: Wanted) -> list[Program]:
 def _functions(
     wanted: Wanted, ports: Mapping[str, int], seen: Addresses, folder: Path
 ) -> list[Program]:
-    source = folder / "functions"
-    shutil.copytree(FUNCTIONS, source, ignore=shutil.ignore_patterns("__pycache__"))
+    source = copy_bundle(folder / "functions")
     shutil.copy(wanted.consumer, source / "consumers" / f"{wanted.module}.py")
     if wanted.main is not None:
         shutil.copy(wanted.main, source / "main.py")

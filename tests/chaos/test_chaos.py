@@ -1,23 +1,13 @@
 """The real stack under the axe, in short: `make chaos` is the long form."""
 
-import os
 from pathlib import Path
 
-import pytest
-
-from infra.local.errors import MissingPartError
-from infra.local.sdk import find_toolkit
 from tests.chaos.run import chaos
 from tests.chaos.scale import Scale
 from tests.chaos.storm import Fault
+from tests.support.emulators import needs_emulators
 
-try:
-    find_toolkit()
-    MISSING = ""
-except MissingPartError as error:
-    MISSING = str(error)
-# A machine without the emulators skips; the gate must not.
-pytestmark = pytest.mark.skipif(bool(MISSING) and "CI" not in os.environ, reason=MISSING)
+pytestmark = needs_emulators
 
 
 def test_nothing_is_lost_doubled_or_stuck(tmp_path: Path) -> None:

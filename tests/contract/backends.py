@@ -29,6 +29,8 @@ class Store(Messages, TenantStates, RelayState, LastGoodConfig, LogSink, Protoco
 
     def make_unreadable(self, tenant: str, document: str) -> None: ...
 
+    def take_date(self, tenant: str, document: str) -> None: ...
+
 
 class OddEffects(Effects, Protocol):
     """What `once` remembers, and a hand that breaks it."""
@@ -60,6 +62,10 @@ class FirestoreStore(Firestore):
     def make_unreadable(self, tenant: str, document: str) -> None:
         name = self._in(tenant, documents.LIVE, document)
         self.calls.write_each("break a message", [_text_instead(name, "Situacao")])
+
+    def take_date(self, tenant: str, document: str) -> None:
+        name = self._in(tenant, documents.LIVE, document)
+        self.calls.write_each("take its date", [_text_instead(name, "DataTentativaExec")])
 
 
 def _text_instead(name: str, field: str) -> Fill:

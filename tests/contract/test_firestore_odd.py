@@ -8,7 +8,7 @@ import pytest
 from smartlink.adapters.firestore.calls import Fill
 from smartlink.adapters.firestore.values import Raw
 from smartlink.domain.tenant import TenantState
-from smartlink.ports import ConfigFile
+from smartlink.ports import ConfigFile, ContentSweep
 from tests.contract.backends import FirestoreStore
 from tests.contract.test_relay_state import FULL, MINUTE
 from tests.support.samples import NOW
@@ -77,3 +77,26 @@ def test_a_configuration_that_cannot_be_read_is_none(
     assert store.load() is None
     store.save(ConfigFile("2", b"{}"))
     assert store.load() == ConfigFile("2", b"{}")
+
+
+@pytest.mark.parametrize("fields", [{"Inicio": "today"}, {"Posicao": 7}])
+def test_a_content_sweep_that_cannot_be_read_begins_anew(
+    firestore: Make, fields: Mapping[str, object]
+) -> None:
+    """Else the bucket would never be looked through again."""
+    store = firestore()
+    store.save_content_sweep(ContentSweep(NOW, "acme/D-m/00"))
+    write(store, "relay/contents", fields)
+    assert store.content_sweep() is None
+    store.save_content_sweep(ContentSweep(NOW, ""))
+    assert store.content_sweep() == ContentSweep(NOW, "")
+
+
+def test_commands_that_cannot_be_read_are_noted_anew(firestore: Make) -> None:
+    """Else no poll of any tenant would go on."""
+    store = firestore()
+    store.note_commands(["A"], NOW, MINUTE)
+    write(store, "relay/comandos", {"Comandos": "none"})
+    assert store.commands() == {}
+    assert list(store.note_commands(["A"], NOW, MINUTE)) == ["A"]
+    assert list(store.commands()) == ["A"]

@@ -10,18 +10,9 @@ from pathlib import Path
 import pytest
 
 from infra.local.checkout import ROOT
-from infra.local.errors import MissingPartError
-from infra.local.sdk import find_toolkit
+from tests.support.emulators import needs_emulators
 
 PATIENCE = 150
-
-try:
-    find_toolkit()
-    MISSING = ""
-except MissingPartError as error:
-    MISSING = str(error)
-# A machine without the emulators skips; the gate must not.
-needs_emulators = pytest.mark.skipif(bool(MISSING) and "CI" not in os.environ, reason=MISSING)
 
 
 def command(folder: Path, *arguments: str, **environment: str) -> subprocess.Popen[str]:

@@ -2,7 +2,6 @@
 
 import base64
 import json
-import os
 import queue
 import threading
 from collections.abc import Iterator
@@ -14,12 +13,12 @@ import pytest
 import requests
 
 from infra.local.emulators import firestore_emulator, pubsub_emulator, storage_emulator
-from infra.local.errors import MissingPartError, TickError
+from infra.local.errors import TickError
 from infra.local.ports import HOST, is_free
-from infra.local.sdk import find_toolkit
 from infra.local.settings import Broker, LocalSettings
 from infra.local.stack import Plan, RunningStack, running_stack
 from infra.local.tenants import LocalTenant
+from tests.support.emulators import needs_emulators
 
 PATIENCE = 30
 
@@ -51,13 +50,7 @@ def consume(event):
     tell("consume", type=event["type"], data=event.data)
 """
 
-try:
-    find_toolkit()
-    MISSING = ""
-except MissingPartError as error:
-    MISSING = str(error)
-# A machine without the emulators skips; the gate must not.
-pytestmark = pytest.mark.skipif(bool(MISSING) and "CI" not in os.environ, reason=MISSING)
+pytestmark = needs_emulators
 
 Heard = queue.SimpleQueue[dict[str, Any]]
 

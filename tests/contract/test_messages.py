@@ -90,9 +90,10 @@ def test_a_swap_that_changes_nothing_leaves_the_version(store: Store) -> None:
 def test_a_swap_clears_what_is_none_or_zero_again(store: Store) -> None:
     plain = replace(under_claim(pending()), dispatches=3, alone=True, error="x")
     stored = created(store, plain)
-    [version] = store.swap(TENANT, [Stored(pending(due=None), stored.version)])
+    dead = pending(state=State.DEAD, due=None)
+    [version] = store.swap(TENANT, [Stored(dead, stored.version)])
     assert version
-    assert live(store, "m-1")["D-m-1"] == Stored(pending(due=None), version)
+    assert live(store, "m-1")["D-m-1"] == Stored(dead, version)
 
 
 def test_settling_moves_a_message_to_the_history(store: Store) -> None:
@@ -293,6 +294,20 @@ def test_a_page_goes_on_behind_the_end_of_the_one_before(store: Store) -> None:
             seen += [it.message.document for it in page]
             page = store.due(TENANT, NOW, 2, direction, page.end.due, page.end)
         assert seen == whole
+
+
+def test_what_lost_its_date_is_found_though_never_due(store: Store) -> None:
+    """Of the living; a dead one has no date. It cannot be read, so it is listed as odd."""
+    names = [f"m-{number:03}" for number in range(301)]  # more than a page
+    store.create(TENANT, [pending(name, due=None, state=State.DEAD) for name in names[:300]])
+    store.create(TENANT, [pending(names[300]), pending("a")])
+    assert store.undated(TENANT) == []
+    store.take_date(TENANT, "D-m-300")
+    store.take_date(TENANT, "D-a")
+    assert store.undated(TENANT) == ["D-a", "D-m-300"]
+    assert store.due(TENANT, LATER, 10).returned == 0
+    assert store.read(TENANT, ["D-m-300"]) == {}
+    assert list(store.unreadable(TENANT, ["D-m-300"])) == ["D-m-300"]
 
 
 def test_what_cannot_be_read_exists(store: Store) -> None:

@@ -1,4 +1,4 @@
-"""What is in a guide: headings, links, and fenced blocks, each with the file that it is to be."""
+"""What is in a guide: headings, and fenced blocks, each with the file that it is to be."""
 
 import re
 from dataclasses import dataclass
@@ -7,7 +7,6 @@ from pathlib import Path
 _FENCE = re.compile(r"```(\w*)")
 _FILE = re.compile(r"<!-- file: (\S+) -->")
 _HEADING = re.compile(r"(#+) (.+)")
-_LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,19 +25,12 @@ class Guide:
 
     blocks: tuple[Block, ...]
     headings: tuple[tuple[int, str], ...]  # level and text
-    links: tuple[str, ...]
-
-    @property
-    def anchors(self) -> set[str]:
-        """What a link may name after `#`, as GitHub makes it of a heading."""
-        return {re.sub(r"[^\w -]", "", text.lower()).replace(" ", "-") for _, text in self.headings}
 
 
 def read(page: Path) -> Guide:
     """Take a page apart. A fence that is not closed is an error."""
     blocks: list[Block] = []
     headings: list[tuple[int, str]] = []
-    links: list[str] = []
     lines = iter(enumerate(page.read_text(encoding="utf-8").splitlines(), start=1))
     file = None
     for number, line in lines:
@@ -53,6 +45,5 @@ def read(page: Path) -> Guide:
             blocks.append(Block(fence[1], "".join(body), file, number))
         elif heading := _HEADING.match(line):
             headings.append((len(heading[1]), heading[2]))
-        links += _LINK.findall(line)
         file = named[1] if (named := _FILE.fullmatch(line)) else None
-    return Guide(tuple(blocks), tuple(headings), tuple(links))
+    return Guide(tuple(blocks), tuple(headings))

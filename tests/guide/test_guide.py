@@ -49,16 +49,6 @@ def test_every_block_says_what_it_is() -> None:
     assert {block.language for block in GUIDE.blocks} == {"python", "json", "sh", "text"}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_link_leads_somewhere(page: Path) -> None:
-    """To a file of the checkout, and a heading of that page."""
-    for link in read(page).links:
-        name, _, anchor = link.partition("#")
-        target = (page.parent / name).resolve() if name else page
-        assert target.exists(), link
-        assert not anchor or anchor in read(target).anchors, link
-
-
 @pytest.mark.parametrize("block", of("json"), ids=lambda block: f"line {block.line}")
 def test_json_is_a_payload_or_an_entry_of_the_catalogue(block: Block) -> None:
     """An entry is one that the relay takes, beside those that there are."""

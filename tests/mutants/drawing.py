@@ -44,7 +44,7 @@ _COMPARISONS = {
     ast.In: ("in", "not in"),
     ast.NotIn: ("not in", "in"),
 }
-_SPOKEN = {"event", "say", "surprise"}  # what is only said to Cloud Logging
+_SPOKEN = {"event", "message_event", "surprise"}  # what is only said to Cloud Logging
 _PLACES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 

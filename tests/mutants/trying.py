@@ -180,7 +180,7 @@ def _forked(
 
 
 def _used(pid: int) -> int:
-    """RelayState of the processor; where there is no such file, it never works, and has hung."""
+    """Ticks of the processor; where there is no such file, it never works, and has hung."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()
     except OSError:

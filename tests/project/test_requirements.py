@@ -42,16 +42,6 @@ def pins(path: Path) -> dict[Pin, frozenset[str]]:
     return found
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_every_pin_has_hashes(name: str) -> None:
-    """Nothing is installed that is not what was locked."""
-    locked = pins(FILES[name])
-    assert len(locked) > 10
-    for pin, hashes in locked.items():
-        assert hashes, f"{pin.name} has no hash"
-        assert all(re.fullmatch(r"sha256:[0-9a-f]{64}", it) for it in hashes)
-
-
 @pytest.mark.parametrize(("part", "whole"), [("functions", "infra"), ("infra", "tests")])
 def test_what_is_tested_is_what_is_deployed(part: str, whole: str) -> None:
     """The functions' pins are the local stack's, and those are the tests': version and hash."""
@@ -116,11 +106,3 @@ def test_the_zip_installs_no_tools() -> None:
     """What checks or simulates is not deployed."""
     names = {pin.name for pin in pins(FILES["functions"])}
     assert not names & {"pytest", "hypothesis", "mypy", "ruff", "aiohttp", "gcp-storage-emulator"}
-
-
-@pytest.mark.parametrize("name", FILES)
-def test_a_lock_names_no_index(name: str) -> None:
-    """Where packages come from is the machine's business."""
-    text = FILES[name].read_text()
-    assert "://" not in text
-    assert not re.search(r"^-", text, re.MULTILINE)

@@ -185,6 +185,23 @@ def test_one_that_the_database_takes_in_no_shape_stays_in_the_broker() -> None:
     assert world.live() == {}
 
 
+def test_one_whose_next_state_is_refused_harms_only_itself() -> None:
+    """Neither the sweep nor a claim that it shares with others fails for it; it stays as it was."""
+    world = World()
+    world.store.unswappable = lambda message: message.id == "bad"
+    for name in ("one", "bad", "two"):
+        world.broker.offer("acme", COMMAND, name, message_id=name)
+    world.tick()
+    world.publisher.take()  # lost: the sweep takes all three, and then a claim does
+    world.minutes(90)
+    assert world.ended().keys() == {"one", "two"}
+    (stuck,) = world.live().values()
+    assert (stuck.id, stuck.attempt, stuck.state) == ("bad", 0, State.PENDING)
+    world.store.unswappable = lambda _: False
+    world.minutes(90)
+    assert world.ended().keys() == {"one", "bad", "two"}
+
+
 def test_a_message_that_comes_again_for_ever_is_told_ever_more_rarely() -> None:
     """Its ack fails each time, say."""
     world = World()

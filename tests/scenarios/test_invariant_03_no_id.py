@@ -34,6 +34,22 @@ def world_at(minute: int) -> World:
     return world
 
 
+def store_late(world: World, then: Callable[[], object] = lambda: None) -> None:
+    """A poll receives in the last minute of an hour, and stores when, in the next hour, another
+    poll has received the same message again, and `then` has happened."""
+    nameless(world)
+    interruptions = world.store.faults = Interruptions()
+
+    def meanwhile() -> None:
+        world.broker.release()
+        world.clock.forward(minutes=2)
+        world.elsewhere().tick()
+        then()
+
+    interruptions.at("before create", meanwhile)
+    world.tick(minutes=1)
+
+
 @pytest.mark.parametrize(
     ("first", "later", "runs"),
     [
@@ -139,17 +155,7 @@ def test_what_was_stored_late_was_overtaken_by_its_redelivery(fails: int) -> Non
     in the next one: it is the repeat now. Or was about to be, for the one that failed."""
     world = world_at(59)
     world.behave = failing(fails)
-    nameless(world)
-    interruptions = world.store.faults = Interruptions()
-
-    def meanwhile() -> None:
-        world.broker.release()
-        world.clock.forward(minutes=2)
-        world.elsewhere().tick()
-        world.deliver()
-
-    interruptions.at("before create", meanwhile)
-    world.tick(minutes=1)
+    store_late(world, world.deliver)
     world.minutes(20)
     assert len(world.ran) == 1 + fails
     assert world.live() == {}
@@ -159,16 +165,7 @@ def test_what_was_stored_late_was_overtaken_by_its_redelivery(fails: int) -> Non
 def test_what_was_stored_late_waits_until_its_redelivery_has_run() -> None:
     """The other one is dispatched: neither may be dropped before that one is decided."""
     world = world_at(59)
-    nameless(world)
-    interruptions = world.store.faults = Interruptions()
-
-    def meanwhile() -> None:
-        world.broker.release()
-        world.clock.forward(minutes=2)
-        world.elsewhere().tick()
-
-    interruptions.at("before create", meanwhile)
-    world.tick(minutes=1)
+    store_late(world)
     assert len(world.live()) == 2
     world.minutes(12)
     assert len(world.ran) == 1
@@ -200,18 +197,12 @@ def test_a_database_that_fails_between_the_two_looks_repeats_nothing() -> None:
 def test_what_was_stored_late_was_overtaken_by_one_that_nobody_can_read(legible: bool) -> None:  # noqa: FBT001
     """The other exists, so it may have run, or may yet: this one is not executed."""
     world = world_at(59)
-    nameless(world)
-    interruptions = world.store.faults = Interruptions()
 
-    def meanwhile() -> None:
-        world.broker.release()
-        world.clock.forward(minutes=2)
-        world.elsewhere().tick()
+    def then() -> None:
         (other,) = world.store.live("acme")
         world.store.make_unreadable("acme", other, legible=legible)
 
-    interruptions.at("before create", meanwhile)
-    world.tick(minutes=1)
+    store_late(world, then)
     world.publisher.take()
     world.minutes(20)
     assert world.ran == []
@@ -236,16 +227,7 @@ def test_what_nobody_can_read_of_the_hour_before_is_there(legible: bool) -> None
 def test_neither_of_two_that_were_recalled_is_lost() -> None:
     """Stored late, and overtaken by its redelivery: both wait, neither has run."""
     world = world_at(59)
-    nameless(world)
-    interruptions = world.store.faults = Interruptions()
-
-    def meanwhile() -> None:
-        world.broker.release()
-        world.clock.forward(minutes=2)
-        world.elsewhere().tick()
-
-    interruptions.at("before create", meanwhile)
-    world.tick(minutes=1)
+    store_late(world)
     world.publisher.take()
     for stored in world.store.live("acme").values():
         world.store.swap("acme", [replace(stored, message=lifecycle.recalled(stored.message))])

@@ -77,7 +77,7 @@ def test_an_older_delivery_of_a_message_that_failed_is_dropped() -> None:
     assert len(world.ran) == 2
 
 
-@pytest.mark.parametrize("order", itertools.permutations(range(3)))
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
 def test_deliveries_come_in_any_order(order: tuple[int, ...]) -> None:
     """As they come they are run."""
     world = World(variables={"SMARTLINK_DISPATCH_BATCH": "1"})

@@ -17,6 +17,7 @@ from smartlink.domain.message import (
     Result,
     State,
 )
+from smartlink.domain.outcome import Line
 from smartlink.domain.settlement import Settlement
 from smartlink.ports import Conflict, PortError, Refused, Unavailable
 from smartlink.services.contents import inline
@@ -362,19 +363,24 @@ def test_an_outcome_that_is_refused_harms_no_neighbour(error: Exception, logged:
     dead_once(world, request, "It was executed. Its settlement cannot be written", logged)
 
 
-def test_an_outcome_that_cannot_even_be_weighed_harms_no_neighbour(logged: Logged) -> None:
-    """What an author slipped past the checks."""
+def test_a_line_that_cannot_even_be_weighed_is_shed(logged: Logged) -> None:
+    """What an author slipped past the checks harms no neighbour, and not its own outcome."""
 
     def answer(content: str, context: Context) -> Returned:
         if content == "odd":
-            context.log.lines.append("no line")  # type: ignore[arg-type]
+            odd = Line(LogType.WARNING, 5, START)  # type: ignore[arg-type]
+            context.log.lines.append(odd)
         return answering(content, context)
 
-    world = World(behave=answer)
+    odd_line = lambda it: any(line.text == 5 for line in it.logs)  # noqa: E731
+    world = World(behave=answer, store=Odd(odd_line, TypeError("5 is no text")))
     request, others = batch(world)
     world.minute()
-    assert set(others) <= world.ended().keys()
-    dead_once(world, request, "AttributeError at", logged)
+    assert {request, *others} <= world.ended().keys()
+    assert len(world.ran) == 4
+    [shed] = logged("log_shed")
+    assert shed["document"] == f"D-{request}"
+    assert not logged("message_dead")
 
 
 def test_a_burial_whose_line_is_refused_is_written_without_it(logged: Logged) -> None:

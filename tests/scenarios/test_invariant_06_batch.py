@@ -1,11 +1,12 @@
 """Invariant 6: a message of a batch harms only itself."""
 
 import json
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 
-from smartlink.consumer import Context, FatalError, RetryableError
+from smartlink.consumer import Context, FatalError, Logger, RetryableError
 from smartlink.domain.message import DeadReason, Result, State
 from smartlink.ports import Unavailable
 from smartlink.services.dispatch import decode_dispatch
@@ -32,6 +33,37 @@ def sizes(world: World) -> list[int]:
     """How many messages each dispatch that waits in Pub/Sub holds."""
     waiting = [envelope for _, envelope in world.publisher.published]
     return [len(decode_dispatch(envelope.data).messages) for envelope in waiting]
+
+
+class _Untellable:
+    """A value of an author's whose own text fails."""
+
+    def __str__(self) -> str:
+        raise RuntimeError
+
+    __repr__ = __str__
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda log: setattr(log, "lines", None),
+        lambda log: log.lines.append("no line"),
+        lambda log: log.info("%s", _Untellable()),
+        lambda log: log.info("%d", 10**5_000),
+        lambda log: log.info("%d", "seven"),
+    ],
+)
+def test_what_an_author_does_to_the_log_fails_no_message(wrong: Callable[[Logger], None]) -> None:
+    """Neither the one whose run it was nor its neighbours: both are done, each run once."""
+    world = World(
+        behave=lambda content, context: wrong(context.log) if content == "wrong" else None
+    )
+    for content in ("wrong", "right"):
+        world.broker.offer("acme", COMMAND, content, message_id=content)
+    world.minutes(2)
+    assert world.ended().keys() == {"wrong", "right"}
+    assert len(world.ran) == 2
 
 
 def test_outcomes_are_settled_as_they_come() -> None:

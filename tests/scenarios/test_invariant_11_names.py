@@ -1,16 +1,19 @@
 """Invariant 11: a name is not a tenant. What lives under it is its first customer's alone."""
 
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from smartlink.consumer import Context, Reply, RetryableError, Returned
-from smartlink.domain.message import State, Stored
+from smartlink.domain.message import DeadReason, State, Stored
 from smartlink.ports import CredentialsRefused, Unavailable
 from tests.scenarios.conftest import Logged
 from tests.support.world import COMMAND, Interruptions, World
 
+Behave = Callable[[str, Context], Returned]
 GUID = "0b1f22d4-5a7e-4c53-9a10-2f6f3c1f9d11"
 OLD = {"clientId": "OLD", "tenantId": "t-old"}
 NEW = {"clientId": "NEW", "tenantId": "t-new"}
@@ -171,6 +174,76 @@ def test_a_process_learns_of_a_halt_however_often_it_writes_the_state() -> None:
     gets = world.calls("get")
     other.tick()
     assert world.calls("get") == gets
+
+
+def passed_on(behave: Behave) -> World:
+    """The name acme is another customer's now; the first one ended a message, "used"."""
+    world = World(behave=behave)
+    world.activate(**OLD)
+    world.broker.offer("acme", COMMAND, '"same"', message_id="used")
+    world.minutes(3)
+    assert "used" in world.ended()
+    world.activate(**NEW)
+    world.minutes(12)
+    pin = world.store.states(["acme"])["acme"].pin
+    assert pin
+    assert pin.since is not None
+    return world
+
+
+def test_an_id_that_the_first_customer_used_is_no_repeat_of_its_message() -> None:
+    """The new one's is kept as dead: not dropped as executed, and not mixed with the other's."""
+    world = passed_on(lambda _content, _context: None)
+    for _ in range(2):
+        world.broker.offer("acme", COMMAND, '"same"', message_id="used")
+        world.minutes(2)
+    (dead,) = world.live().values()
+    assert (dead.state, dead.dead_reason) == (State.DEAD, DeadReason.ID_REUSED)
+    assert "customer" in (dead.error or "")
+    assert world.ran == [("acme", "used")]
+    world.broker.offer("acme", COMMAND, '"own"', message_id="own")
+    world.minutes(2)
+    world.broker.offer("acme", COMMAND, '"own"', message_id="own")
+    world.minutes(2)
+    assert world.ran == [("acme", "used"), ("acme", "own")]  # its own repeats are repeats
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_an_effect_of_the_first_customer_is_none_of_the_new_ones(ends: bool) -> None:  # noqa: FBT001
+    """The same key of `once` does it again, for the new one; its own repeats do not."""
+    done: list[str] = []
+
+    def pays(_content: str, context: Context) -> None:
+        def pay() -> str:
+            done.append(context.message_id)
+            if not ends and len(done) == 1:
+                raise ValueError
+            return context.message_id
+
+        with suppress(ValueError):
+            assert context.once("order 7", pay) in {"used", "new"}
+
+    world = passed_on(pays)
+    for name in ("new", "again"):
+        world.broker.offer("acme", COMMAND, '"other"', message_id=name)
+        world.minutes(2)
+    assert world.ended().keys() == {"used", "new", "again"}
+    assert done == ["used", "new"]
+
+
+def test_a_rotation_forgets_no_repeat() -> None:
+    """New credentials of the same customer: what was executed before is executed still."""
+    world = used(**OLD)
+    world.minutes(60)
+    ran = len(world.ran)
+    again = world.ran[0][1]
+    world.activate(**{**OLD, "clientId": "another"})
+    world.minutes(6)
+    text = world.ended()[again].message.content.text
+    assert text
+    world.broker.offer("acme", COMMAND, text, message_id=again)
+    world.minutes(2)
+    assert (len(world.ran), world.live()) == (ran, {})
 
 
 def test_a_halt_ends_with_its_own_credentials(logged: Logged) -> None:

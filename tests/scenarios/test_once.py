@@ -267,6 +267,15 @@ def test_of_a_personal_command_no_key_is_stored() -> None:
     assert "529" not in repr(effect)
 
 
+def test_a_key_of_another_type_is_named() -> None:
+    """Nothing was done, and no further attempt would fix it."""
+    world = World()
+    world.behave = lambda _content, context: context.once(7, lambda: None)  # type: ignore[arg-type]
+    world.broker.offer("acme", COMMAND, "{}")
+    world.minutes(2)
+    assert (only(world).state, only(world).error) == (State.DEAD, "once: a key is a str, not a int")
+
+
 @pytest.mark.parametrize("key", ["", "x" * 1_001])
 def test_a_key_that_is_none_is_named(key: str) -> None:
     world = World()

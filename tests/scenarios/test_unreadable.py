@@ -10,6 +10,7 @@ from smartlink.domain.identity import Direction
 from smartlink.domain.message import DeadReason, State
 from smartlink.ports import Delivery, Unavailable
 from smartlink.services.publishing.publish import PublishError
+from tests.scenarios.conftest import Logged
 from tests.support.world import COMMAND, OTHER, World, catalog
 
 PAGE = {"SMARTLINK_DUE_PAGE": "10"}
@@ -88,6 +89,42 @@ def test_each_tick_tells_of_them_once(caplog: pytest.LogCaptureFixture) -> None:
     fields = [vars(it)["fields"] for it in caplog.records]
     told = [it for it in fields if it["action"] == "document_unreadable"]
     assert [(it["tenant"], it["number"], len(it["documents"])) for it in told] == [("acme", 25, 10)]
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_one_that_lost_its_date_is_told_each_day(
+    gone: bool,  # noqa: FBT001
+    logged: Logged,
+) -> None:
+    """No sweep finds it, for the query goes by that field; also of a tenant without a secret."""
+    world = World(tenants=("acme", "globex"))
+    world.broker.offer("acme", COMMAND, message_id="odd")
+    world.tick()
+    world.store.take_date("acme", "D-odd")
+    if gone:
+        world.secrets.remove("acme")
+    world.cold_start()
+    for _ in range(49):
+        world.tick(hours=1)
+    told = [it for it in logged("document_unreadable") if it["documents"] == ["D-odd"]]
+    assert [(it["tenant"], it["number"]) for it in told] == [("acme", 1)] * 2
+    assert logged("undated_not_sought") == []
+
+
+def test_one_tenant_that_cannot_be_looked_at_hides_no_other(logged: Logged) -> None:
+    """The look for what lost its date goes on with the next tenant."""
+    world = World(tenants=("acme", "globex"))
+    world.broker.offer("globex", COMMAND, message_id="odd")
+    world.tick()
+    world.store.take_date("globex", "D-odd")
+    world.store.faults.fail("undated", Unavailable("down"), when=lambda name: name == "acme")
+    world.cold_start()
+    for _ in range(24):
+        world.tick(hours=1)
+    (told,) = logged("document_unreadable")
+    assert (told["tenant"], told["documents"]) == ("globex", ["D-odd"])
+    (failed,) = logged("undated_not_sought")
+    assert failed["tenant"] == "acme"
 
 
 def test_who_has_none_hears_of_none() -> None:

@@ -2,8 +2,9 @@
 
 import io
 import zipfile
-from pathlib import Path
 
+from infra.local.checkout import FUNCTIONS
+from tests.support.bundle import bundle
 from tests.terraform.conftest import Applied
 from tests.terraform.runs import Resources
 
@@ -89,26 +90,18 @@ def test_the_pubsub_agent_may_dead_letter_and_sign_in(applied: Applied) -> None:
     }
 
 
-def test_the_source_is_the_functions_folder(applied: Applied) -> None:
-    """Byte for byte, named by its content, the same whoever makes it."""
+def test_the_source_is_the_bundle(applied: Applied) -> None:
+    """No file more and none less, named by its content, the same whoever makes it."""
     source = applied.state.one("google_storage_bucket_object.functions")
     archive = zipfile.ZipFile(io.BytesIO((applied.copy.root / ".build/functions.zip").read_bytes()))
-    folder = applied.copy.folder / "functions"
-    files = {
-        str(path.relative_to(folder))
-        for path in folder.rglob("*")
-        if path.is_file() and _ships(path)
-    }
     entries = {it.filename: it for it in archive.infolist() if not it.is_dir()}
-    assert set(entries) == files >= {"main.py", "requirements.txt"}
+    assert set(entries) == {file.as_posix() for file in bundle()}
+    for name in entries:
+        assert archive.read(name) == (FUNCTIONS / name).read_bytes()
     assert {it.date_time for it in entries.values()} == {next(iter(entries.values())).date_time}
     assert {it.external_attr >> 16 & 0o777 for it in entries.values()} == {0o644}
     assert source["name"].startswith("functions-")
     assert len(source["name"]) == len("functions-.zip") + 64
-
-
-def _ships(path: Path) -> bool:
-    return "__pycache__" not in path.parts and not path.name.startswith(".")
 
 
 def test_a_command_is_one_entry_and_one_file(applied: Applied) -> None:

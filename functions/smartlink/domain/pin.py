@@ -5,6 +5,7 @@ What RAC's token names is compared, and where it names nobody, who asked for it:
 
 import re
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from smartlink.domain.identity import digest
 
@@ -33,6 +34,8 @@ class Pin:
     tenant_id: str | None
     clients: tuple[str, ...]
     """Fingerprints of the clientIds: they are half of a credential. The last used is the last."""
+    since: datetime | None = None
+    """When the name passed on to it. What is older under the name was its predecessor's."""
 
     def admits(self, named: str | None, client: str) -> bool:
         """Whether credentials of this client, of this tenant id if one is named, are the pinned
@@ -48,7 +51,7 @@ class Pin:
         if own in self.clients and (self.tenant_id or not named):
             return self
         clients = (*(it for it in self.clients if it != own), own)
-        return Pin(self.tenant_id or named or None, clients[-_CLIENTS:])
+        return Pin(self.tenant_id or named or None, clients[-_CLIENTS:], self.since)
 
     def only(self, client: str) -> "Pin":
         """Returns the pin with this client alone, once all others were rotated away."""
@@ -61,9 +64,9 @@ class Pin:
         return "the client that RAC names no tenant id of"
 
 
-def first_use(named: str | None, client: str) -> Pin:
-    """The pin of a name that nobody has."""
-    return Pin(named or None, (fingerprint(client),))
+def first_use(named: str | None, client: str, since: datetime | None = None) -> Pin:
+    """Makes the pin of a name that nobody has. Another customer had it until `since`."""
+    return Pin(named or None, (fingerprint(client),), since)
 
 
 def fingerprint(client: str) -> str:

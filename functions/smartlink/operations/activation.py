@@ -258,7 +258,7 @@ def adopt(deployment: Deployment, tenant: str, who: str, reason: str, report: Re
     if deployment.secrets.exists(tenant):
         stored = stored_tenant(deployment, tenant)
         found = tenant_id(deployment, stored) or stored.credentials.tenant_id
-        pin = first_use(found, stored.credentials.client_id)
+        pin = first_use(found, stored.credentials.client_id, state.pin.since)
     _pin(deployment, tenant, pin, state.pin)
     now = f"{deployment.now():%Y-%m-%d %H:%M:%SZ}"
     told = f"{now} {who}: {state.pin} is now {pin or 'whoever comes next'}: {reason.strip()}"

@@ -123,5 +123,5 @@ def _lines(data: bytes) -> list[str]:
     """Its JSON, indented, so that only what is said differs."""
     try:
         return json.dumps(json.loads(data.removeprefix(b"\xef\xbb\xbf")), indent=2).splitlines()
-    except ValueError:
+    except (ValueError, RecursionError):
         return data.decode("utf-8", "replace").splitlines()

@@ -125,6 +125,6 @@ def _active_elsewhere(deployment: Deployment, name: str, client_id: str) -> str 
             other = deployment.secrets.payload(entry.name)
             if json.loads(other).get("clientId") == client_id:
                 return entry.name
-        except (NotFound, ValueError, AttributeError):
+        except (NotFound, ValueError, AttributeError, RecursionError):
             continue  # without a usable version it takes nobody's messages
     return None

@@ -55,7 +55,7 @@ def parse(data: bytes, name: str) -> Exported:
         problem = error.errors(include_input=False, include_url=False)[0]
         message = f"{name}: {'.'.join(map(str, problem['loc']))}: {problem['msg']}"
         raise InvalidError(message) from None
-    except ValueError:
+    except (ValueError, RecursionError):
         message = f"{name} is no JSON"
         raise InvalidError(message) from None
     if exported.format != FORMAT:

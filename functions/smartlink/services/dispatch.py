@@ -36,6 +36,8 @@ class Dispatch:
     command: str
     policy: RetryPolicy
     messages: tuple[Stored, ...]
+    since: datetime | None = None
+    """When the tenant's name passed on to its customer; None: it never belonged to another."""
 
 
 def batches(stored: Iterable[Stored], most: int) -> Iterator[list[Stored]]:
@@ -76,8 +78,9 @@ class Dispatcher:
         by_command: dict[str, list[Stored]] = {}
         for item in stored:
             by_command.setdefault(item.message.type, []).append(item)
+        since = poll.state.pin.since if poll.state.pin else None
         return [
-            Dispatch(poll.name, command, poll.policy, tuple(batch))
+            Dispatch(poll.name, command, poll.policy, tuple(batch), since)
             for command, its in by_command.items()
             for batch in batches(its, self._most)
             if poll.take(command)
@@ -113,6 +116,8 @@ def encode_dispatch(dispatch: Dispatch) -> Envelope:
         },
         "messages": [_encode_message(stored) for stored in dispatch.messages],
     }
+    if dispatch.since is not None:
+        document["since"] = dispatch.since.isoformat()
     attributes = {"tenant": dispatch.tenant, "messages": str(len(dispatch.messages))}
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
     return Envelope(encode(text), attributes)
@@ -128,6 +133,7 @@ def decode_dispatch(data: bytes) -> Dispatch:
             command,
             _decode_policy(document["policy"]),
             tuple(_decode_message(item, command) for item in document["messages"]),
+            _instant(document["since"]) if "since" in document else None,
         )
     except (
         ValueError,

@@ -24,12 +24,21 @@ _REUSED = "Another message, with another content, has this id: its sender reused
 _REMEMBERED = 10_000  # documents that came again
 _UNREADABLE = Past(None, None, None)
 """Nobody knows whether it came within the hour: taken for the same message, one would be lost."""
+_PREDECESSORS = "The customer who had the tenant's name before had a message of this id: redrive it"
 _UNTOLD = "What is stored under this id cannot be read: it may be the same message"
 
 
 def same(one: Message, other: Past) -> bool:
     """Whether two messages of one id are one message."""
     return (one.type, one.content.sha256) == (other.type, other.sha256)
+
+
+def _predecessors(poll: "TenantPoll", past: Past) -> bool:
+    """Whether it was of another customer, who had the tenant's name before."""
+    pin = poll.state.pin
+    if pin is None or pin.since is None or past.received is None:
+        return False
+    return past.received < pin.since
 
 
 def _decided(message: Message) -> bool:
@@ -112,7 +121,7 @@ class Repeats:
             self._note(poll, message, "it is stored already", now)
             return True
         ended = self._messages.past(poll.name, [document]).get(document)
-        if ended is not None and same(message, ended):
+        if ended is not None and same(message, ended) and not _predecessors(poll, ended):
             self._note(poll, message, "it had ended already", now)
             self._give_up_ended(poll, message, now)
             return True
@@ -149,7 +158,7 @@ class Repeats:
         """A live message that has ended before under the same id: it is not run (again)."""
         message = stored.message
         lines: tuple[LogLine, ...] = ()
-        repeated = same(message, previous)
+        repeated = same(message, previous) and not _predecessors(poll, previous)
         if repeated:
             message_event(message, "message_duplicate", "Its id has ended before", INFO)
             poll.count("duplicates")
@@ -203,6 +212,8 @@ class Repeats:
         reason, error = DeadReason.ID_REUSED, _REUSED
         if previous is not None and None in (previous.type, previous.sha256):
             reason, error = DeadReason.UNKNOWN_OUTCOME, _UNTOLD
+        elif previous is not None and _predecessors(poll, previous):
+            error = _PREDECESSORS
         dead = replace(
             lifecycle.dead(message, reason, error), document=document, content=content, attempt=0
         )

@@ -70,14 +70,7 @@ redrive = command(
     What may have been done is left out and named, unless --outcome-unknown says that it was not.
     Without --yes a dry run. Stop it with Ctrl-C; the same command again goes on.
     """,
-    acts.IDENTITY,
-    acts.TENANT,
-    acts.DIRECTION,
-    acts.COMMAND,
-    acts.OLDER,
-    acts.NEWER,
-    acts.ERROR,
-    acts.EVERY_DEAD,
+    *acts.FILTERS_OF_DEAD,
     acts.LIMIT,
     acts.RATE,
     acts.UNDONE,
@@ -90,14 +83,7 @@ discard = command(
 
     Without --yes a dry run. Stop it with Ctrl-C; the same command again goes on.
     """,
-    acts.IDENTITY,
-    acts.TENANT,
-    acts.DIRECTION,
-    acts.COMMAND,
-    acts.OLDER,
-    acts.NEWER,
-    acts.ERROR,
-    acts.EVERY_DEAD,
+    *acts.FILTERS_OF_DEAD,
     acts.LIMIT,
     acts.RATE,
     acts.REASON,

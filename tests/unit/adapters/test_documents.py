@@ -26,6 +26,7 @@ from smartlink.domain.message import (
     SendFailure,
     State,
 )
+from smartlink.domain.noted import Noted
 from smartlink.domain.pin import Pin
 from smartlink.domain.tenant import TenantState
 from smartlink.ports import ConfigFile, ContentSweep
@@ -218,9 +219,9 @@ def test_the_relays_own_have_their_names() -> None:
     }
 
 
-@given(identity=TEXTS, text=TEXTS, error=TEXTS, received=INSTANTS, due=st.none() | INSTANTS)
+@given(identity=TEXTS, text=TEXTS, error=TEXTS, received=INSTANTS, due=INSTANTS)
 def test_whatever_is_stored_is_read(
-    identity: str, text: str, error: str, received: datetime, due: datetime | None
+    identity: str, text: str, error: str, received: datetime, due: datetime
 ) -> None:
     message = replace(
         FULL,
@@ -259,6 +260,20 @@ def test_a_content_sweep_as_the_console_shows_it() -> None:
     documents.put_content_sweep(fields, ContentSweep(NOW, "acme/D-m/00"))
     assert stored(fields) == {"Inicio": "2025-03-09T12:30:15.123457Z", "Posicao": "acme/D-m/00"}
     assert documents.get_content_sweep(fields) == ContentSweep(NOW, "acme/D-m/00")
+
+
+def test_of_noted_commands_only_what_is_odd_is_lost() -> None:
+    """A slip in one must not stop each poll: it notes its commands anew."""
+    fields = new()
+    assert documents.get_commands(fields) == {}
+    both = {"A": Noted(NOW, LATER), "B": Noted(NOW, LATER)}
+    documents.put_commands(fields, both)
+    assert documents.get_commands(fields) == both
+    commands = fields["Comandos"].map_value.fields
+    commands["A"].map_value.fields["VistoEm"].string_value = "yesterday"
+    assert documents.get_commands(fields) == {"B": both["B"]}
+    fields["Comandos"].string_value = "none"
+    assert documents.get_commands(fields) == {}
 
 
 def test_what_a_document_refers_to_is_read_whatever_else_is_wrong_with_it() -> None:

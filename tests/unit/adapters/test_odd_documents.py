@@ -31,7 +31,7 @@ STATE = TenantState(
     orphaned=True,
     send_failed=NOW,
     sent=LATER,
-    pin=Pin("t-1", ("c-1",)),
+    pin=Pin("t-1", ("c-1",), NOW),
     halted=NOW,
     adopted="who, when and why",
 )

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -51,6 +51,15 @@ def test_a_batch_fits_into_a_pub_sub_message() -> None:
 def test_who_died_with_others_travels_alone() -> None:
     alone = replace(pending(), alone=True)
     assert sizes(pending(), alone, pending()) == [1, 2]
+
+
+@pytest.mark.parametrize("since", [None, NOW])
+def test_a_dispatch_tells_since_when_the_name_is_its_customers(since: datetime | None) -> None:
+    """One of an older release does not: then nothing under the name is its predecessor's."""
+    dispatch = Dispatch("acme", "Probe", POLICY, (stored(pending()),), since)
+    envelope = encode_dispatch(dispatch)
+    assert decode_dispatch(envelope.data).since == since
+    assert ("since" in json.loads(envelope.data)) is (since is not None)
 
 
 @pytest.mark.parametrize("name", ["attempts", "factor", "interval"])

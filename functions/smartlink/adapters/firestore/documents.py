@@ -5,6 +5,7 @@ times as much as all else on the way to Firestore. None and rare defaults are ab
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeVar
@@ -105,7 +106,7 @@ TENANT_PARTS = {
     "orphaned": ("Orfao",),
     "send_failed": ("UltimaFalhaEnvio",),
     "sent": ("UltimoEnvio",),
-    "pin": ("TenantIdRac", "ClientesRac"),
+    "pin": ("TenantIdRac", "ClientesRac", "DataRepasse"),
     "halted": ("BloqueadoDesde",),
     "adopted": ("Adocao",),
 }
@@ -249,8 +250,28 @@ def get_live(document: str, fields: Raw) -> Message:
     if content.text is None and content.object is None:
         message = "its content is missing"
         raise DocumentError(message)
-    state = get_one_of(fields, "Situacao", State)
-    return Message(**_get_about(document, fields, state), content=content)
+    about = _get_about(document, fields, get_one_of(fields, "Situacao", State))
+    _check_dated(about)
+    return Message(**about, content=content)
+
+
+def _check_dated(about: Mapping[str, Any]) -> None:
+    """No sweep finds what has no due instant, so that only a dead one may have none."""
+    if about["due"] is None and about["state"] is not State.DEAD:
+        message = f"it is {about['state']} without DataTentativaExec"
+        raise DocumentError(message)
+
+
+UNDATED_FIELDS = ("Situacao", "DataTentativaExec")
+"""What `is_undated` looks at."""
+
+
+def is_undated(fields: Raw) -> bool:
+    """Whether no sweep would find this live document, though it is not dead."""
+    dated = "DataTentativaExec" in fields and fields["DataTentativaExec"].HasField(
+        "timestamp_value"
+    )
+    return not dated and readable(fields, "Situacao") != State.DEAD
 
 
 def get_unreadable(document: str, fields: Raw, version: Version, why: str) -> Unreadable:
@@ -268,7 +289,9 @@ def readable(fields: Raw, name: str) -> str | None:
 def get_listed(document: str, fields: Raw) -> Summary:
     """Read a live document of which the content was left out. Raises DocumentError."""
     _get_content(fields)  # what else is told of it must be readable too
-    return Summary(**_get_about(document, fields, get_one_of(fields, "Situacao", State)))
+    about = _get_about(document, fields, get_one_of(fields, "Situacao", State))
+    _check_dated(about)
+    return Summary(**about)
 
 
 def get_history(document: str, fields: Raw) -> Ended:
@@ -452,6 +475,7 @@ def put_pin(fields: Raw, pin: Pin | None) -> None:
     put_optional_text(fields, "TenantIdRac", pin.tenant_id)
     for client in pin.clients:
         put_text(fields["ClientesRac"].array_value.values.add(), client)
+    put_optional_time(fields, "DataRepasse", pin.since)
 
 
 def get_tenant(fields: Raw) -> TenantState:
@@ -478,7 +502,9 @@ def get_tenant(fields: Raw) -> TenantState:
         send_failed=read(get_optional_time, "UltimaFalhaEnvio", None),
         sent=read(get_optional_time, "UltimoEnvio", None),
         pin=_pinned(
-            read(get_optional_text, "TenantIdRac", None), read(_get_texts, "ClientesRac", ())
+            read(get_optional_text, "TenantIdRac", None),
+            read(_get_texts, "ClientesRac", ()),
+            read(get_optional_time, "DataRepasse", None),
         ),
         halted=read(get_optional_time, "BloqueadoDesde", None),
         adopted=read(get_optional_text, "Adocao", None),
@@ -487,8 +513,8 @@ def get_tenant(fields: Raw) -> TenantState:
     return replace(state, unreadable=tuple(unreadable)) if unreadable else state
 
 
-def _pinned(tenant_id: str | None, clients: tuple[str, ...]) -> Pin | None:
-    return Pin(tenant_id, clients) if tenant_id or clients else None
+def _pinned(tenant_id: str | None, clients: tuple[str, ...], since: datetime | None) -> Pin | None:
+    return Pin(tenant_id, clients, since) if tenant_id or clients else None
 
 
 def _get_texts(fields: Raw, name: str) -> tuple[str, ...]:
@@ -518,11 +544,14 @@ def put_commands(fields: Raw, noted: Mapping[str, Noted]) -> None:
 
 
 def get_commands(fields: Raw) -> dict[str, Noted]:
-    """Read `relay/comandos`."""
+    """Read `relay/comandos`. What a person broke in it is as if it were not there: the next poll
+    that has the command notes it anew."""
     noted = {}
-    for command, its in fields["Comandos"].map_value.fields.items():
+    commands = fields["Comandos"].map_value.fields if "Comandos" in fields else {}
+    for command, its in commands.items():
         times = its.map_value.fields
-        noted[command] = Noted(get_time(times, "Desde"), get_time(times, "VistoEm"))
+        with suppress(DocumentError):
+            noted[command] = Noted(get_time(times, "Desde"), get_time(times, "VistoEm"))
     return noted
 
 

@@ -37,6 +37,7 @@ from smartlink.ports import (
     LogSink,
     Messages,
     NewId,
+    PartlyRefused,
     Place,
     RelayState,
     TenantStates,
@@ -46,6 +47,8 @@ from smartlink.settings import LIMITS
 
 T = TypeVar("T")
 _RACES = 5
+_UNDATED_PAGE = 300
+_ASCENDING = types.StructuredQuery.Direction.ASCENDING
 _AT_LEAST = types.StructuredQuery.FieldFilter.Operator.GREATER_THAN_OR_EQUAL
 _AT_MOST = types.StructuredQuery.FieldFilter.Operator.LESS_THAN_OR_EQUAL
 _BELOW = types.StructuredQuery.FieldFilter.Operator.LESS_THAN
@@ -122,6 +125,17 @@ def _beginning_with(collection: str, name: str) -> Raw:
     return query
 
 
+def _by_name(collection: str, fields: Sequence[str], limit: int) -> Raw:
+    """Build a query for these fields of all documents, by name. It needs no index."""
+    query = types.StructuredQuery.pb()()
+    query.from_.add(collection_id=collection)
+    for field in fields:
+        query.select.fields.add(field_path=field)
+    query.order_by.add(direction=_ASCENDING).field.field_path = "__name__"
+    query.limit.value = limit
+    return query
+
+
 class Firestore:
     """All that the relay keeps. `create`, `swap` and `commit` may meet their own first try.
 
@@ -152,9 +166,15 @@ class Firestore:
         return create(name, rm.put_live, message)
 
     def swap(self, tenant: str, changes: Sequence[Stored]) -> list[Version | None]:
-        """See Messages. Unavailable or Refused: some may have been swapped all the same."""
+        """See Messages. Unavailable: some may have been swapped all the same."""
         writes = (self._change(tenant, item.message, item.version) for item in changes)
-        return self._calls.write_each(f"swap messages of {tenant}", writes)
+        try:
+            return self._calls.write_each(f"swap messages of {tenant}", writes)
+        except PartlyRefused as error:
+            refused = [changes[number].message.document for number in error.refused]
+            text = f"The database refuses the next state of {len(refused)} messages: {error}"
+            event("swap_refused", text, ERROR, tenant=tenant, documents=refused)
+            return list(error.versions)
 
     def _change(self, tenant: str, message: Message, version: Version) -> Fill:
         name = self._in(tenant, rm.LIVE, message.document)
@@ -242,6 +262,22 @@ class Firestore:
             found.update(item.id for item in self._calls.query(what, parent, query))
         return sorted(found)
 
+    def undated(self, tenant: str) -> list[str]:
+        """See Messages."""
+        what = f"find live messages of {tenant} without a due instant"
+        parent = self._name(rm.TENANTS, tenant)
+        undated: list[str] = []
+        last = ""
+        while True:
+            query = _by_name(rm.LIVE, rm.UNDATED_FIELDS, _UNDATED_PAGE)
+            if last:
+                query.start_at.values.add(reference_value=self._in(tenant, rm.LIVE, last))
+            found = self._calls.query(what, parent, query)
+            undated += [item.id for item in found if rm.is_undated(item.fields)]
+            if len(found) < _UNDATED_PAGE:
+                return undated
+            last = found[-1].id
+
     def due(
         self,
         tenant: str,
@@ -266,7 +302,12 @@ class Firestore:
 
     def log(self, tenant: str, lines: Sequence[LogLine]) -> None:
         """See LogSink."""
-        self._calls.write_each(f"log for {tenant}", self._lines(tenant, lines))
+        try:
+            self._calls.write_each(f"log for {tenant}", self._lines(tenant, lines))
+        except PartlyRefused as error:
+            of = [lines[number].message_id for number in error.refused]
+            text = f"The database refuses {len(of)} log lines: {error}"
+            event("log_refused", text, ERROR, tenant=tenant, messages=of)
 
     # Tenants
 
@@ -382,7 +423,7 @@ class Firestore:
     def content_sweep(self) -> ContentSweep | None:
         """See RelayState."""
         found = self._calls.get("read how far the bucket was swept", [self._contents])
-        return next((rm.get_content_sweep(item.fields) for item in found), None)
+        return next(_parsed(found, lambda item: rm.get_content_sweep(item.fields)), None)
 
     def save_content_sweep(self, sweep: ContentSweep) -> None:
         """See RelayState."""
@@ -456,5 +497,5 @@ def _parsed(found: Iterable[Found], parse: Callable[[Found], T]) -> Iterator[T]:
 _messages: type[Messages] = Firestore
 _log_sink: type[LogSink] = Firestore
 _states: type[TenantStates] = Firestore
-_ticks: type[RelayState] = Firestore
+_relay_state: type[RelayState] = Firestore
 _last_good: type[LastGoodConfig] = Firestore

@@ -94,7 +94,8 @@ class InMemoryMessages:
     def __init__(self) -> None:
         """Start empty."""
         self.faults = Faults()
-        self.uncreatable: Callable[[Message], bool] = lambda _: False  # what can never be created
+        self.uncreatable: Callable[[Message], bool] = lambda _: False  # never created
+        self.unswappable: Callable[[Message], bool] = lambda _: False  # never swapped
         self.operations: Counter[str] = Counter()
         self._lock = Lock()
         self._versions = count(1)
@@ -152,7 +153,7 @@ class InMemoryMessages:
     def _swap(self, tenant: str, message: Message, fence: Version) -> Version | None:
         self.operations["write"] += 1
         key = (tenant, message.document)
-        if not self._holds(key, fence):
+        if self.unswappable(message) or not self._holds(key, fence):
             return None
         old = self._live[key].message
         new = _with_state_of(old, message)
@@ -294,6 +295,15 @@ class InMemoryMessages:
             )
             self.operations["read"] += max(len(found), 2)
         return found
+
+    def undated(self, tenant: str) -> list[str]:
+        """See Messages."""
+        self.faults.before("undated", tenant)
+        with self._lock:
+            live = [stored.message for key, stored in self._live.items() if key[0] == tenant]
+            self.operations["read"] += max(len(live), 1)
+            undated = (it for it in live if it.due is None and it.state is not State.DEAD)
+            return sorted(it.document for it in undated)
 
     def due(
         self,
@@ -464,6 +474,16 @@ class InMemoryMessages:
             told = (message.type, message.content.sha256) if legible else (None, None)
             self._unreadable[key] = Unreadable(document, why, self._live[key].version, *told)
 
+    def take_date(self, tenant: str, document: str) -> None:
+        """As if a person had taken `DataTentativaExec` from the live document."""
+        with self._lock:
+            key = (tenant, document)
+            message = replace(self._live[key].message, due=None)
+            version = self._write(key, message)
+            why = f"it is {message.state} without DataTentativaExec"
+            told = (message.type, message.content.sha256)
+            self._unreadable[key] = Unreadable(document, why, version, *told)
+
     def snapshot(self) -> "_Snapshot":
         """What is stored now: for `restore`."""
         with self._lock:
@@ -506,5 +526,5 @@ class InMemoryMessages:
 _messages: type[Messages] = InMemoryMessages
 _log_sink: type[LogSink] = InMemoryMessages
 _states: type[TenantStates] = InMemoryMessages
-_ticks: type[RelayState] = InMemoryMessages
+_relay_state: type[RelayState] = InMemoryMessages
 _last_good: type[LastGoodConfig] = InMemoryMessages

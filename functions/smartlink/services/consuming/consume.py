@@ -161,6 +161,7 @@ class Consume:
                 self.clock,
                 self.new_id,
                 self.wait,
+                dispatch.since,
             ),
             self.clock,
         )

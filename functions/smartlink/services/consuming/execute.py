@@ -27,6 +27,7 @@ from smartlink.domain.outcome import (
     Done,
     Finished,
     HandBack,
+    Line,
     Outcome,
     Reject,
     Retry,
@@ -73,13 +74,15 @@ class Execution:
         message = stored.message
         if self.clock() > self.start_by:
             return Finished(HandBack(), self.clock())
-        log = Logger(_to_cloud_logging, self.clock)
+        lines: list[Line] = []  # the logger is the author's, who may put anything in its place
+        log = Logger(_to_cloud_logging, self.clock, lines)
         with bound(tenant=self.tenant, messageId=message.id, attempt=message.attempt):
             try:
                 outcome = self._outcome(message, log)
             except BaseException as error:  # noqa: BLE001  (SystemExit too is one message's failure)
                 outcome = _unexpected(message, error)
-        return Finished(outcome, self.clock(), tuple(log.lines))
+        kept = tuple(line for line in lines if type(line) is Line)
+        return Finished(outcome, self.clock(), kept)
 
     def _outcome(self, message: Message, log: Logger) -> Outcome:
         try:

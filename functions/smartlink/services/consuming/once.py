@@ -52,6 +52,7 @@ class Once:
     clock: Clock
     new_id: NewId
     wait: Wait
+    since: datetime | None = None  # effects that were begun before are of the name's predecessor
 
     def __call__(
         self,
@@ -62,6 +63,9 @@ class Once:
         effect: Callable[[], object],
     ) -> object:
         """See Context.once. PortError: nothing was begun, and no attempt is spent."""
+        if not isinstance(key, str):  # an author need not have mypy
+            text = f"once: a key is a str, not a {type(key).__name__}"
+            raise FatalError(text)
         if not 0 < len(key) <= _KEY_LIMIT:
             text = f"once: a key has 1 to {_KEY_LIMIT} characters, not {len(key)}"
             raise FatalError(text)
@@ -117,6 +121,8 @@ class Once:
                 known = None
                 continue
             theirs, known = found
+            if self._predecessors(theirs):
+                continue  # as if there were none: it is written over
             if theirs.run == mine.run:  # our own write, whose answer got lost
                 return known
             if theirs.ended is not None:
@@ -128,13 +134,20 @@ class Once:
     def _check_age(self, tenant: str, message: Message, policy: RetryPolicy, mine: Effect) -> None:
         """A message that waited so long may ask for an effect whose record has expired."""
         old = self._remembered(message.received, policy) <= mine.begun
-        if old and not message.undone and self._read(tenant, mine.document) is None:
+        if not old or message.undone:
+            return
+        found = self._read(tenant, mine.document)
+        if found is None or self._predecessors(found[0]):
             text = (
                 f"Received at {message.received:%Y-%m-%d}, it is older than what once remembers: "
                 f"find out whether the effect was done; redrive with --outcome-unknown if it was "
                 f"not, discard if it was"
             )
             raise UnknownOutcomeError(text)
+
+    def _predecessors(self, effect: Effect) -> bool:
+        """Whether it was done for another customer, who had the tenant's name before."""
+        return self.since is not None and effect.begun < self.since
 
     def _read(self, tenant: str, document: str) -> tuple[Effect, Version] | None:
         """Of a record that cannot be read nobody knows whether its effect was done."""

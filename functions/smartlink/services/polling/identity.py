@@ -122,7 +122,8 @@ class Identity:
         while True:
             before = poll.state.pin
             if before is None or poll.vacant:
-                pin = first_use(named, client)
+                passed = None if before is None else self.clock()
+                pin = first_use(named, client, passed)
             elif before.admits(named, client):
                 pin = before.used(named, client)
             else:

@@ -41,7 +41,7 @@ from smartlink.services.repeats import Repeats
 from smartlink.settings import LIMITS, Settings
 
 _GATHER_LIMIT = 8_388_608  # characters gathered before they are stored
-_GETS = 2  # of a session that brought something, until another one joins it
+_GETS = 5  # of a session that brought something, until another one joins it
 _ID_LIMIT = 8_192  # characters
 _ACKS_IN_A_ROW = 2  # that fail: one may be its message's own, the next one is the broker's
 _NAME_LIMIT = 512  # characters of a type, an audience or a correlation id

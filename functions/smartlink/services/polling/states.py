@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from smartlink.domain.pin import Pin
 from smartlink.domain.tenant import TenantEntry, TenantState
@@ -12,6 +12,9 @@ from smartlink.ports import Messages, PortError, TenantStates
 from smartlink.services.polling.tenant_poll import TenantPoll
 
 _ORPHANS_EVERY = timedelta(hours=1)
+_UNDATED_HOUR = 5  # of the day in UTC, night in Brazil: then the look begins
+_UNDATED_TENANTS = 200  # at most, in an hour
+_TOLD = 10  # documents by name
 _FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 
@@ -28,6 +31,8 @@ class States:
         self._kept: dict[str, tuple[TenantState, datetime]] = {}
         self._stored: dict[str, TenantState] = {}  # as they were read, or written last
         self._orphans_at: datetime | None = None
+        self._undated_on: date | None = None  # when the last look began
+        self._unlooked: list[str] = []  # tenants that this day's look has not come to
         self._lock = threading.Lock()
 
     def of(self, tenants: Sequence[str], now: datetime) -> dict[str, TenantState]:
@@ -141,12 +146,40 @@ class States:
             return
         self._orphans_at = now
         try:
-            gone = set(self._store.known_tenants()) - {entry.name for entry in entries}
-            for name in sorted(gone):
+            known = self._store.known_tenants()
+            for name in sorted(set(known) - {entry.name for entry in entries}):
                 with bound(tenant=name):
                     self._note_orphan(name)
+            self._tell_undated(known, now)
         except PortError as error:
             event("orphans_not_sought", f"The next hour tries again: {error}", WARNING)
+
+    def _tell_undated(self, tenants: Sequence[str], now: datetime) -> None:
+        """Once a day: live documents that no sweep finds, for a person took their date away.
+
+        It reads every live document, so it begins in one hour of the day only: a new process
+        does not begin again at another. So many tenants each hour, as the poll waits for it; each
+        day another tenant is the first.
+        """
+        if now.hour == _UNDATED_HOUR and self._undated_on != now.date():
+            self._undated_on = now.date()
+            first = now.date().toordinal() * _UNDATED_TENANTS % max(len(tenants), 1)
+            ordered = sorted(tenants)
+            self._unlooked = [*ordered[first:], *ordered[:first]]
+        looking, self._unlooked = (
+            self._unlooked[:_UNDATED_TENANTS],
+            self._unlooked[_UNDATED_TENANTS:],
+        )
+        for name in looking:
+            with bound(tenant=name):
+                _tell_of(self._undated(name))
+
+    def _undated(self, name: str) -> list[str]:
+        try:
+            return self._messages.undated(name)
+        except PortError as error:
+            event("undated_not_sought", f"The next day tries again: {error}", WARNING)
+            return []
 
     def _note_orphan(self, name: str) -> None:
         if not self._messages.due(name, _FOREVER, 1).returned:
@@ -156,6 +189,13 @@ class States:
         state = self._store.states([name])[name]
         if not state.orphaned:
             self._store.save_state(name, replace(state, orphaned=True), state)
+
+
+def _tell_of(undated: Sequence[str]) -> None:
+    if undated:
+        text = f"{len(undated)} live documents without DataTentativaExec: no sweep finds them"
+        told = list(undated[:_TOLD])
+        event("document_unreadable", text, ERROR, number=len(undated), documents=told)
 
 
 def _tell_unreadable(name: str, state: TenantState) -> None:

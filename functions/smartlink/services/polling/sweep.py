@@ -4,6 +4,7 @@ One query finds retries, crashed executions and lost dispatches alike: `due` has
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from smartlink.domain import lifecycle
@@ -11,7 +12,7 @@ from smartlink.domain.catalog import Catalog
 from smartlink.domain.message import DeadReason, Message, State, Stored
 from smartlink.observability import INFO, WARNING, event, message_event
 from smartlink.ports import Clock, Contents, LogSink, Messages
-from smartlink.services.dispatch import Dispatch, Dispatcher
+from smartlink.services.dispatch import Dispatcher
 from smartlink.services.polling.known_commands import KnownCommands
 from smartlink.services.polling.tenant_poll import TenantPoll
 from smartlink.services.repeats import Repeats
@@ -106,5 +107,5 @@ class Sweep:
                 if item.message.document in won
             ]
             if its:
-                ready.append(Dispatch(poll.name, dispatch.command, poll.policy, tuple(its)))
+                ready.append(replace(dispatch, messages=tuple(its)))
         self._dispatcher.publish(poll, ready)

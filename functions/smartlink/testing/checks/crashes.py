@@ -1,5 +1,6 @@
 """Whether a message survives that its run breaks off: at the seams, and around an effect."""
 
+from smartlink.adapters.in_memory.faults import Faults
 from smartlink.ports import Unavailable
 from smartlink.testing.checks.again import recovers, worth_it
 from smartlink.testing.examination import Examination, NotRunError
@@ -33,7 +34,8 @@ def _crashed(exam: Examination, number: int, name: str) -> bool:
 
 
 def once(exam: Examination) -> str:
-    """What `once` remembers by cannot be written, or is written and the answer is lost."""
+    """What `once` remembers by cannot be written, or is written and the answer is lost, from each
+    write on until the call ends."""
     worth_it(exam)
     if "crash" in exam.failed:
         reason = "a crash does harm already: fix that first"
@@ -47,17 +49,40 @@ def once(exam: Examination) -> str:
     return _said(f"{2 * len(writes)} failing writes, each run again", held)
 
 
+class _Down(Faults):
+    """From one write on all fail, as long as the call lasts: `once` tries each for seconds."""
+
+    def __init__(self, first: int, *, lost: bool) -> None:
+        super().__init__()
+        self._before, self._lost = first, lost
+
+    def before(self, call: str, subject: str) -> None:
+        """See Faults."""
+        super().before(call, subject)
+        if call == "write":
+            self._before -= 1
+            self._fail(lost=False)
+
+    def after(self, call: str, subject: str) -> None:
+        """See Faults."""
+        super().after(call, subject)
+        if call == "write":
+            self._fail(lost=True)
+
+    def _fail(self, *, lost: bool) -> None:
+        if self._before < 0 and lost is self._lost:
+            message = "the database is down"
+            raise Unavailable(message)
+
+
 def _unwritten(exam: Examination, write: int, lost: bool) -> bool:  # noqa: FBT001  (a private table)
     scenario = exam.scenario()
     start = scenario.snapshot()
-    countdown = iter([False] * write + [True])
-    error = Unavailable("the database is down")
-    faults = scenario.effects.faults
-    faults.fail("write", error, applied=lost, when=lambda _: next(countdown, False))
+    scenario.effects.faults = _Down(write, lost=lost)
     scenario.deliver(exam.text)
-    faults.clear()
-    how = "an answer lost" if lost else "a failure"
-    return recovers(exam, scenario, start, f"{how} at write {write + 1} of once", _DOUBLED)
+    scenario.effects.faults = Faults()
+    how = "answers lost" if lost else "failures"
+    return recovers(exam, scenario, start, f"{how} from write {write + 1} of once on", _DOUBLED)
 
 
 def _said(text: str, held: int) -> str:
