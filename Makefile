@@ -93,7 +93,7 @@ check: $(VENV)/test.stamp $(BIN)/smartlink ## Lint, format, types, import fences
 	else echo "Skipped: terraform fmt, as there is no $(TERRAFORM)"; fi
 
 .PHONY: format
-format: $(VENV)/test.stamp ## Format the code and mend what can be mended by itself
+format: $(VENV)/test.stamp ## Format the code and fix what can be fixed automatically
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 

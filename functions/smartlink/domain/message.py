@@ -111,7 +111,7 @@ class SendFailure:
     at: datetime  # the last time
 
 
-@dataclass(frozen=True, kw_only=True)  # without slots: `evolve` copies what it holds at once
+@dataclass(frozen=True, kw_only=True)
 class Summary:
     """A message without its content. It can be shown, but nothing can be written from it."""
 

@@ -51,7 +51,7 @@ def discarded(stored: Stored, note: Note, *, again: bool = False) -> Settlement:
 
 
 def held(stored: Stored, note: Note) -> Settlement:
-    """Dead, as one of which nobody knows whether it was done. No claim of before may settle it."""
+    """Dead, because nobody knows whether it was done. No earlier claim may settle it."""
     message = stored.message
     before = f"{message.state}{f', {message.dead_reason}' if message.dead_reason else ''}"
     error = f"Held by {note.who}: {note.reason}"

@@ -40,7 +40,7 @@ class Failure:
 
 @dataclass
 class Figures:
-    """All of it."""
+    """All the figures."""
 
     since: datetime
     until: datetime

@@ -47,7 +47,7 @@ class Held:
         self._shared = 0
 
     def take(self, size: int, seconds: float) -> bool:
-        """So many bytes more; whether it had to wait. Raises Busy when they did not come."""
+        """Takes so many bytes more; answers whether it waited. Raises Busy if there was no room."""
         self._size += size
         due = max(self._size - _FREE, 0) - self._shared
         if due <= 0:

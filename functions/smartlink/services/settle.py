@@ -113,7 +113,7 @@ def _settle_alone(messages: Messages, tenant: str, item: Pending, settled: Settl
 def _failed(
     messages: Messages, tenant: str, item: Pending, error: Exception, settled: Settled
 ) -> None:
-    """What a commit that held this settlement alone came to."""
+    """The result of a commit that held this settlement alone."""
     if isinstance(error, Unavailable):
         settled.unknown.append(item)
         return

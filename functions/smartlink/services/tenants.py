@@ -21,7 +21,7 @@ _Result = TypeVar("_Result")
 
 
 def _here(work: Callable[[], _Result]) -> Callable[[], _Result]:
-    """For who has no threads."""
+    """For a caller that has no threads."""
     result = work()
     return lambda: result
 

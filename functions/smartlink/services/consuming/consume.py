@@ -69,7 +69,7 @@ class Timeouts:
 
     @classmethod
     def of(cls, catalog: Catalog, command: str) -> "Timeouts":
-        """Those of a command of the catalogue."""
+        """The limits of a command of the catalogue."""
         call = timedelta(seconds=catalog.functions.consume.timeout)
         return cls(
             message=timedelta(seconds=catalog.commands[command].timeout),

@@ -89,7 +89,7 @@ class States:
         self._save(poll, poll.change(lambda it: replace(it, halted=None)))
 
     def set_up(self, poll: TenantPoll, setup: str, commands: Sequence[str]) -> None:
-        """Setup was run. Not noted, it is run again: that does no harm."""
+        """Setup was run. If this is not noted, setup runs again, which does no harm."""
         names = tuple(commands)
         state = poll.change(lambda it: replace(it, setup=setup, commands=names))
         self._save(poll, state)

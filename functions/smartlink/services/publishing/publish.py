@@ -23,7 +23,7 @@ BODY_LIMIT = 12_582_912  # bytes of a request's body; the caller of parse_reques
 _CONTENT_LIMIT = 8_388_608  # characters of a content
 
 _RESERVED = {".", ".."}
-_REPLY = re.compile(r"D-.*/reply/[0-9]+", re.DOTALL)  # see executed.reply_id
+_REPLY = re.compile(r"D-.*/reply/[0-9]+", re.DOTALL)  # see settlement.reply_id
 
 
 def _sendable(name: str) -> str:
