@@ -91,7 +91,7 @@ class Held:
             inside.changed.notify_all()
 
     def release(self) -> None:
-        """All of it."""
+        """Gives back all of it."""
         self._size = 0
         if not self._shared and self._in_flight.beyond is not self:
             return

@@ -92,7 +92,7 @@ class Tenants:
         """The tenant as the list of this minute shows it; None if it is gone.
 
         Asked before what waits for a tenant is touched: its secret may have been deleted, or its
-        name given to another customer, since the last list. Whoever asks meanwhile shares the
+        name given to another customer, since the last list. Callers that ask meanwhile share the
         list. One that fails changes nothing, and is left alone for as long as lists are kept.
         """
         now = self._clock()

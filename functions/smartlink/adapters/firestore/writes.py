@@ -59,7 +59,7 @@ def change(
 
 
 def delete(name: str, version: Version) -> Fill:
-    """A document goes that must be at this version."""
+    """Deletes a document, which must be at this version."""
 
     def write(raw: Raw) -> None:
         raw.delete = name

@@ -103,7 +103,7 @@ class EmulatedPlatform:
     addresses: Mapping[str, str]  # the functions' URLs
 
     def sign_in(self) -> None:
-        """Nobody asks for credentials."""
+        """The emulators need no credentials."""
 
     def disabled_apis(self, names: Sequence[str]) -> list[str] | None:  # noqa: ARG002  (the port's)
         return None

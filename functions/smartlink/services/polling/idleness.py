@@ -33,7 +33,7 @@ class Idleness:
         return silence is None or now >= silence.ask_at
 
     def silent(self, tenant: str, now: datetime) -> None:
-        """It was asked, and had nothing."""
+        """The broker was asked, and it had nothing."""
         with self._lock:
             known = self._silent.get(tenant)
             since = known.since if known else now

@@ -62,7 +62,7 @@ class States:
             self._stored[poll.name] = state
 
     def pin(self, poll: TenantPoll, pin: Pin) -> bool:
-        """Notes whose the name is; False if another process has just noted somebody else."""
+        """Notes whose the name is; False if another process has just noted another customer."""
         if not self._store.pin(poll.name, pin, poll.state.pin):
             return False
         state = poll.change(lambda it: replace(it, pin=pin, known=True))
