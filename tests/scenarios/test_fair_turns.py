@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from smartlink.adapters.in_memory import Faults
+from smartlink.adapters.in_memory import Faults, InMemoryBroker
 from smartlink.domain.message import Stored, Version
 from smartlink.domain.retry import RetryPolicy
 from smartlink.domain.tenant import TenantEntry, TenantState
@@ -122,7 +122,8 @@ class Slow(Faults):
 def test_a_busy_tenant_is_served_by_several_sessions(
     bound: int, milliseconds: float, receivers: int
 ) -> None:
-    """One message for each `get` must not limit it: more receivers join, up to the bound."""
+    """One message for each `get` must not limit it: one more receiver joins each 0.1 s, up to the
+    bound."""
     variables = {"SMARTLINK_RECEIVE_BATCH": "10", "SMARTLINK_RECEIVERS": str(bound)}
     world = World(variables=variables | {"SMARTLINK_POLL_SECONDS": "600"})
     world.broker.faults = Slow(world.clock, milliseconds)
@@ -130,6 +131,18 @@ def test_a_busy_tenant_is_served_by_several_sessions(
         world.broker.offer("acme", COMMAND)
     world.tick()
     assert world.turns.most == receivers
+    assert world.broker.waiting("acme") == 0
+
+
+def test_a_slow_broker_that_gives_lists_is_asked_by_several_sessions() -> None:
+    """A batch is short there, as each of its messages is acked by a call of its own: sessions join
+    over batches, or one alone would drain eight messages a second."""
+    world = World(variables={"SMARTLINK_POLL_SECONDS": "600"}, broker=InMemoryBroker(page=10))
+    world.broker.faults = Slow(world.clock, 100)
+    for _ in range(600):
+        world.broker.offer("acme", COMMAND)
+    world.tick()
+    assert world.turns.most == world.settings.receivers
     assert world.broker.waiting("acme") == 0
 
 

@@ -41,7 +41,6 @@ from smartlink.services.repeats import Repeats
 from smartlink.settings import LIMITS, Settings
 
 _GATHER_LIMIT = 8_388_608  # characters gathered before they are stored
-_GETS = 5  # of a session that brought something, until another one joins it
 _ID_LIMIT = 8_192  # characters
 _ACKS_IN_A_ROW = 2  # that fail: one may be its message's own, the next one is the broker's
 _NAME_LIMIT = 512  # characters of a type, an audience or a correlation id
@@ -101,12 +100,11 @@ class Downstream:
         self,
         poll: TenantPoll,
         session: BrokerSession,
-        keep_coming: Callable[[int], None],
+        keep_coming: Callable[[], None],
     ) -> Received:
         """Gathers, stores, acks and dispatches one batch.
 
-        `keep_coming` is called when messages come, with how often the broker was asked: another
-        session may receive beside this one.
+        `keep_coming` is called when messages come: another session may receive beside this one.
         Raises PortError when the database failed: nothing was acked then.
         """
         deliveries: list[Delivery] = []
@@ -129,7 +127,7 @@ class Downstream:
             size += sum(len(delivery.content) for delivery in got)
             now = self._clock()
             call = (now - started) / gets
-            keep_coming(gets)
+            keep_coming()
             if now + call * len(deliveries) >= until:  # each is acked by a call of its own
                 break
         if not deliveries:
@@ -389,8 +387,8 @@ class Receiving:
     def receive(self, poll: TenantPoll, session: BrokerSession, push: Push) -> PortError | None:
         """One batch. The session's place passes to a further turn while there is more."""
 
-        def keep_coming(gets: int) -> None:
-            if gets % _GETS == 0 and poll.enter_receiver(self.sessions):
+        def keep_coming() -> None:
+            if poll.enter_receiver(self.sessions, self.clock()):
                 push(self.turn)
 
         if not poll.begin_batch():

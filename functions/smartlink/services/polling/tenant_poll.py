@@ -14,6 +14,7 @@ from smartlink.ports import CredentialsRefused, Place, PortError
 from smartlink.services.polling.outgoing import Outgoing
 
 _CALLS_END = timedelta(seconds=2)  # after the tick's deadline, when no call of the broker goes on
+_JOIN = timedelta(seconds=0.1)  # that messages come, until another session receives too
 _FAILURES_IN_A_ROW = 2  # sends: one may be its message's own, the next one is the broker's
 
 
@@ -42,6 +43,7 @@ class TenantPoll:
     counts: Counter[str] = field(default_factory=Counter)
     tenant: Tenant | None = None  # once its secret is read
     receivers: int = 1  # sessions that receive: the first turn's own is one
+    joined: datetime | None = None  # when the last one began to, or the first one's first came
     gathering: int = 0  # batches on their way in: each may need a dispatch of every command
     others: frozenset[str] = frozenset()  # commands that only another deployment knows
     vacant: bool = False  # the name passes to these credentials' customer: nothing of another lives
@@ -113,12 +115,16 @@ class TenantPoll:
         with self.lock:
             return (self.deadline - now) * self.gathering / max(self._least, 1)
 
-    def enter_receiver(self, most: int) -> bool:
-        """Whether one more session may receive for the tenant."""
+    def enter_receiver(self, most: int, now: datetime) -> bool:
+        """Whether one more session may receive for the tenant: one each 0.1 s, while messages
+        keep coming."""
         with self.lock:
-            if self.receivers >= most:
+            if self.joined is None:
+                self.joined = now
+            if self.receivers >= most or now - self.joined < _JOIN:
                 return False
             self.receivers += 1
+            self.joined = now
             return True
 
     def leave_receiver(self) -> None:
