@@ -64,14 +64,8 @@ def poll() -> Poll:
     from smartlink.adapters.http.smart_link import SmartLinkBroker  # noqa: PLC0415
 
     config = settings()
-    bounds = Bounds(
-        connect_seconds=config.connect_seconds,
-        read_seconds=config.read_seconds,
-        silence_seconds=config.silence_seconds,
-        response_limit=config.response_limit,
-    )
     in_flight = InFlight(config.in_flight)
-    http = Http(bounds, in_flight=in_flight)
+    http = Http(Bounds.of(config), in_flight=in_flight)
     tokens = RacTokens(http, config.token_url, now)
     own = PollAdapters(
         config=ConfigObject(config.config_uri, config.project, config.storage_emulator),

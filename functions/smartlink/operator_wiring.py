@@ -101,15 +101,7 @@ class OperatorWiring:
     def _http(self) -> "Http":
         from smartlink.adapters.http.connections import Bounds, Http  # noqa: PLC0415
 
-        config = self.settings
-        return Http(
-            Bounds(
-                connect_seconds=config.connect_seconds,
-                read_seconds=config.read_seconds,
-                silence_seconds=config.silence_seconds,
-                response_limit=config.response_limit,
-            )
-        )
+        return Http(Bounds.of(self.settings))
 
     @cached_property
     def policy(self) -> "RetryPolicy":

@@ -7,12 +7,11 @@ dispatch is encoded and decoded as it travels. Beside it the per-message functio
 import io
 import logging
 import time
-import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -32,6 +31,7 @@ from smartlink.adapters.in_memory import (
     InMemorySecrets,
 )
 from smartlink.adapters.threads import ThreadRunner, beside, end_process, wait
+from smartlink.bootstrap import new_id, now
 from smartlink.domain.retry import RetryPolicy
 from smartlink.domain.tenant import TenantEntry, TenantState
 from smartlink.observability import JsonFormatter
@@ -97,26 +97,22 @@ def _settings() -> Settings:
     )
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 def ours(store: Firestore) -> Work:
     """Put the relay's use cases on this store, as `bootstrap` does."""
     settings = _settings()
     publisher, contents = InMemoryPublisher(), InMemoryContents()
     dispatcher = Dispatcher(publisher, settings.catalog, settings.dispatch_batch)
-    commands = KnownCommands(store, settings.catalog.commands, _now)
+    commands = KnownCommands(store, settings.catalog.commands, now)
     downstream = Downstream(
-        store, store, contents, dispatcher, settings.catalog, settings, _now, commands
+        store, store, contents, dispatcher, settings.catalog, settings, now, commands
     )
     adapters = Adapters(
         store=store,
         contents=contents,
         secrets=InMemorySecrets(),
         beside=beside,
-        clock=_now,
-        new_id=lambda: uuid.uuid4().hex,
+        clock=now,
+        new_id=new_id,
         wait=wait,
     )
     own = ConsumeAdapters(
@@ -129,7 +125,7 @@ def ours(store: Firestore) -> Work:
 
     def work(share: Sequence[Offer]) -> None:
         session = _Waiting(share, settings.receive_batch)
-        later = _now() + timedelta(days=1)
+        later = now() + timedelta(days=1)
         quota = Counter({QUIET: len(share)})
         entry = TenantEntry(TENANT, "")
         tick = TenantPoll(entry, TenantState(), RetryPolicy(), later, later, quota)

@@ -22,6 +22,7 @@ from smartlink.adapters.in_memory import (
     InMemorySecrets,
     at_once,
 )
+from smartlink.bootstrap import new_id
 from smartlink.domain.identity import Direction, document_id
 from smartlink.domain.message import Ended, Stored
 from smartlink.ports import Envelope
@@ -86,7 +87,7 @@ class Relay:
             secrets=secrets,
             beside=at_once,
             clock=self.clock,
-            new_id=lambda: uuid.uuid4().hex,
+            new_id=new_id,
             wait=lambda most: None,  # noqa: ARG005
         )
         own = PollAdapters(

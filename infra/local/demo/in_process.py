@@ -6,10 +6,8 @@ in-memory twins, and a thread delivers what is published. Smart Link and RAC are
 
 import queue
 import threading
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import NoReturn
 
 from infra.local.errors import NotReadyError, TickError
@@ -25,7 +23,7 @@ from smartlink.adapters.in_memory import (
     InMemorySecrets,
 )
 from smartlink.adapters.threads import ThreadRunner, ThreadTurns, beside, wait
-from smartlink.bootstrap import load_consumer
+from smartlink.bootstrap import load_consumer, new_id, now
 from smartlink.domain.catalog import Command
 from smartlink.ports import Envelope, PortError
 from smartlink.services.consuming.consume import Consume
@@ -36,14 +34,6 @@ from smartlink.settings import Settings
 from smartlink.wiring import Adapters, ConsumeAdapters, PollAdapters, make_consume, make_poll
 
 Delivery = tuple[str, Envelope] | None  # None: no more will come
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
-def _new_id() -> str:
-    return uuid.uuid4().hex
 
 
 def _end_process() -> NoReturn:
@@ -70,8 +60,8 @@ class InProcessRelay:
             contents=self._contents,
             secrets=secrets,
             beside=beside,
-            clock=_now,
-            new_id=_new_id,
+            clock=now,
+            new_id=new_id,
             wait=wait,
         )
         self._poll = self._make_poll(InMemoryConfig(config))
@@ -84,19 +74,13 @@ class InProcessRelay:
 
     def _make_poll(self, config: InMemoryConfig) -> Poll:
         settings = self._settings
-        bounds = Bounds(
-            connect_seconds=settings.connect_seconds,
-            read_seconds=settings.read_seconds,
-            silence_seconds=settings.silence_seconds,
-            response_limit=settings.response_limit,
-        )
-        http = Http(bounds)
-        tokens = RacTokens(http, settings.token_url, _now)
+        http = Http(Bounds.of(settings))
+        tokens = RacTokens(http, settings.token_url, now)
         own = PollAdapters(
             config=config,
             broker=SmartLinkBroker(http, settings.smart_link_url, settings.paths, tokens),
             publisher=InMemoryPublisher(lambda *delivery: self._deliveries.put(delivery)),
-            turns=ThreadTurns(settings.poll_threads, _now),
+            turns=ThreadTurns(settings.poll_threads, now),
         )
         return make_poll(settings, self._adapters, own)
 

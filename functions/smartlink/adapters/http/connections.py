@@ -48,6 +48,7 @@ from urllib3.exceptions import (
 from smartlink.adapters.http.allocator import return_large_blocks
 from smartlink.ports import Busy, Refused, Unavailable
 from smartlink.services.in_flight import Held, InFlight
+from smartlink.settings import Settings
 
 _HEADERS = {
     "User-Agent": "smartlink-gcp/0.1",
@@ -81,6 +82,16 @@ class Bounds:
     retry_seconds: float = 10  # of a call: the time in which a retry may still start
     retry_after_seconds: int = 5  # the longest wait that a server may ask for
     backoff_seconds: float = 0.2
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Bounds":
+        """As the settings say."""
+        return cls(
+            connect_seconds=settings.connect_seconds,
+            read_seconds=settings.read_seconds,
+            silence_seconds=settings.silence_seconds,
+            response_limit=settings.response_limit,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,10 +43,10 @@ class Outgoing:
         """A chunk that nobody has taken; none at all is an empty one."""
         return self._chunks.pop(0) if self._chunks else ()
 
-    def take_quick(self) -> Sequence[Stored]:
+    def take_unfailed(self) -> Sequence[Stored]:
         """The first chunk, unless one of it failed before: it may take a time-out again."""
-        quick = self._chunks and _failures(self._chunks[0][-1]) == 0
-        return self.take() if quick else ()
+        unfailed = self._chunks and _failures(self._chunks[0][-1]) == 0
+        return self.take() if unfailed else ()
 
     def take_one(self) -> Sequence[Stored]:
         """A single message, the one that failed least; the rest of its chunk stays."""

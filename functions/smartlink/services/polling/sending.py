@@ -8,7 +8,7 @@ so receivers can tell a repeat only by an id inside the content.
       through since its last failure
     failed otherwise                            no attempt: it may be the broker's fault
 
-Either way it waits alone. The next one is tried; two that fail in a row end the tick's sending.
+Either way it waits alone. The next one is tried; two that fail in a row end the poll's sending.
 """
 
 from collections.abc import Sequence
@@ -174,7 +174,7 @@ class Upstream:
             raise _BucketError(*error.args) from None
 
     def _failed(self, poll: TenantPoll, stored: Stored, error: PortError) -> Settlement:
-        """An attempt if others were accepted since it failed last: before, and when the tick's
+        """An attempt if others were accepted since it failed last: before, and when the poll's
         end cut it off, it may be no fault of its own."""
         before, now = stored.message.failure, self._clock()
         at = poll.send_failed(now)
@@ -197,7 +197,7 @@ class Upstream:
         return Settlement(document=live.document, fence=stored.version, live=live)
 
     def _settle(self, poll: TenantPoll, pending: Sequence[Pending]) -> None:
-        """Again while the tick lasts: what was sent would be sent once more."""
+        """Again while the poll lasts: what was sent would be sent once more."""
         left = list(pending)
 
         def settled() -> bool:
@@ -279,7 +279,7 @@ class Sending:
         """
         probing = bool(page.due) and not poll.state.sends
         poll.outgoing = self._outgoing(page, probing=probing)
-        return () if probing else poll.outgoing.take_quick()
+        return () if probing else poll.outgoing.take_unfailed()
 
     def go_on(self, poll: TenantPoll, push: Push, chunk: Sequence[Stored]) -> None:
         """The rest of the first page, once its first chunk is sent."""

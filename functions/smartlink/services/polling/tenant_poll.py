@@ -13,7 +13,7 @@ from smartlink.domain.tenant import Tenant, TenantEntry, TenantState
 from smartlink.ports import CredentialsRefused, Place, PortError
 from smartlink.services.polling.outgoing import Outgoing
 
-_CALLS_END = timedelta(seconds=2)  # after the tick's deadline, when no call of the broker goes on
+_CALLS_END = timedelta(seconds=2)  # after the poll's deadline, when no call of the broker goes on
 _JOIN = timedelta(seconds=0.1)  # that messages come, until another session receives too
 _FAILURES_IN_A_ROW = 2  # sends: one may be its message's own, the next one is the broker's
 
@@ -52,7 +52,7 @@ class TenantPoll:
     unswept: Place | None = None  # where the sweep's next page begins
     outgoing: Outgoing = field(default_factory=lambda: Outgoing((), 1, None))
     accepted: bool = False  # the broker took a message that was sent
-    sends_left: int = _FAILURES_IN_A_ROW  # that may fail until no more is sent in this tick
+    sends_left: int = _FAILURES_IN_A_ROW  # that may fail until no more is sent in this poll
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -61,7 +61,7 @@ class TenantPoll:
         return self.entry.name
 
     def count(self, what: str, number: int = 1) -> None:
-        """Adds to the tick's report."""
+        """Adds to the poll's report."""
         with self.lock:
             self.counts[what] += number
 
@@ -77,7 +77,7 @@ class TenantPoll:
             self.counts["unreadable"] = len(self.unreadable)
 
     def take(self, command: str) -> bool:
-        """One dispatch of the command, if there is one left in this tick."""
+        """One dispatch of the command, if there is one left in this poll."""
         with self.lock:
             if self.quota[command] <= 0:
                 return False
@@ -144,12 +144,12 @@ class TenantPoll:
             return self.state
 
     def may_send(self) -> bool:
-        """Whether another message may be tried in this tick."""
+        """Whether another message may be tried in this poll."""
         with self.lock:
             return self.sends_left > 0 and not isinstance(self.error, CredentialsRefused)
 
     def stop_sending(self) -> None:
-        """No more message is tried in this tick."""
+        """No more message is tried in this poll."""
         with self.lock:
             self.sends_left = 0
 
@@ -169,7 +169,7 @@ class TenantPoll:
             self.sends_left = _FAILURES_IN_A_ROW
 
     def fail(self, error: PortError) -> bool:
-        """Notes that the broker or RAC failed; True for the first failure of the tick."""
+        """Notes that the broker or RAC failed; True for the first failure of the poll."""
         with self.lock:
             first = self.error is None
             self.error = self.error or error
