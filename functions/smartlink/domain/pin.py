@@ -3,23 +3,17 @@
 What RAC's token names is compared, and where it names nobody, who asked for it: the clientId.
 """
 
-import re
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from smartlink.domain.identity import digest
+from smartlink.domain.identity import digest, guid
 
-_GUID = re.compile(r"[0-9a-f]{32}")
-_AROUND = re.compile(r"^urn:uuid:|^uuid:|[-{}()\s]")
 _CLIENTS = 10  # kept; a rotation by hand leaves the one before
 
 
 def _normal(tenant_id: str) -> str:
-    """Brings a tenant id to one form. GUIDs are written in any case, with dashes, braces, as a
-    URN."""
-    folded = tenant_id.strip().casefold()
-    bare = _AROUND.sub("", folded)
-    return bare if _GUID.fullmatch(bare) else folded
+    """Brings a tenant id to one form. GUIDs are written in several."""
+    return guid(tenant_id) or tenant_id.strip().casefold()
 
 
 def same_tenant_id(one: str, other: str) -> bool:

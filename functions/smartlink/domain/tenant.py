@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
+from smartlink.domain.json_bytes import unmarked
 from smartlink.domain.pin import Pin
 
 Environment = Literal["development", "staging", "production"]
@@ -78,7 +79,7 @@ def parse_credentials(name: str, payload: bytes, environment: Environment) -> Te
     """
     secret = f"secret smartlink-tenant-{name}"
     try:
-        credentials = Credentials.model_validate_json(payload)
+        credentials = Credentials.model_validate_json(unmarked(payload))
     except ValidationError as error:
         problems = "; ".join(
             f"{_place(item['loc'])}: {item['msg']}"

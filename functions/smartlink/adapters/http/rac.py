@@ -22,6 +22,7 @@ from smartlink.adapters.http.connections import (
     SessionPool,
     split_url,
 )
+from smartlink.domain.json_bytes import unmarked
 from smartlink.domain.pin import same_tenant_id
 from smartlink.domain.tenant import Tenant
 from smartlink.domain.token import claimed_tenant
@@ -179,7 +180,7 @@ class RacTokens:
 
 def _granted(name: str, answer: Answer) -> _Granted:
     try:
-        return _Granted.model_validate_json(answer.body)
+        return _Granted.model_validate_json(unmarked(answer.body))
     except ValidationError as error:
         problems = ", ".join(
             f"{'.'.join(map(str, item['loc'])) or 'body'} ({item['type']})"
@@ -191,7 +192,7 @@ def _granted(name: str, answer: Answer) -> _Granted:
 
 def _denied(name: str, answer: Answer) -> Refused:
     try:
-        code = _Denied.model_validate_json(answer.body).error
+        code = _Denied.model_validate_json(unmarked(answer.body)).error
     except ValidationError:
         code = ""
     if code in _CREDENTIAL_ERRORS:

@@ -21,6 +21,7 @@ from smartlink.consumer import (
     WrongTypeError,
 )
 from smartlink.domain.identity import Direction, document_id
+from smartlink.domain.json_bytes import unmarked
 from smartlink.domain.message import LogType, Message, Stored
 from smartlink.domain.outcome import (
     Answer,
@@ -143,7 +144,7 @@ class Execution:
 
     def _erp_secret(self) -> bytes:
         try:
-            return self.erp.erp(self.tenant)
+            return unmarked(self.erp.erp(self.tenant))
         except PortError as error:
             text = f"The secret smartlink-erp-{self.tenant} cannot be read: {error}"
             raise RetryableError(text) from None
