@@ -56,7 +56,7 @@ class Message:
             raw if isinstance(raw, dict) else None,
         )
 
-    def envelope(self, tag: int, names: Names) -> dict[str, object]:
+    def envelope(self, tag: int | str, names: Names) -> dict[str, object]:
         """Spell the message out for one delivery."""
         keys = ENVELOPE_NAMES[names]
         values = (self.id, self.type, self.content, self.audience, tag)

@@ -1,6 +1,7 @@
 """What the operations need of the world, beside the relay's own ports."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -8,12 +9,13 @@ from typing import Protocol
 
 from smartlink.domain.message import Ended, EndedSummary, Listed, LogLine, Stored, Unreadable
 from smartlink.domain.retry import RetryPolicy
-from smartlink.domain.tenant import TenantEntry
+from smartlink.domain.tenant import Tenant, TenantEntry
 from smartlink.ports import (
     Broker,
     ConfigFile,
     ConfigSource,
     Contents,
+    Delivery,
     ErpSecrets,
     LastGoodConfig,
     Messages,
@@ -25,6 +27,26 @@ from smartlink.ports import (
 )
 from smartlink.services.polling.poll import Poll
 from smartlink.settings import Settings
+
+
+class RawSession(Protocol):
+    """A session with Smart Link Server in which every status is an answer."""
+
+    def call(self, name: str, verb: str, path: str, body: bytes | None) -> tuple[int, bytes]:
+        """Return the status and the body. Raises PortError where no answer came."""
+        ...
+
+
+class RawLink(Protocol):
+    """Smart Link Server, asked in any form."""
+
+    def session(self, tenant: Tenant) -> AbstractContextManager[RawSession]:
+        """Open a session; at its end the server takes back what it had leased to it."""
+        ...
+
+    def read(self, body: bytes) -> list[Delivery]:
+        """Return the messages in an answer of `get`, as the relay reads them."""
+        ...
 
 
 class RawDocument(Protocol):
@@ -258,6 +280,8 @@ class Deployment(Protocol):
     def tokens(self) -> Tokens: ...
     @property
     def broker(self) -> Broker: ...
+    @property
+    def link(self) -> RawLink: ...
     @property
     def platform(self) -> Platform: ...
     @property

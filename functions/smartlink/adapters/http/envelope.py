@@ -21,6 +21,9 @@ _TAGS = range(-(2**63), 2**64)
 _TAG = re.compile(r"-?[0-9]{1,20}")
 _MOST = 10_000  # messages in an answer: a list of trifles takes 50 times its bytes of memory
 _SMALL = 1_048_576  # bytes: an entry that Python's own parser may read, a content that is tidied
+_WRAPPERS = frozenset({"messages", "message", "items", "data", "value", "result"})
+_OF_A_MESSAGE = frozenset({"msgid", "id", "msgtype", "type", "msgcontent", "content"})
+_OF_A_MESSAGE |= {"msgdeliverytag", "deliverytag", "msgaud", "audience"}
 _CONTENT = frozenset({"msgcontent", "content"})
 _WORDS = {"true": True, "false": False, "null": None}
 
@@ -76,6 +79,9 @@ def deliveries(body: bytes) -> list[Delivery]:
         message = "Smart Link get answered neither a message nor a list"
         raise Unavailable(message)
     try:
+        start, end = _unwrapped(body, start, end)
+        if body[start:end] in _NOTHING:
+            return []
         return [_delivery(body, first, last) for first, last in _entries(body, start, end)]
     except _NoJsonError as error:
         message = f"Smart Link get answered no JSON: {error}"
@@ -89,6 +95,25 @@ def _bounds(body: bytes) -> tuple[int, int]:
     while end > start and body[end - 1] in _BLANK:
         end -= 1
     return start, end
+
+
+def _unwrapped(body: bytes, start: int, end: int) -> tuple[int, int]:
+    """Where the messages begin and end if a member of the answer, `messages` say, holds them.
+
+    An object that names anything of a message is one itself.
+    """
+    inner: tuple[int, int] | None = None
+    at = start + 1
+    while body[start : start + 1] == b"{" and (name := _NAME.match(body, at, end)):
+        first = name.end()
+        last = _end(body, first)
+        key = _text(name[1]).lower()
+        if key in _OF_A_MESSAGE:
+            return start, end
+        if key in _WRAPPERS and (body[first] in b"{[" or body[first:last] == b"null"):
+            inner = inner or (first, last)
+        at = _skip(body, last) + 1
+    return inner or (start, end)
 
 
 def _entries(body: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:

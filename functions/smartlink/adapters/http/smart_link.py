@@ -19,6 +19,7 @@ A body that is not UTF-8 is read with `surrogateescape`, from which the bytes ca
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -48,6 +49,8 @@ from smartlink.ports import (
 from smartlink.settings import Paths
 
 _UNAUTHORIZED = (HTTPStatus.UNAUTHORIZED,)
+_CALLS = ("setup", "get", "ack", "send", "send_audience")
+_PLACE = re.compile(r"\{(?:content|text|type|audience)\}")
 _PEEK = 64  # bytes in which a content's first character is looked for
 
 
@@ -58,7 +61,8 @@ class SmartLinkBroker:
         self, http: Http, url: str, paths: Paths, tokens: Tokens, *, idle_sessions: int = 512
     ) -> None:
         origin, prefix = split_url(url)
-        self._calls = {name: _call(prefix, value) for name, value in paths.model_dump().items()}
+        self._calls = {name: _call(prefix, getattr(paths, name)) for name in _CALLS}
+        self._paths = paths
         self._tokens = tokens
         self._sessions = SessionPool(lambda: HttpSession(http, origin, cookies=True), idle_sessions)
 
@@ -67,7 +71,7 @@ class SmartLinkBroker:
         """A session for one thread, with its own cookies and its own connection."""
         key = f"{tenant.name}/{tenant.credentials.client_id}"
         with self._sessions.lease(key, CALL_SECONDS) as http:
-            session = _Session(http, tenant, self._tokens, self._calls)
+            session = _Session(http, tenant, self._tokens, self._calls, self._paths)
             yield session
             if session.unacked:
                 http.clean = False
@@ -80,12 +84,14 @@ class _Session:
         tenant: Tenant,
         tokens: Tokens,
         calls: Mapping[str, tuple[str, str]],
+        paths: Paths,
     ) -> None:
         self.unacked: set[int] = set()
         self._http = http
         self._tenant = tenant
         self._tokens = tokens
         self._calls = calls
+        self._paths = paths
 
     def limit(self, seconds: float) -> None:
         self._http.ends = monotonic() + seconds
@@ -94,7 +100,7 @@ class _Session:
         return claimed_tenant(self._token(None))
 
     def setup(self, commands: Sequence[str]) -> None:
-        body = json.dumps({"subscriptions": list(commands)}).encode()
+        body = filled_setup(self._paths, commands)
         self._call("setup", body, "application/json")
 
     def get(self) -> list[Delivery]:
@@ -103,8 +109,8 @@ class _Session:
         return received
 
     def ack(self, tag: int) -> None:
-        body = b'{"deliveryTag": %d, "ack": true}' % tag
-        self._call("ack", body, "application/json")
+        body = self._paths.ack_body.replace("{tag}", str(tag)).encode()
+        self._call("ack", body, "application/json", {"{tag}": str(tag)})
         self.unacked.discard(tag)
 
     def send(self, message_type: str, audience: str | None, content: bytes) -> None:
@@ -112,9 +118,10 @@ class _Session:
         filled = {"{type}": _segment("type", message_type)}
         if audience:
             filled["{audience}"] = _segment("audience", audience)
-        json_like = content[:_PEEK].lstrip()[:1] in (b"{", b"[")
+        body = filled_send(self._paths, message_type, audience, content)
+        json_like = body[:_PEEK].lstrip()[:1] in (b"{", b"[")
         kind = "application/json" if json_like else "text/plain; charset=utf-8"
-        self._call(name, content, kind, filled)
+        self._call(name, body, kind, filled)
 
     def _call(
         self,
@@ -155,6 +162,27 @@ class _Session:
             raise
         except Refused as error:
             raise CredentialsRefused(*error.args) from None
+
+
+def filled_setup(paths: Paths, commands: Sequence[str]) -> bytes:
+    """The body of `setup`."""
+    return paths.setup_body.replace("{commands}", json.dumps(list(commands))).encode()
+
+
+def filled_send(paths: Paths, message_type: str, audience: str | None, content: bytes) -> bytes:
+    """The body of `send`: mostly the content itself."""
+    if paths.send_body == "{content}":
+        return content
+    text = content.decode("utf-8", "surrogateescape")
+    values = {
+        "{content}": text,
+        "{text}": json.dumps(text),
+        "{type}": json.dumps(message_type),
+        "{audience}": json.dumps(audience),
+    }
+    # At once: a content may hold what looks like one of the others.
+    body = _PLACE.sub(lambda found: values[found[0]], paths.send_body)
+    return body.encode("utf-8", "surrogateescape")
 
 
 def _call(prefix: str, value: str) -> tuple[str, str]:
