@@ -73,9 +73,25 @@ def test_publish_stores_once(place: Place) -> None:
     assert (first.code, first.json) == (0, {"id": "p-1", "repeated": False}), first.err
     assert place.run(*call, text='{"n": 1}').json["repeated"] is True
     assert place.run(*call, text='{"n": 2}').code == 4
-    assert place.run("publish", "nobody", "T", text="x").code == 2
     message = place.store.read("acme", ["U-p-1"])["U-p-1"].message
     assert message.content.text == '{"n": 1}'
+
+
+def test_publish_refuses_an_empty_content(place: Place) -> None:
+    """Unless it is told to; and it says what it waits for."""
+    login = b'{"clientId": "c", "clientSecret": "s", "environment": "development"}'
+    OperatorSecretManager(place.project, emulator=place.hosts.secrets).create("acme", login, None)
+    blank = place.folder / "blank"
+    blank.write_text(" \n")
+    for more in ((), ("--downstream",), ("--from-file", "-"), ("--from-file", str(blank))):
+        refused = place.run("publish", "acme", "Aviso", *more)
+        assert refused.code == 2, refused
+        assert "--empty publishes it all the same" in refused.err
+        assert ("Reading the content from stdin" in refused.err) == ("--from-file" not in more)
+    assert place.run("messages", "list", "--json").json == []
+    told = place.run("publish", "acme", "Aviso", "--empty", "--id", "p-1")
+    assert told.code == 0, told
+    assert place.store.read("acme", ["U-p-1"])["U-p-1"].message.content.size == 0
 
 
 def test_doctor_names_what_is_broken_and_the_mend(place: Place) -> None:

@@ -15,7 +15,7 @@ import pytest
 from smartlink.domain.pin import fingerprint, first_use
 from smartlink.domain.tenant import TenantState
 from tests.cli.place import COMMAND, PATIENCE, Place, environment, golden
-from tests.support.samples import NOW, dead, pending
+from tests.cli.samples import NOW, dead, pending
 
 SECRET = "very-secret-value"
 
@@ -204,6 +204,7 @@ def test_a_halted_tenant_shows_and_is_adopted(place: Place, client: str) -> None
 
 
 def test_there_is_nothing_to_adopt_where_nobody_is_pinned(place: Place) -> None:
+    place.keep("acme", pending("1"))
     ran = place.run("tenants", "adopt", "acme", "--reason", "why not")
     assert ran.code == 3
     assert "belongs to nobody yet" in ran.err

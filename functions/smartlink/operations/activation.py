@@ -26,8 +26,8 @@ from smartlink.operations.errors import (
     OperationError,
     SetupError,
 )
+from smartlink.operations.names import existing_tenant, known_name
 from smartlink.operations.ports import Deployment
-from smartlink.operations.select import known_name
 from smartlink.operations.tenants import UnusableSecretError, stored_tenant
 from smartlink.ports import PortError
 from smartlink.services.polling.shard import Shard
@@ -125,9 +125,10 @@ def check_new(deployment: Deployment, tenant: str) -> None:
 
 
 def check_active(deployment: Deployment, tenant: str) -> None:
-    """Raise NoSecretError where the tenant has none."""
+    """Raise NoSecretError where the tenant has none, and UnknownTenantError."""
     known_name(tenant)
     if not deployment.secrets.exists(tenant):
+        existing_tenant(deployment, tenant)
         message = f"{tenant} has no secret in {deployment.title}"
         raise NoSecretError(message)
 
@@ -246,7 +247,7 @@ def adopt(deployment: Deployment, tenant: str, who: str, reason: str, report: Re
     From then on the messages are sent and executed with the new credentials. Without a secret,
     the name is given to whoever is activated next.
     """
-    known_name(tenant)
+    existing_tenant(deployment, tenant)
     if not reason.strip():
         message = "the reason is empty: say how you know that it is the same customer."
         raise InvalidError(message)

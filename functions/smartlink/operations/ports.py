@@ -1,12 +1,20 @@
 """What the operations need of the world, beside the relay's own ports."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from smartlink.domain.message import Ended, EndedSummary, Listed, LogLine, Stored, Unreadable
+from smartlink.domain.message import (
+    Ended,
+    EndedSummary,
+    Listed,
+    LogLine,
+    LogType,
+    Stored,
+    Unreadable,
+)
 from smartlink.domain.retry import RetryPolicy
 from smartlink.domain.tenant import TenantEntry
 from smartlink.ports import (
@@ -67,6 +75,15 @@ class MessageDocuments:
     raw: Sequence[RawDocument]
 
 
+@dataclass(frozen=True, slots=True)
+class EndedQuery:
+    """What the database itself can find in the history."""
+
+    equal: Mapping[str, str] = field(default_factory=dict)  # stored fields
+    since: datetime | None = None
+    until: datetime | None = None
+
+
 class Purgeable(StrEnum):
     """A collection whose old documents an operator may remove."""
 
@@ -87,10 +104,27 @@ class OperatorStore(Messages, TenantStates, RelayState, LastGoodConfig, Protocol
 
     def count_live(self, tenant: str, equal: Mapping[str, str]) -> int: ...
 
+    def count_due(self, tenant: str, before: datetime) -> int:
+        """How many live messages were due before an instant."""
+        ...
+
     def scan_ended(
-        self, tenant: str, since: datetime | None, most: int
-    ) -> tuple[list[EndedSummary], Sequence[RawDocument]]:
-        """The history without contents, the newest first, and what of it cannot be read."""
+        self, tenant: str, wanted: EndedQuery, *, page: int = ...
+    ) -> Iterator[EndedSummary | RawDocument]:
+        """The history without contents, the newest first, and what of it cannot be read.
+
+        It reads `page` documents at a time, and no further than it is asked for.
+        """
+        ...
+
+    def count_ended(self, tenant: str, wanted: EndedQuery) -> int: ...
+
+    def has_documents(self, tenant: str) -> bool:
+        """Whether there is any message, history or log line of this tenant."""
+        ...
+
+    def has_command(self, tenant: str, command: str) -> bool:
+        """Whether the tenant has, or had, a message of this type."""
         ...
 
     def find(self, tenant: str, documents: Sequence[str], message_id: str) -> MessageDocuments:
@@ -107,10 +141,28 @@ class OperatorStore(Messages, TenantStates, RelayState, LastGoodConfig, Protocol
         """Every log line of a message, the oldest first."""
         ...
 
+    def keyed_lines_of(self, tenant: str, message_id: str) -> list[tuple[str, LogLine]]:
+        """The same with the ids of the lines."""
+        ...
+
     def newest_lines(
-        self, tenant: str, since: datetime | None, most: int
-    ) -> list[tuple[str, LogLine]]:
-        """The newest log lines with their ids, the newest first."""
+        self,
+        tenant: str,
+        since: datetime | None = ...,
+        least: LogType = ...,
+        *,
+        page: int = ...,
+    ) -> Iterator[tuple[str, LogLine]]:
+        """The log lines of this type and worse with their ids, the newest first.
+
+        It reads `page` lines at a time, and no further than it is asked for.
+        """
+        ...
+
+    def lines_from(
+        self, tenant: str, since: datetime, *, page: int = ...
+    ) -> Iterator[tuple[str, LogLine]]:
+        """The log lines from an instant on with their ids, the oldest first."""
         ...
 
     def count_before(self, tenant: str, what: Purgeable, cutoff: datetime) -> int: ...

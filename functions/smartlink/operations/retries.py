@@ -66,3 +66,9 @@ def in_words(span: timedelta) -> str:
     parts = [(days, "d"), (hours, "h"), (minutes, "m"), (rest, "s")]
     shown = [f"{number}{unit}" for number, unit in parts if number]
     return " ".join(shown[:3]) or "0s"
+
+
+def roughly(span: timedelta) -> str:
+    """Write a time span in its largest unit alone: `3d`, `12m`."""
+    words = in_words(max(span, timedelta(0)))
+    return words.partition(" ")[0]

@@ -7,9 +7,9 @@ from enum import StrEnum
 
 from smartlink.domain.message import State
 from smartlink.domain.tenant import Tenant, TenantError, TenantState, parse_credentials
-from smartlink.operations.errors import OperationError, UnknownTenantError
+from smartlink.operations.errors import OperationError
+from smartlink.operations.names import existing_tenant
 from smartlink.operations.ports import Deployment
-from smartlink.operations.select import known_name
 from smartlink.ports import NotFound
 
 _AT_ONCE = 8
@@ -24,7 +24,7 @@ class Status(StrEnum):
     HALTED = "halted"  # its credentials are of another customer than its messages
     ORPHANED = "orphaned"  # its secret is gone, its documents are not
     UNUSABLE = "unusable secret"
-    UNKNOWN = "unknown"  # neither secret nor documents
+    UNKNOWN = "unknown"  # neither secret nor state
 
 
 class UnusableSecretError(OperationError):
@@ -65,11 +65,8 @@ def overview(deployment: Deployment, names: Sequence[str]) -> list[TenantOvervie
 
 def show(deployment: Deployment, tenant: str) -> tuple[TenantOverview, dict[State, int]]:
     """One tenant, and its live messages by state. Raises UnknownTenantError."""
-    known_name(tenant)
+    existing_tenant(deployment, tenant)
     [found] = overview(deployment, [tenant])
-    if found.status is Status.UNKNOWN:
-        message = f"There is no tenant {tenant} in {deployment.title}"
-        raise UnknownTenantError(message)
     counts = {state: deployment.store.count_live(tenant, {"Situacao": state}) for state in State}
     return found, counts
 

@@ -14,6 +14,7 @@ from smartlink.domain.message import (
 )
 from smartlink.domain.retry import RetryPolicy
 from smartlink.domain.tenant import TenantState
+from smartlink.operations.causes import code_of
 from smartlink.operations.figures import Figures
 from smartlink.operations.ports import RawDocument
 from smartlink.operations.retries import schedule
@@ -33,9 +34,10 @@ def log_type(kind: LogType) -> str:
     return kind.name.lower()
 
 
-def message_view(tenant: str, message: Summary) -> Json:
-    """A message without its content."""
-    return {
+def message_view(tenant: str, message: Summary, now: datetime | None = None) -> Json:
+    """A message without its content; with its age if it is said when `now` is."""
+    age = {"ageSeconds": int((now - message.received).total_seconds())} if now else {}
+    return age | {
         "tenant": tenant,
         "document": message.document,
         "id": message.id,
@@ -50,6 +52,7 @@ def message_view(tenant: str, message: Summary) -> Json:
         "personal": message.personal,
         "redriven": iso(message.redriven),
         "error": message.error,
+        "print": code_of(message.error),
         "deadReason": message.dead_reason.value if message.dead_reason else None,
     }
 
@@ -178,13 +181,19 @@ def figures_view(figures: Figures) -> Json:
     return {
         "since": iso(figures.since),
         "until": iso(figures.until),
-        "done": sum(figures.done.values()),
+        "done": figures.done,
         "discarded": figures.discarded,
-        "doneByHour": {str(iso(hour)): number for hour, number in figures.hours()},
+        "doneByHour": {str(iso(hour)): its.done for hour, its in figures.hours()},
+        "failedByHour": {str(iso(hour)): its.failed for hour, its in figures.hours()},
+        "retriedByHour": {str(iso(hour)): its.retried for hour, its in figures.hours()},
+        "longestWaitSecondsByHour": {
+            str(iso(hour)): its.waited.total_seconds() for hour, its in figures.hours()
+        },
         "attempts": {str(number): count for number, count in sorted(figures.attempts.items())},
         "situacao": dict(figures.states),
         "failures": [vars(it) for it in figures.worst()],
         "oldestWaiting": oldest
         and {"tenant": oldest[0], "id": oldest[1].id, "received": iso(oldest[1].received)},
-        "incomplete": figures.cut,
+        "incomplete": bool(figures.cut),
+        "historySince": {tenant: iso(since) for tenant, since in figures.cut.items()},
     }

@@ -39,6 +39,8 @@ _UNFIT: Mapping[Unfit, str] = {
 
 def _act(action: Action, session: Session, asked: Asked) -> None:
     filters = asked.filters()
+    if filters.tenant or filters.command:
+        filters.check_names(session.deployment)
     _check_usage(action, asked, filters)
     deployment, screen = session.deployment, session.screen
     undone = asked.outcome_unknown
@@ -60,7 +62,11 @@ def _act(action: Action, session: Session, asked: Asked) -> None:
         task = bar.add_task(f"{action.name} in {deployment.title}", total=total)
         advance = partial(bar.advance, task)
         report = perform(deployment, planned, own, asked.rate, stop, advance)
+    _tell_alive(screen, planned)
     _tell(screen, action, report, planned.skipped)
+    if planned.more:
+        text = f"There are more than {asked.limit} that fit: the same command again goes on."
+        screen.note(text, "yellow")
 
 
 redrive = command(
@@ -159,24 +165,47 @@ def _show_dry(screen: Screen, planned: Plan) -> None:
     action, fit, unfit = planned.action, planned.messages, planned.skipped
     groups = counted(fit)
     if screen.as_json:
-        names = ("tenant", "command", "error", "messages")
         screen.json(
             {
                 "dryRun": True,
                 "found": len(fit),
-                "groups": [dict(zip(names, group, strict=True)) for group in groups],
+                "more": planned.more,
+                "groups": [
+                    {
+                        "tenant": it.tenant,
+                        "command": it.command,
+                        "print": it.code or None,
+                        "error": it.pattern,
+                        "messages": it.messages,
+                    }
+                    for it in groups
+                ],
                 "skipped": [_skipped_view(it) for it in unfit],
+                "notDead": {str(state): number for state, number in planned.alive.items()},
             }
         )
         return
     if groups:
-        rows = ((number, tenant, command, error) for tenant, command, error, number in groups)
-        screen.table(("#Msgs", "Tenant", "Command", "~UltimoErro"), rows)
+        rows = ((it.messages, it.tenant, it.command, it.code, it.pattern) for it in groups)
+        screen.table(("#Msgs", "Tenant", "Command", "Print", "~UltimoErro"), rows)
     _tell_skipped(screen, unfit)
+    _tell_alive(screen, planned)
     which = "dead" if action.dead else "live"
-    screen.say(f"Dry run, nothing was changed: {len(fit)} {which} messages would be {action.done}.")
+    more = " in this run; there are more that fit (--limit)" if planned.more else ""
+    screen.say(
+        f"Dry run, nothing was changed: {len(fit)} {which} messages would be {action.done}{more}."
+    )
     if fit:
         screen.say("Add --yes and --reason to do it.")
+
+
+def _tell_alive(screen: Screen, planned: Plan) -> None:
+    """What fits but is not dead is no work of this action, and that is said."""
+    if planned.alive:
+        total = sum(planned.alive.values())
+        states = ", ".join(f"{number} {state}" for state, number in planned.alive.items())
+        text = f"None of the {total} messages that fit is dead (Morta): {states}."
+        screen.note(text, "yellow")
 
 
 def _why(skipped: Skipped) -> str:

@@ -10,8 +10,10 @@ import typer
 from infra.cli import options as opt
 from infra.cli.errors import ForbiddenError, UsageError
 from infra.cli.offering import Offer, offered
+from infra.cli.screen import Screen
 from infra.cli.session import Session, session_of
 from smartlink import bootstrap
+from smartlink.operations.names import existing_tenant
 from smartlink.services.publishing.publish import PublishError, parse_request
 
 
@@ -21,8 +23,9 @@ def publish(
     message_type: Annotated[str, typer.Argument(metavar="TYPE", help="The type to send under.")],
     *,
     file: Annotated[
-        str, typer.Option("--from-file", help="The content, as it is; - is stdin.")
-    ] = "-",
+        str | None,
+        typer.Option("--from-file", help="The content, as it is; - is stdin, also without it."),
+    ] = None,
     audience: Annotated[str | None, typer.Option(help="Who gets it, such as ANTECIPA.")] = None,
     identity: Annotated[
         str | None, typer.Option("--id", help="The same id and content again changes nothing.")
@@ -30,6 +33,9 @@ def publish(
     correlation: Annotated[
         str | None, typer.Option("--correlation-id", help="The message that it answers.")
     ] = None,
+    empty: Annotated[
+        bool, typer.Option("--empty", help="Publish it though its content is empty, or blank.")
+    ] = False,
     downstream: Annotated[
         bool,
         typer.Option("--downstream", help="From the cloud app to the ERP (local stack only)."),
@@ -40,15 +46,18 @@ def publish(
     With --downstream: have the local stack's simulator offer it, as the cloud app would.
     """
     session = session_of(context)
+    existing_tenant(session.deployment, tenant)
     if downstream:
         if correlation is not None:
             message = "--correlation-id is for Upstream: a Downstream message has it in its content"
             raise UsageError(message)
-        offer = Offer(tenant, message_type, _content(file), audience, identity)
+        content = _content(session.screen, file, empty=empty)
+        offer = Offer(tenant, message_type, content, audience, identity)
         _offer(session, offer)
         return
     screen = session.screen
-    request = {"tenant": tenant, "type": message_type, "content": _content(file)}
+    content = _content(screen, file, empty=empty)
+    request = {"tenant": tenant, "type": message_type, "content": content}
     more = {"audience": audience, "id": identity, "correlationId": correlation}
     request |= {name: value for name, value in more.items() if value is not None}
     session.begin_relay()
@@ -75,13 +84,25 @@ def _offer(session: Session, offer: Offer) -> None:
     session.screen.say(f"Follow it: smartlink messages show {identity} --tenant {offer.tenant}")
 
 
-def _content(file: str) -> str:
+def _content(screen: Screen, file: str | None, *, empty: bool) -> str:
+    """The content, from the file or stdin. Raises UsageError where it is blank and may not be."""
+    name = "stdin" if file in {None, "-"} else str(file)
+    if name == "stdin" and (file is None or sys.stdin.isatty()):
+        end = ", which ends with Ctrl-D" if sys.stdin.isatty() else ""
+        screen.note(f"Reading the content from stdin{end} (--from-file reads a file) …")
     try:
-        data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-        return data.decode()
+        data = sys.stdin.buffer.read() if name == "stdin" else Path(name).read_bytes()
+        text = data.decode()
     except OSError as error:
-        message = f"{file} cannot be read: {error.strerror}"
+        message = f"{name} cannot be read: {error.strerror}"
         raise UsageError(message) from None
     except UnicodeDecodeError:
-        message = f"{file} is not UTF-8"
+        message = f"{name} is not UTF-8"
         raise UsageError(message) from None
+    if not empty and not text.strip("\ufeff \t\r\n"):
+        message = (
+            f"the content is {'blank' if text else 'empty'}: {name} holds nothing. Give it with "
+            f"--from-file FILE or on stdin; --empty publishes it all the same"
+        )
+        raise UsageError(message)
+    return text

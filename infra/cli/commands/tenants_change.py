@@ -12,7 +12,7 @@ from infra.cli.steps import Steps
 from smartlink.operations import activation
 from smartlink.operations.credentials import parse
 from smartlink.operations.errors import SetupError
-from smartlink.operations.select import known_name
+from smartlink.operations.names import existing_tenant
 
 _File = Annotated[
     str | None,
@@ -74,7 +74,7 @@ def adopt(
     """
     session = session_of(context)
     steps = Steps(session.screen)
-    known_name(tenant)
+    existing_tenant(session.deployment, tenant)
     if not reason.strip():
         message = "--reason is empty: say how you know that it is the same customer."
         raise UsageError(message)

@@ -6,7 +6,7 @@ from infra.cli import options as opt
 from infra.cli.checks import show_checks
 from infra.cli.session import session_of
 from smartlink.operations.health import tenant_checks
-from smartlink.operations.select import known_name, tenants_of
+from smartlink.operations.names import existing_tenant, tenants_of
 from smartlink.operations.tenants import Status, overview, show
 from smartlink.operations.views import overview_view
 
@@ -78,5 +78,5 @@ def show_tenant(context: typer.Context, tenant: opt.OneTenant) -> None:
 def check_tenant(context: typer.Context, tenant: opt.OneTenant) -> None:
     """Check one tenant: its secret, a token from RAC, the broker. Exit code 1 if one fails."""
     session = session_of(context)
-    known_name(tenant)
+    existing_tenant(session.deployment, tenant)
     show_checks(session, tenant_checks(session.deployment, tenant))

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import cast
 
 from smartlink.adapters.in_memory import InMemoryContents, InMemoryMessages, InMemorySecrets
-from smartlink.domain.message import Listed, LogLine, Message, Unreadable
+from smartlink.domain.message import Listed, LogLine, LogType, Message, Unreadable
 from smartlink.domain.retry import RetryPolicy
 from smartlink.domain.tenant import Tenant, TenantEntry
 from smartlink.operations.ports import Deployment, Purgeable
@@ -34,12 +34,34 @@ class Store(InMemoryMessages):
             elif all(own.get(name) == value for name, value in equal.items()):
                 yield Listed(message, stored.version)
 
+    def count_live(self, tenant: str, equal: Mapping[str, str]) -> int:
+        return len(list(self.scan(tenant, equal)))
+
+    def has_documents(self, tenant: str) -> bool:
+        return bool(self.live(tenant) or self.lines)
+
+    def has_command(self, tenant: str, command: str) -> bool:
+        return any(it.message.type == command for it in self.live(tenant).values())
+
     def newest_lines(
-        self, tenant: str, since: datetime | None, most: int
-    ) -> list[tuple[str, LogLine]]:
-        assert tenant == "acme"
-        fit = [it for it in self.lines if since is None or it[1].at >= since]
-        return fit[-most:]
+        self,
+        tenant: str,
+        since: datetime | None = None,
+        least: LogType = LogType.INFORMATION,
+        *,
+        page: int = 1,
+    ) -> Iterator[tuple[str, LogLine]]:
+        assert (tenant, page > 0) == ("acme", True)
+        ordered = sorted(self.lines, key=lambda it: it[1].at, reverse=True)
+        yield from (
+            it for it in ordered if it[1].type >= least and (since is None or it[1].at >= since)
+        )
+
+    def lines_from(
+        self, tenant: str, since: datetime, *, page: int = 1
+    ) -> Iterator[tuple[str, LogLine]]:
+        assert (tenant, page > 0) == ("acme", True)
+        yield from sorted((it for it in self.lines if it[1].at >= since), key=lambda it: it[1].at)
 
     def count_before(self, tenant: str, what: Purgeable, cutoff: datetime) -> int:
         assert (tenant, cutoff < NOW) == ("acme", True)
@@ -100,8 +122,10 @@ class Desk:
         )
     )
 
+    time: datetime = NOW + timedelta(days=1)
+
     def now(self) -> datetime:
-        return NOW + timedelta(days=1)
+        return self.time
 
     def keep(self, *messages: Message) -> None:
         self.store.create("acme", messages)

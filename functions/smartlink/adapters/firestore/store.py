@@ -61,7 +61,8 @@ class QueryShape:
 
     collection: str
     equal: tuple[str, ...]
-    range: str  # a field, ascending: the query is bounded and ordered by it
+    range: str  # a field: the query is bounded and ordered by it
+    descending: bool = False
 
 
 DUE = QueryShape(rm.LIVE, (), "DataTentativaExec")
