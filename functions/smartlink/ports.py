@@ -356,6 +356,20 @@ class RelayState(Protocol):
         """
         ...
 
+    def changes(self) -> str:
+        """Returns the mark of the last change that an operator announced; "" before the first."""
+        ...
+
+    def announce_change(self) -> None:
+        """Gives the mark another value: what processes keep of tenants is out of date."""
+        ...
+
+    def last_tick(self) -> datetime | None:
+        """Returns the last tick that was noted; None before the first one."""
+        ...
+
+    def note_tick(self, tick: datetime) -> None: ...
+
     def content_sweep(self) -> ContentSweep | None:
         """Returns the last look through the bucket; None before the first one."""
         ...

@@ -3,16 +3,19 @@
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
+from itertools import islice
 
-from smartlink.domain.message import State
+from smartlink.domain.message import EndedSummary, State
 from smartlink.domain.tenant import Tenant, TenantError, TenantState, parse_credentials
 from smartlink.operations.errors import OperationError
 from smartlink.operations.names import existing_tenant
-from smartlink.operations.ports import Deployment
+from smartlink.operations.ports import Deployment, EndedQuery
 from smartlink.ports import NotFound
 
 _AT_ONCE = 8
+_FEW = 100  # live messages, of which each is looked at
 
 
 class Status(StrEnum):
@@ -40,6 +43,8 @@ class TenantOverview:
     state: TenantState
     live: int  # messages, the dead ones too
     dead: int
+    last_message: datetime | None  # when one ended last, or its log had a line
+    last_tick: datetime | None  # the deployment's
 
     @property
     def waiting(self) -> int:
@@ -51,16 +56,30 @@ def overview(deployment: Deployment, names: Sequence[str]) -> list[TenantOvervie
     """Look at each tenant, several at once."""
     secrets = {entry.name for entry in deployment.secrets.entries()}
     states = deployment.store.states(names)
+    tick = deployment.store.last_tick()
 
     def row(name: str) -> TenantOverview:
         state = states[name]
         dead = deployment.store.count_live(name, {"Situacao": State.DEAD})
         live = deployment.store.count_live(name, {})
         status = _status(deployment, name, state, has_secret=name in secrets)
-        return TenantOverview(name, status, state, live, dead)
+        last = _last_message(deployment, name, live)
+        return TenantOverview(name, status, state, live, dead, last, tick)
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         return list(pool.map(row, names))
+
+
+def _last_message(deployment: Deployment, tenant: str, live: int) -> datetime | None:
+    """When something last happened to a message: it came, ran, or ended. When the newest of many
+    live ones came is not known."""
+    ended = deployment.store.scan_ended(tenant, EndedQuery(), page=1)
+    lines = deployment.store.newest_lines(tenant, page=1)
+    found = [it.ended for it in islice(ended, 1) if isinstance(it, EndedSummary)]
+    found += [line.at for _, line in islice(lines, 1)]
+    if live <= _FEW:
+        found += [it.message.received for it in deployment.store.live(tenant, {})]
+    return max(found, default=None)
 
 
 def show(deployment: Deployment, tenant: str) -> tuple[TenantOverview, dict[State, int]]:

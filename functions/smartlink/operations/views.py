@@ -156,6 +156,8 @@ def overview_view(found: TenantOverview) -> Json:
         "tenant": found.tenant,
         "status": str(found.status),
         **counts,
+        "lastMessage": iso(found.last_message),
+        "lastTick": iso(found.last_tick),
         **state_view(found.state),
     }
 

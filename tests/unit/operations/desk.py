@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from typing import cast
 
 from smartlink.adapters.in_memory import InMemoryContents, InMemoryMessages, InMemorySecrets
-from smartlink.domain.message import Listed, LogLine, LogType, Message, Unreadable
+from smartlink.domain.message import EndedSummary, Listed, LogLine, LogType, Message, Unreadable
 from smartlink.domain.retry import RetryPolicy
 from smartlink.domain.tenant import Tenant, TenantEntry
-from smartlink.operations.ports import Deployment, Purgeable
+from smartlink.operations.ports import Deployment, EndedQuery, Purgeable
 from smartlink.ports import Contents, NotFound
 from smartlink.settings import Settings, load_settings
 from tests.support.samples import NOW
@@ -37,6 +37,15 @@ class Store(InMemoryMessages):
     def count_live(self, tenant: str, equal: Mapping[str, str]) -> int:
         return len(list(self.scan(tenant, equal)))
 
+    def scan_ended(
+        self, tenant: str, wanted: EndedQuery, *, page: int = 1
+    ) -> Iterator[EndedSummary]:
+        assert (wanted, page > 0) == (EndedQuery(), True)
+        yield from (
+            EndedSummary(it.message, it.ending, it.ended, it.expires)
+            for it in sorted(self.ended(tenant).values(), key=lambda it: it.ended, reverse=True)
+        )
+
     def has_documents(self, tenant: str) -> bool:
         return bool(self.live(tenant) or self.lines)
 
@@ -51,10 +60,12 @@ class Store(InMemoryMessages):
         *,
         page: int = 1,
     ) -> Iterator[tuple[str, LogLine]]:
-        assert (tenant, page > 0) == ("acme", True)
+        assert page > 0
         ordered = sorted(self.lines, key=lambda it: it[1].at, reverse=True)
         yield from (
-            it for it in ordered if it[1].type >= least and (since is None or it[1].at >= since)
+            it
+            for it in ordered
+            if tenant == "acme" and it[1].type >= least and (since is None or it[1].at >= since)
         )
 
     def lines_from(

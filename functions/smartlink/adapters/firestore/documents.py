@@ -555,6 +555,26 @@ def get_commands(fields: Raw) -> dict[str, Noted]:
     return noted
 
 
+def put_changes(fields: Raw, mark: str) -> None:
+    """Fill `relay/changes`."""
+    put_text(fields["Marca"], mark)
+
+
+def get_changes(fields: Raw) -> str:
+    """Read `relay/changes`."""
+    return get_text(fields, "Marca")
+
+
+def put_last_tick(fields: Raw, tick: datetime) -> None:
+    """Fill `relay/tick`."""
+    put_time(fields["Instante"], tick)
+
+
+def get_last_tick(fields: Raw) -> datetime:
+    """Read `relay/tick`."""
+    return get_time(fields, "Instante")
+
+
 def put_content_sweep(fields: Raw, sweep: ContentSweep) -> None:
     """Fill `relay/contents`."""
     put_time(fields["Inicio"], sweep.begun)

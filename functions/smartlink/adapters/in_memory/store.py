@@ -109,6 +109,8 @@ class InMemoryMessages:
         self._commands: dict[str, Noted] = {}
         self._config: ConfigFile | None = None
         self._content_sweep: ContentSweep | None = None
+        self._changes = 0
+        self._last_tick: datetime | None = None
 
     def create(self, tenant: str, messages: Sequence[Message]) -> list[Version | None]:
         """See Messages."""
@@ -431,6 +433,34 @@ class InMemoryMessages:
             answer = dict(self._commands)
         self.faults.after("note_commands", "")
         return answer
+
+    def changes(self) -> str:
+        """See RelayState."""
+        self.faults.before("changes", "")
+        with self._lock:
+            self.operations["read"] += 1
+            return str(self._changes or "")
+
+    def announce_change(self) -> None:
+        """See RelayState."""
+        self.faults.before("announce_change", "")
+        with self._lock:
+            self.operations["write"] += 1
+            self._changes += 1
+
+    def last_tick(self) -> datetime | None:
+        """See RelayState."""
+        self.faults.before("last_tick", "")
+        with self._lock:
+            self.operations["read"] += 1
+            return self._last_tick
+
+    def note_tick(self, tick: datetime) -> None:
+        """See RelayState."""
+        self.faults.before("note_tick", "")
+        with self._lock:
+            self.operations["write"] += 1
+            self._last_tick = tick
 
     def content_sweep(self) -> ContentSweep | None:
         """See RelayState."""

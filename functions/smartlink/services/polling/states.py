@@ -15,13 +15,15 @@ _ORPHANS_EVERY = timedelta(hours=1)
 _UNDATED_HOUR = 5  # of the day in UTC, night in Brazil: then the look begins
 _UNDATED_TENANTS = 200  # at most, in an hour
 _TOLD = 10  # documents by name
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 class States:
     """The tenants' states, kept in this process for a few minutes.
 
-    A pause that another process has just noted is learnt late: that costs a failing call.
+    A pause that another process has just noted is learnt late: that costs a failing call. What an
+    operator changed is learnt in the next tick: see changes.py.
     """
 
     def __init__(self, store: TenantStates, messages: Messages, refresh: timedelta) -> None:
@@ -30,14 +32,23 @@ class States:
         self._refresh = refresh
         self._kept: dict[str, tuple[TenantState, datetime]] = {}
         self._stored: dict[str, TenantState] = {}  # as they were read, or written last
+        self._changes = ""  # the last mark
         self._orphans_at: datetime | None = None
         self._undated_on: date | None = None  # when the last look began
         self._unlooked: list[str] = []  # tenants that this day's look has not come to
         self._lock = threading.Lock()
 
-    def of(self, tenants: Sequence[str], now: datetime) -> dict[str, TenantState]:
-        """The states of these tenants, read in one batch where they are not known."""
+    def of(
+        self, tenants: Sequence[str], now: datetime, changes: str = ""
+    ) -> dict[str, TenantState]:
+        """The states of these tenants, read in one batch where they are not known.
+
+        A mark of changes that is not known yet puts all that is kept out of date.
+        """
         with self._lock:
+            if changes and changes != self._changes:
+                self._changes = changes
+                self._kept = {name: (state, _LONG_AGO) for name, (state, _) in self._kept.items()}
             stale = [
                 name
                 for name in tenants
