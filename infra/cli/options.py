@@ -133,4 +133,7 @@ Reason = Annotated[
     str | None,
     typer.Option("--reason", "-r", help="Why: it is kept in GTotvsLinkLog with your name."),
 ]
+Why = Annotated[
+    str | None, typer.Option("--reason", "-r", help="Why: it is kept with your name (audit).")
+]
 OneTenant = Annotated[str, typer.Argument(metavar="TENANT", help="The tenant's name here.")]

@@ -106,3 +106,35 @@ def test_doctor_names_what_is_broken_and_the_mend(place: Place) -> None:
     ]
     assert "restart the local stack" in checks["topics"]["text"]
     assert "smartlink config push" in checks["configuration"]["text"]
+
+
+def test_a_rollback_after_good_pushes(place: Place) -> None:
+    """The bucket keeps versions: back to the one before, or to any."""
+    place.make_buckets()
+    sample = place.run("config", "sample").out
+    numbers = []
+    for attempts in (5, 7, 9):
+        file = place.folder / "config.json"
+        file.write_text(sample.replace(": 5", f": {attempts}"))
+        assert place.run("config", "push", str(file), "--yes").code == 0
+        shown = place.run("config", "show", "--json").json
+        numbers.append(shown["generation"])
+        assert shown["inForce"]["QtdeTentativasExec"] == attempts
+    assert [it["generation"] for it in shown["generations"]] == numbers[::-1]
+    back = place.run("config", "rollback", "--yes")
+    assert back.code == 0, back
+    assert f"Back to generation {numbers[1]}" in back.err
+    assert place.run("config", "show", "--json").json["inForce"]["QtdeTentativasExec"] == 7
+    assert place.run("config", "rollback", "--to", numbers[0], "--yes").code == 0
+    assert place.run("config", "show", "--json").json["inForce"]["QtdeTentativasExec"] == 5
+    assert place.run("config", "rollback", "--to", "1", "--yes").code == 3
+
+
+def test_every_error_of_a_file_is_told_at_once(place: Place) -> None:
+    file = place.folder / "config.json"
+    info = {"QtdeTentativasExec": 0, "FatorTempoExecucao": "x"}
+    file.write_text(json.dumps({"TotvsAppGlobalConfig": {"IntegrationSmartLinkInfo": info}}))
+    ran = place.run("config", "check", str(file))
+    assert ran.code == 1
+    for name in ("QtdeTentativasExec", "FatorTempoExecucao", "MinutesInterval"):
+        assert name in ran.err

@@ -17,6 +17,19 @@ from smartlink.operations.retries import InvalidConfigError, check
 from smartlink.ports import ConfigFile, NotFound
 from smartlink.settings import Settings
 
+SAMPLE = """\
+{
+  "TotvsAppGlobalConfig": {
+    "IntegrationSmartLinkInfo": {
+      "QtdeTentativasExec": 5,
+      "FatorTempoExecucao": 1,
+      "MinutesInterval": 3
+    }
+  }
+}
+"""
+"""A file to start from: what is in force where there is none."""
+
 
 @dataclass(frozen=True, slots=True)
 class InForce:

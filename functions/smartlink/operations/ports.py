@@ -235,6 +235,43 @@ class ConfigGenerations(ConfigSource, Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who acts. `verified`: Google says so; else it is what the local machine claims."""
+
+    name: str
+    verified: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditRecord:
+    """One document of `Auditoria`: an act's intent, or its result."""
+
+    id: str
+    act: str
+    who: str
+    verified: bool
+    at: datetime
+    target: str  # what it is done to: a tenant, a document, a filter in words
+    tenant: str | None = None
+    reason: str | None = None
+    count: int | None = None  # messages, or documents
+    before: Mapping[str, str] = field(default_factory=dict)
+    after: Mapping[str, str] = field(default_factory=dict)
+    outcome: str | None = None  # of a result
+    intent: str | None = None  # of a result: the id of its intent
+
+
+class AuditLog(Protocol):
+    """What operators did. Nothing in it is ever changed."""
+
+    def create(self, record: AuditRecord) -> None: ...
+
+    def records(self, since: datetime | None) -> Iterator[AuditRecord]:
+        """The records, the newest first, read a page at a time."""
+        ...
+
+
 class PlatformError(PortError):
     """The platform has an error for an answer, or none."""
 
@@ -253,6 +290,10 @@ class Platform(Protocol):
 
     def sign_in(self) -> None:
         """Finds the operator's credentials. Raises Refused where there are none."""
+        ...
+
+    def identity(self) -> Identity | None:
+        """Whose the credentials are, as Google says; None on the emulators. Raises Refused."""
         ...
 
     def disabled_apis(self, names: Sequence[str]) -> list[str] | None:
@@ -298,6 +339,13 @@ class Deployment(Protocol):
         """As its functions parse them. Raises InvalidError."""
         ...
 
+    @property
+    def operator(self) -> Identity:
+        """Who acts. Raises Refused where Google does not say it."""
+        ...
+
+    @property
+    def audit(self) -> AuditLog: ...
     @property
     def store(self) -> OperatorStore: ...
     @property

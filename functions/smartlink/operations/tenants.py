@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from itertools import islice
 
-from smartlink.domain.message import EndedSummary, State
+from smartlink.domain.message import EndedSummary, Listed, State
 from smartlink.domain.tenant import Tenant, TenantError, TenantState, parse_credentials
 from smartlink.operations.errors import OperationError
 from smartlink.operations.names import existing_tenant
@@ -78,7 +78,8 @@ def _last_message(deployment: Deployment, tenant: str, live: int) -> datetime | 
     found = [it.ended for it in islice(ended, 1) if isinstance(it, EndedSummary)]
     found += [line.at for _, line in islice(lines, 1)]
     if live <= _FEW:
-        found += [it.message.received for it in deployment.store.live(tenant, {})]
+        every = deployment.store.scan(tenant, {})
+        found += [it.message.received for it in every if isinstance(it, Listed)]
     return max(found, default=None)
 
 

@@ -14,6 +14,7 @@ from smartlink.domain.message import (
 )
 from smartlink.domain.retry import RetryPolicy
 from smartlink.domain.tenant import TenantState
+from smartlink.operations.audit import Deed
 from smartlink.operations.causes import code_of
 from smartlink.operations.figures import Figures
 from smartlink.operations.ports import RawDocument
@@ -174,6 +175,27 @@ def schedule_view(policy: RetryPolicy) -> Json:
             {"attempt": it.number, "waitMinutes": it.wait.total_seconds() / 60}
             for it in schedule(policy)
         ],
+    }
+
+
+def deed_view(deed: Deed) -> Json:
+    """An act of an operator: what was meant, and what came of it."""
+    intent, result = deed.intent, deed.result
+    return {
+        "id": intent.id,
+        "at": iso(intent.at),
+        "act": intent.act,
+        "who": intent.who,
+        "verified": intent.verified,
+        "tenant": intent.tenant,
+        "target": intent.target,
+        "reason": intent.reason,
+        "intended": intent.count,
+        "before": dict(intent.before),
+        "done": result.count if result else None,
+        "after": dict(result.after) if result else None,
+        "result": result.outcome if result else None,
+        "ended": iso(result.at) if result else None,
     }
 
 

@@ -1,5 +1,6 @@
 """`smartlink messages redrive|discard|hold`: one message, or a filtered many."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
 
@@ -11,7 +12,7 @@ from infra.cli.screen import Screen
 from infra.cli.session import Session
 from smartlink.operations.act import Report, give_up, perform
 from smartlink.operations.actions import DISCARD, HOLD, REDRIVE, Action
-from smartlink.operations.audit import Note, note
+from smartlink.operations.audit import Note, named_together, note
 from smartlink.operations.plan import (
     Idle,
     Plan,
@@ -57,11 +58,30 @@ def _act(action: Action, session: Session, asked: Asked) -> None:
         _show_dry(screen, planned)
         return
     own = _note(session, asked)
-    with interrupted() as stop, screen.progress() as bar:
-        total = len(planned.messages)
+    total = len(planned.messages)
+    before = Counter(str(it.message.dead_reason or it.message.state) for it in planned.messages)
+    with (
+        interrupted() as stop,
+        session.recorded(
+            f"messages {action.name}",
+            target=_target(asked),
+            tenant=named_together(it.tenant for it in planned.messages),
+            reason=asked.reason,
+            count=total,
+            before=before,
+        ) as record,
+        screen.progress() as bar,
+    ):
         task = bar.add_task(f"{action.name} in {deployment.title}", total=total)
         advance = partial(bar.advance, task)
         report = perform(deployment, planned, own, asked.rate, stop, advance)
+        record.count = report.done
+        record.outcome = _outcome(action, report)
+        record.after = {
+            action.done: report.done,
+            "left": report.left,
+            "skipped": len(planned.skipped),
+        }
     _tell_alive(screen, planned)
     _tell(screen, action, report, planned.skipped)
     if planned.more:
@@ -114,6 +134,38 @@ hold = command(
 )
 
 
+def _target(asked: Asked) -> str:
+    """Which messages were meant, as it was written."""
+    if asked.identity is not None:
+        return asked.identity
+    written = {
+        "--tenant": asked.tenant,
+        "--direction": asked.direction,
+        "--command": asked.command,
+        "--older": asked.older,
+        "--newer": asked.newer,
+        "--error": asked.error,
+        "--print": asked.print_code,
+        "--received-after": asked.received_after,
+        "--all": asked.every or None,
+        "--outcome-unknown": asked.outcome_unknown or None,
+    }
+    return " ".join(
+        name if value is True else f"{name} {value}" for name, value in written.items() if value
+    )
+
+
+def _outcome(action: Action, report: Report) -> str:
+    parts = {
+        action.done: report.done,
+        "changed by others": report.changed,
+        "refused": len(report.refused),
+        "unanswered": report.unanswered,
+    }
+    told = ", ".join(f"{number} {name}" for name, number in parts.items() if number)
+    return ("stopped: " if report.stopped else "") + (told or "nothing to do")
+
+
 def _note(session: Session, asked: Asked) -> Note:
     reason = asked.reason or ""
     return note(session.deployment, session.who, reason, undone=asked.outcome_unknown)
@@ -150,8 +202,13 @@ def _act_unread(
         if screen.as_json:
             screen.json({"dryRun": True, "found": 1, "groups": [], "skipped": []})
         return
+    own = _note(session, asked)
+    document = f"{raw.collection}/{raw.document}"
     try:
-        second, problem = give_up(deployment, tenant, raw, _note(session, asked))
+        with session.recorded(
+            f"messages {action.name}", target=document, tenant=tenant, reason=asked.reason, count=1
+        ):
+            second, problem = give_up(deployment, tenant, raw, own)
     except Conflict:
         _tell(screen, action, Report(changed=1), [])
         return

@@ -197,12 +197,29 @@ def _list_history(screen: Screen, look: EndedLook, page: Page) -> None:
 
 
 def show(
-    context: typer.Context, identity: _ID, *, tenant: opt.Tenant = None, content: _Content = False
+    context: typer.Context,
+    identity: _ID,
+    *,
+    tenant: opt.Tenant = None,
+    content: _Content = False,
+    reason: opt.Why = None,
 ) -> None:
-    """Show all about one message: document, attempts (Tentativas), log lines, replies."""
+    """Show all about one message: document, attempts (Tentativas), log lines, replies.
+
+    Whoever reads a content is on record (audit).
+    """
     session = session_of(context)
     deployment, screen = session.deployment, session.screen
     found = locate(deployment, identity, tenant)
+    if content:
+        with session.recorded(
+            "messages show --content",
+            target=found.document,
+            tenant=found.tenant,
+            reason=reason,
+            count=1,
+        ) as record:
+            record.outcome = "shown"
     if found.raw is not None:
         _show_raw(screen, found.tenant, found.raw, content=content)
     if found.live is None and found.ended is None:

@@ -13,6 +13,7 @@ from infra.cli.offering import Offer, offered
 from infra.cli.screen import Screen
 from infra.cli.session import Session, session_of
 from smartlink import bootstrap
+from smartlink.domain.identity import content_hash
 from smartlink.operations.names import existing_tenant
 from smartlink.services.publishing.publish import PublishError, parse_request
 
@@ -36,6 +37,7 @@ def publish(
     empty: Annotated[
         bool, typer.Option("--empty", help="Publish it though its content is empty, or blank.")
     ] = False,
+    reason: opt.Why = None,
     downstream: Annotated[
         bool,
         typer.Option("--downstream", help="From the cloud app to the ERP (local stack only)."),
@@ -62,7 +64,13 @@ def publish(
     request |= {name: value for name, value in more.items() if value is not None}
     session.begin_relay()
     try:
-        published = bootstrap.publish()(parse_request(json.dumps(request).encode()))
+        parsed = parse_request(json.dumps(request).encode())
+        with session.recorded(
+            "publish", target=message_type, tenant=tenant, reason=reason, count=1
+        ) as record:
+            published = bootstrap.publish()(parsed)
+            record.outcome = "repeated" if published.repeated else "accepted"
+            record.after = {"id": published.id, "sha256": content_hash(content)}
     except PublishError as error:
         message = f"{error.field}: {error}"
         raise (ForbiddenError if error.conflict else UsageError)(message) from None

@@ -9,8 +9,15 @@ from smartlink.adapters.in_memory import InMemoryContents, InMemoryMessages, InM
 from smartlink.domain.message import EndedSummary, Listed, LogLine, LogType, Message, Unreadable
 from smartlink.domain.retry import RetryPolicy
 from smartlink.domain.tenant import Tenant, TenantEntry
-from smartlink.operations.ports import Deployment, EndedQuery, Purgeable
-from smartlink.ports import Contents, NotFound
+from smartlink.operations.ports import (
+    AuditLog,
+    AuditRecord,
+    Deployment,
+    EndedQuery,
+    Identity,
+    Purgeable,
+)
+from smartlink.ports import Contents, NotFound, Unavailable
 from smartlink.settings import Settings, load_settings
 from tests.support.samples import NOW
 from tests.support.world import catalog
@@ -85,6 +92,24 @@ class Store(InMemoryMessages):
         return removed
 
 
+class InMemoryAudit:
+    """`Auditoria`; `failing` says of the next records which cannot be created."""
+
+    def __init__(self) -> None:
+        self.kept: list[AuditRecord] = []
+        self.failing: list[bool] = []
+
+    def create(self, record: AuditRecord) -> None:
+        if self.failing and self.failing.pop(0):
+            text = "the audit is down"
+            raise Unavailable(text)
+        self.kept.append(record)
+
+    def records(self, since: datetime | None) -> Iterator[AuditRecord]:
+        newest = reversed(self.kept)
+        yield from (it for it in newest if since is None or it.at >= since)
+
+
 class Secrets(InMemorySecrets):
     """Secrets that can be made and changed."""
 
@@ -121,6 +146,8 @@ class Desk:
     contents: Contents = field(default_factory=InMemoryContents)
     tokens: Tokens = field(default_factory=Tokens)
     broker: object = None
+    operator: Identity = field(default_factory=lambda: Identity("ana", verified=True))
+    audit: AuditLog = field(default_factory=InMemoryAudit)
     policy: RetryPolicy = field(default_factory=RetryPolicy)
     settings: Settings = field(
         default_factory=lambda: load_settings(
