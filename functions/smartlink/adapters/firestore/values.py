@@ -1,8 +1,8 @@
-"""Texts, instants and flags as raw protobuf values of Firestore, both ways.
+"""Writes and reads texts, instants and flags as raw protobuf values of Firestore.
 
-A text that UTF-8 cannot carry (a JSON escape may hold half of a surrogate pair) is stored as
-bytes, so that it comes back as it was. Reading raises DocumentError, and nothing else, whatever a
-document holds: a field of another kind is not taken for a missing one.
+A JSON escape may put half of a surrogate pair into a text, which UTF-8 cannot carry. Such a text is
+stored as bytes, and is read back unchanged. Reading raises only DocumentError, whatever a document
+holds. A field of another kind raises too: it does not count as missing.
 """
 
 from collections.abc import Sequence
@@ -16,18 +16,19 @@ E = TypeVar("E", bound=StrEnum)
 Raw = Any  # a protobuf message; `fields` is the map of a Document or a MapValue
 LONG_AGO = datetime(2, 1, 1, tzinfo=UTC)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# Python's years are 1 to 9999; one at either end is left, for what is reckoned from an instant.
+# Python's years are 1 to 9999. The first and the last are excluded, so that sums do not overflow.
 _EARLIEST = int(LONG_AGO.timestamp())
 _LATEST = int(datetime(9999, 1, 1, tzinfo=UTC).timestamp())
-_MOST = 2**53  # what JSON carries to a consumer as it is
+_MOST = 2**53  # the largest integer that JSON carries exactly
 
 
 class DocumentError(ValueError):
-    """A document does not hold what we store: somebody else wrote to it. It names the field."""
+    """A document holds what we do not write, so somebody else wrote it. The text names the
+    field."""
 
 
 def put_text(value: Raw, text: str) -> bool:
-    """Store a text exactly; False if it had to be as bytes."""
+    """Store a text exactly; returns False if it is stored as bytes."""
     try:
         value.string_value = text
     except UnicodeEncodeError:
@@ -69,7 +70,10 @@ def put_count(fields: Raw, name: str, count: int) -> None:
 
 
 def _value(fields: Raw, name: str, *kinds: str) -> Raw | None:
-    """A field of one of these kinds; None where it is missing, or null. Raises DocumentError."""
+    """Returns a field of one of these kinds; None if it is missing or null.
+
+    Raises DocumentError if it is of another kind.
+    """
     value = fields.get(name)
     if value is None:
         return None
@@ -138,7 +142,7 @@ def get_time(fields: Raw, name: str) -> datetime:
 
 
 def get_count(fields: Raw, name: str) -> int:
-    """Read a number; 0 where there is none."""
+    """Read a number; 0 if there is none."""
     value = _value(fields, name, "integer_value")
     if value is None:
         return 0
@@ -150,7 +154,7 @@ def get_count(fields: Raw, name: str) -> int:
 
 
 def get_flag(fields: Raw, name: str) -> bool:
-    """Read a flag; false where there is none."""
+    """Read a flag; False if there is none."""
     value = _value(fields, name, "boolean_value")
     return value is not None and bool(value.boolean_value)
 
@@ -170,13 +174,13 @@ def get_map(fields: Raw, name: str) -> Raw | None:
 
 
 def get_list(fields: Raw, name: str) -> Sequence[Raw]:
-    """Read the values of an array; none where there is none."""
+    """Read the values of an array; no value if there is no array."""
     value = _value(fields, name, "array_value")
     return () if value is None else value.array_value.values
 
 
 def plain(value: Raw) -> object:
-    """Any value, for people: what JSON has no word for is a text."""
+    """Returns any value as JSON can show it; what JSON has no type for becomes a text."""
     kind = value.WhichOneof("value_type")
     if kind is None or kind == "null_value":
         return None
