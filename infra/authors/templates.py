@@ -1,4 +1,4 @@
-"""The text of a new command's files. Each passes the project's checks as it is written."""
+"""The texts of a new command's files. Each passes the project's checks without a change."""
 
 from string import Template
 

@@ -1,4 +1,4 @@
-"""Plan, deploy and destroy: check, run Terraform, say what is next."""
+"""Plans, deploys and destroys: checks, runs Terraform, and says what is next."""
 
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
@@ -23,7 +23,7 @@ _PROTECTED = (
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """One environment's; `ask` puts a question to the operator and returns the answer."""
+    """The deployment of one environment. `ask` asks the operator a question; returns the answer."""
 
     target: Target
     terraform: Terraform
@@ -67,7 +67,7 @@ class Deployment:
             raise CancelledError(message)
         with self.terraform.overriding(RETIREMENT, REMOVAL):
             arguments = ("-input=false", "-auto-approve", *target.variables)
-            # Lifted in the cloud first: Google, too, keeps what is protected or not empty.
+            # The cloud's own protection is removed first, because Google keeps what is protected.
             self.terraform.run("apply", *_PROTECTED, *arguments)
             self.terraform.run("destroy", *arguments)
         self.console.print(removed(target), soft_wrap=True)

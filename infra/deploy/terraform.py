@@ -15,7 +15,7 @@ RETIREMENT = Path(__file__).with_name("retirement.tf")
 
 
 class Terraform:
-    """One program, in one folder; what it prints goes to the terminal."""
+    """Runs one program in one folder. Its output goes to the terminal."""
 
     def __init__(self, program: str, folder: Path, environ: Mapping[str, str]) -> None:
         found = shutil.which(program)
@@ -48,9 +48,9 @@ class Terraform:
 
     @contextmanager
     def overriding(self, *overrides: Path) -> Iterator[None]:
-        """Lay override files over the configuration, for the time of a run.
+        """Add override files to the configuration while the block runs.
 
-        `prevent_destroy` takes no variable: an override is Terraform's own way to lift it.
+        `prevent_destroy` accepts no variable, so Terraform needs an override to remove it.
         """
         copies = {self._folder / f"{path.stem}_override.tf": path for path in overrides}
         try:

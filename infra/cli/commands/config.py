@@ -68,7 +68,7 @@ def check(context: typer.Context, file: _File) -> None:
 
 
 def _settings(session: Session) -> Settings:
-    """Those of the place, or without one the defaults: a file can be checked anywhere."""
+    """Return the deployment's settings; the defaults if none is found, as a check needs none."""
     try:
         return session.deployment.settings
     except (UsageError, InvalidError):

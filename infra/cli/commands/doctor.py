@@ -1,4 +1,4 @@
-"""`smartlink doctor`: everything that must hold for the relay to work."""
+"""`smartlink doctor`: checks everything that the relay needs."""
 
 import typer
 

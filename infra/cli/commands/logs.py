@@ -1,4 +1,4 @@
-"""`smartlink logs`: the lines of GTotvsLinkLog."""
+"""`smartlink logs`: shows the lines of GTotvsLinkLog."""
 
 import gc
 import time
@@ -19,7 +19,7 @@ _STYLES = {1: "yellow", 2: "red"}
 
 
 class Kind(StrEnum):
-    """`LOGTYPE`, as an option: this and what is worse."""
+    """`LOGTYPE` as an option: it means this type and worse ones."""
 
     INFORMATION = "information"
     WARNING = "warning"

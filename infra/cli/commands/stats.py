@@ -1,4 +1,4 @@
-"""`smartlink stats`: throughput, attempts, failures, the oldest waiting."""
+"""`smartlink stats`: shows throughput, attempts, failures and the oldest waiting message."""
 
 from pathlib import Path
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""`smartlink tenants list|show|check`: who the tenants are, and whether they work."""
+"""`smartlink tenants list|show|check`: shows the tenants and whether they work."""
 
 import typer
 
@@ -16,7 +16,7 @@ def list_tenants(context: typer.Context) -> None:
 
     Active: polled each minute. Paused: RAC or the broker keeps failing. Disabled: nothing is
     received, sent or swept. Orphaned: its secret is gone, its documents are not. Halted: its
-    credentials are of another customer than its messages.
+    credentials belong to another customer than its messages.
     """
     session = session_of(context)
     found = overview(session.deployment, tenants_of(session.deployment, None))
