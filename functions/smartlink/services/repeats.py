@@ -33,7 +33,7 @@ def same(one: Message, other: Past) -> bool:
     return (one.type, one.content.sha256) == (other.type, other.sha256)
 
 
-def _predecessors(poll: "TenantPoll", past: Past) -> bool:
+def _was_predecessors(poll: "TenantPoll", past: Past) -> bool:
     """Tells whether the message was another customer's, who had the tenant's name before."""
     pin = poll.state.pin
     if pin is None or pin.since is None or past.received is None:
@@ -128,7 +128,7 @@ class Repeats:
             self._note(poll, message, "it is stored already", now)
             return True
         ended = self._messages.past(poll.name, [document]).get(document)
-        if ended is not None and same(message, ended) and not _predecessors(poll, ended):
+        if ended is not None and same(message, ended) and not _was_predecessors(poll, ended):
             self._note(poll, message, "it had ended already", now)
             self._give_up_ended(poll, message, now)
             return True
@@ -168,7 +168,7 @@ class Repeats:
         """
         message = stored.message
         lines: tuple[LogLine, ...] = ()
-        repeated = same(message, previous) and not _predecessors(poll, previous)
+        repeated = same(message, previous) and not _was_predecessors(poll, previous)
         if repeated:
             message_event(message, "message_duplicate", "Its id has ended before", INFO)
             poll.count("duplicates")
@@ -222,7 +222,7 @@ class Repeats:
         reason, error = DeadReason.ID_REUSED, _REUSED
         if previous is not None and None in (previous.type, previous.sha256):
             reason, error = DeadReason.UNKNOWN_OUTCOME, _UNTOLD
-        elif previous is not None and _predecessors(poll, previous):
+        elif previous is not None and _was_predecessors(poll, previous):
             error = _PREDECESSORS
         dead = replace(
             lifecycle.dead(message, reason, error), document=document, content=content, attempt=0

@@ -208,17 +208,19 @@ class Consume:
     def _settle(self, call: _Call, finished: Sequence[Ran]) -> None:
         for ran in finished:
             del call.open[ran.stored.message.document]
-            call.unsettled.append(Pending(self._came_to(call, ran), call.claim.id, ran.stored))
+            call.unsettled.append(
+                Pending(self._settlement_of(call, ran), call.claim.id, ran.stored)
+            )
         settled = settle_all(self.messages, call.dispatch.tenant, call.unsettled)
         call.unsettled = settled.unknown
         for settlement in settled.written:
             self._note(call, settlement)
         for settlement in settled.lost:
             self._withdraw(call, settlement)
-            self._lose(call, settlement)
+            self._record_late_run(call, settlement)
         for refused, text in settled.refused:
             self._withdraw(call, refused.settlement)
-            self._bury(call, refused, text)
+            self._end_as_dead(call, refused, text)
 
     def _withdraw(self, call: _Call, unwritten: Settlement) -> None:
         """Removes from the bucket the contents of the replies that this settlement did not
@@ -226,7 +228,7 @@ class Consume:
         tenant, now = call.dispatch.tenant, self.clock()
         withdraw_all(self.contents, self.messages, tenant, unwritten.created, now)
 
-    def _lose(self, call: _Call, settlement: Settlement) -> None:
+    def _record_late_run(self, call: _Call, settlement: Settlement) -> None:
         """Records that the message was run, although its settlement came after its lease had ended.
 
         Whoever reads what another run or the sweep decided must learn of this run too.
@@ -260,7 +262,7 @@ class Consume:
         own = claim is not None and claim.id == call.claim.id
         return live if own and reason not in MAY_HAVE_RUN else None
 
-    def _came_to(self, call: _Call, ran: Ran) -> Settlement:
+    def _settlement_of(self, call: _Call, ran: Ran) -> Settlement:
         try:
             return settle(ran.stored, ran.finished, call.dispatch.policy, self.retention)
         except Exception as error:  # noqa: BLE001  (whatever an author slipped in harms no neighbour)
@@ -271,7 +273,7 @@ class Consume:
                 withdraw(self.contents, [it.content for it in ran.finished.outcome.answers])
             return unwritten(ran.stored, text, self.clock(), self._expires())
 
-    def _bury(self, call: _Call, refused: Pending, text: str) -> None:
+    def _end_as_dead(self, call: _Call, refused: Pending, text: str) -> None:
         """Declares dead a message whose outcome the database refused, so that it never runs again.
 
         If the database refuses that settlement too, the next one has no log lines.

@@ -75,7 +75,7 @@ class Once:
         if not 0 < len(key) <= _KEY_LIMIT:
             text = f"once: a key has 1 to {_KEY_LIMIT} characters, not {len(key)}"
             raise FatalError(text)
-        mine = self._mine(message, policy, key)
+        mine = self._new_record(message, policy, key)
         begun = self._begin(tenant, message, policy, mine)
         if isinstance(begun, Effect):
             return read_json(begun.result or "null")
@@ -97,7 +97,7 @@ class Once:
             raise
         return self._end(tenant, replace(mine, result=_written(result)), begun)
 
-    def _mine(self, message: Message, policy: RetryPolicy, key: str) -> Effect:
+    def _new_record(self, message: Message, policy: RetryPolicy, key: str) -> Effect:
         now = self.clock()
         return Effect(
             document=effect_document(message.type, key),
@@ -127,7 +127,7 @@ class Once:
                 known = None
                 continue
             theirs, known = found
-            if self._predecessors(theirs):
+            if self._was_predecessors(theirs):
                 continue  # our record replaces it
             if theirs.run == mine.run:  # our own write, whose answer got lost
                 return known
@@ -143,7 +143,7 @@ class Once:
         if not old or message.undone:
             return
         found = self._read(tenant, mine.document)
-        if found is None or self._predecessors(found[0]):
+        if found is None or self._was_predecessors(found[0]):
             text = (
                 f"Received at {message.received:%Y-%m-%d}, it is older than what once remembers: "
                 f"find out whether the effect was done; redrive with --outcome-unknown if it was "
@@ -151,7 +151,7 @@ class Once:
             )
             raise UnknownOutcomeError(text)
 
-    def _predecessors(self, effect: Effect) -> bool:
+    def _was_predecessors(self, effect: Effect) -> bool:
         """Tells whether the effect was done for the customer who had the tenant's name before."""
         return self.since is not None and effect.begun < self.since
 

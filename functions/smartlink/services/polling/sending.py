@@ -85,7 +85,7 @@ class Upstream:
 
         Returns RAC's refusal of the tenant's credentials, or None.
         """
-        due = self._within_limit(poll, self._unsent_before(poll, due))
+        due = self._without_exhausted(poll, self._without_repeats(poll, due))
         claim = Claim(self._new_id(), len(due), self._clock())
         claimed = claim_all(
             self._messages,
@@ -105,7 +105,7 @@ class Upstream:
         self._settle(poll, pending)
         return failure
 
-    def _unsent_before(self, poll: TenantPoll, due: Sequence[Stored]) -> list[Stored]:
+    def _without_repeats(self, poll: TenantPoll, due: Sequence[Stored]) -> list[Stored]:
         """Leaves out repeats of published messages: `publish` may have crashed before it dropped
         them."""
         published = [it for it in due if it.message.published and it.message.attempt == 0]
@@ -116,7 +116,7 @@ class Upstream:
                 self._repeats.drop(poll, stored, previous, self._clock())
         return [stored for stored in due if stored.message.document not in ended]
 
-    def _within_limit(self, poll: TenantPoll, due: Sequence[Stored]) -> list[Stored]:
+    def _without_exhausted(self, poll: TenantPoll, due: Sequence[Stored]) -> list[Stored]:
         """Declares dead the messages that have had all attempts of a lowered limit; returns the
         others."""
         limit = poll.policy.attempts
