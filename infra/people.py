@@ -93,9 +93,7 @@ def _employee(random: Random, person: SamplePerson) -> dict[str, object]:
         "id": 10_000 + person.id,
         "person_id": person.id,
         "registration": f"{person.id:06}",
-        "cpf": person.cpf.replace(".", "").replace(
-            "-", ""
-        ),  # payroll writes it without punctuation
+        "cpf": person.cpf.replace(".", "").replace("-", ""),  # without punctuation
         "pis": f"{random.randrange(10**10, 2 * 10**10):011}",
         "work_email": f"pessoa.{person.id}@empresa.example",
         "bank_account": f"001 / {random.randint(1, 9999):04} / {random.randint(10_000, 99_999)}-0",

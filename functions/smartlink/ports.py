@@ -441,7 +441,7 @@ class ConfigFile:
 
 
 class ConfigSource(Protocol):
-    """Where the configuration file lies."""
+    """The source of the configuration file."""
 
     def read(self, known: str | None) -> ConfigFile | None:
         """Returns the file; None if its generation is the known one. Raises NotFound."""

@@ -36,9 +36,7 @@ class _Comparison:
     def __init__(self, old: Schema, new: Schema) -> None:
         self._old = old
         self._new = new
-        self._open: set[tuple[str | None, str | None]] = (
-            set()
-        )  # pairs being compared: a model may contain itself
+        self._open: set[tuple[str | None, str | None]] = set()  # models may contain themselves
 
     def compare(self, old: Schema, new: Schema, path: str) -> list[Break]:
         """Check that each old form is still accepted by one of the new forms."""

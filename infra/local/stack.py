@@ -55,9 +55,7 @@ class Plan:
     project: str
     tenants: tuple[LocalTenant, ...]
     config: Json = field(default_factory=lambda: DEFAULT_CONFIG)
-    environment: Mapping[str, str] = field(
-        default_factory=dict
-    )  # added to each function's environment
+    environment: Mapping[str, str] = field(default_factory=dict)  # added to each function's
     simulator: Json = field(default_factory=dict)  # the simulator's options
     source: Path = FUNCTIONS / "main.py"
     catalog: Path = CATALOG

@@ -131,9 +131,7 @@ class TenantQueue:
         if lease is None:
             raise GoneTagError if 1 <= tag <= session.last_tag else UnknownTagError
         self._close(lease)
-        self.recover(
-            now
-        )  # removes closed leases from the heap, so that it does not keep their contents
+        self.recover(now)  # removes closed leases from the heap, which would keep their contents
         return lease.message
 
     def _close(self, lease: Lease) -> None:

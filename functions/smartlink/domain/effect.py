@@ -11,9 +11,7 @@ class Effect:
 
     document: str  # its document's id
     command: str
-    key: str | None = field(
-        repr=False
-    )  # None for a personal command; the document's id holds its hash
+    key: str | None = field(repr=False)  # None for a personal command
     message: str  # the document id of the message whose run began it
     run: str  # a random id, by which a run recognises its own write
     begun: datetime

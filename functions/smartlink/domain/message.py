@@ -1,4 +1,4 @@
-"""A message, as it is kept while it lives and after it has ended."""
+"""The values of a message, while it is live and after it has ended."""
 
 from dataclasses import dataclass, field
 from datetime import datetime

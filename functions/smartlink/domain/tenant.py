@@ -127,9 +127,7 @@ class TenantState:
     last_error_at: datetime | None = None
     last_success: datetime | None = None
     orphaned: bool = False
-    send_failed: datetime | None = (
-        None  # the last failed send; stored only if it is the first after `sent`
-    )
+    send_failed: datetime | None = None  # stored only if it is the first after `sent`
     sent: datetime | None = None  # the first send that was accepted after one failed
     pin: Pin | None = None  # to whom the name belongs; None until its first use
     halted: datetime | None = None  # since when its credentials are another customer's

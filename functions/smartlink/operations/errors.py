@@ -70,7 +70,7 @@ class SetupError(OperationError):
     """
 
     def __init__(self, tenant: str, kept: PortError | None) -> None:
-        """`kept` is the error that kept the secret from being deleted; None: it is deleted."""
+        """`kept` is the error because of which the secret still exists; None: it is deleted."""
         super().__init__(f"The setup of {tenant} failed")
         self.tenant = tenant
         self.kept = kept

@@ -45,9 +45,7 @@ class Figures:
     since: datetime
     until: datetime
     done: Counter[datetime] = field(default_factory=Counter)  # by the hour
-    attempts: Counter[int] = field(
-        default_factory=Counter
-    )  # done messages, by the number of their attempts
+    attempts: Counter[int] = field(default_factory=Counter)  # of done messages
     discarded: int = 0
     states: Counter[str] = field(default_factory=Counter)
     failures: dict[str, Failure] = field(default_factory=dict)

@@ -66,7 +66,7 @@ def copied(contents: Contents, tenant: str, document: str, content: Content) -> 
 
 
 def release(contents: Contents, message: Message, now: datetime) -> None:
-    """Deletes the content's object if the ended message is personal, and else lets it expire.
+    """Deletes the content's object if the ended message is personal; otherwise lets it expire.
 
     If the bucket fails, that is logged with the object's name, and the object stays.
     """
@@ -146,7 +146,7 @@ def give_up(
 
 
 def _referred(messages: Messages, tenant: str, of: Sequence[Message]) -> dict[str, bool | None]:
-    """Says for each message whether its live or ended document refers to the message's object.
+    """Tells for each message whether its live or ended document refers to the message's object.
 
     None means that it is not known.
     """

@@ -68,9 +68,8 @@ class Repeats:
         hours = {item.message.document: lifecycle.hour_before(item.message) for item in stored}
         earlier = [document for document in hours.values() if document is not None]
         live = self._messages.alive(tenant, earlier) if earlier else {}
-        ended = self._messages.past(
-            tenant, [*hours, *earlier]
-        )  # read last: a live message may end in between
+        # The history is read last, because a live message may end in between.
+        ended = self._messages.past(tenant, [*hours, *earlier])
         previous: dict[str, Past] = {}
         for item in stored:
             document, hour = item.message.document, hours[item.message.document]

@@ -32,9 +32,7 @@ class Pending:
 
     settlement: Settlement
     claim: str
-    stored: Stored | None = (
-        None  # the message as claimed, from which a refused one is declared dead
-    )
+    stored: Stored | None = None  # the message as it was claimed
 
 
 @dataclass(slots=True)

@@ -38,7 +38,7 @@ class Watch:
         return replace(consumer, function=partial(self._run, consumer.function))
 
     def asked_for(self, seam: str) -> bool:
-        """Tells whether the delivery passed a seam whose name begins so."""
+        """Tells whether the delivery passed a seam whose name begins with `seam`."""
         return any(it.startswith(seam) for it in self.seams)
 
     def _run(

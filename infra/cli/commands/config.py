@@ -88,7 +88,7 @@ def _read(file: str) -> bytes:
 def push(
     context: typer.Context, file: _File, *, generation: _Generation = None, yes: opt.Yes = False
 ) -> None:
-    """Upload a file that has been checked, and show the difference. Each poll reads it anew."""
+    """Check a file, show the difference, and upload it. The next poll reads it."""
     session = session_of(context)
     _replace(session, _read(file), generation, yes=yes)
 

@@ -119,9 +119,7 @@ class FirestoreCalls:
                 wrapped = types.BatchWriteRequest.wrap(part)
                 try:
                     answer = self._call(what, FirestoreClient.batch_write, wrapped, tries)
-                except (
-                    Refused
-                ) as error:  # one malformed write makes Firestore refuse the whole request
+                except Refused as error:  # one malformed write has all refused
                     if len(chunk) == 1:
                         refused[chunk[0]] = str(error)
                     else:

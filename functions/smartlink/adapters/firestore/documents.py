@@ -133,14 +133,14 @@ class Tick:
 
 
 def put_live(fields: Raw, message: Message) -> None:
-    """Fill a document of `GTotvsLinkMessage`."""
+    """Fills a document of `GTotvsLinkMessage`."""
     _put_origin(fields, message)
     _put_content(fields, message.content)
     put_state(fields, message)
 
 
 def put_state(fields: Raw, message: Message) -> None:
-    """Fill STATE_FIELDS."""
+    """Fills STATE_FIELDS."""
     fields["Situacao"].string_value = message.state
     put_optional_time(fields, "DataTentativaExec", message.due)
     put_count(fields, "Despachos", message.dispatches)
@@ -155,7 +155,7 @@ def put_state(fields: Raw, message: Message) -> None:
 
 
 def put_history(fields: Raw, ended: Ended) -> None:
-    """Fill a document of `GTotvsLinkMessageExec`, without the content if the message is
+    """Fills a document of `GTotvsLinkMessageExec`, without the content if the message is
     personal."""
     message = ended.message
     content = message.content
@@ -180,7 +180,7 @@ class Discarded:
 
 
 def put_discarded(fields: Raw, discarded: Discarded) -> None:
-    """Fill a document of `GTotvsLinkMessageExec` with the fields of the discarded live document."""
+    """Fills a document of `GTotvsLinkMessageExec` with the fields of a discarded document."""
     original = discarded.fields
     for name, value in original.items():
         if not discarded.personal or name in WITHOUT_CONTENT:
@@ -213,7 +213,7 @@ def _put_content(fields: Raw, content: Content) -> None:
 
 
 def get_reference(fields: Raw) -> set[str | None]:
-    """Read to which object a document refers; {None} if that cannot be told."""
+    """Reads to which object a document refers; {None} if that cannot be told."""
     if "ConteudoObjeto" in fields:
         return {readable(fields, "ConteudoObjeto") or None}
     return set() if readable(fields, "ConteudoHash") else {None}
@@ -246,7 +246,7 @@ def _put_attempt(fields: Raw, attempt: Attempt) -> None:
 
 
 def get_live(document: str, fields: Raw) -> Message:
-    """Read a document of `GTotvsLinkMessage`. Raises DocumentError if we did not write it so."""
+    """Reads a document of `GTotvsLinkMessage`. Raises DocumentError if we did not write it so."""
     content = _get_content(fields)
     if content.text is None and content.object is None:
         message = "its content is missing"
@@ -276,19 +276,19 @@ def is_undated(fields: Raw) -> bool:
 
 
 def get_unreadable(document: str, fields: Raw, version: Version, why: str) -> Unreadable:
-    """Read what is readable of a live document that `get_live` refused."""
+    """Reads what is readable of a live document that `get_live` refused."""
     return Unreadable(
         document, why, version, readable(fields, "Comando"), readable(fields, "ConteudoHash")
     )
 
 
 def readable(fields: Raw, name: str) -> str | None:
-    """Read a text of an unreadable document; None if there is no text in this field."""
+    """Reads a text of an unreadable document; None if there is no text in this field."""
     return _readable(get_optional_text, fields, name)
 
 
 def get_listed(document: str, fields: Raw) -> Summary:
-    """Read a live document that was fetched without its content. Raises DocumentError."""
+    """Reads a live document that was fetched without its content. Raises DocumentError."""
     _get_content(fields)  # raises if the content's hash or size is not readable
     about = _get_about(document, fields, get_one_of(fields, "Situacao", State))
     _check_dated(about)
@@ -296,7 +296,7 @@ def get_listed(document: str, fields: Raw) -> Summary:
 
 
 def get_history(document: str, fields: Raw) -> Ended:
-    """Read a document of `GTotvsLinkMessageExec`. Raises DocumentError if we did not write it so.
+    """Reads a document of `GTotvsLinkMessageExec`. Raises DocumentError if we did not write it so.
 
     The message has the state that it had before it ended: dead if it was discarded, else running.
     """
@@ -306,7 +306,7 @@ def get_history(document: str, fields: Raw) -> Ended:
 
 
 def get_listed_history(document: str, fields: Raw) -> EndedSummary:
-    """Read a document of the history that was fetched without its content. Raises DocumentError."""
+    """Reads a record of the history that was fetched without its content. Raises DocumentError."""
     ending, ended, expires = _get_end(fields)
     about = _get_about(document, fields, _before(ending))
     _get_content(fields)
@@ -314,7 +314,7 @@ def get_listed_history(document: str, fields: Raw) -> EndedSummary:
 
 
 def get_past(fields: Raw) -> Past:
-    """Read what tells a repeat from a live or ended document; an unreadable field is None."""
+    """Reads what tells a repeat from a live or ended document; an unreadable field is None."""
     claim = _readable(get_map, fields, "Execucao")
     return Past(
         type=_readable(get_optional_text, fields, "Comando"),
@@ -356,7 +356,7 @@ def _get_content(fields: Raw) -> Content:
 
 
 def _get_about(document: str, fields: Raw, state: State) -> dict[str, Any]:
-    """Read a message's attributes, without its content. Raises DocumentError."""
+    """Reads a message's attributes, without its content. Raises DocumentError."""
     dead = get_optional_text(fields, "MotivoMorte") is not None
     return {
         "document": document,
@@ -415,7 +415,7 @@ def _get_attempt(value: Raw) -> Attempt:
 
 
 def put_log(fields: Raw, entry: tuple[str, LogLine]) -> None:
-    """Fill a document of `GTotvsLinkLog` from the document's id and the line."""
+    """Fills a document of `GTotvsLinkLog` from the document's id and the line."""
     identity, line = entry
     fields["ID"].string_value = identity
     put_text(fields["IDMENSAGEM"], line.message_id)
@@ -432,7 +432,7 @@ def _spelt_out(text: str) -> str:
 
 
 def get_log(fields: Raw) -> LogLine:
-    """Read a document of `GTotvsLinkLog`."""
+    """Reads a document of `GTotvsLinkLog`."""
     return LogLine(
         message_id=get_text(fields, "IDMENSAGEM"),
         type=_get_log_type(fields),
@@ -452,7 +452,7 @@ def _get_log_type(fields: Raw) -> LogType:
 
 
 def put_tenant(fields: Raw, state: TenantState) -> None:
-    """Fill `tenants/{tenant}`."""
+    """Fills `tenants/{tenant}`."""
     put_optional_text(fields, "Assinatura", state.setup or None)
     for command in state.commands:
         put_text(fields["ComandosConfigurados"].array_value.values.add(), command)
@@ -470,7 +470,7 @@ def put_tenant(fields: Raw, state: TenantState) -> None:
 
 
 def put_pin(fields: Raw, pin: Pin | None) -> None:
-    """Fill the fields that tell whose a tenant's name is."""
+    """Fills the fields that tell whose a tenant's name is."""
     if pin is None:
         return
     put_optional_text(fields, "TenantIdRac", pin.tenant_id)
@@ -480,7 +480,7 @@ def put_pin(fields: Raw, pin: Pin | None) -> None:
 
 
 def get_tenant(fields: Raw) -> TenantState:
-    """Read `tenants/{tenant}`.
+    """Reads `tenants/{tenant}`.
 
     An unreadable field counts as missing, and `unreadable` names it: one wrong field must not stop
     the tenant.
@@ -526,20 +526,20 @@ def _get_texts(fields: Raw, name: str) -> tuple[str, ...]:
 
 
 def put_tick(fields: Raw, tick: Tick) -> None:
-    """Fill `relay/shard-<n>`."""
+    """Fills `relay/shard-<n>`."""
     put_time(fields["Instante"], tick.instant)
     fields["Sequencia"].integer_value = tick.sequence
     fields["Chamada"].string_value = tick.caller
 
 
 def get_tick(fields: Raw) -> Tick:
-    """Read `relay/shard-<n>`."""
+    """Reads `relay/shard-<n>`."""
     instant = get_time(fields, "Instante")
     return Tick(instant, get_count(fields, "Sequencia"), get_text(fields, "Chamada"))
 
 
 def put_commands(fields: Raw, noted: Mapping[str, Noted]) -> None:
-    """Fill `relay/comandos`."""
+    """Fills `relay/comandos`."""
     commands = fields["Comandos"].map_value.fields
     for command, its in noted.items():
         times = commands[command].map_value.fields
@@ -548,7 +548,7 @@ def put_commands(fields: Raw, noted: Mapping[str, Noted]) -> None:
 
 
 def get_commands(fields: Raw) -> dict[str, Noted]:
-    """Read `relay/comandos`.
+    """Reads `relay/comandos`.
 
     An unreadable command counts as missing; the next poll that has the command notes it again.
     """
@@ -562,22 +562,22 @@ def get_commands(fields: Raw) -> dict[str, Noted]:
 
 
 def put_content_sweep(fields: Raw, sweep: ContentSweep) -> None:
-    """Fill `relay/contents`."""
+    """Fills `relay/contents`."""
     put_time(fields["Inicio"], sweep.begun)
     put_text(fields["Posicao"], sweep.after)
 
 
 def get_content_sweep(fields: Raw) -> ContentSweep:
-    """Read `relay/contents`."""
+    """Reads `relay/contents`."""
     return ContentSweep(get_time(fields, "Inicio"), get_text(fields, "Posicao"))
 
 
 def put_config(fields: Raw, file: ConfigFile) -> None:
-    """Fill `relay/config`, except SAVED, which Firestore fills itself."""
+    """Fills `relay/config`, except SAVED, which Firestore fills itself."""
     fields["Geracao"].string_value = file.generation
     fields["Conteudo"].bytes_value = file.data
 
 
 def get_config(fields: Raw) -> ConfigFile:
-    """Read `relay/config`."""
+    """Reads `relay/config`."""
     return ConfigFile(get_text(fields, "Geracao"), get_bytes(fields, "Conteudo"))

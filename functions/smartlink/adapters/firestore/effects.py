@@ -59,7 +59,7 @@ class FirestoreEffects:
 
 
 def put_effect(fields: Raw, effect: Effect) -> None:
-    """Fill a document of `GTotvsLinkEffect`."""
+    """Fills a document of `GTotvsLinkEffect`."""
     fields["Comando"].string_value = effect.command
     put_optional_text(fields, "Chave", effect.key)
     fields["Mensagem"].string_value = effect.message
@@ -71,7 +71,7 @@ def put_effect(fields: Raw, effect: Effect) -> None:
 
 
 def get_effect(document: str, fields: Raw) -> Effect:
-    """Read a document of `GTotvsLinkEffect`. Raises DocumentError if we did not write it so."""
+    """Reads a document of `GTotvsLinkEffect`. Raises DocumentError if we did not write it so."""
     result = get_optional_text(fields, "Resultado")
     ended = get_optional_time(fields, "DataFim")
     if (ended is None) != (result is None):

@@ -120,7 +120,7 @@ class OperatorFirestore(Firestore):
         return self._name(rm.TENANTS, tenant)
 
     def live(self, tenant: str, equal: Mapping[str, str], *, page: int = PAGE) -> Iterator[Listed]:
-        """List live messages without their contents, by name, however many there are."""
+        """Lists live messages without their contents, by name, however many there are."""
         for item in self.scan(tenant, equal, page=page):
             if isinstance(item, Listed):
                 yield item
@@ -128,7 +128,7 @@ class OperatorFirestore(Firestore):
     def scan(
         self, tenant: str, equal: Mapping[str, str], *, page: int = PAGE
     ) -> Iterator[Listed | Unreadable]:
-        """List live messages, and the documents that cannot be read."""
+        """Lists live messages, and the unreadable documents."""
         last: str | None = None
         while True:
             query = _query(rm.LIVE, equal, page)
@@ -149,14 +149,14 @@ class OperatorFirestore(Firestore):
             last = found[-1].id
 
     def count_live(self, tenant: str, equal: Mapping[str, str]) -> int:
-        """Count live messages."""
+        """Counts live messages."""
         what = f"count messages of {tenant}"
         return self._more.count(what, self._under(tenant), _query(rm.LIVE, equal, 0))
 
     def scan_ended(
         self, tenant: str, since: datetime | None, most: int
     ) -> tuple[list[EndedSummary], list[OddDocument]]:
-        """List the history, and the documents of it that cannot be read."""
+        """Lists the history, and its unreadable records."""
         query = _query(rm.HISTORY, {}, most)
         _without_content(query, rm.HISTORY)
         _newest(query, "DataFim", since)
@@ -164,7 +164,7 @@ class OperatorFirestore(Firestore):
         return _apart(rm.HISTORY, found, lambda it: rm.get_listed_history(it.id, it.fields))
 
     def find(self, tenant: str, documents: Sequence[str], message_id: str) -> MessageDocuments:
-        """Find these documents, and every other document of a message with this id."""
+        """Finds these documents, and every other document of a message with this id."""
         what = f"find the message {message_id[:80]} of {tenant}"
         live = self._every(what, tenant, rm.LIVE, documents, message_id)
         ended = self._every(what, tenant, rm.HISTORY, documents, message_id)
@@ -204,7 +204,7 @@ class OperatorFirestore(Firestore):
         return taken
 
     def lines_of(self, tenant: str, message_id: str) -> list[LogLine]:
-        """Read every log line of a message, the oldest first."""
+        """Reads every log line of a message, the oldest first."""
         query = _query(rm.LOGS, {"IDMENSAGEM": message_id}, 0)
         found = self._more.query(f"read logs of {tenant}", self._under(tenant), query)
         return sorted(map(_line, found), key=lambda line: line.at)
@@ -212,14 +212,14 @@ class OperatorFirestore(Firestore):
     def newest_lines(
         self, tenant: str, since: datetime | None, most: int
     ) -> list[tuple[str, LogLine]]:
-        """Read the newest log lines with their ids, the newest first."""
+        """Reads the newest log lines with their ids, the newest first."""
         query = _query(rm.LOGS, {}, most)
         _newest(query, "LOGDATE", since)
         found = self._more.query(f"read logs of {tenant}", self._under(tenant), query)
         return [(item.id, _line(item)) for item in found]
 
     def count_before(self, tenant: str, what: Purgeable, cutoff: datetime) -> int:
-        """Count what a purge would remove."""
+        """Counts what a purge would remove."""
         shape = PURGES[what]
         query = up_to(shape, [], cutoff, 1)
         query.ClearField("limit")

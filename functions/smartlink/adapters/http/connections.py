@@ -255,8 +255,7 @@ class HttpSession:
         return taken.getvalue()
 
     def _hold(self, size: int) -> None:
-        """Takes room for more bytes of an answer; after a wait, the server's silence counts
-        anew."""
+        """Takes room for more bytes of an answer; after a wait, the limit on silence begins again."""
         if self._held.take(size, self.ends - monotonic()):
             self._waited = True
             self._limits.read()
@@ -276,7 +275,7 @@ class SessionPool:
     def lease(self, key: str, seconds: float) -> Iterator[HttpSession]:
         """Gives a session with this key, whose calls together take at most `seconds`.
 
-        At the end the session is closed if a call or the caller failed, and else kept.
+        At the end the session is kept, or closed if a call or the caller failed.
         """
         session = self._take(key) or self._make()
         session.ends = monotonic() + seconds

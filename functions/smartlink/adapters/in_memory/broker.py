@@ -72,7 +72,7 @@ class InMemoryBroker:
             self._queues[tenant].append(delivery)
 
     def waiting(self, tenant: str) -> int:
-        """Count the messages that are neither leased nor acked."""
+        """Counts the messages that are neither leased nor acked."""
         with self._lock:
             return len(self._queues[tenant])
 

@@ -52,9 +52,7 @@ class BrokerCalls:
             if poll.fail(failure):
                 self.identity.halt(poll)
             return False
-        cut_off = self.clock() >= poll.ends or isinstance(
-            failure, Busy
-        )  # the relay ended the call, so the tenant is not at fault
+        cut_off = self.clock() >= poll.ends or isinstance(failure, Busy)  # by the relay itself
         if poll.fail(failure) and not cut_off:
             self._judge(poll, failure)
         return False

@@ -134,9 +134,7 @@ class Leftovers:
             its = list(group)
             try:
                 unused = list(self._unused(run, tenant, its))
-            except (
-                Refused
-            ) as error:  # nobody can ever read these documents; the other objects go on
+            except Refused as error:  # these are never readable; others go on
                 run.counts["undecided"] += len(its)
                 text = f"What refers to {len(its)} contents of {tenant} cannot be read: {error}"
                 event("contents_undecided", text, ERROR, first=its[0].content.name)

@@ -69,9 +69,7 @@ class _Taken:
 
     run: dict[str, Stored] = field(default_factory=dict)  # new messages, to be executed
     safe: list[_Arrival] = field(default_factory=list)  # arrivals that may be acked
-    otherwise: set[str] = field(
-        default_factory=set
-    )  # documents that the database refused under their own id
+    otherwise: set[str] = field(default_factory=set)  # refused under their own id
 
 
 class Downstream:
@@ -130,9 +128,7 @@ class Downstream:
             now = self._clock()
             call = (now - started) / gets
             keep_coming()
-            if (
-                now + call * len(deliveries) >= until
-            ):  # each message needs an ack, a call of its own
+            if now + call * len(deliveries) >= until:  # each message needs a call of `ack`
                 break
         if not deliveries:
             return received
@@ -142,9 +138,7 @@ class Downstream:
             part, deliveries = _first_part(deliveries)
             number, failure = self._take_in(poll, part, session)
             acked += number
-        more = (
-            received.more and failure is None and acked > 0
-        )  # without an ack the same messages come again
+        more = received.more and failure is None and acked > 0  # without acks the same come again
         return Received(more, came, received.failure or failure)
 
     def _take_in(

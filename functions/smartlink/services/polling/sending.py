@@ -155,9 +155,7 @@ class Upstream:
 
     def _try(self, poll: TenantPoll, message: Message, session: BrokerSession) -> PortError | None:
         content = message.content
-        size = (
-            content.size if content.text is None else 0
-        )  # a content in the document is in memory already
+        size = content.size if content.text is None else 0  # a text is in memory already
         try:
             with self._in_flight.hold(size, (poll.ends - self._clock()).total_seconds()):
                 session.send(message.type, message.audience, self._content(message))

@@ -47,9 +47,7 @@ class TenantPoll:
     gathering: int = 0  # batches being received: each may need a dispatch of every command
     others: frozenset[str] = frozenset()  # commands that only another deployment knows
     vacant: bool = False  # no message lives: the name passes to these credentials' customer
-    unreadable: dict[str, str] = field(
-        default_factory=dict
-    )  # due documents, and why each is unreadable
+    unreadable: dict[str, str] = field(default_factory=dict)  # due documents, and why
     error: PortError | None = None  # how the broker or RAC failed first: nothing more is received
     unswept: Place | None = None  # where the sweep's next page begins
     outgoing: Outgoing = field(default_factory=lambda: Outgoing((), 1, None))
