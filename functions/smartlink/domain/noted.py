@@ -11,6 +11,8 @@ NOTED_EVERY = timedelta(minutes=10) - timedelta(seconds=10)  # a tick may come e
 KEPT = timedelta(minutes=15)
 """If nobody has noted a command for so long, no running poll knows it."""
 _FORGOTTEN = timedelta(days=1)
+_TOGETHER = timedelta(minutes=1)
+"""Commands that came within this time came together, because instances' clocks differ by less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +53,9 @@ def newer_elsewhere(
 ) -> frozenset[str]:
     """Returns the kept commands that this catalogue lacks because it is older.
 
-    If the catalogue has a command that came later than a command which it lacks, the catalogue has
-    removed that command, and is not the older one.
+    If the catalogue has a command that came later, by more than a minute, than a command which it
+    lacks, the catalogue has removed that command, and is not the older one.
     """
     lacking = kept(noted, now).difference(own)
     came = [noted[name].since for name in own if name in noted]
-    return frozenset(it for it in lacking if not came or noted[it].since >= max(came))
+    return frozenset(it for it in lacking if not came or noted[it].since + _TOGETHER >= max(came))

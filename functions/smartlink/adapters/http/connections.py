@@ -255,7 +255,7 @@ class HttpSession:
         return taken.getvalue()
 
     def _hold(self, size: int) -> None:
-        """Takes room for more bytes of an answer; after a wait, the limit on silence begins again."""
+        """Takes room for more bytes of an answer; after a wait, the limit on silence restarts."""
         if self._held.take(size, self.ends - monotonic()):
             self._waited = True
             self._limits.read()
