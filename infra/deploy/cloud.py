@@ -30,7 +30,7 @@ class Answer:
 
     @property
     def said(self) -> str:
-        """The status and Google's own words."""
+        """The status and Google's own message."""
         message = str(self.body.get("error", {}).get("message", "")).strip().rstrip(".")
         return f"{self.status} {message}".strip()
 

@@ -79,7 +79,8 @@ class Deployment:
         self.terraform.run("plan", "-input=false", f"-out={_PLAN}", *self.target.variables)
 
     def _apply(self) -> None:
-        """Apply the plan; again what is left of it, a few times, after an error that passes."""
+        """Apply the plan. After an error that passes by itself, plan and apply the rest, a few
+        times."""
         for number in range(1, TRIES + 1):
             try:
                 self.terraform.run("apply", "-input=false", _PLAN)
@@ -97,7 +98,7 @@ class Deployment:
                     f"{seconds:.0f} s, try {number + 1} of {TRIES}."
                 )
                 self.wait(seconds)
-                self._plan()  # a plan that was applied in part is void
+                self._plan()  # a plan that was applied in part cannot be used again
             else:
                 return
 

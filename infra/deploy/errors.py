@@ -23,10 +23,10 @@ class NotReadyError(DeployError):
 
 
 class TerraformError(DeployError):
-    """Terraform failed; the terminal shows its own words."""
+    """Terraform failed. The terminal shows Terraform's own message."""
 
     def __init__(self, command: str, said: str) -> None:
-        """Keep what it said last."""
+        """`said` is the end of Terraform's own message."""
         super().__init__(f"terraform {command} failed: its own words stand above.")
         self.said = said
 

@@ -190,7 +190,7 @@ def _applied(messages: Messages, tenant: str, item: Pending) -> bool:
             return bool(
                 claim and claim.id == item.claim and live.message.state is not State.RUNNING
             )
-        # What was written dead may have been discarded since: the history tells then.
+        # An operator may have discarded the dead message since: then the history tells.
     history = item.settlement.history
     if history is not None:
         document = history.message.document
