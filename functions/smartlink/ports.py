@@ -30,7 +30,7 @@ _Result = TypeVar("_Result")
 
 
 class PortError(Exception):
-    """A call to the outside failed. The text is fit for logs: no secret, no content."""
+    """A call to the outside failed. The text may be logged: it holds no secret and no content."""
 
 
 class Unavailable(PortError):
@@ -449,7 +449,7 @@ class ConfigSource(Protocol):
 
 
 class LastGoodConfig(Protocol):
-    """The last valid generation, kept where a cold start finds it."""
+    """The last valid generation, kept where a new process finds it."""
 
     def load(self) -> ConfigFile | None: ...
 
@@ -523,7 +523,7 @@ class Beside(Protocol):
 
 
 class EndProcess(Protocol):
-    """Ends the process at once. Nothing else can free a thread that loops."""
+    """Ends the process at once, because nothing else can stop a thread that loops."""
 
     def __call__(self) -> NoReturn: ...
 

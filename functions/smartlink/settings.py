@@ -223,7 +223,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Sizes that no setting changes, each with its reason."""
+    """The limits that no setting changes, each with its reason."""
 
     inline: int = 262_144  # bytes of content in a document; Firestore's limit is 1 MiB
     request: int = 3_670_016  # 3.5 MiB in a request; the emulator refuses 4 MiB

@@ -46,7 +46,7 @@ class Deployment:
         self.terraform.run("plan", "-input=false", *self.target.variables)
 
     def deploy(self, *, sure: bool, retire: bool = False) -> None:
-        """Show the plan, and apply it when the operator agrees."""
+        """Show the plan, and apply it if the operator agrees."""
         self._ready()
         target = self.target
         with self.terraform.overriding(RETIREMENT) if retire else nullcontext():
@@ -61,7 +61,7 @@ class Deployment:
         self.console.print(deployed(target, self.terraform.output()), soft_wrap=True)
 
     def destroy(self, *, sure: str | None) -> None:
-        """Remove everything that Terraform made, when the operator names the project."""
+        """Remove everything that Terraform made, if the operator types the project's id."""
         self._ready()
         target = self.target
         self.console.print(to_be_removed(target), soft_wrap=True)
@@ -106,7 +106,7 @@ class Deployment:
         self.console.print(text, soft_wrap=True)
 
     def _ready(self) -> None:
-        """Check everything before anything is touched."""
+        """Check everything before anything is changed."""
         check_cloud(self.target, self.cloud, self.environ)
         bucket = f"-backend-config=bucket={self.target.state_bucket}"
         self.terraform.run("init", "-input=false", "-reconfigure", bucket)

@@ -32,6 +32,6 @@ class TerraformError(DeployError):
 
 
 class CancelledError(DeployError):
-    """The operator said no."""
+    """The operator did not agree."""
 
     exit_code = 130

@@ -13,14 +13,14 @@ _UNSAFE = re.compile("[^A-Za-z0-9_.-]+")  # `quote` is slow, and most ids have n
 
 
 class Direction(StrEnum):
-    """Which way a message travels, seen from the cloud (RM's terms)."""
+    """The direction of a message, seen from the cloud, in RM's terms."""
 
     DOWNSTREAM = "Downstream"  # from the broker to the ERP
     UPSTREAM = "Upstream"  # from the ERP to the broker
 
 
 def encode(text: str) -> bytes:
-    """Encodes a text as UTF-8, lone surrogates included: a JSON escape can put one into a text."""
+    """Encodes a text as UTF-8, even with half of a surrogate pair, which a JSON escape can make."""
     return text.encode("utf-8", "surrogatepass")
 
 

@@ -85,7 +85,7 @@ class Decided:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Which run executes a message now, or did so last (`Execucao`)."""
+    """The run that executes a message now, or executed it last (`Execucao`)."""
 
     id: str
     messages: int  # how many messages share the claim
@@ -164,10 +164,10 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A live document that exists, but is not what this version stores."""
+    """A live document that exists, but that this version cannot read."""
 
     document: str
-    why: str  # fit for logs: no content
+    why: str  # may be logged: it holds no content
     version: Version
     type: str | None = None  # type and sha256 tell a repeat; None: unreadable
     sha256: str | None = None

@@ -31,7 +31,7 @@ class Number(float):
     text: str
 
     def __new__(cls, text: str) -> Self:
-        """Makes the number of its JSON text."""
+        """Makes the number from its JSON text."""
         made = super().__new__(cls, text)
         made.text = text
         return made
@@ -41,7 +41,7 @@ class Number(float):
         return self.text
 
     def __reduce__(self) -> tuple[type["Number"], tuple[str]]:
-        """Makes copies from the text."""
+        """Makes a copy from the text, so that the text is not lost."""
         return Number, (self.text,)
 
 
@@ -59,7 +59,7 @@ class Style(StrEnum):
 
 
 class PayloadError(ValueError):
-    """The content is no JSON."""
+    """The content is not JSON."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,7 @@ class VersionStored:
 
 @dataclass(frozen=True, slots=True)
 class OldVersionsDisabled:
-    """So many older versions of the secret were disabled."""
+    """`count` older versions of the secret were disabled."""
 
     count: int
 

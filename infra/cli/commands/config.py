@@ -58,7 +58,7 @@ def show(context: typer.Context) -> None:
 
 
 def check(context: typer.Context, file: _File) -> None:
-    """Check a file and print the retry schedule it means; refuse what cannot work."""
+    """Check a file, and print the retry schedule that it means."""
     session = session_of(context)
     policy = check_config(_read(file), "checked", _settings(session))
     if session.screen.as_json:

@@ -47,7 +47,7 @@ def logs(
 ) -> None:
     """Show log lines (GTotvsLinkLog), the newest last. LOGTYPE: 0 information, 1 warning, 2 error.
 
-    With --json an array; with --json --follow one document on each line.
+    --json prints an array; --json --follow prints one document on each line.
     """
     session = session_of(context)
     deployment, screen = session.deployment, session.screen

@@ -50,7 +50,7 @@ def list_messages(
     history: _History = False,
     limit: opt.Limit = 50,
 ) -> None:
-    """List live messages (GTotvsLinkMessage); a message that succeeds leaves them."""
+    """List live messages (GTotvsLinkMessage). A message that succeeds is no longer live."""
     session = session_of(context)
     filters = Filters(
         tenant=tenant,

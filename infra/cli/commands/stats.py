@@ -30,7 +30,7 @@ def stats(
 ) -> None:
     """Show what was done, after how many attempts, what failed and how, and what waits longest.
 
-    Failures that differ in numbers, ids or quoted texts only have one fingerprint.
+    Failures that differ only in numbers, ids or quoted texts have the same fingerprint.
     """
     session = session_of(context)
     deployment, screen = session.deployment, session.screen

@@ -76,7 +76,8 @@ def show_tenant(context: typer.Context, tenant: opt.OneTenant) -> None:
 
 
 def check_tenant(context: typer.Context, tenant: opt.OneTenant) -> None:
-    """Check one tenant: its secret, a token from RAC, the broker. Exit code 1 if one fails."""
+    """Check one tenant: its secret, a token from RAC, the broker. The exit code is 1 if one
+    fails."""
     session = session_of(context)
     known_name(tenant)
     show_checks(session, tenant_checks(session.deployment, tenant))

@@ -55,7 +55,7 @@ from smartlink.settings import LEASE_MARGIN, MIN_SECONDS_TO_SETTLE
 
 
 class WrongCommandError(PushError):
-    """The dispatch belongs to another command: the push subscription is wired wrongly."""
+    """The dispatch is of another command, so its push subscription calls the wrong function."""
 
 
 @dataclass(frozen=True, slots=True)
