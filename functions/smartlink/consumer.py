@@ -24,7 +24,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import AliasChoices, AliasPath, BaseModel, ConfigDict, model_validator
 
 from smartlink.domain.message import LogType
 from smartlink.domain.outcome import Line
@@ -96,11 +96,27 @@ class Payload(BaseModel):
 
 @cache
 def _own_names(model: type[Payload]) -> tuple[Mapping[str, str], frozenset[str]]:
-    """Returns the names of a model's fields on the wire, by lower case; and the set of these
-    names."""
-    own = {name.lower(): info.alias or name for name, info in model.model_fields.items()}
-    own |= {name.lower(): name for name in own.values()}
-    return own, frozenset(own.values())
+    """Returns the names of a model's fields on the wire, by lower case; and the set of these names.
+
+    A field's own name means its first alias. Each of several aliases means itself.
+    """
+    own: dict[str, str] = {}
+    names: list[str] = []
+    for name, info in model.model_fields.items():
+        aliases = _aliases(info.validation_alias)
+        # The field's own name is accepted too. A path has no single name that it could mean.
+        whole = [alias for alias in aliases if isinstance(alias, str)]
+        own[name.lower()] = whole[0] if whole else name
+        names += whole or [name]
+        names += [str(alias.path[0]) for alias in aliases if isinstance(alias, AliasPath)]
+    own |= {name.lower(): name for name in names}
+    return own, frozenset(names)
+
+
+def _aliases(alias: str | AliasPath | AliasChoices | None) -> list[str | AliasPath]:
+    if alias is None:
+        return []
+    return alias.choices if isinstance(alias, AliasChoices) else [alias]
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +244,12 @@ class Consumer:
         return self.function(payload, context)
 
 
+def _is_async(function: Callable[..., object]) -> bool:
+    """Whether a call would answer what must be awaited: also a partial's, or an object's."""
+    called = (function, getattr(function, "__call__", None))  # noqa: B004  (looked at, not called)
+    return any(inspect.iscoroutinefunction(it) or inspect.isasyncgenfunction(it) for it in called)
+
+
 _P = typing.TypeVar("_P")
 
 
@@ -242,6 +264,13 @@ def consumer(command: str) -> Callable[[Callable[[_P, Context], Returned]], Cons
         parameters = list(inspect.signature(function).parameters)
         if len(parameters) != 2:  # noqa: PLR2004  (payload and context)
             message = f"the consumer of {command} takes (payload, context), not {parameters}"
+            raise TypeError(message)
+        if _is_async(function):
+            message = (
+                f"the consumer of {command} is `async`: the relay runs each message in a thread of "
+                f"its own and awaits nothing. Write `def`; for an async library, `asyncio.run(…)` "
+                f"within it"
+            )
             raise TypeError(message)
         kind = typing.get_type_hints(function).get(parameters[0])
         if kind is str:

@@ -13,6 +13,7 @@ from infra.authors.constraints import (
     Break,
     Schema,
     narrowed_bounds,
+    narrowed_digits,
     narrowed_others,
     narrowed_type,
     narrowed_values,
@@ -66,6 +67,7 @@ class _Comparison:
             return
         yield from narrowed_values(old, new, path)
         yield from narrowed_bounds(old, new, path)
+        yield from narrowed_digits(old, new, path)
         yield from narrowed_others(old, new, path)
         yield from self._fields(old, new, path)
         yield from self._additional(old, new, path)
@@ -73,18 +75,27 @@ class _Comparison:
 
     def _fields(self, old: Schema, new: Schema, path: str) -> Iterator[Break]:
         before, now = old.get("properties", {}), new.get("properties", {})
+        found = {alias: name for name, schema in now.items() for alias in _names(name, schema)}
+        required = {
+            alias for name in old.get("required", ()) for alias in _names(name, before.get(name))
+        }
         for name in new.get("required", ()):
-            if name not in old.get("required", ()):
+            if required.isdisjoint(_names(name, now.get(name))):
                 problem = "is required now, and older messages may lack it"
                 yield Break(_inside(path, name), problem, "give it a default")
         for name, schema in before.items():
-            place = _inside(path, name)
-            if name in now:
-                yield from self.compare(schema, now[name], place)
-            else:
-                problem = "was removed or renamed, so what older messages say there is lost"
-                fix = "keep the field under this name (Field(alias=…)) while senders use it"
-                yield Break(place, problem, fix)
+            places = {alias: _inside(path, alias) for alias in _names(name, schema)}
+            for alias, place in places.items():
+                if alias not in found:
+                    problem = "was removed or renamed, so what older messages say there is lost"
+                    fix = (
+                        "keep this name beside the new one while senders use it "
+                        "(Field(validation_alias=AliasChoices(new, old)))"
+                    )
+                    yield Break(place, problem, fix)
+            kept = {found[alias]: place for alias, place in places.items() if alias in found}
+            for other, place in kept.items():
+                yield from self.compare(schema, now[other], place)
 
     def _additional(self, old: Schema, new: Schema, path: str) -> Iterator[Break]:
         before, now = old.get("additionalProperties", True), new.get("additionalProperties", True)
@@ -106,6 +117,12 @@ class _Comparison:
 def _distance(found: list[Break]) -> tuple[bool, int]:
     """Tell how far a form is from the old one: another type is farther than any other change."""
     return found[0].problem.startswith("was "), len(found)
+
+
+def _names(name: str, schema: Schema | None) -> Sequence[str]:
+    """Every name under which a field is found: a rename beside the old name breaks nothing."""
+    aliases: Sequence[str] = (schema or {}).get("x-aliases", ())
+    return aliases if name in aliases else (name, *aliases)
 
 
 def _item(schema: Schema, number: int) -> Schema:

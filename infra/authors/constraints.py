@@ -77,6 +77,23 @@ def narrowed_bounds(old: Schema, new: Schema, path: str) -> Iterator[Break]:
             yield Break(path, f"has {word} {was} {new[word]}", fix)
 
 
+def narrowed_digits(old: Schema, new: Schema, path: str) -> Iterator[Break]:
+    """Digits of a decimal: all of them, those before the point, those after it."""
+    before, now = _digits(old), _digits(new)
+    for word, limit in now.items():
+        was = before[word]
+        if limit is not None and (was is None or limit < was):
+            from_to = f"lowered from {was} to" if was is not None else "set to"
+            fix = "keep the older limit" if was is not None else "set no such limit"
+            yield Break(path, f"has {word} {from_to} {limit}", fix)
+
+
+def _digits(schema: Schema) -> dict[str, int | None]:
+    most, places = schema.get("x-maxDigits"), schema.get("x-decimalPlaces")
+    whole = most if most is None or places is None else most - places
+    return {"max_digits": most, "whole digits": whole, "decimal_places": places}
+
+
 def _bound(schema: Schema, words: Sequence[str], sign: int) -> tuple[float, int] | None:
     """Return the bound so that a tighter one is greater; 1 means that the limit is excluded."""
     found = [(sign * schema[word], number) for number, word in enumerate(words) if word in schema]

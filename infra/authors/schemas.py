@@ -15,6 +15,8 @@ from typing import Any
 
 from pydantic import BaseModel
 from pydantic.errors import PydanticInvalidForJsonSchema
+from pydantic.json_schema import GenerateJsonSchema
+from pydantic_core.core_schema import DecimalSchema, ModelField
 
 from infra.authors.compatibility import breaks
 from infra.authors.constraints import Break
@@ -57,10 +59,31 @@ def review(
     return [*found, *(Contract(path.stem, path, path.read_text("utf-8"), None) for path in orphans)]
 
 
+class _ContractSchema(GenerateJsonSchema):
+    """pydantic's JSON Schema, and what it leaves out: digits of decimals, further names."""
+
+    def decimal_schema(self, schema: DecimalSchema) -> Json:
+        """Say how many digits are taken, as `x-maxDigits` and `x-decimalPlaces`."""
+        found = {"x-maxDigits": schema.get("max_digits")}
+        found["x-decimalPlaces"] = schema.get("decimal_places")
+        digits = {word: value for word, value in found.items() if value is not None}
+        return {**super().decimal_schema(schema), **digits}
+
+    def model_field_schema(self, schema: ModelField) -> Json:
+        """Say under which other names the field is found (AliasChoices), as `x-aliases`."""
+        made = super().model_field_schema(schema)
+        alias = schema.get("validation_alias")
+        paths = [path for path in alias or () if isinstance(path, list)]
+        names = [path[0] for path in paths if len(path) == 1]
+        return {**made, "x-aliases": names} if len(names) > 1 else made
+
+
 def schema_of(command: str, model: type[BaseModel]) -> Json:
     """Return the schema of what a sender may write. Raises AuthorError if a type has no schema."""
     try:
-        schema = model.model_json_schema(by_alias=True, mode="validation")
+        schema = model.model_json_schema(
+            by_alias=True, mode="validation", schema_generator=_ContractSchema
+        )
     except PydanticInvalidForJsonSchema as error:
         message = (
             f"{command}: {model.__name__} has no JSON Schema ({error.message}): say what its field "

@@ -24,6 +24,7 @@ class Around(TypedDict, total=False):
     attempt: int  # 1 the first time
     attempts: int  # the limit of attempts in force; default 5
     now: datetime  # with its time zone; default: a fixed noon
+    received: datetime  # when the relay stored it, the same at each attempt; default: now
     audience: str | None
     correlation_id: str | None  # default: the payload's own, if it has one
     personal: bool  # the command's `personal` in the catalogue
@@ -41,6 +42,7 @@ class Arrival:
     attempt: int = 1
     attempts: int = 5
     now: datetime = NOON
+    received: datetime | None = None
     audience: str | None = None
     correlation_id: str | None = None
     personal: bool = False
@@ -49,9 +51,10 @@ class Arrival:
     place: Place | None = None
 
     def __post_init__(self) -> None:
-        if self.now.tzinfo is None:
-            message = "now has no time zone: write datetime(…, tzinfo=UTC)"
-            raise ValueError(message)
+        for name, instant in (("now", self.now), ("received", self.received)):
+            if instant is not None and instant.tzinfo is None:
+                message = f"{name} has no time zone: write datetime(…, tzinfo=UTC)"
+                raise ValueError(message)
         if not 1 <= self.attempt <= self.attempts:
             message = f"attempt is {self.attempt}: it is 1 to {self.attempts} (attempts)"
             raise ValueError(message)
@@ -74,7 +77,7 @@ class Arrival:
             message_id=self.message_id,
             command=command,
             content=keep(place.contents, place.tenant, document, text),
-            now=self.now,
+            now=self.received or self.now,
             due=self.now,
             audience=self.audience,
             correlation_id=self.correlation_id or correlation_id(text),

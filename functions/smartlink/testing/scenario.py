@@ -70,6 +70,7 @@ class Scenario:
         arrival = replace(
             self.arrival,
             now=now,
+            received=self.arrival.received or self.arrival.now,
             attempt=attempt,
             attempts=max(attempt, self.arrival.attempts),
             message_id=message_id or self.arrival.message_id,

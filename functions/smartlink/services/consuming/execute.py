@@ -1,5 +1,6 @@
 """Runs a consumer on one message and makes an outcome of what it returns or raises."""
 
+import inspect
 import re
 import traceback
 from collections.abc import Iterable, Mapping
@@ -49,6 +50,7 @@ _ALL_REPLIES = 2_359_296  # bytes of all replies' documents: the history is in t
 _REPLY_OVERHEAD = 1_600  # bytes of a reply's document besides its names and its content
 _CONTROL = re.compile("[\x00-\x1f\x7f]")
 _NO_SEGMENT = {".", ".."}  # no segment of the path of `send`: URLs resolve them
+_NOT_RUN = "The consumer returned a {}, which nobody awaits: none of it was run"
 _NO_REPLY = "The consumer returned {}; it may return Reply, several of them, or nothing"
 
 
@@ -222,6 +224,10 @@ def _to_cloud_logging(kind: LogType, template: str) -> None:
 def _replies(returned: Returned) -> Iterable[Reply]:
     if returned is None:
         return ()
+    if inspect.iscoroutine(returned):
+        returned.close()  # or Python warns of it, in a log that the author may not see
+    if inspect.isawaitable(returned) or inspect.isasyncgen(returned):
+        raise _ReplyError(_NOT_RUN.format(type(returned).__name__))
     if isinstance(returned, Reply):
         return (returned,)
     if isinstance(returned, str | bytes | Mapping | BaseModel) or not isinstance(

@@ -6,10 +6,14 @@ may be a person's data, such as a number or a text with blanks.
 
 import re
 from collections.abc import Iterator, Mapping
+from datetime import date, time
+from decimal import Decimal
+from enum import Enum
+from uuid import UUID
 
 from pydantic import BaseModel
 
-from smartlink.domain.payload import write_json
+from smartlink.domain.payload import Number, write_json
 
 _NAME = re.compile("[A-Za-z_][A-Za-z0-9_-]{0,63}")
 _PARTS = 10_000  # objects and lists that are searched for the part that is wrong
@@ -28,9 +32,37 @@ def content_text(content: object) -> str:
             return write_json(content.model_dump(mode="json", by_alias=True))
         if isinstance(content, Mapping):
             content = dict(content)  # write_json knows only dict
-        return write_json(content)
+        try:
+            return write_json(content)
+        except TypeError:  # rare: most contents hold only what JSON knows
+            return write_json(_plain(content))
     except (TypeError, ValueError, RecursionError) as error:
         raise ContentError(_problem(content, error)) from None
+
+
+def _plain(value: object) -> object:
+    """The value with what JSON has no form for, but a contract has, in that form.
+
+    A Decimal is a number with its own digits; dates and times are ISO 8601, UUIDs and members of
+    an enumeration what they stand for.
+    """
+    plain = value
+    match value:
+        case Mapping():
+            plain = {name: _plain(item) for name, item in value.items()}
+        case list() | tuple():
+            plain = [_plain(item) for item in value]
+        case BaseModel():
+            plain = value.model_dump(mode="json", by_alias=True)
+        case Decimal() if value.is_finite():
+            plain = Number(format(value, "f"))
+        case date() | time():
+            plain = value.isoformat()
+        case UUID():
+            plain = str(value)
+        case Enum():
+            plain = _plain(value.value)
+    return plain
 
 
 def _problem(content: object, error: Exception) -> str:
@@ -70,7 +102,7 @@ def _in_json(value: object, where: str, seen: set[int]) -> Iterator[tuple[str, s
             yield from _in_json(item, f"{where}[{index}]", seen)
     else:
         try:
-            write_json(value)
+            write_json(_plain(value))
         except (TypeError, ValueError, RecursionError):
             finite = " that is not finite" if isinstance(value, float) else ""
             yield where, f"is a {type(value).__name__}{finite}"
