@@ -245,7 +245,7 @@ class Consumer:
 
 
 def _is_async(function: Callable[..., object]) -> bool:
-    """Whether a call would answer what must be awaited: also a partial's, or an object's."""
+    """Tells whether a call returns something to await; also for a partial or a callable object."""
     called = (function, getattr(function, "__call__", None))  # noqa: B004  (looked at, not called)
     return any(inspect.iscoroutinefunction(it) or inspect.isasyncgenfunction(it) for it in called)
 

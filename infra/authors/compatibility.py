@@ -120,7 +120,7 @@ def _distance(found: list[Break]) -> tuple[bool, int]:
 
 
 def _names(name: str, schema: Schema | None) -> Sequence[str]:
-    """Every name under which a field is found: a rename beside the old name breaks nothing."""
+    """Return every name of a field: if a renamed field keeps its old name too, nothing breaks."""
     aliases: Sequence[str] = (schema or {}).get("x-aliases", ())
     return aliases if name in aliases else (name, *aliases)
 

@@ -78,7 +78,7 @@ def narrowed_bounds(old: Schema, new: Schema, path: str) -> Iterator[Break]:
 
 
 def narrowed_digits(old: Schema, new: Schema, path: str) -> Iterator[Break]:
-    """Digits of a decimal: all of them, those before the point, those after it."""
+    """Find narrower limits of a decimal's digits: of all, before the point, and after the point."""
     before, now = _digits(old), _digits(new)
     for word, limit in now.items():
         was = before[word]

@@ -60,17 +60,17 @@ def review(
 
 
 class _ContractSchema(GenerateJsonSchema):
-    """pydantic's JSON Schema, and what it leaves out: digits of decimals, further names."""
+    """Makes pydantic's JSON Schema, and adds the digits of decimals and further names of fields."""
 
     def decimal_schema(self, schema: DecimalSchema) -> Json:
-        """Say how many digits are taken, as `x-maxDigits` and `x-decimalPlaces`."""
+        """Add how many digits are accepted, as `x-maxDigits` and `x-decimalPlaces`."""
         found = {"x-maxDigits": schema.get("max_digits")}
         found["x-decimalPlaces"] = schema.get("decimal_places")
         digits = {word: value for word, value in found.items() if value is not None}
         return {**super().decimal_schema(schema), **digits}
 
     def model_field_schema(self, schema: ModelField) -> Json:
-        """Say under which other names the field is found (AliasChoices), as `x-aliases`."""
+        """Add the other names of the field (AliasChoices) as `x-aliases`."""
         made = super().model_field_schema(schema)
         alias = schema.get("validation_alias")
         paths = [path for path in alias or () if isinstance(path, list)]

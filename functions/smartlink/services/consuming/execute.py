@@ -225,7 +225,7 @@ def _replies(returned: Returned) -> Iterable[Reply]:
     if returned is None:
         return ()
     if inspect.iscoroutine(returned):
-        returned.close()  # or Python warns of it, in a log that the author may not see
+        returned.close()  # otherwise Python warns, in a log that the author may not see
     if inspect.isawaitable(returned) or inspect.isasyncgen(returned):
         raise _ReplyError(_NOT_RUN.format(type(returned).__name__))
     if isinstance(returned, Reply):

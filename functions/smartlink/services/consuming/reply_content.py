@@ -41,10 +41,10 @@ def content_text(content: object) -> str:
 
 
 def _plain(value: object) -> object:
-    """The value with what JSON has no form for, but a contract has, in that form.
+    """Returns the value with all Decimals, dates, times, UUIDs and enumerations in a form of JSON.
 
-    A Decimal is a number with its own digits; dates and times are ISO 8601, UUIDs and members of
-    an enumeration what they stand for.
+    A Decimal becomes a number with all its digits. Dates and times become ISO 8601. UUIDs become
+    texts, and members of an enumeration their values.
     """
     plain = value
     match value:
