@@ -1,4 +1,4 @@
-"""Types of fields for data as RM and its neighbours write it.
+"""Types for fields of payloads that RM and other systems write.
 
     class Invoice(Payload):
         number: str
@@ -8,9 +8,9 @@
         approved: RmBool                  # true, 1, "T", "S", "Sim", "Verdadeiro", …
         batch: Guid                       # with or without braces and hyphens
 
-Each reads what is told beside it and refuses everything else; nothing is guessed: where a text can
-mean two things ("1.234" is a thousand or one and a bit), the type says which it takes. A field
-that allows None, or has a default, needs no type of its own: see `Payload`.
+Each type reads the forms that its docstring names, and refuses all others. It guesses nothing: if a
+text can mean two things ("1.234" is over a thousand, or between one and two), the type's docstring
+says which it takes. A field that allows None, or has a default, needs no other type: see `Payload`.
 """
 
 import re
@@ -42,7 +42,7 @@ _CNPJ = re.compile(r"[0-9A-Z]{12}[0-9]{2}")
 
 
 def _decimal(value: object) -> object:
-    """Read a JSON number by its own digits, and a text in Brazilian or in plain writing."""
+    """Reads a JSON number with all its digits, or a text in Brazilian or plain notation."""
     if isinstance(value, bool):
         message = "is true or false, no number"
         raise ValueError(message)  # noqa: TRY004  (pydantic reports ValueError as the field's)
@@ -62,7 +62,7 @@ def _decimal(value: object) -> object:
 
 
 def _instant(value: object) -> object:
-    """Read .NET's, Brazil's and OLE's forms of an instant; ISO 8601 is pydantic's."""
+    """Reads an instant in .NET's, Brazil's or OLE's form; pydantic reads ISO 8601."""
     if isinstance(value, str):
         text = value.strip()
         if found := _DOTNET.fullmatch(text):
@@ -116,12 +116,13 @@ def _bool(value: object) -> object:
 
 
 def _guid(value: object) -> object:
-    """Braces, parentheses, `urn:uuid:`, no hyphens: Python reads all but the parentheses."""
+    """Removes parentheses, because Python reads all other forms: braces, `urn:uuid:`, no
+    hyphens."""
     return value.strip().strip("()") if isinstance(value, str) else value
 
 
 def _number_of_a_person(value: object) -> object:
-    """Digits as they were; who held them as a number has lost leading zeros."""
+    """Returns a text or a whole number as a text. A number has lost its leading zeros."""
     if isinstance(value, bool) or not isinstance(value, int | str):
         message = "is no text"
         raise ValueError(message)  # noqa: TRY004  (pydantic reports ValueError as the field's)
@@ -139,7 +140,8 @@ def _cpf(text: str) -> str:
 
 
 def _cnpj(text: str) -> str:
-    """Numeric, or alphanumeric as from July 2026: a character counts as its code less 48."""
+    """Checks a CNPJ, numeric or alphanumeric (from July 2026). A character's value is its code -
+    48."""
     signs = _MARKS.sub("", text).upper()
     signs = signs.zfill(14) if signs.isascii() and signs.isdigit() else signs
     valid = _CNPJ.fullmatch(signs) and len(set(signs)) > 1
@@ -150,7 +152,8 @@ def _cnpj(text: str) -> str:
 
 
 def _checked(base: str, most: int) -> str:
-    """The two check digits: weights from 2 upwards, from the right, up to `most`, then again."""
+    """Returns the two check digits. From the right the weights are 2 to `most`, and then 2
+    again."""
     signs = base
     for _ in range(2):
         total = sum(
@@ -161,18 +164,18 @@ def _checked(base: str, most: int) -> str:
 
 
 RmDecimal = Annotated[Decimal, BeforeValidator(_decimal, json_schema_input_type=Decimal)]
-"""An exact Decimal of a JSON number, of "1.234,56" (dots group, a comma divides) or "1234.56".
+"""An exact Decimal, from a JSON number, "1.234,56" (with dots as separators) or "1234.56".
 
-A single group ("1.234") is read as a plain decimal, one and a bit: RM writes cents.
+A text with a single dot ("1.234") is read as a plain decimal, between one and two.
 """
 
 RmDate = Annotated[date, BeforeValidator(_day, json_schema_input_type=date | str | float)]
-"""A day: ISO, dd/MM/yyyy, .NET's `/Date(ms)/`, an OADate. A time of day is left out."""
+"""A day in ISO, dd/MM/yyyy, .NET's `/Date(ms)/` or OADate form. A time of day is ignored."""
 
 RmDateTime = Annotated[
     datetime, BeforeValidator(_instant, json_schema_input_type=datetime | str | float)
 ]
-"""An instant, in the same forms. It has a time zone only where the text names one."""
+"""An instant in the same forms. It has a time zone only if the text names one."""
 
 RmBool = Annotated[bool, BeforeValidator(_bool, json_schema_input_type=bool | int | str)]
 """True or false as RM's tables and screens write it."""
@@ -185,11 +188,11 @@ Cpf = Annotated[
     BeforeValidator(_number_of_a_person, json_schema_input_type=str | int),
     AfterValidator(_cpf),
 ]
-"""A CPF whose check digits are right, as its 11 digits."""
+"""A CPF with correct check digits, as its 11 digits."""
 
 Cnpj = Annotated[
     str,
     BeforeValidator(_number_of_a_person, json_schema_input_type=str | int),
     AfterValidator(_cnpj),
 ]
-"""A CNPJ, numeric or alphanumeric, whose check digits are right, as its 14 characters."""
+"""A CNPJ with correct check digits, numeric or alphanumeric, as its 14 characters."""

@@ -1,7 +1,8 @@
-"""Does a payload's schema still take every message that an older one took?
+"""Finds out whether a payload's schema still accepts every message that an older one accepted.
 
-Only what is sure counts as compatible: a keyword that this comparison does not know, and that
-changed, counts as breaking. Descriptions, titles, defaults and examples say nothing of it.
+A change counts as compatible only if that is certain. If a keyword changed that this comparison
+does not know, the change counts as breaking. Descriptions, titles, defaults and examples do not
+count.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,13 +21,13 @@ from infra.authors.constraints import (
 
 
 def breaks(old: Schema, new: Schema) -> list[Break]:
-    """All that breaks, in the order of the fields. Empty: older messages still fit."""
+    """Return all breaking changes, in the order of the fields; none if older messages still fit."""
     return list(dict.fromkeys(_Comparison(old, new).compare(old, new, "")))
 
 
 @dataclass(frozen=True, slots=True)
 class _Alternative:
-    """One of the forms that a value may have; `ref` is the definition it came from."""
+    """One of the forms that a value may have. `ref` is the definition from which it came."""
 
     schema: Schema
     ref: str | None
@@ -36,10 +37,10 @@ class _Comparison:
     def __init__(self, old: Schema, new: Schema) -> None:
         self._old = old
         self._new = new
-        self._open: set[tuple[str | None, str | None]] = set()  # of models that hold themselves
+        self._open: set[tuple[str | None, str | None]] = set()  # models may contain themselves
 
     def compare(self, old: Schema, new: Schema, path: str) -> list[Break]:
-        """Each form that was taken must still be taken by one."""
+        """Check that each old form is still accepted by one of the new forms."""
         found: list[Break] = []
         forms = _alternatives(new, self._new)
         for form in _alternatives(old, self._old):
@@ -114,12 +115,12 @@ class _Comparison:
 
 
 def _distance(found: list[Break]) -> tuple[bool, int]:
-    """Of several forms the one that was meant: another type is farther than any limit."""
+    """Tell how far a form is from the old one: another type is farther than any other change."""
     return found[0].problem.startswith("was "), len(found)
 
 
 def _names(name: str, schema: Schema | None) -> Sequence[str]:
-    """Every name under which a field is found: a rename beside the old name breaks nothing."""
+    """Return every name of a field: if a renamed field keeps its old name too, nothing breaks."""
     aliases: Sequence[str] = (schema or {}).get("x-aliases", ())
     return aliases if name in aliases else (name, *aliases)
 
@@ -131,7 +132,7 @@ def _item(schema: Schema, number: int) -> Schema:
 
 
 def _alternatives(schema: Schema, root: Schema, ref: str | None = None) -> list[_Alternative]:
-    """Follow references, and take unions apart."""
+    """Follow references and split unions into their forms."""
     if "$ref" in schema:
         ref = str(schema["$ref"])
         target: Any = root
