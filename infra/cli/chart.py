@@ -1,4 +1,4 @@
-"""The figures as one SVG, and as a page of HTML that needs nothing else."""
+"""Draws the figures as an SVG, and as a page of HTML that needs no other file."""
 
 from datetime import timedelta
 from html import escape
@@ -66,7 +66,7 @@ def _legend(longest: timedelta) -> list[str]:
 
 
 def html(figures: Figures, title: str) -> str:
-    """The chart and the failures."""
+    """Write a page with the chart and the failures."""
     rows = "".join(
         f"<tr><td>{it.messages}</td><td>{it.dead}</td><td><code>{it.code}</code></td>"
         f"<td>{escape(it.pattern)}</td></tr>"

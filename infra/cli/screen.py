@@ -1,4 +1,4 @@
-"""What the operator sees: tables and sentences for people, one JSON document for programs."""
+"""Shows results to the operator: tables and sentences for people, JSON for programs."""
 
 import json
 import os
@@ -27,7 +27,7 @@ _UNBOUNDED = 1_000  # columns, where no terminal wraps them
 
 @dataclass(slots=True)
 class Screen:
-    """Results go to stdout, everything else to stderr, so that a pipe gets results alone."""
+    """Writes results to stdout and everything else to stderr, so that a pipe gets only results."""
 
     as_json: bool = False
     out: Console = field(
@@ -64,7 +64,7 @@ class Screen:
                 self.out.print(f"    {clean(line)}", soft_wrap=True)
 
     def note(self, text: str, style: str | None = None) -> None:
-        """Tell what goes on, beside the result."""
+        """Tell what happens besides the result."""
         self.err.print(clean(text), style=style, soft_wrap=True)
 
     def table(
@@ -144,7 +144,7 @@ class Screen:
 
 
 def _width() -> int | None:
-    """A pipe has no width of its own, so nothing is folded there; None: as the terminal is."""
+    """Return a large width for a pipe, so that no line is folded; None to use the terminal's."""
     return None if sys.stdout.isatty() or os.environ.get("COLUMNS") else _UNBOUNDED
 
 

@@ -94,7 +94,7 @@ def test_publish_refuses_an_empty_content(place: Place) -> None:
     assert place.store.read("acme", ["U-p-1"])["U-p-1"].message.content.size == 0
 
 
-def test_doctor_names_what_is_broken_and_the_mend(place: Place) -> None:
+def test_doctor_names_what_is_broken_and_the_fix(place: Place) -> None:
     """Here the configuration and Pub/Sub are missing, the rest holds."""
     ran = place.run("doctor", "--json")
     assert ran.code == 1

@@ -30,13 +30,13 @@ LOOKED_AT = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Who acts, why, when, and how long that is kept."""
+    """Who acts, why and when; and when the note expires."""
 
     who: str
     reason: str
     at: datetime
     expires: datetime
-    undone: bool = False  # who acts knows that nothing of it was done
+    undone: bool = False  # the operator knows that the message's work was not done
 
     def line(self, message: Message, what: str) -> LogLine:
         """Makes the line for `GTotvsLinkLog`."""

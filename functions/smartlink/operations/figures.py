@@ -1,4 +1,4 @@
-"""What passed through, how it failed, what waits."""
+"""Counts the messages that were done, that failed and that wait."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ class Hour:
 
 @dataclass
 class Figures:
-    """All the figures."""
+    """All figures of a period."""
 
     since: datetime
     until: datetime
@@ -62,7 +62,7 @@ class Figures:
 
 
 def gather(deployment: Deployment, tenant: str | None, period: timedelta) -> Figures:
-    """Read the live messages, and the history of the period."""
+    """Counts the live messages, and the history of the period."""
     now = deployment.now()
     figures = Figures(now - period, now)
     for name in tenants_of(deployment, tenant):

@@ -1,4 +1,4 @@
-"""The lines of `GTotvsLinkLog`: those that fit a filter, and those that come after them."""
+"""Finds lines of `GTotvsLinkLog` that fit a filter, and follows the new ones."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _FAR_EVERY = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class FoundLine:
-    """A line, whose it is, and what tells it from every other line."""
+    """A log line, its tenant, and a key that no other line has."""
 
     tenant: str
     key: str
@@ -27,11 +27,11 @@ class FoundLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogFilter:
-    """All that are set must hold."""
+    """A filter: a line fits if it has all the values that are set."""
 
     tenant: str | None = None
     message_id: str | None = None
-    least: LogType = LogType.INFORMATION  # and what is worse
+    least: LogType = LogType.INFORMATION  # this type or a worse one
 
     def lines(self, deployment: Deployment, since: datetime | None, most: int) -> list[FoundLine]:
         """Returns the newest `most` lines that fit, the oldest first: the database filters them.

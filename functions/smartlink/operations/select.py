@@ -1,4 +1,4 @@
-"""Which messages are meant: filters over the live ones, and one message by its id."""
+"""Selects messages: by filters, or one message by its id."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -28,7 +28,7 @@ PAGE = 200
 
 @dataclass(frozen=True, slots=True)
 class Selected:
-    """A live message and whose it is."""
+    """A live message and its tenant."""
 
     tenant: str
     listed: Listed
@@ -41,7 +41,7 @@ class Selected:
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """A live document that cannot be read, and whose it is."""
+    """An unreadable live document and its tenant."""
 
     tenant: str
     document: Unreadable
@@ -73,15 +73,15 @@ class EndedLook:
 class Located:
     """One message, alive or ended, found by its id."""
 
-    identity: str  # as it was asked for
+    identity: str  # the id by which it was asked for
     tenant: str
     live: Stored | None
     ended: Ended | None
-    raw: RawDocument | None = None  # a document of it that cannot be read
+    raw: RawDocument | None = None  # its unreadable document
 
     @property
     def message(self) -> Message:
-        """The message, wherever it is. Raises UnreadableError."""
+        """The live or ended message. Raises UnreadableError if its document is unreadable."""
         if self.live is not None:
             return self.live.message
         if self.ended is not None:
@@ -97,13 +97,13 @@ class Located:
 
 
 def last_event(message: Summary) -> datetime:
-    """When something last happened to it: its last attempt ended, or it was received."""
+    """Returns when its last attempt ended; if it had none, when it was received."""
     return message.attempts[-1].ended if message.attempts else message.received
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filters:
-    """All that are set must hold."""
+    """A filter: a message fits if it has all the values that are set."""
 
     tenant: str | None = None
     direction: Direction | None = None
@@ -255,7 +255,7 @@ class Filters:
 
 
 def locate(deployment: Deployment, identity: str, tenant: str | None) -> Located:
-    """Find one message by its id, or by its document's (`D-…`, `U-…`).
+    """Finds one message by its id or by its document's id (`D-…`, `U-…`).
 
     Raises MissingError and AmbiguousError.
     """

@@ -1,4 +1,4 @@
-"""Who the tenants are, and how they do."""
+"""Shows the tenants and their status."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -31,17 +31,17 @@ class Status(StrEnum):
 
 
 class UnusableSecretError(OperationError):
-    """The tenant's secret is not what the relay could use."""
+    """The relay cannot use the tenant's secret."""
 
 
 @dataclass(frozen=True, slots=True)
 class TenantOverview:
-    """A tenant at a glance."""
+    """A tenant's status, state and numbers of messages."""
 
     tenant: str
     status: Status
     state: TenantState
-    live: int  # messages, the dead ones too
+    live: int  # live messages, dead ones included
     dead: int
     last_message: datetime | None  # when one ended last, or its log had a line
     last_tick: datetime | None  # the deployment's
@@ -53,7 +53,7 @@ class TenantOverview:
 
 
 def overview(deployment: Deployment, names: Sequence[str]) -> list[TenantOverview]:
-    """Look at each tenant, several at once."""
+    """Looks at each tenant, several at the same time."""
     secrets = {entry.name for entry in deployment.secrets.entries()}
     states = deployment.store.states(names)
     tick = deployment.store.last_tick()
@@ -92,7 +92,7 @@ def show(deployment: Deployment, tenant: str) -> tuple[TenantOverview, dict[Stat
 
 
 def stored_tenant(deployment: Deployment, name: str) -> Tenant:
-    """The tenant as its secret says. Raises UnusableSecretError, and NotFound."""
+    """Reads the tenant from its secret. Raises UnusableSecretError or NotFound."""
     payload = deployment.secrets.payload(name)
     try:
         return parse_credentials(name, payload, deployment.settings.environment)

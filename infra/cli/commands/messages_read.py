@@ -1,4 +1,4 @@
-"""`smartlink messages list|show|timeline`: what became of messages."""
+"""`smartlink messages list|show|timeline`: shows what happened to messages."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -245,7 +245,7 @@ def show(
 
 
 def _show_raw(screen: Screen, tenant: str, raw: RawDocument, *, content: bool) -> None:
-    """A document that cannot be read, as it is."""
+    """Show an unreadable document's fields."""
     if screen.as_json:
         screen.json(raw_view(tenant, raw, content=content))
         return
@@ -298,7 +298,7 @@ def _text(message: Message) -> str:
 
 
 def timeline(context: typer.Context, identity: _ID, *, tenant: opt.Tenant = None) -> None:
-    """Tell one message's story in the order of time."""
+    """Show everything that happened to one message, in the order of time."""
     session = session_of(context)
     deployment, screen = session.deployment, session.screen
     events = trace(deployment, locate(deployment, identity, tenant)).events()
