@@ -85,6 +85,18 @@ variable "cpus" {
   }
 }
 
+variable "operators" {
+  description = "Who operates the deployment with `smartlink`: they work on the messages, and record and read what operators do, without changing it."
+  type        = set(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for member in var.operators : can(regex("^(group|user|serviceAccount):[^@ ]+@[^@ ]+$", member))])
+    error_message = "operators must be group:…, user:… or serviceAccount:… members; nobody anonymous."
+  }
+}
+
 variable "publish" {
   description = "Who may call the function `publish`, and from where."
   type = object({

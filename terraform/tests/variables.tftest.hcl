@@ -39,9 +39,10 @@ run "refusals_1" {
     encryption = { kms_key = "projects/p/locations/southamerica-east1/keyRings/r/cryptoKeys/k/cryptoKeyVersions/1" } # key version
     alerts     = { emails = ["operations"] }                                                                         # alert address
     cpus       = 0.5                                                                                                 # half a CPU
+    operators  = ["allAuthenticatedUsers"]                                                                           # operators everybody
   }
 
-  expect_failures = [var.project_id, var.labels, var.instances, var.publish, var.smart_link, var.settings, var.retention, var.firestore, var.network, var.encryption, var.alerts, var.cpus]
+  expect_failures = [var.project_id, var.labels, var.instances, var.operators, var.publish, var.smart_link, var.settings, var.retention, var.firestore, var.network, var.encryption, var.alerts, var.cpus]
 }
 
 run "refusals_2" {

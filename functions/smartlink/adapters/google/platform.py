@@ -202,7 +202,7 @@ def _time_of(url: str) -> datetime | None:
     try:
         date = requests.head(url, timeout=_SECONDS).headers.get("Date")
     except requests.RequestException as error:
-        message = f"{url} does not answer ({type(error).__name__})"
+        message = f"the broker at {url} does not answer ({type(error).__name__})"
         raise PlatformError(message) from None
     return parsedate_to_datetime(date) if date else None
 
