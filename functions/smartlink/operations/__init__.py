@@ -7,7 +7,7 @@ values. It prints nothing and reaches the outside only through the ports. It rai
     names          tenants_of, existing_tenant, existing_command: a name that does not exist is an
                    error; did_you_mean: the names that are like it
     causes         fingerprint: the cause of an error; failures_of: messages grouped by it
-    select         Filters.scan, .look, .ended: messages that fit a filter, and how far the look went;
+    select         Filters.scan, .look, .ended: messages that fit, and how far the look went;
                    locate: one by its id; counted: by tenant, command and cause
     trace          trace: one message with its log lines and replies; its `events` in order of time
     log_lines      LogFilter.lines: the newest log lines that fit; Follower: the new ones, look

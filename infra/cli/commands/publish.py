@@ -78,7 +78,7 @@ def publish(
         screen.json({"id": published.id, "repeated": published.repeated})
         return
     again = " It had been accepted before: nothing was changed." if published.repeated else ""
-    screen.say(f"Accepted as {published.id}.{again}")
+    screen.whole(f"Accepted as {published.id}.{again}")
 
 
 def _offer(session: Session, offer: Offer) -> None:
@@ -88,8 +88,9 @@ def _offer(session: Session, offer: Offer) -> None:
         return
     poll = session.target.functions.get("poll")
     at_once = f" (at once: curl -s -X POST {poll})" if poll else ""
-    session.screen.say(f"Offered as {identity}. The next poll fetches it{at_once}.")
-    session.screen.say(f"Follow it: smartlink messages show {identity} --tenant {offer.tenant}")
+    session.screen.whole(f"Offered as {identity}. The next poll fetches it{at_once}.")
+    follow = f"smartlink messages show {identity} --tenant {offer.tenant}"
+    session.screen.whole(f"Follow it: {follow}")
 
 
 def _content(screen: Screen, file: str | None, *, empty: bool) -> str:

@@ -156,7 +156,7 @@ def _show(session: Session, delivered: Delivered) -> None:
         for it in delivered.replies:
             screen.say(f"reply: {it.type} to {it.audience or '(anyone)'}: {it.text}")
         if delivered.debug:
-            screen.say(delivered.debug)
+            screen.block(delivered.debug)
     if not done:
         message = f"The consumer did not do it: {name}: {error}"
         raise CliError(message)

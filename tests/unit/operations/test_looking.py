@@ -17,7 +17,7 @@ from smartlink.operations.ports import Purgeable
 from smartlink.operations.purge import older, remove
 from smartlink.operations.retries import InvalidConfigError, check, in_words, schedule
 from smartlink.operations.select import Filters
-from tests.support.samples import dead, line
+from tests.support.samples import NOW, dead, done, line
 from tests.support.world import config_file
 from tests.unit.operations.desk import Desk, Told
 
@@ -132,3 +132,38 @@ def test_a_schedule_that_outlives_the_history_cannot_work() -> None:
     assert schedule(policy)[-1].since == policy.horizon == timedelta(minutes=90)
     with pytest.raises(InvalidConfigError, match="the history is kept for"):
         check(config_file(10, 1, 500), "g", settings)
+
+
+def test_a_look_tells_how_far_it_went() -> None:
+    """What the database cannot find is sifted up to a bound, and the bound is told."""
+    made = Desk()
+    made.keep(*(dead(f"m-{number}", f"Row {number} is locked") for number in range(7)))
+    wanted = Filters(error="row 6")
+    whole = wanted.look(made.deployment, None)
+    assert ([it.message.id for it in whole.found], whole.looked, whole.cut) == (["m-6"], 7, {})
+    cut = wanted.look(made.deployment, 5)
+    assert (cut.found, cut.looked, cut.cut) == ([], 5, {"acme": 2})
+    exact = wanted.look(made.deployment, 7)
+    assert (len(exact.found), exact.cut) == (1, {})
+
+
+def test_a_look_goes_by_age() -> None:
+    made = Desk()
+    made.keep(*(dead(name, received=NOW - n * SECOND) for n, name in enumerate("cab")))
+    assert [it.message.id for it in Filters().look(made.deployment, None).found] == ["b", "a", "c"]
+
+
+def test_a_look_at_the_history_tells_how_far_it_went() -> None:
+    """Every filter but the error is the database's; the newest that fit come first."""
+    made = Desk()
+    made.keep()
+    for number in range(7):
+        at = NOW + number * SECOND
+        made.store.commit("acme", done(dead(f"m-{number}", f"Row {number} is locked"), ended=at))
+    wanted = Filters(error="row 0")
+    whole = wanted.ended(made.deployment, 10, None)
+    assert ([it.message.id for _, it in whole.found], whole.cut) == (["m-0"], {})
+    cut = wanted.ended(made.deployment, 10, 5)
+    assert (cut.found, cut.cut) == ([], {"acme": NOW + 2 * SECOND})
+    few = Filters(error="locked").ended(made.deployment, 2, None)
+    assert ([it.message.id for _, it in few.found], few.more) == (["m-6", "m-5"], True)
