@@ -245,7 +245,7 @@ def test_doctor_speaks_of_dead_messages_pauses_and_queues(place: Place, client: 
         "acme", replace(state, failures=9, paused_until=now + timedelta(hours=1))
     )
     place.store.save_state("gone", TenantState())
-    place.store.note_tick(now - timedelta(hours=2))
+    place.store.note_commands(["SGDPDataCommand"], now - timedelta(hours=2), timedelta())
     place.keep("acme", dead("1"), dead("2"), pending("3"))
     place.keep("gone", dead("4"))
     place.hosts.simulator.configure(down=True)

@@ -174,10 +174,3 @@ def test_changes_are_told_by_a_mark(store: Store) -> None:
     assert store.changes() == first
     store.announce_change()
     assert store.changes() not in {"", first}
-
-
-def test_the_last_tick_is_noted(store: Store) -> None:
-    assert store.last_tick() is None
-    for tick in (NOW, LATER, NOW):
-        store.note_tick(tick)
-        assert store.last_tick() == tick

@@ -10,18 +10,19 @@ from functools import partial
 from typing import TypeVar
 
 from smartlink.domain.message import State
+from smartlink.domain.noted import NOTED_EVERY
 from smartlink.operations.activation import set_up
 from smartlink.operations.credentials import tenant_id
 from smartlink.operations.errors import OperationError
 from smartlink.operations.names import all_tenants
 from smartlink.operations.ports import Deployment, NotSignedInError, PlatformError
 from smartlink.operations.retries import InvalidConfigError, check, in_words
-from smartlink.operations.tenants import UnusableSecretError, stored_tenant
+from smartlink.operations.tenants import UnusableSecretError, last_tick, stored_tenant
 from smartlink.ports import PortError
 
 _APIS = ("cloudfunctions", "cloudscheduler", "firestore", "pubsub", "run", "secretmanager")
 _SKEW = timedelta(seconds=60)
-_NO_TICK = timedelta(minutes=12)  # a tick is noted every 5 minutes
+_NO_TICK = NOTED_EVERY + timedelta(minutes=2)
 _OVERDUE = timedelta(minutes=15)
 _AT_ONCE = 8  # tenants that are counted at the same time
 _NAMED = 10  # tenants that a check names
@@ -219,7 +220,7 @@ def _audit(deployment: Deployment) -> str:
 
 
 def _ticks(deployment: Deployment) -> str:
-    last = deployment.store.last_tick()
+    last = last_tick(deployment)
     if last is None:
         return "none is noted yet"
     ago = deployment.now() - last

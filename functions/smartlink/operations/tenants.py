@@ -56,7 +56,7 @@ def overview(deployment: Deployment, names: Sequence[str]) -> list[TenantOvervie
     """Looks at each tenant, several at the same time."""
     secrets = {entry.name for entry in deployment.secrets.entries()}
     states = deployment.store.states(names)
-    tick = deployment.store.last_tick()
+    tick = last_tick(deployment)
 
     def row(name: str) -> TenantOverview:
         state = states[name]
@@ -68,6 +68,11 @@ def overview(deployment: Deployment, names: Sequence[str]) -> list[TenantOvervie
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         return list(pool.map(row, names))
+
+
+def last_tick(deployment: Deployment) -> datetime | None:
+    """Returns when a poll last noted that it runs, which it does every 10 minutes."""
+    return max((it.at for it in deployment.store.commands().values()), default=None)
 
 
 def _last_message(deployment: Deployment, tenant: str, live: int) -> datetime | None:

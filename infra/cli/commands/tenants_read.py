@@ -1,6 +1,6 @@
 """`smartlink tenants list|show|check`: shows the tenants and whether they work."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import typer
 
@@ -8,12 +8,12 @@ from infra.cli import options as opt
 from infra.cli.checks import show_checks
 from infra.cli.session import session_of
 from infra.cli.zone import instant, short
+from smartlink.domain.noted import NOTED_EVERY
 from smartlink.operations.health import tenant_checks
 from smartlink.operations.names import existing_tenant, tenants_of
 from smartlink.operations.retries import in_words
 from smartlink.operations.tenants import Status, overview, show
 from smartlink.operations.views import overview_view
-from smartlink.services.polling.changes import TICK_NOTED_EVERY
 
 
 def list_tenants(context: typer.Context) -> None:
@@ -52,12 +52,11 @@ def list_tenants(context: typer.Context) -> None:
 
 def _last_tick(tick: datetime | None, now: datetime) -> str:
     if tick is None:
-        return "none yet, or before this release"
+        return "none yet"
     ago = now - tick
-    if ago > 2 * TICK_NOTED_EVERY:
+    if ago > NOTED_EVERY + timedelta(minutes=2):
         return f"{instant(tick)}: none for {in_words(ago)}. smartlink doctor says why."
-    every = in_words(TICK_NOTED_EVERY)
-    return f"{instant(tick)}, {in_words(ago)} ago (it is noted every {every})"
+    return f"{instant(tick)}, {in_words(ago)} ago, or later: it is noted every 10 minutes"
 
 
 def show_tenant(context: typer.Context, tenant: opt.OneTenant) -> None:

@@ -571,16 +571,6 @@ def get_changes(fields: Raw) -> str:
     return get_text(fields, "Marca")
 
 
-def put_last_tick(fields: Raw, tick: datetime) -> None:
-    """Fill `relay/tick`."""
-    put_time(fields["Instante"], tick)
-
-
-def get_last_tick(fields: Raw) -> datetime:
-    """Read `relay/tick`."""
-    return get_time(fields, "Instante")
-
-
 def put_content_sweep(fields: Raw, sweep: ContentSweep) -> None:
     """Fills `relay/contents`."""
     put_time(fields["Inicio"], sweep.begun)

@@ -416,16 +416,6 @@ class Firestore:
         write = put(self._name(rm.RELAY, "changes"), rm.put_changes, self._new_id())
         self._calls.commit("announce a change", [write])
 
-    def last_tick(self) -> datetime | None:
-        """See RelayState."""
-        found = self._calls.get("read when the last tick was", [self._name(rm.RELAY, "tick")])
-        return next(_parsed(found, lambda item: rm.get_last_tick(item.fields)), None)
-
-    def note_tick(self, tick: datetime) -> None:
-        """See RelayState."""
-        write = put(self._name(rm.RELAY, "tick"), rm.put_last_tick, tick)
-        self._calls.commit("note the tick", [write])
-
     def content_sweep(self) -> ContentSweep | None:
         found = self._calls.get("read how far the bucket was swept", [self._contents])
         return next(_parsed(found, lambda item: rm.get_content_sweep(item.fields)), None)

@@ -109,7 +109,6 @@ class InMemoryMessages:
         self._config: ConfigFile | None = None
         self._content_sweep: ContentSweep | None = None
         self._changes = 0
-        self._last_tick: datetime | None = None
 
     def create(self, tenant: str, messages: Sequence[Message]) -> list[Version | None]:
         self.faults.before("create", tenant)
@@ -425,20 +424,6 @@ class InMemoryMessages:
         with self._lock:
             self.operations["write"] += 1
             self._changes += 1
-
-    def last_tick(self) -> datetime | None:
-        """See RelayState."""
-        self.faults.before("last_tick", "")
-        with self._lock:
-            self.operations["read"] += 1
-            return self._last_tick
-
-    def note_tick(self, tick: datetime) -> None:
-        """See RelayState."""
-        self.faults.before("note_tick", "")
-        with self._lock:
-            self.operations["write"] += 1
-            self._last_tick = tick
 
     def content_sweep(self) -> ContentSweep | None:
         self.faults.before("content_sweep", "")

@@ -67,7 +67,6 @@ class Poll:
         """Polls the first shard itself and publishes the others."""
         now = self.clock()
         policy = self.beside(self.config.policy)
-        noted = self.beside(lambda: self.changes.note_tick(now))
         changes = self.changes.look()
         entries = self.tenants.entries(changes)
         others = self.commands.note()
@@ -82,7 +81,6 @@ class Poll:
         report = self._poll(shards[0], now, policy, lost)
         orphans()
         leftovers()
-        noted()
         return report
 
     def _shard(
