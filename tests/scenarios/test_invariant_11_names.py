@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from smartlink.consumer import Context, Reply, RetryableError, Returned
-from smartlink.domain.message import DeadReason, State, Stored
+from smartlink.domain.message import DeadReason, Result, State, Stored
 from smartlink.ports import CredentialsRefused, Unavailable
 from tests.scenarios.conftest import Logged
 from tests.support.world import COMMAND, Interruptions, World
@@ -256,6 +256,11 @@ def test_a_halt_ends_with_its_own_credentials(logged: Logged) -> None:
     assert (world.live(), rows(world)[0]) == ({}, False)
     assert len(world.broker.sent) == 2
     assert len(logged("tenant_resumed")) == 1
+    results = {
+        it.message.id: [own.result for own in it.message.attempts] for it in world.ended().values()
+    }
+    assert results["answered"] == [Result.DONE]
+    assert results["fails"] == [Result.RETRY, Result.DONE]
 
 
 def test_a_halt_outlives_the_process() -> None:
