@@ -218,18 +218,18 @@ def rotate(
 @contextmanager
 def _both_clients(deployment: Deployment, tenant: str, new: Credentials) -> Iterator[None]:
     """The name is pinned to the new client too before its version is stored, and to it alone once
-    the old versions are disabled: whichever version a function has, it is not halted."""
+    the old versions are disabled: whichever version a function has, it is not halted.
+
+    Where a step in between fails it stays pinned to both: nobody may know which version is in
+    force, and the rotation that is tried again takes the old one away.
+    """
     before = deployment.store.states([tenant])[tenant].pin
     if before is None:
         yield  # the first poll pins it
         return
     both = before.used(new.tenant_id, new.client_id)
     _pin(deployment, tenant, both, before)
-    try:
-        yield
-    except BaseException:
-        deployment.store.pin(tenant, before, both)
-        raise
+    yield
     _pin(deployment, tenant, both.only(new.client_id), both)
 
 
