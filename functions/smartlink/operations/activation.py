@@ -274,7 +274,9 @@ def switch(deployment: Deployment, tenant: str, report: ReportStep, *, enabled: 
     check_active(deployment, tenant)
     own = stored_tenant(deployment, tenant).credentials
     already = own.enabled == enabled
-    if not already:
+    if already:  # perhaps by a switch that stopped before the polls could see it
+        deployment.secrets.touch(tenant, deployment.now())
+    else:
         _replace(deployment, tenant, own.model_copy(update={"enabled": enabled}), report)
     report(Switched(tenant, enabled, already))
     if enabled:

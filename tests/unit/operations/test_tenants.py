@@ -1,5 +1,6 @@
 """A tenant's activation takes back what it made; its checks say where it breaks."""
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -8,7 +9,7 @@ import pytest
 
 from smartlink.domain.pin import first_use
 from smartlink.domain.tenant import Tenant, TenantState
-from smartlink.operations.activation import SecretStored, Step, TokenGiven, activate, rotate
+from smartlink.operations.activation import SecretStored, Step, TokenGiven, activate, rotate, switch
 from smartlink.operations.credentials import parse
 from smartlink.operations.errors import ActiveAlreadyError, ForbiddenError, InvalidError, SetupError
 from smartlink.operations.health import Fix, tenant_checks
@@ -129,6 +130,26 @@ def test_a_rotation_that_stops_midway_halts_nothing(
     rotate(desk.deployment, "acme", new, lambda _: None)
     assert b'"new"' in desk.secrets.payload("acme")
     assert desk.store.states(["acme"])["acme"].pin == first_use(named, "new")
+
+
+@pytest.mark.parametrize("enabled", [False, True])
+@pytest.mark.parametrize("call", ["add", "touch", "disable"])
+def test_a_switch_that_stopped_midway_is_seen_once_it_is_tried_again(
+    call: str,
+    enabled: bool,  # noqa: FBT001
+) -> None:
+    """The polls read a secret again when its etag changes: it has to, although the version that
+    says so is there already."""
+    desk = Desk()
+    desk.secrets.put("acme", secret(enabled=not enabled))
+    [before] = desk.secrets.entries()
+    desk.secrets.faults.fail(call, Unavailable("down"), applied=call == "add")
+    with pytest.raises(Unavailable):
+        switch(desk.deployment, "acme", lambda _: None, enabled=enabled)
+    switch(desk.deployment, "acme", lambda _: None, enabled=enabled)
+    [after] = desk.secrets.entries()
+    assert after.etag != before.etag
+    assert json.loads(desk.secrets.payload("acme"))["enabled"] is enabled
 
 
 def test_each_status_has_its_cause(monkeypatch: pytest.MonkeyPatch) -> None:
