@@ -345,7 +345,7 @@ def test_tenants_are_apart(store: Store) -> None:
     assert store.past("globex", ["D-m-1"]) == {}
     assert store.logs("globex") == []
     assert store.read("globex", ["D-m-1"]) == {"D-m-1": theirs}
-    assert store.read(TENANT, ["D-m-1"]) == store.alive(TENANT, ["D-m-1"]) == {}
+    assert (store.read(TENANT, ["D-m-1"]), store.alive(TENANT, ["D-m-1"])) == ({}, {})
     assert [store.has_live(tenant) for tenant in (TENANT, "globex")] == [False, True]
     store.make_unreadable("globex", "D-m-1")
     assert store.unreadable(TENANT, ["D-m-1"]) == {}
