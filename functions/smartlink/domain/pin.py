@@ -29,7 +29,8 @@ def same_tenant_id(one: str, other: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """Who uses a name: the tenant id, where one was ever named, and the clients."""
+    """Who uses a name: the tenant id, where one was ever named, and the clients. One with neither
+    is that of a document which cannot be read: it admits nobody."""
 
     tenant_id: str | None
     clients: tuple[str, ...]
@@ -61,6 +62,8 @@ class Pin:
         """Names the customer for people."""
         if self.tenant_id:
             return f"tenant id {self.tenant_id[:80]}"
+        if not self.clients:
+            return "whom its document names in a way that cannot be read"
         return "the client that RAC names no tenant id of"
 
 
