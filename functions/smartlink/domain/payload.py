@@ -8,8 +8,8 @@ Senders disagree on the casing of these names, so they are found in any.
 """
 
 import json
-import math
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -17,6 +17,8 @@ from typing import Self
 
 _BEYOND_ASCII = re.compile("[^\x00-\x7f]+")
 _LOOKED_INTO = 4_194_304  # characters
+_MINUS_ZERO = re.compile(r"-0(?![\d.eE])")
+_LARGEST = sys.float_info.max
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
@@ -118,15 +120,24 @@ def read_json(text: str | bytes, *, constants: bool = True) -> object:
     Raises ValueError and RecursionError. Without `constants` it also refuses what only Python takes
     for JSON: `NaN`, `Infinity`.
     """
+    if isinstance(text, bytes):
+        text = text.decode(json.detect_encoding(text), "surrogatepass")
     value: object = json.loads(
-        text, parse_float=_number, parse_constant=None if constants else _refused
+        text,
+        parse_float=_number,
+        parse_int=_integer if _MINUS_ZERO.search(text) else None,
+        parse_constant=None if constants else _refused,
     )
     return value
 
 
+def _integer(text: str) -> float:
+    return Number(text) if text == "-0" else int(text)
+
+
 def _refused(name: str) -> None:
     message = f"{name} is no JSON"
-    raise ValueError(message)
+    raise json.JSONDecodeError(message, name, 0)
 
 
 def write_json(value: object) -> str:
@@ -147,19 +158,25 @@ def write_json(value: object) -> str:
 
 def beyond_doubles(value: object) -> bool:
     """Tells whether the value holds a number so large that a double of it is infinite."""
-    return any(math.isinf(number) for number in _numbers(value))
+    return any(
+        isinstance(item, int | float) and not -_LARGEST <= item <= _LARGEST for item in _all(value)
+    )
 
 
 def _numbers(value: object) -> Iterator[Number]:
-    """Finds the numbers that a double would write differently. An author's value may contain
-    itself."""
+    """Finds the numbers that a double would write differently."""
+    return (item for item in _all(value) if isinstance(item, Number))
+
+
+def _all(value: object) -> Iterator[object]:
+    """Finds whatever stands in a value. An author's value may contain itself."""
     left: list[object] = [value]
     seen: set[int] = set()
     while left:
         item = left.pop()
-        if isinstance(item, Number):
+        if not isinstance(item, dict | list | tuple):
             yield item
-        elif isinstance(item, dict | list | tuple) and id(item) not in seen:
+        elif id(item) not in seen:
             seen.add(id(item))
             left.extend(item.values() if isinstance(item, dict) else item)
 

@@ -137,10 +137,36 @@ def test_an_id_of_a_reply_is_refused() -> None:
     assert refused.value.field == "id"
 
 
-@pytest.mark.parametrize("content", ['{"n": 1e400}', '[{"a": [-1e999]}]'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"n": 1e400}',
+        '[{"a": [-1e999]}]',
+        "[1.8e308]",
+        f"[1{'0' * 400}]",
+        f'{{"n": [-1{"0" * 309}]}}',
+    ],
+)
 def test_a_number_that_no_double_holds_is_refused(content: str) -> None:
     """Its readers would have infinity; the field is named."""
     body = f'{{"tenant": "acme", "type": "T", "content": {content}}}'
     with pytest.raises(PublishError, match="too large") as error:
+        parse_request(body.encode())
+    assert error.value.field == "content"
+
+
+@pytest.mark.parametrize("number", ["1e308", "-1.7976931348623157e308", "9" * 308, "-0", "1E2"])
+def test_a_number_that_a_double_holds_is_sent_as_it_was_written(number: str) -> None:
+    world = World()
+    body = f'{{"tenant": "acme", "type": "T", "content": [{number}]}}'
+    world.publish(**parse_request(body.encode()).model_dump(exclude_none=True, by_alias=True))
+    world.minute()
+    assert world.replies_to() == [f"[{number}]"]
+
+
+def test_an_integer_that_python_cannot_read_is_the_contents() -> None:
+    """It is JSON, so that is not what is said of it."""
+    body = f'{{"tenant": "acme", "type": "T", "content": [{"9" * 5_000}]}}'
+    with pytest.raises(PublishError, match="more digits than can be read") as error:
         parse_request(body.encode())
     assert error.value.field == "content"

@@ -1,5 +1,6 @@
 """Publish: a segment's message for a cloud app is stored in the outbox, once for each id."""
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -88,8 +89,14 @@ def parse_request(body: bytes) -> PublishRequest:
     """The request in a body. Raises PublishError, which names the first field that is wrong."""
     try:
         document = read_json(body, constants=False)
-    except (ValueError, RecursionError):
+    except (json.JSONDecodeError, UnicodeDecodeError):
         raise PublishError("body", "it is no JSON") from None
+    except RecursionError:
+        raise PublishError("body", "it is nested too deeply") from None
+    except ValueError:  # of an integer: only a content may hold one
+        field = "content" if body.lstrip().startswith(b"{") else "body"
+        problem = "a number in it has more digits than can be read; use a text"
+        raise PublishError(field, problem) from None
     if not isinstance(document, Mapping):
         raise PublishError("body", "it must be a JSON object")
     try:
