@@ -156,6 +156,19 @@ def write_json(value: object) -> str:
     return text
 
 
+def as_written(plain: object, exact: object) -> object:
+    """Returns what pydantic made of a model for JSON, with the numbers of the same model's plain
+    dump: for JSON it makes doubles of them."""
+    if isinstance(exact, Number):
+        return exact if plain is None or isinstance(plain, float) else plain
+    if isinstance(plain, dict) and isinstance(exact, dict) and len(plain) == len(exact):
+        values = zip(plain.items(), exact.values(), strict=True)
+        return {name: as_written(value, its) for (name, value), its in values}
+    if isinstance(plain, list) and isinstance(exact, list | tuple) and len(plain) == len(exact):
+        return [as_written(value, its) for value, its in zip(plain, exact, strict=True)]
+    return plain
+
+
 def beyond_doubles(value: object) -> bool:
     """Tells whether the value holds a number so large that a double of it is infinite."""
     return any(

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import BaseModel
 
-from smartlink.domain.payload import PayloadError, parse_payload, write_json
+from smartlink.domain.payload import PayloadError, as_written, parse_payload, write_json
 
 Content = str | BaseModel | Mapping[str, object] | Sequence[object]
 """A content: a text as it is; all else as JSON."""
@@ -14,9 +14,7 @@ def as_text(payload: Content) -> str:
     """The content's text. Raises TypeError or ValueError for what JSON has no form for."""
     if isinstance(payload, str):
         return payload
-    if isinstance(payload, BaseModel):
-        payload = payload.model_dump(mode="json", by_alias=True)
-    return write_json(payload)
+    return write_json(_plain(payload))
 
 
 def totvs(body: Content, **header: object) -> dict[str, object]:
@@ -39,4 +37,6 @@ def body_of(text: str) -> object:
 
 
 def _plain(body: Content) -> object:
-    return body.model_dump(mode="json", by_alias=True) if isinstance(body, BaseModel) else body
+    if not isinstance(body, BaseModel):
+        return body
+    return as_written(body.model_dump(mode="json", by_alias=True), body.model_dump(by_alias=True))

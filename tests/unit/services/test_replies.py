@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterator
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
@@ -14,7 +14,9 @@ from pydantic import BaseModel, Field
 from smartlink.consumer import Context, Reply, RetryableError
 from smartlink.domain.identity import content_hash
 from smartlink.domain.outcome import HandBack
+from smartlink.domain.payload import read_json
 from smartlink.ports import Unavailable
+from smartlink.testing.payloads import as_text
 from tests.unit.services.execution import Call, Function
 
 CANARY = "canary-529"
@@ -102,6 +104,25 @@ def test_a_large_reply_goes_to_the_bucket() -> None:
     assert answer.content.object is not None
     assert answer.content.object.startswith("acme/U-")
     assert len(json.loads(call.contents.objects[answer.content.object])["text"]) == 300_000
+
+
+class Free(BaseModel):
+    anything: object
+    listed: list[object]
+    named: dict[str, object] = Field(alias="Named")
+    inner: "Free | None" = None
+    at: datetime | None = None
+
+
+@pytest.mark.parametrize("number", ["10.10", "12345678901234567.89", "1E2", "-0", "1e400", "0.5"])
+def test_a_model_that_passes_numbers_on_writes_them_as_they_came(number: str) -> None:
+    """What it declares as a float is one; where it takes anything, every digit stays."""
+    body = f'{{"anything":{number},"listed":[{number},[1]],"Named":{{"a":{{"b":{number}}}}}'
+    model = Free.model_validate(read_json(f'{body},"inner":{body}}},"at":"2026-01-15T00:00:00Z"}}'))
+    (answer,) = Call().done(returning(Reply("A", model))).answers
+    inner = f'{body},"inner":null,"at":null}}'
+    assert answer.content.text == f'{body},"inner":{inner},"at":"2026-01-15T00:00:00Z"}}'
+    assert as_text(model) == answer.content.text
 
 
 def test_a_bucket_that_is_down_returns_the_attempt() -> None:

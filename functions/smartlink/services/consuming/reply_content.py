@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from pydantic import BaseModel
 
-from smartlink.domain.payload import write_json
+from smartlink.domain.payload import as_written, write_json
 
 _NAME = re.compile("[A-Za-z_][A-Za-z0-9_-]{0,63}")
 _PARTS = 10_000  # objects and lists that are looked through for the one that is wrong
@@ -25,7 +25,8 @@ def content_text(content: object) -> str:
         return content
     try:
         if isinstance(content, BaseModel):
-            return write_json(content.model_dump(mode="json", by_alias=True))
+            for_json = content.model_dump(mode="json", by_alias=True)
+            return write_json(as_written(for_json, content.model_dump(by_alias=True)))
         if isinstance(content, Mapping):
             content = dict(content)  # one that is no dict is as good
         return write_json(content)
