@@ -250,6 +250,15 @@ def test_a_name_that_the_broker_cannot_take_is_refused_here(reply: Reply, said: 
     assert Call().unknown(returning(reply)).error.startswith(f"Reply 1: {said}")
 
 
+def test_replies_without_an_end_are_not_gathered() -> None:
+    """They would take the memory that the other messages need, until the process ends."""
+    given = iter(range(20_000))
+    endless = (Reply("A", str(number)) for number in given)
+    error = Call().unknown(returning(endless)).error
+    assert error == "The consumer returned more than 5000 replies: return fewer of them"
+    assert next(given) <= 5_002
+
+
 def test_more_replies_than_a_commit_holds_are_the_consumers_own_error() -> None:
     """What it did not return at all cannot be lost; which one was too much is told."""
     error = Call().unknown(returning([Reply("A", "x") for _ in range(5_000)])).error
