@@ -146,6 +146,7 @@ def test_a_command_taken_out_of_the_catalogue_leaves_no_orphan_behind() -> None:
     world.publisher.take()  # lost
     smaller = world.catalog_json.replace("OtherCommand", "RenamedCommand")
     world.catalog_json = smaller
+    world.clock.forward(minutes=1)  # what is deployed within a minute came together with the rest
     world.cold_start()
     world.minutes(3)
     message = world.live()[request]
