@@ -1,11 +1,13 @@
 """The body of a `publish`: what is accepted, and how what is not is named."""
 
 import json
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from smartlink.services.publishing import publish
 from smartlink.services.publishing.publish import PublishError, PublishRequest, parse_request
 from tests.support.world import World
 
@@ -162,6 +164,39 @@ def test_a_number_that_a_double_holds_is_sent_as_it_was_written(number: str) -> 
     world.publish(**parse_request(body.encode()).model_dump(exclude_none=True, by_alias=True))
     world.minute()
     assert world.replies_to() == [f"[{number}]"]
+
+
+@pytest.mark.parametrize("part", ["{}", "[]", '{"a":1}', '{"[[":"{{"}'])
+def test_a_content_of_too_many_parts_is_refused_before_it_is_read(
+    part: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each takes 200 bytes once it is read: 9 MB of them would take all of an instance's memory."""
+
+    def body(number: int) -> bytes:  # the request itself and the list in it are two more
+        parts = ",".join([part] * (number - 2))
+        return f'{{"tenant":"acme","type":"T","content":[{parts}]}}'.encode()
+
+    monkeypatch.setattr(publish, "_CONTAINERS", 1_000)
+    assert parse_request(body(1_000))
+    monkeypatch.setattr(publish, "read_json", lambda *_, **__: pytest.fail("it was read"))
+    with pytest.raises(PublishError, match="more than 1000 objects and lists") as error:
+        parse_request(body(1_001))
+    assert error.value.field == "content"
+
+
+@pytest.mark.parametrize(
+    "text", ["[{" * 1_000_000, '{\\"[' * 600_000, "\\" * 600_000 + "[{" * 300_000]
+)
+def test_what_stands_in_a_text_is_no_part(text: str) -> None:
+    assert parse(content=text).content == text
+
+
+def test_a_text_without_an_end_takes_no_quadratic_time() -> None:
+    """It is looked through once, not from each quote on."""
+    began = time.process_time()
+    with pytest.raises(PublishError, match="no JSON"):
+        parse_request(b'{"content": "' + b'[\\"' * 2_000_000)
+    assert time.process_time() - began < 5
 
 
 def test_an_integer_that_python_cannot_read_is_the_contents() -> None:

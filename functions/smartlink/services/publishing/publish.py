@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -22,6 +23,8 @@ from smartlink.services.tenants import Tenants
 
 BODY_LIMIT = 12_582_912  # bytes of a request's body; the caller of parse_request sees to it
 _CONTENT_LIMIT = 8_388_608  # characters of a content
+_CONTAINERS = 500_000  # objects and lists in a body
+_TEXT_OR_OPENED = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[{\[]', re.DOTALL)
 
 _RESERVED = {".", ".."}
 _REPLY = re.compile(r"D-.*/reply/[0-9]+", re.DOTALL)  # see settlement.reply_id
@@ -87,6 +90,9 @@ class Published:
 
 def parse_request(body: bytes) -> PublishRequest:
     """The request in a body. Raises PublishError, which names the first field that is wrong."""
+    if _too_rich(body):
+        problem = f"it has more than {_CONTAINERS} objects and lists; send it as a text"
+        raise PublishError("content", problem)
     try:
         document = read_json(body, constants=False)
     except (json.JSONDecodeError, UnicodeDecodeError):
@@ -111,6 +117,15 @@ def parse_request(body: bytes) -> PublishRequest:
         problem = "a number in it is too large: whoever reads it as a double gets none; use a text"
         raise PublishError("content", problem)
     return request
+
+
+def _too_rich(body: bytes) -> bool:
+    """Whether what Python would make of it takes more memory than an instance can spare: 200 bytes
+    for each object and list. Texts are passed over, to the end of one that has none."""
+    if body.count(b"{") + body.count(b"[") <= _CONTAINERS:
+        return False
+    opened = (1 for found in _TEXT_OR_OPENED.finditer(body) if found[0] in {b"{", b"["})
+    return next(islice(opened, _CONTAINERS, None), None) is not None
 
 
 @dataclass(frozen=True, slots=True)
