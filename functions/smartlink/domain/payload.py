@@ -101,6 +101,10 @@ def parse_payload(text: str) -> Payload:
     except (ValueError, RecursionError) as error:
         message = f"the content is JSON that cannot be read ({type(error).__name__})"
         raise PayloadError(message) from None
+    return _taken_apart(value)
+
+
+def _taken_apart(value: object) -> Payload:
     if not isinstance(value, dict):
         return Payload(Style.JSON, value)
     names = {key.lower(): item for key, item in value.items()}
@@ -223,7 +227,8 @@ def correlation_id(text: str) -> str | None:
         return None
     if "correlat" not in text and "Correlat" not in text and "CORRELAT" not in text:
         return None
-    try:
-        return parse_payload(text).correlation_id
-    except PayloadError:
+    try:  # numbers as their texts: those of the rows are not looked at, and take less so
+        value = json.loads(text.removeprefix("\ufeff"), parse_float=str, parse_int=str)
+    except (ValueError, RecursionError):
         return None
+    return _taken_apart(value).correlation_id
