@@ -40,6 +40,9 @@ from consumers.sgdp.identifiers import (
 DIALECTS = ("postgresql", "sqlite", "mssql", "oracle")
 """The databases for which the expressions are written."""
 
+ENCODINGS = ("UTF8", "LATIN1", "LATIN9", "WIN1252")
+"""PostgreSQL's encodings that have the letters whose casing is dropped."""
+
 _BIG, _MOST_DIGITS = 18, 38  # digits that a big integer holds; that a decimal holds
 _WIDEST = 64  # characters of a key that is padded
 _POSITIONS = 64  # characters of a value that SQLite strips of marks, one by one
