@@ -10,7 +10,7 @@ from datetime import datetime
 
 from smartlink.domain import lifecycle
 from smartlink.domain.identity import Direction
-from smartlink.domain.message import State, Stored
+from smartlink.domain.message import Listed, State, Stored
 from smartlink.domain.noted import kept
 from smartlink.domain.pin import Pin, first_use, same_tenant_id
 from smartlink.domain.tenant import Credentials, Tenant
@@ -361,8 +361,10 @@ def _unpause(deployment: Deployment, tenant: str, report: ReportStep) -> None:
         report(PauseEnded(state.failures, state.paused_until))
     waiting = [
         it.message.document
-        for it in deployment.store.live(tenant, _UNSENT)
-        if it.message.failure is not None and it.message.due != it.message.failure.at
+        for it in deployment.store.scan(tenant, _UNSENT)
+        if isinstance(it, Listed)
+        and it.message.failure is not None
+        and it.message.due != it.message.failure.at
     ]
     due = 0
     for start in range(0, len(waiting), _AT_ONCE):

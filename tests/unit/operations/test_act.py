@@ -119,7 +119,7 @@ def test_filters_hold_all_at_once() -> None:
     assert found(state=State.DEAD, error="row") == ["m-1"]
     assert found(state=State.WAITING, error="row") == []
     assert found(direction=Direction.UPSTREAM) == up
-    assert found(direction=Direction.DOWNSTREAM, command="Nobodys") == []
+    assert found(direction=Direction.DOWNSTREAM, command="ProbeCommand") == []
     assert found(command=waiting("m-3").type) == down
     assert found(older=timedelta(days=2)) == []
     assert found(newer=timedelta(days=2)) == [*down, *up]
