@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from smartlink.domain.catalog import Catalog, CatalogError, Command, parse_catalog
+from smartlink.domain.json_bytes import unmarked
 from smartlink.domain.settlement import Retention
 from smartlink.domain.tenant import Environment
 
@@ -52,6 +53,10 @@ def _url(value: str) -> str:
         message = "it must be an https URL (http only on this machine)"
         raise ValueError(message)
     return value
+
+
+def _unmarked(value: object) -> object:
+    return unmarked(value) if isinstance(value, str) else value
 
 
 def _catalog(text: str) -> Catalog:
@@ -98,7 +103,7 @@ class Settings(BaseModel):
     command: str | None = None
     rac_token_url: _Url = ""
     base_url: _Url = ""
-    paths: Json[Paths] = Paths()
+    paths: Annotated[Json[Paths], BeforeValidator(_unmarked)] = Paths()
     catalog: Annotated[Catalog, BeforeValidator(_catalog), Field(default="", validate_default=True)]
     project: Annotated[str, Field(min_length=1)]
     firestore_database: str = "(default)"

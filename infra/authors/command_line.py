@@ -9,6 +9,7 @@ from pathlib import Path
 from infra.authors.errors import AuthorError
 from infra.local.checkout import CATALOG, ROOT, STATE
 from infra.local.errors import LocalStackError
+from smartlink.domain.json_bytes import unmarked
 
 FAILED = 1
 _EXIT_CODES = """\
@@ -64,7 +65,7 @@ def _try(asked: argparse.Namespace) -> int:
 def _text(file: str) -> str:
     try:
         data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-        return data.decode()
+        return unmarked(data).decode()
     except OSError as error:
         message = f"{file} cannot be read: {error.strerror}. Give a file, or - for stdin."
         raise AuthorError(message) from error

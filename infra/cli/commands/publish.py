@@ -12,6 +12,7 @@ from infra.cli.errors import ForbiddenError, UsageError
 from infra.cli.offering import Offer, offered
 from infra.cli.session import Session, session_of
 from smartlink import bootstrap
+from smartlink.domain.json_bytes import unmarked
 from smartlink.services.publishing.publish import PublishError, parse_request
 
 
@@ -78,7 +79,7 @@ def _offer(session: Session, offer: Offer) -> None:
 def _content(file: str) -> str:
     try:
         data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-        return data.decode()
+        return unmarked(data).decode()
     except OSError as error:
         message = f"{file} cannot be read: {error.strerror}"
         raise UsageError(message) from None

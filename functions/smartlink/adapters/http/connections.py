@@ -58,7 +58,8 @@ _HEADERS = {
 _DONE = range(200, 300)
 _KNOWN = frozenset(HTTPStatus)
 _RETRIED = frozenset({429, 502, 503, 504})
-_MAY_WORK_LATER = frozenset({408, 425, 429})
+_REDIRECTS = range(300, 400)  # to whatever stands before the server: it is out of reach
+_MAY_WORK_LATER = frozenset({407, 408, 425, 429})  # 407 is a proxy's
 _LONGEST_RETRY_AFTER = 3_600  # seconds, as told to the caller
 _CHUNK = 65_536  # bytes
 _NO_SILENCE = 1_024  # bytes
@@ -559,7 +560,8 @@ def _refusal(place: str, response: requests.Response) -> Unavailable | Refused:
     status = response.status_code
     phrase = HTTPStatus(status).phrase if status in _KNOWN else "an unknown status"
     message = f"{place} answered {status} ({phrase})"
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _MAY_WORK_LATER:
+    elsewhere = status in _REDIRECTS or status in _MAY_WORK_LATER
+    if elsewhere or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return Unavailable(message, min(_retry_after(response), _LONGEST_RETRY_AFTER) or None)
     return Refused(message)
 

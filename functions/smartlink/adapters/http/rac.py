@@ -34,6 +34,7 @@ from smartlink.ports import (
     PortError,
     Refused,
     Tokens,
+    Unavailable,
 )
 
 _SCOPE = "authorization_api"
@@ -179,8 +180,15 @@ class RacTokens:
 
 
 def _granted(name: str, answer: Answer) -> _Granted:
+    body = unmarked(answer.body)
+    if body.lstrip().startswith(b"<"):
+        message = (
+            f"RAC's answer for tenant {name} is a page that is not RAC's: is a proxy or a gateway "
+            f"in between?"
+        )
+        raise Unavailable(message)
     try:
-        return _Granted.model_validate_json(unmarked(answer.body))
+        return _Granted.model_validate_json(body)
     except ValidationError as error:
         problems = ", ".join(
             f"{'.'.join(map(str, item['loc'])) or 'body'} ({item['type']})"

@@ -5,15 +5,18 @@ What no public source states is assumed here, and here only:
 - The host of production, the verbs and the path of a `send` without audience: see `settings`,
   where SMARTLINK_PATHS corrects the paths and verbs.
 - Every call takes a bearer token of RAC; a 401 means that it has ended.
-- `get` answers one message, a list of messages, or nothing: 204, no body, blanks, `null`, `[]`
-  or `{}`. A message's fields are named as in the gRPC client (`MsgId`, `MsgType`, `MsgContent`,
-  `MsgAud`, `MsgDeliveryTag`) or `id`, `type`, `content`, `audience`, `deliveryTag`, in any casing.
-  A content that is an object or a list stands for its own JSON text.
+- `get` answers one message, a list of messages, or nothing: 204, no body, blanks, `null`, `[]`,
+  `{}`, a message of zeros, or one of these in an object, under a name such as `messages`. An id of
+  zeros is none. A message's fields are named as in the gRPC client (`MsgId`, `MsgType`,
+  `MsgContent`, `MsgAud`, `MsgDeliveryTag`) or `id`, `type`, `content`, `audience`, `deliveryTag`,
+  in any casing. A content that is an object or a list stands for its own JSON text.
 - `ack` takes `{"deliveryTag": n, "ack": true}`. A tag belongs to the session that received it:
   so each receiver has its own cookies and its own connection; a session with unacked messages
   is closed, with its connection, and not used again.
 - `send` takes the content as the body, as it is.
-- Any 2xx means done. A call that is repeated after a lost answer does no harm.
+- A 2xx means done if its body is empty, JSON, or a single word such as `OK`. Anything else is the
+  page of a proxy or a gateway, which also answers for a server that never got the call.
+- A call that is repeated after a lost answer does no harm.
 
 A body that is not UTF-8 is read with `surrogateescape`, from which the bytes can be had again.
 """
@@ -34,6 +37,7 @@ from smartlink.adapters.http.connections import (
     split_url,
 )
 from smartlink.adapters.http.envelope import deliveries
+from smartlink.domain.json_bytes import unmarked
 from smartlink.domain.tenant import Tenant
 from smartlink.domain.token import claimed_tenant
 from smartlink.ports import (
@@ -44,10 +48,12 @@ from smartlink.ports import (
     Delivery,
     Refused,
     Tokens,
+    Unavailable,
 )
 from smartlink.settings import Paths
 
 _UNAUTHORIZED = (HTTPStatus.UNAUTHORIZED,)
+_RECEIPT = 65_536  # bytes: what says that a call was done is never larger
 _PEEK = 64  # bytes in which a content's first character is looked for
 
 
@@ -95,7 +101,7 @@ class _Session:
 
     def setup(self, commands: Sequence[str]) -> None:
         body = json.dumps({"subscriptions": list(commands)}).encode()
-        self._call("setup", body, "application/json")
+        self._do("setup", body, "application/json")
 
     def get(self) -> list[Delivery]:
         received = deliveries(self._call("get").body)
@@ -104,7 +110,7 @@ class _Session:
 
     def ack(self, tag: int) -> None:
         body = b'{"deliveryTag": %d, "ack": true}' % tag
-        self._call("ack", body, "application/json")
+        self._do("ack", body, "application/json")
         self.unacked.discard(tag)
 
     def send(self, message_type: str, audience: str | None, content: bytes) -> None:
@@ -114,7 +120,25 @@ class _Session:
             filled["{audience}"] = _segment("audience", audience)
         json_like = content[:_PEEK].lstrip()[:1] in (b"{", b"[")
         kind = "application/json" if json_like else "text/plain; charset=utf-8"
-        self._call(name, content, kind, filled)
+        self._do(name, content, kind, filled)
+
+    def _do(
+        self,
+        name: str,
+        body: bytes,
+        content_type: str,
+        filled: Mapping[str, str] | None = None,
+    ) -> None:
+        """A call that is done only once the broker itself has said so. Raises Unavailable."""
+        answer = self._call(name, body, content_type, filled)
+        if not _is_receipt(answer.body):
+            self._http.clean = False  # whoever answered has the connection
+            message = (
+                f"Smart Link's {name}, for tenant {self._tenant.name}, was answered "
+                f"{answer.status} with a page that is not the broker's: is a proxy or a gateway in "
+                f"between?"
+            )
+            raise Unavailable(message)
 
     def _call(
         self,
@@ -160,6 +184,20 @@ class _Session:
 def _call(prefix: str, value: str) -> tuple[str, str]:
     verb, _, path = value.partition(" ")
     return verb.upper(), prefix + path
+
+
+def _is_receipt(body: bytes) -> bool:
+    """Whether the body of a 2xx may be the broker's: nothing, JSON, or a word."""
+    text = unmarked(body).strip()
+    if len(text) > _RECEIPT:
+        return False
+    if text[:1] in (b"{", b"[", b'"'):
+        try:
+            json.loads(text)
+        except (ValueError, RecursionError):
+            return False
+        return True
+    return len(text.split()) <= 1 and not text.startswith(b"<")
 
 
 def _segment(name: str, value: str) -> str:

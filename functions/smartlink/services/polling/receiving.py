@@ -70,6 +70,7 @@ class _Taken:
     run: dict[str, Stored] = field(default_factory=dict)  # new, to be executed
     safe: list[_Arrival] = field(default_factory=list)  # each may be acked
     otherwise: set[str] = field(default_factory=set)  # that are refused under their own id
+    known: set[str] = field(default_factory=set)  # that came before
 
 
 class Downstream:
@@ -105,11 +106,14 @@ class Downstream:
         """Gathers, stores, acks and dispatches one batch.
 
         `keep_coming` is called when messages come: another session may receive beside this one.
+        A batch that brings nothing new is the session's last one in this poll: whatever the
+        broker means by such answers, it would give the same one as often as it is asked.
         Raises PortError when the database failed: nothing was acked then.
         """
         deliveries: list[Delivery] = []
         received = Received(more=True)
         size = gets = 0
+        seen: set[Delivery] = set()
         started = self._clock()
         usual = timedelta(seconds=self._settings.receive_seconds)
         until = min(started + max(usual, poll.pace(started)), poll.deadline)
@@ -122,40 +126,53 @@ class Downstream:
             if not got:
                 received = Received(more=False)
                 break
-            deliveries += got
+            fresh = [delivery for delivery in got if delivery not in seen]
+            deliveries += fresh
             gets += 1
-            size += sum(len(delivery.content) for delivery in got)
+            size += sum(len(delivery.content) for delivery in fresh)
             now = self._clock()
             call = (now - started) / gets
+            if all(delivery.tag is None for delivery in fresh):  # nothing of it can be acked
+                break
+            seen.update(fresh)
             keep_coming()
             if now + call * len(deliveries) >= until:  # each is acked by a call of its own
                 break
         if not deliveries:
             return received
-        came, acked = len(deliveries), 0
+        came, progress = len(deliveries), False
         failure: PortError | None = None
         while deliveries and failure is None:
             part, deliveries = _first_part(deliveries)
-            number, failure = self._take_in(poll, part, session)
-            acked += number
-        more = received.more and failure is None and acked > 0  # else the same ones come again
-        return Received(more, came, received.failure or failure)
+            new, failure = self._take_in(poll, part, session)
+            progress = progress or new
+        failure = received.failure or failure
+        if failure is None and not progress:
+            text = (
+                "Nothing new came, or nothing that can be acked: it is asked again in the next poll"
+            )
+            event("receive_stalled", text, WARNING, messages=came)
+        return Received(received.more and failure is None and progress, came, failure)
 
     def _take_in(
         self, poll: TenantPoll, deliveries: Sequence[Delivery], session: BrokerSession
-    ) -> tuple[int, PortError | None]:
-        """How many messages were acked, and how the broker failed, if it did."""
+    ) -> tuple[bool, PortError | None]:
+        """Whether anything left the broker that did not come before, and how the broker failed."""
         now = self._clock()
         deliveries = self._ours(poll, deliveries)
         if not deliveries:
-            return 0, None
+            return False, None
         arrivals = self._arrivals(poll, deliveries, now)
         poll.count("received", len(arrivals))
         taken = self._store(poll, arrivals, now)
         acked, failure = self._ack(poll, taken.safe, session)
-        fresh = [stored for document, stored in taken.run.items() if document in acked]
+        documents = {arrival.message.document for arrival in acked}
+        fresh = [stored for document, stored in taken.run.items() if document in documents]
         self._dispatcher.publish(poll, self._dispatcher.take_quota(poll, fresh))
-        return len(acked), failure
+        again = [
+            (it.message.document, it.tag) for it in acked if it.message.document in taken.known
+        ]
+        return len(again) < len(acked) or poll.repeated(again), failure
 
     def _ours(self, poll: TenantPoll, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
         """Without those of a command that only another deployment knows: they are not acked, so
@@ -245,6 +262,8 @@ class Downstream:
         for arrival in known:
             if self._repeats.meet(poll, arrival.message, now):
                 taken.safe.append(arrival)
+            if first[arrival.message.document] is arrival:
+                taken.known.add(arrival.message.document)
         return taken
 
     def _store_otherwise(
@@ -305,6 +324,7 @@ class Downstream:
             message = stored.message
             if message.document in previous:
                 self._repeats.drop(poll, stored, previous[message.document], now)
+                taken.known.add(message.document)
             elif message.state is State.DEAD:
                 dead.append(message)
             elif message.document in undecided:
@@ -335,14 +355,14 @@ class Downstream:
         poll: TenantPoll,
         safe: Sequence[_Arrival],
         session: BrokerSession,
-    ) -> tuple[set[str], PortError | None]:
-        """Acks what is stored, over the session that received it; answers the acked documents.
+    ) -> tuple[list[_Arrival], PortError | None]:
+        """Acks what is stored, over the session that received it; answers what was acked.
 
         Arrival by arrival: of two under one id one may be stored and the other not.
 
         An ack that fails alone holds up no other; two in a row are the broker's failure.
         """
-        acked: set[str] = set()
+        acked: list[_Arrival] = []
         in_a_row = 0
         for arrival in safe:
             if arrival.tag is None:
@@ -359,7 +379,7 @@ class Downstream:
                     return acked, error
             else:
                 in_a_row = 0
-                acked.add(arrival.message.document)
+                acked.append(arrival)
         poll.count("acked", len(acked))
         return acked, None
 

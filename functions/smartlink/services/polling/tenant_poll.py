@@ -15,6 +15,7 @@ from smartlink.services.polling.outgoing import Outgoing
 
 _CALLS_END = timedelta(seconds=2)  # after the poll's deadline, when no call of the broker goes on
 _JOIN = timedelta(seconds=0.1)  # that messages come, until another session receives too
+_REPEATS = 100  # of a message in one poll; with more, acks do not take it from the broker
 _FAILURES_IN_A_ROW = 2  # sends: one may be its message's own, the next one is the broker's
 
 
@@ -45,6 +46,8 @@ class TenantPoll:
     receivers: int = 1  # sessions that receive: the first turn's own is one
     joined: datetime | None = None  # when the last one began to, or the first one's first came
     gathering: int = 0  # batches on their way in: each may need a dispatch of every command
+    again: Counter[tuple[str, int | None]] = field(default_factory=Counter)
+    """Acked deliveries of messages that had come before, and how many of each message."""
     others: frozenset[str] = frozenset()  # commands that only another deployment knows
     vacant: bool = False  # the name passes to these credentials' customer: nothing of another lives
     unreadable: dict[str, str] = field(default_factory=dict)  # due documents, and why
@@ -131,6 +134,15 @@ class TenantPoll:
         """A session stopped receiving."""
         with self.lock:
             self.receivers -= 1
+
+    def repeated(self, acked: Sequence[tuple[str, int | None]]) -> bool:
+        """Notes acked repeats, each by its document and tag. True if the broker may be rid of one:
+        it has not given the same one before, nor the same message ever again."""
+        with self.lock:
+            fresh = [it for it in acked if it not in self.again]
+            self.again.update(fresh)
+            self.again.update((document, None) for document, _ in fresh)
+            return any(self.again[document, None] <= _REPEATS for document, _ in fresh)
 
     @property
     def ends(self) -> datetime:
