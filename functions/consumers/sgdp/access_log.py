@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from uuid import UUID, uuid5
+from hashlib import sha1
+from uuid import UUID
 
 from sqlalchemy import Connection, RowMapping, insert, select
 
@@ -44,7 +45,7 @@ def record_access(
     }
     seen = seen or {"": (REQUEST_CLASS, {"requestID": request_id}, NOBODY)}
     entries = {
-        uuid5(_NAMESPACE, f"{context.tenant}/{context.message_id}/{digest}"): entry
+        _entry_id(f"{context.tenant}/{context.message_id}/{digest}"): entry
         for digest, entry in seen.items()
     }
     for some in chunks([(key,) for key in entries], _AT_ONCE):
@@ -58,6 +59,13 @@ def record_access(
         for key, (name, ids, person) in entries.items()
     ]
     connection.execute(insert(access_log), values)
+
+
+def _entry_id(name: str) -> UUID:
+    """Make the UUID of version 5 of a name, which may hold half of a surrogate pair: the broker
+    gives the ids of messages, and `uuid5` takes only what UTF-8 can carry."""
+    data = _NAMESPACE.bytes + name.encode("utf-8", "surrogatepass")
+    return UUID(bytes=sha1(data, usedforsecurity=False).digest()[:16], version=5)
 
 
 def newest_accesses(
