@@ -6,6 +6,7 @@ from pathlib import Path
 
 from infra.local.checkout import DEFAULT_TENANTS, STATE
 from infra.local.errors import SettingError
+from smartlink.settings import check_url
 
 BASE_URL = "SMARTLINK_BASE_URL"
 RAC_TOKEN_URL = "SMARTLINK_RAC_TOKEN_URL"  # noqa: S105 - a variable's name
@@ -75,6 +76,12 @@ def _ports(text: str) -> dict[str, int]:
 
 def _broker(base_url: str | None, rac_token_url: str | None) -> Broker | None:
     if base_url and rac_token_url:
+        for name, url in ((BASE_URL, base_url), (RAC_TOKEN_URL, rac_token_url)):
+            try:
+                check_url(url)
+            except ValueError as error:
+                message = f"{name}: {error}."
+                raise SettingError(message) from None
         return Broker(base_url, rac_token_url)
     if base_url or rac_token_url:
         there, lacking = (BASE_URL, RAC_TOKEN_URL) if base_url else (RAC_TOKEN_URL, BASE_URL)

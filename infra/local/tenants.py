@@ -28,7 +28,7 @@ class Erp(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    database_url: Annotated[str, Field(alias="databaseUrl", min_length=1)]
+    database_url: Annotated[str, Field(alias="databaseUrl", min_length=1, repr=False)]
     data_map: Annotated[str | Json, Field(alias="map")] = MAP
     salt: SecretStr | None = None
 

@@ -440,6 +440,26 @@ def test_a_proxy_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> 
         session("http://link.invalid").call(a_call())
 
 
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        "http://gw:canary-4d1c@127.0.0.1:99999",
+        "http://gw:canary-4d1c@[::",
+        "socks5://gw:canary-4d1c@127.0.0.1:1",
+        "gw:canary-4d1c@bad host:1",
+        "http://gw:canary-4d1c@127.0.0.1:1",
+    ],
+)
+def test_a_proxys_password_is_in_no_text(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Invariant 10: whatever is wrong with the proxy, or with its URL."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, proxy)
+    for origin in ("http://link.invalid", "https://link.invalid"):
+        with pytest.raises(Unavailable, match="the proxy that the environment names") as raised:
+            session(origin).call(a_call())
+        assert "canary" not in "".join(traceback.format_exception(raised.value))
+
+
 def test_nothing_else_of_the_environment_is_trusted(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

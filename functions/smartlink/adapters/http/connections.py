@@ -32,6 +32,7 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
+from requests.exceptions import InvalidProxyURL, InvalidSchema
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies
 from urllib3 import Retry
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -39,6 +40,7 @@ from urllib3.exceptions import (
     ConnectTimeoutError,
     DecodeError,
     HTTPError,
+    LocationParseError,
     MaxRetryError,
     NameResolutionError,
     NewConnectionError,
@@ -123,10 +125,14 @@ class _FailedError(Exception):
     """The exchange, in a way that is not tried again."""
 
 
+_NO_PROXY = "the proxy that the environment names (HTTPS_PROXY) is no URL that can be used"
 _TOLD: tuple[tuple[type[Exception], type[_LostError | _FailedError], str], ...] = (
     (ssl.SSLCertVerificationError, _FailedError, "its certificate is not to be trusted"),
     (DecodeError, _FailedError, "its answer cannot be decoded"),
     (ProxyError, _LostError, "the proxy that the environment names does not reach it"),
+    (InvalidSchema, _FailedError, _NO_PROXY),
+    (InvalidProxyURL, _FailedError, _NO_PROXY),
+    (LocationParseError, _FailedError, _NO_PROXY),  # its own URL was checked
     (NameResolutionError, _LostError, "its name is unknown"),
     (NewConnectionError, _LostError, "nobody answers at its address"),
 )
