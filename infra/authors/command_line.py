@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from infra.authors.errors import AuthorError
+from infra.console import print_any_text
 from infra.local.checkout import CATALOG, ROOT, STATE
 from infra.local.errors import LocalStackError
 from smartlink.domain.json_bytes import unmarked
@@ -20,6 +21,7 @@ exit codes:
 
 def run(arguments: Sequence[str]) -> int:
     """Do what the arguments ask; return the exit code."""
+    print_any_text()
     asked = _parser().parse_args(arguments)
     actions = {"consumer": _consumer, "schemas": _schemas, "try": _try}
     try:

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from infra.local.errors import NotReadyError
+from infra.local.processes import end_group
 from infra.local.program import Program
 
 TAIL_LINES = 15
@@ -53,7 +54,9 @@ class Child:
                     stderr=subprocess.STDOUT,
                     env=environment,
                     cwd=program.folder,
-                    start_new_session=True,  # Ctrl-C reaches the parent alone, which stops in order
+                    # Ctrl-C reaches the parent alone, which stops in order.
+                    start_new_session=True,
+                    creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
                 )
         except OSError as error:
             message = f"{program.name} could not be started: {error}"
@@ -74,19 +77,15 @@ class Child:
         return self.program.ready(self.log)
 
     def ask_to_stop(self) -> None:
-        """Send SIGTERM to the whole group."""
-        self._signal(signal.SIGTERM)
+        """Ask the whole group to end."""
+        end_group(self.pid)
 
     def make_sure(self, seconds: float) -> None:
         """Wait for its end, then kill what is left of its group."""
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(seconds)
-        self._signal(signal.SIGKILL)
+        end_group(self.pid, at_once=True)
         self._process.wait()
-
-    def _signal(self, number: signal.Signals) -> None:
-        with suppress(ProcessLookupError, PermissionError):  # macOS: EPERM for a group of zombies
-            os.killpg(self.pid, number)
 
     def tail(self) -> str:
         """Read the last lines of its log."""

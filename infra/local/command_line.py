@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 
+from infra.console import print_any_text
 from infra.local.demo.run import TIME_LIMIT_SECONDS, Options, demo
 from infra.local.errors import LocalStackError
 from infra.local.settings import LocalSettings, load_settings
@@ -33,6 +34,7 @@ exit codes:
 
 def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Do what the arguments ask; return the exit code."""
+    print_any_text()
     asked = _parser().parse_args(arguments)
     progress = Console(stderr=True)
     try:

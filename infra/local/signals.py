@@ -7,8 +7,11 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn, TypeAlias
 
-# SIGHUP: the terminal was closed.
-ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# SIGHUP: the terminal was closed. Windows has none.
+ENDING: tuple[signal.Signals, ...] = tuple(
+    it for it in signal.Signals if it.name in {"SIGINT", "SIGTERM", "SIGHUP"}
+)
+_OTHERS: tuple[signal.Signals, ...] = tuple(it for it in ENDING if it != signal.SIGINT)
 
 
 # As typeshed has it; None: a handler that was not installed from Python.
@@ -26,7 +29,7 @@ def _raise_terminated(number: int, _frame: FrameType | None) -> NoReturn:
 @contextmanager
 def ending_signals_raise() -> Iterator[None]:
     """Let the ending signals unwind the stack, also where a shell started us with them ignored."""
-    previous = {number: signal.signal(number, _raise_terminated) for number in ENDING[1:]}
+    previous = {number: signal.signal(number, _raise_terminated) for number in _OTHERS}
     previous[signal.SIGINT] = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
