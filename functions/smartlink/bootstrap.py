@@ -51,7 +51,9 @@ def new_id() -> str:
 def settings() -> Settings:
     """The settings; the first call also turns on the logs."""
     observability.configure()
-    return load_settings()
+    loaded = load_settings()
+    observability.traces_in(loaded.project)
+    return loaded
 
 
 @cache

@@ -202,6 +202,9 @@ class Context:
     a command with `hold`; else the effect is repeated). RetryableError and FatalError from
     `effect` mean that nothing was done.
     """
+    traceparent: str | None = None
+    """The message's trace (W3C): a call of another system that carries it as its header of this
+    name belongs to the same trace."""
 
 
 Returned = Reply | Iterable[Reply] | None

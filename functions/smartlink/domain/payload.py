@@ -232,6 +232,19 @@ def _written(value: object) -> Iterator[str]:
         yield _encode(value)
 
 
+def traceparent(text: str) -> str | None:
+    """Finds the `traceparent` in a content's header, as CloudEvents' extension for traces has it.
+
+    A content without that word, and one of over 4 million characters, is not parsed.
+    """
+    if len(text) > _LOOKED_INTO or ("raceparent" not in text and "RACEPARENT" not in text):
+        return None
+    try:
+        return parse_payload(text).text("traceparent")
+    except PayloadError:
+        return None
+
+
 def correlation_id(text: str) -> str | None:
     """Finds the correlation id in a content. A content without that word is not parsed.
 

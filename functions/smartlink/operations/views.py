@@ -14,6 +14,7 @@ from smartlink.domain.message import (
 )
 from smartlink.domain.retry import RetryPolicy
 from smartlink.domain.tenant import TenantState
+from smartlink.domain.traceparent import traceparent_of
 from smartlink.operations.figures import Figures
 from smartlink.operations.ports import RawDocument
 from smartlink.operations.retries import schedule
@@ -47,6 +48,7 @@ def message_view(tenant: str, message: Summary) -> Json:
         "due": iso(message.due),
         "audience": message.audience,
         "correlationId": message.correlation_id,
+        "traceparent": traceparent_of(tenant, message),
         "personal": message.personal,
         "redriven": iso(message.redriven),
         "error": message.error,

@@ -62,8 +62,8 @@ def test_a_dead_function_is_told_once_and_started_again() -> None:
     restarts.look()
     restarts.look()
     assert said == [
-        "Warning: publish was ended by SIGKILL. The end of its log: its last words\n"
-        "It is started again in 1 s."
+        """Warning: publish was ended by SIGKILL. The end of its log: its last words
+It is started again in 1 s."""
     ]
     assert not stack.children[1].running
     now[0] += 1

@@ -13,7 +13,7 @@ What no public source states is assumed here, and here only:
 - `ack` takes `{"deliveryTag": n, "ack": true}`. A tag belongs to the session that received it:
   so each receiver has its own cookies and its own connection; a session with unacked messages
   is closed, with its connection, and not used again.
-- `send` takes the content as the body, as it is.
+- `send` takes the content as the body, as it is; a `traceparent` header (W3C) does it no harm.
 - A 2xx means done if its body is empty, JSON, or a single word such as `OK`. Anything else is the
   page of a proxy or a gateway, which also answers for a server that never got the call.
 - A call that is repeated after a lost answer does no harm.
@@ -88,6 +88,7 @@ class _Session:
         calls: Mapping[str, tuple[str, str]],
     ) -> None:
         self.unacked: set[int] = set()
+        self._traceparent: str | None = None
         self._http = http
         self._tenant = tenant
         self._tokens = tokens
@@ -98,6 +99,9 @@ class _Session:
 
     def tenant_id(self) -> str | None:
         return claimed_tenant(self._token(None))
+
+    def trace(self, traceparent: str) -> None:
+        self._traceparent = traceparent
 
     def setup(self, commands: Sequence[str]) -> None:
         body = json.dumps({"subscriptions": list(commands)}).encode()
@@ -152,6 +156,8 @@ class _Session:
         for field, value in (filled or {}).items():
             path = path.replace(field, value)
         headers = {"Content-Type": content_type} if content_type else {}
+        if filled is not None and self._traceparent is not None:
+            headers["traceparent"], self._traceparent = self._traceparent, None
         call = Call(
             name=f"Smart Link's {name}, for tenant {self._tenant.name},",
             verb=verb,

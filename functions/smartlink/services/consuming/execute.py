@@ -37,7 +37,8 @@ from smartlink.domain.outcome import (
 from smartlink.domain.payload import Payload, PayloadError, parse_payload
 from smartlink.domain.retry import RetryPolicy
 from smartlink.domain.settlement import reply_id
-from smartlink.observability import bound, describe, event, surprise
+from smartlink.domain.traceparent import traceparent_of
+from smartlink.observability import bound, describe, event, message_trace, surprise
 from smartlink.ports import Clock, Contents, ErpSecrets, NotFound, PortError, Refused
 from smartlink.services.consuming.once import Once
 from smartlink.services.consuming.reply_content import ContentError, content_text
@@ -77,7 +78,8 @@ class Execution:
             return Finished(HandBack(), self.clock())
         lines: list[Line] = []  # the logger is the author's, who may put anything in its place
         log = Logger(_to_cloud_logging, self.clock, lines)
-        with bound(tenant=self.tenant, messageId=message.id, attempt=message.attempt):
+        own = message_trace(self.tenant, message)
+        with bound(tenant=self.tenant, messageId=message.id, attempt=message.attempt, **own):
             try:
                 outcome = self._outcome(message, log)
             except BaseException as error:  # noqa: BLE001  (SystemExit too is one message's failure)
@@ -140,6 +142,7 @@ class Execution:
             log=log,
             erp_secret=self._erp_secret,
             once=partial(self.once, self.tenant, message, self.policy),
+            traceparent=traceparent_of(self.tenant, message),
         )
 
     def _erp_secret(self) -> bytes:

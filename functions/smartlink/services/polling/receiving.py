@@ -15,9 +15,10 @@ from smartlink.domain import lifecycle
 from smartlink.domain.catalog import Catalog
 from smartlink.domain.identity import Direction, content_hash, derived_ids, document_id, encode
 from smartlink.domain.message import DeadReason, LogType, Message, State, Stored
-from smartlink.domain.payload import correlation_id
+from smartlink.domain.payload import correlation_id, traceparent
 from smartlink.domain.settlement import annotate
-from smartlink.observability import ERROR, INFO, WARNING, event, message_event
+from smartlink.domain.traceparent import joined, valid_traceparent
+from smartlink.observability import ERROR, INFO, WARNING, call_trace, event, message_event
 from smartlink.ports import (
     BrokerSession,
     Clock,
@@ -226,6 +227,8 @@ class Downstream:
             correlation_id=correlation if correlation and len(correlation) <= _NAME_LIMIT else None,
             personal=command is not None and command.personal,
         )
+        own = valid_traceparent(traceparent(delivery.content))
+        message = replace(message, trace=own or joined(call_trace(), document))
         if problem is not None:
             message = lifecycle.dead(message, DeadReason.MALFORMED, problem)
         elif command is None:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -13,7 +13,8 @@ from smartlink.domain.message import Message, Past, Stored
 from smartlink.domain.payload import beyond_doubles, read_json, write_json
 from smartlink.domain.settlement import Settlement
 from smartlink.domain.tenant import TenantError, check_tenant_name
-from smartlink.observability import INFO, bound, event
+from smartlink.domain.traceparent import valid_traceparent
+from smartlink.observability import INFO, bound, event, message_event
 from smartlink.ports import Clock, Conflict, Contents, Messages, NewId, Unavailable
 from smartlink.services.contents import keep, withdraw_all
 from smartlink.services.repeats import same
@@ -116,15 +117,18 @@ class Publish:
     clock: Clock
     new_id: NewId
 
-    def __call__(self, request: PublishRequest) -> Published:
-        """Stores the message; raises PublishError, or Unavailable when it may not be stored."""
+    def __call__(self, request: PublishRequest, traceparent: str | None = None) -> Published:
+        """Stores the message; raises PublishError, or Unavailable when it may not be stored.
+
+        It belongs to the trace of the call, which its caller may have begun.
+        """
         self._check_tenant(request.tenant)
-        message = self._message(request)
+        message = replace(self._message(request), trace=valid_traceparent(traceparent))
         with bound(tenant=request.tenant):
             repeated = not self._store(request.tenant, message)
             action = "message_duplicate" if repeated else "message_published"
             text = "Accepted before" if repeated else "Accepted"
-            event(action, text, INFO, messageId=message.id, type=message.type)
+            message_event(message, action, text, INFO, type=message.type)
         return Published(message.id, repeated)
 
     def _check_tenant(self, name: str) -> None:
