@@ -36,8 +36,8 @@ def _dies_with_parent() -> tuple[str, ...]:
 class Child:
     """A program that runs. Its process id is also its process group's."""
 
-    def __init__(self, program: Program, logs: Path) -> None:
-        """Start it; its log begins anew."""
+    def __init__(self, program: Program, logs: Path, *, again: bool = False) -> None:
+        """Start it; its log begins anew, unless it is started again."""
         self.program = program
         self.log = logs / f"{program.name}.log"
         logs.mkdir(parents=True, exist_ok=True)
@@ -46,7 +46,7 @@ class Child:
             raise NotReadyError(message)
         environment = {**os.environ, "PYTHONUNBUFFERED": "1", **program.environment}
         try:
-            with self.log.open("wb") as output:
+            with self.log.open("ab" if again else "wb") as output:
                 self._process = subprocess.Popen(
                     [*_dies_with_parent(), *program.command],
                     stdin=subprocess.DEVNULL,

@@ -18,15 +18,18 @@ BEGIN SELECT RAISE(ABORT, 'row locked by payroll'); END
 
 
 class ErpDatabase:
-    """A tenant's own database of sample people, made anew."""
+    """A tenant's own database of sample people, made anew unless one is to be kept."""
 
-    def __init__(self, tenant: LocalTenant, folder: Path, seed: int) -> None:
-        """Fill it; the same seed gives the same people."""
+    def __init__(self, tenant: LocalTenant, folder: Path, seed: int, *, keep: bool = False) -> None:
+        """Fill it; the same seed gives the same people. Of one that is kept no people are told."""
         self._url = tenant.database_url(folder)
         self.path = Path(self._url.removeprefix("sqlite:///"))
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.people: Sequence[SamplePerson] = ()
+        if keep and self.path.exists():
+            return
         self.path.unlink(missing_ok=True)
-        self.people: Sequence[SamplePerson] = create_people_database(self._url, seed=seed)
+        self.people = create_people_database(self._url, seed=seed)
 
     def anonymised(self) -> tuple[int, int]:
         """Count the people, and those of them who are anonymised."""

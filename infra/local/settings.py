@@ -31,6 +31,7 @@ class LocalSettings:
     ports: Mapping[str, int] | None = None  # SMARTLINK_LOCAL_PORTS: "poll=8081,publish=8082"
     folder: Path = STATE  # SMARTLINK_LOCAL_DIR
     broker: Broker | None = None  # SMARTLINK_BASE_URL and SMARTLINK_RAC_TOKEN_URL
+    keep: bool = False  # SMARTLINK_LOCAL_KEEP: 1, and the state outlives the stack
     emulators: bool = True  # SMARTLINK_LOCAL_EMULATORS: "auto" or "none"
 
 
@@ -42,6 +43,7 @@ def load_settings(environ: Mapping[str, str]) -> LocalSettings:
         ports=_ports(environ.get("SMARTLINK_LOCAL_PORTS", "")),
         folder=Path(environ.get("SMARTLINK_LOCAL_DIR") or STATE).absolute(),
         broker=_broker(environ.get(BASE_URL), environ.get(RAC_TOKEN_URL)),
+        keep=_keep(environ.get("SMARTLINK_LOCAL_KEEP") or "0"),
         emulators=_emulators(environ.get("SMARTLINK_LOCAL_EMULATORS") or "auto"),
     )
 
@@ -91,6 +93,13 @@ def _broker(base_url: str | None, rac_token_url: str | None) -> Broker | None:
         )
         raise SettingError(message)
     return None
+
+
+def _keep(text: str) -> bool:
+    if text not in ("0", "1"):
+        message = f"SMARTLINK_LOCAL_KEEP is {text!r}: it may be 1 or 0."
+        raise SettingError(message)
+    return text == "1"
 
 
 def _emulators(text: str) -> bool:

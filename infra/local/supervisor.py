@@ -64,7 +64,7 @@ class Supervisor:
         """Start a dead child's program again, in its place; what it left of its group is ended."""
         with ending_signals_held():
             _stop([child])
-            again = Child(child.program, self._logs)
+            again = Child(child.program, self._logs, again=True)
             self._stages = [
                 [again if it is child else it for it in stage] for stage in self._stages
             ]

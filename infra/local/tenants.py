@@ -3,22 +3,35 @@
 A list; of each entry `tenant`, `clientId` and `clientSecret` are needed::
 
     [{"tenant": "acme", "clientId": "…", "clientSecret": "…",
-      "tenantId": "…", "enabled": true,
-      "erp": {"databaseUrl": "sqlite:////…", "map": …, "salt": "…"}}]
+      "tenantId": "…", "environment": "development", "enabled": true,
+      "erp": {"databaseUrl": "sqlite:////…", "map": …, "salt": "…"},
+      "secrets": {"acme-bank": {"apiKey": "…"}}}]
 
-`erp` is the payload of `smartlink-erp-<tenant>`. Without it a tenant gets a database of sample
-people under `.local`; without `map` the sample people's.
+All but `tenant`, `erp` and `secrets` is the payload of `smartlink-tenant-<tenant>`: that of a real
+one may be pasted. The stack is a development one, and refuses the credentials of another
+environment as a deployed one does. `erp` is the payload of `smartlink-erp-<tenant>`; what the
+tenant's own consumers read in it may stand there too. Without it a tenant gets a database of
+sample people under `.local`; without `map` the sample people's. `secrets` are further ones, by
+their names, each a JSON value or a text.
 """
 
 import json
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    TypeAdapter,
+    ValidationError,
+)
 
 from infra.local.errors import SettingError
 from infra.people import MAP
-from smartlink.domain.tenant import TenantError, check_tenant_name
+from smartlink.domain.tenant import Environment, TenantError, check_tenant_name
 
 Json = dict[str, Any]
 
@@ -26,11 +39,21 @@ Json = dict[str, Any]
 class Erp(BaseModel):
     """A tenant's ERP database, and what in it is personal."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True)
 
     database_url: Annotated[str, Field(alias="databaseUrl", min_length=1, repr=False)]
     data_map: Annotated[str | Json, Field(alias="map")] = MAP
     salt: SecretStr | None = None
+
+
+def _free(secret_id: str) -> str:
+    if secret_id.startswith("smartlink-"):
+        message = "names that begin with smartlink- are the relay's own: use erp, or another name"
+        raise ValueError(message)
+    return secret_id
+
+
+_SecretId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,255}$"), AfterValidator(_free)]
 
 
 class LocalTenant(BaseModel):
@@ -42,12 +65,14 @@ class LocalTenant(BaseModel):
     client_id: Annotated[str, Field(alias="clientId", min_length=1)]
     client_secret: Annotated[SecretStr, Field(alias="clientSecret", min_length=1)]
     tenant_id: Annotated[str | None, Field(alias="tenantId")] = None
+    environment: Environment = "development"
     enabled: bool = True
-    erp: Erp | None = None
+    erp: Annotated[Erp | None, Field(repr=False)] = None
+    secrets: Annotated[dict[_SecretId, Json | list[Any] | str], Field(repr=False)] = {}
 
     def secret(self) -> Json:
         """Write the payload of `smartlink-tenant-<tenant>`."""
-        payload = {"enabled": self.enabled, "environment": "development"}
+        payload = {"enabled": self.enabled, "environment": self.environment}
         return self.credential() | payload
 
     def credential(self) -> Json:
@@ -66,7 +91,8 @@ class LocalTenant(BaseModel):
         """Write the payload of `smartlink-erp-<tenant>`."""
         erp = self.erp or Erp.model_validate({"databaseUrl": self.database_url(folder)})
         salt = {} if erp.salt is None else {"salt": erp.salt.get_secret_value()}
-        return {"databaseUrl": erp.database_url, "map": erp.data_map, **salt}
+        own = {"databaseUrl": erp.database_url, "map": erp.data_map, **salt}
+        return {**(erp.model_extra or {}), **own}
 
 
 _FILE = TypeAdapter(list[LocalTenant])

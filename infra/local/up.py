@@ -7,6 +7,7 @@ from datetime import timedelta
 from rich.console import Console
 
 from infra.local.erp import ErpDatabase
+from infra.local.kept import Kept
 from infra.local.reload import Reload
 from infra.local.rest import Json
 from infra.local.restarts import Restarts
@@ -26,9 +27,11 @@ def up(settings: LocalSettings, console: Console) -> None:
     tenants = load_tenants(settings.tenants)
     seconds = settings.tick_seconds or MINUTE_SECONDS
     starting = console.status("Starting emulators, simulator and functions …")
-    with starting, running_stack(settings, Plan(project=PROJECT, tenants=tenants)) as stack:
+    kept = Kept(settings.folder / "kept") if settings.keep else None
+    plan = Plan(project=PROJECT, tenants=tenants, kept=kept)
+    with starting, running_stack(settings, plan) as stack:
         databases = {
-            tenant.tenant: ErpDatabase(tenant, settings.folder, seed)
+            tenant.tenant: ErpDatabase(tenant, settings.folder, seed, keep=settings.keep)
             for seed, tenant in enumerate(tenants, 1)
             if tenant.erp is None
         }
@@ -66,6 +69,8 @@ def up(settings: LocalSettings, console: Console) -> None:
 
 def _example(databases: Mapping[str, ErpDatabase]) -> Json | None:
     for tenant, erp in databases.items():
+        if not erp.people:
+            continue
         identifiers = {"CPF": erp.people[0].cpf}
         return {"tenant": tenant, "command": "SGDPDataCommand", "identifiers": identifiers}
     return None

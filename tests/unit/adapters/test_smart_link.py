@@ -507,6 +507,19 @@ def test_the_calls_on_the_wire() -> None:
     assert len({seen.connection for seen in server.seen}) == 1
 
 
+def test_a_send_carries_its_messages_trace() -> None:
+    """The next one only: no other call, and no other message, belongs to it."""
+    traced = f"00-{'a' * 32}-{'b' * 16}-01"
+    with HttpServer(lambda _: OK) as server, broker(server).session(tenant()) as session:
+        session.trace(traced)
+        session.get()
+        session.ack(1)
+        session.send("X", None, b"{}")
+        session.send("X", None, b"{}")
+    seen = [(it.path.split("/")[4], it.headers.get("traceparent")) for it in server.seen]
+    assert seen == [("get", None), ("ack", None), ("send", traced), ("send", None)]
+
+
 def test_paths_and_verbs_are_settings() -> None:
     """An assumption that proves wrong is corrected without a change of code."""
     paths = Paths(get="POST /v2/next", send_audience="PUT /v2/{audience}/{type}")
