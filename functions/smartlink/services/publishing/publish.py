@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from smartlink.domain import lifecycle
-from smartlink.domain.identity import Direction, document_id
+from smartlink.domain.identity import Direction, document_id, is_no_id
 from smartlink.domain.message import Message, Past, Stored
 from smartlink.domain.payload import beyond_doubles, read_json, write_json
 from smartlink.domain.settlement import Settlement
@@ -37,6 +37,9 @@ def _sendable(name: str) -> str:
 def _free(message_id: str) -> str:
     if _REPLY.fullmatch(message_id):
         message = "ids of this form belong to the relay's own replies"
+        raise ValueError(message)
+    if is_no_id(message_id):
+        message = "blanks, or a GUID of zeros, are no id: give one of its own, or leave it out"
         raise ValueError(message)
     return message_id
 
