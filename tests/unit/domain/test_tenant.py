@@ -188,7 +188,7 @@ def test_what_is_known_of_a_state_s_document_makes_no_other_state() -> None:
 @pytest.mark.parametrize("zeros", ["00000000-0000-0000-0000-000000000000", "{" + "0" * 32 + "}"])
 def test_a_guid_of_zeros_is_no_tenant_id(zeros: str) -> None:
     """It would make one customer of all who left it unset."""
-    with pytest.raises(TenantError, match="tenantId: .*zeros"):
+    with pytest.raises(TenantError, match=r"tenantId: .*zeros"):
         parse_credentials("acme", payload(tenantId=zeros), "production")
     claims = json.dumps({TENANT_CLAIM: zeros}).encode()
     token = f"h.{urlsafe_b64encode(claims).decode().rstrip('=')}.s"

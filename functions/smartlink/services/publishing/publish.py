@@ -38,8 +38,8 @@ def _free(message_id: str) -> str:
     if _REPLY.fullmatch(message_id):
         message = "ids of this form belong to the relay's own replies"
         raise ValueError(message)
-    if is_no_id(message_id):
-        message = "blanks, or a GUID of zeros, are no id: give one of its own, or leave it out"
+    if message_id.strip() and is_no_id(message_id):
+        message = "a GUID of zeros is no id: give one of its own, or leave it out"
         raise ValueError(message)
     return message_id
 
