@@ -1,4 +1,4 @@
-"""`make local`: the stack, until Ctrl-C."""
+"""`make local`: runs the stack until Ctrl-C."""
 
 import time
 from collections.abc import Mapping
@@ -55,7 +55,7 @@ def up(settings: LocalSettings, console: Console) -> None:
             time.sleep(WATCH_SECONDS)
 
         with MinuteTick(stack.tick, timedelta(seconds=seconds), report=report) as tick:
-            # What is asked before the first poll is lost: it sets the tenants' queues up.
+            # The first poll sets the tenants' queues up; requests before it are lost.
             while tick.done == 0:
                 look()
             example = _example(databases)
