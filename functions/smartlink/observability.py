@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from pathlib import Path
 from types import MappingProxyType, TracebackType
 
 from smartlink.domain.message import Summary
@@ -125,7 +126,7 @@ def surprise(action: str, text: str, error: BaseException, **fields: object) -> 
 def describe(error: BaseException) -> str:
     """Describes an exception by its type and the line that raised it, without its text."""
     frames = traceback.extract_tb(error.__traceback__)
-    last = f" at {frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].lineno}" if frames else ""
+    last = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
     return f"{type(error).__name__}{last}"
 
 
