@@ -32,6 +32,7 @@ from pydantic import (
 
 from infra.local.errors import SettingError
 from infra.people import MAP
+from smartlink.domain.json_bytes import unmarked
 from smartlink.domain.tenant import Environment, TenantError, check_tenant_name
 
 Json = dict[str, Any]
@@ -102,7 +103,7 @@ _FILE = TypeAdapter(list[LocalTenant])
 def load_tenants(path: Path) -> tuple[LocalTenant, ...]:
     """Read the file. Raises SettingError, which names the file, the entry and the field."""
     try:
-        tenants = _FILE.validate_python(json.loads(path.read_bytes()))
+        tenants = _FILE.validate_python(json.loads(unmarked(path.read_bytes())))
     except OSError as error:
         message = (
             f"The tenants' file {path} (SMARTLINK_LOCAL_TENANTS) cannot be read: {error.strerror}."
