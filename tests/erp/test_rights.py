@@ -13,7 +13,7 @@ from consumers.sgdp.engine import engine_for
 from consumers.sgdp_data import answer_with_data as data
 from consumers.sgdp_logs import answer_with_logs as logs
 from consumers.sgdp_mask import answer_with_exceptions as mask
-from smartlink.consumer import RetryableError
+from smartlink.consumer import FatalError, RetryableError
 from tests.erp.postgres import PostgresServer
 from tests.erp.university import cpf_of
 from tests.support.tpd import Tpd
@@ -58,7 +58,8 @@ def test_least_rights(humble: Tpd, run: Callable[..., None]) -> None:
     with pytest.raises(RetryableError, match=r"lacks smartlink_access_log.*DDL in functions/"):
         humble.run(data, BODY)
     run(*statements(POSTGRESQL), database=database)
-    with pytest.raises(RetryableError, match="InsufficientPrivilege 42501"):
+    wanted = r"42501.*GRANT SELECT ON smartlink_access_log TO smartlink.* and redrive"
+    with pytest.raises(FatalError, match=wanted):
         humble.run(data, BODY)
     run(*(it for it in grants if "smartlink_" in it), database=database)
     assert humble.run(data, BODY)["response"]["people"]

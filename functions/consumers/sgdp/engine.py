@@ -7,6 +7,8 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from consumers.sgdp.lenient import read_leniently
+
 ENGINES = 32  # kept by a process; the longest unused is forgotten
 _RECYCLE_SECONDS = 900  # firewalls drop idle connections silently
 
@@ -28,6 +30,8 @@ def engine_for(url: str) -> Engine:
         pool_recycle=_RECYCLE_SECONDS,
         **_own(parsed),
     )
+    # First of all: SQLAlchemy itself reads texts when a connection is new.
+    event.listen(engine, "connect", _read_leniently, insert=True)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _leave_begin_to_us)
         event.listen(engine, "begin", _begin_to_write)
@@ -49,6 +53,10 @@ def _own(url: URL) -> dict[str, Any]:
         wanted = {name: value for name, value in arguments.items() if name not in url.query}
         options["connect_args"] = wanted
     return options
+
+
+def _read_leniently(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+    read_leniently(connection)
 
 
 def _leave_begin_to_us(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:

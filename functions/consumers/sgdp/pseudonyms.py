@@ -7,6 +7,7 @@ pseudonym, and columns that hold the same identifier can still be joined.
 import base64
 import hashlib
 import hmac
+import re
 import string
 from collections.abc import Iterator
 from datetime import date, datetime
@@ -31,6 +32,18 @@ def truncated(value: date, to: str) -> date:
     if isinstance(first, datetime):
         return first.replace(hour=0, minute=0, second=0, microsecond=0)
     return first
+
+
+def truncated_text(value: str, to: str) -> str | None:
+    """The same of a date that no Python type holds, as PostgreSQL writes it: before Christ, or
+    after the year 9999. Infinity tells nothing and stays; of what is no date nothing is left."""
+    if value in ("infinity", "-infinity"):
+        return value
+    found = re.match(r"(?P<year>\d{4,})-(?P<month>\d\d)-\d\d\b.*?(?P<era> BC)?$", value)
+    if found is None:
+        return None
+    month = found["month"] if to == "month" else "01"
+    return f"{found['year']}-{month}-01{found['era'] or ''}"
 
 
 def faked(salt: bytes, kind: str | None, value: str, length: int | None) -> str:

@@ -8,6 +8,8 @@ from itertools import islice
 
 from sqlalchemy import Column, ColumnElement, Connection, and_, or_, select
 
+from consumers.sgdp.failures import failing_at
+from consumers.sgdp.lenient import lenient
 from consumers.sgdp.model import Model
 from consumers.sgdp.plain_values import plain_value
 from smartlink.consumer import FatalError
@@ -33,6 +35,11 @@ class Row:
         return tuple(value.rstrip() if isinstance(value, str) else value for value in found)
 
     @property
+    def key(self) -> Values:
+        """The key's values, as they were read."""
+        return tuple(self.values[column.name] for column in self.model.key)
+
+    @property
     def ids(self) -> dict[str, object]:
         """The key, as JSON can hold it."""
         return {column.name: plain_value(self.values[column.name]) for column in self.model.key}
@@ -48,8 +55,16 @@ def rows_where(
     connection: Connection, model: Model, condition: ColumnElement[bool], most: int = MOST_ROWS
 ) -> list[Row]:
     """Read the rows that fit, by their key. Raises FatalError if they are too many."""
-    query = select(model.table).where(condition).order_by(*model.key).limit(most + 1)
-    found = [Row(model, dict(row)) for row in connection.execute(query).mappings()]
+    columns = (lenient(column).label(column.name) for column in model.table.c)
+    query = select(*columns).where(condition).order_by(*model.key).limit(most + 1)
+
+    def alone(trial: Connection, name: str) -> None:
+        one = select(lenient(model.table.c[name])).where(condition).limit(most + 1)
+        trial.execute(one).all()
+
+    names = [column.name for column in model.table.c]
+    with failing_at("reading", model.table, names, alone):
+        found = [Row(model, dict(row)) for row in connection.execute(query).mappings()]
     bounded(len(found), most)
     return found
 
@@ -66,6 +81,14 @@ def rows_among(
     for some in chunks(wanted, _SINGLE if len(columns) == 1 else _COMPOSITE):
         found += rows_where(connection, model, _among(columns, some))
         bounded(len(found))
+    return found
+
+
+def rows_again(connection: Connection, rows: Sequence[Row]) -> list[Row]:
+    """Read these rows, of one table, once more, by their keys."""
+    found: list[Row] = []
+    for some in chunks([row.key for row in rows], _COMPOSITE):
+        found += rows_where(connection, rows[0].model, _among(rows[0].model.key, some))
     return found
 
 
@@ -88,7 +111,7 @@ def chunks(values: Collection[Values], size: int) -> Iterator[list[Values]]:
 
 def _among(columns: Sequence[Column[object]], values: Sequence[Values]) -> ColumnElement[bool]:
     if len(columns) == 1:
-        return columns[0].in_([value for (value,) in values])
+        return lenient(columns[0]).in_([value for (value,) in values])
     # Not each database can compare tuples.
     rows = (zip(columns, value, strict=True) for value in values)
-    return or_(*(and_(*(column == item for column, item in row)) for row in rows))
+    return or_(*(and_(*(lenient(column) == item for column, item in row)) for row in rows))
