@@ -14,8 +14,10 @@ _RECYCLE_SECONDS = 900  # firewalls drop idle connections silently
 
 # A message past its time-out ends the process, so the database has to give up earlier.
 _CONNECT_SECONDS = 10
+STATEMENT_TIMEOUT = "40s"
 _BEGIN_POSTGRESQL = (
-    "SELECT set_config('lock_timeout', '10s', true), set_config('statement_timeout', '40s', true)"
+    "SELECT set_config('lock_timeout', '10s', true), "
+    f"set_config('statement_timeout', '{STATEMENT_TIMEOUT}', true)"
 )
 
 

@@ -12,7 +12,9 @@ from smartlink.consumer import FatalError
 CPF_DIGITS = 11
 _LENGTH = 254  # characters; an e-mail address has no more
 _USUAL = ("CPF", "RG", "EMAIL")
-_LAST = ("RG", "EMAIL")  # an RG is one person's only within a state; families share e-mails
+WEAK = ("RG", "EMAIL")
+"""Identifiers that prove nobody: an RG is one person's only within a state; families share
+e-mails."""
 
 
 def storable(text: str) -> str:
@@ -71,8 +73,8 @@ class Identifiers(RootModel[_Named]):
 
     def strongest_first(self, known: Collection[str]) -> Iterator[tuple[str, str]]:
         """Yield those that are given and known, comparable: CPF first, RG and e-mail last."""
-        kinds = sorted(kind for kind in set(self.root) & set(known) - {"CPF", *_LAST})
-        for kind in ("CPF", *kinds, *_LAST):
+        kinds = sorted(kind for kind in set(self.root) & set(known) - {"CPF", *WEAK})
+        for kind in ("CPF", *kinds, *WEAK):
             text = self.root.get(kind)
             if text and kind in known:
                 yield kind, canonical(kind, text)

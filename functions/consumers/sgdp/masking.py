@@ -9,7 +9,6 @@ from typing import cast
 from sqlalchemy import BindParameter, Column, Connection, Update, bindparam, insert, select, update
 
 from consumers.sgdp.database import masked_requests, masked_rows
-from consumers.sgdp.exceptions import Answer
 from consumers.sgdp.failures import failing_at
 from consumers.sgdp.lenient import Lenient, lenient
 from consumers.sgdp.masks import ConstantMask, FakeMask, HashMask, TruncateDateMask
@@ -19,6 +18,8 @@ from consumers.sgdp.plain_values import readable
 from consumers.sgdp.pseudonyms import faked, hashed, truncated, truncated_text
 from consumers.sgdp.rows import Row, chunks, rows_again
 from smartlink.consumer import Context, FatalError, RetryableError
+
+_Answer = Mapping[str, object]
 
 _AT_ONCE = 500  # values bound in one query
 
@@ -113,15 +114,20 @@ def _read_back(connection: Connection, model: Model, wanted: Sequence[Change]) -
     return written
 
 
-def earlier_answer(connection: Connection, tenant: str, request_id: str) -> Answer | None:
+def earlier_answer(connection: Connection, tenant: str, request_id: str) -> _Answer | None:
     """Look up what was answered when this request was carried out, if it was."""
     table = masked_requests
     same = (table.c.tenant == tenant, table.c.request_id == request_id)
-    return cast("Answer | None", connection.scalar(select(table.c.answer).where(*same)))
+    return cast("_Answer | None", connection.scalar(select(table.c.answer).where(*same)))
 
 
 def keep_answer(
-    connection: Connection, context: Context, request_id: str, *, rows: int, answer: Answer
+    connection: Connection,
+    context: Context,
+    request_id: str,
+    *,
+    rows: int,
+    answer: _Answer,
 ) -> None:
     """Write down that the request is carried out. Two at once: the database refuses the second."""
     values = {

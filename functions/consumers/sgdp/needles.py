@@ -16,6 +16,7 @@ OVERLAP = 1_024
 """Characters that two pieces of one long cell share, so that a value on their border is found."""
 
 _SHORT = 5  # letters and digits; what has fewer stands in many longer words by chance
+_LEAST_LETTERS = 3
 _CNPJ_DIGITS = 14
 _LEAST_BARE = 6  # digits of a document that was held as a number and has lost its zeros
 _JSON_ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
@@ -55,6 +56,12 @@ class Needles:
         if any(needle in bare for needle in self.anywhere):
             return True
         return self.whole is not None and self.whole.search(folded) is not None
+
+
+def telling(value: str) -> bool:
+    """Tell whether a value is long enough to be looked for: a sex or a year stands everywhere."""
+    bare = _bare(_folded(value))
+    return len(bare) >= (_SHORT if bare.isdigit() else _LEAST_LETTERS)
 
 
 def _is_document(bare: str) -> bool:

@@ -5,6 +5,7 @@ import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Connection, and_, or_, select
 
@@ -55,18 +56,25 @@ def rows_where(
     connection: Connection, model: Model, condition: ColumnElement[bool], most: int = MOST_ROWS
 ) -> list[Row]:
     """Read the rows that fit, by their key. Raises FatalError if they are too many."""
+    found = some_rows(connection, model, condition, most + 1)
+    bounded(len(found), most)
+    return found
+
+
+def some_rows(
+    connection: Connection, model: Model, condition: ColumnElement[bool], most: int
+) -> list[Row]:
+    """Read the first of the rows that fit, by their key."""
     columns = (lenient(column).label(column.name) for column in model.table.c)
-    query = select(*columns).where(condition).order_by(*model.key).limit(most + 1)
+    query = select(*columns).where(condition).order_by(*model.key).limit(most)
 
     def alone(trial: Connection, name: str) -> None:
-        one = select(lenient(model.table.c[name])).where(condition).limit(most + 1)
+        one = select(lenient(model.table.c[name])).where(condition).limit(most)
         trial.execute(one).all()
 
     names = [column.name for column in model.table.c]
     with failing_at("reading", model.table, names, alone):
-        found = [Row(model, dict(row)) for row in connection.execute(query).mappings()]
-    bounded(len(found), most)
-    return found
+        return [Row(model, dict(row)) for row in connection.execute(query).mappings()]
 
 
 def rows_among(
@@ -79,7 +87,7 @@ def rows_among(
     wanted = [value for value in values if None not in value]
     found: list[Row] = []
     for some in chunks(wanted, _SINGLE if len(columns) == 1 else _COMPOSITE):
-        found += rows_where(connection, model, _among(columns, some))
+        found += rows_where(connection, model, among(columns, some))
         bounded(len(found))
     return found
 
@@ -88,7 +96,7 @@ def rows_again(connection: Connection, rows: Sequence[Row]) -> list[Row]:
     """Read these rows, of one table, once more, by their keys."""
     found: list[Row] = []
     for some in chunks([row.key for row in rows], _COMPOSITE):
-        found += rows_where(connection, rows[0].model, _among(rows[0].model.key, some))
+        found += rows_where(connection, rows[0].model, among(rows[0].model.key, some))
     return found
 
 
@@ -109,7 +117,8 @@ def chunks(values: Collection[Values], size: int) -> Iterator[list[Values]]:
         yield some
 
 
-def _among(columns: Sequence[Column[object]], values: Sequence[Values]) -> ColumnElement[bool]:
+def among(columns: Sequence[ColumnElement[Any]], values: Sequence[Values]) -> ColumnElement[bool]:
+    """Compare columns with values that were read from them, or from their like."""
     if len(columns) == 1:
         return lenient(columns[0]).in_([value for (value,) in values])
     # Not each database can compare tuples.
