@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from consumers.sgdp.cells import Cells, OutOfTimeError
 from consumers.sgdp.database import metadata
 from consumers.sgdp.engine import STATEMENT_TIMEOUT
-from consumers.sgdp.failures import described
+from consumers.sgdp.failures import unreadable
 from consumers.sgdp.masking import Change
 from consumers.sgdp.model import Model, Models
 from consumers.sgdp.needles import Needles, telling
@@ -102,7 +102,7 @@ def copies_in_rows(connection: Connection, rows: Sequence[Row], needles: Needles
     for model in {row.model.name: row.model for row in rows}.values():
         mapped = {column.name for column in model.table.c}
         keys = [row.key for row in rows if row.model is model]
-        with _looking(connection, model.table.fullname, found):
+        with _looking(connection, model.table.schema, model.table.name, found):
             cells = Cells.of(connection, model.table.schema, model.table.name, mapped)
             if cells.columns:
                 columns = [cells.source.c[column.name] for column in model.key]
@@ -150,8 +150,9 @@ class Watch:
         mapped = {(it.table.schema or default, it.table.name): it for it in self.models}
         for place, rows in sorted(_counted(connection).items()):
             if rows > self.counted.get(place, 0) and place[1] not in OURS:
-                shown = place[1] if place[0] == default else ".".join(place)
-                with _looking(connection, shown, found):
+                schema = None if place[0] == default else place[0]
+                shown = place[1] if schema is None else ".".join(place)
+                with _looking(connection, schema, place[1], found):
                     columns = _in_written(connection, place, mapped.get(place), needles, until)
                     found |= {Copy(shown, column) for column in columns}
         return found
@@ -163,7 +164,7 @@ class Watch:
         mapped = {it.table.name: it for it in self.models}
         written = set().union(*(_written_by_triggers(connection, model) for model in masked))
         for name in sorted(written - OURS):
-            with _looking(connection, name, found):
+            with _looking(connection, None, name, found):
                 # Of a mapped table only what is not mapped: the rest may be anybody's.
                 known = {it.name for it in mapped[name].table.c} if name in mapped else set()
                 columns = Cells.of(connection, None, name, known).count(
@@ -194,7 +195,9 @@ def _in_written(
 
 
 @contextmanager
-def _looking(connection: Connection, place: str, found: set[Copy]) -> Iterator[None]:
+def _looking(
+    connection: Connection, schema: str | None, name: str, found: set[Copy]
+) -> Iterator[None]:
     """Go on if a table cannot be looked into, and tell it."""
     problem = None
     try:
@@ -205,9 +208,9 @@ def _looking(connection: Connection, place: str, found: set[Copy]) -> Iterator[N
     except SQLAlchemyError as error:
         if connection.invalidated:
             raise
-        problem = f"could not be read, {described(error)}: grant SELECT on it"
+        problem = unreadable(connection, error, schema, name)
     if problem:
-        found.add(Copy(place, "*", problem))
+        found.add(Copy(f"{schema}.{name}" if schema else name, "*", problem))
 
 
 @contextmanager

@@ -4,7 +4,6 @@ A driver's text may quote values and the URL, so none of it gets out but names: 
 codes, of a constraint, of the table and the columns.
 """
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
@@ -13,7 +12,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 from consumers.sgdp.database import metadata
 from consumers.sgdp.model import Models
-from consumers.sgdp.rights import grant_for, missing_grants
+from consumers.sgdp.rights import grant_for, missing_grants, select_grant
 from smartlink.consumer import FatalError, RetryableError
 
 Probe = Callable[[Connection, str], object]
@@ -24,7 +23,6 @@ _CHANGED = ("42P01", "42703")  # a table or column that was there when the proce
 # Of SQLSTATE the first two characters are a class: data, integrity, WITH CHECK OPTION, triggers'
 # data, PL/pgSQL, syntax and rules.
 _LASTING = ("22", "23", "44", "27", "09", "P0", "42", "SQLITE_CONSTRAINT", "SQLITE_MISMATCH")
-_SAFE_NAME = re.compile(r"[\w .$]{1,128}")
 
 
 class FailedAt(Exception):  # noqa: N818  (it tells where, the error is in it)
@@ -58,6 +56,16 @@ def described(error: Exception) -> str:
     names = [type(error.orig).__name__, *_codes(error)]
     constraint = getattr(getattr(error.orig, "diag", None), "constraint_name", None)
     return " ".join([*names, *([f"constraint {constraint}"] if constraint else [])])
+
+
+def unreadable(
+    connection: Connection, error: SQLAlchemyError, schema: str | None, name: str
+) -> str:
+    """Say why a table could not be read; if a right is missing, the GRANT of it."""
+    text = f"could not be read: {described(error)}"
+    if any(code in _NO_RIGHT for code in _codes(error)):
+        return f"{text}; {select_grant(connection, schema, name)}"
+    return text
 
 
 def explained(

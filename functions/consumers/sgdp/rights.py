@@ -64,6 +64,15 @@ def _missing(connection: Connection, table: Table, rights: dict[str, list[str]])
             yield f"GRANT {right} ON {name} TO {user}"
 
 
+def select_grant(connection: Connection, schema: str | None, name: str) -> str:
+    """Write the GRANT by which the connection's user may read a table."""
+    prepare = connection.dialect.identifier_preparer
+    place = ".".join(prepare.quote(part) for part in (schema, name) if part)
+    postgresql = connection.dialect.name == "postgresql"
+    user = connection.scalar(text("SELECT current_user")) if postgresql else None
+    return f"GRANT SELECT ON {place} TO {prepare.quote(user) if user else 'its user'}"
+
+
 def grant_for(connection: Connection, error: object) -> str | None:
     """Write the GRANT that PostgreSQL missed, of whatever a trigger needs; None if it is not
     said."""

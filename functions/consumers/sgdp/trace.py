@@ -12,7 +12,7 @@ from sqlalchemy.engine.reflection import Inspector
 from sqlalchemy.exc import SQLAlchemyError
 
 from consumers.sgdp.cells import PIECE, Cells
-from consumers.sgdp.failures import described
+from consumers.sgdp.failures import described, unreadable
 from consumers.sgdp.needles import OVERLAP, Needles
 
 _SYSTEM = frozenset({"information_schema", "pg_catalog", "sys", "system"})
@@ -69,7 +69,7 @@ def _in_table(connection: Connection, schema: str, name: str, needles: Needles) 
     except SQLAlchemyError as error:
         if connection.invalidated:
             raise
-        yield Found(schema, name, "*", 0, described(error))
+        yield Found(schema, name, "*", 0, unreadable(connection, error, schema, name))
         return
     for found, rows in counts.items():
         yield Found(schema, name, found, rows)
