@@ -129,8 +129,9 @@ def _failing(engine: Engine, failed: FailedAt) -> list[str]:
     with suppress(SQLAlchemyError), engine.connect() as connection, connection.begin() as trial:
         for column in failed.columns:
             try:
-                with connection.begin_nested():
+                with connection.begin_nested() as alone:
                     failed.probe(connection, column)
+                    alone.rollback()
             except (SQLAlchemyError, ValueError, TypeError, LookupError, ArithmeticError):
                 found.append(column)
         trial.rollback()

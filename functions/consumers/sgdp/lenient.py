@@ -64,11 +64,13 @@ def _or_as_it_is(convert: _Processor, kind: type = object) -> _Processor:
         if kind is object and isinstance(value, str) and _deep(value.encode("utf-8", "replace")):
             return value
         try:
-            return convert(value)
+            converted = convert(value)
         except _UNREADABLE:
             if isinstance(value, kind):
                 return value
             raise
+        # Python finds each text true, and no more says which it was.
+        return value if isinstance(value, str) and isinstance(converted, bool) else converted
 
     return process
 

@@ -11,6 +11,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from consumers.sgdp.identifiers import CPF_DIGITS
+from consumers.sgdp.plain_values import readable
 
 OVERLAP = 1_024
 """Characters that two pieces of one long cell share, so that a value on their border is found."""
@@ -48,7 +49,7 @@ class Needles:
         """Tell whether one of them stands in what a database returned."""
         if isinstance(cell, bytes | bytearray | memoryview):
             return any(self._in_text(text) for text in _texts(bytes(cell)))
-        return cell is not None and self._in_text(str(cell))
+        return cell is not None and self._in_text(readable(str(cell)))
 
     def _in_text(self, text: str) -> bool:
         folded = _folded(_plain(text))

@@ -18,6 +18,7 @@ LEAST_HASH = 10  # characters of 5 bits: that two people share a pseudonym is on
 MOST_HASH = 32
 FAKE_HOST = "@anonimo.invalid"  # RFC 2606: no mail to it can reach anybody
 _DRAWS = 16
+_WRITTEN_DATE = re.compile(r"(\d{4,})-(\d\d)-\d\d( [\d:.]+)?([+-][\d:]+)?( BC)?")
 
 
 def hashed(salt: bytes, kind: str | None, value: str, length: int | None) -> str:
@@ -39,11 +40,12 @@ def truncated_text(value: str, to: str) -> str | None:
     after the year 9999. Infinity tells nothing and stays; of what is no date nothing is left."""
     if value in ("infinity", "-infinity"):
         return value
-    found = re.match(r"(?P<year>\d{4,})-(?P<month>\d\d)-\d\d\b.*?(?P<era> BC)?$", value)
+    found = _WRITTEN_DATE.fullmatch(value)
     if found is None:
         return None
-    month = found["month"] if to == "month" else "01"
-    return f"{found['year']}-{month}-01{found['era'] or ''}"
+    year, month, time, zone, era = found.groups(default="")
+    midnight = " 00:00:00" if time else ""
+    return f"{year}-{month if to == 'month' else '01'}-01{midnight}{zone}{era}"
 
 
 def faked(salt: bytes, kind: str | None, value: str, length: int | None) -> str:
