@@ -1,6 +1,7 @@
 """Reads the cells of any table as texts or bytes, whatever their types, in bounded memory."""
 
 import time
+import warnings
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -63,7 +64,9 @@ class Cells:
         leaving_out: Collection[str] = frozenset(),
     ) -> "Cells":
         """Look up the table's columns, and leave out some."""
-        columns = inspect(connection).get_columns(name, schema=schema)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a type that SQLAlchemy does not know is read too
+            columns = inspect(connection).get_columns(name, schema=schema)
         source = table(name, *(column(it["name"], it["type"]) for it in columns), schema=schema)
         dialect = connection.dialect.name
         wanted = [it for it in source.columns if it.name not in leaving_out]
