@@ -58,7 +58,7 @@ def _log(context: Context, masked: Masked, *, dry_run: bool) -> None:
     if masked.unsearched is None:
         context.log.info("Of this database no indexed columns are searched for what was masked")
     elif masked.unsearched:
-        template = "%d indexed columns could not be searched for what was masked: no SELECT on them"
+        template = "%d indexed columns were not searched for what was masked: no right, or no time"
         context.log.info(template, masked.unsearched)
     if masked.triggers:
         names = ", ".join(masked.triggers)

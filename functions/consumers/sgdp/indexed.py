@@ -5,15 +5,17 @@ columns and forms are the task of `trace`, which reads everything.
 """
 
 import re
+import time
 import warnings
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 
 from sqlalchemy import Connection, inspect, table, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.types import Integer, Numeric, String
 
-from consumers.sgdp.copies import OURS, Copy, limited
+from consumers.sgdp.copies import OURS, SECONDS, Copy, limited
 from consumers.sgdp.identifiers import CPF_DIGITS, canonical, check_digits, is_cpf, plain
 from consumers.sgdp.lenient import lenient
 from consumers.sgdp.masking import Change
@@ -21,7 +23,7 @@ from consumers.sgdp.model import Model, Models
 from consumers.sgdp.plain_values import readable
 from consumers.sgdp.rows import some_rows
 
-_AT_ONCE = 50  # columns in one query
+_AT_ONCE = 50  # tables in one query
 _LEAST = 8  # characters; no phone, CPF or e-mail has fewer
 _PHONE = re.compile(r"[+]?[0-9 ().-]{10,20}")
 _PHONE_DIGITS = range(10, 14)
@@ -45,7 +47,8 @@ _ON_POSTGRESQL = text(
     "AND c.relkind IN ('r', 'm') AND n.nspname <> 'information_schema' "
     "AND n.nspname NOT LIKE 'pg\\_%' "
     "AND (t.typcategory = 'S' AND (a.atttypmod IS NULL OR a.atttypmod < 4 "
-    "OR a.atttypmod - 4 >= :least) OR t.typname IN ('int4', 'int8', 'numeric'))"
+    "OR a.atttypmod - 4 >= :least) OR t.typname IN ('int4', 'int8', 'numeric')) "
+    "ORDER BY 1, 2"
 )
 
 
@@ -102,16 +105,26 @@ def equal_values(
     forms, found = _forms(wanted), Equal()
     if not forms.texts:
         return found
+    until = time.monotonic() + SECONDS
     columns = _columns(connection, found)
-    for some in [columns[n : n + _AT_ONCE] for n in range(0, len(columns), _AT_ONCE)]:
+    tables = [list(some) for _, some in groupby(columns, key=lambda it: (it.schema, it.table))]
+    for number in range(0, len(tables), _AT_ONCE):
+        some = tables[number : number + _AT_ONCE]
         hits: list[_Indexed] = []
+        if time.monotonic() > until:
+            found.unsearched += sum(map(len, some))
+            continue
         try:
-            with limited(connection):
-                hits = list(_hits(connection, some, forms))
+            with limited(connection) as locks:
+                for group in _hits(connection, some, forms):
+                    alone = _hits(connection, [[it] for it in group], forms)
+                    hits += (it for (it,) in alone)
+                # What was read stays locked no longer: an ERP may have ten thousand tables.
+                locks.rollback()
         except SQLAlchemyError:
             if connection.invalidated:
                 raise
-            found.unsearched += len(some)
+            found.unsearched += sum(map(len, some))
         for hit in hits:
             _sort_out(connection, models, hit, forms, own, found)
     return found
@@ -160,7 +173,7 @@ def _columns(connection: Connection, found: Equal) -> list[_Indexed]:
 
 def _on_sqlite(connection: Connection) -> Iterator[_Indexed]:
     inspector = inspect(connection)
-    for name in set(inspector.get_table_names()) - OURS:
+    for name in sorted(set(inspector.get_table_names()) - OURS):
         kinds = {it["name"]: it["type"] for it in inspector.get_columns(name)}
         prime = inspector.get_pk_constraint(name)["constrained_columns"][:1]
         leading = {*prime, *_leading(connection, name)}
@@ -180,29 +193,44 @@ def _leading(connection: Connection, name: str) -> Iterator[str]:
     yield from (leading for leading, *_ in filter(None, columns) if leading)
 
 
-def _hits(connection: Connection, columns: Sequence[_Indexed], forms: _Forms) -> Iterator[_Indexed]:
-    """Have the database say in which of the columns one of the values stands, in one query."""
-    questions, values = [], {}
-    for number, it in enumerate(columns):
-        # A key that the ERP counts up comes to the number of a phone by itself.
-        sought = [*forms.cpfs, *(() if it.prime else forms.numbers)] if it.number else forms.texts
-        if not sought:
-            continue
-        source = _quoted(connection, it)
-        if connection.dialect.name == "postgresql":
-            kind = it.kind.replace("integer", "bigint") if it.number else it.kind
-            fits = f"{it.expression} = ANY (CAST(:v{number} AS {kind}[]))"
-            values[f"v{number}"] = [str(value) for value in sought]
-        else:
-            names = {f"v{number}_{n}": value for n, value in enumerate(sought)}
-            fits = f"{it.expression} IN ({', '.join(f':{name}' for name in names)})"
-            values |= names
-        # The names are the database's own, quoted as it writes them; the values are bound.
-        exists = f"EXISTS (SELECT 1 FROM {source} WHERE {fits})"  # noqa: S608
-        questions.append(f"SELECT {number} WHERE {exists}")
-    if questions:
-        query = text(" UNION ALL ".join(questions))
-        yield from (columns[number] for number in connection.scalars(query, values))
+def _hits(
+    connection: Connection, groups: Sequence[Sequence[_Indexed]], forms: _Forms
+) -> list[Sequence[_Indexed]]:
+    """Have the database say in which of the groups, each of one table's columns, one of the values
+    stands, in one query."""
+    questions: list[str] = []
+    values: dict[str, object] = {}
+    for number, group in enumerate(groups):
+        fits = [
+            _fits(connection, it, forms, f"v{number}_{n}", values) for n, it in enumerate(group)
+        ]
+        if any(fits):
+            # The names are the database's own, quoted as it writes them; the values are bound.
+            wanted = " OR ".join(filter(None, fits))
+            source = f"(SELECT 1 FROM {_quoted(connection, group[0])} WHERE {wanted})"  # noqa: S608
+            questions.append(f"SELECT {number} WHERE EXISTS {source}")
+    if not questions:
+        return []
+    query = text(" UNION ALL ".join(questions))
+    return [groups[number] for number in connection.scalars(query, values).all()]
+
+
+def _fits(
+    connection: Connection, it: _Indexed, forms: _Forms, name: str, values: dict[str, object]
+) -> str | None:
+    """Write the condition that one of the values stands in a column, and bind them."""
+    # A key that the ERP counts up comes to the number of a phone by itself.
+    numbers = [*forms.cpfs, *(() if it.prime else forms.numbers)]
+    sought = numbers if it.number else sorted(forms.texts)
+    if not sought:
+        return None
+    if connection.dialect.name == "postgresql":
+        kind = it.kind.replace("integer", "bigint") if it.number else it.kind
+        values[name] = [str(value) for value in sought]
+        return f"{it.expression} = ANY (CAST(:{name} AS {kind}[]))"
+    names = [f"{name}_{n}" for n, _ in enumerate(sought)]
+    values |= dict(zip(names, sought, strict=True))
+    return f"{it.expression} IN ({', '.join(f':{each}' for each in names)})"
 
 
 def _quoted(connection: Connection, of: _Indexed) -> str:

@@ -1,5 +1,6 @@
 """Masks a person until nobody is found any more, and tells what else holds the old values."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -81,10 +82,10 @@ def mask_and_look_again(
     others = {place for row, kind in again.others for place in _identifying(row.model, kind)}
     if needles is None:
         return Masked(len(done), others=sorted(others))
-    masked = {change.row.model.name: change.row.model for change in every}
+    masked = Counter(change.row.model.name for change in every)
     rows = {record.row.digest: record.row for record in (*records, *again.records)}
     copies = copies_in_rows(connection, list(rows.values()), needles)
-    copies |= watch.copies(connection, needles, masked.values())
+    copies |= watch.copies(connection, needles, masked)
     equal = equal_values(connection, models, every, rows.keys())
     return Masked(
         len(done),
