@@ -207,6 +207,48 @@ def test_columns_that_no_map_names(erp: Tpd) -> None:
     assert told(erp) == {"people": ["search_name"]}
 
 
+PARTITIONED = {
+    "purposes": {"p": {"classification": "CONSENTMENT", "justification": "x"}},
+    "tables": {
+        "sales": {
+            "class": "sale",
+            "group": "g",
+            "description": "d",
+            "key": ["year", "id"],
+            "columns": {
+                "cpf": {"description": "d", "purposes": ["p"], "identifier": "CPF", "keep": "law"},
+                "mail": {"description": "d", "purposes": ["p"], "mask": {"rule": "null"}},
+            },
+        }
+    },
+}
+
+
+@pytest.mark.parametrize("audited", [False, True])
+def test_partitions_are_their_tables(on_postgres: Tpd, audited: bool) -> None:  # noqa: FBT001
+    """What the mask itself writes into a partition is no copy; what a trigger writes there is."""
+    postgresql(
+        on_postgres,
+        "CREATE TABLE sales (year int, id int, cpf varchar(14), mail varchar(60), other text, "
+        "PRIMARY KEY (year, id)) PARTITION BY LIST (year)",
+        "CREATE TABLE sales_1 PARTITION OF sales FOR VALUES IN (1)",
+        "CREATE TABLE sales_2 PARTITION OF sales FOR VALUES IN (2)",
+        "CREATE INDEX ON sales (mail)",
+        "CREATE INDEX ON sales (cpf)",
+        f"INSERT INTO sales SELECT n, 1, '{cpf_of(WHO)}', 'ana@x.example', 'x' "  # noqa: S608
+        "FROM generate_series(1, 2) n",
+    )
+    if audited:
+        body = "INSERT INTO sales VALUES (OLD.year, OLD.id + 1, NULL, NULL, OLD.mail)"
+        when = "AFTER UPDATE ON sales FOR EACH ROW WHEN (OLD.id = 1)"
+        postgresql(on_postgres, *watched(body, when))
+    assert isinstance(on_postgres.secret, dict)
+    erp = Tpd("acme", on_postgres.secret | {"map": PARTITIONED})
+    expected = {"sales_1": ["other"], "sales_2": ["other"]} if audited else {}
+    assert told(erp) == expected
+    assert [row.mail for row in erp.everything()["sales_1"]] == [None] * (1 + audited)
+
+
 def test_generated_columns_follow(erp: Tpd) -> None:
     """What the database computes of a masked column is masked with it."""
     kind = "STORED" if erp.engine.dialect.name == "postgresql" else "VIRTUAL"

@@ -54,6 +54,7 @@ class Cells:
     source: TableClause
     columns: Sequence[tuple[str, ColumnElement[object]]]
     address: _Address | None
+    with_partitions: bool = False  # of a partitioned or inherited table, which are tables too
 
     @classmethod
     def of(
@@ -62,6 +63,8 @@ class Cells:
         schema: str | None,
         name: str,
         leaving_out: Collection[str] = frozenset(),
+        *,
+        with_partitions: bool = False,
     ) -> "Cells":
         """Look up the table's columns, and leave out some."""
         with warnings.catch_warnings():
@@ -72,7 +75,9 @@ class Cells:
         wanted = [it for it in source.columns if it.name not in leaving_out]
         cells = [(it.name, _readable(dialect, it)) for it in wanted]
         names = {it["name"].lower() for it in columns}
-        return cls(source, cells, _address(connection, schema, name, names))
+        with_partitions = with_partitions and _has_partitions(connection, schema, name)
+        address = None if with_partitions else _address(connection, schema, name, names)
+        return cls(source, cells, address, with_partitions)
 
     def count(
         self,
@@ -114,7 +119,9 @@ class Cells:
                 for cell, length in zip(cells, lengths, strict=True)
             ]
             cells = [*cells, *long, literal_column(self.address.selected)]
-        at_once = max(1, _CELLS_AT_ONCE // max(1, len(self.columns)))
+        # Without an address a long cell is read whole.
+        room = _CELLS_AT_ONCE if self.address is not None else _CELLS_AT_ONCE // 32
+        at_once = max(1, room // max(1, len(self.columns)))
         return self._from(*cells).execution_options(yield_per=at_once)
 
     def _in_pieces(
@@ -130,10 +137,8 @@ class Cells:
         return False
 
     def _from(self, *columns: ColumnElement[object]) -> Select[*tuple[object, ...]]:
-        # A partitioned or inherited table's rows are its children's, which are read too.
-        return (
-            select(*columns).select_from(self.source).with_hint(self.source, "ONLY", "postgresql")
-        )
+        query = select(*columns).select_from(self.source)
+        return query if self.with_partitions else query.with_hint(self.source, "ONLY", "postgresql")
 
 
 def _readable(dialect: str, of: ColumnElement[object]) -> ColumnElement[object]:
@@ -147,15 +152,25 @@ def _readable(dialect: str, of: ColumnElement[object]) -> ColumnElement[object]:
             return type_coerce(of, NullType())
 
 
+_RELATION = (
+    "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+    "WHERE c.relname = :name AND CASE WHEN CAST(:schema AS text) IS NULL "
+    "THEN pg_table_is_visible(c.oid) ELSE n.nspname = :schema END"
+)
+
+
+def _has_partitions(connection: Connection, schema: str | None, name: str) -> bool:
+    if connection.dialect.name != "postgresql":
+        return False
+    query = text(f"SELECT c.relhassubclass {_RELATION}")
+    return bool(connection.scalar(query, {"schema": schema, "name": name}))
+
+
 def _address(
     connection: Connection, schema: str | None, name: str, columns: Collection[str]
 ) -> _Address | None:
     if connection.dialect.name == "postgresql":
-        kind = text(
-            "SELECT c.relkind FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
-            "WHERE c.relname = :name AND CASE WHEN CAST(:schema AS text) IS NULL "
-            "THEN pg_table_is_visible(c.oid) ELSE n.nspname = :schema END"
-        )
+        kind = text(f"SELECT c.relkind {_RELATION}")
         ordinary = connection.scalar(kind, {"schema": schema, "name": name}) in ("r", "m")
         return _Address("ctid", "ctid = CAST(:address AS tid)") if ordinary else None
     if connection.dialect.name == "sqlite" and not _without_rowid(connection, name):

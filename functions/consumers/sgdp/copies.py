@@ -45,9 +45,15 @@ _PAGES = text(
     "SELECT pg_relation_size(CAST(:table AS regclass)) / CAST(current_setting('block_size') AS int)"
 )
 _COUNTED = text(
-    "SELECT schemaname, relname, n_tup_ins + n_tup_upd AS rows "
-    "FROM pg_stat_xact_user_tables WHERE n_tup_ins + n_tup_upd > 0"
+    "SELECT schemaname, s.relname, n_tup_ins + n_tup_upd AS rows, "
+    "n.nspname AS root_schema, r.relname AS root "
+    "FROM pg_stat_xact_user_tables s "
+    "JOIN pg_class r ON r.oid = coalesce(pg_partition_root(s.relid), s.relid) "
+    "JOIN pg_namespace n ON n.oid = r.relnamespace WHERE n_tup_ins + n_tup_upd > 0"
 )
+
+
+_Place = tuple[str, str]  # a schema, and a table in it
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -108,7 +114,8 @@ def copies_in_rows(connection: Connection, rows: Sequence[Row], needles: Needles
         mapped = {column.name for column in model.table.c}
         keys = [row.key for row in rows if row.model is model]
         with _looking(connection, model.table.schema, model.table.name, found):
-            cells = Cells.of(connection, model.table.schema, model.table.name, mapped)
+            place = (model.table.schema, model.table.name)
+            cells = Cells.of(connection, *place, mapped, with_partitions=True)
             if cells.columns:
                 columns = [cells.source.c[column.name] for column in model.key]
                 for some in chunks(keys, _AT_ONCE):
@@ -122,7 +129,7 @@ class Watch:
     """What a database's transaction had written before the mask."""
 
     models: Models
-    counted: Mapping[tuple[str, str], int]
+    counted: Mapping[_Place, tuple[int, _Place]]
 
     @classmethod
     def begin(cls, connection: Connection, models: Models) -> "Watch":
@@ -159,11 +166,16 @@ class Watch:
         default = connection.dialect.default_schema_name
         mapped = {(it.table.schema or default, it.table.name): it for it in self.models}
         until = time.monotonic() + SECONDS
-        for place, rows in sorted(_counted(connection).items()):
+        counted = _counted(connection)
+        written: Counter[_Place] = Counter()
+        for place, (rows, root) in counted.items():
+            written[root] += rows - self.counted.get(place, (0, root))[0]
+        for place, (rows, root) in sorted(counted.items()):
             schema, name = None if place[0] == default else place[0], place[1]
-            model = mapped.get(place)
+            model = mapped.get(root)
             own = masked.get(model.name, 0) if model else 0
-            if rows <= self.counted.get(place, 0) + own or name in OURS:
+            before = self.counted.get(place, (0, root))[0]
+            if rows <= before or written[root] <= own or name in OURS:
                 continue
             with _looking(connection, schema, name, found):
                 columns = _in_written(connection, place, model, needles, until)
@@ -248,8 +260,12 @@ def _wait_at_most(connection: Connection, limit: str) -> None:
         connection.execute(wanted, {"limit": limit})
 
 
-def _counted(connection: Connection) -> dict[tuple[str, str], int]:
-    return {(it.schemaname, it.relname): it.rows for it in connection.execute(_COUNTED)}
+def _counted(connection: Connection) -> dict[_Place, tuple[int, _Place]]:
+    """By table: the rows that the transaction wrote, and the table of which it is a partition."""
+    return {
+        (it.schemaname, it.relname): (it.rows, (it.root_schema, it.root))
+        for it in connection.execute(_COUNTED)
+    }
 
 
 def _written_by_triggers(connection: Connection, model: Model) -> set[str]:

@@ -31,6 +31,7 @@ _MOST_VALUES = 100
 
 _ON_POSTGRESQL = text(
     "SELECT DISTINCT n.nspname, c.relname, a.attname, "
+    "rn.nspname AS root_schema, r.relname AS root, "
     "pg_get_indexdef(i.indexrelid, 1, true) AS expression, "
     "format_type(k.atttypid, NULL) AS kind, t.typcategory AS category, "
     "i.indisprimary AS prime, has_schema_privilege(n.oid, 'USAGE') "
@@ -38,6 +39,8 @@ _ON_POSTGRESQL = text(
     "'SELECT'), false)) AS readable "
     "FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid "
     "JOIN pg_namespace n ON n.oid = c.relnamespace "
+    "JOIN pg_class r ON r.oid = coalesce(pg_partition_root(c.oid), c.oid) "
+    "JOIN pg_namespace rn ON rn.oid = r.relnamespace "
     "JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_am m ON m.oid = x.relam "
     "JOIN pg_attribute k ON k.attrelid = i.indexrelid AND k.attnum = 1 "
     "JOIN pg_type t ON t.oid = k.atttypid "
@@ -62,7 +65,8 @@ class _Indexed:
     expression: str = field(compare=False)  # as the database writes it
     kind: str = field(compare=False)
     number: bool = field(compare=False)
-    prime: bool = field(compare=False, default=False)
+    prime: bool = field(compare=False)
+    root: tuple[str, str] | None = field(compare=False, default=None)  # if it is a partition's
 
 
 @dataclass(slots=True)
@@ -160,7 +164,14 @@ def _columns(connection: Connection, found: Equal) -> list[_Indexed]:
                 number = it.category == "N"
                 columns.append(
                     _Indexed(
-                        schema, it.relname, it.attname, it.expression, it.kind, number, it.prime
+                        schema,
+                        it.relname,
+                        it.attname,
+                        it.expression,
+                        it.kind,
+                        number,
+                        it.prime,
+                        (it.root_schema, it.root),
                     )
                 )
             return columns
@@ -262,5 +273,5 @@ def _sort_out(
 
 def _model(connection: Connection, models: Models, hit: _Indexed) -> Model | None:
     default = connection.dialect.default_schema_name
-    place = (hit.schema or default, hit.table)
+    place = hit.root or (hit.schema or default, hit.table)
     return next((it for it in models if (it.table.schema or default, it.table.name) == place), None)

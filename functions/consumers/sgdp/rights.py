@@ -18,7 +18,7 @@ _ALLOWED = text(
     "SELECT attname FROM pg_attribute WHERE attrelid = :oid AND attnum > 0 "
     "AND NOT attisdropped AND has_column_privilege(attrelid, attnum, :right)"
 )
-_ACL_CHECK = "aclcheck_error"  # PostgreSQL's own: a function's RAISE could quote a value
+_OWN_FILES = ("aclchk.c", "sequence.c")  # PostgreSQL's: a function's RAISE could quote a value
 _DENIED = re.compile(r'permission denied for (?:(foreign) )?(\w+) "?([^"]+?)"?$')
 _STATEMENT = re.compile(r'^SQL [^"]*"\s*(INSERT|UPDATE|DELETE|SELECT)\b', re.IGNORECASE)
 _OF_KIND = {"sequence": "USAGE", "schema": "USAGE", "function": "EXECUTE", "type": "USAGE"}
@@ -77,7 +77,7 @@ def grant_for(connection: Connection, error: object) -> str | None:
     """Write the GRANT that PostgreSQL missed, of whatever a trigger needs; None if it is not
     said."""
     diagnosis = getattr(error, "diag", None)
-    if diagnosis is None or not str(diagnosis.source_function or "").startswith(_ACL_CHECK):
+    if diagnosis is None or diagnosis.source_file not in _OWN_FILES:
         return None
     denied = _DENIED.search(diagnosis.message_primary or "")
     if denied is None:
