@@ -3,10 +3,12 @@
 import json
 import re
 from collections.abc import Callable, Iterator
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from enum import Enum
 from types import MappingProxyType
 from typing import Any
+from uuid import UUID
 
 import pytest
 from pydantic import BaseModel, Field
@@ -14,7 +16,9 @@ from pydantic import BaseModel, Field
 from smartlink.consumer import Context, Reply, RetryableError
 from smartlink.domain.identity import content_hash
 from smartlink.domain.outcome import HandBack
+from smartlink.domain.payload import read_json
 from smartlink.ports import Unavailable
+from smartlink.testing.payloads import as_text
 from tests.unit.services.execution import Call, Function
 
 CANARY = "canary-529"
@@ -104,6 +108,27 @@ def test_a_large_reply_goes_to_the_bucket() -> None:
     assert len(json.loads(call.contents.objects[answer.content.object])["text"]) == 300_000
 
 
+class Free(BaseModel):
+    anything: object
+    listed: list[object]
+    named: dict[str, object] = Field(alias="Named")
+    inner: "Free | None" = None
+    at: datetime | None = None
+
+
+@pytest.mark.parametrize("number", ["10.10", "12345678901234567.89", "1E2", "-0", "1e400", "0.5"])
+def test_a_model_that_passes_numbers_on_writes_them_as_they_came(number: str) -> None:
+    """What it declares as a float is one; where it takes anything, every digit stays."""
+    body = f'{{"anything":{number},"listed":[{number},[1]],"Named":{{"a":{{"b":{number}}}}}'
+    model = Free.model_validate(read_json(f'{body},"inner":{body}}},"at":"2026-01-15T00:00:00Z"}}'))
+    (answer,) = Call().done(returning(Reply("A", model))).answers
+    inner = f'{body},"inner":null,"at":null}}'
+    assert answer.content.text == f'{body},"inner":{inner},"at":"2026-01-15T00:00:00Z"}}'
+    assert as_text(model) == answer.content.text
+    (listed,) = Call().done(returning(Reply("A", [model]))).answers
+    assert listed.content.text == f"[{answer.content.text}]"
+
+
 def test_a_bucket_that_is_down_returns_the_attempt() -> None:
     """The reply could not be kept: the message runs again, at no cost."""
     call = Call()
@@ -160,15 +185,40 @@ def test_a_reply_that_cannot_be_sent_is_named(reply: Reply, named: str) -> None:
     assert CANARY not in error
 
 
+def test_what_a_contract_has_a_form_for_is_written_in_it() -> None:
+    """Wherever it stands; a number keeps its digits."""
+
+    class Kind(Enum):
+        SALE = 7
+
+    content = {
+        "total": Decimal("12345678901234567.890"),
+        "large": Decimal("1E+3"),
+        "parts": [{"on": date(2026, 1, 15), "at": time(10, 20)}, (Answer(text="x"),)],
+        "sent": datetime(2026, 1, 15, 12, tzinfo=UTC),
+        "batch": UUID(int=1),
+        "kind": Kind.SALE,
+    }
+    call = Call()
+    (answer,) = call.done(returning(Reply("A", content))).answers
+    assert answer.content.text == (
+        '{"total":12345678901234567.890,"large":1000,'
+        '"parts":[{"on":"2026-01-15","at":"10:20:00"},[{"requestID":"r","text":"x"}]],'
+        '"sent":"2026-01-15T12:00:00+00:00",'
+        '"batch":"00000000-0000-0000-0000-000000000001","kind":7}'
+    )
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ({"items": [{}, {"total": Decimal("1.10")}]}, "at items[1].total is a Decimal"),
-        ({"when": date(2026, 1, 15)}, "at when is a date"),
+        ({"items": [{}, {"total": 1j}]}, "at items[1].total is a complex"),
+        ({"total": Decimal("NaN")}, "at total is a Decimal"),
+        ({"when": timedelta(1)}, "at when is a timedelta"),
         ({"a": {"b": float("inf")}}, "at a.b is a float that is not finite"),
         ({"a": {(1, 2): 3}}, "at a has a key that is a tuple"),
         ({"12345678901": {CANARY}}, "at … is a set"),
-        ([Answer()], "at [0] is a Answer"),
+        ([object()], "at [0] is a object"),
         (Answer(text=b"\xff"), "at text holds a bytes"),
         (nested(100_000), "is nested too deeply"),
         (circle(), "cannot be written as JSON (ValueError)"),
@@ -230,21 +280,19 @@ def test_a_name_that_the_broker_cannot_take_is_refused_here(reply: Reply, said: 
     assert Call().unwritten(returning(reply)).error.startswith(f"Reply 1: {said}")
 
 
+def test_replies_without_an_end_are_not_gathered() -> None:
+    """They would take the memory that the other messages need, until the process ends."""
+    given = iter(range(20_000))
+    endless = (Reply("A", str(number)) for number in given)
+    error = Call().unwritten(returning(endless)).error
+    assert error.startswith("The consumer returned more than 1,474 replies, the most that")
+    assert next(given) <= 1_476
+
+
 def test_more_replies_than_a_commit_holds_are_the_consumers_own_error() -> None:
     """What it did not return at all cannot be lost; which one was too much is told."""
     error = Call().unwritten(returning([Reply("A", "x" * 90) for _ in range(1_450)])).error
     assert re.fullmatch(r"Reply 1[34]\d\d: with those before it, .*2,359,296 bytes.*", error)
-
-
-def test_the_number_of_replies_is_bounded() -> None:
-    """Also a generator's that never ends: it is not waited for until the memory is full."""
-
-    def endless(content: str, context: Context) -> Iterator[Reply]:  # noqa: ARG001
-        while True:
-            yield Reply("A", "x")
-
-    error = Call().unwritten(endless).error
-    assert error.startswith("The consumer returned more than 1,474 replies, the most that")
 
 
 def test_the_second_reply_is_named_too() -> None:
