@@ -83,7 +83,8 @@ def values_of(records: Iterable[Record], wanted: Iterable[Change]) -> Needles | 
     for change in wanted:
         for name, value in change.values.items():
             if change.row.values[name] != value:
-                masked.update(set(_texts(change.row.values[name])))
+                left = set(_texts(value))  # of a document, or a list, parts stay
+                masked.update(set(_texts(change.row.values[name])) - left)
     values = [*sorted(identifiers), *(value for value, _ in masked.most_common())]
     found = list(dict.fromkeys(filter(telling, values)))[:_MOST_VALUES]
     return Needles.of(found) if found else None

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, or_, select
 
 from consumers.sgdp.failures import failing_at
 from consumers.sgdp.lenient import lenient
@@ -18,9 +18,9 @@ from smartlink.consumer import FatalError
 MOST_ROWS = 5_000
 """Of one person, in all tables. It bounds a request's time, memory and transaction."""
 
-_SINGLE, _COMPOSITE = 500, 100  # values in one query; Oracle takes 1,000, SQL Server 2,100 bound
-
 Values = tuple[object, ...]
+
+_COMPOSITE = 100  # keys in one query
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +29,6 @@ class Row:
 
     model: Model
     values: Mapping[str, object] = field(repr=False)
-
-    def of(self, columns: Sequence[Column[object]]) -> Values:
-        """These columns' values, comparable with another table's: padding is dropped."""
-        found = (self.values[column.name] for column in columns)
-        return tuple(value.rstrip() if isinstance(value, str) else value for value in found)
 
     @property
     def key(self) -> Values:
@@ -75,21 +70,6 @@ def some_rows(
     names = [column.name for column in model.table.c]
     with failing_at("reading", model.table, names, alone):
         return [Row(model, dict(row)) for row in connection.execute(query).mappings()]
-
-
-def rows_among(
-    connection: Connection,
-    model: Model,
-    columns: Sequence[Column[object]],
-    values: Collection[Values],
-) -> list[Row]:
-    """Read the rows whose columns hold one of the values; NULL is none."""
-    wanted = [value for value in values if None not in value]
-    found: list[Row] = []
-    for some in chunks(wanted, _SINGLE if len(columns) == 1 else _COMPOSITE):
-        found += rows_where(connection, model, among(columns, some))
-        bounded(len(found))
-    return found
 
 
 def rows_again(connection: Connection, rows: Sequence[Row]) -> list[Row]:
