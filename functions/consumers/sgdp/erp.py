@@ -9,11 +9,12 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from consumers.sgdp.binding import bind
 from consumers.sgdp.database import OwnTablesError, create_own_tables
 from consumers.sgdp.engine import engine_for
+from consumers.sgdp.failures import FailedAt, StructureChangedError, described, explained
 from consumers.sgdp.map_error import MapError
 from consumers.sgdp.maps import named_map, parse_map
 from consumers.sgdp.model import Models
@@ -44,12 +45,19 @@ class Erp:
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """Commit everything or nothing; the database's failures become RetryableError.
+        """Commit everything or nothing.
 
-        A driver's text may quote values and the URL, so only the names of its error get out.
+        The database's failures become RetryableError; those that would come again at each
+        attempt, as a missing right, become FatalError.
         """
-        with _translated(self.tenant), self.engine.begin() as connection:
-            yield connection
+        try:
+            with self.engine.begin() as connection:
+                yield connection
+        except (SQLAlchemyError, FailedAt) as error:
+            failure = explained(self.tenant, self.engine, self.models, error)
+            if isinstance(failure, StructureChangedError):
+                _models.cache_clear()
+            raise failure from None
 
 
 def open_erp(context: Context) -> Erp:
@@ -105,18 +113,11 @@ def _translated(tenant: str) -> Iterator[None]:
         yield
     except SQLAlchemyError as error:
         message = (
-            f"the ERP database of tenant {tenant} failed ({_name(error)}): see that it "
+            f"the ERP database of tenant {tenant} failed ({described(error)}): see that it "
             f"runs, can be reached and has the tables and rights that it needs, and that the URL "
             f"in the secret smartlink-erp-{tenant} is right"
         )
         raise RetryableError(message) from None
-
-
-def _name(error: SQLAlchemyError) -> str:
-    if not isinstance(error, DBAPIError) or error.orig is None:
-        return type(error).__name__
-    codes = (getattr(error.orig, name, None) for name in ("sqlite_errorname", "sqlstate"))
-    return " ".join([type(error.orig).__name__, *(str(code) for code in codes if code)])
 
 
 def _problem(error: Exception) -> str:

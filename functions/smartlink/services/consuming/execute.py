@@ -34,6 +34,7 @@ from smartlink.domain.outcome import (
     Reject,
     Retry,
     Unknown,
+    Unwritten,
 )
 from smartlink.domain.payload import Payload, PayloadError, parse_payload
 from smartlink.domain.retry import RetryPolicy
@@ -47,9 +48,9 @@ from smartlink.services.contents import keep, load, withdraw
 _SEVERITY = {LogType.INFORMATION: 20, LogType.WARNING: 30, LogType.ERROR: 40}
 _INLINE_REPLIES = 1_048_576  # bytes of contents in the replies' documents: one commit holds all
 _NAME_LIMIT = 512  # characters of a reply's type, audience or correlation id
-_MOST_REPLIES = 5_000
 _ALL_REPLIES = 2_359_296  # bytes of all replies' documents: the history is in the same request
 _REPLY_OVERHEAD = 1_600  # bytes of a reply's document besides its names and its content
+_MOST_REPLIES = _ALL_REPLIES // _REPLY_OVERHEAD
 _CONTROL = re.compile("[\x00-\x1f\x7f]")
 _NO_SEGMENT = {".", ".."}  # no segment of the path of `send`: URLs resolve them
 _NOT_RUN = "The consumer returned a {}, which nobody awaits: none of it was run"
@@ -101,7 +102,10 @@ class Execution:
             payload, argument = self._argument(text)
         except (PayloadError, ValidationError) as error:
             return Reject(_invalid(error))
-        return self._run(message, argument, self._context(message, payload, log))
+        try:
+            return self._run(message, argument, self._context(message, payload, log))
+        except _ReplyError as error:
+            return Unwritten(str(error))
 
     def _argument(self, text: str) -> tuple[Payload | None, object]:
         if self.consumer.payload is None:
@@ -116,7 +120,7 @@ class Execution:
             return _verdict(error)
         except PortError as error:
             return Unknown(str(error)) if isinstance(error, Refused) else HandBack(str(error))
-        except (_ReplyError, WrongTypeError) as error:
+        except WrongTypeError as error:
             return Unknown(str(error), _frames(error))
         try:
             return Done(self._answers(message, returned))
@@ -124,8 +128,6 @@ class Execution:
             text = f"A reply could not be kept: {error}"
             lasting = isinstance(error, Refused) or self.policy.hold_unknown
             return Unknown(text) if lasting else HandBack(text)
-        except _ReplyError as error:
-            return Unknown(str(error))
 
     def _context(self, message: Message, payload: Payload | None, log: Logger) -> Context:
         return Context(
@@ -172,8 +174,9 @@ class Execution:
             left -= inline + _overhead(message, answer)
             if left < 0:
                 text = (
-                    f"Reply {number}: with those before it, it is too large to be stored at once: "
-                    f"return fewer replies, each with more in it"
+                    f"Reply {number}: with those before it, it is too large to be stored at once, "
+                    f"{_ALL_REPLIES:,} bytes with their names: return fewer replies, each with "
+                    f"more in it"
                 )
                 raise _ReplyError(text)
 
@@ -229,16 +232,19 @@ def _replies(returned: Returned) -> Iterable[Reply]:
     if inspect.iscoroutine(returned):
         returned.close()  # otherwise Python warns, in a log that the author may not see
     if inspect.isawaitable(returned) or inspect.isasyncgen(returned):
-        raise _ReplyError(_NOT_RUN.format(type(returned).__name__))
+        raise WrongTypeError(_NOT_RUN.format(type(returned).__name__))
     if isinstance(returned, Reply):
         return (returned,)
     if isinstance(returned, str | bytes | Mapping | BaseModel) or not isinstance(
         returned, Iterable
     ):
         raise _ReplyError(_NO_REPLY.format(type(returned).__name__))
-    replies = tuple(islice(returned, _MOST_REPLIES + 1))
-    if len(replies) > _MOST_REPLIES:  # a generator may have no end
-        text = f"The consumer returned more than {_MOST_REPLIES} replies: return fewer of them"
+    replies = tuple(islice(returned, _MOST_REPLIES + 1))  # a generator may be endless
+    if len(replies) > _MOST_REPLIES:
+        text = (
+            f"The consumer returned more than {_MOST_REPLIES:,} replies, the most that Firestore "
+            f"can store at once with the message's end: return fewer, each with more in it"
+        )
         raise _ReplyError(text)
     for reply in replies:
         if not isinstance(reply, Reply):
