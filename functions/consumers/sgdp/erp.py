@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Annotated, Any
 
@@ -32,6 +33,7 @@ class ErpSecret(BaseModel):
     database_url: Annotated[SecretStr, Field(alias="databaseUrl", min_length=1)]
     data_map: Annotated[str | dict[str, Any], Field(alias="map")]  # a name under maps/, or a map
     salt: Annotated[SecretStr | None, Field(min_length=16)] = None
+    access_log_days: Annotated[int | None, Field(alias="accessLogDays", ge=1, le=36_500)] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,13 @@ class Erp:
     tenant: str
     engine: Engine
     models: Models
+    access_log_days: int | None = None  # None: the access log is kept without an end
+
+    def oldest_access(self, now: datetime) -> datetime | None:
+        """Since when entries of the access log are kept; None: since ever."""
+        if self.access_log_days is None:
+            return None
+        return now.astimezone(UTC) - timedelta(days=self.access_log_days)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -67,7 +76,8 @@ def open_erp(context: Context) -> Erp:
         engine = engine_for(url)
         salt = secret.salt.get_secret_value() if secret.salt else ""
         with _translated(tenant):
-            return Erp(tenant, engine, _models(url, json.dumps(loaded, sort_keys=False), salt))
+            models = _models(url, json.dumps(loaded, sort_keys=False), salt)
+        return Erp(tenant, engine, models, secret.access_log_days)
     except (
         ValidationError,
         MapError,

@@ -136,6 +136,7 @@ class Summary:
     error: str | None = None
     dead_reason: DeadReason | None = None
     failure: SendFailure | None = None  # upstream: its last send failed, its own fault or not
+    titular: tuple[str, ...] = ()  # keyed hashes of what names the person whom it is about
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -65,6 +65,7 @@ class HandBack:
     """The message was not run, or failed through no fault of its own: it gets its attempt back."""
 
     error: str | None = None
+    due: datetime | None = None  # when it is to be tried again; None: at once
 
 
 Outcome = Done | Retry | Unknown | Reject | HandBack
@@ -72,8 +73,9 @@ Outcome = Done | Retry | Unknown | Reject | HandBack
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """An outcome, when it came, and the lines the consumer logged on the way."""
+    """An outcome, when it came, and what the consumer logged and told on the way."""
 
     outcome: Outcome
     at: datetime
     lines: tuple[Line, ...] = field(default=())
+    titular: tuple[str, ...] = ()  # whom the message is about, in keyed hashes
