@@ -110,13 +110,18 @@ def logged_people(
     for kind, value in identifiers.strongest_first(kinds):
         found = _people(connection, context.tenant, keys.sought(kind, value))
         if kind != "CPF":
-            found = _of_one(kind, wanted, _cpfs(connection, context.tenant, found))
+            cpfs_of = _of_one(kind, wanted, _cpfs(connection, context.tenant, found))
+            # Tables that know people by their CPF alone have entries of their own.
+            hashes = sorted(set[str]().union(*cpfs_of.values()))
+            found = {*cpfs_of, *_people(connection, context.tenant, hashes)}
         if found:
             return sorted(found)
     return []
 
 
-def _of_one(kind: str, wanted: frozenset[str], cpfs: Mapping[str, frozenset[str]]) -> set[str]:
+def _of_one(
+    kind: str, wanted: frozenset[str], cpfs: Mapping[str, frozenset[str]]
+) -> Mapping[str, frozenset[str]]:
     """Leave out who had other CPFs only; raise FatalError if several people are left."""
     if wanted:
         cpfs = {who: its for who, its in cpfs.items() if not its or its & wanted}
@@ -127,7 +132,7 @@ def _of_one(kind: str, wanted: frozenset[str], cpfs: Mapping[str, frozenset[str]
             f"it sent again with the person's CPF"
         )
         raise FatalError(message)
-    return set(cpfs)
+    return cpfs
 
 
 def _people(connection: Connection, tenant: str, hashes: Sequence[str]) -> set[str]:

@@ -93,6 +93,13 @@ class OperatorStore(Messages, TenantStates, RelayState, LastGoodConfig, Protocol
         """The history without contents, the newest first, and what of it cannot be read."""
         ...
 
+    def about(
+        self, tenant: str, titulares: Sequence[str]
+    ) -> tuple[list[Listed], list[EndedSummary], Sequence[RawDocument]]:
+        """The messages, live and ended, that hold one of these in `Titular`, without contents; and
+        what of them cannot be read."""
+        ...
+
     def find(self, tenant: str, documents: Sequence[str], message_id: str) -> MessageDocuments:
         """These documents, and every other that its sender gave this id."""
         ...
