@@ -14,10 +14,13 @@ from consumers.sgdp_logs import answer_with_logs as logs
 from consumers.sgdp_mask import answer_with_exceptions as mask
 from smartlink.consumer import Consumer, Context, FatalError, consumer
 from smartlink.domain.message import State
+from smartlink.operations.tpd_report import gather_report
+from smartlink.operations.tpd_report_view import report_view
 from tests.erp import university
 from tests.erp.university import cpf_of, name_of
 from tests.support.tpd import NOW, Tpd
 from tests.support.world import World
+from tests.unit.operations.desk import Desk, Store
 
 KEYS = ["k" * 32]
 PERSON = 60  # of whom the law keeps something
@@ -287,3 +290,41 @@ def test_the_answer_to_a_mask_tells_until_when_copies_live(deployment: Deploymen
         "Tópicos do Pub/Sub": (today + timedelta(days=2)).isoformat(),
         "Tópicos de mensagens mortas do Pub/Sub": (today + timedelta(days=4)).isoformat(),
     }
+
+
+def test_the_report_tells_what_the_consumers_did(deployment: Deployment) -> None:
+    """Rows, dry runs, what was kept and why: from the messages of the real relay, of nobody."""
+    store = Store()
+    deployment.world.store = store
+    deployment.world.cold_start()
+    deployment.ask("SGDPDataCommand", "data", CPF=cpf_of(PERSON))
+    dry = {"requestID": "dry", "identifiers": {"CPF": cpf_of(PERSON)}, "toVerify": True}
+    deployment.send("SGDPMaskCommand", "dry", dry)
+    deployment.world.minutes(2)
+    deployment.ask("SGDPMaskCommand", "mask", CPF=cpf_of(PERSON))
+    deployment.ask("SGDPLogsCommand", "logs", CPF=cpf_of(PERSON))
+    deployment.world.minutes(4)
+    desk = Desk(store=store)
+    since = deployment.world.clock() - timedelta(hours=1)
+    report = report_view(gather_report(desk.deployment, "acme", since, since + timedelta(hours=2)))
+    found = {it["id"]: it for it in report["pedidos"]}
+    assert {it["resultado"] for it in found.values()} == {"respondido"}
+    assert {name: it["linhas"] for name, it in found.items()} == {
+        "data": 12,
+        "dry": found["mask"]["linhas"],
+        "mask": found["mask"]["linhas"],
+        "logs": 12,
+    }
+    assert found["mask"]["linhas"] > 0
+    assert [name for name, it in found.items() if it["simulacao"]] == ["dry"]
+    assert all(it["titularIdentificavel"] for it in found.values())
+    answer = deployment.answer("mask")["exceptionAttributes"]
+    kept = {
+        (attribute["reason"], f"{name}.{column}")
+        for name, model in answer.items()
+        for column, attribute in model["attributes"].items()
+    }
+    assert kept
+    assert {(it["motivo"], column) for it in report["mantido"] for column in it["colunas"]} == kept
+    text = json.dumps(report, ensure_ascii=False)
+    assert not [it for it in (cpf_of(PERSON), name_of(PERSON), "requestID") if it in text]

@@ -17,6 +17,7 @@ from smartlink.domain.message import (
     Result,
     State,
     Stored,
+    Summary,
     Version,
 )
 from smartlink.domain.outcome import Done, Finished, HandBack, Line, Reject, Retry, Unknown
@@ -205,7 +206,7 @@ def annotate(
     return LogLine(message.id, kind, text, now, expires)
 
 
-def reply_id(message: Message, number: int) -> str:
+def reply_id(message: Summary, number: int) -> str:
     """Returns the id of a message's reply: the same however often the message is executed."""
     return f"{message.document}/reply/{number}"
 

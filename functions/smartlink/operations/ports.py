@@ -230,6 +230,10 @@ class Platform(Protocol):
         """The relay's functions, and whether each is active."""
         ...
 
+    def variables(self) -> Mapping[str, str] | None:
+        """The environment variables that the relay's functions are deployed with."""
+        ...
+
     def broker_time(self) -> datetime | None:
         """The broker's clock; None where it does not tell."""
         ...

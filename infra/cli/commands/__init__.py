@@ -6,6 +6,7 @@ GROUPS: Mapping[str, str] = {
     "messages": "Look at messages, and act on dead ones (Situacao Morta).",
     "tenants": "Activate tenants, and see how they do.",
     "config": "totvsAppConfig_v2.json: RM's retries (QtdeTentativasExec …).",
+    "tpd": "TPD: requests about people's data.",
 }
 
 COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
@@ -35,6 +36,7 @@ COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "push": ("config", "push"),
         "rollback": ("config", "rollback"),
     },
+    "tpd": {"report": ("tpd_report", "report")},
     "logs": {"logs": ("logs", "logs")},
     "stats": {"stats": ("stats", "stats")},
     "publish": {"publish": ("publish", "publish")},

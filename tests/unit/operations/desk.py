@@ -17,7 +17,7 @@ from smartlink.domain.message import (
 from smartlink.domain.retry import RetryPolicy
 from smartlink.domain.tenant import Tenant, TenantEntry
 from smartlink.operations.ports import Deployment, Purgeable, RawDocument
-from smartlink.ports import Contents, NotFound
+from smartlink.ports import Contents, NotFound, PortError
 from smartlink.settings import Settings, load_settings
 from tests.support.samples import NOW
 from tests.support.world import catalog
@@ -36,10 +36,8 @@ class Store(InMemoryMessages):
         for document, stored in sorted(self.live(tenant).items()):
             message = stored.message
             own = {"Comando": message.type, "Situacao": message.state}
-            if document in odd:
-                yield odd[document]
-            elif all(own.get(name) == value for name, value in equal.items()):
-                yield Listed(message, stored.version)
+            if all(own.get(name) == value for name, value in equal.items()):
+                yield odd.get(document) or Listed(message, stored.version)
 
     def about(
         self, tenant: str, titulares: Sequence[str]
@@ -113,6 +111,21 @@ class Tokens:
 
 
 @dataclass
+class Ground:
+    """What the deployment stands on: a cloud whose functions have these variables."""
+
+    deployed: Mapping[str, str] | None = None
+    fails: PortError | None = None
+
+    def sign_in(self) -> None:
+        if self.fails:
+            raise self.fails
+
+    def variables(self) -> Mapping[str, str] | None:
+        return self.deployed
+
+
+@dataclass
 class Desk:
     """A tenant `acme`, and where an operator sits."""
 
@@ -123,6 +136,7 @@ class Desk:
     contents: Contents = field(default_factory=InMemoryContents)
     tokens: Tokens = field(default_factory=Tokens)
     broker: object = None
+    platform: Ground = field(default_factory=Ground)
     policy: RetryPolicy = field(default_factory=RetryPolicy)
     settings: Settings = field(
         default_factory=lambda: load_settings(
