@@ -143,10 +143,10 @@ def _json(file: str) -> object:
 def _engine(url: str, place: str) -> Engine:
     try:
         return engine_for(url.strip())
-    except (ArgumentError, ValueError):
-        problem = "is empty or no database URL"
     except NoSuchModuleError:
         problem = "names a database that SQLAlchemy does not know"
+    except (ArgumentError, ValueError):
+        problem = "is empty or no database URL"
     except ImportError as error:
         message = f"What is in {place} needs a driver that is not installed here ({error.name})."
         raise CliError(message) from None

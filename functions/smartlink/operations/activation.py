@@ -160,8 +160,8 @@ def activate(
     tenant id.
 
     An ERP with faults: ErpFaultsError, and nothing was made. Setup makes the tenant's queue: until
-    it has run, messages to the tenant are lost. If it fails the secret is deleted again: SetupError.
-    A first poll that fails is the next minute's business.
+    it has run, messages to the tenant are lost. If it fails the secret is deleted again:
+    SetupError. A first poll that fails is the next minute's business.
     """
     check_new(deployment, tenant)
     candidate = check_environment(deployment, tenant, credentials)

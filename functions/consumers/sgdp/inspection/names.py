@@ -5,7 +5,7 @@ A name is cut into words: `RA_DTNASC` is `ra`, `dtnasc`; `guardianName1` is `gua
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -39,74 +39,121 @@ class Named:
     strong: bool
 
 
+def _compiled(patterns: Mapping[Kind, str]) -> Mapping[Kind, re.Pattern[str]]:
+    return {kind: re.compile(text, re.VERBOSE) for kind, text in patterns.items()}
+
+
 # The whole name, without separators, digits at its end, and a Protheus prefix.
-_STRONG: Sequence[tuple[Kind, str]] = (
-    (Kind.CPF, r"(nr|num|numero|no|n)?cpf(cnpj|cgc)?\w{0,12}|\w{0,14}cpf|cic|cgc|cgccfo|cgccpf"),
-    (Kind.CPF, r"cpfoucnpj|cnpjcpf|cnpjoucpf|(tax|vat)(payer)?(id|number|no)|taxid|ssn|nif"),
-    (Kind.CNPJ, r"\w*cnpj\w*"),
-    (Kind.RG, r"rg|(nr|num|numero)rg|rg(num|numero|nr)"),
-    (Kind.RG, r"\w{0,12}identidade|cartident|nridentidade"),
-    (Kind.RG, r"identitycard\w*|idcard(number|no)?|registrogeral"),
-    (Kind.PIS, r"pis|pispasep|pasep|nit|nis|(nr|num|numero)pis"),
-    (Kind.DOCUMENT, r"n?passaporte|passport\w*|cnh"),
-    (Kind.DOCUMENT, r"(nr)?cnh|cartmotorista|habilit\w*|driver\w*licen\w*"),
-    (Kind.DOCUMENT, r"titulo(e|eleitor\w*)|titeleitor|voter\w*"),
-    (Kind.DOCUMENT, r"cns|cartaosus|ctps|carteiratrab\w*"),
-    (Kind.DOCUMENT, r"numcp|certifreserv|reservista|certidao\w*|nascvivo|rne|rnm|nationalid\w*"),
-    (Kind.EMAIL, r"\w*e?mail(s|address|addr)?(pessoal|comercial|personal|work|particular)?"),
-    (Kind.PHONE, r""),
-    (Kind.PHONE, r"\w{0,14}(telefone|telefon|celular|phone|fone|mobile|cellphone|whatsapp|telex)"),
-    (Kind.PHONE, r"(telefone|celular|phone|fone|mobile|tel|fax|cel|whatsapp)\w{0,10}"),
-    (Kind.PHONE, r"telres|telcom"),
-    (Kind.NAME, r"nome(completo|social|civil|pessoa|mae|pai|conjuge|funcionario|aluno|cliente)"),
-    (Kind.NAME, r""),
-    (Kind.NAME, r"nome(dependente|responsavel|titular|usuario|contato|paciente|medico|professor)"),
-    (Kind.NAME, r"(first|last|full|middle|maiden|given|family|sur|nick|social|person|legal)name"),
-    (Kind.NAME, r"sobrenome"),
-    (Kind.NAME, r"apelido|(mother|father|guardian|spouse|holder|customer|student)s?name"),
-    (Kind.NAME, r"(employee|patient|contact|beneficiary|owner|manager|driver|parent)s?name"),
-    (Kind.NAME, r"(recipient|payer|payee|buyer|billing|shipping|guest|member|client)s?name"),
-    (Kind.NAME, r"(mae|pai|nmae|npai|nomemae|nomepai|filiacao\d?|conjuge|responsavel|titular)"),
-    (Kind.BIRTH, r"(dt|data|dat|dta)?(de)?nasc(imento|im|to)?|birth(day|date|dt)?"),
-    (Kind.BIRTH, r"dateofbirth|dob"),
-    (Kind.BIRTH, r"(dt|data)nasc\w*|born(on|at|date)?|aniversario"),
-    (Kind.ADDRESS, r"enderec(o|os)?\w{0,8}|logradouro"),
-    (Kind.ADDRESS, r"street\w*|(home|postal|mailing|street)address"),
-    (Kind.ADDRESS, r"address(line)?\d?|addr\d?|rua|cep"),
-    (Kind.ADDRESS, r"zip(code)?|postalcode|postcode|bairro|mun"),
-    (Kind.BANK, r"(nro|num|numero|nr)?conta(corrente|bancaria|bank)|nroconta"),
-    (Kind.BANK, r"bankaccount\w*|iban"),
-    (Kind.BANK, r"agencia(bancaria)?|ctdepsa|bcdepsa|chavepix|pix(key)?|(card|cartao)number"),
-    (Kind.IMAGE, r"foto(grafia)?|photo(graph)?|picture|avatar|biometri\w*|fingerprint|digitais"),
-    (Kind.IMAGE, r"assinatura(digital)?|signature(image)?|faceid|imagempessoa|selfie"),
-    (Kind.SENSITIVE, r"raca(cor)?|corraca|etnia|race"),
-    (Kind.SENSITIVE, r"ethnicity|religi\w*|sindicaliza\w*|unionname"),
-    (Kind.SENSITIVE, r"tiposang\w*|bloodtype|deficien\w*"),
-    (Kind.SENSITIVE, r"disabilit\w*|cid(10)?|diagnos\w*|doenca\w*"),
-    (Kind.SENSITIVE, r"orientacaosexual|sexualorientation"),
-    (Kind.SENSITIVE, r"partido(politico)?|politicalparty|health\w*"),
-    (Kind.SENSITIVE, r"sindicato|tradeunion|alergias?|allerg\w*|laudo\w*|prontuario"),
-    (Kind.PROFILE, r"sexo|gender|genero|estadocivil"),
-    (Kind.PROFILE, r"estcivi\w*|maritalstatus|nacionalidade|nationality"),
-    (Kind.PROFILE, r"naturalidade|birthplace|salario|salary"),
-    (Kind.PROFILE, r"wage|remuneracao|grauinstrucao|escolaridade"),
-    (Kind.PROFILE, r"matricula|chapa|registration(number|no)?"),
-    (Kind.PROFILE, r"ra|registroacademico|employee(no|number)"),
-)  # fmt: skip
+_STRONG = _compiled(
+    {
+        Kind.CPF: r"""
+        (nr|num|numero|no|n)?cpf(cnpj|cgc)?\w{0,12} | \w{0,14}cpf | cic | cgc | cgccfo |
+        cgccpf | cpfoucnpj | cnpjcpf | cnpjoucpf | (tax|vat)(payer)?(id|number|no) |
+        taxid | ssn | nif
+    """,
+        Kind.CNPJ: r"""
+        \w*cnpj\w*
+    """,
+        Kind.RG: r"""
+        rg | (nr|num|numero)rg | rg(num|numero|nr) | \w{0,12}identidade | cartident |
+        nridentidade | identitycard\w* | idcard(number|no)? | registrogeral
+    """,
+        Kind.PIS: r"""
+        pis | pispasep | pasep | nit | nis | (nr|num|numero)pis
+    """,
+        Kind.DOCUMENT: r"""
+        n?passaporte | passport\w* | cnh | (nr)?cnh | cartmotorista | habilit\w* |
+        driver\w*licen\w* | titulo(e|eleitor\w*) | titeleitor | voter\w* | cns |
+        cartaosus | ctps | carteiratrab\w* | numcp | certifreserv | reservista |
+        certidao\w* | nascvivo | rne | rnm | nationalid\w*
+    """,
+        Kind.EMAIL: r"""
+        \w*e?mail(s|address|addr)?(pessoal|comercial|personal|work|particular)?
+    """,
+        Kind.PHONE: r"""
+        \w{0,14}(telefone|telefon|celular|phone|fone|mobile|cellphone|whatsapp|telex) |
+        (telefone|celular|phone|fone|mobile|tel|fax|cel|whatsapp)\w{0,10} | telres |
+        telcom
+    """,
+        Kind.NAME: r"""
+        nome(completo|social|civil|pessoa|mae|pai|conjuge|funcionario|aluno|cliente) |
+        nome(dependente|responsavel|titular|usuario|contato|paciente|medico|professor) |
+        (first|last|full|middle|maiden|given|family|sur|nick|social|person|legal)name |
+        sobrenome | apelido |
+        (mother|father|guardian|spouse|holder|customer|student)s?name |
+        (employee|patient|contact|beneficiary|owner|manager|driver|parent)s?name |
+        (recipient|payer|payee|buyer|billing|shipping|guest|member|client)s?name | mae |
+        pai | nmae | npai | nomemae | nomepai | filiacao\d? | conjuge | responsavel |
+        titular
+    """,
+        Kind.BIRTH: r"""
+        (dt|data|dat|dta)?(de)?nasc(imento|im|to)? | birth(day|date|dt)? | dateofbirth |
+        dob | (dt|data)nasc\w* | born(on|at|date)? | aniversario
+    """,
+        Kind.ADDRESS: r"""
+        enderec(o|os)?\w{0,8} | logradouro | street\w* |
+        (home|postal|mailing|street)address | address(line)?\d? | addr\d? | rua | cep |
+        zip(code)? | postalcode | postcode | bairro
+    """,
+        Kind.BANK: r"""
+        (nro|num|numero|nr)?conta(corrente|bancaria|pagamento|poupanca) | nroconta |
+        bankaccount\w* | iban | agencia(bancaria)? | ctdepsa | bcdepsa | chavepix |
+        pix(key)? | (card|cartao)number
+    """,
+        Kind.IMAGE: r"""
+        foto(grafia)? | photo(graph)? | picture | avatar | biometri\w* | fingerprint |
+        digitais | assinatura(digital)? | signature(image)? | faceid | imagempessoa |
+        selfie
+    """,
+        Kind.SENSITIVE: r"""
+        raca(cor)? | corraca | etnia | race | ethnicity | religi\w* | sindicaliza\w* |
+        unionname | tiposang\w* | bloodtype | deficien\w* | disabilit\w* | cid(10)? |
+        diagnos\w* | doenca\w* | orientacaosexual | sexualorientation |
+        partido(politico)? | politicalparty | health\w* | sindicato | tradeunion |
+        alergias? | allerg\w* | laudo\w* | prontuario
+    """,
+        Kind.PROFILE: r"""
+        sexo | gender | genero | estadocivil | estcivi\w* | maritalstatus |
+        nacionalidade | nationality | naturalidade | birthplace | salario | salary |
+        wage | remuneracao | grauinstrucao | escolaridade | matricula | chapa |
+        registration(number|no)? | ra | registroacademico | employee(no|number)
+    """,
+    }
+)
 # Personal only where the table is about people, or the content says so.
-_WEAK: Sequence[tuple[Kind, str]] = (
-    (Kind.NAME, r"nome?|name|nom|nreduz|nomefantasia|fantasia|contato|contact|username|login"),
-    (Kind.NAME, r"razaosocial|\w{3,14}(nome|name)|nome\w{3,14}"),
-    (Kind.NAME, r"author|autor|requester|solicitante"),
-    (Kind.ADDRESS, r"end|complement\w*|compl|cidade|city"),
-    (Kind.ADDRESS, r"municipio|numero|delivery|entrega|state"),
-    (Kind.PHONE, r"ddd|ramal|contactinfo"),
-    (Kind.FREE_TEXT, r"obs\w{0,14}|notas?|notes?|comment\w*|comentario\w*|remarks?|historico\w*"),
-    (Kind.FREE_TEXT, r"memo|texto|text|message|mensagem|details?|detalhes?|body|anotac\w*"),
-    (Kind.FREE_TEXT, r"description|descricao|justificativa|reason"),
-    (Kind.FREE_TEXT, r"motivo|payload|content|conteudo"),
-    (Kind.BIRTH, r"idade|age"),
-    (Kind.SENSITIVE, r"cor"),
+_WEAK = _compiled(
+    {
+        Kind.NAME: r"""
+        nome? | name | nom | nreduz | nomefantasia | fantasia | contato | contact |
+        username | login | razaosocial | \w{3,14}(nome|name) | nome\w{3,14} | author |
+        autor | requester | solicitante
+    """,
+        Kind.ADDRESS: r"""
+        end | complement\w* | compl | cidade | city | municipio | numero | delivery |
+        entrega | state
+    """,
+        Kind.PHONE: r"""
+        ddd | ramal | contactinfo
+    """,
+        Kind.FREE_TEXT: r"""
+        obs\w{0,14} | notas? | notes? | comment\w* | comentario\w* | remarks? |
+        historico\w* | memo | texto | text | message | mensagem | details? | detalhes? |
+        body | anotac\w* | description | descricao | justificativa | reason | motivo |
+        payload | content | conteudo
+    """,
+        Kind.BIRTH: r"""
+        idade | age
+    """,
+        Kind.IMAGE: r"""
+        imagem | image | scan | anexo | attachment
+    """,
+        Kind.PROFILE: r"""
+        mat | registro
+    """,
+        Kind.SENSITIVE: r"""
+        cor
+    """,
+    }
 )
 _PEOPLE = re.compile(
     r"pessoa|people|person|func(ionario)?s?$|employee|worker|aluno|student|client|customer|usuario"
@@ -124,11 +171,11 @@ _THINGS = re.compile(
 def looks_by_name(column: str) -> Named | None:
     """What the column's name says."""
     bare = _bare(column)
-    for kind, pattern in _STRONG:
-        if re.fullmatch(pattern, bare):
+    for kind, pattern in _STRONG.items():
+        if pattern.fullmatch(bare):
             return Named(kind, strong=True)
-    for kind, pattern in _WEAK:
-        if re.fullmatch(pattern, bare) and not (kind is Kind.NAME and _THINGS.search(bare)):
+    for kind, pattern in _WEAK.items():
+        if pattern.fullmatch(bare) and not (kind is Kind.NAME and _THINGS.search(bare)):
             return Named(kind, strong=False)
     return None
 
