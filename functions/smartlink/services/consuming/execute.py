@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from itertools import islice
 
 from pydantic import BaseModel, ValidationError
 
@@ -32,6 +33,7 @@ from smartlink.domain.outcome import (
     Reject,
     Retry,
     Unknown,
+    Unwritten,
 )
 from smartlink.domain.payload import Payload, PayloadError, parse_payload
 from smartlink.domain.retry import RetryPolicy
@@ -47,6 +49,7 @@ _INLINE_REPLIES = 1_048_576  # bytes: a message is settled in one commit, its re
 _NAME_LIMIT = 512  # characters of a reply's type, audience or correlation id
 _ALL_REPLIES = 2_359_296  # bytes of all their documents: its history goes with them in one request
 _REPLY_OVERHEAD = 1_600  # bytes of a reply's document besides its names and its content
+_MOST_REPLIES = _ALL_REPLIES // _REPLY_OVERHEAD
 _CONTROL = re.compile("[\x00-\x1f\x7f]")
 _NO_SEGMENT = {".", ".."}  # of the path of `send`: URLs resolve them
 _NO_REPLY = "The consumer returned {}; it may return Reply, several of them, or nothing"
@@ -97,7 +100,10 @@ class Execution:
             payload, argument = self._argument(text)
         except (PayloadError, ValidationError) as error:
             return Reject(_invalid(error))
-        return self._run(message, argument, self._context(message, payload, log))
+        try:
+            return self._run(message, argument, self._context(message, payload, log))
+        except _ReplyError as error:
+            return Unwritten(str(error))
 
     def _argument(self, text: str) -> tuple[Payload | None, object]:
         if self.consumer.payload is None:
@@ -112,7 +118,7 @@ class Execution:
             return _verdict(error)
         except PortError as error:
             return Unknown(str(error)) if isinstance(error, Refused) else HandBack(str(error))
-        except (_ReplyError, WrongTypeError) as error:
+        except WrongTypeError as error:
             return Unknown(str(error), _frames(error))
         try:
             return Done(self._answers(message, returned))
@@ -120,8 +126,6 @@ class Execution:
             text = f"A reply could not be kept: {error}"
             lasting = isinstance(error, Refused) or self.policy.hold_unknown
             return Unknown(text) if lasting else HandBack(text)
-        except _ReplyError as error:
-            return Unknown(str(error))
 
     def _context(self, message: Message, payload: Payload | None, log: Logger) -> Context:
         return Context(
@@ -168,8 +172,9 @@ class Execution:
             left -= inline + _overhead(message, answer)
             if left < 0:
                 text = (
-                    f"Reply {number}: with those before it, it is too large to be stored at once: "
-                    f"return fewer replies, each with more in it"
+                    f"Reply {number}: with those before it, it is too large to be stored at once, "
+                    f"{_ALL_REPLIES:,} bytes with their names: return fewer replies, each with "
+                    f"more in it"
                 )
                 raise _ReplyError(text)
 
@@ -228,7 +233,13 @@ def _replies(returned: Returned) -> Iterable[Reply]:
         returned, Iterable
     ):
         raise _ReplyError(_NO_REPLY.format(type(returned).__name__))
-    replies = tuple(returned)
+    replies = tuple(islice(returned, _MOST_REPLIES + 1))  # a generator may be endless
+    if len(replies) > _MOST_REPLIES:
+        text = (
+            f"The consumer returned more than {_MOST_REPLIES:,} replies, the most that Firestore "
+            f"can store at once with the message's end: return fewer, each with more in it"
+        )
+        raise _ReplyError(text)
     for reply in replies:
         if not isinstance(reply, Reply):
             raise _ReplyError(_NO_REPLY.format(type(reply).__name__))
