@@ -7,12 +7,15 @@ from decimal import Decimal, InvalidOperation
 from sqlalchemy import Column, Connection, MetaData, Table
 from sqlalchemy.types import TypeEngine
 
+from consumers.sgdp.comparison import Comparison, compared
 from consumers.sgdp.map_error import refuse
 from consumers.sgdp.masks import ConstantMask, FakeMask, HashMask, Mask, NullMask, TruncateDateMask
 from consumers.sgdp.model import Attribute, Link, Model, Models
 from consumers.sgdp.personal_data import PersonalColumn, PersonalDataMap, PersonalTable
 from consumers.sgdp.pseudonyms import LEAST_HASH
 from consumers.sgdp.structure import Structure, read_structures
+
+_NUMBERS = (int, Decimal, float)
 
 
 def bind(connection: Connection, data_map: PersonalDataMap, salt: bytes) -> Models:
@@ -54,10 +57,43 @@ def _model(
         to = parent.key
         if reference.to:
             to = tuple(_of(parent.table, f"{at}.to.{column}", column) for column in reference.to)
-        links.append(Link(own, parent.name, to, reference.same_person))
+        held = {item.column: item.spec.identifier for item in (*attributes, *parent.attributes)}
+        ends = zip(own, to, strict=True)
+        comparisons = tuple(_comparison(f"{at}.columns", *pair, held) for pair in ends)
+        links.append(Link(own, parent.name, to, reference.same_person, comparisons))
         _check_lengths(f"{at}.columns", attributes, links[-1])
     texts = (spec.class_name, spec.group, spec.description)
     return Model(name, *texts, table, key, tuple(attributes), tuple(links))
+
+
+def _comparison(
+    place: str,
+    own: Column[object],
+    other: Column[object],
+    held: Mapping[Column[object], str | None],
+) -> Comparison:
+    """Choose how the two columns of a reference are compared; refuse what cannot be equal."""
+    kinds = {kind for kind in (held.get(own), held.get(other)) if kind}
+    if len(kinds) > 1:
+        refuse(place, f"{own.name} and {other.name} hold different identifiers: {sorted(kinds)}")
+    identifier = next(iter(kinds), None)
+    ours, theirs = _compared_as(own, identifier), _compared_as(other, identifier)
+    if dict in (ours, theirs) or list in (ours, theirs):
+        refuse(place, f"{own.name} and {other.name} hold documents or lists, which join nothing")
+    if ours != theirs and object not in (ours, theirs):
+        problem = (
+            f"{own.name} is {own.type!r} and {other.name} {other.type!r}, which compare as "
+            f"identifiers only: give one of them its identifier"
+        )
+        refuse(place, problem)
+    return compared(identifier, own.type, other.type)
+
+
+def _compared_as(column: Column[object], identifier: str | None) -> type:
+    kind = _kind(column.type)
+    if identifier and kind in (str, *_NUMBERS):
+        return str
+    return Decimal if kind in _NUMBERS else kind
 
 
 def _check_lengths(place: str, attributes: Iterable[Attribute], link: Link) -> None:
@@ -114,7 +150,7 @@ def _check(
     place: str, structure: Structure, spec: PersonalColumn, column: Column[object], kind: type
 ) -> object:
     """Refuse a mask that the column cannot take; answers the constant that it writes, if any."""
-    if spec.identifier and kind not in (str, int, Decimal):
+    if spec.identifier and kind not in (str, *_NUMBERS):
         problem = f"an identifier is a text or a number, not {column.type!r}"
         refuse(f"{place}.identifier", problem)
     if spec.mask is None:

@@ -2,11 +2,11 @@
 
 import hashlib
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 
-from sqlalchemy import Column, ColumnElement, Connection, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, select
 
 from consumers.sgdp.model import Model
 from consumers.sgdp.plain_values import plain_value
@@ -14,8 +14,6 @@ from smartlink.consumer import FatalError
 
 MOST_ROWS = 5_000
 """Of one person, in all tables. It bounds a request's time, memory and transaction."""
-
-_SINGLE, _COMPOSITE = 500, 100  # values in one query; Oracle takes 1,000, SQL Server 2,100 bound
 
 Values = tuple[object, ...]
 
@@ -26,11 +24,6 @@ class Row:
 
     model: Model
     values: Mapping[str, object] = field(repr=False)
-
-    def of(self, columns: Sequence[Column[object]]) -> Values:
-        """These columns' values, comparable with another table's: padding is dropped."""
-        found = (self.values[column.name] for column in columns)
-        return tuple(value.rstrip() if isinstance(value, str) else value for value in found)
 
     @property
     def ids(self) -> dict[str, object]:
@@ -54,21 +47,6 @@ def rows_where(
     return found
 
 
-def rows_among(
-    connection: Connection,
-    model: Model,
-    columns: Sequence[Column[object]],
-    values: Collection[Values],
-) -> list[Row]:
-    """Read the rows whose columns hold one of the values; NULL is none."""
-    wanted = [value for value in values if None not in value]
-    found: list[Row] = []
-    for some in chunks(wanted, _SINGLE if len(columns) == 1 else _COMPOSITE):
-        found += rows_where(connection, model, _among(columns, some))
-        bounded(len(found))
-    return found
-
-
 def bounded(rows: int, most: int = MOST_ROWS) -> None:
     """Raise FatalError if there are more."""
     if rows > most:
@@ -84,11 +62,3 @@ def chunks(values: Collection[Values], size: int) -> Iterator[list[Values]]:
     left = iter(values)
     while some := list(islice(left, size)):
         yield some
-
-
-def _among(columns: Sequence[Column[object]], values: Sequence[Values]) -> ColumnElement[bool]:
-    if len(columns) == 1:
-        return columns[0].in_([value for (value,) in values])
-    # Not each database can compare tuples.
-    rows = (zip(columns, value, strict=True) for value in values)
-    return or_(*(and_(*(column == item for column, item in row)) for row in rows))

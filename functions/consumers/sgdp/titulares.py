@@ -7,14 +7,13 @@ such a secret nothing is written here, and the log of a masked person is found b
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC
-from decimal import Decimal
 
 from pydantic import ValidationError
 from sqlalchemy import Connection, select
 
 from consumers.sgdp.access_log import entry_id, insert_new
 from consumers.sgdp.database import access_titulares
-from consumers.sgdp.identifiers import Identifiers, canonical, is_cpf
+from consumers.sgdp.identifiers import Identifiers, canonical, is_cpf, written
 from consumers.sgdp.messages import Request
 from consumers.sgdp.person import Record
 from consumers.sgdp.rows import chunks
@@ -47,8 +46,7 @@ def _in(record: Record) -> Iterator[Identity]:
         kind, value = item.spec.identifier, record.row.values[item.column.name]
         if kind is None or value is None:
             continue
-        whole = isinstance(value, Decimal) and value == value.to_integral_value()
-        text = canonical(kind, str(int(value) if whole else value))  # type: ignore[call-overload]
+        text = canonical(kind, written(value))
         nobodys = kind == "CPF" and (not is_cpf(text) or len(set(text)) == 1)
         if text and not nobodys:
             yield kind, text

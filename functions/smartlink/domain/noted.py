@@ -9,6 +9,8 @@ NOTED_EVERY = timedelta(minutes=10) - timedelta(seconds=10)  # a tick may come e
 KEPT = timedelta(minutes=15)
 """A command that nobody has noted for so long has left: no poll that runs knows it."""
 _FORGOTTEN = timedelta(days=1)
+_TOGETHER = timedelta(minutes=1)
+"""What came within so long of each other came together: the clocks of instances differ by less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +52,8 @@ def newer_elsewhere(
     """Returns the kept commands that this catalogue lacks because it is older.
 
     A catalogue may also lack a command because it took it away. That is so if it has a command
-    which came later than the one that it lacks.
+    which came later, by more than a minute, than the one that it lacks.
     """
     lacking = kept(noted, now).difference(own)
     came = [noted[name].since for name in own if name in noted]
-    return frozenset(it for it in lacking if not came or noted[it].since >= max(came))
+    return frozenset(it for it in lacking if not came or noted[it].since + _TOGETHER >= max(came))

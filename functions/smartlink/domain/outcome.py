@@ -53,6 +53,14 @@ class Unknown:
 
 
 @dataclass(frozen=True, slots=True)
+class Unwritten:
+    """It did its work, but what came of it can never be stored: dead, so that it never runs again
+    by itself."""
+
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
 class Reject:
     """It can never succeed, so the message is dead at once (RM's fatal exception)."""
 
@@ -68,7 +76,7 @@ class HandBack:
     due: datetime | None = None  # when it is to be tried again; None: at once
 
 
-Outcome = Done | Retry | Unknown | Reject | HandBack
+Outcome = Done | Retry | Unknown | Unwritten | Reject | HandBack
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,16 @@ from smartlink.domain.message import (
     Summary,
     Version,
 )
-from smartlink.domain.outcome import Done, Finished, HandBack, Line, Reject, Retry, Unknown
+from smartlink.domain.outcome import (
+    Done,
+    Finished,
+    HandBack,
+    Line,
+    Reject,
+    Retry,
+    Unknown,
+    Unwritten,
+)
 from smartlink.domain.retry import RetryPolicy
 
 
@@ -263,6 +272,10 @@ def settle(
             else:
                 text = f"Failed in {limit}, next at {live.due:%Y-%m-%d %H:%M:%S}Z: {live.error}"
                 log = lines(LogType.WARNING, text, debug)
+            return Settlement(document=message.document, fence=stored.version, live=live, logs=log)
+        case Unwritten(error):
+            live = lifecycle.unwritten(message, now, f"It was executed. {error}")
+            log = lines(LogType.ERROR, f"Dead, outcome unwritten in {limit}: {live.error}")
             return Settlement(document=message.document, fence=stored.version, live=live, logs=log)
         case Reject(error, debug):
             rejected = lifecycle.with_attempt(message, Result.REJECTED, now, error)

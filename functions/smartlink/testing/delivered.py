@@ -4,7 +4,16 @@ from dataclasses import dataclass, field
 from typing import NoReturn, Self
 
 from smartlink.domain.message import LogType
-from smartlink.domain.outcome import Done, HandBack, Line, Outcome, Reject, Retry, Unknown
+from smartlink.domain.outcome import (
+    Done,
+    HandBack,
+    Line,
+    Outcome,
+    Reject,
+    Retry,
+    Unknown,
+    Unwritten,
+)
 from smartlink.testing.payloads import body_of
 
 _SHOWN = 500  # characters of a reply or a line in a failure's text
@@ -56,6 +65,10 @@ class Delivered:
     def outcome_unknown(self, text: str = "") -> Self:
         """By UnknownOutcomeError or an unexpected exception it may have done some of its work."""
         return self._claim(f"an unknown outcome because of {text!r}", Unknown, text)
+
+    def outcome_unwritten(self, text: str = "") -> Self:
+        """It did its work and returned what can never be stored or sent."""
+        return self._claim(f"an unwritten outcome because of {text!r}", Unwritten, text)
 
     def handed_back(self, text: str = "") -> Self:
         """It was not run, through no fault of its own; the attempt is returned."""

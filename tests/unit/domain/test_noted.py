@@ -47,10 +47,18 @@ def test_a_catalogue_that_lacks_what_came_later_is_the_older_one() -> None:
 
 
 def test_one_that_has_what_came_later_took_away_what_it_lacks() -> None:
-    known = noted("AC", NOW + timedelta(minutes=1), noted("AB", NOW))
-    later = NOW + timedelta(minutes=2)
+    known = noted("AC", NOW + timedelta(minutes=2), noted("AB", NOW))
+    later = NOW + timedelta(minutes=3)
     assert newer_elsewhere(known, "AC", later) == frozenset()
     assert newer_elsewhere(known, "AB", later) == {"C"}
+
+
+def test_what_came_together_is_older_for_no_clock() -> None:
+    """After hours without a poll the older deployment notes first, by a clock that is ahead."""
+    ahead = noted("AB", NOW + timedelta(seconds=2))
+    known = noted("ABC", NOW, ahead)
+    assert known["C"].since < known["A"].since
+    assert newer_elsewhere(known, "AB", NOW) == {"C"}
 
 
 def test_what_left_and_comes_back_is_new() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import islice
 
 from pydantic import BaseModel, ValidationError
 
@@ -33,6 +34,7 @@ from smartlink.domain.outcome import (
     Reject,
     Retry,
     Unknown,
+    Unwritten,
 )
 from smartlink.domain.payload import Payload, PayloadError, parse_payload
 from smartlink.domain.retry import RetryPolicy
@@ -51,6 +53,7 @@ _INLINE_REPLIES = 1_048_576  # bytes: a message is settled in one commit, its re
 _NAME_LIMIT = 512  # characters of a reply's type, audience or correlation id
 _ALL_REPLIES = 2_359_296  # bytes of all their documents: its history goes with them in one request
 _REPLY_OVERHEAD = 1_600  # bytes of a reply's document besides its names and its content
+_MOST_REPLIES = _ALL_REPLIES // _REPLY_OVERHEAD
 _CONTROL = re.compile("[\x00-\x1f\x7f]")
 _HASH = re.compile("[0-9a-f]{64}")  # of Titular
 _LATER = timedelta(minutes=1)  # until a message looks again whether it is its turn
@@ -109,7 +112,10 @@ class Execution:
         except (PayloadError, ValidationError) as error:
             return Reject(_invalid(error))
         context = self._context(message, payload, log, titular)
-        return self._run(message, argument, context)
+        try:
+            return self._run(message, argument, context)
+        except _ReplyError as error:
+            return Unwritten(str(error))
 
     def _argument(self, text: str) -> tuple[Payload | None, object]:
         if self.consumer.payload is None:
@@ -124,7 +130,7 @@ class Execution:
             return _verdict(error)
         except PortError as error:
             return self._port_failed(error)
-        except (_ReplyError, WrongTypeError) as error:
+        except WrongTypeError as error:
             return Unknown(str(error), _frames(error))
         try:
             return Done(self._answers(message, returned))
@@ -132,8 +138,6 @@ class Execution:
             text = f"A reply could not be kept: {error}"
             lasting = isinstance(error, Refused) or self.policy.hold_unknown
             return Unknown(text) if lasting else HandBack(text)
-        except _ReplyError as error:
-            return Unknown(str(error))
 
     def _port_failed(self, error: PortError) -> Outcome:
         """What a call of the relay's own, in the consumer's run, came to."""
@@ -201,8 +205,9 @@ class Execution:
             left -= inline + _overhead(message, answer)
             if left < 0:
                 text = (
-                    f"Reply {number}: with those before it, it is too large to be stored at once: "
-                    f"return fewer replies, each with more in it"
+                    f"Reply {number}: with those before it, it is too large to be stored at once, "
+                    f"{_ALL_REPLIES:,} bytes with their names: return fewer replies, each with "
+                    f"more in it"
                 )
                 raise _ReplyError(text)
 
@@ -270,7 +275,13 @@ def _replies(returned: Returned) -> Iterable[Reply]:
         returned, Iterable
     ):
         raise _ReplyError(_NO_REPLY.format(type(returned).__name__))
-    replies = tuple(returned)
+    replies = tuple(islice(returned, _MOST_REPLIES + 1))  # a generator may be endless
+    if len(replies) > _MOST_REPLIES:
+        text = (
+            f"The consumer returned more than {_MOST_REPLIES:,} replies, the most that Firestore "
+            f"can store at once with the message's end: return fewer, each with more in it"
+        )
+        raise _ReplyError(text)
     for reply in replies:
         if not isinstance(reply, Reply):
             raise _ReplyError(_NO_REPLY.format(type(reply).__name__))

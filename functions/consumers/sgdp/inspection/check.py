@@ -1,0 +1,115 @@
+"""`smartlink tpd check`: what is wrong with a map on its database, and what the map leaves out."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import partial
+
+from sqlalchemy import Connection, Engine, inspect
+from sqlalchemy.exc import SQLAlchemyError
+
+from consumers.sgdp.inspection.all_errors import checked
+from consumers.sgdp.inspection.copies import copies, mapped_tables
+from consumers.sgdp.inspection.findings import Finding, Level, Topic
+from consumers.sgdp.inspection.indexes import missing_indexes
+from consumers.sgdp.inspection.rights import rights
+from consumers.sgdp.inspection.stored_forms import stored_forms
+from consumers.sgdp.inspection.tables import all_tables, reading
+from consumers.sgdp.inspection.unmapped import Covered, unmapped
+
+PROVEN = ("postgresql", "sqlite")
+"""The databases on which the tests run everything; of the others, SQL is compiled and never run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a check found."""
+
+    database: str  # its dialect
+    tables: int  # in the database
+    mapped: int
+    rows: int  # of each table that were looked at, at most
+    findings: tuple[Finding, ...]
+
+    def count(self, level: Level) -> int:
+        """How many findings of this level there are."""
+        return Counter(it.level for it in self.findings)[level]
+
+    def as_json(self) -> Mapping[str, object]:
+        """Write it for programs; it holds no value of the database."""
+        return {
+            "database": self.database,
+            "tables": self.tables,
+            "mapped": self.mapped,
+            "rowsLookedAt": self.rows,
+            "faults": self.count(Level.FAULT),
+            "warnings": self.count(Level.WARNING),
+            "findings": [it.as_json() for it in self.findings],
+        }
+
+
+def check(
+    engine: Engine,
+    data_map: object,
+    salt: bytes | None,
+    rows: int,
+    today: date,
+    progress: Callable[[int, int], object] = lambda _done, _all: None,
+) -> Report:
+    """Check a map, as JSON has it, on its database; nothing is written that stays.
+
+    `rows` of each table are looked at, 0: only names. `salt` None: the secret is not at hand.
+    Raises SQLAlchemyError if the database cannot be read at all.
+    """
+    found: list[Finding] = []
+    with reading(engine) as connection:
+        dialect = connection.dialect.name
+        if dialect not in PROVEN:
+            problem = f"nothing was ever run on {dialect}: the tests compile its SQL"
+            fix = "try a copy of the database first, and compare every row"
+            found.append(Finding(Topic.DATABASE, Level.WARNING, "database", problem, fix))
+        result = checked(connection, data_map, salt)
+        found += result.findings
+        tables = all_tables(connection)
+        default = inspect(connection).default_schema_name or "main"
+    parsed, models = result.data_map, result.models
+    if parsed and models:
+        mapped = mapped_tables(models, default, list(parsed.not_personal))
+        found += _each(engine, "rights", lambda it: rights(it, models))
+        found += _each(engine, "triggers and views", lambda it: copies(it, mapped))
+        found += _each(engine, "indexes", lambda it: missing_indexes(it, models))
+        for model in models if rows else ():
+            look = partial(stored_forms, model=model, rows=rows)
+            found += _each(engine, f"{model.table.fullname}, stored forms", look)
+    covered = Covered.by(data_map, default)
+    for number, table in enumerate(tables):
+        progress(number, len(tables))
+        left_out = partial(unmapped, found=table, today=today, covered=covered)
+        its = _each(engine, table.full_name, partial(left_out, rows=rows))
+        if any(it.topic is Topic.DATABASE for it in its):  # by its names at least
+            its += _each(engine, table.full_name, partial(left_out, rows=0))
+        found += its
+    return Report(dialect, len(tables), len(list(models or ())), rows, tuple(_in_order(found)))
+
+
+def _each(
+    engine: Engine, what: str, look: Callable[[Connection], Iterator[Finding]]
+) -> list[Finding]:
+    """What one look finds; that it failed is a finding too, and the others go on."""
+    try:
+        with reading(engine) as connection:
+            return list(look(connection))
+    except SQLAlchemyError as error:
+        cause = getattr(error, "orig", None) or error
+        state = getattr(cause, "sqlstate", None)
+        problem = f"could not be looked at ({type(cause).__name__}{f' {state}' if state else ''})"
+        fix = "give the user SELECT on it for the check, or look at it yourself"
+        return [Finding(Topic.DATABASE, Level.WARNING, what, problem, fix)]
+
+
+_ORDER = tuple(Level)
+
+
+def _in_order(found: list[Finding]) -> list[Finding]:
+    return sorted(found, key=lambda it: _ORDER.index(it.level))
