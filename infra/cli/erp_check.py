@@ -13,8 +13,9 @@ def check_erp(payload: bytes) -> ErpChecked:
     # Only a tenant with an ERP pays for these imports.
     from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
 
-    from consumers.sgdp.inspection.check import PROVEN, check  # noqa: PLC0415
+    from consumers.sgdp.inspection.check import check  # noqa: PLC0415
     from consumers.sgdp.inspection.findings import Level  # noqa: PLC0415
+    from consumers.sgdp.proof import UnprovenError, check_proven  # noqa: PLC0415
     from infra.cli.erp_source import loaded_map, of_secret  # noqa: PLC0415
 
     try:
@@ -24,8 +25,10 @@ def check_erp(payload: bytes) -> ErpChecked:
         return ErpChecked(faults=1)  # no consumer can use it either
     except CliError as error:
         return ErpChecked(unchecked=str(error))
-    if found.engine.dialect.name not in PROVEN:
-        return ErpChecked(unchecked=f"nothing was ever run on {found.engine.dialect.name}")
+    try:
+        check_proven(found.engine.url, unproven=found.unproven)
+    except UnprovenError as error:
+        return ErpChecked(unchecked=str(error))
     try:
         report = check(found.engine, data_map, found.salt, _SAMPLE, datetime.now(UTC).date())
     except SQLAlchemyError as error:

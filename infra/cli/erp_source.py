@@ -18,13 +18,14 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from consumers.sgdp.engine import engine_for
 from consumers.sgdp.erp import ErpSecret
-from consumers.sgdp.inspection.check import PROVEN
 from consumers.sgdp.map_error import MapError
 from consumers.sgdp.maps import named_map
+from consumers.sgdp.proof import UnprovenError, check_proven
 from infra.cli.errors import CliError, ForbiddenError, MissingError, UsageError
 from infra.cli.session import Session
 from smartlink.operations.select import known_name
 
+_FIELDS = ("databaseUrl", "map", "salt", "accessLogDays", "unproven")
 _SIZE = 65_536  # bytes of a secret's payload
 
 TenantOption = Annotated[
@@ -56,6 +57,7 @@ class ErpSource:
     engine: Engine
     data_map: object | None = None  # as JSON has it, or a deployed map's name
     salt: bytes | None = field(default=None, repr=False)  # None: the secret is not at hand
+    unproven: bool = False  # the secret says that it may be used all the same
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,13 +89,11 @@ def erp_source(session: Session, options: Options) -> ErpSource:
     else:
         file = options.url_file or ""
         found = ErpSource(_engine(_text(_read(file), file), _called(file)))
-    dialect = found.engine.dialect.name
-    if dialect not in PROVEN and not options.unproven:
-        message = (
-            f"Nothing was ever run on {dialect}: the tests compile its SQL, no more. Try a copy of "
-            f"the database with --unproven, and compare every row."
-        )
-        raise ForbiddenError(message)
+    try:
+        check_proven(found.engine.url, unproven=options.unproven or found.unproven)
+    except UnprovenError as error:
+        message = f"{error}; here, --unproven says it too."
+        raise ForbiddenError(message) from None
     return found
 
 
@@ -103,14 +103,15 @@ def of_secret(payload: bytes, place: str) -> ErpSource:
         secret = ErpSecret.model_validate_json(payload)
     except ValidationError as error:
         fields = {str(it["loc"][0]) if it["loc"] else "payload" for it in error.errors()}
-        known = sorted(fields & {"databaseUrl", "map", "salt", "payload"}) or ["a field too many"]
+        known = sorted(fields & {*_FIELDS, "payload"}) or ["a field too many"]
         message = (
             f"{place} is no ERP secret ({', '.join(known)}): "
             f'{{"databaseUrl": "<dialect>+<driver>://…", "map": …, "salt": "…"}}'
         )
         raise UsageError(message) from None
     salt = secret.salt.get_secret_value().encode() if secret.salt else b""
-    return ErpSource(_engine(secret.database_url.get_secret_value(), place), secret.data_map, salt)
+    engine = _engine(secret.database_url.get_secret_value(), place)
+    return ErpSource(engine, secret.data_map, salt, secret.unproven)
 
 
 def loaded_map(named: str | None, found: ErpSource) -> object:

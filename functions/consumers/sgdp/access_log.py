@@ -10,7 +10,7 @@ from consumers.sgdp.database import access_log, access_titulares
 from consumers.sgdp.erp import Erp
 from consumers.sgdp.person import Record
 from consumers.sgdp.rows import chunks
-from smartlink.consumer import Context, RetryableError
+from smartlink.consumer import Context, FatalError, RetryableError
 
 LIMIT = 2_000
 """Entries in an answer, the newest."""
@@ -82,7 +82,7 @@ def forget_old(erp: Erp, context: Context) -> None:
         with erp.transaction() as connection:
             for table in (access_log, access_titulares):
                 _forget(connection, table, context.tenant, oldest)
-    except RetryableError as error:
+    except (RetryableError, FatalError) as error:
         template = "What is older than accessLogDays could not be removed from the access log: %s"
         context.log.warning(template, error)
 

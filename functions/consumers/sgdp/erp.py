@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from consumers.sgdp.binding import bind
@@ -18,6 +18,7 @@ from consumers.sgdp.engine import engine_for
 from consumers.sgdp.map_error import MapError
 from consumers.sgdp.maps import named_map, parse_map
 from consumers.sgdp.model import Models
+from consumers.sgdp.proof import UnprovenError, check_proven
 from smartlink.consumer import Context, RetryableError
 
 ERPS = 32  # kept by a process; the longest unused is forgotten
@@ -34,6 +35,7 @@ class ErpSecret(BaseModel):
     data_map: Annotated[str | dict[str, Any], Field(alias="map")]  # a name under maps/, or a map
     salt: Annotated[SecretStr | None, Field(min_length=16)] = None
     access_log_days: Annotated[int | None, Field(alias="accessLogDays", ge=1, le=36_500)] = None
+    unproven: bool = False  # also a database on which nothing was ever run
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,7 @@ def open_erp(context: Context) -> Erp:
         value = secret.data_map
         loaded = named_map(value) if isinstance(value, str) else value
         url = secret.database_url.get_secret_value()
+        check_proven(make_url(url), unproven=secret.unproven)
         engine = engine_for(url)
         salt = secret.salt.get_secret_value() if secret.salt else ""
         with _translated(tenant):
@@ -90,6 +93,9 @@ def open_erp(context: Context) -> Erp:
             f"the secret smartlink-erp-{tenant} cannot be used ({_problem(error)}): add a version "
             f"{_SHAPE}, its driver being installed; functions/consumers/sgdp/README.md tells more"
         )
+        raise RetryableError(message) from None
+    except UnprovenError as error:
+        message = f"the secret smartlink-erp-{tenant} names a database without proof: {error}"
         raise RetryableError(message) from None
     except OwnTablesError as error:
         message = (
@@ -137,7 +143,7 @@ def _problem(error: Exception) -> str:
     problems = error.errors(include_input=False, include_url=False, include_context=False)
     # An unknown field is left unnamed: its name is what somebody wrote into a secret.
     return "; ".join(
-        "a field that is not databaseUrl, map or salt"
+        "a field that is not databaseUrl, map, salt, accessLogDays or unproven"
         if item["type"] == "extra_forbidden"
         else f"{'.'.join(str(part) for part in item['loc'][:1]) or 'payload'}: {item['msg']}"
         for item in problems

@@ -17,9 +17,7 @@ from consumers.sgdp.inspection.rights import rights
 from consumers.sgdp.inspection.stored_forms import stored_forms
 from consumers.sgdp.inspection.tables import all_tables, reading
 from consumers.sgdp.inspection.unmapped import Covered, unmapped
-
-PROVEN = ("postgresql", "sqlite")
-"""The databases on which the tests run everything; of the others, SQL is compiled and never run."""
+from consumers.sgdp.proof import PROVEN
 
 
 @dataclass(frozen=True, slots=True)
