@@ -29,6 +29,8 @@ def bind(connection: Connection, data_map: PersonalDataMap, salt: bytes) -> Mode
     models: dict[str, Model] = {}
     for name in data_map.parents_first():
         models[name] = _model(name, data_map, structures[name], models)
+        if connection.dialect.name == "oracle":
+            _check_empty_texts(models[name], structures[name])
     return Models(tuple(models.values()), data_map.identifiers, salt)
 
 
@@ -168,6 +170,15 @@ def _check(
         refuse(at, f"{problem}: use hash or null")
     _check_type(at, spec.mask, column, kind)
     return _constant(at, spec.mask, column, kind) if isinstance(spec.mask, ConstantMask) else None
+
+
+def _check_empty_texts(model: Model, structure: Structure) -> None:
+    """Refuse a constant that Oracle would take for NULL where there may be none."""
+    for item in model.attributes:
+        nullable = structure.columns[item.column.name]["nullable"]
+        if isinstance(item.mask, ConstantMask) and item.constant == "" and not nullable:
+            place = f"map.tables.{model.name}.columns.{item.name}.mask.value"
+            refuse(place, "Oracle takes an empty text for NULL, and the column is NOT NULL")
 
 
 def _check_type(place: str, mask: Mask, column: Column[object], kind: type) -> None:

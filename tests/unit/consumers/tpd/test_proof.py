@@ -1,13 +1,17 @@
 """A database on which nothing was ever run is refused, until somebody says that it may be used."""
 
+import json
 import re
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import create_engine, make_url
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
+from consumers.sgdp import maps
+from consumers.sgdp.binding import bind
+from consumers.sgdp.map_error import MapError
 from consumers.sgdp.proof import UnprovenError, check_proven
 from consumers.sgdp_data import answer_with_data as data
 from consumers.sgdp_logs import answer_with_logs as logs
@@ -23,7 +27,14 @@ class OtherDriver(SQLiteDialect_pysqlite):
     driver = "other"
 
 
+class NamedOracle(SQLiteDialect_pysqlite):
+    """SQLite under Oracle's name: for rules that go by that alone."""
+
+    name = "oracle"
+
+
 registry.register("sqlite.other", __name__, "OtherDriver")
+registry.register("oracle.named", __name__, "NamedOracle")
 COMMANDS = pytest.mark.parametrize("consumer", [data, mask, logs], ids=lambda item: item.command)
 
 
@@ -71,3 +82,18 @@ def test_what_is_proven_needs_no_word() -> None:
         check_proven(make_url(url), unproven=False)
     with pytest.raises(UnprovenError, match=r"postgresql\+psycopg, sqlite\+pysqlite"):
         check_proven(make_url("oracle+oracledb://h/d"), unproven=False)
+
+
+@pytest.mark.parametrize("value", ["", "ANONIMIZADO"])
+@pytest.mark.parametrize("url", ["sqlite:", "oracle+named:"])
+def test_an_empty_text_is_null_in_oracle(erp: TenantErp, value: str, url: str) -> None:
+    """Written into a NOT NULL column it would fail at each mask: the map is refused."""
+    demo = json.loads((maps.FOLDER / "demo.json").read_bytes())
+    name = demo["tables"]["people"]["columns"]["name"]
+    name["mask"] = {"rule": "constant", "value": value}
+    with create_engine(erp.url.replace("sqlite:", url)).connect() as connection:
+        if value or url == "sqlite:":
+            assert bind(connection, maps.parse_map(demo), b"x" * 16)
+            return
+        with pytest.raises(MapError, match=r"people.columns.name.mask.value: Oracle takes an"):
+            bind(connection, maps.parse_map(demo), b"x" * 16)
