@@ -28,9 +28,15 @@ class Answer:
         details = self.body.get("error", {}).get("details", [])
         return any(detail.get("reason") == "SERVICE_DISABLED" for detail in details)
 
+    @property
+    def said(self) -> str:
+        """The status and Google's own words."""
+        message = str(self.body.get("error", {}).get("message", "")).strip().rstrip(".")
+        return f"{self.status} {message}".strip()
+
 
 class Cloud(Protocol):
-    """What the checks ask."""
+    """What the checks ask, and what makes the service agents."""
 
     def get(self, url: str) -> Answer: ...  # noqa: D102
 

@@ -22,6 +22,15 @@ class NotReadyError(DeployError):
         self.problems = tuple(problems)
 
 
+class TerraformError(DeployError):
+    """Terraform failed; the terminal shows its own words."""
+
+    def __init__(self, command: str, said: str) -> None:
+        """Keep what it said last."""
+        super().__init__(f"terraform {command} failed: its own words stand above.")
+        self.said = said
+
+
 class CancelledError(DeployError):
     """The operator said no."""
 

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 
-from infra.deploy.cloud import LOG_IN, Answer, Cloud
+from infra.deploy.cloud import LOG_IN, Cloud
 from infra.deploy.errors import NotReadyError
 from infra.deploy.target import Target
 
@@ -40,6 +40,7 @@ PERMISSIONS = (
     "pubsub.topics.create",
     "pubsub.topics.setIamPolicy",
     "resourcemanager.projects.get",
+    "resourcemanager.projects.getIamPolicy",
     "resourcemanager.projects.setIamPolicy",
     "run.services.setIamPolicy",
     "serviceusage.services.enable",
@@ -100,7 +101,7 @@ def _project(target: Target, cloud: Cloud) -> Iterator[str]:
             f"project_id in environments/{target.environment}.tfvars, or use another account."
         )
     elif answer.status != _OK:
-        yield f"The project {project} cannot be read: {_said(answer)}."
+        yield f"The project {project} cannot be read: {answer.said}."
     elif answer.body.get("state", "ACTIVE") != "ACTIVE":
         yield f"The project {project} is {answer.body['state']}: it is to be deleted."
     else:
@@ -117,7 +118,7 @@ def _permissions(target: Target, cloud: Cloud) -> Iterator[str]:
     )
     answer = cloud.post(url, {"permissions": list(PERMISSIONS)})
     if answer.status != _OK:
-        yield f"The rights on {target.project} cannot be read: {_said(answer)}."
+        yield f"The rights on {target.project} cannot be read: {answer.said}."
         return
     missing = sorted(set(PERMISSIONS) - set(answer.body.get("permissions", [])))
     if missing:
@@ -138,9 +139,4 @@ def _state(target: Target, cloud: Cloud) -> Iterator[str]:
             f"update gs://{bucket} --versioning`."
         )
     elif answer.status != _OK:
-        yield f"The bucket of Terraform's state, gs://{bucket}, cannot be read: {_said(answer)}."
-
-
-def _said(answer: Answer) -> str:
-    message = str(answer.body.get("error", {}).get("message", "")).strip().rstrip(".")
-    return f"{answer.status} {message}".strip()
+        yield f"The bucket of Terraform's state, gs://{bucket}, cannot be read: {answer.said}."

@@ -181,14 +181,16 @@ def _applied(messages: Messages, tenant: str, item: Pending) -> bool:
     document = item.settlement.document
     if item.settlement.live is not None:
         live = messages.read(tenant, [document]).get(document)
-        claim = live.message.claim if live else None
-        return bool(
-            live and claim and claim.id == item.claim and live.message.state is not State.RUNNING
-        )
-    if item.settlement.history is not None:
-        document = item.settlement.history.message.document
-    past = messages.past(tenant, [document]).get(document)
+        if live is not None:
+            claim = live.message.claim
+            return bool(
+                claim and claim.id == item.claim and live.message.state is not State.RUNNING
+            )
+        # What was written dead may have been discarded since: the history tells then.
     history = item.settlement.history
+    if history is not None:
+        document = history.message.document
+    past = messages.past(tenant, [document]).get(document)
     if past is None or (history is not None and past.ending is not history.ending):
         return False  # alive, it would be a repeat of it
     return past.claim == item.claim
