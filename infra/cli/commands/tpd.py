@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +13,7 @@ import typer
 from rich.progress import Progress
 from sqlalchemy.exc import SQLAlchemyError
 
+from consumers.sgdp.failures import described
 from consumers.sgdp.inspection.check import Report, check
 from consumers.sgdp.inspection.draft import draft
 from consumers.sgdp.inspection.findings import Finding, Level, Topic
@@ -21,8 +23,6 @@ from infra.cli import erp_source as erp
 from infra.cli.errors import CliError, UsageError
 from infra.cli.screen import Screen
 from infra.cli.session import session_of
-
-_SHORT = 4  # a shorter value stands in too many places to tell anything
 
 _Sample = Annotated[
     int,
@@ -153,16 +153,17 @@ def trace_person(
     screen = session.screen
     with _told(), reading(found.engine) as connection:
         seen = list(trace(connection, wanted))
+    unread = [it for it in seen if it.problem]
     if screen.as_json:
-        screen.json([{"table": it.table, "column": it.column, "count": it.count} for it in seen])
+        screen.json([asdict(it) for it in seen])
     elif seen:
-        screen.table(
-            ("Table", "Column", "#Count"), ((it.table, it.column, it.count) for it in seen)
-        )
+        columns = ("Schema", "Table", "Column", "#Rows", "Not read")
+        rows = ((it.schema, it.table, it.column, it.rows, it.problem) for it in seen)
+        screen.table(columns, rows)
     else:
-        screen.say("None of the values is found in any table.", "green")
+        screen.say("None of the values stands in any table.", "green")
     if seen:
-        message = f"Found in {len(seen)} columns."
+        message = f"Found in {len(seen) - len(unread)} columns; {len(unread)} could not be read."
         raise CliError(message)
 
 
@@ -209,25 +210,20 @@ def _values(file: str) -> list[str]:
         message = f"{file} cannot be read ({type(error).__name__})."
         raise UsageError(message) from None
     found = [line.strip() for line in text.splitlines() if line.strip()]
-    short = sum(len(it) < _SHORT for it in found)
-    if not found or short:
-        problem = f"{short} of the values have" if short else "there is no value, or one has"
-        message = f"{problem} fewer than {_SHORT} characters: give the person's values, one a line."
+    if not found or not all(any(char.isalnum() for char in it) for it in found):
+        message = "Give the person's values, one a line, each with a letter or digit at least."
         raise UsageError(message)
     return found
 
 
 @contextmanager
 def _told() -> Iterator[None]:
-    """A database's failure as one sentence: a driver's own text may quote values and the URL."""
+    """A database's failure as one sentence."""
     try:
         yield
     except SQLAlchemyError as error:
-        cause = getattr(error, "orig", None) or error
-        code = getattr(cause, "sqlstate", None) or getattr(cause, "sqlite_errorname", None)
-        told = " ".join(str(it) for it in (type(cause).__name__, code) if it)
         message = (
-            f"The database failed ({told}): see that it runs, can be reached from here, and that "
-            f"the URL and the user's rights are right."
+            f"The database failed ({described(error)}): see that it runs, can be reached, "
+            f"and that the URL and the user's rights are right."
         )
         raise CliError(message) from None

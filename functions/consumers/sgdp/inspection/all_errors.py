@@ -136,7 +136,7 @@ class _Work:
         number = re.match(r"references\.(\d+)", inner)
         if number:
             return self._mend_reference(table, int(number[1]), text)
-        if inner or table not in self.weakened:
+        if inner or table not in self.weakened or "no such table" in text:
             self.tell(text)
         if inner.startswith("columns."):
             return self._mend_column(table, inner.removeprefix("columns."))

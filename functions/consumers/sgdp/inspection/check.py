@@ -9,6 +9,7 @@ from functools import partial
 from sqlalchemy import Connection, Engine, inspect
 from sqlalchemy.exc import SQLAlchemyError
 
+from consumers.sgdp.failures import described
 from consumers.sgdp.inspection.all_errors import checked
 from consumers.sgdp.inspection.copies import copies, mapped_tables
 from consumers.sgdp.inspection.findings import Finding, Level, Topic
@@ -101,9 +102,7 @@ def _each(
         with reading(engine) as connection:
             return list(look(connection))
     except SQLAlchemyError as error:
-        cause = getattr(error, "orig", None) or error
-        state = getattr(cause, "sqlstate", None)
-        problem = f"could not be looked at ({type(cause).__name__}{f' {state}' if state else ''})"
+        problem = f"could not be looked at ({described(error)})"
         fix = "give the user SELECT on it for the check, or look at it yourself"
         return [Finding(Topic.DATABASE, Level.WARNING, what, problem, fix)]
 
