@@ -1,6 +1,7 @@
 """`smartlink tpd check|draft|trace`, as installed, on both databases."""
 
 import json
+import re
 import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -260,6 +261,31 @@ def test_missing_rights_come_with_their_grants(
     run("GRANT CREATE ON SCHEMA public TO checked", database=database)
     assert "rights" not in shell.findings(data_map)
     run("DROP OWNED BY checked", "DROP ROLE checked", database=database)
+
+
+def test_missing_indexes_come_with_their_cost(
+    postgres_shell: Shell, on_postgres: Tpd, run: Callable[..., None], data_map: dict[str, Any]
+) -> None:
+    """What a lookup reads without them, and how long that takes; once they are made, nothing."""
+    database = str(on_postgres.engine.url.database)
+    run(
+        "INSERT INTO invoices SELECT n, lpad(CAST(n AS text), 11, '0'), 'X', NULL, 1 "
+        "FROM generate_series(10000, 160000) AS n",
+        "ANALYZE invoices",
+        database=database,
+    )
+    ran = postgres_shell.check(data_map, "--json")
+    missing = {it["place"]: it for it in ran.json["findings"] if it["topic"] == "indexes"}
+    told = missing["invoices (customer_cpf)"]
+    assert told["level"] in ("warning", "fault")
+    assert re.fullmatch(
+        r"no index: a lookup reads 150,\d{3} rows \(\d+ [kM]B\), which takes about [\d.]+ s",
+        told["text"],
+    )
+    assert missing["people (cpf)"]["level"] == "note"
+    run(*(it["fix"] for it in missing.values()), database=database)
+    ran = postgres_shell.check(data_map, "--json")
+    assert not [it for it in ran.json["findings"] if it["topic"] == "indexes"]
 
 
 def test_a_table_that_may_not_be_read_is_told(
