@@ -105,11 +105,16 @@ def show_report(screen: Screen, report: Report) -> None:
 
 
 def _show(screen: Screen, findings: Sequence[Finding]) -> None:
-    """Write them one a line; a fix that several of them have, once after the last of these."""
+    """Write them one a line; a fix that several of them have, once after the last of these.
+
+    What a note would have one do can wait: it stands in the JSON.
+    """
     for number, finding in enumerate(findings):
         mark, style = _MARKS[finding.level]
         screen.say(f"{mark} {finding.place}: {finding.text}", style)
-        if finding.fix and finding.fix not in {it.fix for it in findings[number + 1 :]}:
+        if finding.level is Level.NOTE or not finding.fix:
+            continue
+        if finding.fix not in {it.fix for it in findings[number + 1 :]}:
             long = len(finding.fix) > _LONG_FIX
             screen.say(f"  → {'(its SQL is long: see --json)' if long else finding.fix}")
 
