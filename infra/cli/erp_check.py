@@ -13,6 +13,7 @@ def check_erp(payload: bytes) -> ErpChecked:
     # Only a tenant with an ERP pays for these imports.
     from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
 
+    from consumers.sgdp.failures import described  # noqa: PLC0415
     from consumers.sgdp.inspection.check import check  # noqa: PLC0415
     from consumers.sgdp.inspection.findings import Level  # noqa: PLC0415
     from consumers.sgdp.proof import UnprovenError, check_proven  # noqa: PLC0415
@@ -32,6 +33,5 @@ def check_erp(payload: bytes) -> ErpChecked:
     try:
         report = check(found.engine, data_map, found.salt, _SAMPLE, datetime.now(UTC).date())
     except SQLAlchemyError as error:
-        cause = getattr(error, "orig", None) or error
-        return ErpChecked(unchecked=f"the database does not answer: {type(cause).__name__}")
+        return ErpChecked(unchecked=f"the database does not answer: {described(error)}")
     return ErpChecked(report.count(Level.FAULT), report.count(Level.WARNING))

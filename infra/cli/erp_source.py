@@ -9,9 +9,7 @@ import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
 
-import typer
 from pydantic import ValidationError
 from sqlalchemy import Engine
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
@@ -21,33 +19,13 @@ from consumers.sgdp.erp import ErpSecret
 from consumers.sgdp.map_error import MapError
 from consumers.sgdp.maps import named_map
 from consumers.sgdp.proof import UnprovenError, check_proven
+from infra.cli.erp_options import ErpOptions
 from infra.cli.errors import CliError, ForbiddenError, MissingError, UsageError
 from infra.cli.session import Session
 from smartlink.operations.select import known_name
 
 _FIELDS = ("databaseUrl", "map", "salt", "accessLogDays", "unproven")
 _SIZE = 65_536  # bytes of a secret's payload
-
-TenantOption = Annotated[
-    str | None,
-    typer.Option("--tenant", "-t", help="Take the database and the map of this tenant's secret."),
-]
-SecretFile = Annotated[
-    str | None,
-    typer.Option("--secret-file", help="The ERP secret's JSON as a file, or - for stdin."),
-]
-UrlEnv = Annotated[
-    str | None,
-    typer.Option("--url-env", metavar="NAME", help="Environment variable with the database's URL."),
-]
-UrlFile = Annotated[
-    str | None,
-    typer.Option("--url-file", help="File that holds the database's URL, or - for stdin."),
-]
-Unproven = Annotated[
-    bool,
-    typer.Option("--unproven", help="Also a database on which the tests run nothing."),
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +38,7 @@ class ErpSource:
     unproven: bool = False  # the secret says that it may be used all the same
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """What the operator wrote; one of them says which database."""
-
-    tenant: str | None
-    secret_file: str | None
-    url_env: str | None
-    url_file: str | None
-    unproven: bool
-
-
-def erp_source(session: Session, options: Options) -> ErpSource:
+def erp_source(session: Session, options: ErpOptions) -> ErpSource:
     """Find it. Raises UsageError, and ForbiddenError at a database that is not proven."""
     given = [options.tenant, options.secret_file, options.url_env, options.url_file]
     if sum(it is not None for it in given) != 1:

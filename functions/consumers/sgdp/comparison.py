@@ -254,10 +254,9 @@ def _on_sql_server(element: _Canonical, compiler: SQLCompiler, **more: object) -
             f"CASE WHEN {cut} NOT LIKE {digits} THEN {bare} "
             f"WHEN {whole} LIKE {others} THEN {bare} ELSE {whole} END"
         )
-    if not element.unpadded:
-        return bare
-    first = _quoted(compiler, "%[^0]%", national=True)
-    return f"SUBSTRING({bare}, PATINDEX({first}, {bare} + N'.'), 400)"
+    if element.unpadded:  # no blank is left by then: zeros may become blanks for a moment
+        bare = f"REPLACE(LTRIM(REPLACE({bare}, N'0', N' ')), N' ', N'0')"
+    return bare
 
 
 def _enumerated(ranges: _Ranges) -> Iterator[str]:
@@ -274,8 +273,7 @@ def _unistr(text: str) -> str:
 
 
 def _nchar(compiler: SQLCompiler, text: str) -> str:
-    """Write a text whose controls no editor can change."""
-    controls = "".join(char for char in text if char < " ")
-    shown = "".join(char for char in text if char >= " ")
-    codes = "".join(f" + NCHAR({ord(char)})" for char in controls)
+    """Write a text of which nothing is invisible: an editor could change that."""
+    shown = "".join(char for char in text if char.isprintable())
+    codes = "".join(f" + NCHAR({ord(char)})" for char in text if not char.isprintable())
     return f"{_quoted(compiler, shown, national=True)}{codes}"

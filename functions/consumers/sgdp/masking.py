@@ -3,18 +3,18 @@
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date
+from datetime import UTC
 from typing import cast
 
 from sqlalchemy import BindParameter, Column, Connection, bindparam, insert, select, update
 
 from consumers.sgdp.database import masked_requests, masked_rows
 from consumers.sgdp.exceptions import Answer
-from consumers.sgdp.masks import ConstantMask, FakeMask, HashMask, TruncateDateMask
 from consumers.sgdp.model import Attribute
 from consumers.sgdp.person import Record
-from consumers.sgdp.pseudonyms import faked, hashed, truncated
+from consumers.sgdp.redaction import redaction
 from consumers.sgdp.rows import Row, chunks
+from consumers.sgdp.rules import masked, stable_text
 from smartlink.consumer import Context, RetryableError
 
 _AT_ONCE = 500  # values bound in one query
@@ -31,13 +31,17 @@ class Change:
 
 def changes(connection: Connection, records: Iterable[Record], salt: bytes) -> list[Change]:
     """Compute what masking these rows would change; of rows that are masked, nothing."""
+    records = list(records)
     rows = [record.row for record in records if record.model.masked]
     pseudonyms = _pseudonyms(connection, rows)
+    person = redaction(records)
     found = []
     for row in rows:
         known = pseudonyms.get(row.digest)
         values: dict[str, object] = {
-            item.column.name: _masked(item, row.values[item.column.name], salt, known or {})
+            item.column.name: row.values[item.column.name]
+            if _is_pseudonym(item, row, known or {})
+            else masked(item, row.values[item.column.name], salt, person)
             for item in row.model.masked
         }
         if any(_bare(row.values[name]) != _bare(value) for name, value in values.items()):
@@ -86,24 +90,9 @@ def keep_answer(
     connection.execute(insert(masked_requests).values(values))
 
 
-def _masked(
-    item: Attribute, value: object, salt: bytes, pseudonyms: Mapping[str, object]
-) -> object:
-    if value is None or value == "":
-        return value
-    match item.mask:
-        case HashMask() | FakeMask():
-            text = str(value)
-            if pseudonyms.get(item.column.name) == _fingerprint(text):
-                return value
-            draw = hashed if isinstance(item.mask, HashMask) else faked
-            return draw(salt, item.spec.identifier, text, item.length)
-        case ConstantMask():
-            return item.constant
-        case TruncateDateMask(to=to) if isinstance(value, date):
-            return truncated(value, to)
-        case _:
-            return None
+def _is_pseudonym(item: Attribute, row: Row, pseudonyms: Mapping[str, object]) -> bool:
+    known = pseudonyms.get(item.column.name)
+    return known is not None and known == _fingerprint(row.values[item.column.name])
 
 
 def _bare(value: object) -> object:
@@ -134,7 +123,7 @@ def _write_down(connection: Connection, context: Context, done: Iterable[Change]
     new: list[dict[str, object]] = []
     for change in done:
         drawn = (item.column.name for item in change.row.model.masked if item.draws)
-        pseudonyms = {name: _fingerprint(str(change.values[name])) for name in drawn}
+        pseudonyms = {name: _fingerprint(change.values[name]) for name in drawn}
         entry = {"masked_on": context.now.astimezone(UTC), "pseudonyms": pseudonyms}
         if change.known:
             seen_before.append({"digest": change.row.digest, **entry})
@@ -147,5 +136,6 @@ def _write_down(connection: Connection, context: Context, done: Iterable[Change]
         connection.execute(insert(masked_rows), new)
 
 
-def _fingerprint(pseudonym: str) -> str:
-    return hashlib.sha256(pseudonym.rstrip().encode("utf-8", "surrogatepass")).hexdigest()[:32]
+def _fingerprint(pseudonym: object) -> str:
+    text = stable_text(pseudonym).rstrip()
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]

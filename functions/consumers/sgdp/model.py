@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Column, Table
 
 from consumers.sgdp.comparison import Comparison, compared
-from consumers.sgdp.masks import FakeMask, HashMask, Mask
+from consumers.sgdp.masks import Mask, draws
 from consumers.sgdp.personal_data import PersonalColumn, Purpose
 
 _Column = Column[object]
@@ -37,7 +37,7 @@ class Attribute:
     @property
     def draws(self) -> bool:
         """Whether masking twice would change it twice."""
-        return isinstance(self.mask, HashMask | FakeMask)
+        return draws(self.mask)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,14 @@ import hmac
 import string
 from collections.abc import Iterator
 from datetime import date, datetime
+from uuid import UUID
 
 from consumers.sgdp.identifiers import CPF_DIGITS, canonical, check_digits, is_cpf
 
 LEAST_HASH = 10  # characters of 5 bits: that two people share a pseudonym is one in a billion
+LEAST_DIGITS = 15
+"""Of a number that is a pseudonym: as many values as the shortest text has."""
+
 MOST_HASH = 32
 FAKE_HOST = "@anonimo.invalid"  # RFC 2606: no mail to it can reach anybody
 _DRAWS = 16
@@ -23,6 +27,22 @@ def hashed(salt: bytes, kind: str | None, value: str, length: int | None) -> str
     """A pseudonym of letters and digits, at most `length` characters."""
     text = base64.b32encode(_digest(salt, "hash", kind, value)).decode().lower()
     return text[: min(length or MOST_HASH, MOST_HASH)]
+
+
+def hashed_number(salt: bytes, kind: str | None, value: str, digits: int) -> int:
+    """A pseudonym of that many digits."""
+    least = int("1".ljust(digits, "0"))
+    return least + int.from_bytes(_digest(salt, "hash", kind, value)) % (9 * least)
+
+
+def hashed_uuid(salt: bytes, kind: str | None, value: str) -> UUID:
+    """A pseudonym that has the form of a random UUID."""
+    return UUID(bytes=_digest(salt, "hash", kind, value)[:16], version=4)
+
+
+def hashed_bytes(salt: bytes, kind: str | None, value: str) -> bytes:
+    """A pseudonym of 32 bytes."""
+    return _digest(salt, "hash", kind, value)
 
 
 def truncated(value: date, to: str) -> date:

@@ -136,7 +136,7 @@ class _Work:
         number = re.match(r"references\.(\d+)", inner)
         if number:
             return self._mend_reference(table, int(number[1]), text)
-        if inner or table not in self.weakened:
+        if inner or table not in self.weakened or "nothing leads" not in text:
             self.tell(text)
         if inner.startswith("columns."):
             return self._mend_column(table, inner.removeprefix("columns."))
@@ -196,7 +196,9 @@ class _Work:
             return bool(columns) or self._drop_table(table)
         kind = item.get("identifier")
         known = {"identifier": kind} if isinstance(kind, str) and kind.isupper() else {}
-        columns[column] = {"description": "?", "purposes": [purpose], "keep": "?", **known}
+        held = {"holds": item["holds"]} if item.get("holds") in ("name", "phone") else {}
+        stand_in = {"description": "?", "purposes": [purpose], "keep": "?"}
+        columns[column] = {**stand_in, **known, **held}
         self.mended.add((table, column))
         return True
 

@@ -9,7 +9,8 @@ from functools import partial
 from sqlalchemy import Connection, Engine, inspect
 from sqlalchemy.exc import SQLAlchemyError
 
-from consumers.sgdp.inspection.all_errors import checked
+from consumers.sgdp.failures import described
+from consumers.sgdp.inspection.all_errors import Checked, checked
 from consumers.sgdp.inspection.copies import copies, mapped_tables
 from consumers.sgdp.inspection.findings import Finding, Level, Topic
 from consumers.sgdp.inspection.indexes import missing_indexes
@@ -67,10 +68,10 @@ def check(
             problem = f"nothing was ever run on {dialect}: the tests compile its SQL"
             fix = "try a copy of the database first, and compare every row"
             found.append(Finding(Topic.DATABASE, Level.WARNING, "database", problem, fix))
-        result = checked(connection, data_map, salt)
-        found += result.findings
         tables = all_tables(connection)
         default = inspect(connection).default_schema_name or "main"
+    result = _checked(engine, data_map, salt)
+    found += result.findings
     parsed, models = result.data_map, result.models
     if parsed and models:
         mapped = mapped_tables(models, default, list(parsed.not_personal))
@@ -88,7 +89,19 @@ def check(
         if any(it.topic is Topic.DATABASE for it in its):  # by its names at least
             its += _each(engine, table.full_name, partial(left_out, rows=0))
         found += its
-    return Report(dialect, len(tables), len(list(models or ())), rows, tuple(_in_order(found)))
+    mapped_count = len(data_map["tables"]) if parsed and isinstance(data_map, dict) else 0
+    return Report(dialect, len(tables), mapped_count, rows, tuple(_in_order(found)))
+
+
+def _checked(engine: Engine, data_map: object, salt: bytes | None) -> Checked:
+    """The map itself; a right that is missing for that is a fault like others."""
+    try:
+        with reading(engine) as connection:
+            return checked(connection, data_map, salt)
+    except SQLAlchemyError as error:
+        problem = f"could not be compared with the database ({described(error)})"
+        fix = "see that the user may SELECT the mapped tables"
+        return Checked([Finding(Topic.MAP, Level.FAULT, "map", problem, fix)], None, None)
 
 
 def _each(
@@ -99,9 +112,7 @@ def _each(
         with reading(engine) as connection:
             return list(look(connection))
     except SQLAlchemyError as error:
-        cause = getattr(error, "orig", None) or error
-        state = getattr(cause, "sqlstate", None)
-        problem = f"could not be looked at ({type(cause).__name__}{f' {state}' if state else ''})"
+        problem = f"could not be looked at ({described(error)})"
         fix = "give the user SELECT on it for the check, or look at it yourself"
         return [Finding(Topic.DATABASE, Level.WARNING, what, problem, fix)]
 

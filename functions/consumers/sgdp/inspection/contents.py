@@ -26,7 +26,7 @@ _PHONE_MARKS = re.compile(r"[\s().+/-]*(?:\d[\s().+/-]*){10,13}")
 _DATE = re.compile(
     r"(\d{4})-?(\d{2})-?(\d{2})(?:[ T]00:00(?::00(?:\.0+)?)?)?|(\d{2})/(\d{2})/(\d{4})"
 )
-_WORD = re.compile(r"[^\W\d_]{2,}(?:['\u2019.-][^\W\d_]+)*\.?", re.UNICODE)
+_WORD = re.compile(r"[^\W\d_]+(?:['\u2019.-][^\W\d_]+)*\.?", re.UNICODE)
 _PARTICLES = frozenset(("da", "de", "do", "das", "dos", "e", "di", "del", "von", "van"))
 
 # The commonest first names of Brazil's census, without accents: most people have one of these.
@@ -110,7 +110,7 @@ def _is_name(value: str) -> bool:
     """Two words or more, letters only, as names are written."""
     words = value.split()
     return 2 <= len(words) <= 8 and all(  # noqa: PLR2004
-        _WORD.fullmatch(word) and (word[0].isupper() or word.lower() in _PARTICLES | {"d'"})
+        _WORD.fullmatch(word) and (word[0].isupper() or word.startswith("d'"))
         for word in words
         if word.lower() not in _PARTICLES
     )

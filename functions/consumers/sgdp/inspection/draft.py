@@ -24,8 +24,11 @@ _IDENTIFIERS: Mapping[Kind, str] = {
     Kind.PIS: "PIS",
     Kind.EMAIL: "EMAIL",
 }
-_WHOSE = "is it the row's own person's, not a guardian's or a manager's? Else take identifier out"
-_LAW = "may it be masked like this, or does a law say to keep it (then keep, with the law)?"
+_WHOSE = "Is it the row's own person's? Else (a guardian's, a manager's) take identifier out."
+_LAW = "May it be masked like this, or does a law say to keep it (then keep, and the law)?"
+_WHICH = (
+    "May it be masked (then which mask?), or does a law say to keep it (then keep, and the law)?"
+)
 _SAME = (
     "samePerson: are both rows about one person (true), or does this row name somebody else, such "
     "as a dependant (false)?"
@@ -93,7 +96,7 @@ def _table(table: FoundTable, its: Sequence[Guess], references: Sequence[Foreign
 
 def _column(table: FoundTable, guess: Guess, key: Iterable[str]) -> Json:
     facts = table.columns[guess.column]
-    identifier = _IDENTIFIERS.get(guess.kind) if guess.sure else None
+    identifier = _IDENTIFIERS.get(guess.kind) if guess.sure and guess.whole else None
     questions = [_WHOSE] if identifier else []
     written: Json = {"description": guess.column, "purposes": ["decide"]}
     if identifier:
@@ -103,12 +106,12 @@ def _column(table: FoundTable, guess: Guess, key: Iterable[str]) -> Json:
     joined = {*key, *(name for it in table.foreign for name in it.columns)}
     mask = None if guess.column in joined else _mask(facts, unique=_unique(table, guess.column))
     if mask is None:
-        questions.append("keep: why may it not be masked? Or which mask?")
+        questions.append(_WHICH)
     else:
         written["mask"] = mask
         questions.append(_LAW)
     why = f"looks like {guess.kind} ({guess.why})"
-    return {"decide": f"{why}: {' '.join(questions)}", **written}
+    return {"decide": f"{why}. {' '.join(questions)}", **written}
 
 
 def _mask(facts: ReflectedColumn, *, unique: bool) -> Json | None:

@@ -42,10 +42,6 @@ def _of_table(
             problem = f"the user may not {right} {', '.join(missing)}"
             fix = f"GRANT {right}{some} ON {name} TO {user};"
             yield Finding(Topic.RIGHTS, Level.FAULT, model.table.fullname, problem, fix)
-    if connection.scalar(_FILTERED.bindparams(name=name)):
-        problem = "row-level security hides rows from the user, and nobody would be told"
-        fix = f"ALTER ROLE {user} BYPASSRLS; or a policy that lets it see and change every row"
-        yield Finding(Topic.RIGHTS, Level.FAULT, model.table.fullname, problem, fix)
 
 
 def _of_own_tables(
@@ -81,5 +77,4 @@ _SCHEMA = text("SELECT has_schema_privilege(:name, 'USAGE')")
 _THERE = text("SELECT to_regclass(:name) IS NOT NULL")
 _TABLE = text("SELECT has_table_privilege(:name, :right)")
 _COLUMN = text("SELECT has_column_privilege(:name, :column, :right)")
-_FILTERED = text("SELECT row_security_active(:name)")
 _MAY_CREATE = text("SELECT has_schema_privilege(current_schema(), 'CREATE')")

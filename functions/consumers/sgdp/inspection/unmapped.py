@@ -27,6 +27,7 @@ class Guess:
     kind: Kind
     sure: bool
     why: str
+    whole: bool = True  # and nothing else: what stands within longer texts identifies no row
 
 
 def guesses(connection: Connection, found: FoundTable, rows: int, today: date) -> Iterator[Guess]:
@@ -44,7 +45,8 @@ def guesses(connection: Connection, found: FoundTable, rows: int, today: date) -
             continue  # a number of another row
         guess = look.guess(people=people)
         if guess is not None:
-            yield Guess(found, name, *guess)
+            whole = not (look.seen and look.seen.within)
+            yield Guess(found, name, *guess, whole=whole)
 
 
 @dataclass(frozen=True, slots=True)
