@@ -57,4 +57,4 @@ def _copies(context: Context) -> dict[str, object]:
     if context.copies is None:
         return {}
     until = context.copies.until(context.now)
-    return {"copies": [{"place": it, "until": day.isoformat()} for it, day in until.items()]}
+    return {"messageCopies": [{"place": it, "until": day.isoformat()} for it, day in until.items()]}

@@ -141,7 +141,7 @@ def test_a_dry_run_waits_for_nobody(deployment: Deployment) -> None:
     deployment.send("SGDPMaskCommand", "dry", body)
     deployment.world.minutes(3)
     assert deployment.answer("dry")["exceptionAttributes"]
-    assert "copies" not in deployment.answer("dry")
+    assert "messageCopies" not in deployment.answer("dry")
 
 
 @pytest.mark.parametrize(("person", "rows"), [(FREE, 3), (PERSON, 12)])
@@ -283,7 +283,7 @@ def test_the_answer_to_a_mask_tells_until_when_copies_live(deployment: Deploymen
     deployment.ask("SGDPMaskCommand", "mask", CPF=cpf_of(PERSON))
     deployment.world.minutes(3)
     today = deployment.world.clock().date()
-    copies = {it["place"]: it["until"] for it in deployment.answer("mask")["copies"]}
+    copies = {it["place"]: it["until"] for it in deployment.answer("mask")["messageCopies"]}
     assert copies == {
         "Backups diários do Firestore": (today + timedelta(days=29)).isoformat(),
         "Objetos excluídos do bucket (soft delete)": (today + timedelta(days=8)).isoformat(),

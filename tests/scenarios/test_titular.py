@@ -7,6 +7,7 @@ import pytest
 
 from smartlink.consumer import Context, FatalError, RetryableError, UnknownOutcomeError
 from smartlink.domain.message import Ending, State
+from smartlink.domain.titular import parse_titular_keys
 from smartlink.services.dispatch import decode_dispatch
 from tests.support.world import COMMAND, World, catalog
 
@@ -136,3 +137,19 @@ def test_keys_are_kept_for_an_hour() -> None:
     assert len(here.ended()) == 30
     tenants_own = 1
     assert here.secrets.operations["access"] - before == 1 + tenants_own
+
+
+def test_many_hashes_are_cut_at_what_came_first() -> None:
+    """A message that would grow without an end keeps those that its consumer named first."""
+    here = world()
+    here.behave = lambda _, context: context.concerns(
+        [*concern(context), *(f"{number:064x}" for number in range(1_000))]
+    )
+    here.broker.offer("acme", COMMAND, message_id="m")
+    here.minute()
+    titular = here.ended()["m"].message.titular
+    first = parse_titular_keys(json.dumps({"keys": KEYS}).encode()).written("CPF", CPF)
+    assert len(titular) == 500
+    assert first in titular
+    assert f"{498:064x}" in titular
+    assert f"{499:064x}" not in titular

@@ -40,7 +40,7 @@ from smartlink.domain.payload import Payload, PayloadError, parse_payload
 from smartlink.domain.retry import RetryPolicy
 from smartlink.domain.settlement import reply_id
 from smartlink.domain.titular import TitularKeys
-from smartlink.observability import bound, describe, event, surprise
+from smartlink.observability import WARNING, bound, describe, event, surprise
 from smartlink.ports import Clock, ComesFirst, Contents, ErpSecrets, NotFound, PortError, Refused
 from smartlink.services.consuming.answered_first import AnsweredFirst
 from smartlink.services.consuming.once import Once
@@ -57,7 +57,7 @@ _MOST_REPLIES = _ALL_REPLIES // _REPLY_OVERHEAD
 _CONTROL = re.compile("[\x00-\x1f\x7f]")
 _HASH = re.compile("[0-9a-f]{64}")  # of Titular
 _LATER = timedelta(minutes=1)  # until a message looks again whether it is its turn
-_TITULARES = 50  # hashes of one person that are stored with a message
+_TITULARES = 500  # hashes that are stored with a message, 32 KB: the first that came
 _NO_SEGMENT = {".", ".."}  # of the path of `send`: URLs resolve them
 _NO_REPLY = "The consumer returned {}; it may return Reply, several of them, or nothing"
 
@@ -89,16 +89,16 @@ class Execution:
             return Finished(HandBack(), self.clock())
         lines: list[Line] = []  # the logger is the author's, who may put anything in its place
         log = Logger(_to_cloud_logging, self.clock, lines)
-        titular: set[str] = set()
+        titular: dict[str, None] = {}
         with bound(tenant=self.tenant, messageId=message.id, attempt=message.attempt):
             try:
                 outcome = self._outcome(message, log, titular)
             except BaseException as error:  # noqa: BLE001  (SystemExit too is one message's failure)
                 outcome = _unexpected(message, error)
         kept = tuple(line for line in lines if type(line) is Line)
-        return Finished(outcome, self.clock(), kept, tuple(sorted(titular)[:_TITULARES]))
+        return Finished(outcome, self.clock(), kept, _told(titular))
 
-    def _outcome(self, message: Message, log: Logger, titular: set[str]) -> Outcome:
+    def _outcome(self, message: Message, log: Logger, titular: dict[str, None]) -> Outcome:
         try:
             text = load(self.contents, message.content)
         except NotFound:
@@ -146,7 +146,7 @@ class Execution:
         return Unknown(str(error)) if isinstance(error, Refused) else HandBack(str(error))
 
     def _context(
-        self, message: Message, payload: Payload | None, log: Logger, titular: set[str]
+        self, message: Message, payload: Payload | None, log: Logger, titular: dict[str, None]
     ) -> Context:
         return Context(
             tenant=self.tenant,
@@ -223,13 +223,21 @@ class Execution:
         return Answer(reply.type, content, reply.audience, reply.correlation_id)
 
 
-def _concern(titular: set[str], hashes: Iterable[str]) -> None:
+def _concern(titular: dict[str, None], hashes: Iterable[str]) -> None:
     """Take nothing but hashes: what is none of ours is no thing to be stored in the open."""
     given = list(hashes)
     if not all(isinstance(it, str) and _HASH.fullmatch(it) for it in given):
         text = "concerns: it takes what the titular_keys hash, and nothing else"
         raise WrongTypeError(text)
-    titular.update(given)
+    titular.update(dict.fromkeys(given))
+
+
+def _told(titular: Mapping[str, None]) -> tuple[str, ...]:
+    """The hashes that are stored, in one order whatever the consumer's."""
+    if len(titular) > _TITULARES:
+        text = f"Of {len(titular)} hashes of Titular {_TITULARES} are stored"
+        event("titular_cut", text, WARNING, hashes=len(titular))
+    return tuple(sorted(islice(titular, _TITULARES)))
 
 
 def _verdict(error: FatalError | RetryableError | UnknownOutcomeError) -> Outcome:
