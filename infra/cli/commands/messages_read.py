@@ -1,4 +1,4 @@
-"""`smartlink messages list|show|timeline`: what became of messages."""
+"""`smartlink messages list|show|timeline`: shows what happened to messages."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -64,7 +64,7 @@ def list_messages(
     reason: _Reason = None,
     limit: opt.Limit = 50,
 ) -> None:
-    """List live messages (GTotvsLinkMessage); a message that succeeds leaves them.
+    """List live messages (GTotvsLinkMessage). A message that succeeds is no longer live.
 
     With --titular: a person's requests, live and ended. The identifier is asked for, or read from
     stdin (CPF, e-mail, or KIND=VALUE), never an argument; who looks, and why, is kept.
@@ -220,7 +220,7 @@ def show(
 
 
 def _show_raw(screen: Screen, tenant: str, raw: RawDocument, *, content: bool) -> None:
-    """A document that cannot be read, as it is."""
+    """Show an unreadable document's fields."""
     if screen.as_json:
         screen.json(raw_view(tenant, raw, content=content))
         return
@@ -273,7 +273,7 @@ def _text(message: Message) -> str:
 
 
 def timeline(context: typer.Context, identity: _ID, *, tenant: opt.Tenant = None) -> None:
-    """Tell one message's story in the order of time."""
+    """Show everything that happened to one message, in the order of time."""
     session = session_of(context)
     deployment, screen = session.deployment, session.screen
     events = trace(deployment, locate(deployment, identity, tenant)).events()
