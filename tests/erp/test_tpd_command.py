@@ -12,7 +12,6 @@ import pytest
 from sqlalchemy import create_engine, insert, text
 
 from consumers.sgdp.maps import FOLDER
-
 from tests.cli.place import COMMAND, PATIENCE, Ran, environment
 from tests.erp import guide, university
 from tests.erp.postgres import PostgresServer
