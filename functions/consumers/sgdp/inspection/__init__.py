@@ -10,7 +10,8 @@ nothing, and no value of a database gets out of it: only names, counts, and shap
     unmapped        columns that look personal and that the map does not have
     names, contents how a column looks personal
     copies          triggers, rules, views, publications: what copies a mapped table's rows
+    indexes         which are missing, and how long a lookup takes without
     rights          what the database's user may not do, with the grants
-    tables, sample  the database's tables, and some of their rows
+    tables          the database's tables, and samples of their rows
     findings        what all of them tell
 """

@@ -5,7 +5,7 @@ A name is cut into words: `RA_DTNASC` is `ra`, `dtnasc`; `guardianName1` is `gua
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -155,11 +155,39 @@ _WEAK = _compiled(
     """,
     }
 )
+# A word of a longer name, `telefone_empresa`: personal where the table is about people.
+_WORDS = _compiled(
+    {
+        Kind.CPF: "cpf",
+        Kind.RG: "rg | identidade",
+        Kind.PIS: "pis | pasep | nis | nit",
+        Kind.DOCUMENT: r"""
+        cnh | passaporte | passport | eleit\w* | ctps | certidao | termo | livro | folha | sus |
+        trabalho | comprovante
+    """,
+        Kind.EMAIL: "e?mail",
+        Kind.PHONE: r"telefone | celular | fone | phone | mobile | whatsapp",
+        Kind.BIRTH: r"nasc\w* | birth\w* | obito | death",
+        Kind.ADDRESS: r"endereco\w* | logradouro | bairro | cep | address | residencia | compl\w*",
+        Kind.SENSITIVE: r"""
+        raca | etnia | indigena | religiao | religion | deficiencia | sindicato | sangue | doenca
+    """,
+        Kind.PROFILE: r"""
+        renda | salario | salary | income | ocupacao | profissao | cargo | sexo | gender | conjuge |
+        casamento | uniao
+    """,
+        Kind.NAME: r"nome | sobrenome | name | surname | contato | contact",
+        Kind.FREE_TEXT: r"obs | observac\w* | comentario\w* | comments? | remarks?",
+    }
+)
+_HOUSE = r"(ds|cd|nr|nm|no|dt|in|tx|st|num|nro|cod|txt|des|desc|ref|ref_cod)_(.+)"
+_ABOUT_A_LIST = frozenset(("id", "cod", "tipo", "type", "flag", "exigir", "sigla", "is", "has"))
 _PEOPLE = re.compile(
     r"pessoa|people|person|func(ionario)?s?$|employee|worker|aluno|student|client|customer|usuario"
     r"|user|depend|contat|contact|patient|pacient|holder|titular|member|socio|professor|teacher"
     r"|candidat|applicant|fornec|supplier|medic|doctor|guest|hospede|guardian|responsav|sra\d*|sa1"
-    r"|srb|ppessoa|pfunc|saluno|fcfo|gusuario|visit|party|profile|account|cadastro|passenger|enderec|address"
+    r"|srb|ppessoa|pfunc|saluno|fcfo|gusuario|visit|party|profile|account|cadastro|passenger"
+    r"|enderec|address|fisica|documento"
 )
 _THINGS = re.compile(
     r"file|arquivo|column|coluna|table|tabela|host|server|domain|product|produto|item|event|evento"
@@ -169,15 +197,38 @@ _THINGS = re.compile(
 
 
 def looks_by_name(column: str) -> Named | None:
-    """What the column's name says."""
-    bare = _bare(column)
-    for kind, pattern in _STRONG.items():
-        if pattern.fullmatch(bare):
-            return Named(kind, strong=True)
-    for kind, pattern in _WEAK.items():
-        if pattern.fullmatch(bare) and not (kind is Kind.NAME and _THINGS.search(bare)):
+    """What the column's name says: whole, without what a house puts before it, or a word of it."""
+    wholes = [_bare(column)]
+    if prefixed := re.fullmatch(_HOUSE, _plain(column)):
+        # `nm_cliente` is the client's name, `ds_nome` and `cd_cpf` are name and CPF.
+        named = "nome" if prefixed[1] in {"nm", "no"} else ""
+        wholes.append(_bare(named + prefixed[2]))
+    return _whole(wholes) or _of_a_word(wholes[0], _words(column))
+
+
+def _whole(names: Sequence[str]) -> Named | None:
+    for bare in names:
+        for kind, pattern in _STRONG.items():
+            if pattern.fullmatch(bare):
+                return Named(kind, strong=True)
+    for bare in names:
+        for kind, pattern in _WEAK.items():
+            if pattern.fullmatch(bare) and not _a_thing_s_name(kind, bare):
+                return Named(kind, strong=False)
+    return None
+
+
+def _of_a_word(bare: str, words: Sequence[str]) -> Named | None:
+    if words[0] in _ABOUT_A_LIST:
+        return None
+    for kind, pattern in _WORDS.items():
+        if any(map(pattern.fullmatch, words)) and not _a_thing_s_name(kind, bare):
             return Named(kind, strong=False)
     return None
+
+
+def _a_thing_s_name(kind: Kind, bare: str) -> bool:
+    return kind is Kind.NAME and _THINGS.search(bare) is not None
 
 
 def about_people(table: str) -> bool:
@@ -190,6 +241,11 @@ def _bare(name: str) -> str:
     """Without separators, a Protheus prefix (`RA_`, `A1_`, `ZZ9_`) and digits at the end."""
     without = re.sub(r"^[A-Z][A-Z0-9]{1,2}_(?=[A-Z0-9]+$)", "", name)
     return re.sub(r"[^a-z0-9]", "", _plain(without)).rstrip("0123456789")
+
+
+def _words(name: str) -> list[str]:
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
+    return re.findall(r"[a-z]+", _plain(spaced)) or [""]
 
 
 def _plain(text: str) -> str:
