@@ -50,7 +50,8 @@ class Shell:
     def check(self, data_map: object, *arguments: str) -> Ran:
         file = self.folder / "map.json"
         file.write_text(json.dumps(data_map))
-        return self("check", str(file), "--url-env", "ERP_URL", *arguments)
+        # As wide as a pipe: no line is folded.
+        return self("check", str(file), "--url-env", "ERP_URL", *arguments, COLUMNS="1000")
 
     def findings(self, data_map: object, *arguments: str) -> dict[str, list[dict[str, str]]]:
         """What a check finds, by topic, notes aside."""
