@@ -50,7 +50,8 @@ class Shell:
     def check(self, data_map: object, *arguments: str) -> Ran:
         file = self.folder / "map.json"
         file.write_text(json.dumps(data_map))
-        return self("check", str(file), "--url-env", "ERP_URL", *arguments)
+        # As wide as a pipe: no line is folded.
+        return self("check", str(file), "--url-env", "ERP_URL", *arguments, COLUMNS="1000")
 
     def findings(self, data_map: object, *arguments: str) -> dict[str, list[dict[str, str]]]:
         """What a check finds, by topic, notes aside."""
@@ -147,8 +148,12 @@ def test_what_the_map_leaves_out(shell: Shell, data_map: dict[str, Any]) -> None
     }
     said = "Cartões de teste"
     data_map["notPersonal"] = {"library_cards": said, "people.phone": said, "PEOPLE.RG": said}
+    data_map["notPersonal"]["people.telephone"] = said
     found = shell.findings(data_map)
     assert [it["place"] for it in found["unmapped"]] == ["people.notes"]
+    assert [(it["place"], it["level"]) for it in found["map"]] == [
+        ("map.notPersonal.people.telephone", "warning")
+    ]
 
 
 def test_stored_forms_that_name_nobody(shell: Shell, erp: Tpd, data_map: dict[str, Any]) -> None:
@@ -216,6 +221,8 @@ def test_triggers_rules_and_views(
     data_map["notPersonal"] = {"people_audit": "Some says so", "held": "Refreshed each night"}
     found = postgres_shell.findings(data_map)
     assert {it["level"] for it in found["copies"]} == {"warning"}
+    # What it calls beside cannot be told from its text.
+    assert "people, trigger keep" in {it["place"] for it in found["copies"]}
 
 
 def test_triggers_and_views_on_sqlite(
@@ -293,12 +300,17 @@ def test_a_table_that_may_not_be_read_is_told(
     tmp_path: Path,
     data_map: dict[str, Any],
 ) -> None:
-    """Its columns' names are looked at all the same."""
+    """Its columns' names are looked at all the same; of a schema that is closed, its right."""
     database = str(on_postgres.engine.url.database)
+    run("CREATE SCHEMA hr", "CREATE TABLE hr.staff (id int PRIMARY KEY)", database=database)
+    columns = {"id": {"description": "x", "purposes": ["lei"], "identifier": "RA", "keep": "x"}}
+    table = {"class": "erp.S", "group": "s", "description": "s", "key": ["id"], "columns": columns}
+    data_map["tables"]["staff"] = {"schema": "hr", **table}
     run("DROP ROLE IF EXISTS blind", "CREATE ROLE blind LOGIN")
     run("CREATE TABLE patients (id int PRIMARY KEY, cpf text, memo text)", database=database)
     found = Shell(tmp_path, postgres.url(database, "blind")).findings(data_map)
     assert any(it["place"] == "patients" for it in found["database"])
+    assert "GRANT USAGE ON SCHEMA hr TO blind;" in {it["fix"] for it in found["rights"]}
     assert ("patients.cpf", "fault") in {(it["place"], it["level"]) for it in found["unmapped"]}
     run("DROP ROLE blind", database=database)
 

@@ -52,8 +52,6 @@ def _model(
         at = f"{place}.columns.{column}"
         found = table.c[structure.column(at, column)["name"]]
         kind, length = python_kind(found.type), getattr(found.type, "length", None)
-        if found.name in structure.partition_key and item.mask:
-            refuse(f"{at}.mask", "the column decides in which partition a row is: keep it")
         constant = fitting_constant(connection, at, structure, item, found)
         attributes.append(Attribute(column, found, kind, length, item, purposes, constant))
     server = bool(structure.types)

@@ -1,6 +1,7 @@
-"""PostgreSQL's catalogue: what of a table its reflection leaves out."""
+"""PostgreSQL's and SQLite's catalogues: what of a table SQLAlchemy's reflection leaves out."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, RowMapping, text
@@ -11,7 +12,7 @@ SELECT c.oid, c.relispartition AS is_partition, row_security_active(c.oid) AS hi
         AS parent,
     (SELECT min(i.inhrelid::regclass::text) FROM pg_inherits AS i WHERE i.inhparent = c.oid)
         AS heir,
-    c.relkind = 'p' AS is_partitioned, coalesce(pg_get_partkeydef(c.oid), '') AS partition_key
+    c.relkind = 'p' AS is_partitioned
 FROM pg_class AS c WHERE c.oid = to_regclass(:name)
 """)
 
@@ -58,6 +59,18 @@ SELECT conname::text AS name, pg_get_expr(conbin, conrelid) AS sql,
 FROM pg_constraint WHERE conrelid = :oid AND contype = 'c' ORDER BY conname
 """)
 
+# Of SQLite's indexes SQLAlchemy skips those on expressions, and some of constraints.
+_SQLITE_INDEXES = text("""
+SELECT i.name, i.partial, m.sql, group_concat(x.name, char(10)) AS columns,
+    count(*) > count(x.name) AS computed
+FROM pragma_index_list(:name, :schema) AS i, pragma_index_xinfo(i.name, :schema) AS x
+LEFT JOIN sqlite_master AS m ON m.type = 'index' AND m.name = i.name
+WHERE i."unique" AND x.key
+GROUP BY i.name
+""")
+PARTIAL = "is partial: rows outside it may share a key"
+ON_AN_EXPRESSION = "is on an expression, not on the columns as they are"
+
 
 @dataclass(frozen=True, slots=True)
 class Uniqueness:
@@ -91,7 +104,6 @@ class Relation:
     """What PostgreSQL says of a table."""
 
     refused: str | None  # why it cannot be mapped
-    partition_key: str
     unique: Sequence[Uniqueness]
     checks: Sequence[Check]
     types: Mapping[str, ColumnType]
@@ -103,7 +115,6 @@ def read_relation(connection: Connection, name: str) -> Relation:
     of = {"oid": found["oid"]}
     return Relation(
         refused=_refused(found),
-        partition_key=found["partition_key"],
         unique=[
             Uniqueness(row["name"], frozenset(row["columns"]), _flaw(row))
             for row in connection.execute(_INDEXES, of).mappings()
@@ -117,6 +128,25 @@ def read_relation(connection: Connection, name: str) -> Relation:
             for row in connection.execute(_TYPES, of)
         },
     )
+
+
+def unique_on_sqlite(
+    connection: Connection, schema: str | None, name: str, columns: Collection[str]
+) -> list[Uniqueness]:
+    """Read a table's unique indexes; of an expression each column counts that it may name."""
+    found = []
+    for row in connection.execute(_SQLITE_INDEXES, {"name": name, "schema": schema or "main"}):
+        own = frozenset((row.columns or "").splitlines())
+        flaw = ON_AN_EXPRESSION if row.computed else PARTIAL if row.partial else None
+        said = mentioned(row.sql, columns) if row.computed else frozenset()
+        found.append(Uniqueness(row.name, own | said, flaw))
+    return found
+
+
+def mentioned(sql: str, columns: Collection[str]) -> frozenset[str]:
+    """Tell which columns an expression may name."""
+    words = {word.casefold() for word in re.findall(r"\w+", sql)}
+    return frozenset(column for column in columns if column.casefold() in words)
 
 
 def _refused(found: RowMapping) -> str | None:
@@ -138,9 +168,9 @@ def _refused(found: RowMapping) -> str | None:
 def _flaw(index: RowMapping) -> str | None:
     """Say why an index is no proof that its columns name one row."""
     if index["partial"]:
-        return "is partial: rows outside it may share a key"
+        return PARTIAL
     if index["computed"]:
-        return "is on an expression, not on the columns as they are"
+        return ON_AN_EXPRESSION
     if not index["valid"]:
         return "is not valid: its creation failed, so drop it and create it anew"
     if not index["immediate"]:

@@ -41,6 +41,7 @@ DIALECTS = ("postgresql", "sqlite", "mssql", "oracle")
 """The databases for which the expressions are written."""
 
 _BIG, _MOST_DIGITS = 18, 38  # digits that a big integer holds; that a decimal holds
+_WIDEST = 64  # characters of a key that is padded
 _POSITIONS = 64  # characters of a value that SQLite strips of marks, one by one
 _ASCII_MOST = 0x7F
 
@@ -53,6 +54,7 @@ class Comparison:
 
     identifier: str | None
     zeros: bool = False  # whether leading zeros tell nothing: numbers have none
+    widths: frozenset[int] = frozenset()  # to which exact texts may be padded
 
     def value(self, stored: object) -> object:
         """Return what a stored value is compared as; None if nothing is left of it."""
@@ -74,11 +76,17 @@ class Comparison:
     def among(self, column: Column[Any], values: Collection[object]) -> ColumnElement[bool]:
         """Compare a column with values that are as `value` returns them."""
         if self.identifier is None:
-            return column.in_(sorted(set(_padded(column, values)), key=str))
+            return column.in_(sorted({*values, *self._padded(values)}, key=str))
         if is_text(column.type):
             return self.expression(column).in_(sorted(map(str, values)))
         numbers = [it for value in values if (it := _number(column, str(value))) is not None]
         return column.in_(numbers) if numbers else false()
+
+    def _padded(self, values: Collection[object]) -> Iterator[str]:
+        """Yield exact texts as columns of these lengths may hold them."""
+        for value in values:
+            if isinstance(value, str):
+                yield from (value.ljust(width) for width in self.widths if width <= _WIDEST)
 
     def expression(self, column: Column[Any]) -> ColumnElement[Any]:
         """Return the column as it is compared: what an index has to be on."""
@@ -94,7 +102,8 @@ class Comparison:
 def compared(kind: str | None, *types: TypeEngine[Any]) -> Comparison:
     """Choose how columns of these types that hold the same identifier are compared."""
     number = kind is not None and not all(map(is_text, types))
-    return Comparison(kind, zeros=number or kind in NUMBERS)
+    lengths = (getattr(it, "length", None) for it in types if kind is None and is_text(it))
+    return Comparison(kind, number or kind in NUMBERS, frozenset(filter(None, lengths)))
 
 
 def is_text(column_type: TypeEngine[Any]) -> bool:
@@ -111,15 +120,6 @@ def _number(column: Column[Any], value: str) -> ColumnElement[object] | None:
         return literal(int(value), BigInteger)
     exact = isinstance(column.type, Numeric) and len(value) <= _MOST_DIGITS
     return literal(Decimal(value), Numeric(_MOST_DIGITS, 0)) if exact else None
-
-
-def _padded(column: Column[Any], values: Collection[object]) -> Iterator[object]:
-    """Add to exact texts the forms in which a column of fixed length may hold them."""
-    length = getattr(column.type, "length", None) or 0
-    for value in values:
-        yield value
-        if isinstance(value, str) and len(value) < length:
-            yield value.ljust(length)
 
 
 class _Canonical(FunctionElement[str]):

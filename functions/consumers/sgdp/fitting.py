@@ -47,6 +47,8 @@ def plain_type(column_type: TypeEngine[Any]) -> TypeEngine[Any]:
 
 def python_kind(column_type: TypeEngine[Any]) -> type:
     """Tell of what type a column's values are in Python."""
+    if isinstance(column_type, JSON):
+        return dict
     try:
         return column_type.python_type
     except NotImplementedError:  # a type of the database's own
@@ -63,7 +65,8 @@ def fitting_constant(
     """Refuse a mask that the column cannot take; answers the constant that it writes, if any."""
     kind = python_kind(column.type)
     if spec.identifier:
-        _check_identifier(f"{place}.identifier", column, kind)
+        sqlite = connection.dialect.name == "sqlite"  # whose real numbers are double
+        _check_identifier(f"{place}.identifier", column, kind, exact=sqlite)
     if spec.mask is None:
         return None
     at, facts = f"{place}.mask", structure.columns[column.name]
@@ -121,10 +124,10 @@ def _pseudonym(column: Column[Any], length: int | None) -> object:
     return ("a2b3c4d5" * (MOST_HASH // 8))[: min(length or MOST_HASH, MOST_HASH)]
 
 
-def _check_identifier(place: str, column: Column[Any], kind: type) -> None:
+def _check_identifier(place: str, column: Column[Any], kind: type, *, exact: bool) -> None:
     if not (is_text(column.type) or kind in (int, Decimal, float)):
         refuse(place, f"an identifier is a text or a number, not {column.type!r}")
-    if isinstance(column.type, REAL) and column.type.__visit_name__ == "REAL":
+    if isinstance(column.type, REAL) and not exact:
         refuse(place, "a real number holds 6 digits, fewer than an identifier: widen the column")
 
 
@@ -180,9 +183,13 @@ def _constant(
     except (ValueError, InvalidOperation):
         read = None
     fits = not isinstance(read, str) or length is None or len(read) <= length
-    if read is None or not fits or not _in_range(read, column, connection.dialect.name):
+    if read is None or not fits:
         refuse(at, f"it is no value of the column, {column.type!r}")
-    return taken(connection, at, structure, column, value) if structure.types else read
+    if structure.types:
+        return taken(connection, at, structure, column, value)
+    if not _in_range(read, column, connection.dialect.name):
+        refuse(at, f"it is out of the column's range, {column.type!r}")
+    return read
 
 
 def _read(value: object, column: Column[Any], *, on_server: bool) -> object:

@@ -61,7 +61,13 @@ def _of_one(records: list[Record], kind: str, wanted: str | None) -> list[Record
     cpfs = _cpfs(records)
     if wanted:
         records = [row for row in records if wanted in cpfs.get(row.person, {wanted})]
-    identities = {frozenset(cpfs.get(row.person, {f"#{row.person}"})) for row in records}
+    # A CNPJ is one's alone, as a CPF is: rows of it without a CPF are the same one's.
+    alone = kind == "CNPJ"
+    identities = {
+        frozenset(cpfs.get(row.person, {f"#{row.person}"}))
+        for row in records
+        if row.person in cpfs or not alone
+    }
     if len(identities) > 1:
         message = (
             f"the request's {kind} fits {len(identities)} people: have it sent again with the "

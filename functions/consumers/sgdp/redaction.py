@@ -38,14 +38,16 @@ class Redaction:
 
 def redaction(records: Iterable[Record]) -> Redaction:
     """Collect what the person's rows hold of names, identifiers, e-mails and phones."""
-    said: dict[str, None] = {}
-    for record in records:
-        for item in record.model.attributes:
-            value = record.row.values[item.column.name]
-            if value not in (None, "", item.constant):
-                said |= dict.fromkeys(_patterns(item, written(value)))
-    # The longest first: an e-mail address has the parts of a name in it.
-    return Redaction(tuple(re.compile(it) for it in sorted(said, key=len, reverse=True)))
+    values = [
+        (item, written(value))
+        for record in records
+        for item in record.model.attributes
+        if (value := record.row.values[item.column.name]) not in (None, "", item.constant)
+    ]
+    # Names last: an e-mail address may have the parts of one in it.
+    values.sort(key=lambda it: it[0].spec.holds == "name")
+    said = dict.fromkeys(it for item, value in values for it in _patterns(item, value))
+    return Redaction(tuple(re.compile(it) for it in said))
 
 
 def _patterns(item: Attribute, value: str) -> Iterator[str]:

@@ -1,6 +1,5 @@
 """What the database says of the mapped tables: columns, keys, what must be unique or present."""
 
-import re
 import warnings
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -12,7 +11,16 @@ from sqlalchemy.dialects.postgresql.base import PGInspector
 from sqlalchemy.engine.interfaces import ReflectedColumn, ReflectedIndex
 from sqlalchemy.engine.reflection import Inspector
 
-from consumers.sgdp.catalogue import Check, ColumnType, Uniqueness, read_relation
+from consumers.sgdp.catalogue import (
+    ON_AN_EXPRESSION,
+    PARTIAL,
+    Check,
+    ColumnType,
+    Uniqueness,
+    mentioned,
+    read_relation,
+    unique_on_sqlite,
+)
 from consumers.sgdp.comparison import DIALECTS
 from consumers.sgdp.map_error import refuse
 from consumers.sgdp.personal_data import PersonalTable
@@ -31,7 +39,6 @@ class Structure:
     joined: frozenset[str]  # columns in a foreign key, or referred to by one of a mapped table
     primary: frozenset[str]
     checks: Sequence[Check] = ()
-    partition_key: str = ""  # as the database writes it
     types: Mapping[str, ColumnType] = field(default_factory=dict)  # PostgreSQL's alone
 
     def column(self, place: str, name: str) -> ReflectedColumn:
@@ -89,6 +96,10 @@ def _no_tables(inspector: Inspector, schema: str | None) -> Iterator[tuple[str, 
 
 def _completed(connection: Connection, place: str, structure: Structure) -> Structure:
     """Add what only the database's own catalogue tells; refuse a table that cannot be mapped."""
+    if connection.dialect.name == "sqlite":
+        where = (structure.schema, structure.name, structure.columns)
+        unique = [*structure.unique, *unique_on_sqlite(connection, *where)]
+        return replace(structure, unique=unique)
     if connection.dialect.name != "postgresql":
         return structure
     name = Table(structure.name, MetaData(), schema=structure.schema)
@@ -100,7 +111,6 @@ def _completed(connection: Connection, place: str, structure: Structure) -> Stru
         structure,
         unique=relation.unique,
         checks=relation.checks,
-        partition_key=relation.partition_key,
         types=relation.types,
     )
 
@@ -143,12 +153,11 @@ def _uniqueness(index: ReflectedIndex, columns: Collection[str]) -> Uniqueness:
     name = index["name"] or "without a name"
     own = frozenset(filter(None, index["column_names"]))
     if None in index["column_names"]:
-        said = " ".join(index.get("expressions") or columns)
-        own |= {column for column in columns if column in said}
-        return Uniqueness(name, own, "is on an expression, not on the columns as they are")
+        own |= mentioned(" ".join(index.get("expressions") or columns), columns)
+        return Uniqueness(name, own, ON_AN_EXPRESSION)
     options = index.get("dialect_options", {})
     if any(option.endswith("_where") and value is not None for option, value in options.items()):
-        return Uniqueness(name, own, "is partial: rows outside it may share a key")
+        return Uniqueness(name, own, PARTIAL)
     return Uniqueness(name, own)
 
 
@@ -161,9 +170,7 @@ def _checks(
     found = []
     for item in inspector.get_check_constraints(name, schema):
         said = item["sqltext"]
-        words = {word.casefold() for word in re.findall(r"\w+", said)}
-        own = {column for column in columns if column.casefold() in words}
-        found.append(Check(item["name"] or said, said, frozenset(own)))
+        found.append(Check(item["name"] or "without a name", said, mentioned(said, columns)))
     return found
 
 

@@ -74,9 +74,20 @@ def _parameter(
     if not structure.types:
         return f":{name}", bindparam(name, value, column.type)
     declared = structure.types[column.name].declared
-    if isinstance(value, list) and isinstance(column.type, ARRAY):
-        return f"CAST(:{name} AS {declared})", bindparam(name, value, column.type)
-    return f"CAST(CAST(:{name} AS text) AS {declared})", bindparam(name, _as_text(value), String)
+    items = isinstance(value, list) and isinstance(column.type, ARRAY)
+    said = _as_list(value) if items else _as_text(value)
+    return f"CAST(CAST(:{name} AS text) AS {declared})", bindparam(name, said, String)
+
+
+def _as_list(value: object) -> str:
+    """Write a list as PostgreSQL reads one."""
+    if isinstance(value, list):
+        return f"{{{','.join(map(_as_list, value))}}}"
+    text = _as_text(value)
+    if text is None:
+        return "NULL"
+    quoted = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{quoted}"'
 
 
 def check_what_is_written(

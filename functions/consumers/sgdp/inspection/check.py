@@ -1,7 +1,7 @@
 """`smartlink tpd check`: what is wrong with a map on its database, and what the map leaves out."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -16,8 +16,9 @@ from consumers.sgdp.inspection.findings import Finding, Level, Topic
 from consumers.sgdp.inspection.indexes import missing_indexes
 from consumers.sgdp.inspection.rights import rights
 from consumers.sgdp.inspection.stored_forms import stored_forms
-from consumers.sgdp.inspection.tables import all_tables, reading
+from consumers.sgdp.inspection.tables import FoundTable, all_tables, reading
 from consumers.sgdp.inspection.unmapped import Covered, unmapped
+from consumers.sgdp.personal_data import PersonalDataMap
 from consumers.sgdp.proof import PROVEN
 
 
@@ -74,6 +75,7 @@ def check(
     found += result.findings
     parsed, models = result.data_map, result.models
     if parsed and models:
+        found += _unknown(parsed, tables)
         mapped = mapped_tables(models, default, list(parsed.not_personal))
         found += _each(engine, "rights", lambda it: rights(it, models))
         found += _each(engine, "triggers and views", lambda it: copies(it, mapped))
@@ -104,6 +106,18 @@ def _checked(engine: Engine, data_map: object, salt: bytes | None) -> Checked:
         return Checked([Finding(Topic.MAP, Level.FAULT, "map", problem, fix)], None, None)
 
 
+def _unknown(parsed: PersonalDataMap, tables: Sequence[FoundTable]) -> Iterator[Finding]:
+    """What the map says to be nobody's and the database does not have: a slip of the pen, maybe."""
+    known = {it.full_name.casefold() for it in tables}
+    known |= {f"{it.full_name}.{column}".casefold() for it in tables for column in it.columns}
+    for name in parsed.not_personal:
+        if name.casefold() not in known:
+            problem = "the database has no such table or column"
+            fix = "write table or table.column, with the schema unless it is the default one"
+            place = f"map.notPersonal.{name}"
+            yield Finding(Topic.MAP, Level.WARNING, place, problem, fix)
+
+
 def _each(
     engine: Engine, what: str, look: Callable[[Connection], Iterator[Finding]]
 ) -> list[Finding]:
@@ -111,8 +125,9 @@ def _each(
     try:
         with reading(engine) as connection:
             return list(look(connection))
-    except SQLAlchemyError as error:
-        problem = f"could not be looked at ({described(error)})"
+    except (SQLAlchemyError, ValueError) as error:  # drivers refuse some texts with the latter
+        cause = described(error) if isinstance(error, SQLAlchemyError) else type(error).__name__
+        problem = f"could not be looked at ({cause})"
         fix = "give the user SELECT on it for the check, or look at it yourself"
         return [Finding(Topic.DATABASE, Level.WARNING, what, problem, fix)]
 

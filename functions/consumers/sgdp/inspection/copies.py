@@ -112,7 +112,9 @@ def _view(table: str, view: str, *, held: bool) -> Finding:
 
 
 def _without_comments(body: str) -> str:
-    return re.sub(r"--[^\n]*|/\*.*?\*/", " ", body, flags=re.DOTALL)
+    """The body without comments, and without the locks of `SELECT … FOR UPDATE`."""
+    ignored = r"--[^\n]*|/\*.*?\*/|\bFOR\s+(NO\s+KEY\s+)?UPDATE\b"
+    return re.sub(ignored, " ", body, flags=re.DOTALL | re.IGNORECASE)
 
 
 _TRIGGERS = text(

@@ -85,8 +85,8 @@ def _table(table: FoundTable, its: Sequence[Guess], references: Sequence[Foreign
     return {
         **({"decide": " ".join(questions)} if questions else {}),
         **named,
-        "class": f"erp.{_class(table.name)}",
-        "group": _class(table.name)[:1].lower() + _class(table.name)[1:],
+        "class": f"erp.{_class(table.full_name)}",
+        "group": _class(table.full_name)[:1].lower() + _class(table.full_name)[1:],
         "description": table.name,
         **({"key": list(key)} if key else {}),
         **({"references": [_reference(it) for it in references]} if references else {}),

@@ -8,12 +8,14 @@ found: `999.999.999/99`, never a value.
 import re
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any, cast
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Column, Connection, func, select
 
 from consumers.sgdp.identifiers import canonical, is_cpf, written
 from consumers.sgdp.inspection.contents import is_cpf_written
 from consumers.sgdp.inspection.findings import Finding, Level, Topic
+from consumers.sgdp.inspection.tables import picked
 from consumers.sgdp.model import Attribute, Model
 
 _EMPTY = frozenset(("", "0"))
@@ -51,8 +53,10 @@ def _of_column(
 
 def _sampled(connection: Connection, item: Attribute, rows: int) -> list[tuple[object, object]]:
     """Values, each with the form in which the database compares it."""
-    form = item.comparison.expression(item.column).label("compared")
-    query = select(item.column, form).where(item.column.is_not(None))
+    source = picked(connection, item.column.table, rows)
+    stored_as = cast("Column[Any]", source.c[item.column.name])
+    form = item.comparison.expression(stored_as).label("compared")
+    query = select(stored_as, form).where(stored_as.is_not(None))
     if connection.dialect.name == "sqlite":
         query = query.order_by(func.random())
     return [(stored, compared) for stored, compared in connection.execute(query.limit(rows))]

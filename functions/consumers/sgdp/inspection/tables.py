@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from sqlalchemy import (
-    ColumnClause,
     Connection,
     Engine,
     LargeBinary,
+    TableClause,
     Text,
     cast,
     column,
@@ -48,10 +48,6 @@ class FoundTable:
     def full_name(self) -> str:
         """With its schema, where that is not the default one."""
         return f"{self.schema}.{self.name}" if self.schema else self.name
-
-    def clause(self, *columns: ColumnClause[object]) -> FromClause:
-        """Name it in SQL."""
-        return table(self.name, *columns, schema=self.schema)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,15 +91,14 @@ def all_tables(connection: Connection) -> list[FoundTable]:
 def sample(connection: Connection, found: FoundTable, rows: int) -> dict[str, list[str]]:
     """The values of so many rows as texts, by column: without blanks around, none empty.
 
-    Of a large table PostgreSQL picks pages by chance; of what is no text, SQL makes one, so that
-    no value is beyond what Python holds. Raises SQLAlchemyError.
+    Of what is no text, SQL makes one, so that no value is beyond what Python holds. Raises
+    SQLAlchemyError.
     """
     names = [name for name, it in found.columns.items() if not isinstance(it["type"], LargeBinary)]
     if not names:
         return {}
-    source = found.clause(*(column(name) for name in names))
-    if _large(connection, found, rows):
-        source = source.tablesample(func.system(_percent(connection, found, rows)))
+    clause = table(found.name, *(column(name) for name in names), schema=found.schema)
+    source = picked(connection, clause, rows)
     cells = [func.substr(cast(source.c[name], Text), 1, _LONG) for name in names]
     query = select(*(cell.label(f"c{number}") for number, cell in enumerate(cells))).limit(rows)
     if connection.dialect.name == "sqlite":
@@ -112,44 +107,28 @@ def sample(connection: Connection, found: FoundTable, rows: int) -> dict[str, li
     return {name: _texts(row[number] for row in read) for number, name in enumerate(names)}
 
 
-def row_estimate(connection: Connection, found: FoundTable) -> int:
-    """About how many rows it has: PostgreSQL's own estimate, elsewhere a count."""
-    if connection.dialect.name == "postgresql":
-        size = connection.scalar(_RELATION.bindparams(name=_regclass(connection, found)))
-        if size is not None and size >= 0:
-            return int(size)
-    return int(connection.scalar(select(func.count()).select_from(found.clause())) or 0)
+def picked(connection: Connection, source: TableClause, rows: int) -> FromClause:
+    """A table, or of a large one on PostgreSQL some pages by chance, which hold enough rows.
+
+    The first rows of a table are the oldest, written as nobody writes them any more.
+    """
+    if connection.dialect.name != "postgresql":
+        return source
+    name = connection.dialect.identifier_preparer.format_table(source)
+    size = connection.execute(_SIZE, {"name": name}).first()
+    if size is None or size.pages <= _FEW_PAGES or size.rows <= 10 * rows:
+        return source
+    # Twice what is needed: pages are not equally full.
+    return source.tablesample(func.system(min(100.0, 200.0 * rows / size.rows)))
 
 
-def quoted(connection: Connection, found: FoundTable) -> str:
-    """Write its name as SQL does."""
-    preparer = connection.dialect.identifier_preparer
-    name = preparer.quote(found.name)
-    return f"{preparer.quote_schema(found.schema)}.{name}" if found.schema else name
-
-
-_RELATION = text("SELECT reltuples::bigint FROM pg_class WHERE oid = to_regclass(:name)")
-_PAGES = text("SELECT relpages FROM pg_class WHERE oid = to_regclass(:name)")
+_SIZE = text(
+    "SELECT reltuples AS rows, relpages AS pages FROM pg_class WHERE oid = to_regclass(:name)"
+)
 _PARTS = text(
     "SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
     "WHERE c.relispartition AND n.nspname = :schema"
 )
-
-
-def _regclass(connection: Connection, found: FoundTable) -> str:
-    return quoted(connection, found)
-
-
-def _large(connection: Connection, found: FoundTable, rows: int) -> bool:
-    if connection.dialect.name != "postgresql":
-        return False
-    pages = connection.scalar(_PAGES.bindparams(name=_regclass(connection, found))) or 0
-    return pages > _FEW_PAGES and row_estimate(connection, found) > 10 * rows
-
-
-def _percent(connection: Connection, found: FoundTable, rows: int) -> float:
-    """Twice what is needed: pages are not equally full, and LIMIT takes what is asked."""
-    return min(100.0, 200.0 * rows / max(1, row_estimate(connection, found)))
 
 
 def _texts(values: Iterator[str | None]) -> list[str]:
