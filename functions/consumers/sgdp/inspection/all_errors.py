@@ -34,6 +34,7 @@ class Checked:
     findings: list[Finding]
     data_map: PersonalDataMap | None  # what is right of it
     models: Models | None  # that, bound to the database
+    failed: bool = False  # the database did not let it be compared
 
 
 def checked(connection: Connection, value: object, salt: bytes | None) -> Checked:

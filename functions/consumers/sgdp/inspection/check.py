@@ -14,7 +14,7 @@ from consumers.sgdp.inspection.all_errors import Checked, checked
 from consumers.sgdp.inspection.copies import copies, mapped_tables
 from consumers.sgdp.inspection.findings import Finding, Level, Topic
 from consumers.sgdp.inspection.indexes import missing_indexes
-from consumers.sgdp.inspection.rights import rights
+from consumers.sgdp.inspection.rights import rights, rights_to_look
 from consumers.sgdp.inspection.stored_forms import stored_forms
 from consumers.sgdp.inspection.tables import FoundTable, all_tables, reading
 from consumers.sgdp.inspection.unmapped import Covered, unmapped
@@ -76,6 +76,8 @@ def check(
     result = _checked(engine, data_map, salt)
     found += result.findings
     parsed, models = result.data_map, result.models
+    if result.failed:
+        found += _each(engine, "rights", partial(rights_to_look, data_map=data_map))
     if parsed and models:
         found += _unknown(parsed, tables)
         mapped = mapped_tables(models, default, list(parsed.not_personal))
@@ -105,7 +107,8 @@ def _checked(engine: Engine, data_map: object, salt: bytes | None) -> Checked:
     except SQLAlchemyError as error:
         problem = f"could not be compared with the database ({described(error)})"
         fix = "see that the user may SELECT the mapped tables"
-        return Checked([Finding(Topic.MAP, Level.FAULT, "map", problem, fix)], None, None)
+        told = [Finding(Topic.MAP, Level.FAULT, "map", problem, fix)]
+        return Checked(told, None, None, failed=True)
 
 
 def _unknown(parsed: PersonalDataMap, tables: Sequence[FoundTable]) -> Iterator[Finding]:

@@ -17,6 +17,9 @@ _WRITES = re.compile(
     r'(?:ONLY\s+)?((?:"[^"]+"|\w+)(?:\.(?:"[^"]+"|\w+))?)',
     re.IGNORECASE,
 )
+_CALLS = re.compile(
+    r"\b(EXECUTE|NOTIFY|pg_notify|dblink\w*)\b|\b(PERFORM|CALL)\s+[\w.\"]+\s*\(", re.IGNORECASE
+)
 _NO_TABLES = frozenset(("set", "of", "on", "or", "only", "new", "old", "distinct"))
 _FIX = "map the tables that it writes, or say in the map's notPersonal why they hold nobody's data"
 
@@ -96,7 +99,7 @@ def _trigger(place: str, body: str | None, mapped: Mapped) -> Finding:
     if elsewhere:
         problem = f"writes to {', '.join(elsewhere)}, which the map does not have"
         return Finding(Topic.COPIES, Level.FAULT, place, problem, _FIX)
-    if re.search(r"\b(EXECUTE|PERFORM|CALL|NOTIFY|pg_notify|dblink)\b", body, re.IGNORECASE):
+    if _CALLS.search(_without_comments(body)):
         problem = "calls or sends what cannot be told from its text"
         return Finding(Topic.COPIES, Level.WARNING, place, problem, "look at it yourself")
     told = f"writes to {', '.join(sorted(written))}" if written else "writes to no other table"
