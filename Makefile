@@ -55,7 +55,7 @@ local: $(BIN)/smartlink ## Keep the local stack up until Ctrl-C
 	@$(BIN)/python -m infra.local up $(ARGS)
 
 .PHONY: consumer
-consumer: $(VENV)/local.stamp ## Write a new command's files (COMMAND=XyzCommand ARGS="--personal --erp --timeout 60")
+consumer: $(VENV)/test.stamp ## Write a new command's files (COMMAND=XyzCommand ARGS="--personal --erp --timeout 60")
 	@$(BIN)/python -m infra.authors consumer $(or $(COMMAND),$(error Name it: make consumer COMMAND=XyzCommand)) $(ARGS)
 
 .PHONY: try
@@ -63,7 +63,7 @@ try: $(VENV)/local.stamp ## Run one message through one consumer (COMMAND=XyzCom
 	@$(BIN)/python -m infra.authors try $(or $(COMMAND),$(error Name it: make try COMMAND=XyzCommand FILE=payload.json)) $(or $(FILE),$(error Name its payload: make try COMMAND=$(COMMAND) FILE=payload.json)) $(ARGS)
 
 .PHONY: schemas
-schemas: $(VENV)/local.stamp ## Bring the payloads' contracts in infra/schemas up to date
+schemas: $(VENV)/test.stamp ## Bring the payloads' contracts in infra/schemas up to date
 	@$(BIN)/python -m infra.authors schemas $(ARGS)
 
 .PHONY: test

@@ -1,6 +1,10 @@
 # How a function's source becomes a container: an account and a registry of our own, as the
 # project's default build account has either far too many rights or none.
 
+locals {
+  functions_agent = "serviceAccount:service-${data.google_project.this.number}@gcf-admin-robot.iam.gserviceaccount.com"
+}
+
 data "archive_file" "functions" {
   type             = "zip"
   source_dir       = "${path.module}/../functions"
@@ -77,6 +81,17 @@ resource "google_artifact_registry_repository_iam_member" "builder" {
   repository = google_artifact_registry_repository.functions.name
   role       = "roles/artifactregistry.writer"
   member     = google_service_account.builder.member
+}
+
+# Cloud Functions looks at the repository before it builds; when several functions are made at once
+# in a project that never had one, its own grants come too late.
+resource "google_artifact_registry_repository_iam_member" "functions_agent" {
+  location   = google_artifact_registry_repository.functions.location
+  repository = google_artifact_registry_repository.functions.name
+  role       = "roles/artifactregistry.reader"
+  member     = local.functions_agent
+
+  depends_on = [google_project_service.api]
 }
 
 # Entries are written to the project: there is no narrower resource to grant this on.

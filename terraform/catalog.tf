@@ -55,6 +55,13 @@ locals {
     }
   })
 
+  # A whole CPU even for little memory: concurrency and the threads of a poll need it. More memory
+  # needs more of them, by Cloud Run's own table.
+  cpu = {
+    for key, function in local.functions :
+    key => function.memory > 16384 ? 8 : function.memory > 8192 ? 4 : function.memory > 4096 ? 2 : 1
+  }
+
   # Functions that Pub/Sub pushes to.
   pushed = { for key, function in local.functions : key => function if function.topic != "" }
 

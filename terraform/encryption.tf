@@ -31,4 +31,6 @@ resource "google_kms_crypto_key_iam_member" "agent" {
   crypto_key_id = local.kms_key
   role          = "roles/cloudkms.cryptoKeyEncrypterDecrypter"
   member        = "serviceAccount:${each.value}"
+
+  depends_on = [google_project_service.api]
 }

@@ -62,9 +62,7 @@ resource "google_cloudfunctions2_function" "function" {
     timeout_seconds       = each.value.timeout
     available_memory      = "${each.value.memory}Mi"
 
-    # A whole CPU even for little memory: concurrency and the threads of a poll need it. More
-    # memory needs more of them, by Cloud Run's own table.
-    available_cpu                    = each.value.memory > 16384 ? "8" : each.value.memory > 8192 ? "4" : each.value.memory > 4096 ? "2" : "1"
+    available_cpu                    = tostring(local.cpu[each.key])
     max_instance_request_concurrency = each.value.concurrency
     min_instance_count               = each.value.instances.min
     max_instance_count               = each.value.instances.max
@@ -94,6 +92,11 @@ resource "google_cloudfunctions2_function" "function" {
     }
 
     precondition {
+      condition     = sum([for key, function in local.functions : function.instances.max * local.cpu[key]]) <= var.cpus
+      error_message = "All maxima of instances together need more CPUs than `cpus` allows (${sum([for key, function in local.functions : function.instances.max * local.cpu[key]])} of ${var.cpus}): lower `instances` or the catalogue's `maxInstances`, or raise the region's quota and then `cpus`."
+    }
+
+    precondition {
       condition     = each.value.timeout <= 600
       error_message = "A function's time-out must not exceed 600 s, the longest ack deadline of a push."
     }
@@ -102,6 +105,7 @@ resource "google_cloudfunctions2_function" "function" {
   # Without these a build or a first call would fail; the other grants take effect meanwhile.
   depends_on = [
     google_artifact_registry_repository_iam_member.builder,
+    google_artifact_registry_repository_iam_member.functions_agent,
     google_firestore_field.override,
     google_firestore_index.composite,
     google_project_iam_member.builder_handover,

@@ -71,12 +71,14 @@ locals {
               timeSeriesQuery = {
                 timeSeriesFilter = {
                   filter = "${local.metric}/${line.name}\" ${local.on_run}"
-                  aggregation = {
-                    alignmentPeriod    = "60s"
-                    perSeriesAligner   = line.aligner
-                    crossSeriesReducer = startswith(line.aligner, "ALIGN_PERCENTILE") ? "REDUCE_MAX" : "REDUCE_SUM"
-                    groupByFields      = line.by
-                  }
+                  aggregation = merge(
+                    {
+                      alignmentPeriod    = "60s"
+                      perSeriesAligner   = line.aligner
+                      crossSeriesReducer = startswith(line.aligner, "ALIGN_PERCENTILE") ? "REDUCE_MAX" : "REDUCE_SUM"
+                    },
+                    length(line.by) == 0 ? {} : { groupByFields = line.by },
+                  )
                 }
               }
             }
@@ -89,8 +91,7 @@ locals {
         title = chart.title
         xyChart = {
           dataSets = [{
-            plotType       = "LINE"
-            legendTemplate = ""
+            plotType = "LINE"
             timeSeriesQuery = {
               timeSeriesFilter = {
                 filter = chart.filter
@@ -109,6 +110,12 @@ locals {
   )
 }
 
+locals {
+  # Google leaves zeros, empty texts and empty lists out of what it answers: each one written here
+  # would be a change in every plan.
+  placed = { for x in [0, 8, 16, 24, 32, 40] : x => x == 0 ? {} : { xPos = x } }
+}
+
 resource "google_monitoring_dashboard" "smartlink" {
   dashboard_json = jsonencode({
     displayName = "Smart Link (${var.environment})"
@@ -117,14 +124,13 @@ resource "google_monitoring_dashboard" "smartlink" {
       tiles = concat(
         [
           for index, widget in local.scorecard_widgets :
-          { xPos = index * 8, yPos = 0, width = 8, height = 8, widget = widget }
+          merge(local.placed[index * 8], { width = 8, height = 8, widget = widget })
         ],
         [
           for index, widget in local.chart_widgets :
-          { xPos = (index % 2) * 24, yPos = 8 + floor(index / 2) * 14, width = 24, height = 14, widget = widget }
+          merge(local.placed[(index % 2) * 24], { yPos = 8 + floor(index / 2) * 14, width = 24, height = 14, widget = widget })
         ],
         [{
-          xPos   = 0
           yPos   = 8 + ceil(length(local.chart_widgets) / 2) * 14
           width  = 48
           height = 16

@@ -12,6 +12,12 @@ locals {
   # Two leases: a message that is due for longer has been passed over again and again.
   overdue_seconds = 2 * local.lease_seconds
 
+  # Rising and different, as Google wants them, whatever the lease is. `sort` compares texts.
+  oldest_due_bounds = [
+    for bound in sort([for bound in distinct([15, 60, 120, 300, local.lease_seconds, local.overdue_seconds, 3600, 14400, 86400]) : format("%06d", bound)]) :
+    tonumber(bound)
+  ]
+
   counters = {
     received       = { actions = ["message_received"], labels = local.by_command, description = "Messages stored, new" }
     done           = { actions = ["message_done"], labels = local.by_command, description = "Messages executed" }
@@ -53,7 +59,7 @@ locals {
     oldest_due = {
       action      = "messages_due"
       field       = "oldestSeconds"
-      bounds      = [15, 60, 120, 300, local.lease_seconds, local.overdue_seconds, 3600, 14400, 86400]
+      bounds      = local.oldest_due_bounds
       labels      = {}
       description = "How late a tenant's oldest due message is"
     }

@@ -57,9 +57,9 @@ variable "polling" {
 variable "instances" {
   description = "How many instances each kind of function may have, and how many are kept warm. `poll` has one: see functions.tf."
   type = object({
-    poll_shard = optional(object({ min = optional(number, 0), max = optional(number, 20) }), {})
-    consume    = optional(object({ min = optional(number, 0), max = optional(number, 10) }), {})
-    publish    = optional(object({ min = optional(number, 0), max = optional(number, 10) }), {})
+    poll_shard = optional(object({ min = optional(number, 0), max = optional(number, 3) }), {})
+    consume    = optional(object({ min = optional(number, 0), max = optional(number, 4) }), {})
+    publish    = optional(object({ min = optional(number, 0), max = optional(number, 3) }), {})
   })
   default  = {}
   nullable = false
@@ -70,6 +70,18 @@ variable "instances" {
       count.min >= 0 && count.max >= 1 && count.min <= count.max && count.max <= 1000 && floor(count.min) == count.min && floor(count.max) == count.max
     ])
     error_message = "instances must be whole numbers with 0 <= min <= max and 1 <= max <= 1000."
+  }
+}
+
+variable "cpus" {
+  description = "Cloud Run's CPUs that the project may use in the region: the quota CpuAllocPerProjectRegion, 20 in a small project. Google refuses functions whose maxima exceed it."
+  type        = number
+  default     = 20
+  nullable    = false
+
+  validation {
+    condition     = var.cpus >= 1 && floor(var.cpus) == var.cpus
+    error_message = "cpus must be a whole number, at least 1: the quota in CPUs, not in thousandths."
   }
 }
 

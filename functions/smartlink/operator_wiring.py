@@ -1,7 +1,7 @@
-"""The operators' composition: the ports of `smartlink.operations`, each made when first used.
+"""The operators' composition: it makes each port of `smartlink.operations` at its first use.
 
-A vendor's client is imported by the property that needs it: a command of the command line lives
-for a second, and pays only for what it uses.
+Each property imports the vendor's client that it needs. A command of the command line runs for a
+second, so it loads only what it uses.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,21 +28,21 @@ if TYPE_CHECKING:
 
 @dataclass
 class OperatorWiring:
-    """One deployment, with the adapters that its functions have and the operator's few more."""
+    """One deployment, with the adapters of its functions and those that only operators have."""
 
     title: str
     local: bool
     variables: Mapping[str, str]  # the environment of its functions
-    functions: Mapping[str, str] = field(default_factory=dict)  # the URLs, where they are known
-    indexes: Sequence[Mapping[str, Any]] = ()  # of Firestore, that are declared
+    functions: Mapping[str, str] = field(default_factory=dict)  # the functions' URLs, if known
+    indexes: Sequence[Mapping[str, Any]] = ()  # that `infra/firestore.json` declares
 
     def now(self) -> datetime:
-        """The clock."""
+        """Returns the current time in UTC."""
         return datetime.now(UTC)
 
     @cached_property
     def settings(self) -> Settings:
-        """As its functions parse them. Raises InvalidError."""
+        """The settings, as the deployment's functions parse them. Raises InvalidError."""
         try:
             return load_settings(self.variables)
         except SettingsError as error:
@@ -50,7 +50,7 @@ class OperatorWiring:
 
     @cached_property
     def store(self) -> "OperatorFirestore":
-        """Firestore."""
+        """The store in Firestore, with the operators' queries."""
         from smartlink.adapters.firestore.operator import OperatorCalls, OperatorFirestore  # noqa: PLC0415
 
         config = self.settings
@@ -60,7 +60,7 @@ class OperatorWiring:
 
     @cached_property
     def secrets(self) -> "OperatorSecretManager":
-        """Secret Manager."""
+        """The secrets in Secret Manager, with the operators' changes."""
         from smartlink.adapters.google.secret_manager_operator import OperatorSecretManager  # noqa: PLC0415
 
         config = self.settings
@@ -84,7 +84,7 @@ class OperatorWiring:
 
     @cached_property
     def tokens(self) -> "RacTokens":
-        """RAC."""
+        """The tokens of RAC."""
         from smartlink.adapters.http.rac import RacTokens  # noqa: PLC0415
 
         return RacTokens(self._http, self.settings.token_url, self.now)
@@ -105,14 +105,15 @@ class OperatorWiring:
 
     @cached_property
     def policy(self) -> "RetryPolicy":
-        """The retries in force, as the relay itself decides it: the file, its last good, 5·1·3."""
+        """The retry policy in force, found as the relay finds it: the file, its last valid, the
+        default."""
         from smartlink.services.polling.config import Config  # noqa: PLC0415
 
         return Config(self.config, self.store).policy()
 
     @cached_property
     def platform(self) -> "Platform":
-        """Google Cloud itself, or the emulators."""
+        """The platform that `health` looks at: Google Cloud, or the emulators."""
         from smartlink.adapters.google.platform import EmulatedPlatform, GooglePlatform  # noqa: PLC0415
 
         if self.local:
@@ -121,8 +122,7 @@ class OperatorWiring:
 
     @cached_property
     def poll(self) -> "Poll":
-        """The use case of `poll`, as the functions' own composition makes it of this process's
-        environment."""
+        """The use case of `poll`, which `bootstrap` makes from this process's environment."""
         from smartlink import bootstrap  # noqa: PLC0415
 
         return bootstrap.poll()

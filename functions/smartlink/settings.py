@@ -1,4 +1,4 @@
-"""The environment, parsed once for each process, when the first call comes."""
+"""The settings: a process parses its environment variables once, at its first call."""
 
 import os
 from collections.abc import Mapping
@@ -24,15 +24,15 @@ from smartlink.domain.settlement import Retention
 from smartlink.domain.tenant import Environment
 
 LEASE_MARGIN = timedelta(seconds=30)
-"""What a lease adds to the function's time-out: a call that was cut off is surely over."""
+"""How much longer a lease is than the function's time-out, so that it outlasts every call."""
 
 MIN_SECONDS_TO_SETTLE = 5
-"""What the last messages of a call need to be settled in."""
+"""The time that the last messages of a call need to be settled."""
 
 _HOSTS: Mapping[Environment, tuple[str, str]] = {
     "development": ("https://link.dev.totvs.app", "https://admin.rac.dev.totvs.app"),
     "staging": ("https://link.staging.totvs.app", "https://admin.rac.staging.totvs.app"),
-    # link.totvs.app follows the others' pattern; no public source confirms it.
+    # link.totvs.app follows the pattern of the others; no public source confirms it.
     "production": ("https://link.totvs.app", "https://admin.rac.totvs.app"),
 }
 _CHECKOUT_CATALOG = Path(__file__).parents[2] / "infra" / "catalog.json"
@@ -40,7 +40,7 @@ _THIS_MACHINE = {"127.0.0.1", "localhost"}
 
 
 class SettingsError(ValueError):
-    """An environment variable is missing or wrong; the text names it and the fix."""
+    """An environment variable is missing or wrong. The text names the variable and the fix."""
 
 
 def _url(value: str) -> str:
@@ -55,7 +55,8 @@ def _url(value: str) -> str:
 
 
 def _catalog(text: str) -> Catalog:
-    """The catalogue: Terraform and the local stack pass it; a checkout has it in `infra/`."""
+    """Parses the catalogue, which Terraform and the local stack pass; a checkout has it in
+    `infra/`."""
     if text:
         return parse_catalog(text)
     if not _CHECKOUT_CATALOG.is_file():
@@ -68,10 +69,10 @@ _Call = Annotated[str, Field(pattern=r"^[A-Za-z]+ /")]
 
 
 class Paths(BaseModel):
-    """Paths and verbs of Smart Link Server. `{type}` and `{audience}` are filled in, escaped.
+    """The verbs and paths of Smart Link Server. `{type}` and `{audience}` are filled in, escaped.
 
-    Of the public sources only the paths are certain: a correction is
-    SMARTLINK_PATHS='{"ack": "POST /api/v1/link/ack"}', without a change of code.
+    Public sources confirm only the paths. SMARTLINK_PATHS='{"ack": "POST /api/v1/link/ack"}'
+    corrects a verb or a path without a change of code.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -89,7 +90,7 @@ _Url = Annotated[str, AfterValidator(_url)]
 
 
 class Settings(BaseModel):
-    """Every setting, by its environment variable (upper case, `SMARTLINK_` before it)."""
+    """All settings. The environment variable of `poll_seconds` is SMARTLINK_POLL_SECONDS."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -106,26 +107,26 @@ class Settings(BaseModel):
     history_days: Annotated[int, Field(ge=1, le=3_650)] = 90
     redrive_days: Annotated[int, Field(ge=1, le=3_650)] = 30
 
-    poll_seconds: _Seconds = 45  # no turn begins later; a poll answers 5 s after it at the latest
+    poll_seconds: _Seconds = 45  # no turn begins later; a poll answers within 5 s more
     shard_tenants: _Count = 200
     poll_threads: _Count = 32
     idle_poll_seconds: Annotated[float, Field(ge=0, le=900)] = 0
-    """How long a silent tenant may go unasked at most; 0: each is asked at each tick."""
+    """Seconds after which a silent tenant is asked again at the latest; 0: at each tick."""
     receivers: _Count = 8  # sessions at once for one tenant
     receive_batch: _Count = 100  # messages stored at once
     receive_seconds: _Seconds = 2
-    """How long a batch may take, from its first `get` to its last ack; longer only where the
-    dispatches of a tick would not last until its end."""
+    """Seconds that a batch may take, from its first `get` to its last ack. It may take longer only
+    if the tick's dispatches would otherwise be used up too early."""
     dispatch_batch: _Count = 100  # messages in one Pub/Sub message
     dispatches: _Count = 50  # Pub/Sub messages for each tenant, command and tick
-    grace_seconds: _Seconds = 120  # how long a dispatch may stay unclaimed, the first time
+    grace_seconds: _Seconds = 120  # how long the first dispatch may stay unclaimed
     due_page: _Count = 100
     tenants_refresh_seconds: _Seconds = 300
     payload_refresh_seconds: _Seconds = 3_600
     state_refresh_seconds: _Seconds = 240
     connect_seconds: _Seconds = 5
     read_seconds: _Seconds = 15  # from a sent request to its answer
-    silence_seconds: _Seconds = 10  # in which a body must move by 1 KiB
+    silence_seconds: _Seconds = 10  # within which a body must move by 1 KiB
     response_limit: Annotated[int, Field(ge=1_024)] = 67_108_864  # bytes
 
     firestore_emulator: str = ""
@@ -145,12 +146,12 @@ class Settings(BaseModel):
 
     @property
     def smart_link_url(self) -> str:
-        """Where Smart Link Server is."""
+        """The URL of Smart Link Server."""
         return (self.base_url or _HOSTS[self.environment][0]).rstrip("/")
 
     @property
     def token_url(self) -> str:
-        """Where RAC gives tokens."""
+        """The URL at which RAC gives tokens."""
         default = f"{_HOSTS[self.environment][1]}/totvs.rac/connect/token"
         return self.rac_token_url or default
 
@@ -161,14 +162,15 @@ class Settings(BaseModel):
 
     @property
     def lease(self) -> timedelta:
-        """How long a claim holds: the function's time-out and a margin."""
+        """How long a claim is valid: the time-out of `consume` and a margin."""
         return timedelta(seconds=self.catalog.functions.consume.timeout) + LEASE_MARGIN
 
     @property
     def in_flight(self) -> int:
-        """Bytes of contents and answers that a poll holds at once, but for one that may go beyond.
+        """How many bytes of contents and answers a poll holds at once: a twentieth of its memory.
 
-        Each is there several times while it is taken in: as it came, as a text, as a request.
+        The memory holds a content several times while it is stored: as bytes, as a text, in a
+        request.
         """
         functions = self.catalog.functions
         return min(functions.poll.memory, functions.poll_shard.memory) * 1_048_576 // 20
@@ -179,7 +181,7 @@ class Settings(BaseModel):
         return Retention(self.history_days, timedelta(days=self.redrive_days))
 
     def consuming(self) -> tuple[str, Command]:
-        """The command that this function consumes."""
+        """Returns the command that this function consumes. Raises SettingsError if none is set."""
         if self.command is None:
             message = "SMARTLINK_COMMAND is not set: name the command that this function consumes"
             raise SettingsError(message)
@@ -187,7 +189,7 @@ class Settings(BaseModel):
 
 
 def _explain(place: tuple[int | str, ...], text: str) -> str:
-    """A problem, with the variable that it is in; that of the whole names its variable itself."""
+    """Puts the variable's name before the problem, unless the problem names it already."""
     problem = text.removeprefix("Value error, ")
     if not place:
         return problem
@@ -197,7 +199,7 @@ def _explain(place: tuple[int | str, ...], text: str) -> str:
 
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
-    """The settings in the environment. Raises SettingsError, which names each variable."""
+    """Reads the settings from the environment. Raises SettingsError, which names each variable."""
     environ = os.environ if environ is None else environ
     values: dict[str, Any] = {
         name.removeprefix("SMARTLINK_").lower(): value
@@ -221,12 +223,12 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Sizes that no setting changes, each with its reason."""
+    """The limits that no setting changes, each with its reason."""
 
     inline: int = 262_144  # bytes of content in a document; Firestore's limit is 1 MiB
     request: int = 3_670_016  # 3.5 MiB in a request; the emulator refuses 4 MiB
     writes: int = 500  # in a BatchWrite
-    page: int = 524_288  # bytes of a page of due messages: each tenant of a shard may have one
+    page: int = 524_288  # bytes of a page of due messages; each tenant of a shard may have one
     dispatch: int = 1_048_576  # bytes of contents in one Pub/Sub message, 10 MB at most
 
 

@@ -1,4 +1,4 @@
-"""`make consumer`: a command's module, its test, its contract and its entry in the catalogue."""
+"""`make consumer`: writes a command's module, test, contract and entry in the catalogue."""
 
 import importlib.util
 import tempfile
@@ -30,7 +30,7 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Scaffolded:
-    """What was written; the paths are the checkout's."""
+    """The names and the files that were written."""
 
     names: Names
     module: Path
@@ -40,7 +40,7 @@ class Scaffolded:
 
 
 def scaffold(root: Path, command: str, wish: Wish) -> Scaffolded:
-    """Write all of it, or nothing. Raises AuthorError, which names thing, place and fix."""
+    """Write all files or none. Raises AuthorError, which names the thing, the place and the fix."""
     names = names_of(command)
     catalog = root / PLACE
     text = _read(catalog)
@@ -100,7 +100,7 @@ def _files(root: Path, made: Scaffolded, wish: Wish) -> Mapping[Path, str]:
 
 
 def _loaded(names: Names, text: str) -> Consumer:
-    """Load the module's text, which stands nowhere yet."""
+    """Load the consumer from the module's text, which is not in the checkout yet."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{names.snake}.py"
         path.write_text(text, encoding="utf-8")
@@ -114,7 +114,7 @@ def _loaded(names: Names, text: str) -> Consumer:
 
 
 def _refuse_clashes(text: str, names: Names) -> None:
-    """Refuse a name that the catalogue has, or has in other letters."""
+    """Refuse a name, topic or module that the catalogue has already, in any casing."""
     try:
         commands = parse_catalog(text).commands
     except CatalogError as error:

@@ -1,4 +1,4 @@
-"""The options of the acts on many messages, each written once, and the commands made of them."""
+"""The options of the commands that act on many messages, and the function that makes a command."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -77,7 +77,7 @@ YES = _option("yes", opt.Yes, default=False)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What the operator wrote; what a command has no option for stays as it is here."""
+    """What the operator wrote. If a command lacks an option, its default holds."""
 
     identity: str | None = None
     tenant: str | None = None
@@ -95,7 +95,7 @@ class Asked:
     yes: bool
 
     def filters(self) -> Filters:
-        """Which messages are meant. Raises UsageError."""
+        """Make the filters of the operator's options. Raises UsageError."""
         return Filters(
             tenant=self.tenant,
             direction=self.direction.direction if self.direction else None,
@@ -110,7 +110,7 @@ class Asked:
 def command(
     act: Callable[[Session, Asked], None], text: str, *options: Parameter
 ) -> Callable[..., None]:
-    """A command with these options and this help; typer reads both from its signature."""
+    """Make a command with these options and this help, which typer reads from the function."""
 
     def run(context: typer.Context, **given: Any) -> None:  # noqa: ANN401  (as the options say)
         act(session_of(context), Asked(**given))
@@ -124,7 +124,7 @@ def command(
 
 
 def _instant(text: str) -> datetime:
-    """An instant, or how long ago. Raises UsageError."""
+    """Read an instant, or a time span before now. Raises UsageError."""
     try:
         at = datetime.fromisoformat(text.strip())
     except ValueError:

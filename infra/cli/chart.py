@@ -1,4 +1,4 @@
-"""The figures as one SVG, and as a page of HTML that needs nothing else."""
+"""Draws the figures as an SVG, and as a page of HTML that needs no other file."""
 
 from html import escape
 
@@ -12,7 +12,7 @@ _ABOUT = (
 
 
 def svg(figures: Figures) -> str:
-    """Messages done in each hour, as bars."""
+    """Draw the messages done in each hour as bars."""
     hours = figures.hours()
     top = max((number for _, number in hours), default=0) or 1
     step = (_WIDTH - _LEFT) / len(hours)
@@ -37,7 +37,7 @@ def svg(figures: Figures) -> str:
 
 
 def html(figures: Figures, title: str) -> str:
-    """The chart and the failures."""
+    """Write a page with the chart and the failures."""
     rows = "".join(
         f"<tr><td>{it.messages}</td><td>{it.dead}</td><td><code>{it.code}</code></td>"
         f"<td>{escape(it.pattern)}</td></tr>"

@@ -1,4 +1,4 @@
-"""The checks of `doctor` and `tenants check` on the screen."""
+"""Shows the checks of `doctor` and `tenants check`."""
 
 from collections.abc import Mapping, Sequence
 
@@ -23,7 +23,7 @@ _FIXES: Mapping[Fix, str] = {
 
 
 def show_checks(session: Session, checks: Sequence[Check]) -> None:
-    """Draw checks; raises CliError if one failed."""
+    """Show the checks. Raises CliError if one failed."""
     screen = session.screen
     failed = sum(not it.holds for it in checks)
     told = [(it.name, it.holds, _words(session, it)) for it in checks]

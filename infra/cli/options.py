@@ -1,4 +1,4 @@
-"""Options that several commands share, with what RM's terms mean."""
+"""The options that several commands share; their help explains RM's terms."""
 
 import re
 from datetime import timedelta
@@ -16,19 +16,19 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks
 
 
 class Way(StrEnum):
-    """`Direcao`, as an option."""
+    """`Direcao` as an option."""
 
     DOWN = "downstream"
     UP = "upstream"
 
     @property
     def direction(self) -> Direction:
-        """As the relay calls it."""
+        """The relay's name for it."""
         return Direction.DOWNSTREAM if self is Way.DOWN else Direction.UPSTREAM
 
 
 class Situation(StrEnum):
-    """`Situacao` of a live message, as an option."""
+    """`Situacao` of a live message as an option."""
 
     PENDING = "pendente"
     RUNNING = "executando"
@@ -37,7 +37,7 @@ class Situation(StrEnum):
 
     @property
     def state(self) -> State:
-        """As the relay calls it."""
+        """The relay's name for it."""
         return State(self.value.capitalize())
 
 
@@ -51,7 +51,7 @@ def span(text: str) -> timedelta:
 
 
 def age(text: str | None) -> timedelta | None:
-    """Read one that need not be given. Raises UsageError."""
+    """Read a time span; None if none is given. Raises UsageError."""
     return span(text) if text else None
 
 

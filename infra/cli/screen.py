@@ -1,4 +1,4 @@
-"""What the operator sees: tables and sentences for people, one JSON document for programs."""
+"""Shows results to the operator: tables and sentences for people, JSON for programs."""
 
 import json
 import os
@@ -14,12 +14,12 @@ from rich.table import Table
 
 _NOTHING = "-"
 _KEPT_WIDE = 20  # characters of a column that must not shrink below them
-_UNBOUNDED = 1_000  # columns, where no terminal wraps them
+_UNBOUNDED = 1_000  # columns, if no terminal wraps the lines
 
 
 @dataclass(slots=True)
 class Screen:
-    """Results go to stdout, everything else to stderr, so that a pipe gets results alone."""
+    """Writes results to stdout and everything else to stderr, so that a pipe gets only results."""
 
     as_json: bool = False
     out: Console = field(
@@ -37,7 +37,7 @@ class Screen:
         sys.stdout.write(f"{safe}\n")
 
     def line(self, document: object) -> None:
-        """Write one JSON document of many, on a line of its own."""
+        """Write one JSON document of several, on its own line."""
         sys.stdout.write(f"{json.dumps(document, default=str)}\n")
         sys.stdout.flush()
 
@@ -47,7 +47,7 @@ class Screen:
             self.out.print(clean(text), style=style, soft_wrap=False)
 
     def note(self, text: str, style: str | None = None) -> None:
-        """Tell what goes on, beside the result."""
+        """Tell what happens besides the result."""
         self.err.print(clean(text), style=style, soft_wrap=True)
 
     def table(
@@ -73,7 +73,7 @@ class Screen:
         self.out.print(table)
 
     def facts(self, pairs: Iterable[tuple[str, object]]) -> None:
-        """Draw names and values, one a line; what there is not is left out."""
+        """Draw names and values, one on each line; leave out missing values."""
         grid = Table.grid(padding=(0, 2))
         grid.add_column(style="bold", no_wrap=True)
         grid.add_column(overflow="fold")
@@ -83,14 +83,14 @@ class Screen:
         self.out.print(grid)
 
     def progress(self) -> Progress:
-        """A bar on stderr, where that is a terminal."""
+        """Make a progress bar on stderr, which is hidden if stderr is not a terminal."""
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
         hidden = self.as_json or not self.err.is_terminal
         return Progress(*columns, console=self.err, transient=True, disable=hidden)
 
 
 def _width() -> int | None:
-    """A pipe has no width of its own, so nothing is folded there; None: as the terminal is."""
+    """Return a large width for a pipe, so that no line is folded; None to use the terminal's."""
     return None if sys.stdout.isatty() or os.environ.get("COLUMNS") else _UNBOUNDED
 
 
@@ -106,7 +106,7 @@ def shown(value: object) -> str:
 
 
 def clean(text: str) -> str:
-    """Take a sender's control characters away: they would steer the operator's terminal."""
+    """Replace control characters, with which a sender could control the operator's terminal."""
     return "".join(
         char if char in "\n\t" or (char.isprintable() and not "\ud800" <= char <= "\udfff") else "·"
         for char in text
@@ -114,5 +114,5 @@ def clean(text: str) -> str:
 
 
 def instant(at: datetime) -> str:
-    """Write an instant: UTC, to the second."""
+    """Write an instant in UTC, to the second."""
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z"

@@ -1,4 +1,4 @@
-"""One call of the command line: its options, its screen, and the place it works in."""
+"""One call of the command line: its options, its screen, and the deployment that it uses."""
 
 import getpass
 import json
@@ -19,7 +19,7 @@ from smartlink.operator_wiring import OperatorWiring
 
 @dataclass
 class Session:
-    """Made by the callback of the app; what costs time is made when it is first asked for."""
+    """The app's callback makes it. What takes time is made at its first use."""
 
     project: str | None = None
     environment: str | None = None
@@ -32,10 +32,10 @@ class Session:
 
     @cached_property
     def deployment(self) -> OperatorWiring:
-        """What the operations work with there."""
+        """The deployment on which the operations work."""
         quiet_logs()
         target = self.target
-        # The relay's own composition root reads the environment, as it does when deployed.
+        # The relay's own composition reads the environment, as in a deployed function.
         os.environ.update(target.variables)
         if target.local:
             os.environ["GOOGLE_APPLICATION_CREDENTIALS"] = ""
@@ -49,14 +49,15 @@ class Session:
         )
 
     def begin_relay(self) -> None:
-        """Make the relay's own use cases ready to run here, without their logs on the screen."""
-        _ = self.deployment.settings  # says what is wrong with them
+        """Prepare to run the relay's use cases in this process, without their logs on the
+        screen."""
+        _ = self.deployment.settings  # raises InvalidError if they are wrong
         bootstrap.settings()  # turns the logs on
         quiet_logs()
 
     @cached_property
     def who(self) -> str:
-        """Name the person, for the log of what was done."""
+        """The person's name, for the log of what was done."""
         return os.environ.get("SMARTLINK_OPERATOR") or f"{getpass.getuser()}@{socket.gethostname()}"
 
 
@@ -67,10 +68,10 @@ def quiet_logs() -> None:
 
 
 CURRENT: list[Session] = []
-"""The session of this process, for what is shown when it fails."""
+"""The session of this process, with which its errors are shown."""
 
 
 def session_of(context: typer.Context) -> Session:
-    """The session that the app's callback made."""
+    """Return the session that the app's callback made."""
     session: Session = context.find_object(Session) or Session()
     return session

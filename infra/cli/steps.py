@@ -1,4 +1,4 @@
-"""Work of several steps: each says what happened; the first that fails says how to fix it."""
+"""Shows the steps of an operation as they are done."""
 
 from dataclasses import dataclass, field
 
@@ -21,13 +21,13 @@ _SOON = "the functions see it within 5 minutes"
 
 @dataclass
 class Steps:
-    """What was done so far."""
+    """The steps that were done so far."""
 
     screen: Screen
     done: list[dict[str, str]] = field(default_factory=list)
 
     def tell(self, step: Step) -> None:
-        """One step is done."""
+        """Show a step that is done."""
         name, text = _words(step)
         self.done.append({"step": name, "text": text})
         self.screen.say(f"✓ {name}: {text}")

@@ -1,4 +1,4 @@
-"""Errors of operations and adapters as one sentence: what failed, where, and the fix."""
+"""Turns errors of operations and adapters into one sentence: what failed, where, and the fix."""
 
 from google.api_core import exceptions
 from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
@@ -108,7 +108,8 @@ def _of_operation(error: failed.OperationError, target: Target | None) -> CliErr
 
 
 def _of_setup(error: failed.SetupError, target: Target | None) -> CliError | None:
-    """A surprise, or Ctrl-C, is no failure that could be told: None."""
+    """Explain a failed setup; None for an unexpected error or Ctrl-C after the secret was
+    deleted."""
     cause = error.__cause__
     told = explained(cause, target) if cause else None
     if error.kept is not None:

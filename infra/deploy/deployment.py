@@ -1,14 +1,18 @@
-"""Plan, deploy and destroy: check, run Terraform, say what is next."""
+"""Plans, deploys and destroys: checks, runs Terraform, and says what is next."""
 
+import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 
 from rich.console import Console
 
+from infra.deploy.agents import make_agents
 from infra.deploy.cloud import Cloud
-from infra.deploy.errors import CancelledError, DeployError, NotReadyError
+from infra.deploy.errors import CancelledError, DeployError, NotReadyError, TerraformError
+from infra.deploy.passing import SECONDS, TRIES, passing
 from infra.deploy.preflight import check_cloud
+from infra.deploy.quota import check_quota
 from infra.deploy.report import deployed, removed, to_be_removed
 from infra.deploy.target import Target
 from infra.deploy.terraform import REMOVAL, RETIREMENT, Terraform
@@ -23,7 +27,10 @@ _PROTECTED = (
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """One environment's; `ask` puts a question to the operator and returns the answer."""
+    """The deployment of one environment.
+
+    `ask` asks the operator a question and returns the answer. `wait` takes seconds.
+    """
 
     target: Target
     terraform: Terraform
@@ -31,6 +38,7 @@ class Deployment:
     environ: Mapping[str, str]
     console: Console
     ask: Callable[[str], str]
+    wait: Callable[[float], None] = time.sleep
 
     def plan(self) -> None:
         """Show what a deployment would change."""
@@ -38,27 +46,22 @@ class Deployment:
         self.terraform.run("plan", "-input=false", *self.target.variables)
 
     def deploy(self, *, sure: bool, retire: bool = False) -> None:
-        """Show the plan, and apply it when the operator agrees."""
+        """Show the plan, and apply it if the operator agrees."""
         self._ready()
         target = self.target
         with self.terraform.overriding(RETIREMENT) if retire else nullcontext():
-            self.terraform.run("plan", "-input=false", f"-out={_PLAN}", *target.variables)
+            self._plan()
+            check_quota(target, self.cloud, self.terraform.planned(_PLAN), self._say)
             question = f"Apply this to {target.project} ({target.environment})? Type yes: "
             if not sure and self.ask(question) != "yes":
                 message = "Nothing was changed."
                 raise CancelledError(message)
-            try:
-                self.terraform.run("apply", "-input=false", _PLAN)
-            except DeployError as error:
-                message = (
-                    f"{error}\nWhat was made is recorded. APIs just enabled and grants just given "
-                    "can take some minutes: the same command goes on where this one stopped."
-                )
-                raise DeployError(message) from None
+            make_agents(self.cloud, target.project, self.wait, self._say)
+            self._apply()
         self.console.print(deployed(target, self.terraform.output()), soft_wrap=True)
 
     def destroy(self, *, sure: str | None) -> None:
-        """Remove everything that Terraform made, when the operator names the project."""
+        """Remove everything that Terraform made, if the operator types the project's id."""
         self._ready()
         target = self.target
         self.console.print(to_be_removed(target), soft_wrap=True)
@@ -67,13 +70,43 @@ class Deployment:
             raise CancelledError(message)
         with self.terraform.overriding(RETIREMENT, REMOVAL):
             arguments = ("-input=false", "-auto-approve", *target.variables)
-            # Lifted in the cloud first: Google, too, keeps what is protected or not empty.
+            # The cloud's own protection is removed first, because Google keeps what is protected.
             self.terraform.run("apply", *_PROTECTED, *arguments)
             self.terraform.run("destroy", *arguments)
         self.console.print(removed(target), soft_wrap=True)
 
+    def _plan(self) -> None:
+        self.terraform.run("plan", "-input=false", f"-out={_PLAN}", *self.target.variables)
+
+    def _apply(self) -> None:
+        """Apply the plan. After an error that passes by itself, plan and apply the rest, a few
+        times."""
+        for number in range(1, TRIES + 1):
+            try:
+                self.terraform.run("apply", "-input=false", _PLAN)
+            except TerraformError as error:
+                why = passing(error.said)
+                if why is None or number == TRIES:
+                    message = (
+                        f"{error}\nWhat was made is recorded: the same command goes on where this "
+                        "one stopped."
+                    )
+                    raise DeployError(message) from None
+                seconds = SECONDS[number - 1]
+                self._say(
+                    f"This error passes by itself ({why}). What is left is applied again in "
+                    f"{seconds:.0f} s, try {number + 1} of {TRIES}."
+                )
+                self.wait(seconds)
+                self._plan()  # a plan that was applied in part cannot be used again
+            else:
+                return
+
+    def _say(self, text: str) -> None:
+        self.console.print(text, soft_wrap=True)
+
     def _ready(self) -> None:
-        """Check everything before anything is touched."""
+        """Check everything before anything is changed."""
         check_cloud(self.target, self.cloud, self.environ)
         bucket = f"-backend-config=bucket={self.target.state_bucket}"
         self.terraform.run("init", "-input=false", "-reconfigure", bucket)

@@ -1,11 +1,11 @@
-"""Checks before anything is touched: the right project, with what Terraform needs."""
+"""Checks, before anything is changed, that the project is the right one and ready for Terraform."""
 
 import os
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 
-from infra.deploy.cloud import LOG_IN, Answer, Cloud
+from infra.deploy.cloud import LOG_IN, Cloud
 from infra.deploy.errors import NotReadyError
 from infra.deploy.target import Target
 
@@ -40,6 +40,7 @@ PERMISSIONS = (
     "pubsub.topics.create",
     "pubsub.topics.setIamPolicy",
     "resourcemanager.projects.get",
+    "resourcemanager.projects.getIamPolicy",
     "resourcemanager.projects.setIamPolicy",
     "run.services.setIamPolicy",
     "serviceusage.services.enable",
@@ -51,7 +52,7 @@ PERMISSIONS = (
 
 
 def check_cloud(target: Target, cloud: Cloud, environ: Mapping[str, str] | None = None) -> None:
-    """Raise NotReadyError with everything that is amiss."""
+    """Raise NotReadyError with all problems."""
     environ = os.environ if environ is None else environ
     problems = list(_wrong_project(target, environ))
     if not problems:
@@ -63,7 +64,7 @@ def check_cloud(target: Target, cloud: Cloud, environ: Mapping[str, str] | None 
 
 
 def _wrong_project(target: Target, environ: Mapping[str, str]) -> Iterator[str]:
-    """The shell is set to a project, and it is not this one: somebody is mistaken."""
+    """Yield a problem if the shell is set to another project than the target's."""
     if target.project_given:
         return
     configured = (
@@ -100,7 +101,7 @@ def _project(target: Target, cloud: Cloud) -> Iterator[str]:
             f"project_id in environments/{target.environment}.tfvars, or use another account."
         )
     elif answer.status != _OK:
-        yield f"The project {project} cannot be read: {_said(answer)}."
+        yield f"The project {project} cannot be read: {answer.said}."
     elif answer.body.get("state", "ACTIVE") != "ACTIVE":
         yield f"The project {project} is {answer.body['state']}: it is to be deleted."
     else:
@@ -117,7 +118,7 @@ def _permissions(target: Target, cloud: Cloud) -> Iterator[str]:
     )
     answer = cloud.post(url, {"permissions": list(PERMISSIONS)})
     if answer.status != _OK:
-        yield f"The rights on {target.project} cannot be read: {_said(answer)}."
+        yield f"The rights on {target.project} cannot be read: {answer.said}."
         return
     missing = sorted(set(PERMISSIONS) - set(answer.body.get("permissions", [])))
     if missing:
@@ -138,9 +139,4 @@ def _state(target: Target, cloud: Cloud) -> Iterator[str]:
             f"update gs://{bucket} --versioning`."
         )
     elif answer.status != _OK:
-        yield f"The bucket of Terraform's state, gs://{bucket}, cannot be read: {_said(answer)}."
-
-
-def _said(answer: Answer) -> str:
-    message = str(answer.body.get("error", {}).get("message", "")).strip().rstrip(".")
-    return f"{answer.status} {message}".strip()
+        yield f"The bucket of Terraform's state, gs://{bucket}, cannot be read: {answer.said}."

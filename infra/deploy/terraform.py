@@ -3,19 +3,22 @@
 import json
 import shutil
 import subprocess
+import sys
+from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from infra.deploy.errors import DeployError, NotReadyError
+from infra.deploy.errors import NotReadyError, TerraformError
 
 REMOVAL = Path(__file__).with_name("removal.tf")
 RETIREMENT = Path(__file__).with_name("retirement.tf")
+_LAST_LINES = 400  # of Terraform's errors that are kept
 
 
 class Terraform:
-    """One program, in one folder; what it prints goes to the terminal."""
+    """Runs one program in one folder. Its output goes to the terminal."""
 
     def __init__(self, program: str, folder: Path, environ: Mapping[str, str]) -> None:
         found = shutil.which(program)
@@ -28,29 +31,48 @@ class Terraform:
         self._environ = {**environ, "TF_IN_AUTOMATION": "true"}
 
     def run(self, command: str, *arguments: str) -> None:
-        """Run a command. Raises DeployError when it fails."""
-        self._run(command, arguments, stdout=None)
+        """Run a command. Raises TerraformError, with the end of its errors, if it fails."""
+        with subprocess.Popen(
+            self._words(command, arguments), env=self._environ, stderr=subprocess.PIPE, text=True
+        ) as process:
+            last: deque[str] = deque(maxlen=_LAST_LINES)
+            for line in process.stderr or ():
+                sys.stderr.write(line)
+                last.append(line)
+        if process.returncode:
+            raise TerraformError(command, "".join(last))
 
     def output(self) -> dict[str, Any]:
         """Return the outputs that the state holds."""
-        found: dict[str, dict[str, Any]] = json.loads(
-            self._run("output", ("-json",), stdout=subprocess.PIPE)
-        )
+        found = self._read("output", "-json")
         return {name: item["value"] for name, item in found.items()}
 
-    def _run(self, command: str, arguments: tuple[str, ...], stdout: int | None) -> str:
-        words = (self._program, f"-chdir={self._folder}", command, *arguments)
-        done = subprocess.run(words, env=self._environ, stdout=stdout, text=True, check=False)
+    def planned(self, plan: str) -> dict[str, Any]:
+        """Return the resources that a plan would make, by address."""
+        root = self._read("show", "-json", plan).get("planned_values", {}).get("root_module", {})
+        return {it["address"]: it["values"] for it in root.get("resources", ())}
+
+    def _read(self, command: str, *arguments: str) -> dict[str, Any]:
+        done = subprocess.run(
+            self._words(command, arguments),
+            env=self._environ,
+            stdout=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
         if done.returncode:
-            message = f"terraform {command} failed: its own words stand above."
-            raise DeployError(message)
-        return done.stdout or ""
+            raise TerraformError(command, "")
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
+    def _words(self, command: str, arguments: tuple[str, ...]) -> tuple[str, ...]:
+        return (self._program, f"-chdir={self._folder}", command, *arguments)
 
     @contextmanager
     def overriding(self, *overrides: Path) -> Iterator[None]:
-        """Lay override files over the configuration, for the time of a run.
+        """Add override files to the configuration while the block runs.
 
-        `prevent_destroy` takes no variable: an override is Terraform's own way to lift it.
+        `prevent_destroy` accepts no variable, so Terraform needs an override to remove it.
         """
         copies = {self._folder / f"{path.stem}_override.tf": path for path in overrides}
         try:

@@ -1,7 +1,7 @@
-"""The PyPI emulator of Cloud Storage, and what it lets pass although Google refuses it.
+"""The PyPI emulator of Cloud Storage, made to refuse what Google refuses.
 
-It ignores every precondition, pages no listing, leaves `updated` as it was, and takes no notice
-of a custom time that is moved back; taking one away is a no-op there.
+The emulator itself ignores preconditions, lists all objects in one page, does not change `updated`,
+and accepts a custom time that is moved back or removed.
 """
 
 import argparse
@@ -28,12 +28,12 @@ _LOCK = threading.Lock()
 
 
 class _Strict(RequestHandler):  # type: ignore[misc]
-    """One request at a time: what is checked still holds when it is done."""
+    """Serves one request at a time, so that a checked precondition still holds when it is done."""
 
     rfile: BinaryIO
 
     def do_GET(self) -> None:  # noqa: N802  (http.server's name)
-        """List in pages."""
+        """List objects in pages."""
         with _LOCK:
             path = urlsplit(self.path).path
             if path.startswith("/storage/v1/b/") and path.endswith("/o"):
@@ -42,7 +42,7 @@ class _Strict(RequestHandler):  # type: ignore[misc]
                 super().do_GET()
 
     def do_POST(self) -> None:  # noqa: N802  (http.server's name)
-        """Upload, if the preconditions hold."""
+        """Upload an object if the preconditions hold."""
         with _LOCK:
             name = self._query.get("name") or self._described(self._body()).get("name")
             if "/upload/" not in self.path or name is None:
@@ -50,11 +50,11 @@ class _Strict(RequestHandler):  # type: ignore[misc]
             elif self._holds(str(name)):
                 super().do_POST()
                 made = self._found(str(name))
-                if made is not None:  # its own metadata is no change of it
+                if made is not None:  # the emulator counts the upload's own metadata as a change
                     made["metageneration"] = "1"
 
     def do_PATCH(self) -> None:  # noqa: N802  (http.server's name)
-        """Change, if Google would."""
+        """Change an object's metadata if Google would."""
         with _LOCK:
             change = json.loads(self._body())
             found = self._found(self._name)
@@ -69,7 +69,7 @@ class _Strict(RequestHandler):  # type: ignore[misc]
                 found["updated"] = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
 
     def do_DELETE(self) -> None:  # noqa: N802  (http.server's name)
-        """Delete, if the preconditions hold."""
+        """Delete an object if the preconditions hold."""
         with _LOCK:
             if self._holds(self._name):
                 super().do_DELETE()
@@ -83,13 +83,13 @@ class _Strict(RequestHandler):  # type: ignore[misc]
         return unquote(urlsplit(self.path).path.partition(_OBJECT)[2])
 
     def _body(self) -> bytes:
-        """What was sent; it can be read once more."""
+        """Return the request's body, so that it can be read again."""
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.rfile = BytesIO(body)
         return body
 
     def _described(self, body: bytes) -> Mapping[str, Any]:
-        """The object's own description, at the head of an upload."""
+        """Return the object's metadata at the head of an upload."""
         kind = self.headers.get("Content-Type", "")
         if kind.startswith("multipart/related"):
             parsed = BytesParser().parsebytes(f"Content-Type: {kind}\r\n\r\n".encode() + body)
@@ -110,7 +110,7 @@ class _Strict(RequestHandler):  # type: ignore[misc]
         return urlsplit(self.path).path.partition("/b/")[2].split("/")[0]
 
     def _holds(self, name: str) -> bool:
-        """Whether the preconditions do; else it is refused already."""
+        """Tell whether the preconditions hold; if not, refuse the request."""
         found = self._found(name)
         for wanted, has in (
             (self._query.get("ifGenerationMatch"), found["generation"] if found else "0"),
@@ -155,7 +155,7 @@ def _server(port: int) -> ThreadingHTTPServer:
 
 @contextmanager
 def cloud_storage(port: int) -> Iterator[str]:
-    """Yield `host:port` of an empty one that runs in this process."""
+    """Yield `host:port` of an empty emulator that runs in this process."""
     server = _server(port)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()

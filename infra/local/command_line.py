@@ -43,7 +43,7 @@ def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         progress.print(str(error), markup=False, soft_wrap=True, highlight=False)
         return error.exit_code
     except KeyboardInterrupt:
-        # Ctrl-C is how `up` is meant to end.
+        # Ctrl-C is the normal way to end `up`.
         return 0 if asked.command == "up" else INTERRUPTED
     except Terminated:
         return TERMINATED

@@ -12,7 +12,7 @@ from infra.local.rest import Json, Rest
 from infra.local.tenants import LocalTenant
 from smartlink.domain.catalog import Catalog
 
-# RM's values are in no public source; these are the functions' own defaults.
+# No public source gives RM's values; these are the functions' defaults.
 DEFAULT_CONFIG: Json = {
     "TotvsAppGlobalConfig": {
         "IntegrationSmartLinkInfo": {
@@ -43,16 +43,16 @@ def _create_topic(
     subscription = {
         "topic": f"{parent}/topics/{topic}",
         "pushConfig": push,
-        "ackDeadlineSeconds": max(10, deadline),  # Pub/Sub's least
+        "ackDeadlineSeconds": max(10, deadline),  # Pub/Sub's minimum
     }
     if rest.call("PUT", f"{url}/subscriptions/{topic}", subscription, exists_ok=True) is None:
-        # Somebody else's emulator still knows where the functions were the last time.
+        # An emulator that was running already has the functions' old addresses.
         push_config = {"pushConfig": push}
         rest.call("POST", f"{url}/subscriptions/{topic}:modifyPushConfig", push_config)
 
 
 def create_buckets(rest: Rest, addresses: Addresses, config: Json) -> None:
-    """Create the buckets, and the configuration in one of them."""
+    """Create both buckets, and the configuration file in one of them."""
     url = f"http://{addresses.storage}"
     for bucket in (addresses.config_bucket, addresses.contents_bucket):
         rest.call("POST", f"{url}/storage/v1/b?project={addresses.project}", {"name": bucket})
@@ -60,7 +60,7 @@ def create_buckets(rest: Rest, addresses: Addresses, config: Json) -> None:
 
 
 def write_config(rest: Rest, addresses: Addresses, config: Json) -> None:
-    """Write `totvsAppConfig_v2.json`, as a new generation."""
+    """Write `totvsAppConfig_v2.json` as a new generation."""
     objects = f"http://{addresses.storage}/upload/storage/v1/b/{addresses.config_bucket}/o"
     data = json.dumps(config, indent=2).encode()
     rest.upload(f"{objects}?uploadType=media&name={quote(CONFIG_FILE)}", data)
@@ -87,6 +87,6 @@ def _create_secret(rest: Rest, addresses: Addresses, name: str, label: str, payl
 
 
 def register_tenants(rest: Rest, simulator: str, tenants: Iterable[LocalTenant]) -> None:
-    """Make the tenants known to the simulator's RAC."""
+    """Register the tenants' credentials with the simulator's RAC."""
     entries = [{"tenant": tenant.tenant, **tenant.credential()} for tenant in tenants]
     rest.call("POST", f"{simulator}/simulator/tenants", entries)

@@ -1,4 +1,4 @@
-"""Secret Manager's things as its API shows them, and its errors."""
+"""The secrets, versions and errors of Secret Manager, as its API shows them."""
 
 import hashlib
 import secrets as randomness
@@ -9,27 +9,27 @@ Json = dict[str, Any]
 
 
 class ApiError(Exception):
-    """An answer other than 200, as Google's APIs give it."""
+    """An error answer, in the form of Google's APIs."""
 
     def __init__(self, code: int, status: str, message: str) -> None:
-        """Keep what the error's body says."""
+        """`code` is the HTTP status, and `status` Google's name for it."""
         super().__init__(message)
         self.body = {"error": {"code": code, "message": message, "status": status}}
         self.code = code
 
 
 def invalid(message: str) -> ApiError:
-    """Refuse an argument."""
+    """Make the error for an invalid argument."""
     return ApiError(400, "INVALID_ARGUMENT", message)
 
 
 def failed(message: str) -> ApiError:
-    """Refuse because of the state that something is in."""
+    """Make the error for something that is in the wrong state."""
     return ApiError(400, "FAILED_PRECONDITION", message)
 
 
 def project_number(project: str) -> str:
-    """Give a project its number; a number is its own."""
+    """Return a project's number; a project that is a number has itself."""
     if project.isdecimal():
         return project
     digest = hashlib.sha256(project.encode()).digest()
@@ -37,13 +37,13 @@ def project_number(project: str) -> str:
 
 
 def new_etag() -> str:
-    """Make an etag, in quotes as the service does."""
+    """Make an etag in quotes, as the service does."""
     return f'"{randomness.token_hex(7)}"'
 
 
 @dataclass
 class Version:
-    """One version of a secret; `data` is gone when it is destroyed."""
+    """One version of a secret. A destroyed version has no `data`."""
 
     name: str
     created: str
@@ -53,7 +53,7 @@ class Version:
     etag: str = field(default_factory=new_etag)
 
     def json(self) -> Json:
-        """Show it as the API does: without its payload."""
+        """Show the version as the API does, without its payload."""
         shown = {
             "name": self.name,
             "createTime": self.created,
@@ -76,7 +76,7 @@ class Secret:
     versions: list[Version] = field(default_factory=list)
 
     def json(self) -> Json:
-        """Show it as the API does."""
+        """Show the secret as the API does."""
         return {
             "name": self.name,
             "replication": {"automatic": {}},

@@ -1,7 +1,7 @@
-"""What Secret Manager keeps and how it answers, without HTTP.
+"""Keeps secrets and answers as Secret Manager does, without HTTP.
 
-Names come back with the project's *number*, whatever the caller used, as in the real service; and a
-secret's etag changes when the secret does, not when it gets a version.
+As in the real service, names come back with the project's *number*, even if the caller used the
+project's name. A secret's etag changes when the secret changes, but not when it gets a version.
 """
 
 import base64
@@ -32,10 +32,10 @@ _CHANGEABLE = ("labels", "annotations")
 
 
 class SecretStore:
-    """Every secret of every project."""
+    """Keeps the secrets of all projects."""
 
     def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        """Begin empty."""
+        """The store begins empty."""
         self._clock = clock
         self._secrets: dict[str, Secret] = {}
 
@@ -55,7 +55,7 @@ class SecretStore:
         return secret.json()
 
     def list(self, project: str, terms: str = "", size: int = 0, token: str = "") -> Json:
-        """List a page of the secrets that the filter lets through, the newest first."""
+        """List a page of the secrets that match the filter, the newest first."""
         prefix = f"projects/{project_number(project)}/secrets/"
         found = [s for s in self._secrets.values() if s.name.startswith(prefix)]
         try:
@@ -69,7 +69,7 @@ class SecretStore:
         return self._secret(project, secret_id).json()
 
     def patch(self, project: str, secret_id: str, body: Json, mask: str) -> Json:
-        """Change labels or annotations, as the mask says."""
+        """Change the labels or annotations that the mask names."""
         secret = self._secret(project, secret_id)
         paths = [path for path in mask.split(",") if path]
         if not paths or any(path not in _CHANGEABLE for path in paths):
@@ -93,7 +93,7 @@ class SecretStore:
         return {}
 
     def add_version(self, project: str, secret_id: str, body: Json) -> Json:
-        """Add a version; the secret itself, and so its etag, stays as it is."""
+        """Add a version, which does not change the secret's etag."""
         secret = self._secret(project, secret_id)
         payload = body.get("payload", {})
         try:
@@ -121,7 +121,7 @@ class SecretStore:
         return self._version(project, secret_id, version_id).json()
 
     def access(self, project: str, secret_id: str, version_id: str) -> Json:
-        """Give a version's payload."""
+        """Return a version's payload."""
         version = self._version(project, secret_id, version_id)
         if version.state != "ENABLED":
             message = f"Secret Version [{version.name}] is in {version.state} state."
@@ -131,7 +131,7 @@ class SecretStore:
         return {"name": version.name, "payload": payload}
 
     def change_state(self, project: str, secret_id: str, version_id: str, state: str) -> Json:
-        """Enable, disable or destroy a version; a destroyed one stays so."""
+        """Enable, disable or destroy a version. A destroyed version cannot be changed."""
         version = self._version(project, secret_id, version_id)
         if version.state == "DESTROYED":
             message = f"Secret Version [{version.name}] is in DESTROYED state."

@@ -1,4 +1,4 @@
-"""The settings of the local stack, from the environment."""
+"""Reads the settings of the local stack from the environment."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Broker:
 
 @dataclass(frozen=True)
 class LocalSettings:
-    """What a person may choose. `make local` and `make demo` read the same variables."""
+    """The settings. `make local` and `make demo` read the same variables."""
 
     tenants: Path = DEFAULT_TENANTS  # SMARTLINK_LOCAL_TENANTS
     tick_seconds: float | None = None  # SMARTLINK_LOCAL_TICK_SECONDS
@@ -34,7 +34,7 @@ class LocalSettings:
 
 
 def load_settings(environ: Mapping[str, str]) -> LocalSettings:
-    """Read the environment; raise SettingError, which names the variable."""
+    """Read the environment. Raises SettingError, which names the variable."""
     return LocalSettings(
         tenants=Path(environ.get("SMARTLINK_LOCAL_TENANTS") or DEFAULT_TENANTS),
         tick_seconds=_tick(environ.get("SMARTLINK_LOCAL_TICK_SECONDS")),

@@ -1,4 +1,4 @@
-"""The whole stack on the official emulators: started together, in the order that is quickest."""
+"""Starts the whole stack on the official emulators, in the quickest order."""
 
 import json
 import sys
@@ -50,20 +50,20 @@ TICK_MARGIN_SECONDS = 5
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What a stack is started with."""
+    """What a stack runs with."""
 
     project: str
     tenants: tuple[LocalTenant, ...]
     config: Json = field(default_factory=lambda: DEFAULT_CONFIG)
     environment: Mapping[str, str] = field(default_factory=dict)  # added to each function's
-    simulator: Json = field(default_factory=dict)  # its options
+    simulator: Json = field(default_factory=dict)  # the simulator's options
     source: Path = FUNCTIONS / "main.py"
     catalog: Path = CATALOG
 
 
 @dataclass
 class RunningStack:
-    """A stack that is up; `Reload` changes what it runs."""
+    """A running stack. `Reload` changes what it runs."""
 
     addresses: Addresses
     catalog: Catalog
@@ -76,15 +76,15 @@ class RunningStack:
 
     @property
     def leftovers(self) -> tuple[int, ...]:
-        """Processes that a killed stack may have left in the folder."""
+        """The ids of processes that a killed stack of this folder may have left."""
         return tuple(self.file.leftovers)
 
     def show(self) -> None:
-        """Write what runs where into `stack.json`."""
+        """Write the addresses and process ids into `stack.json`."""
         self.file.write(self.addresses.json(self.catalog), self.pids)
 
     def tick(self) -> None:
-        """Call poll once, as Cloud Scheduler does."""
+        """Call poll once, as Cloud Scheduler does. Raises TickError."""
         deadline = self.catalog.functions.poll.timeout + TICK_MARGIN_SECONDS
         try:
             with self.between_ticks:
@@ -101,7 +101,7 @@ class RunningStack:
 
 @contextmanager
 def running_stack(settings: LocalSettings, plan: Plan) -> Iterator[RunningStack]:
-    """Bring everything up; on the way out stop all of it, also if only half of it came up."""
+    """Start everything; at the end stop all of it, even if only a part had started."""
     logs = settings.folder / "logs"
     with sole_stack(settings.folder) as file, supervised(logs) as supervisor:
         stack = _Start(settings, plan, supervisor).run(file)
@@ -110,7 +110,7 @@ def running_stack(settings: LocalSettings, plan: Plan) -> Iterator[RunningStack]
 
 
 class _Start:
-    """One start: what is slow to come up is started first, and waited for last."""
+    """One start of a stack. What starts slowly is started first, and waited for last."""
 
     def __init__(self, settings: LocalSettings, plan: Plan, supervisor: Supervisor) -> None:
         self._settings = settings

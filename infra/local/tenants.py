@@ -1,13 +1,13 @@
-"""The file of local tenants: who they are, and their secrets as the relay reads them.
+"""Reads the file of local tenants, and writes their secrets as the relay reads them.
 
-A list; of each entry `tenant`, `clientId` and `clientSecret` are needed::
+The file is a list. Each entry needs `tenant`, `clientId` and `clientSecret`::
 
     [{"tenant": "acme", "clientId": "…", "clientSecret": "…",
       "tenantId": "…", "enabled": true,
       "erp": {"databaseUrl": "sqlite:////…", "map": …, "salt": "…"}}]
 
-`erp` is the payload of `smartlink-erp-<tenant>`. Without it a tenant gets a database of sample
-people under `.local`; without `map` the sample people's.
+`erp` is the payload of `smartlink-erp-<tenant>`. Without `erp` a tenant gets a database of sample
+people under `.local`. Without `map` it gets the map of the sample people.
 """
 
 import json
@@ -24,7 +24,7 @@ Json = dict[str, Any]
 
 
 class Erp(BaseModel):
-    """A tenant's ERP database, and what in it is personal."""
+    """A tenant's ERP database, and the map of its personal data."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -57,7 +57,7 @@ class LocalTenant(BaseModel):
         return {"clientId": self.client_id, "clientSecret": secret} | tenant_id
 
     def database_url(self, folder: Path) -> str:
-        """Choose its ERP's database: the file's, else one under the folder."""
+        """Return the URL of the ERP's database: the file's, or else one under the folder."""
         if self.erp is not None:
             return self.erp.database_url
         return f"sqlite:///{(folder / 'erp' / self.tenant).absolute()}.sqlite3"
@@ -73,7 +73,7 @@ _FILE = TypeAdapter(list[LocalTenant])
 
 
 def load_tenants(path: Path) -> tuple[LocalTenant, ...]:
-    """Read the file; raise SettingError, which names the file, the entry and the field."""
+    """Read the file. Raises SettingError, which names the file, the entry and the field."""
     try:
         tenants = _FILE.validate_python(json.loads(path.read_bytes()))
     except OSError as error:
@@ -82,7 +82,7 @@ def load_tenants(path: Path) -> tuple[LocalTenant, ...]:
         )
         raise SettingError(message) from error
     except ValueError as error:
-        # Never with the input in the text: it holds secrets.
+        # The error's text must not hold the input, because it holds secrets.
         message = f"The tenants' file {path} is not valid: {_explain(error)}."
         raise SettingError(message) from None
     _check_names(path, tenants)

@@ -1,4 +1,4 @@
-"""`make local`: the stack, until Ctrl-C."""
+"""`make local`: runs the stack until Ctrl-C."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -45,7 +45,7 @@ def up(settings: LocalSettings, console: Console) -> None:
 
         reload = Reload(stack, say)
         with MinuteTick(stack.tick, timedelta(seconds=seconds), report=report) as tick:
-            # What is asked before the first poll is lost: it sets the tenants' queues up.
+            # The first poll sets the tenants' queues up; requests before it are lost.
             _watch(stack, reload, until=lambda: tick.done > 0)
             example = _example(databases)
             console.print(hints(stack, settings.folder, example), soft_wrap=True, highlight=False)

@@ -6,9 +6,3 @@ region      = "southamerica-east1"
 retention = {
   history = 60
 }
-
-instances = {
-  poll_shard = { max = 5 }
-  consume    = { max = 5 }
-  publish    = { max = 5 }
-}

@@ -12,9 +12,23 @@ mock_provider "google" {
   }
 }
 
+# Each variable, so that no tfvars given to the run changes what is tested here.
 variables {
   project_id  = "smartlink-test"
   environment = "development"
+  region      = "southamerica-east1"
+  labels      = {}
+  polling     = true
+  instances   = {}
+  cpus        = 20
+  publish     = {}
+  smart_link  = {}
+  settings    = {}
+  retention   = {}
+  firestore   = {}
+  network     = {}
+  encryption  = {}
+  alerts      = {}
 }
 
 run "all_off" {

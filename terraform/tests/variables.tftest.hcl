@@ -4,9 +4,23 @@
 
 mock_provider "google" {}
 
+# Each variable, so that no tfvars given to the run changes what is tested here.
 variables {
   project_id  = "smartlink-test"
   environment = "development"
+  region      = "southamerica-east1"
+  labels      = {}
+  polling     = true
+  instances   = {}
+  cpus        = 20
+  publish     = {}
+  smart_link  = {}
+  settings    = {}
+  retention   = {}
+  firestore   = {}
+  network     = {}
+  encryption  = {}
+  alerts      = {}
 }
 
 run "refusals_1" {
@@ -24,9 +38,10 @@ run "refusals_1" {
     network    = { connector = "projects/p/locations/r/connectors/c", vpc = "default", cidr = "10.8.0.0/28" }        # network both
     encryption = { kms_key = "projects/p/locations/southamerica-east1/keyRings/r/cryptoKeys/k/cryptoKeyVersions/1" } # key version
     alerts     = { emails = ["operations"] }                                                                         # alert address
+    cpus       = 0.5                                                                                                 # half a CPU
   }
 
-  expect_failures = [var.project_id, var.labels, var.instances, var.publish, var.smart_link, var.settings, var.retention, var.firestore, var.network, var.encryption, var.alerts]
+  expect_failures = [var.project_id, var.labels, var.instances, var.publish, var.smart_link, var.settings, var.retention, var.firestore, var.network, var.encryption, var.alerts, var.cpus]
 }
 
 run "refusals_2" {

@@ -78,7 +78,7 @@ def test_publish_stores_once(place: Place) -> None:
     assert message.content.text == '{"n": 1}'
 
 
-def test_doctor_names_what_is_broken_and_the_mend(place: Place) -> None:
+def test_doctor_names_what_is_broken_and_the_fix(place: Place) -> None:
     """Here the configuration and Pub/Sub are missing, the rest holds."""
     ran = place.run("doctor", "--json")
     assert ran.code == 1

@@ -1,10 +1,13 @@
 """The same statements in the SQL of the databases that are documented and not run here."""
 
+import re
+
 import pytest
-from sqlalchemy import Connection, Dialect, event
+from sqlalchemy import Column, Connection, Dialect, MetaData, String, Table, event
 from sqlalchemy.dialects import mssql, oracle
 from sqlalchemy.sql import ClauseElement
 
+from consumers.sgdp.comparison import compared
 from consumers.sgdp_data import answer_with_data as data
 from consumers.sgdp_logs import answer_with_logs as logs
 from consumers.sgdp_mask import answer_with_exceptions as mask
@@ -38,3 +41,24 @@ def test_every_statement_compiles(on_sqlite: Tpd, name: str) -> None:
     assert len(statements) > 25
     assert not [sql for sql in statements if cpf_of(60) in sql]
     assert [sql for sql in statements if sql.startswith("UPDATE")]
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+@pytest.mark.parametrize("kind", ["CPF", "CNPJ", "RG", "EMAIL"])
+def test_comparisons(name: str, kind: str) -> None:
+    """An identifier is compared by constants and deterministic functions, once for each blank."""
+    column = Table("p", MetaData(), Column("v", String(20))).c.v
+    expression = compared(kind, column.type).expression(column)
+    said = str(expression.compile(dialect=DIALECTS[name]))
+    assert said.count("(") == said.count(")")
+    if name == "SQL Server":
+        old, new = re.findall(
+            r"TRANSLATE\(.*?BIN2\), (N'.*?'(?: \+ NCHAR\(\d+\))*), (N'.*?')\)", said
+        )[0]
+        written = re.sub(r" \+ NCHAR\((\d+)\)", lambda it: chr(int(it[1])), old).replace("''", "'")
+        # A quote stands before each, and after the first one before its codes.
+        assert len(written) == len(new)
+        assert "COLLATE Latin1_General_BIN2" in said
+    else:
+        assert "REGEXP" not in said  # Oracle allows no index on it
+        assert "UNISTR" in said

@@ -21,7 +21,8 @@ SGDP = FOLDER.parent
 AUDIT = (
     "CREATE TABLE people_audit (at timestamptz, who text, doc text)",
     """CREATE FUNCTION audit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-    /* UPDATE nothing */ PERFORM 1 FROM people WHERE id = NEW.id FOR UPDATE; INSERT INTO people_audit VALUES (now(), OLD.name, OLD.cpf);
+    /* UPDATE nothing */ PERFORM 1 FROM people WHERE id = NEW.id FOR UPDATE;
+    INSERT INTO people_audit VALUES (now(), OLD.name, OLD.cpf);
     RETURN NEW; END $$""",
     "CREATE TRIGGER keep AFTER UPDATE ON people FOR EACH ROW EXECUTE FUNCTION audit()",
 )

@@ -79,13 +79,11 @@ class Runs:
 
     @staticmethod
     def _test(copy: Copy, _name: str) -> str:
-        return copy.run(
-            "test", "-filter=tests/variables.tftest.hcl", "-filter=tests/optional.tftest.hcl"
-        ).stdout
+        return copy.run("test").stdout + copy.run("test", var_file("production")).stdout
 
     @staticmethod
     def _plan(copy: Copy, name: str) -> tuple[Resources, str]:
-        tested = copy.run("test", "-filter=tests/environments.tftest.hcl", var_file(name)).stdout
+        tested = copy.run("test", "-test-directory=tests/environments", var_file(name)).stdout
         return copy.plan(var_file(name)), tested
 
     def _apply(self, copy: Copy, _name: str) -> Applied:

@@ -38,6 +38,7 @@ alerts      = {
   channels = ["projects/p/notificationChannels/1"]
 }
 firestore   = { database = "smartlink" }
+cpus        = 40
 """
 
 _BACKEND = 'terraform {\n  backend "local" {}\n}\n'
@@ -174,6 +175,16 @@ class Copy:
         """Plan, and read the plan."""
         self.run("plan", "-input=false", "-lock=false", "-out=test.tfplan", *variables)
         return Resources(json.loads(self.run("show", "-json", "test.tfplan").stdout))
+
+    def console(self, asked: str) -> str:
+        """What Terraform makes of an expression."""
+        variables = var_file("staging")
+        command = (self.terraform, f"-chdir={self.root}", "console", variables)
+        done = subprocess.run(
+            command, input=asked, capture_output=True, text=True, env=environment(), check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
 
     def state(self) -> Resources:
         """Read the state."""

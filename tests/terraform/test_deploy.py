@@ -41,7 +41,7 @@ def target() -> Target:
         (FakeCloud(b=Answer(403, {"error": {"message": "Denied."}})), "cannot be read: 403 Denied"),
     ],
 )
-def test_each_problem_is_named_with_its_mend(target: Target, cloud: FakeCloud, words: str) -> None:
+def test_each_problem_is_named_with_its_fix(target: Target, cloud: FakeCloud, words: str) -> None:
     """And says that nothing was touched."""
     with pytest.raises(NotReadyError, match="Nothing was touched") as caught:
         check_cloud(target, cloud, SHELL)
@@ -136,17 +136,17 @@ def test_nothing_is_applied_unless_the_operator_says_yes(
     script: Callable[[str], Terraform], target: Target, tmp_path: Path
 ) -> None:
     """The plan is shown first."""
-    terraform = script("[ $2 = output ] && echo '{}'; true")
+    terraform = script("case $2 in output|show) echo '{}';; esac; true")
     with pytest.raises(CancelledError):
         _deployment(terraform, target, "").deploy(sure=False)
-    assert (tmp_path / "calls").read_text().split() == ["init", "output", "plan"]
+    assert (tmp_path / "calls").read_text().split() == ["init", "output", "plan", "show"]
 
 
 def test_nothing_is_destroyed_unless_the_project_is_named(
     script: Callable[[str], Terraform], target: Target, tmp_path: Path
 ) -> None:
     """`yes` is not enough."""
-    terraform = script("[ $2 = output ] && echo '{}'; true")
+    terraform = script("case $2 in output|show) echo '{}';; esac; true")
     with pytest.raises(CancelledError):
         _deployment(terraform, target, "yes").destroy(sure=None)
     assert (tmp_path / "calls").read_text().split() == ["init", "output"]
@@ -156,7 +156,7 @@ def test_an_apply_that_stops_midway_says_how_to_go_on(
     script: Callable[[str], Terraform], target: Target, tmp_path: Path
 ) -> None:
     """And leaves no override behind."""
-    terraform = script("[ $2 = output ] && echo '{}'; [ $2 != apply ]")
+    terraform = script("case $2 in output|show) echo '{}';; esac; [ $2 != apply ]")
     with pytest.raises(DeployError, match="goes on where this one stopped"):
         _deployment(terraform, target, "yes").deploy(sure=False, retire=True)
     assert not list(tmp_path.glob("*_override.tf"))
@@ -170,6 +170,6 @@ def test_a_plan_asks_nothing(
     script: Callable[[str], Terraform], target: Target, tmp_path: Path
 ) -> None:
     """It changes nothing."""
-    terraform = script("[ $2 = output ] && echo '{}'; true")
+    terraform = script("case $2 in output|show) echo '{}';; esac; true")
     Deployment(target, terraform, FakeCloud(), SHELL, Console(quiet=True), _never).plan()
     assert (tmp_path / "calls").read_text().split() == ["init", "output", "plan"]

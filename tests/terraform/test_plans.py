@@ -7,9 +7,10 @@ from collections import Counter
 
 import pytest
 
+from infra.deploy.quota import cpus
 from smartlink.settings import load_settings
-from tests.terraform.conftest import Runs
-from tests.terraform.runs import ENVIRONMENTS, REPO, Resources
+from tests.terraform.conftest import Runs, available
+from tests.terraform.runs import ENVIRONMENTS, REPO, Copy, Resources
 
 CATALOG = json.loads((REPO / "infra/catalog.json").read_text())
 FIRESTORE = json.loads((REPO / "infra/firestore.json").read_text())
@@ -27,13 +28,13 @@ PRIMITIVE = {"roles/owner", "roles/editor", "roles/viewer", "roles/browser"}
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
 def test_each_environment_passes_its_own_tests(runs: Runs, name: str) -> None:
-    """environments.tftest.hcl, with the environment's tfvars."""
+    """tests/environments, with the environment's tfvars."""
     assert "1 passed, 0 failed" in runs[name][1]
 
 
 def test_every_validation_and_optional_part_is_tested(runs: Runs) -> None:
-    """variables.tftest.hcl and optional.tftest.hcl."""
-    assert re.search(r"Success! \d+ passed, 0 failed", runs["test"])
+    """As anyone would type `terraform test` after `init`, and with an environment's variables."""
+    assert re.findall(r"Success! (\d+) passed, 0 failed", runs["test"]) == ["8", "8"]
 
 
 def test_no_primitive_role_and_nobody_anonymous(plan: Resources) -> None:
@@ -288,3 +289,156 @@ def test_logs_are_kept_once(plan: Resources) -> None:
     exclusion = plan.one("google_logging_project_exclusion.default_bucket")
     assert sink["filter"] == exclusion["filter"]
     assert plan.one("google_logging_project_bucket_config.smartlink")["retention_days"] >= 7
+
+
+def _configured(plan: Resources) -> dict[str, set[str]]:
+    """What each block refers to."""
+    return {
+        item["address"]: {
+            *item.get("depends_on", ()),
+            *_references(item.get("expressions", {})),
+            *_references(item.get("for_each_expression", {})),
+        }
+        for item in plan.document["configuration"]["root_module"]["resources"]
+    }
+
+
+def _references(node: object) -> list[str]:
+    if isinstance(node, dict):
+        own = [str(it) for it in node.get("references", ())]
+        return own + [it for value in node.values() for it in _references(value)]
+    return [it for value in node for it in _references(value)] if isinstance(node, list) else []
+
+
+def _waits_for(configured: dict[str, set[str]], address: str, wanted: str) -> bool:
+    """Whether the graph leads from the block to the other one."""
+    pending, seen = [address], set[str]()
+    while pending:
+        at = pending.pop()
+        if at == wanted:
+            return True
+        if at in seen:
+            continue
+        seen.add(at)
+        for reference in configured.get(at, set()):
+            parts = reference.split("[")[0].split(".")
+            pending.append(".".join(parts[: 3 if parts[0] == "data" else 2]))
+    return False
+
+
+def test_each_grant_to_a_google_agent_waits_for_what_creates_the_agent(runs: Runs) -> None:
+    """The API at least; `make deploy` makes the agents of a fresh project before that."""
+    configured = _configured(runs["staging"][0])
+    grants = [
+        address
+        for address, references in configured.items()
+        if "_iam_member." in address and any(it.endswith(("agent", "agents")) for it in references)
+    ]
+    assert len(grants) == 5
+    for address in grants:
+        assert _waits_for(configured, address, "google_project_service.api"), address
+
+
+def test_a_function_waits_for_the_agent_s_right_on_the_repository(runs: Runs) -> None:
+    configured = _configured(runs["staging"][0])
+    function = "google_cloudfunctions2_function.function"
+    grant = "google_artifact_registry_repository_iam_member.functions_agent"
+    assert _waits_for(configured, function, grant)
+
+
+def test_each_alert_waits_for_the_metrics_that_it_counts(runs: Runs) -> None:
+    """And names none that nobody makes."""
+    plan: Resources = runs["staging"][0]
+    metrics = {
+        it.values["name"]: it.address.split("[")[0] for it in plan.of("google_logging_metric")
+    }
+    configured = _configured(plan)
+    alerts = plan.of("google_monitoring_alert_policy")
+    assert alerts
+    for alert in alerts:
+        for name in re.findall(r"user/(smartlink/\w+)", json.dumps(alert.values)):
+            assert name in metrics, f"{alert.address} counts {name}, which nobody makes"
+            assert _waits_for(configured, alert.address.split("[")[0], metrics[name]), alert.address
+
+
+_LENGTHS = {
+    "google_cloudfunctions2_function": ("name", 63, r"[a-z][a-z0-9-]*[a-z0-9]"),
+    "google_service_account": ("account_id", 30, r"[a-z][a-z0-9-]{4,28}[a-z0-9]"),
+    "google_pubsub_topic": ("name", 255, r"[A-Za-z][\w.~+%-]{2,254}"),
+    "google_pubsub_subscription": ("name", 255, r"[A-Za-z][\w.~+%-]{2,254}"),
+    "google_storage_bucket": ("name", 63, r"[a-z0-9][a-z0-9_.-]{1,61}[a-z0-9]"),
+    "google_artifact_registry_repository": ("repository_id", 63, r"[a-z][a-z0-9-]*[a-z0-9]"),
+    "google_logging_metric": ("name", 100, r"[\w./-]+"),
+    "google_cloud_scheduler_job": ("name", 500, r"[\w-]+"),
+    "google_project_iam_custom_role": ("role_id", 64, r"[\w.]{3,64}"),
+}
+
+
+def test_names_are_such_as_google_takes(plan: Resources) -> None:
+    """Also with the longest names that the variables allow."""
+    for kind, (field, most, pattern) in _LENGTHS.items():
+        found = plan.of(kind)
+        assert found, kind
+        for resource in found:
+            name = str(resource.values[field])
+            assert len(name) <= most, resource.address
+            assert re.fullmatch(pattern, name), resource.address
+
+
+def test_maxima_fit_the_cpus_of_a_small_project(plan: Resources) -> None:
+    """Google refuses functions whose maxima exceed the region's quota: 20 CPUs."""
+    wanted = cpus({it.address: it.values for it in plan.of("google_cloudfunctions2_function")})
+    assert wanted <= 20
+
+
+def _zeros(node: object, place: str = "") -> list[str]:
+    if isinstance(node, dict):
+        return [it for key, value in node.items() for it in _zeros(value, f"{place}.{key}")]
+    if isinstance(node, list):
+        empty = [place] if not node else []
+        return empty + [
+            it for number, value in enumerate(node) for it in _zeros(value, f"{place}[{number}]")
+        ]
+    return [place] if node in (0, "", None) and not isinstance(node, bool) else []
+
+
+def test_the_dashboard_says_nothing_that_google_leaves_out(plan: Resources) -> None:
+    """A zero, an empty text or list would be a change in each plan: Google's answer lacks it."""
+    (dashboard,) = plan.of("google_monitoring_dashboard")
+    assert _zeros(json.loads(dashboard.values["dashboard_json"])) == []
+
+
+def test_durations_are_in_the_form_in_which_google_returns_them(plan: Resources) -> None:
+    """Seconds: "86400s", neither "1d" nor "1.5s"."""
+    names = re.compile(r"duration|period|retention$|backoff|ttl$|auto_close|deadline")
+    found = [it for resource in plan.all for it in _durations(resource.values, names)]
+    assert len(found) > 20
+    for name, value in found:
+        assert re.fullmatch(r"([0-9]+s)?", value), f"{name} = {value}"
+
+
+def _durations(node: object, names: re.Pattern[str]) -> list[tuple[str, str]]:
+    if isinstance(node, dict):
+        own = [
+            (name, value)
+            for name, value in node.items()
+            if isinstance(value, str) and names.search(name) and "offline" not in value
+        ]
+        return own + [it for value in node.values() for it in _durations(value, names)]
+    return [it for v in node for it in _durations(v, names)] if isinstance(node, list) else []
+
+
+def test_histogram_bounds_rise_whatever_the_time_out_is(base: Copy) -> None:
+    """The lease, and what counts as overdue, follow the consumers' time-out."""
+    text = (base.root / "monitoring_metrics.tf").read_text()
+    expression = re.search(r"oldest_due_bounds = \[(.*?)\n  \]", text, re.DOTALL)
+    assert expression
+    at = expression[1].replace("local.overdue_seconds", "2 * (t + 30)")
+    at = " ".join(at.replace("local.lease_seconds", "(t + 30)").split())
+    asked = f"jsonencode([for t in range(1, 541) : [{at}]])\n"
+    done = available(lambda: base.console(asked))
+    bounds = json.loads(json.loads(done))
+    assert len(bounds) == 540
+    for some in bounds:
+        assert some == sorted(set(some))
+        assert len(some) >= 7

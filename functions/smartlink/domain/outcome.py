@@ -1,4 +1,4 @@
-"""What a consumer's run of a message came to, as a value."""
+"""The outcome of a consumer's run of a message, as a value."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -8,7 +8,7 @@ from smartlink.domain.message import Content, LogType
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A reply, ready to be stored: validated, its content offloaded if it is large."""
+    """A checked reply, ready to be stored; a large content is in the bucket already."""
 
     type: str
     content: Content
@@ -43,9 +43,9 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """It may have done its work, or a part of it.
+    """The run may have done its work, or a part of it.
 
-    The command's catalogue entry says what follows: a retry, or a wait for a person.
+    The command's entry in the catalogue decides what follows: a retry, or a wait for a person.
     """
 
     error: str
@@ -62,7 +62,7 @@ class Unwritten:
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """It can never succeed, so the message is dead at once (RM's fatal exception)."""
+    """The message can never succeed, so it is dead at once (RM's fatal exception)."""
 
     error: str
     debug: str | None = None
@@ -70,7 +70,7 @@ class Reject:
 
 @dataclass(frozen=True, slots=True)
 class HandBack:
-    """The message was not run, or failed through no fault of its own: it gets its attempt back."""
+    """The message was not run, or failed without its own fault: it gets its attempt back."""
 
     error: str | None = None
 
@@ -80,7 +80,7 @@ Outcome = Done | Retry | Unknown | Unwritten | Reject | HandBack
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """An outcome, when it came, and the lines the consumer logged on the way."""
+    """An outcome, its instant, and the lines that the consumer logged."""
 
     outcome: Outcome
     at: datetime

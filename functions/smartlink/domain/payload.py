@@ -1,10 +1,10 @@
-"""The two styles in which TOTVS's apps write a content, and everything else.
+"""Reads and writes contents: TOTVS's apps write them in two styles, other senders in any.
 
     TOTVS        {"header": {"type", "tenantId", "generatedOn", "locale", …}, "content": {…}}
     CloudEvents  {"specversion": "1.0", "id", "source", "type", "time", "tenantid",
                   "correlationid", "data": {…}}
 
-Senders disagree on the casing of these names, so they are found in any.
+Senders write these names in different casings, so they are found in any casing.
 """
 
 import json
@@ -21,17 +21,17 @@ _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",",
 
 
 class Number(float):
-    """A number that no double writes like this: `10.10`, `12345678901234567.89`, `1e400`.
+    """A number that a double would write differently: `10.10`, `12345678901234567.89`, `1e400`.
 
-    It is a float, and yet nothing of it is lost: pydantic makes a Decimal of its text, and
-    `write_json` writes that.
+    It is a float that keeps its text, so no digit is lost: pydantic makes a Decimal from the text,
+    and `write_json` writes the text.
     """
 
     __slots__ = ("text",)
     text: str
 
     def __new__(cls, text: str) -> Self:
-        """Makes the number of its JSON text."""
+        """Makes the number from its JSON text."""
         made = super().__new__(cls, text)
         made.text = text
         return made
@@ -41,7 +41,7 @@ class Number(float):
         return self.text
 
     def __reduce__(self) -> tuple[type["Number"], tuple[str]]:
-        """Makes copies from the text."""
+        """Makes a copy from the text, so that the text is not lost."""
         return Number, (self.text,)
 
 
@@ -55,24 +55,24 @@ class Style(StrEnum):
 
     TOTVS = "totvs"
     CLOUD_EVENTS = "cloudevents"
-    JSON = "json"  # JSON of no known style: the whole of it is the body
+    JSON = "json"  # JSON of no known style: the whole content is the body
 
 
 class PayloadError(ValueError):
-    """The content is no JSON."""
+    """The content is not JSON."""
 
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """A content, taken apart. The header's names are lower-cased."""
+    """A parsed content. The names of the header are in lower case."""
 
     style: Style
     body: object = field(repr=False)
     header: Mapping[str, object] = field(default_factory=dict, repr=False)
 
     def text(self, *names: str) -> str | None:
-        """Returns the first of the header's values under these names: a text, or a number as it
-        is written."""
+        """Returns the header's first value under these names: a text, or a number as it is
+        written."""
         for name in names:
             value = self.header.get(name.lower())
             if isinstance(value, str) and value:
@@ -83,7 +83,7 @@ class Payload:
 
     @property
     def correlation_id(self) -> str | None:
-        """Returns what the sender wants to find again in the answer."""
+        """The id that the sender wants to find in the answer; None if there is none."""
         return self.text("correlationId", "correlatedId")
 
 
@@ -113,10 +113,10 @@ def parse_payload(text: str) -> Payload:
 
 
 def read_json(text: str | bytes, *, constants: bool = True) -> object:
-    """Reads a JSON text. `write_json` writes its numbers as they stand in the text.
+    """Reads a JSON text. `write_json` can write its numbers as they stand in the text.
 
-    Raises ValueError and RecursionError. Without `constants` it also refuses what only Python takes
-    for JSON: `NaN`, `Infinity`.
+    Raises ValueError or RecursionError. Without `constants` it refuses `NaN` and `Infinity`, which
+    only Python accepts as JSON.
     """
     value: object = json.loads(
         text, parse_float=_number, parse_constant=None if constants else _refused
@@ -130,13 +130,13 @@ def _refused(name: str) -> None:
 
 
 def write_json(value: object) -> str:
-    """Writes a value as JSON that UTF-8 can carry: half of a surrogate pair stays an escape.
+    """Writes a value as JSON that UTF-8 can carry: half of a surrogate pair becomes an escape.
 
-    Raises TypeError or ValueError for what JSON has no form for, `NaN` included.
+    Raises TypeError or ValueError if JSON has no form for the value, as for `NaN`.
     """
     plain = next(_numbers(value), None) is None
     if not plain:
-        json.dumps(value)  # finds what holds itself, and what JSON has no form for
+        json.dumps(value)  # raises if the value contains itself, or has no form in JSON
     text = _encode(value) if plain else "".join(_written(value))
     try:
         text.encode()
@@ -151,7 +151,7 @@ def beyond_doubles(value: object) -> bool:
 
 
 def _numbers(value: object) -> Iterator[Number]:
-    """Finds the numbers that a double would write differently. An author's value may contain
+    """Finds the numbers that a double would write differently, even if the value contains
     itself."""
     left: list[object] = [value]
     seen: set[int] = set()
@@ -165,8 +165,8 @@ def _numbers(value: object) -> Iterator[Number]:
 
 
 def _written(value: object) -> Iterator[str]:
-    """Writes JSON for a value that holds such numbers: the library's encoder knows doubles
-    alone."""
+    """Writes JSON for a value with such numbers, because the library's encoder writes only
+    doubles."""
     if isinstance(value, Number):
         yield value.text
     elif isinstance(value, dict) and value:
@@ -186,8 +186,8 @@ def _written(value: object) -> Iterator[str]:
 def correlation_id(text: str) -> str | None:
     """Finds the correlation id in a content. A content without that word is not parsed.
 
-    A content of over 4 million characters is not parsed either: parsed JSON may take 25 times its
-    size, and the process that receives it works for other tenants too.
+    A content of over 4 million characters is not parsed either. Parsed JSON may take 25 times its
+    size, and the receiving process works for other tenants too.
     """
     if len(text) > _LOOKED_INTO:
         return None

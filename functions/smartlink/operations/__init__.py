@@ -1,7 +1,7 @@
-"""What an operator does with the relay: the command line and the console are screens over it.
+"""What operators do with the relay. The command line and the console call these operations.
 
-Each operation is one function. It takes a `ports.Deployment` and typed values, answers typed
-values, prints nothing, and reaches the outside through the ports alone. It raises
+Each operation is one function. It takes a `ports.Deployment` and typed values, and returns typed
+values. It prints nothing and reaches the outside only through the ports. It raises
 `errors.OperationError`, or the `PortError` of the call that failed.
 
     select         Filters.scan, Filters.ended: messages that fit a filter; locate: one by its id;

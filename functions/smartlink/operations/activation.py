@@ -1,6 +1,6 @@
-"""RM's wizard "Ativação Totvs Apps", and what changes an active tenant, step by step.
+"""Activates a tenant, as RM's wizard "Ativação Totvs Apps" does, and changes an active tenant.
 
-`report` is told of each step once it is done; a step that fails raises, and says so itself.
+Each operation calls `report` after each step that is done. A step that fails raises an error.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -33,12 +33,12 @@ from smartlink.operations.tenants import UnusableSecretError, stored_tenant
 from smartlink.ports import NotFound, PortError
 from smartlink.services.polling.shard import Shard
 
-_OWN_SHARD = 1_000_000  # no tick of the scheduler has so many
+_OWN_SHARD = 1_000_000  # no tick of the scheduler has so many shards
 
 
 @dataclass(frozen=True, slots=True)
 class TokenGiven:
-    """RAC gave a token; it may name no tenant id."""
+    """RAC gave a token. `tenant_id` is None if the token names none."""
 
     tenant_id: str | None
 
@@ -66,17 +66,17 @@ class SecretStored:
 
 @dataclass(frozen=True, slots=True)
 class QueueReady:
-    """The broker has the tenant's queue, for these commands."""
+    """The broker has the tenant's queue for these commands."""
 
     commands: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
 class FirstPoll:
-    """The tenant was polled, or is left to the next minute."""
+    """The tenant was polled, or the next minute's poll will do it."""
 
     received: int = 0
-    delayed: bool = False  # the list of secrets does not have it yet
+    delayed: bool = False  # the list of secrets does not show the tenant yet
     failed: bool = False
     error: str | None = None
 
@@ -90,14 +90,15 @@ class VersionStored:
 
 @dataclass(frozen=True, slots=True)
 class OldVersionsDisabled:
-    """So many older versions of the secret were disabled."""
+    """`count` older versions of the secret were disabled."""
 
     count: int
 
 
 @dataclass(frozen=True, slots=True)
 class Adopted:
-    """The name passed from one customer to another, or to whoever is activated next."""
+    """The name passed from one customer to another; None: to the customer that is activated
+    next."""
 
     before: Pin
     after: Pin | None
@@ -105,7 +106,7 @@ class Adopted:
 
 @dataclass(frozen=True, slots=True)
 class Switched:
-    """The tenant is enabled or disabled; perhaps it was before."""
+    """The tenant is enabled or disabled. `already`: it was so before."""
 
     tenant: str
     enabled: bool
@@ -127,21 +128,21 @@ ReportStep = Callable[[Step], object]
 
 
 def commands_to_set_up(deployment: Deployment) -> list[str]:
-    """The commands that the deployed polls know: this checkout may be older or newer than they."""
+    """Returns the commands that the deployed polls know, because this checkout may have others."""
     return sorted(kept(deployment.store.commands(), deployment.now())) or list(
         deployment.settings.catalog.commands
     )
 
 
 def check_new(deployment: Deployment, tenant: str) -> None:
-    """Raise ActiveAlreadyError where the tenant has a secret."""
+    """Raises ActiveAlreadyError if the tenant has a secret."""
     known_name(tenant)
     if deployment.secrets.exists(tenant):
         raise ActiveAlreadyError(tenant, deployment.title)
 
 
 def check_active(deployment: Deployment, tenant: str) -> None:
-    """Raise NoSecretError where the tenant has none."""
+    """Raises NoSecretError if the tenant has no secret."""
     known_name(tenant)
     if not deployment.secrets.exists(tenant):
         message = f"{tenant} has no secret in {deployment.title}"
@@ -156,12 +157,13 @@ def activate(
     report: ReportStep,
     check_erp: CheckErp | None = None,
 ) -> str | None:
-    """Token, the ERP's check where the tenant has one, secret, setup, first poll; answers the
-    tenant id.
+    """Activates a tenant: token, check of its ERP if it has one, secret, setup, first poll; returns
+    the tenant id or None.
 
-    An ERP with faults: ErpFaultsError, and nothing was made. Setup makes the tenant's queue: until
-    it has run, messages to the tenant are lost. If it fails the secret is deleted again:
-    SetupError. A first poll that fails is the next minute's business.
+    If the ERP has faults, ErpFaultsError is raised before anything is made. Until setup has made
+    the tenant's queue, the broker loses messages to the tenant. If setup fails, the secret is
+    deleted again, and SetupError is raised. If the first poll fails, the next minute's poll tries
+    again.
     """
     check_new(deployment, tenant)
     candidate = check_environment(deployment, tenant, credentials)
@@ -184,7 +186,7 @@ def activate(
 def _check_erp(
     deployment: Deployment, tenant: str, check_erp: CheckErp, report: ReportStep
 ) -> None:
-    """A tenant without an ERP is not checked; one that cannot be checked from here is told."""
+    """Checks the tenant's ERP if it has one; reports why it could not be checked from here."""
     try:
         payload = deployment.secrets.erp(tenant)
     except NotFound:
@@ -199,7 +201,7 @@ def _check_erp(
 
 
 def set_up(deployment: Deployment, tenant: Tenant) -> list[str]:
-    """Make the tenant's queue; answers the commands that it subscribes."""
+    """Sets the tenant's queue up; returns the commands to which it is subscribed."""
     commands = commands_to_set_up(deployment)
     with deployment.broker.session(tenant) as session:
         session.setup(commands)
@@ -229,9 +231,10 @@ def _first_poll(deployment: Deployment, tenant: str) -> FirstPoll:
 def rotate(
     deployment: Deployment, tenant: str, credentials: Credentials, report: ReportStep
 ) -> str | None:
-    """New credentials: RAC verifies them before the old ones are disabled; answers the tenant id.
+    """Replaces the tenant's credentials, and ends a pause; returns the tenant id or None.
 
-    A pause after failures ends.
+    RAC must accept the new credentials before the old ones are disabled. Raises ForbiddenError if
+    they belong to another tenant id.
     """
     check_active(deployment, tenant)
     old = _old(deployment, tenant)
@@ -255,11 +258,15 @@ def rotate(
 
 @contextmanager
 def _both_clients(deployment: Deployment, tenant: str, new: Credentials) -> Iterator[None]:
-    """The name is pinned to the new client too before its version is stored, and to it alone once
-    the old versions are disabled: whichever version a function has, it is not halted."""
+    """Pins the name to both clients while the block replaces the versions, then to the new one
+    alone.
+
+    So the name is not halted, whichever version a function has read. If the block fails, the old
+    pin is restored.
+    """
     before = deployment.store.states([tenant])[tenant].pin
     if before is None:
-        yield  # the first poll pins it
+        yield  # the first poll pins the name
         return
     both = before.used(new.tenant_id, new.client_id)
     _pin(deployment, tenant, both, before)
@@ -278,11 +285,12 @@ def _pin(deployment: Deployment, tenant: str, pin: Pin | None, before: Pin | Non
 
 
 def adopt(deployment: Deployment, tenant: str, who: str, reason: str, report: ReportStep) -> str:
-    """Say that a halted tenant's credentials are of the same customer as its messages; answers
-    what is kept of that.
+    """Notes that a halted tenant's credentials belong to the customer of its messages; ends the
+    halt.
 
-    From then on the messages are sent and executed with the new credentials. Without a secret,
-    the name is given to whoever is activated next.
+    From then on the relay sends and executes the messages with the new credentials. If the tenant
+    has no secret, the name passes to the customer that is activated next. Returns the note that is
+    stored.
     """
     known_name(tenant)
     if not reason.strip():
@@ -308,7 +316,7 @@ def adopt(deployment: Deployment, tenant: str, who: str, reason: str, report: Re
 
 
 def switch(deployment: Deployment, tenant: str, report: ReportStep, *, enabled: bool) -> None:
-    """Enable a tenant, which ends a pause too, or disable it: its documents wait."""
+    """Enables a tenant, which also ends a pause; or disables it, so that its documents wait."""
     check_active(deployment, tenant)
     own = stored_tenant(deployment, tenant).credentials
     already = own.enabled == enabled
@@ -320,7 +328,8 @@ def switch(deployment: Deployment, tenant: str, report: ReportStep, *, enabled: 
 
 
 def _old(deployment: Deployment, tenant: str) -> Credentials | None:
-    """What is stored, if it can be read: broken credentials are a reason to rotate."""
+    """Returns the stored credentials; None if they are unusable, which may be why they are
+    rotated."""
     try:
         return stored_tenant(deployment, tenant).credentials
     except UnusableSecretError:
@@ -330,7 +339,8 @@ def _old(deployment: Deployment, tenant: str) -> Credentials | None:
 def _replace(
     deployment: Deployment, tenant: str, credentials: Credentials, report: ReportStep
 ) -> None:
-    """A new version, read back; then the old ones are disabled, and the etag changes."""
+    """Stores a new version and reads it back; then changes the etag and disables the old
+    versions."""
     before = deployment.secrets.enabled_versions(tenant)
     number = deployment.secrets.add(tenant, payload_of(credentials))
     if stored_tenant(deployment, tenant).credentials != credentials:

@@ -1,4 +1,4 @@
-"""What passed through, how it failed, what waits."""
+"""Counts the messages that were done, that failed and that wait."""
 
 import hashlib
 import re
@@ -11,7 +11,7 @@ from smartlink.domain.message import Ending, State, Summary
 from smartlink.operations.ports import Deployment
 from smartlink.operations.select import tenants_of
 
-_MOST = 5_000  # of a tenant's history: the newest
+_MOST = 5_000  # records of a tenant's history, the newest
 _VARIABLE = (
     (re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}|\b[0-9a-fA-F]{16,}\b"), "<id>"),
     (re.compile(r"'[^']*'|\"[^\"]*\""), "<text>"),
@@ -20,7 +20,7 @@ _VARIABLE = (
 
 
 def fingerprint(error: str) -> tuple[str, str]:
-    """A short code and the pattern of an error: what differs from case to case is left out."""
+    """Returns a short code and the pattern of an error, without ids, quoted texts and numbers."""
     pattern = error.partition("\n")[0]
     for variable, word in _VARIABLE:
         pattern = variable.sub(word, pattern)
@@ -29,7 +29,7 @@ def fingerprint(error: str) -> tuple[str, str]:
 
 @dataclass
 class Failure:
-    """Messages that failed alike."""
+    """Messages whose errors have the same pattern."""
 
     code: str
     pattern: str
@@ -40,31 +40,31 @@ class Failure:
 
 @dataclass
 class Figures:
-    """All the figures."""
+    """All figures of a period."""
 
     since: datetime
     until: datetime
     done: Counter[datetime] = field(default_factory=Counter)  # by the hour
-    attempts: Counter[int] = field(default_factory=Counter)  # of what was done, by their number
+    attempts: Counter[int] = field(default_factory=Counter)  # of done messages
     discarded: int = 0
     states: Counter[str] = field(default_factory=Counter)
     failures: dict[str, Failure] = field(default_factory=dict)
-    oldest: tuple[str, Summary] | None = None  # waiting the longest, and whose it is
-    cut: bool = False  # some tenant had more than were looked at
+    oldest: tuple[str, Summary] | None = None  # the message that waits the longest, and its tenant
+    cut: bool = False  # some tenant's history had more records than were read
 
     def hours(self) -> list[tuple[datetime, int]]:
-        """Every hour of the time, with what was done in it."""
+        """Returns every hour of the period, with the number of messages done in it."""
         first = self.since.replace(minute=0, second=0, microsecond=0)
         count = int((self.until - first) / timedelta(hours=1)) + 1
         hours = [first + timedelta(hours=number) for number in range(count)]
         return [(hour, self.done[hour]) for hour in hours]
 
     def worst(self) -> list[Failure]:
-        """The failures, the most frequent first."""
+        """Returns the failures, the most frequent first."""
         return sorted(self.failures.values(), key=lambda it: (-it.messages, it.code))
 
     def fail(self, message: Summary) -> None:
-        """Count a message that has an error."""
+        """Counts a message if it has an error."""
         if not message.error:
             return
         code, pattern = fingerprint(message.error)
@@ -74,7 +74,7 @@ class Figures:
 
 
 def gather(deployment: Deployment, tenant: str | None, period: timedelta) -> Figures:
-    """Read the live messages, and the history of the period."""
+    """Counts the live messages, and the history of the period."""
     now = deployment.now()
     figures = Figures(now - period, now)
     for name in tenants_of(deployment, tenant):

@@ -1,4 +1,4 @@
-"""Everything that must hold for the relay to work."""
+"""Checks everything that the relay needs to work."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ _Answer = TypeVar("_Answer")
 
 
 class Fix(StrEnum):
-    """What ends the problem that a check found, where the text does not say it already."""
+    """How to fix the problem that a check found, if the text does not say it already."""
 
     DEPLOY = "deploy"
     DEPLOY_OR_ENABLE = "deploy-or-enable"  # the APIs
@@ -38,13 +38,13 @@ class Fix(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What was looked at, whether it holds, and what was seen."""
+    """The result of a check: its name, whether it holds, and what it saw."""
 
     name: str
     holds: bool
     text: str
     fix: Fix | None = None
-    error: PortError | None = None  # of the call that failed; the screen explains it
+    error: PortError | None = None  # the error of a failed call, which the screen explains
 
 
 class _FailedError(Exception):
@@ -56,7 +56,7 @@ class _FailedError(Exception):
 
 
 def checks(deployment: Deployment) -> Iterator[Check]:
-    """Every check of the deployment, the cheapest and most telling first; then each tenant's."""
+    """Runs every check of the deployment, the cheapest first, and then those of each tenant."""
     parts: tuple[tuple[str, Callable[[Deployment], str]], ...] = (
         ("credentials", _credentials),
         ("APIs", _apis),
@@ -81,13 +81,16 @@ def checks(deployment: Deployment) -> Iterator[Check]:
     try:
         names = [entry.name for entry in deployment.secrets.entries()]
     except PortError:
-        names = []  # the check of the secrets has said so
+        names = []  # the check of the secrets has reported it
     for name in names:
         yield from tenant_checks(deployment, name)
 
 
 def tenant_checks(deployment: Deployment, name: str) -> list[Check]:
-    """A tenant's secret, a token from RAC, the broker; and whether it is halted or paused."""
+    """Checks a tenant's secret, RAC's token and the broker, and whether it is halted or paused.
+
+    The check of the broker sets the tenant's queue up.
+    """
     done: list[Check] = []
 
     def note(what: str, text: str, fix: Fix | None = None, *, holds: bool = True) -> None:
@@ -150,7 +153,7 @@ def _topics(deployment: Deployment) -> str:
 
 
 def _subscriptions(deployment: Deployment) -> str:
-    """Terraform and the local stack name each subscription as its topic."""
+    """Checks the subscriptions: Terraform and the local stack name each as its topic."""
     return _each_topic(deployment, deployment.platform.need_subscription)
 
 
@@ -197,7 +200,8 @@ def _config(deployment: Deployment) -> str:
 
 
 def _clock(deployment: Deployment) -> str:
-    """Tokens and leases compare clocks: the broker's stands in each of its answers."""
+    """Compares this machine's clock with the broker's, because tokens and leases depend on
+    clocks."""
     theirs = _asked(deployment.platform.broker_time, Fix.NETWORK)
     if theirs is None:
         return "the broker does not tell its time"

@@ -1,4 +1,4 @@
-"""The lines of `GTotvsLinkLog`: those that fit a filter, and those that come after them."""
+"""Finds lines of `GTotvsLinkLog` that fit a filter, and follows the new ones."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from smartlink.domain.message import LogLine, LogType
 from smartlink.operations.ports import Deployment
 from smartlink.operations.select import tenants_of
 
-_AT_A_LOOK = 1_000  # new lines of a tenant
+_AT_A_LOOK = 1_000  # new lines of a tenant in one look
 
 
 @dataclass(frozen=True, slots=True)
 class FoundLine:
-    """A line, whose it is, and what tells it from every other line."""
+    """A log line, its tenant, and a key that no other line has."""
 
     tenant: str
     key: str
@@ -22,14 +22,15 @@ class FoundLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogFilter:
-    """All that are set must hold."""
+    """A filter: a line fits if it has all the values that are set."""
 
     tenant: str | None = None
     message_id: str | None = None
-    least: LogType = LogType.INFORMATION  # and what is worse
+    least: LogType = LogType.INFORMATION  # this type or a worse one
 
     def lines(self, deployment: Deployment, since: datetime | None, most: int) -> list[FoundLine]:
-        """What fits among the newest lines, `most` of each tenant; the oldest first."""
+        """Returns the lines that fit among the newest `most` lines of each tenant, the oldest
+        first."""
         store = deployment.store
         found: list[FoundLine] = []
         for tenant in tenants_of(deployment, self.tenant):
@@ -45,19 +46,22 @@ class LogFilter:
 
 
 class Follower:
-    """Looks again from the last line on: lines of one instant come in any order."""
+    """Looks for new lines, from the instant of the last line on.
+
+    Lines of one instant come in any order, so it remembers the keys of the lines that it has seen.
+    """
 
     def __init__(
         self, deployment: Deployment, wanted: LogFilter, shown: Sequence[FoundLine]
     ) -> None:
-        """Follow what has been shown, or begin now."""
+        """`shown` are the lines that were shown already; without them it begins now."""
         self._deployment = deployment
         self._filter = wanted
         self._seen = {it.key for it in shown}
         self._since = shown[-1].line.at if shown else deployment.now()
 
     def look(self) -> list[FoundLine]:
-        """The lines that came since the last look."""
+        """Returns the lines that came since the last look."""
         found = self._filter.lines(self._deployment, self._since, _AT_A_LOOK)
         new = [it for it in found if it.key not in self._seen]
         self._seen |= {it.key for it in new}

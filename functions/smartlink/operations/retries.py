@@ -1,4 +1,4 @@
-"""What a `totvsAppConfig_v2.json` means: each attempt's delay, and whether it can work."""
+"""Tells what a `totvsAppConfig_v2.json` means: each attempt's delay, and whether it can work."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -10,11 +10,11 @@ from smartlink.settings import Settings
 
 
 class InvalidConfigError(OperationError):
-    """The configuration cannot be read, or cannot work here."""
+    """The configuration cannot be read, or cannot work in this deployment."""
 
 
 def check(data: bytes, generation: str, settings: Settings) -> RetryPolicy:
-    """The policy in a file that can work here. Raises InvalidConfigError, which says why."""
+    """Returns the policy in the file. Raises InvalidConfigError if it cannot work here, and why."""
     try:
         policy = parse_config(data, generation)
     except ConfigError as error:
@@ -43,12 +43,12 @@ class ScheduledAttempt:
     """An attempt, as the policy schedules it."""
 
     number: int
-    wait: timedelta  # before it
-    since: timedelta  # the first one
+    wait: timedelta  # before this attempt
+    since: timedelta  # since the first attempt
 
 
 def schedule(policy: RetryPolicy) -> list[ScheduledAttempt]:
-    """Each attempt, and when it comes."""
+    """Returns each attempt and its delay, if every attempt fails at once."""
     since = timedelta(0)
     rows = [ScheduledAttempt(1, timedelta(0), since)]
     for failed in range(1, policy.attempts):
@@ -58,7 +58,7 @@ def schedule(policy: RetryPolicy) -> list[ScheduledAttempt]:
 
 
 def in_words(span: timedelta) -> str:
-    """Write a time span: `2d 03h 15m`, `45m`, `30s`."""
+    """Writes a time span as people read it: `2d 3h 15m`, `45m`, `30s`."""
     seconds = int(span.total_seconds())
     days, rest = divmod(seconds, 86_400)
     hours, rest = divmod(rest, 3_600)

@@ -1,4 +1,4 @@
-"""Which messages are meant: filters over the live ones, and one message by its id."""
+"""Selects messages: by filters, or one message by its id."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -27,12 +27,12 @@ from smartlink.operations.errors import (
 from smartlink.operations.ports import Deployment, RawDocument
 from smartlink.ports import Refused
 
-_LOOKED_THROUGH = 2_000  # documents of a tenant's history, when they are sifted here
+_LOOKED_THROUGH = 2_000  # records of a tenant's history, if they are filtered here
 
 
 @dataclass(frozen=True, slots=True)
 class Selected:
-    """A live message and whose it is."""
+    """A live message and its tenant."""
 
     tenant: str
     listed: Listed
@@ -45,7 +45,7 @@ class Selected:
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """A live document that cannot be read, and whose it is."""
+    """An unreadable live document and its tenant."""
 
     tenant: str
     document: Unreadable
@@ -55,15 +55,15 @@ class Passed:
 class Located:
     """One message, alive or ended, found by its id."""
 
-    identity: str  # as it was asked for
+    identity: str  # the id by which it was asked for
     tenant: str
     live: Stored | None
     ended: Ended | None
-    raw: RawDocument | None = None  # a document of it that cannot be read
+    raw: RawDocument | None = None  # its unreadable document
 
     @property
     def message(self) -> Message:
-        """The message, wherever it is. Raises UnreadableError."""
+        """The live or ended message. Raises UnreadableError if its document is unreadable."""
         if self.live is not None:
             return self.live.message
         if self.ended is not None:
@@ -79,13 +79,13 @@ class Located:
 
 
 def last_event(message: Summary) -> datetime:
-    """When something last happened to it: its last attempt ended, or it was received."""
+    """Returns when its last attempt ended; if it had none, when it was received."""
     return message.attempts[-1].ended if message.attempts else message.received
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filters:
-    """All that are set must hold."""
+    """A filter: a message fits if it has all the values that are set."""
 
     tenant: str | None = None
     direction: Direction | None = None
@@ -98,19 +98,21 @@ class Filters:
 
     @property
     def narrow(self) -> bool:
-        """Whether any is set besides the state."""
+        """Whether any value besides the state is set."""
         sifted = (self.older, self.newer, self.error, self.received_after)
         return any(
             it not in (None, "") for it in (self.tenant, self.direction, self.command, *sifted)
         )
 
     def select(self, deployment: Deployment) -> Iterator[Selected]:
-        """The messages, tenant by tenant."""
+        """Yields the live messages that fit, tenant by tenant."""
         return (it for it in self.scan(deployment) if isinstance(it, Selected))
 
     def scan(self, deployment: Deployment) -> Iterator[Selected | Passed]:
-        """The messages, and what cannot be read: whether that fits is told by the database alone,
-        so it is told of rather than hidden."""
+        """Yields the live messages that fit, and the unreadable documents that may fit.
+
+        Only the database has compared an unreadable document, so it is shown and not hidden.
+        """
         now = deployment.now()
         latest = now - self.older if self.older is not None else None
         earliest = now - self.newer if self.newer is not None else None
@@ -134,8 +136,10 @@ class Filters:
     def ended(
         self, deployment: Deployment, most: int
     ) -> tuple[list[tuple[str, EndedSummary]], list[tuple[str, RawDocument]]]:
-        """What has ended, the newest first, and what cannot be read. `state` and `older` do not
-        apply."""
+        """Returns the ended messages that fit, the newest first; and the unreadable records.
+
+        `state` and `older` do not apply.
+        """
         since = deployment.now() - self.newer if self.newer is not None else None
         found: list[tuple[str, EndedSummary]] = []
         raw: list[tuple[str, RawDocument]] = []
@@ -166,18 +170,18 @@ class Filters:
 
 
 def tenants_of(deployment: Deployment, only: str | None) -> list[str]:
-    """The tenant named, or every one that has documents or a secret."""
+    """Returns the named tenant, or every tenant that has documents or a secret."""
     if only is not None:
         known_name(only)
         return [only]
     known = set(deployment.store.known_tenants())
-    with suppress(Refused):  # who may read messages need not read secrets
+    with suppress(Refused):  # a person who may read messages may lack the right to read secrets
         known |= {entry.name for entry in deployment.secrets.entries()}
     return sorted(known)
 
 
 def known_name(tenant: str) -> str:
-    """The name, if it can be a tenant's. Raises InvalidError."""
+    """Returns the name. Raises InvalidError if no tenant can have it."""
     try:
         return check_tenant_name(tenant)
     except TenantError as error:
@@ -185,7 +189,7 @@ def known_name(tenant: str) -> str:
 
 
 def locate(deployment: Deployment, identity: str, tenant: str | None) -> Located:
-    """Find one message by its id, or by its document's (`D-…`, `U-…`).
+    """Finds one message by its id or by its document's id (`D-…`, `U-…`).
 
     Raises MissingError and AmbiguousError.
     """
@@ -219,7 +223,7 @@ def _in(deployment: Deployment, tenant: str, identity: str) -> list[Located]:
 
 
 def counted(messages: Sequence[Selected]) -> list[tuple[str, str, str, int]]:
-    """Count by tenant, command and error."""
+    """Counts messages by tenant, command and error, the most frequent first."""
     groups = Counter(
         (it.tenant, it.message.type, (it.message.error or "").partition("\n")[0][:200])
         for it in messages

@@ -1,4 +1,4 @@
-"""Who the tenants are, and how they do."""
+"""Shows the tenants and their status."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +12,7 @@ from smartlink.operations.ports import Deployment
 from smartlink.operations.select import known_name
 from smartlink.ports import NotFound
 
-_AT_ONCE = 8
+_AT_ONCE = 8  # tenants that are read at the same time
 
 
 class Status(StrEnum):
@@ -28,17 +28,17 @@ class Status(StrEnum):
 
 
 class UnusableSecretError(OperationError):
-    """The tenant's secret is not what the relay could use."""
+    """The relay cannot use the tenant's secret."""
 
 
 @dataclass(frozen=True, slots=True)
 class TenantOverview:
-    """A tenant at a glance."""
+    """A tenant's status, state and numbers of messages."""
 
     tenant: str
     status: Status
     state: TenantState
-    live: int  # messages, the dead ones too
+    live: int  # live messages, dead ones included
     dead: int
 
     @property
@@ -48,7 +48,7 @@ class TenantOverview:
 
 
 def overview(deployment: Deployment, names: Sequence[str]) -> list[TenantOverview]:
-    """Look at each tenant, several at once."""
+    """Looks at each tenant, several at the same time."""
     secrets = {entry.name for entry in deployment.secrets.entries()}
     states = deployment.store.states(names)
 
@@ -64,7 +64,10 @@ def overview(deployment: Deployment, names: Sequence[str]) -> list[TenantOvervie
 
 
 def show(deployment: Deployment, tenant: str) -> tuple[TenantOverview, dict[State, int]]:
-    """One tenant, and its live messages by state. Raises UnknownTenantError."""
+    """Returns one tenant, and how many live messages it has in each state.
+
+    Raises UnknownTenantError.
+    """
     known_name(tenant)
     [found] = overview(deployment, [tenant])
     if found.status is Status.UNKNOWN:
@@ -75,7 +78,7 @@ def show(deployment: Deployment, tenant: str) -> tuple[TenantOverview, dict[Stat
 
 
 def stored_tenant(deployment: Deployment, name: str) -> Tenant:
-    """The tenant as its secret says. Raises UnusableSecretError, and NotFound."""
+    """Reads the tenant from its secret. Raises UnusableSecretError or NotFound."""
     payload = deployment.secrets.payload(name)
     try:
         return parse_credentials(name, payload, deployment.settings.environment)

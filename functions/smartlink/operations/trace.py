@@ -1,4 +1,4 @@
-"""One message with all that is known of it."""
+"""Traces one message: its log lines, its replies and its events."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ REPLIES_SOUGHT = 20
 
 @dataclass(frozen=True, slots=True)
 class MessageReply:
-    """A reply that the message made, and its `Situacao`."""
+    """A reply of the message, and its `Situacao`."""
 
     state: State | Ending
     message: Message
@@ -23,7 +23,7 @@ class MessageReply:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened to the message, or will."""
+    """Something that happened to the message, or will happen."""
 
     at: datetime
     what: str
@@ -32,14 +32,14 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """A message, wherever it is, with its log lines and its replies."""
+    """A live or ended message, with its log lines and its replies."""
 
     located: Located
     lines: Sequence[LogLine]
     replies: Sequence[MessageReply]
 
     def events(self) -> list[Event]:
-        """Everything that happened, in the order of time; and what comes next."""
+        """Returns all that happened, in the order of time, and what comes next."""
         message = self.located.message
         origin = "published" if message.direction is Direction.UPSTREAM else "received"
         size = message.content.size
@@ -62,7 +62,7 @@ class Trace:
 
 
 def trace(deployment: Deployment, located: Located) -> Trace:
-    """Read the log lines and the replies of a message. Raises UnreadableError."""
+    """Reads the log lines and the replies of a message. Raises UnreadableError."""
     message = located.message
     lines = deployment.store.lines_of(located.tenant, message.id)
     return Trace(located, lines, _replies(deployment.store, located.tenant, message))

@@ -1,4 +1,5 @@
-"""Messages, attempts, log lines and more as programs read them: camelCase, instants in UTC."""
+"""The JSON form of messages, attempts, log lines and more, with names in camelCase, times in
+UTC."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -24,12 +25,12 @@ Json = dict[str, Any]
 
 
 def iso(at: datetime | None) -> str | None:
-    """Write an instant for programs."""
+    """Writes an instant for programs."""
     return None if at is None else at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def log_type(kind: LogType) -> str:
-    """Write `LOGTYPE` as a word."""
+    """Writes `LOGTYPE` as a word."""
     return kind.name.lower()
 
 
@@ -64,12 +65,12 @@ def ended_view(tenant: str, ended: Ended | EndedSummary) -> Json:
 
 
 def unreadable_view(tenant: str, document: str, why: str) -> Json:
-    """A document that cannot be read: its id is not known."""
+    """An unreadable document, whose message's id is not known."""
     return {"tenant": tenant, "document": document, "id": None, "unreadable": why}
 
 
 def raw_view(tenant: str, raw: RawDocument, *, content: bool) -> Json:
-    """The same with its fields."""
+    """An unreadable document with its fields."""
     return unreadable_view(tenant, raw.document, raw.why) | {
         "collection": raw.collection,
         "fields": raw.shown(content=content),
@@ -100,7 +101,7 @@ def line_view(tenant: str, line: LogLine) -> Json:
 
 
 def content_view(content: Content) -> Json:
-    """What is known of a content."""
+    """A content."""
     return {
         "sha256": content.sha256,
         "size": content.size,
@@ -110,7 +111,7 @@ def content_view(content: Content) -> Json:
 
 
 def state_view(state: TenantState) -> Json:
-    """`tenants/{tenant}`."""
+    """A tenant's state."""
     return {
         "commands": list(state.commands),
         "failures": state.failures,
@@ -126,7 +127,7 @@ def state_view(state: TenantState) -> Json:
 
 
 def trace_view(trace: Trace, *, content: bool) -> Json:
-    """Everything about one message; its content's text only if it is asked for."""
+    """Everything about one message; the content's text only if `content`."""
     located = trace.located
     tenant, message = located.tenant, located.message
     own = (
@@ -147,7 +148,7 @@ def trace_view(trace: Trace, *, content: bool) -> Json:
 
 
 def overview_view(found: TenantOverview) -> Json:
-    """A tenant at a glance."""
+    """A tenant's status, state and numbers of messages."""
     counts = {"live": found.live, "waiting": found.waiting, "dead": found.dead}
     return {
         "tenant": found.tenant,
@@ -158,7 +159,7 @@ def overview_view(found: TenantOverview) -> Json:
 
 
 def schedule_view(policy: RetryPolicy) -> Json:
-    """A policy, and each attempt's delay."""
+    """A policy and each attempt's delay."""
     return {
         "generation": policy.generation,
         "QtdeTentativasExec": policy.attempts,

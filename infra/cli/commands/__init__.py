@@ -1,4 +1,4 @@
-"""One module for each group of commands: options in, a use case, a screen out."""
+"""The commands. Each reads its options, calls an operation, and shows the result."""
 
 from collections.abc import Mapping
 
@@ -10,7 +10,7 @@ GROUPS: Mapping[str, str] = {
 }
 
 COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
-    # group, or a command by itself: command → module, function
+    # group (or a command without a group) → command → module, function
     "messages": {
         "list": ("messages_read", "list_messages"),
         "show": ("messages_read", "show"),

@@ -58,7 +58,7 @@ def show(context: typer.Context) -> None:
 
 
 def check(context: typer.Context, file: _File) -> None:
-    """Check a file and print the retry schedule it means; refuse what cannot work."""
+    """Check a file, and print the retry schedule that it means."""
     session = session_of(context)
     policy = check_config(_read(file), "checked", _settings(session))
     if session.screen.as_json:
@@ -68,7 +68,7 @@ def check(context: typer.Context, file: _File) -> None:
 
 
 def _settings(session: Session) -> Settings:
-    """Those of the place, or without one the defaults: a file can be checked anywhere."""
+    """Return the deployment's settings; the defaults if none is found, as a check needs none."""
     try:
         return session.deployment.settings
     except (UsageError, InvalidError):
@@ -88,7 +88,7 @@ def _read(file: str) -> bytes:
 def push(
     context: typer.Context, file: _File, *, generation: _Generation = None, yes: opt.Yes = False
 ) -> None:
-    """Upload a file that has been checked, and show the difference. Each poll reads it anew."""
+    """Check a file, show the difference, and upload it. The next poll reads it."""
     session = session_of(context)
     _replace(session, _read(file), generation, yes=yes)
 

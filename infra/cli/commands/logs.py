@@ -1,4 +1,4 @@
-"""`smartlink logs`: the lines of GTotvsLinkLog."""
+"""`smartlink logs`: shows the lines of GTotvsLinkLog."""
 
 import gc
 import time
@@ -19,7 +19,7 @@ _STYLES = {1: "yellow", 2: "red"}
 
 
 class Kind(StrEnum):
-    """`LOGTYPE`, as an option: this and what is worse."""
+    """`LOGTYPE` as an option: it means this type and worse ones."""
 
     INFORMATION = "information"
     WARNING = "warning"
@@ -47,7 +47,7 @@ def logs(
 ) -> None:
     """Show log lines (GTotvsLinkLog), the newest last. LOGTYPE: 0 information, 1 warning, 2 error.
 
-    With --json an array; with --json --follow one document on each line.
+    --json prints an array; --json --follow prints one document on each line.
     """
     session = session_of(context)
     deployment, screen = session.deployment, session.screen

@@ -1,4 +1,4 @@
-"""`smartlink messages redrive|discard|hold`: one message, or a filtered many."""
+"""`smartlink messages redrive|discard|hold`: acts on one message, or on many by filters."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -25,7 +25,7 @@ from smartlink.operations.ports import RawDocument
 from smartlink.operations.select import Filters, Located, counted, locate
 from smartlink.ports import Conflict
 
-_NAMED = 100  # of what is skipped
+_NAMED = 100  # skipped messages that are named
 _UNFIT: Mapping[Unfit, str] = {
     Unfit.MALFORMED: "its envelope is malformed: ask the sender, then discard it",
     Unfit.NO_CONSUMER: "no consumer is deployed for its command: deploy one, or discard it",
@@ -65,10 +65,11 @@ def _act(action: Action, session: Session, asked: Asked) -> None:
 
 redrive = command(
     partial(_act, REDRIVE),
-    """Execute dead messages again: Morta becomes Pendente, due now, with all attempts before it.
+    """Execute dead messages again: Morta becomes Pendente, due now, with all its attempts again.
 
-    What may have been done is left out and named, unless --outcome-unknown says that it was not.
-    Without --yes a dry run. Stop it with Ctrl-C; the same command again goes on.
+    Messages that may have been done are left out and named, unless
+    --outcome-unknown says that they were not done.
+    Without --yes it is a dry run. Ctrl-C stops it; the same command continues it.
     """,
     *acts.FILTERS_OF_DEAD,
     acts.LIMIT,
@@ -79,9 +80,9 @@ redrive = command(
 )
 discard = command(
     partial(_act, DISCARD),
-    """Give dead messages up: they move to the history (GTotvsLinkMessageExec) as Descartada.
+    """Discard dead messages: they move to the history (GTotvsLinkMessageExec) as Descartada.
 
-    Without --yes a dry run. Stop it with Ctrl-C; the same command again goes on.
+    Without --yes it is a dry run. Ctrl-C stops it; the same command continues it.
     """,
     *acts.FILTERS_OF_DEAD,
     acts.LIMIT,
@@ -93,8 +94,9 @@ hold = command(
     partial(_act, HOLD),
     """Hold live messages of which nobody knows whether they were done: Morta, outcome-unknown.
 
-    After a restore, with polling off: what was done since comes to life again, to be done twice.
-    Without --yes a dry run. Stop it with Ctrl-C; the same command again goes on.
+    Use it after a restore, with polling off: messages that were done since the
+    backup are live again, and would be done twice.
+    Without --yes it is a dry run. Ctrl-C stops it; the same command continues it.
     """,
     acts.TENANT,
     acts.DIRECTION,
@@ -134,7 +136,7 @@ def _tell_idle(screen: Screen, planned: Plan, located: Located) -> None:
 def _act_unread(
     session: Session, action: Action, asked: Asked, tenant: str, raw: RawDocument
 ) -> None:
-    """Give up one document that nobody can read; its fields are kept."""
+    """Discard one unreadable document; its fields are kept."""
     check_given_up(action, tenant, raw)
     deployment, screen = session.deployment, session.screen
     if not asked.yes:

@@ -1,4 +1,4 @@
-"""`smartlink messages list|show|timeline`: what became of messages."""
+"""`smartlink messages list|show|timeline`: shows what happened to messages."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -50,7 +50,7 @@ def list_messages(
     history: _History = False,
     limit: opt.Limit = 50,
 ) -> None:
-    """List live messages (GTotvsLinkMessage); a message that succeeds leaves them."""
+    """List live messages (GTotvsLinkMessage). A message that succeeds is no longer live."""
     session = session_of(context)
     filters = Filters(
         tenant=tenant,
@@ -163,7 +163,7 @@ def show(
 
 
 def _show_raw(screen: Screen, tenant: str, raw: RawDocument, *, content: bool) -> None:
-    """A document that cannot be read, as it is."""
+    """Show an unreadable document's fields."""
     if screen.as_json:
         screen.json(raw_view(tenant, raw, content=content))
         return
@@ -216,7 +216,7 @@ def _text(message: Message) -> str:
 
 
 def timeline(context: typer.Context, identity: _ID, *, tenant: opt.Tenant = None) -> None:
-    """Tell one message's story in the order of time."""
+    """Show everything that happened to one message, in the order of time."""
     session = session_of(context)
     deployment, screen = session.deployment, session.screen
     events = trace(deployment, locate(deployment, identity, tenant)).events()

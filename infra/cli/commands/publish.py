@@ -1,4 +1,4 @@
-"""`smartlink publish`: a message for a cloud app, or, on the local stack, one from it."""
+"""`smartlink publish`: publishes a message for a cloud app; on the local stack also one from it."""
 
 import json
 import sys
@@ -37,7 +37,7 @@ def publish(
 ) -> None:
     """Publish one Upstream message, as the function `publish` does; the next poll sends it.
 
-    With --downstream: have the local stack's simulator offer it, as the cloud app would.
+    With --downstream the local stack's simulator offers it, as the cloud app would.
     """
     session = session_of(context)
     if downstream:

@@ -1,4 +1,4 @@
-"""`smartlink purge`: RM's cleaning screen, for the history and the logs."""
+"""`smartlink purge`: deletes old history and logs, as RM's cleaning screen does."""
 
 from typing import Annotated
 
@@ -23,7 +23,7 @@ def purge(
 ) -> None:
     """Remove old history (GTotvsLinkMessageExec) and logs (GTotvsLinkLog), the oldest first.
 
-    Without --yes a dry run. The TTL does the same after the retention; live messages stay.
+    Without --yes it is a dry run. The TTL does the same after the retention. Live messages stay.
     """
     session = session_of(context)
     deployment, screen = session.deployment, session.screen

@@ -1,4 +1,4 @@
-"""`smartlink stats`: throughput, attempts, failures, the oldest waiting."""
+"""`smartlink stats`: shows throughput, attempts, failures and the oldest waiting message."""
 
 from pathlib import Path
 from typing import Annotated
@@ -30,7 +30,7 @@ def stats(
 ) -> None:
     """Show what was done, after how many attempts, what failed and how, and what waits longest.
 
-    Failures that differ in numbers, ids or quoted texts only have one fingerprint.
+    Failures that differ only in numbers, ids or quoted texts have the same fingerprint.
     """
     session = session_of(context)
     deployment, screen = session.deployment, session.screen

@@ -1,4 +1,4 @@
-"""`smartlink tenants activate|rotate|adopt|disable|enable`: RM's wizard "Ativação Totvs Apps"."""
+"""`smartlink tenants activate|rotate|adopt|disable|enable`, as RM's "Ativação Totvs Apps"."""
 
 from typing import Annotated
 
@@ -40,7 +40,7 @@ def activate(
 
     Setup makes the tenant's queue: until it has run, messages to the tenant are lost.
     A tenant with an ERP (smartlink-erp-TENANT) has its map checked first: smartlink tpd check.
-    A step that fails takes back what was made, and says how to fix it.
+    If a step fails, what was made is removed, and the error says how to fix it.
     """
     session = session_of(context)
     deployment, steps = session.deployment, Steps(session.screen)
@@ -72,11 +72,12 @@ def adopt(
     tenant: opt.OneTenant,
     reason: Annotated[str, typer.Option(help="Why it is the same customer; it is kept.")],
 ) -> None:
-    """Say that a halted tenant's credentials are of the same customer as its messages.
+    """Say that a halted tenant's credentials belong to the same customer as its messages.
 
-    A name whose credentials come to be of another tenant id is halted while messages of the
-    first one live. From now on they are sent and executed with the new credentials. Without a
-    secret, the name is given to whoever is activated next.
+    A name is halted if its credentials are of another tenant id while messages
+    of the first one live. After this command these messages are sent and
+    executed with the new credentials. Without a secret, the name passes to the
+    tenant that is activated next.
     """
     session = session_of(context)
     steps = Steps(session.screen)

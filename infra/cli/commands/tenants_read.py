@@ -1,4 +1,4 @@
-"""`smartlink tenants list|show|check`: who the tenants are, and whether they work."""
+"""`smartlink tenants list|show|check`: shows the tenants and whether they work."""
 
 import typer
 
@@ -16,7 +16,7 @@ def list_tenants(context: typer.Context) -> None:
 
     Active: polled each minute. Paused: RAC or the broker keeps failing. Disabled: nothing is
     received, sent or swept. Orphaned: its secret is gone, its documents are not. Halted: its
-    credentials are of another customer than its messages.
+    credentials belong to another customer than its messages.
     """
     session = session_of(context)
     found = overview(session.deployment, tenants_of(session.deployment, None))
@@ -76,7 +76,8 @@ def show_tenant(context: typer.Context, tenant: opt.OneTenant) -> None:
 
 
 def check_tenant(context: typer.Context, tenant: opt.OneTenant) -> None:
-    """Check one tenant: its secret, a token from RAC, the broker. Exit code 1 if one fails."""
+    """Check one tenant: its secret, a token from RAC, the broker. The exit code is 1 if one
+    fails."""
     session = session_of(context)
     known_name(tenant)
     show_checks(session, tenant_checks(session.deployment, tenant))

@@ -1,4 +1,4 @@
-"""`make demo`: brings a relay up, tells the story on it, and shows what it came to."""
+"""`make demo`: starts a relay, runs the demo's story on it, and shows the result."""
 
 import json
 import secrets

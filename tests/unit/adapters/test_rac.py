@@ -203,7 +203,7 @@ def test_a_tenant_does_not_wait_for_another() -> None:
 
 @pytest.mark.parametrize("status", [400, 401])
 @pytest.mark.parametrize("code", ["invalid_client", "unauthorized_client", "invalid_grant"])
-def test_refused_credentials_name_the_mend(status: int, code: str) -> None:
+def test_refused_credentials_name_the_fix(status: int, code: str) -> None:
     """The operator learns which tenant and what to do, and a later call asks again."""
     body = json.dumps({"error": code, "error_description": SECRET}).encode()
     with HttpServer(in_turn(Reply(status, body), granted())) as server:

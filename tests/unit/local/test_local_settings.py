@@ -49,7 +49,7 @@ def test_everything_can_be_set() -> None:
         ("SMARTLINK_RAC_TOKEN_URL", "https://rac", "SMARTLINK_BASE_URL is not"),
     ],
 )
-def test_a_wrong_setting_is_named_with_the_mend(name: str, value: str, said: str) -> None:
+def test_a_wrong_setting_is_named_with_the_fix(name: str, value: str, said: str) -> None:
     """The variable, and what it may be."""
     with pytest.raises(SettingError) as caught:
         load_settings({name: value})

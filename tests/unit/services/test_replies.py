@@ -3,10 +3,12 @@
 import json
 import re
 from collections.abc import Callable, Iterator
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from enum import Enum
 from types import MappingProxyType
 from typing import Any
+from uuid import UUID
 
 import pytest
 from pydantic import BaseModel, Field
@@ -160,15 +162,40 @@ def test_a_reply_that_cannot_be_sent_is_named(reply: Reply, named: str) -> None:
     assert CANARY not in error
 
 
+def test_what_a_contract_has_a_form_for_is_written_in_it() -> None:
+    """Wherever it stands; a number keeps its digits."""
+
+    class Kind(Enum):
+        SALE = 7
+
+    content = {
+        "total": Decimal("12345678901234567.890"),
+        "large": Decimal("1E+3"),
+        "parts": [{"on": date(2026, 1, 15), "at": time(10, 20)}, (Answer(text="x"),)],
+        "sent": datetime(2026, 1, 15, 12, tzinfo=UTC),
+        "batch": UUID(int=1),
+        "kind": Kind.SALE,
+    }
+    call = Call()
+    (answer,) = call.done(returning(Reply("A", content))).answers
+    assert answer.content.text == (
+        '{"total":12345678901234567.890,"large":1000,'
+        '"parts":[{"on":"2026-01-15","at":"10:20:00"},[{"requestID":"r","text":"x"}]],'
+        '"sent":"2026-01-15T12:00:00+00:00",'
+        '"batch":"00000000-0000-0000-0000-000000000001","kind":7}'
+    )
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ({"items": [{}, {"total": Decimal("1.10")}]}, "at items[1].total is a Decimal"),
-        ({"when": date(2026, 1, 15)}, "at when is a date"),
+        ({"items": [{}, {"total": 1j}]}, "at items[1].total is a complex"),
+        ({"total": Decimal("NaN")}, "at total is a Decimal"),
+        ({"when": timedelta(1)}, "at when is a timedelta"),
         ({"a": {"b": float("inf")}}, "at a.b is a float that is not finite"),
         ({"a": {(1, 2): 3}}, "at a has a key that is a tuple"),
         ({"12345678901": {CANARY}}, "at … is a set"),
-        ([Answer()], "at [0] is a Answer"),
+        ([object()], "at [0] is a object"),
         (Answer(text=b"\xff"), "at text holds a bytes"),
         (nested(100_000), "is nested too deeply"),
         (circle(), "cannot be written as JSON (ValueError)"),

@@ -6,7 +6,7 @@ import pytest
 
 from smartlink.adapters.in_memory import InMemoryMessages
 from smartlink.domain import lifecycle
-from smartlink.domain.message import Claim, Ended, Ending, Stored
+from smartlink.domain.message import Claim, DeadReason, Ended, Ending, Stored
 from smartlink.domain.outcome import Done, Finished
 from smartlink.domain.retry import RetryPolicy
 from smartlink.domain.settlement import Retention, Settlement, settle
@@ -39,3 +39,29 @@ def test_only_the_end_that_it_wrote_is_its_own(ending: Ending) -> None:
     settled = settle_all(messages, "acme", [Pending(outcome, "claim", stored)])
     own = ending is Ending.DONE
     assert (len(settled.written), len(settled.lost)) == ((1, 0) if own else (0, 1))
+
+
+def test_a_death_that_was_discarded_before_its_answer_came_was_written() -> None:
+    """The commit's answer gets lost, an operator discards what it wrote, the commit is repeated."""
+    messages = InMemoryMessages()
+    message = lifecycle.received(
+        message_id="one", command=COMMAND, content=inline("{}"), now=NOW, due=NOW
+    )
+    (version,) = messages.create("acme", [message])
+    assert version is not None
+    running = lifecycle.claimed(message, Claim("claim", 1, NOW), LEASE)
+    (version,) = messages.swap("acme", [Stored(running, version)])
+    assert version is not None
+    dead = lifecycle.dead(running, DeadReason.REJECTED, "No.")
+    death = Settlement(document=running.document, fence=version, live=dead)
+    messages.commit("acme", [death])
+    written = messages.read("acme", [running.document])[running.document]
+    history = Ended(dead, Ending.DISCARDED, NOW, NOW + LEASE)
+    messages.commit(
+        "acme", [Settlement(document=running.document, fence=written.version, history=history)]
+    )
+    again = Pending(death, "claim", Stored(running, version))
+    settled = settle_all(messages, "acme", [again])
+    assert (settled.written, settled.lost) == ([death], [])
+    others = settle_all(messages, "acme", [Pending(death, "another", Stored(running, version))])
+    assert (others.written, others.lost) == ([], [death])

@@ -1,7 +1,7 @@
-"""Firestore for operators: lists, counts and purges, over the relay's calls and documents.
+"""Firestore for operators: lists, counts and purges.
 
-Lists filter by equality and go by document name: Firestore serves any such combination from the
-single-field indexes that it keeps by itself, so no composite index is needed.
+A list filters by equality and is ordered by document name. Firestore serves any such query from its
+own single-field indexes, so no composite index is needed.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -40,13 +40,13 @@ PURGES = {
     Purgeable.HISTORY: QueryShape(rm.HISTORY, (), "DataFim"),
     Purgeable.LOGS: QueryShape(rm.LOGS, (), "LOGDATE"),
 }
-"""What is purged, by which field: oldest first."""
+"""The queries of a purge: each finds the oldest documents by this field."""
 FILTERED = {
     rm.LIVE: ("ID", "Comando", "Direcao", "Situacao"),
     rm.HISTORY: ("ID", "DataFim"),
     rm.LOGS: ("IDMENSAGEM", "LOGDATE"),
 }
-"""Fields that the queries here filter or order by; a test sees that none is exempt from indexes."""
+"""The fields by which the queries here filter or order. A test checks that each is indexed."""
 
 _Filter = types.StructuredQuery.FieldFilter.Operator
 _ASCENDING = types.StructuredQuery.Direction.ASCENDING
@@ -55,7 +55,7 @@ _DESCENDING = types.StructuredQuery.Direction.DESCENDING
 
 @dataclass(frozen=True, slots=True)
 class OddDocument:
-    """A document that cannot be read, as it is."""
+    """An unreadable document with its raw fields."""
 
     collection: str
     document: str
@@ -73,19 +73,19 @@ class OddDocument:
 
     @property
     def alive(self) -> bool:
-        """Whether it is a live message's."""
+        """Tells whether it is a document of a live message."""
         return self.collection == rm.LIVE
 
     @property
     def personal(self) -> bool:
-        """Whether it says so, or cannot say."""
+        """Tells whether the document is marked personal; True also if the mark is unreadable."""
         try:
             return get_flag(self.fields, "Pessoal")
         except DocumentError:
             return True
 
     def shown(self, *, content: bool) -> dict[str, object]:
-        """Its fields; what may be a content only if it is asked for."""
+        """Returns the fields for people; what may be a content only if `content`."""
         return {
             name: plain(value)
             if content or name in rm.WITHOUT_CONTENT
@@ -95,10 +95,10 @@ class OddDocument:
 
 
 class OperatorCalls(FirestoreCalls):
-    """The relay's calls, and a count."""
+    """The relay's calls, and a call that counts."""
 
     def count(self, what: str, parent: str, query: Raw) -> int:
-        """Count what a query finds: one read for each 1,000."""
+        """Counts what a query finds. Each 1,000 documents cost one read."""
         raw = types.RunAggregationQueryRequest.pb()(parent=parent)
         aggregation = raw.structured_aggregation_query
         aggregation.structured_query.CopyFrom(query)
@@ -110,10 +110,9 @@ class OperatorCalls(FirestoreCalls):
 
 
 class OperatorFirestore(Firestore):
-    """The relay's store, and what only an operator asks of it."""
+    """The relay's store, and the queries that only operators need."""
 
     def __init__(self, calls: OperatorCalls) -> None:
-        """Work over these calls."""
         super().__init__(calls)
         self._more = calls
 
@@ -121,7 +120,7 @@ class OperatorFirestore(Firestore):
         return self._name(rm.TENANTS, tenant)
 
     def live(self, tenant: str, equal: Mapping[str, str], *, page: int = PAGE) -> Iterator[Listed]:
-        """List live messages without their contents, by name, however many there are."""
+        """Lists live messages without their contents, by name, however many there are."""
         for item in self.scan(tenant, equal, page=page):
             if isinstance(item, Listed):
                 yield item
@@ -129,7 +128,7 @@ class OperatorFirestore(Firestore):
     def scan(
         self, tenant: str, equal: Mapping[str, str], *, page: int = PAGE
     ) -> Iterator[Listed | Unreadable]:
-        """List live messages, and the documents that cannot be read."""
+        """Lists live messages, and the unreadable documents."""
         last: str | None = None
         while True:
             query = _query(rm.LIVE, equal, page)
@@ -150,14 +149,14 @@ class OperatorFirestore(Firestore):
             last = found[-1].id
 
     def count_live(self, tenant: str, equal: Mapping[str, str]) -> int:
-        """Count live messages."""
+        """Counts live messages."""
         what = f"count messages of {tenant}"
         return self._more.count(what, self._under(tenant), _query(rm.LIVE, equal, 0))
 
     def scan_ended(
         self, tenant: str, since: datetime | None, most: int
     ) -> tuple[list[EndedSummary], list[OddDocument]]:
-        """List the history, and the documents of it that cannot be read."""
+        """Lists the history, and its unreadable records."""
         query = _query(rm.HISTORY, {}, most)
         _without_content(query, rm.HISTORY)
         _newest(query, "DataFim", since)
@@ -165,7 +164,7 @@ class OperatorFirestore(Firestore):
         return _apart(rm.HISTORY, found, lambda it: rm.get_listed_history(it.id, it.fields))
 
     def find(self, tenant: str, documents: Sequence[str], message_id: str) -> MessageDocuments:
-        """Find these documents, and every other that its sender gave this id."""
+        """Finds these documents, and every other document of a message with this id."""
         what = f"find the message {message_id[:80]} of {tenant}"
         live = self._every(what, tenant, rm.LIVE, documents, message_id)
         ended = self._every(what, tenant, rm.HISTORY, documents, message_id)
@@ -182,19 +181,19 @@ class OperatorFirestore(Firestore):
     def _every(
         self, what: str, tenant: str, collection: str, documents: Sequence[str], message_id: str
     ) -> Iterable[Found]:
-        """The same id with another content has a document of its own."""
+        """Finds these documents and those with this id: a reused id's message has its own
+        document."""
         names = [self._in(tenant, collection, document) for document in documents]
         query = _query(collection, {"ID": message_id}, PAGE)
         found = [*self._more.get(what, names), *self._more.query(what, self._under(tenant), query)]
         return {it.id: it for it in found}.values()
 
     def give_up(self, tenant: str, raw: RawDocument, line: LogLine) -> bool:
-        """See OperatorMessages."""
         assert isinstance(raw, OddDocument)  # noqa: S101  (it came from here)
         odd, discarded = raw, rm.Discarded(raw.fields, line.at, line.expires, raw.personal)
         taken = bool(self.past(tenant, [odd.document]))
         document = odd.document
-        if taken:  # that record stays
+        if taken:  # the existing record stays
             document = second_end_id(document, odd.version)
         writes = [
             delete(self._in(tenant, rm.LIVE, odd.document), odd.version),
@@ -205,7 +204,7 @@ class OperatorFirestore(Firestore):
         return taken
 
     def lines_of(self, tenant: str, message_id: str) -> list[LogLine]:
-        """Read every log line of a message, the oldest first."""
+        """Reads every log line of a message, the oldest first."""
         query = _query(rm.LOGS, {"IDMENSAGEM": message_id}, 0)
         found = self._more.query(f"read logs of {tenant}", self._under(tenant), query)
         return sorted(map(_line, found), key=lambda line: line.at)
@@ -213,21 +212,21 @@ class OperatorFirestore(Firestore):
     def newest_lines(
         self, tenant: str, since: datetime | None, most: int
     ) -> list[tuple[str, LogLine]]:
-        """Read the newest log lines with their ids, the newest first."""
+        """Reads the newest log lines with their ids, the newest first."""
         query = _query(rm.LOGS, {}, most)
         _newest(query, "LOGDATE", since)
         found = self._more.query(f"read logs of {tenant}", self._under(tenant), query)
         return [(item.id, _line(item)) for item in found]
 
     def count_before(self, tenant: str, what: Purgeable, cutoff: datetime) -> int:
-        """Count what a purge would remove."""
+        """Counts what a purge would remove."""
         shape = PURGES[what]
         query = up_to(shape, [], cutoff, 1)
         query.ClearField("limit")
         return self._more.count(f"count {shape.collection} of {tenant}", self._under(tenant), query)
 
     def remove_before(self, tenant: str, what: Purgeable, cutoff: datetime, most: int) -> int:
-        """Remove the oldest, `most` at most; answers how many."""
+        """Removes up to `most` of the oldest documents; returns how many it removed."""
         shape = PURGES[what]
         query = up_to(shape, [], cutoff, most)
         query.select.fields.add(field_path=shape.range)
@@ -265,7 +264,7 @@ def _newest(query: Raw, field: str, since: datetime | None) -> None:
 def _apart(
     collection: str, found: Iterable[Found], parse: Callable[[Found], T]
 ) -> tuple[list[T], list[OddDocument]]:
-    """What can be read, and what cannot."""
+    """Separates the readable documents from the unreadable ones."""
     parsed: list[T] = []
     odd: list[OddDocument] = []
     for item in found:
@@ -277,7 +276,8 @@ def _apart(
 
 
 def _line(found: Found) -> LogLine:
-    """A line that cannot be read is shown as one, at the instant it was written."""
+    """Reads a log line; an unreadable one becomes a line that says so, dated when it was
+    written."""
     try:
         return rm.get_log(found.fields)
     except DocumentError as error:
@@ -291,7 +291,7 @@ _SHOWN = (*rm.ORIGIN_FIELDS, "ConteudoHash", "ConteudoTamanho", "ConteudoObjeto"
 
 
 def _without_content(query: Raw, collection: str) -> None:
-    """Contents are up to 256 KB each: a list must not carry them."""
+    """Leaves out the contents, which have up to 256 KB each."""
     ended = ("DataFim", "DataExpiracao") if collection == rm.HISTORY else ()
     for name in (*_SHOWN, *rm.STATE_FIELDS, *ended):
         query.select.fields.add(field_path=name)

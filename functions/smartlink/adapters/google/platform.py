@@ -1,4 +1,4 @@
-"""What the relay stands on, as `health` looks at it: Google Cloud's REST APIs, or the emulators."""
+"""Looks at the platform for `health`: at Google Cloud by its REST APIs, or at the emulators."""
 
 import socket
 from collections.abc import Mapping, Sequence
@@ -31,7 +31,7 @@ class GooglePlatform:
     """Google Cloud, with application default credentials."""
 
     settings: Settings
-    indexes: Sequence[Index]  # that are declared
+    indexes: Sequence[Index]  # that `infra/firestore.json` declares
     _session: AuthorizedSession | None = None
 
     def sign_in(self) -> None:
@@ -97,7 +97,7 @@ class GooglePlatform:
 
 @dataclass
 class EmulatedPlatform:
-    """A local stack: the emulators, and functions that listen on this machine."""
+    """A local stack: the emulators, and the functions that listen on this machine."""
 
     settings: Settings
     addresses: Mapping[str, str]  # the functions' URLs
@@ -167,7 +167,7 @@ def _time_of(url: str) -> datetime | None:
 
 
 def _fields(index: Index) -> tuple[str, ...]:
-    """An index without what Firestore adds: the collection and the fields, in order."""
+    """Returns an index's collection and its fields in order, without what Firestore adds."""
     name = index.get("collectionGroup") or index["name"].split("/collectionGroups/")[1]
     fields = (it for it in index["fields"] if it["fieldPath"] != "__name__")
     return (name.split("/")[0], *(f"{it['fieldPath']} {it.get('order')}" for it in fields))

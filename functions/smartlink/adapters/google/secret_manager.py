@@ -1,7 +1,7 @@
-"""Secret Manager: the secrets of tenants and of their ERPs.
+"""Reads the secrets of tenants and of their ERPs from Secret Manager.
 
-No payload is in any text here: not in an error, not in a repr, not in a log line. The client is
-imported with the first call: most consumers never make one.
+No error, repr or log line holds a payload. The first call imports the client, because most
+consumers never make one.
 """
 
 import logging
@@ -33,7 +33,7 @@ _ACCESS_ROLE = "roles/secretmanager.secretAccessor on the secret"
 
 
 class SecretManager:
-    """One client over REST: gRPC would cost a cold start more than the few calls gain."""
+    """One client over REST: gRPC makes a cold start longer than it makes the few calls shorter."""
 
     def __init__(self, project: str, *, emulator: str = "", patience: Patience = PATIENCE) -> None:
         self._project = project
@@ -46,7 +46,7 @@ class SecretManager:
             return _client(self._emulator)
 
     def entries(self) -> list[TenantEntry]:
-        """A secret whose name holds no tenant's is passed over, with a warning."""
+        """Skips a secret whose name holds no tenant's name, and logs a warning."""
         entries = []
         for secret in self._secrets():
             name = secret.name.rpartition("/")[2]
@@ -101,7 +101,7 @@ class SecretManager:
             try:
                 return method(request=request, retry=None, timeout=timeout)
             except json_format.Error:
-                # The parser's words quote what it could not parse.
+                # The parser's text quotes what it could not parse.
                 message = f"{what}: the answer is not readable"
                 raise Unavailable(message) from None
 

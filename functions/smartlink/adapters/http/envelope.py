@@ -1,11 +1,12 @@
-"""The messages in an answer of Smart Link's `get`: one, a list, or nothing.
+"""Finds the messages in an answer of Smart Link's `get`: one, a list, or none.
 
-What is assumed of their form stands in `smart_link`. One bad entry never harms the others: it
-becomes a delivery with a `problem`, its tag kept, so that it can be stored as dead and acked.
+The module `smart_link` lists what we assume of their form. A malformed message does not harm the
+others: it becomes a delivery with a `problem`, which keeps its tag, so that the relay can store it
+as dead and ack it.
 
-An answer is looked through where it lies, and only what is delivered is copied out of it: made
-into Python's objects, a JSON text may take fifty times its size, numbers lose digits, and what is
-nested deep cannot be read at all.
+The answer's bytes are searched, and only the fields of the messages are copied. A parser is used
+for small parts alone: as Python's objects a JSON text may take fifty times its size, numbers lose
+digits, and deep nesting cannot be read at all.
 """
 
 import json
@@ -16,11 +17,11 @@ from smartlink.ports import Delivery, Refused, Unavailable
 
 _NOTHING = frozenset({b"", b"null", b"[]", b"{}"})
 _BLANK = b" \t\n\r"
-_MARK = b"\xef\xbb\xbf"  # of byte order: Windows writes it
+_MARK = b"\xef\xbb\xbf"  # the byte order mark, which Windows writes
 _TAGS = range(-(2**63), 2**64)
 _TAG = re.compile(r"-?[0-9]{1,20}")
-_MOST = 10_000  # messages in an answer: a list of trifles takes 50 times its bytes of memory
-_SMALL = 1_048_576  # bytes: an entry that Python's own parser may read, a content that is tidied
+_MOST = 10_000  # messages in an answer: many tiny ones take 50 times their bytes of memory
+_SMALL = 1_048_576  # bytes up to which Python's parser reads an entry, and a content is tidied
 _CONTENT = frozenset({"msgcontent", "content"})
 _WORDS = {"true": True, "false": False, "null": None}
 
@@ -31,7 +32,7 @@ _SKIP = re.compile(_BLANKS)
 _LEAVES = rb'(?:[^"\[\]{}]++|%s)*+' % _STRING
 _FLAT = rb"\[%s\]|\{%s\}" % (_LEAVES, _LEAVES)
 _BRANCHES = rb'(?:[^"\[\]{}]++|%s|%s)*+' % (_STRING, _FLAT)
-_NEXT_BRACKET = re.compile(  # of those that enclose more than lists and objects of plain values
+_NEXT_BRACKET = re.compile(  # skips lists and objects that hold only plain values or flat ones
     rb'(?:[^"\[\]{}]++|%s|\[%s\]|\{%s\})*+([\[\]{}])' % (_STRING, _BRANCHES, _BRANCHES),
     re.DOTALL,
 )
@@ -46,14 +47,14 @@ _TIDY = re.compile(
 
 
 class _NoJsonError(ValueError):
-    """What stands at this byte cannot stand there."""
+    """The answer is not JSON at this byte."""
 
     def __init__(self, what: str, at: int) -> None:
         super().__init__(f"{what} at byte {at}")
 
 
 class _Number(str):
-    """A number, or what programs take for one, as it is written."""
+    """A number's text as it is written; also `NaN` and `Infinity`."""
 
     __slots__ = ()
 
@@ -64,10 +65,10 @@ _JSON = json.JSONDecoder(
 
 
 def deliveries(body: bytes) -> list[Delivery]:
-    """The messages in an answer of `get`. Raises Unavailable if it is no JSON of that kind.
+    """Returns the messages in an answer of `get`; a malformed one has a `problem`.
 
-    A malformed message becomes one with a `problem`, and does not harm the others. Raises
-    Refused if there are more than a process has memory for: nobody can take them.
+    Raises Unavailable if the answer is not JSON, or neither a message nor a list. Raises Refused if
+    it holds over 10,000 messages, for which no process has the memory.
     """
     start, end = _bounds(body)
     if end - start <= len(b"null") and body[start:end] in _NOTHING:
@@ -83,7 +84,7 @@ def deliveries(body: bytes) -> list[Delivery]:
 
 
 def _bounds(body: bytes) -> tuple[int, int]:
-    """Where an answer begins and ends, without the blanks around it."""
+    """Returns where the answer begins and ends, without the blanks around it."""
     start = _skip(body, len(_MARK) if body.startswith(_MARK) else 0)
     end = len(body)
     while end > start and body[end - 1] in _BLANK:
@@ -92,7 +93,7 @@ def _bounds(body: bytes) -> tuple[int, int]:
 
 
 def _entries(body: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """Where the entry, or each one of the list, begins and ends."""
+    """Yields where the only entry, or each entry of the list, begins and ends."""
     if body[start : start + 1] == b"{":
         last = _end(body, start)
         yield start, last
@@ -118,13 +119,13 @@ def _entries(body: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
 
 
 def _skip(body: bytes, at: int) -> int:
-    """Where the next byte stands that is no blank."""
+    """Returns the place of the next byte that is not a blank."""
     found = _SKIP.match(body, at)
     return found.end() if found else at
 
 
 def _end(body: bytes, at: int) -> int:
-    """Where the value ends that begins here. What is in a list or an object is not looked at."""
+    """Returns where the value that begins at `at` ends. It does not check what brackets hold."""
     if body[at : at + 1] not in (b"{", b"["):
         plain = _PLAIN_VALUE.match(body, at)
         if plain is None:
@@ -142,7 +143,7 @@ def _end(body: bytes, at: int) -> int:
 
 
 def _delivery(body: bytes, start: int, end: int) -> Delivery:
-    """One message, of the entry between these places."""
+    """Makes a delivery of the entry between these places."""
     if body[start : start + 1] != b"{":
         return Delivery(None, None, "", _nested(body[start:end]), problem="it is no JSON object")
     fields, problem = _fields(body, start, end)
@@ -176,7 +177,10 @@ def _is_text(value: object) -> bool:
 
 
 def _fields(body: bytes, start: int, end: int) -> tuple[dict[str, object], str | None]:
-    """An object's members, and what is wrong with it. Mostly Python's parser can tell, quickly."""
+    """Returns an object's members, and what is wrong with it or None.
+
+    Python's parser reads most entries; `_read` reads the large, nested or malformed ones.
+    """
     if end - start <= _SMALL:
         try:
             entry = _JSON.decode(body[start:end].decode("utf-8", "surrogateescape"))
@@ -190,8 +194,11 @@ def _fields(body: bytes, start: int, end: int) -> tuple[dict[str, object], str |
 
 
 def _read(body: bytes, start: int, end: int, fields: dict[str, object]) -> str | None:
-    """Fills in an object's members, by their names in lower case; the last one of a name counts,
-    and null is none. Answers what is wrong: what stands before that is filled in."""
+    """Puts an object's members into `fields`, by their names in lower case, without nulls.
+
+    Of two members with one name the last counts. Returns what is wrong with the object, or None;
+    the members before that place are in `fields`.
+    """
     at = start + 1
     if _skip(body, at) == end - 1:
         return None
@@ -226,8 +233,11 @@ def _scalar(raw: bytes) -> object:
 
 
 def _text(raw: bytes) -> str:
-    """The text that a JSON string is. Control characters in it do no harm, nor do bytes that are
-    not UTF-8, nor escapes that JSON has not: they stay as they are written."""
+    """Returns the text of a JSON string.
+
+    It accepts control characters, bytes that are not UTF-8, and unknown escapes, which stay as they
+    are written.
+    """
     text = raw.decode("utf-8", "surrogateescape")
     if b"\\" not in raw:
         return text[1:-1]
@@ -238,8 +248,10 @@ def _text(raw: bytes) -> str:
 
 
 def _nested(raw: bytes) -> str:
-    """The JSON text of an object or a list: no blanks, no needless escapes, and every number as
-    it is written. A very large one stays as it is."""
+    """Returns the JSON text of an object or a list, without blanks and needless escapes.
+
+    Every number stays as it is written. A text of over 1 MB is returned unchanged.
+    """
     text = raw.decode("utf-8", "surrogateescape")
     return text if len(text) > _SMALL else _TIDY.sub(_tidied, text)
 

@@ -1,6 +1,6 @@
-"""Smart Link Server, over REST.
+"""Calls Smart Link Server over REST.
 
-What no public source states is assumed here, and here only:
+Here, and only here, stands what we assume because no public source says it:
 
 - The host of production, the verbs and the path of a `send` without audience: see `settings`,
   where SMARTLINK_PATHS corrects the paths and verbs.
@@ -9,13 +9,13 @@ What no public source states is assumed here, and here only:
   or `{}`. A message's fields are named as in the gRPC client (`MsgId`, `MsgType`, `MsgContent`,
   `MsgAud`, `MsgDeliveryTag`) or `id`, `type`, `content`, `audience`, `deliveryTag`, in any casing.
   A content that is an object or a list stands for its own JSON text.
-- `ack` takes `{"deliveryTag": n, "ack": true}`. A tag belongs to the session that received it:
-  so each receiver has its own cookies and its own connection; a session with unacked messages
-  is closed, with its connection, and not used again.
-- `send` takes the content as the body, as it is.
-- Any 2xx means done. A call that is repeated after a lost answer does no harm.
+- `ack` takes `{"deliveryTag": n, "ack": true}`. A tag is valid only in the session that received
+  it. So each receiver has its own cookies and its own connection, and a session with messages
+  that are not acked is closed and not used again.
+- `send` takes the content, unchanged, as the body.
+- Any 2xx means that the call was done. A repeated call does no harm.
 
-A body that is not UTF-8 is read with `surrogateescape`, from which the bytes can be had again.
+A body that is not UTF-8 is read with `surrogateescape`, which keeps its bytes.
 """
 
 import json
@@ -48,11 +48,11 @@ from smartlink.ports import (
 from smartlink.settings import Paths
 
 _UNAUTHORIZED = (HTTPStatus.UNAUTHORIZED,)
-_PEEK = 64  # bytes in which a content's first character is looked for
+_PEEK = 64  # bytes in which the content's first character must be
 
 
 class SmartLinkBroker:
-    """Sessions with the broker, kept for the next caller of the same tenant."""
+    """Opens sessions with the broker, and keeps them for the tenant's next caller."""
 
     def __init__(
         self, http: Http, url: str, paths: Paths, tokens: Tokens, *, idle_sessions: int = 512
@@ -64,7 +64,7 @@ class SmartLinkBroker:
 
     @contextmanager
     def session(self, tenant: Tenant) -> Iterator[BrokerSession]:
-        """A session for one thread, with its own cookies and its own connection."""
+        """Gives a session for one thread, with its own cookies and its own connection."""
         key = f"{tenant.name}/{tenant.credentials.client_id}"
         with self._sessions.lease(key, CALL_SECONDS) as http:
             session = _Session(http, tenant, self._tokens, self._calls)
@@ -123,7 +123,8 @@ class _Session:
         content_type: str | None = None,
         filled: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Once more with a new token if the broker refuses the one at hand."""
+        """Calls the broker, and calls again with a new token after a 401. Raises
+        CredentialsRefused."""
         verb, path = self._calls[name]
         for field, value in (filled or {}).items():
             path = path.replace(field, value)
@@ -148,7 +149,8 @@ class _Session:
         raise CredentialsRefused(message)
 
     def _token(self, refused: str | None) -> str:
-        """Without a token nothing is said about the message that was to be sent."""
+        """Returns a token. Any refusal raises CredentialsRefused: it does not concern the
+        message."""
         try:
             return self._tokens.token(self._tenant, refused, self._http.ends - monotonic())
         except CredentialsRefused:
@@ -163,7 +165,10 @@ def _call(prefix: str, value: str) -> tuple[str, str]:
 
 
 def _segment(name: str, value: str) -> str:
-    """The value as one segment of a path. `.` and `..` have no escaped form: URLs resolve them."""
+    """Escapes a value as one segment of a path.
+
+    Raises Refused for `.` and `..`: URLs resolve them, and they have no escaped form.
+    """
     if value in {"", ".", ".."}:
         message = f"{value!r} cannot be the {name} of a message: no path can hold it"
         raise Refused(message)

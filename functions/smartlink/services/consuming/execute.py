@@ -1,5 +1,6 @@
-"""Runs a consumer on one message: content in, outcome out. It never raises."""
+"""Runs a consumer on one message and makes an outcome of what it returns or raises."""
 
+import inspect
 import re
 import traceback
 from collections.abc import Iterable, Mapping
@@ -45,39 +46,40 @@ from smartlink.services.consuming.reply_content import ContentError, content_tex
 from smartlink.services.contents import keep, load, withdraw
 
 _SEVERITY = {LogType.INFORMATION: 20, LogType.WARNING: 30, LogType.ERROR: 40}
-_INLINE_REPLIES = 1_048_576  # bytes: a message is settled in one commit, its replies with it
+_INLINE_REPLIES = 1_048_576  # bytes of contents in the replies' documents: one commit holds all
 _NAME_LIMIT = 512  # characters of a reply's type, audience or correlation id
-_ALL_REPLIES = 2_359_296  # bytes of all their documents: its history goes with them in one request
+_ALL_REPLIES = 2_359_296  # bytes of all replies' documents: the history is in the same request
 _REPLY_OVERHEAD = 1_600  # bytes of a reply's document besides its names and its content
 _MOST_REPLIES = _ALL_REPLIES // _REPLY_OVERHEAD
 _CONTROL = re.compile("[\x00-\x1f\x7f]")
-_NO_SEGMENT = {".", ".."}  # of the path of `send`: URLs resolve them
+_NO_SEGMENT = {".", ".."}  # no segment of the path of `send`: URLs resolve them
+_NOT_RUN = "The consumer returned a {}, which nobody awaits: none of it was run"
 _NO_REPLY = "The consumer returned {}; it may return Reply, several of them, or nothing"
 
 
 class _ReplyError(ValueError):
-    """What the consumer returned cannot be sent."""
+    """The consumer returned something that cannot be sent as a reply."""
 
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """One call's executions: the consumer, and what bounds it."""
+    """Runs the consumer on each message of one call. It never raises."""
 
     consumer: Consumer
     tenant: str
     policy: RetryPolicy
-    start_by: datetime  # a message that is not started by then is handed back
+    start_by: datetime  # a message that has not started by then is handed back
     contents: Contents
     erp: ErpSecrets
     once: Once
     clock: Clock
 
     def __call__(self, stored: Stored) -> Finished:
-        """Runs the consumer on the message, if there is time."""
+        """Runs the consumer on the message; hands the message back if it is too late to start."""
         message = stored.message
         if self.clock() > self.start_by:
             return Finished(HandBack(), self.clock())
-        lines: list[Line] = []  # the logger is the author's, who may put anything in its place
+        lines: list[Line] = []  # the author's code may put anything in it
         log = Logger(_to_cloud_logging, self.clock, lines)
         with bound(tenant=self.tenant, messageId=message.id, attempt=message.attempt):
             try:
@@ -156,13 +158,13 @@ class Execution:
         answers: list[Answer] = []
         try:
             self._keep(message, replies, answers)
-        except BaseException:  # whatever it was: nothing is to refer to what has been put
+        except BaseException:  # after any failure no document will refer to these contents
             withdraw(self.contents, [answer.content for answer in answers])
             raise
         return tuple(answers)
 
     def _keep(self, message: Message, replies: Iterable[Reply], answers: list[Answer]) -> None:
-        """Appends each as soon as its content is where it is to be."""
+        """Stores the content of each reply, and then appends the reply to `answers`."""
         room, left = _INLINE_REPLIES, _ALL_REPLIES
         for number, reply in enumerate(replies, start=1):
             answer = self._answer(message, number, reply, room)
@@ -227,6 +229,10 @@ def _to_cloud_logging(kind: LogType, template: str) -> None:
 def _replies(returned: Returned) -> Iterable[Reply]:
     if returned is None:
         return ()
+    if inspect.iscoroutine(returned):
+        returned.close()  # otherwise Python warns, in a log that the author may not see
+    if inspect.isawaitable(returned) or inspect.isasyncgen(returned):
+        raise _ReplyError(_NOT_RUN.format(type(returned).__name__))
     if isinstance(returned, Reply):
         return (returned,)
     if isinstance(returned, str | bytes | Mapping | BaseModel) or not isinstance(
@@ -247,8 +253,10 @@ def _replies(returned: Returned) -> Iterable[Reply]:
 
 
 def _name_problem(name: str, value: object) -> str | None:
-    """What is wrong with a reply's type, audience or correlation id: the first two are segments
-    of a path."""
+    """Says what is wrong with a reply's type, audience or correlation id; None if it is usable.
+
+    Type and audience are segments of the path of `send`.
+    """
     if not isinstance(value, str):
         return f"is a {type(value).__name__}, it must be a str"
     if not 0 < len(value) <= _NAME_LIMIT:
@@ -279,7 +287,7 @@ def _text(number: int, reply: Reply) -> str:
 
 
 def _invalid(error: PayloadError | ValidationError) -> str:
-    """What is wrong with a payload, by field; never what its fields hold."""
+    """Says which fields of a payload are wrong, and never what they hold."""
     if isinstance(error, PayloadError):
         return str(error)
     problems = (

@@ -1,4 +1,4 @@
-"""Publish: a segment's message for a cloud app is stored in the outbox, once for each id."""
+"""Publish stores a segment's message for a cloud app in the outbox, once for each id."""
 
 import re
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from smartlink.services.contents import keep, withdraw_all
 from smartlink.services.repeats import same
 from smartlink.services.tenants import Tenants
 
-BODY_LIMIT = 12_582_912  # bytes of a request's body; the caller of parse_request sees to it
+BODY_LIMIT = 12_582_912  # bytes of a request's body; the caller of parse_request checks it
 _CONTENT_LIMIT = 8_388_608  # characters of a content
 
 _RESERVED = {".", ".."}
@@ -51,16 +51,16 @@ def _carried(text: str) -> str:
 
 _Content = Annotated[str, AfterValidator(_carried)]
 _Text = Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[^\x00-\x1f\x7f]*$")]
-_Name = Annotated[_Text, AfterValidator(_sendable)]  # it stands in the path of `send`
+_Name = Annotated[_Text, AfterValidator(_sendable)]  # a segment of the path of `send`
 
 
 class PublishError(ValueError):
-    """The request cannot be accepted; `field` names the culprit, the text the fix."""
+    """The request cannot be accepted. `field` names the wrong field, and the text names the fix."""
 
     def __init__(self, field: str, problem: str, *, conflict: bool = False) -> None:
         super().__init__(problem)
         self.field = field
-        self.conflict = conflict  # the request is fine by itself; what is stored contradicts it
+        self.conflict = conflict  # the request is valid, but contradicts a stored message
 
 
 class PublishRequest(BaseModel):
@@ -78,14 +78,14 @@ class PublishRequest(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """The answer."""
+    """The answer to a call of `publish`."""
 
     id: str
-    repeated: bool  # a message with this id and content had been accepted before
+    repeated: bool  # a message with this id and content was accepted before
 
 
 def parse_request(body: bytes) -> PublishRequest:
-    """The request in a body. Raises PublishError, which names the first field that is wrong."""
+    """Reads the request from a body. Raises PublishError, which names the first wrong field."""
     try:
         document = read_json(body, constants=False)
     except (ValueError, RecursionError):
@@ -96,7 +96,7 @@ def parse_request(body: bytes) -> PublishRequest:
         request = PublishRequest.model_validate(document)
     except ValidationError as error:
         item = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        # A union's branch follows the field's name: the field is what the caller wrote.
+        # After the field's name `loc` may hold a union's branch, which the caller does not know.
         problem = item["msg"].removeprefix("Value error, ")
         field = str(item["loc"][0]) if item["loc"] else "body"
         raise PublishError(field, problem) from None
@@ -117,7 +117,11 @@ class Publish:
     new_id: NewId
 
     def __call__(self, request: PublishRequest) -> Published:
-        """Stores the message; raises PublishError, or Unavailable when it may not be stored."""
+        """Stores the message.
+
+        Raises PublishError if the request is wrong, and Unavailable if the database or the bucket
+        failed, so that the message may not be stored.
+        """
         self._check_tenant(request.tenant)
         message = self._message(request)
         with bound(tenant=request.tenant):
@@ -161,7 +165,11 @@ class Publish:
         )
 
     def _store(self, tenant: str, message: Message) -> bool:
-        """Creates first, then reads the history; False when it was accepted before."""
+        """Creates the document, then reads the history; returns False if the message was accepted
+        before.
+
+        Raises PublishError if the id belongs to another message.
+        """
         document = message.document
         version = self.messages.create(tenant, [message])[0]
         live = self.messages.alive(tenant, [document]).get(document) if version is None else None

@@ -1,4 +1,5 @@
-# What holds in each environment; run once for each file in environments/, with -var-file.
+# What holds in each environment; run for each file in environments/, from Terraform's root:
+# terraform test -test-directory=tests/environments -var-file=environments/staging.tfvars
 
 mock_provider "google" {
   mock_data "google_project" {
@@ -69,5 +70,10 @@ run "environment" {
   assert {
     condition     = var.environment == "development" || google_cloudfunctions2_function.function["publish"].service_config[0].ingress_settings == "ALLOW_INTERNAL_ONLY"
     error_message = "publish is internal where it matters."
+  }
+
+  assert {
+    condition     = sum([for key, function in local.functions : function.instances.max * local.cpu[key]]) <= 20
+    error_message = "All maxima together fit the CPUs of a small project."
   }
 }
