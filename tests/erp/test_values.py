@@ -69,6 +69,7 @@ WORKS: dict[str, tuple[str, str, dict[str, Any], str]] = {
     "tsvector": ("tsvector NOT NULL", "'ana'", constant(""), ""),
     "real": ("real NOT NULL", "1.5", constant(0), "0"),
     "smallint": ("smallint NOT NULL", "7", constant(-32768), "-32768"),
+    "integer with a zero": ("integer NOT NULL", "7", constant(5.0), "5"),
     "numeric": ("numeric(5,2) NOT NULL", "7", constant(999.99), "999.99"),
     "enum": ("colour NOT NULL", "'red'", constant("grey"), "grey"),
     "enum[]": ("colour[] NOT NULL", "'{red}'", constant(["grey"]), "{grey}"),

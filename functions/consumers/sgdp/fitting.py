@@ -203,7 +203,8 @@ def _constant(
     if read is None or not fits:
         refuse(at, f"it is no value of the column, {column.type!r}")
     if structure.types:
-        return taken(connection, at, structure, column, value)
+        asked = read if isinstance(read, int) else value  # 5.0 is an integer, but none in SQL
+        return taken(connection, at, structure, column, asked)
     if not _in_range(read, column, connection.dialect.name):
         refuse(at, f"it is out of the column's range, {column.type!r}")
     return read

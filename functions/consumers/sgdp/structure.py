@@ -121,12 +121,12 @@ def _completed(connection: Connection, place: str, structure: Structure) -> Stru
 
 def _read(inspector: Inspector, schema: str | None, names: set[str]) -> dict[str, Structure]:
     only: dict[str, Any] = {"schema": schema, "filter_names": sorted(names)}
-    columns = inspector.get_multi_columns(**only)
-    primary = inspector.get_multi_pk_constraint(**only)
-    foreign = inspector.get_multi_foreign_keys(**only)
     with warnings.catch_warnings():
-        # Of an index on an expression SQLAlchemy warns that it has no columns.
+        # SQLAlchemy warns of types that the database alone knows, and of indexes on expressions.
         warnings.simplefilter("ignore")
+        columns = inspector.get_multi_columns(**only)
+        primary = inspector.get_multi_pk_constraint(**only)
+        foreign = inspector.get_multi_foreign_keys(**only)
         constraints = inspector.get_multi_unique_constraints(**only)
         indexes = inspector.get_multi_indexes(**only)
     found = {}
