@@ -32,12 +32,12 @@ class Mapped:
     covered: frozenset[str]  # names in lower case, with their schema and without
 
     def is_covered(self, name: str) -> bool:
-        """Whether a table, as SQL writes it, is mapped or said to be nobody's."""
+        """Tells whether a table, as SQL writes it, is mapped or said to be nobody's."""
         return name.replace('"', "").casefold() in self.covered
 
 
 def mapped_tables(models: Models, default_schema: str, not_personal: Collection[str]) -> Mapped:
-    """Name a map's tables."""
+    """Collects the names of a map's tables."""
     tables = {
         (it.table.schema or default_schema, it.table.name): it.table.fullname for it in models
     }
@@ -47,7 +47,7 @@ def mapped_tables(models: Models, default_schema: str, not_personal: Collection[
 
 
 def copies(connection: Connection, mapped: Mapped) -> Iterator[Finding]:
-    """What the database copies; what is not known of a dialect is told too."""
+    """Yields what copies the mapped tables' rows; of a dialect that is not known, a warning."""
     match connection.dialect.name:
         case "postgresql":
             yield from _postgresql(connection, mapped)
@@ -115,7 +115,7 @@ def _view(table: str, view: str, *, held: bool) -> Finding:
 
 
 def _without_comments(body: str) -> str:
-    """The body without comments, and without the locks of `SELECT … FOR UPDATE`."""
+    """Takes comments and the locks of `SELECT … FOR UPDATE` out of the body."""
     ignored = r"--[^\n]*|/\*.*?\*/|\bFOR\s+(NO\s+KEY\s+)?UPDATE\b"
     return re.sub(ignored, " ", body, flags=re.DOTALL | re.IGNORECASE)
 

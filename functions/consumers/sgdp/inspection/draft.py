@@ -51,7 +51,7 @@ def draft(
     today: date,
     progress: Callable[[int, int], object] = lambda _done, _all: None,
 ) -> Json:
-    """Write the map's JSON; it holds no value of the database.
+    """Writes the map's JSON; it holds no value of the database.
 
     Raises SQLAlchemyError if a table cannot be read.
     """
@@ -123,7 +123,7 @@ def _column(table: FoundTable, guess: Guess, key: Iterable[str]) -> Json:
 
 
 def _mask(facts: ReflectedColumn, *, unique: bool, told: bool) -> Json | None:
-    """Propose the mask that leaves the least; None where only a person can.
+    """Proposes the mask that leaves the least; None where only a person can choose one.
 
     `told`: a text that tells of somebody among other things.
     """
@@ -158,7 +158,7 @@ def _reference(foreign: Foreign) -> Json:
 
 
 def _references(personal: Sequence[FoundTable]) -> dict[str, list[Foreign]]:
-    """The foreign keys between personal tables, without those that would close a circle."""
+    """Collects the foreign keys between personal tables, but none that would close a circle."""
     known = {it.full_name: it for it in personal}
     chosen: dict[str, list[Foreign]] = {name: [] for name in known}
 

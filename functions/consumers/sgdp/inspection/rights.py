@@ -11,7 +11,7 @@ from consumers.sgdp.model import Model, Models
 
 
 def rights(connection: Connection, models: Models) -> Iterator[Finding]:
-    """The rights that are missing for finding, showing, masking and logging."""
+    """Yields the rights that are missing for finding, showing, masking and logging."""
     if connection.dialect.name == "sqlite":
         return  # who may write the file may do everything
     if connection.dialect.name != "postgresql":
@@ -34,7 +34,7 @@ def rights(connection: Connection, models: Models) -> Iterator[Finding]:
 
 
 def rights_to_look(connection: Connection, data_map: object) -> Iterator[Finding]:
-    """Those without which a map, as JSON has it, cannot even be compared with the database."""
+    """Yields the rights that are missing for comparing a map, as JSON has it, with the database."""
     if connection.dialect.name != "postgresql":
         return
     preparer = connection.dialect.identifier_preparer
