@@ -223,8 +223,9 @@ def _both_clients(deployment: Deployment, tenant: str, new: Credentials) -> Iter
     """Pins the name to both clients while the block replaces the versions, then to the new one
     alone.
 
-    So the name is not halted, whichever version a function has read. If the block fails, the old
-    pin is restored.
+    So the name is not halted, whichever version a function has read. If the block fails, both
+    clients stay pinned: nobody may know which version is in force, and the next rotation takes the
+    old one away.
     """
     before = deployment.store.states([tenant])[tenant].pin
     if before is None:
@@ -232,11 +233,7 @@ def _both_clients(deployment: Deployment, tenant: str, new: Credentials) -> Iter
         return
     both = before.used(new.tenant_id, new.client_id)
     _pin(deployment, tenant, both, before)
-    try:
-        yield
-    except BaseException:
-        deployment.store.pin(tenant, before, both)
-        raise
+    yield
     _pin(deployment, tenant, both.only(new.client_id), both)
 
 
@@ -282,7 +279,9 @@ def switch(deployment: Deployment, tenant: str, report: ReportStep, *, enabled: 
     check_active(deployment, tenant)
     own = stored_tenant(deployment, tenant).credentials
     already = own.enabled == enabled
-    if not already:
+    if already:  # perhaps by a switch that stopped before the polls could see it
+        deployment.secrets.touch(tenant, deployment.now())
+    else:
         _replace(deployment, tenant, own.model_copy(update={"enabled": enabled}), report)
     report(Switched(tenant, enabled, already))
     if enabled:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from itertools import islice
 
 from pydantic import BaseModel, ValidationError
 
@@ -46,6 +47,7 @@ from smartlink.services.contents import keep, load, withdraw
 _SEVERITY = {LogType.INFORMATION: 20, LogType.WARNING: 30, LogType.ERROR: 40}
 _INLINE_REPLIES = 1_048_576  # bytes of contents in the replies' documents: one commit holds all
 _NAME_LIMIT = 512  # characters of a reply's type, audience or correlation id
+_MOST_REPLIES = 5_000
 _ALL_REPLIES = 2_359_296  # bytes of all replies' documents: the history is in the same request
 _REPLY_OVERHEAD = 1_600  # bytes of a reply's document besides its names and its content
 _CONTROL = re.compile("[\x00-\x1f\x7f]")
@@ -234,7 +236,10 @@ def _replies(returned: Returned) -> Iterable[Reply]:
         returned, Iterable
     ):
         raise _ReplyError(_NO_REPLY.format(type(returned).__name__))
-    replies = tuple(returned)
+    replies = tuple(islice(returned, _MOST_REPLIES + 1))
+    if len(replies) > _MOST_REPLIES:  # a generator may have no end
+        text = f"The consumer returned more than {_MOST_REPLIES} replies: return fewer of them"
+        raise _ReplyError(text)
     for reply in replies:
         if not isinstance(reply, Reply):
             raise _ReplyError(_NO_REPLY.format(type(reply).__name__))
