@@ -9,7 +9,7 @@ _SAMPLE = 200  # rows of each table: `smartlink tpd check` looks at more
 
 
 def check_erp(payload: bytes) -> ErpChecked:
-    """Check a map and its database by the secret's payload; what hinders that is told."""
+    """Checks a map and its database by the secret's payload; returns why it could not, if so."""
     # Only a tenant with an ERP pays for these imports.
     from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
 

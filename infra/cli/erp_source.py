@@ -39,7 +39,7 @@ class ErpSource:
 
 
 def erp_source(session: Session, options: ErpOptions) -> ErpSource:
-    """Find it. Raises UsageError, and ForbiddenError at a database that is not proven."""
+    """Finds the database and the map. Raises UsageError; ForbiddenError if nothing proves it."""
     given = [options.tenant, options.secret_file, options.url_env, options.url_file]
     if sum(it is not None for it in given) != 1:
         message = "Say which database: one of --tenant, --secret-file, --url-env and --url-file."
@@ -65,7 +65,7 @@ def erp_source(session: Session, options: ErpOptions) -> ErpSource:
 
 
 def of_secret(payload: bytes, place: str) -> ErpSource:
-    """Read a secret's payload. Raises UsageError, without anything of the payload."""
+    """Reads a secret's payload. Raises UsageError, without anything of the payload."""
     try:
         secret = ErpSecret.model_validate_json(payload)
     except ValidationError as error:
@@ -82,7 +82,7 @@ def of_secret(payload: bytes, place: str) -> ErpSource:
 
 
 def loaded_map(named: str | None, found: ErpSource) -> object:
-    """The map that is meant: a file, a deployed map's name, else the secret's own."""
+    """Returns the map that is meant: a file, a deployed map's name, else the secret's own."""
     chosen = found.data_map if named is None else named
     if chosen is None:
         message = "Say which map: a file, or a deployed map's name (the URL alone has none)."

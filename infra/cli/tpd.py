@@ -39,7 +39,7 @@ _MARKS = {Level.FAULT: ("✗", "red"), Level.WARNING: ("!", "yellow"), Level.NOT
 def check_map(
     session: Session, options: ErpOptions, named: str | None, sample: int, *, strict: bool
 ) -> None:
-    """Check a map and show what is found. Raises CliError at a fault."""
+    """Checks a map and shows what is found. Raises CliError at a fault."""
     found = erp_source(session, options)
     loaded = loaded_map(named, found)
     screen = session.screen
@@ -54,7 +54,7 @@ def check_map(
 
 
 def draft_map(session: Session, options: ErpOptions, sample: int) -> None:
-    """Write a first map."""
+    """Writes a first map to stdout."""
     found = erp_source(session, options)
     screen = session.screen
     with _told(), screen.progress() as bar:
@@ -65,7 +65,7 @@ def draft_map(session: Session, options: ErpOptions, sample: int) -> None:
 
 
 def trace_person(session: Session, options: ErpOptions, values: str) -> None:
-    """Show where a person's values stand. Raises CliError if they do, or a table is not read."""
+    """Shows where a person's values stand. Raises CliError if they do, or a table is not read."""
     if values == "-" and "-" in (options.secret_file, options.url_file):
         message = "stdin is asked for twice: give the values or the database's URL as a file."
         raise UsageError(message)
@@ -89,7 +89,7 @@ def trace_person(session: Session, options: ErpOptions, values: str) -> None:
 
 
 def show_report(screen: Screen, report: Report) -> None:
-    """Draw what a check found, the faults of each topic first."""
+    """Draws what a check found, the faults of each topic first."""
     if screen.as_json:
         screen.json(report.as_json())
         return
@@ -105,7 +105,7 @@ def show_report(screen: Screen, report: Report) -> None:
 
 
 def _show(screen: Screen, findings: Sequence[Finding]) -> None:
-    """Write them one a line; a fix that several of them have, once after the last of these.
+    """Writes findings one a line; a fix that several of them have, once after the last of these.
 
     What a note would have one do can wait: it stands in the JSON.
     """
@@ -145,7 +145,7 @@ def _values(file: str) -> list[str]:
 
 @contextmanager
 def _told() -> Iterator[None]:
-    """A database's failure as one sentence."""
+    """Turns a database's failure into one sentence."""
     try:
         yield
     except SQLAlchemyError as error:

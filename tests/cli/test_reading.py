@@ -45,7 +45,17 @@ def test_filters(place: Place) -> None:
     """Each filter alone and together; `--json` may stand anywhere."""
     furnish(place)
 
+    down = {"req-1", "req-2", "req-3", "other-1"}
+    every = {*down, "D-req-0/reply/1"}
     expected = {
+        "messages list --json": every,
+        "messages list --json --state Morta": {"req-3"},
+        "messages list --json --state Pendente": {"req-1", "other-1", "D-req-0/reply/1"},
+        "messages list --json --command SGDPMaskCommand": {"other-1"},
+        "messages list --json --direction downstream": down,
+        "messages list --json --error payroll": {"req-3"},
+        "messages list --json --older 1h": every,
+        "messages list --json --newer 1h": set(),
         "messages list --tenant globex --json": {"other-1"},
         "messages list --json --state Morta --error PAYROLL --older 1h": {"req-3"},
         "--json messages list --direction upstream": {"D-req-0/reply/1"},

@@ -16,6 +16,7 @@ import pytest
 from consumers.sgdp.maps import named_map
 from infra.local.rest import Rest
 from infra.people import create_people_database
+from smartlink.adapters.google.secret_manager_operator import OperatorSecretManager
 from smartlink.domain.pin import fingerprint, first_use
 from smartlink.domain.tenant import TenantState
 from smartlink.ports import NotFound
@@ -113,6 +114,7 @@ def test_a_failed_step_leaves_nothing(place: Place, client: str) -> None:
 
 def test_rotate_disable_enable_check(place: Place, client: str) -> None:
     """Each adds a version and disables the older ones; the etag tells the functions."""
+    versions = OperatorSecretManager(place.project, emulator=place.hosts.secrets)
     activate(place, "acme", client)
     etag = place.secrets.entries()[0].etag
     place.hosts.simulator.add_tenant(client, client, "newer", f"tid-{client}")
@@ -124,11 +126,16 @@ def test_rotate_disable_enable_check(place: Place, client: str) -> None:
     assert good.code == 0, good.err
     assert json.loads(place.secrets.payload("acme"))["clientSecret"] == "newer"
     assert place.secrets.entries()[0].etag != etag
+    assert versions.enabled_versions("acme") == ["2"]
+    etag = place.secrets.entries()[0].etag
     assert place.run("tenants", "check", "acme").code == 0
     assert place.run("tenants", "disable", "acme").code == 0
     assert json.loads(place.secrets.payload("acme"))["enabled"] is False
+    assert versions.enabled_versions("acme") == ["3"]
+    assert place.secrets.entries()[0].etag != etag
     assert place.run("tenants", "list", "--json").json[0]["status"] == "disabled"
     assert place.run("tenants", "enable", "acme").code == 0
+    assert versions.enabled_versions("acme") == ["4"]
     place.hosts.simulator.configure(down=True)
     failing = place.run("tenants", "check", "acme")
     assert failing.code == 1

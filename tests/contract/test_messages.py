@@ -77,6 +77,7 @@ def test_a_swap_moves_only_what_is_at_its_version(store: Store) -> None:
     ]
     assert [bool(item) for item in store.swap(TENANT, changes)] == [False, True, False]
     assert live(store, "m-1")["D-m-1"] == Stored(waiting, version)
+    assert live(store, "other")["D-other"].message == under_claim(other.message)
     assert not live(store, "missing")
 
 
@@ -387,7 +388,18 @@ def test_tenants_are_apart(store: Store) -> None:
     assert store.due(TENANT, NOW, 10) == []
     assert store.due("globex", NOW, 10) == [theirs]
     assert store.history("globex", ["D-m-1"]) == {}
+    assert store.past("globex", ["D-m-1"]) == {}
     assert store.logs("globex") == []
+    assert store.read("globex", ["D-m-1"]) == {"D-m-1": theirs}
+    assert (store.read(TENANT, ["D-m-1"]), store.alive(TENANT, ["D-m-1"])) == ({}, {})
+    assert [store.has_live(tenant) for tenant in (TENANT, "globex")] == [False, True]
+    store.make_unreadable("globex", "D-m-1")
+    assert store.unreadable(TENANT, ["D-m-1"]) == {}
+    assert list(store.unreadable("globex", ["D-m-1"])) == ["D-m-1"]
+    store.take_date("globex", "D-m-1")
+    assert (store.undated(TENANT), store.undated("globex")) == ([], ["D-m-1"])
+    [swapped] = store.swap(TENANT, [Stored(under_claim(pending()), theirs.version)])
+    assert swapped is None
 
 
 def test_a_call_takes_more_messages_than_firestore_does_at_once(store: Store) -> None:

@@ -1,6 +1,7 @@
 """The database and Python agree on which writings are one identifier."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -25,6 +26,7 @@ from sqlalchemy.types import TypeEngine
 from consumers.sgdp.comparison import Comparison, compared
 from tests.erp.conftest import run_on
 from tests.erp.postgres import PostgresServer
+from tests.erp.small import refusal
 from tests.support.tpd import Tpd
 
 MARKS = [
@@ -107,6 +109,17 @@ def test_other_encodings(postgres: PostgresServer, encoding: str) -> None:
             connection.rollback()
     engine.dispose()
     run_on(postgres, f"DROP DATABASE {name}")
+
+
+def test_encodings_that_lack_letters(on_postgres: Tpd, postgres: PostgresServer) -> None:
+    """They are refused by name: every request would fail."""
+    options = "ENCODING 'LATIN2' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'"
+    run_on(postgres, f"CREATE DATABASE slavic {options}")
+    assert isinstance(on_postgres.secret, dict)
+    erp = replace(on_postgres, secret={**on_postgres.secret, "databaseUrl": postgres.url("slavic")})
+    assert refusal(erp).startswith("databaseUrl: letters are compared in UTF8, LATIN1, LATIN9")
+    erp.engine.dispose()
+    run_on(postgres, "DROP DATABASE slavic")
 
 
 def test_numbers(erp: Tpd) -> None:

@@ -270,3 +270,24 @@ def test_the_newest_are_limited_in_that_databases_way(name: str, table: Table) -
     sql = str(query.compile(dialect=DIALECTS[name]))
     assert ("TOP" in sql) == (name == "SQL Server")
     assert ("FETCH FIRST" in sql) == (name == "Oracle")
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+@pytest.mark.parametrize("kind", ["CPF", "CNPJ", "RG", "EMAIL"])
+def test_comparisons(name: str, kind: str) -> None:
+    """An identifier is compared by constants and deterministic functions, once for each blank."""
+    column = Table("p", MetaData(), Column("v", String(20))).c.v
+    expression = compared(kind, column.type).expression(column)
+    said = str(expression.compile(dialect=DIALECTS[name]))
+    assert said.count("(") == said.count(")")
+    if name == "SQL Server":
+        old, new = re.findall(
+            r"TRANSLATE\(.*?BIN2\), (N'.*?'(?: \+ NCHAR\(\d+\))*), (N'.*?')\)", said
+        )[0]
+        written = re.sub(r" \+ NCHAR\((\d+)\)", lambda it: chr(int(it[1])), old).replace("''", "'")
+        # A quote stands before each, and after the first one before its codes.
+        assert len(written) == len(new)
+        assert "COLLATE Latin1_General_BIN2" in said
+    else:
+        assert "REGEXP" not in said  # Oracle allows no index on it
+        assert "UNISTR" in said

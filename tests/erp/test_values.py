@@ -69,11 +69,15 @@ WORKS: dict[str, tuple[str, str, dict[str, Any], str]] = {
     "tsvector": ("tsvector NOT NULL", "'ana'", constant(""), ""),
     "real": ("real NOT NULL", "1.5", constant(0), "0"),
     "smallint": ("smallint NOT NULL", "7", constant(-32768), "-32768"),
+    "integer with a zero": ("integer NOT NULL", "7", constant(5.0), "5"),
     "numeric": ("numeric(5,2) NOT NULL", "7", constant(999.99), "999.99"),
     "enum": ("colour NOT NULL", "'red'", constant("grey"), "grey"),
     "enum[]": ("colour[] NOT NULL", "'{red}'", constant(["grey"]), "{grey}"),
     "name": ("name NOT NULL", "'ana'", constant("x"), "x"),
     "char": ("char(5) NOT NULL", "'ana'", constant("x"), "x"),
+    "jsonb[]": ("jsonb[] NOT NULL", """ARRAY['{"a": "Ana"}'::jsonb]""", constant([{}]), '{"{}"}'),
+    "text[][]": ("text[] NOT NULL", "'{{a},{b}}'", constant([['x"y']]), r'{{"x\"y"}}'),
+    "composite": ("address NOT NULL", "ROW('Rua', 7)", constant("(X,0)"), "(X,0)"),
     "json by path": (
         "jsonb NOT NULL",
         """'{"nome": "Ana", "pedidos": [{"para": "Ana", "n": 1}], "obs": {"x": "y"}}'""",
@@ -111,7 +115,8 @@ def test_a_rule_for_each_type(on_postgres: Tpd, name: str) -> None:
     """A NOT NULL column of any type has a rule that works, and works but once."""
     kind, value, mask, written = WORKS[name]
     colour = "CREATE TYPE colour AS ENUM ('red', 'grey')"
-    made = with_value(on_postgres, kind, value, mask, colour, "SET lc_monetary = 'C'")
+    address = "CREATE TYPE address AS (street text, number integer)"
+    made = with_value(on_postgres, kind, value, mask, colour, address)
     assert masked(made) == ["Masked 1 rows"]
     assert rows(made, "SELECT CAST(v AS text) FROM t") == [(written,)]
     assert masked(made, "r2")[-1] == "Masked 0 rows"

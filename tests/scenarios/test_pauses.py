@@ -7,7 +7,7 @@ import pytest
 from smartlink.consumer import Context, Reply, RetryableError, Returned
 from smartlink.ports import CredentialsRefused, Refused, Unavailable
 from tests.scenarios.conftest import Logged
-from tests.support.world import COMMAND, World
+from tests.support.world import COMMAND, Slow, World
 
 DOWN = Unavailable("Smart Link answered 503")
 
@@ -147,11 +147,15 @@ def test_two_failures_in_a_row_end_a_tenants_sending_for_the_tick() -> None:
 
 
 def test_one_failure_ends_a_tenants_receiving_for_the_tick() -> None:
-    """No other session waits for a time-out, and nothing is sent any more but what was due."""
-    world = broken()
-    gets = world.calls("get")
-    world.minute()
-    assert world.calls("get") == gets + 1
+    """No other session waits for a time-out: not even those that had joined before it."""
+    world = World(variables={"SMARTLINK_RECEIVE_BATCH": "10", "SMARTLINK_POLL_SECONDS": "600"})
+    world.broker.faults = faults = Slow(world.clock, 100)
+    for _ in range(300):
+        world.broker.offer("acme", COMMAND)
+    faults.fail("get", DOWN, times=10_000, when=lambda _: world.calls("get") > 100)
+    world.tick()
+    assert world.turns.most == world.settings.receivers
+    assert world.calls("get") == 101
     assert world.store.states(["acme"])["acme"].failures == 1
 
 

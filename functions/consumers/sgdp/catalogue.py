@@ -44,7 +44,7 @@ WITH RECURSIVE under AS (
     SELECT u.attname, u.atttypid, greatest(u.cut, t.typtypmod), t.typbasetype, u.depth + 1
     FROM under AS u JOIN pg_type AS t ON t.oid = u.base AND t.typtype = 'd'
 )
-SELECT DISTINCT ON (under.attname) under.attname::text AS name, cut >= 0 AS cuts,
+SELECT DISTINCT ON (under.attname) under.attname::text AS name, cut >= 0 AS cuts, depth,
     format_type(a.atttypid, a.atttypmod) AS type, format_type(base, -1) AS base
 FROM under JOIN pg_attribute AS a ON a.attrelid = :oid AND a.attname = under.attname
 ORDER BY under.attname, depth DESC
@@ -97,6 +97,7 @@ class ColumnType:
     declared: str
     base: str  # without its length or precision, nor the domains over it
     cuts: bool  # whether it has a length or a precision
+    domain: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,7 @@ def read_relation(connection: Connection, name: str) -> Relation:
             for row in connection.execute(_CHECKS, of)
         ],
         types={
-            row.name: ColumnType(row.type, row.base, row.cuts)
+            row.name: ColumnType(row.type, row.base, row.cuts, row.depth > 0)
             for row in connection.execute(_TYPES, of)
         },
     )

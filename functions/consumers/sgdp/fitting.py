@@ -1,7 +1,7 @@
 """Refuses a mask that its column cannot take, and reads the constants of the others."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
@@ -13,7 +13,7 @@ from sqlalchemy.types import TypeEngine
 
 from consumers.sgdp.comparison import is_text
 from consumers.sgdp.identifiers import punctuated_cpf
-from consumers.sgdp.map_error import refuse
+from consumers.sgdp.map_error import MapError, refuse
 from consumers.sgdp.masks import (
     ConstantMask,
     EachMask,
@@ -81,10 +81,27 @@ def fitting_constant(
         problem = f"the column is unique, and two people could get one value by {spec.mask.rule}"
         refuse(at, f"{problem}: use hash or null")
     _check_type(at, spec.mask, column, kind)
-    if structure.types and isinstance(spec.mask, NullMask | HashMask):
-        for sample in _samples(spec, spec.mask, column):
-            taken(connection, at, structure, column, sample)
+    if column.name in structure.types and structure.types[column.name].domain:
+        _check_domain(connection, at, structure, _samples(spec, spec.mask, column), column)
     return _constant(connection, at, structure, spec.mask, column)
+
+
+def _check_domain(
+    connection: Connection,
+    place: str,
+    structure: Structure,
+    written: Sequence[object],
+    column: Column[Any],
+) -> None:
+    """Refuse a mask of whose values a domain takes none."""
+    refused: list[MapError] = []
+    for sample in written:
+        try:
+            taken(connection, place, structure, column, sample)
+        except MapError as error:
+            refused.append(error)
+    if refused and len(refused) == len(written):
+        raise refused[0]
 
 
 def samples(item: Attribute, *, as_written: bool) -> list[object]:
@@ -186,7 +203,8 @@ def _constant(
     if read is None or not fits:
         refuse(at, f"it is no value of the column, {column.type!r}")
     if structure.types:
-        return taken(connection, at, structure, column, value)
+        asked = read if isinstance(read, int) else value  # 5.0 is an integer, but none in SQL
+        return taken(connection, at, structure, column, asked)
     if not _in_range(read, column, connection.dialect.name):
         refuse(at, f"it is out of the column's range, {column.type!r}")
     return read

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import Connection, MetaData, Table, inspect
+from sqlalchemy import Connection, MetaData, Table, inspect, text
 from sqlalchemy.dialects.postgresql.base import PGInspector
 from sqlalchemy.engine.interfaces import ReflectedColumn, ReflectedIndex
 from sqlalchemy.engine.reflection import Inspector
@@ -21,7 +21,7 @@ from consumers.sgdp.catalogue import (
     read_relation,
     unique_on_sqlite,
 )
-from consumers.sgdp.comparison import DIALECTS
+from consumers.sgdp.comparison import DIALECTS, ENCODINGS
 from consumers.sgdp.map_error import refuse
 from consumers.sgdp.personal_data import PersonalTable
 
@@ -58,6 +58,10 @@ def read_structures(
     """
     if connection.dialect.name not in DIALECTS:
         refuse("databaseUrl", f"identifiers are compared on {', '.join(DIALECTS)} only")
+    if connection.dialect.name == "postgresql":
+        encoding = connection.scalar(text("SHOW server_encoding"))
+        if encoding not in ENCODINGS:
+            refuse("databaseUrl", f"letters are compared in {', '.join(ENCODINGS)}, not {encoding}")
     inspector = inspect(connection)
     found: dict[str, Structure] = {}
     for schema in {table.db_schema for table in tables.values()}:
@@ -117,12 +121,12 @@ def _completed(connection: Connection, place: str, structure: Structure) -> Stru
 
 def _read(inspector: Inspector, schema: str | None, names: set[str]) -> dict[str, Structure]:
     only: dict[str, Any] = {"schema": schema, "filter_names": sorted(names)}
-    columns = inspector.get_multi_columns(**only)
-    primary = inspector.get_multi_pk_constraint(**only)
-    foreign = inspector.get_multi_foreign_keys(**only)
     with warnings.catch_warnings():
-        # Of an index on an expression SQLAlchemy warns that it has no columns.
+        # SQLAlchemy warns of types that the database alone knows, and of indexes on expressions.
         warnings.simplefilter("ignore")
+        columns = inspector.get_multi_columns(**only)
+        primary = inspector.get_multi_pk_constraint(**only)
+        foreign = inspector.get_multi_foreign_keys(**only)
         constraints = inspector.get_multi_unique_constraints(**only)
         indexes = inspector.get_multi_indexes(**only)
     found = {}

@@ -8,8 +8,8 @@ Senders write these names in different casings, so they are found in any casing.
 """
 
 import json
-import math
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -17,6 +17,8 @@ from typing import Self
 
 _BEYOND_ASCII = re.compile("[^\x00-\x7f]+")
 _LOOKED_INTO = 4_194_304  # characters
+_MINUS_ZERO = re.compile(r"-0(?![\d.eE])")
+_LARGEST = sys.float_info.max
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
@@ -99,6 +101,10 @@ def parse_payload(text: str) -> Payload:
     except (ValueError, RecursionError) as error:
         message = f"the content is JSON that cannot be read ({type(error).__name__})"
         raise PayloadError(message) from None
+    return _taken_apart(value)
+
+
+def _taken_apart(value: object) -> Payload:
     if not isinstance(value, dict):
         return Payload(Style.JSON, value)
     names = {key.lower(): item for key, item in value.items()}
@@ -118,15 +124,24 @@ def read_json(text: str | bytes, *, constants: bool = True) -> object:
     Raises ValueError or RecursionError. Without `constants` it refuses `NaN` and `Infinity`, which
     only Python accepts as JSON.
     """
+    if isinstance(text, bytes):
+        text = text.decode(json.detect_encoding(text), "surrogatepass")
     value: object = json.loads(
-        text, parse_float=_number, parse_constant=None if constants else _refused
+        text,
+        parse_float=_number,
+        parse_int=_integer if _MINUS_ZERO.search(text) else None,
+        parse_constant=None if constants else _refused,
     )
     return value
 
 
+def _integer(text: str) -> float:
+    return Number(text) if text == "-0" else int(text)
+
+
 def _refused(name: str) -> None:
     message = f"{name} is no JSON"
-    raise ValueError(message)
+    raise json.JSONDecodeError(message, name, 0)
 
 
 def write_json(value: object) -> str:
@@ -145,21 +160,40 @@ def write_json(value: object) -> str:
     return text
 
 
+def as_written(plain: object, exact: object) -> object:
+    """Returns what pydantic made of a model for JSON, with the numbers of the same model's plain
+    dump: for JSON it makes doubles of them."""
+    if isinstance(exact, Number):
+        return exact if plain is None or isinstance(plain, float) else plain
+    if isinstance(plain, dict) and isinstance(exact, dict) and len(plain) == len(exact):
+        values = zip(plain.items(), exact.values(), strict=True)
+        return {name: as_written(value, its) for (name, value), its in values}
+    if isinstance(plain, list) and isinstance(exact, list | tuple) and len(plain) == len(exact):
+        return [as_written(value, its) for value, its in zip(plain, exact, strict=True)]
+    return plain
+
+
 def beyond_doubles(value: object) -> bool:
     """Tells whether the value holds a number so large that a double of it is infinite."""
-    return any(math.isinf(number) for number in _numbers(value))
+    return any(
+        isinstance(item, int | float) and not -_LARGEST <= item <= _LARGEST for item in _all(value)
+    )
 
 
 def _numbers(value: object) -> Iterator[Number]:
-    """Finds the numbers that a double would write differently, even if the value contains
-    itself."""
+    """Finds the numbers that a double would write differently."""
+    return (item for item in _all(value) if isinstance(item, Number))
+
+
+def _all(value: object) -> Iterator[object]:
+    """Finds each part of a value, even if the value contains itself."""
     left: list[object] = [value]
     seen: set[int] = set()
     while left:
         item = left.pop()
-        if isinstance(item, Number):
+        if not isinstance(item, dict | list | tuple):
             yield item
-        elif isinstance(item, dict | list | tuple) and id(item) not in seen:
+        elif id(item) not in seen:
             seen.add(id(item))
             left.extend(item.values() if isinstance(item, dict) else item)
 
@@ -193,7 +227,8 @@ def correlation_id(text: str) -> str | None:
         return None
     if "correlat" not in text and "Correlat" not in text and "CORRELAT" not in text:
         return None
-    try:
-        return parse_payload(text).correlation_id
-    except PayloadError:
+    try:  # numbers as their texts: those of the rows are not looked at, and take less so
+        value = json.loads(text.removeprefix("\ufeff"), parse_float=str, parse_int=str)
+    except (ValueError, RecursionError):
         return None
+    return _taken_apart(value).correlation_id

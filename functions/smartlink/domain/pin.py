@@ -29,8 +29,10 @@ def same_tenant_id(one: str, other: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """The customer of a name: its tenant id, if a token or secret has named one, and its
-    clients."""
+    """The customer of a name: its tenant id, if a token or secret has named one, and its clients.
+
+    A pin with neither stands for one that cannot be read: it admits nobody.
+    """
 
     tenant_id: str | None
     clients: tuple[str, ...]
@@ -65,6 +67,8 @@ class Pin:
         """Names the customer for people."""
         if self.tenant_id:
             return f"tenant id {self.tenant_id[:80]}"
+        if not self.clients:
+            return "whom its document names in a way that cannot be read"
         return "the client that RAC names no tenant id of"
 
 

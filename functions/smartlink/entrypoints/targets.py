@@ -28,6 +28,8 @@ from smartlink.settings import SettingsError
 # the worker has kept. The relay and Cloud Run end what runs too long.
 os.environ["CLOUD_RUN_TIMEOUT_SECONDS"] = "0"
 
+_PIECE = 65_536  # bytes
+
 
 class EnvelopeError(PushError):
     """The call of the function carries no Pub/Sub message."""
@@ -91,6 +93,14 @@ def _publish(request: Request) -> Response:
 
 
 def _http(request: Request, answer: Callable[[Request], Response]) -> Response:
+    response = _answered(request, answer)
+    # The framework reads, into memory, what is left of a body before it answers: drop it first.
+    while request.stream.read(_PIECE):
+        pass
+    return response
+
+
+def _answered(request: Request, answer: Callable[[Request], Response]) -> Response:
     with bound(**_trace(request.headers)):
         try:
             return answer(request)

@@ -157,12 +157,13 @@ def activate(
     report: ReportStep,
     check_erp: CheckErp | None = None,
 ) -> str | None:
-    """Activates a tenant: token, the ERP's check where the tenant has one, secret, setup, first
-    poll; returns the tenant id or None.
+    """Activates a tenant: token, check of its ERP if it has one, secret, setup, first poll; returns
+    the tenant id or None.
 
-    An ERP with faults: ErpFaultsError, and nothing was made. Until setup has made the tenant's
-    queue, the broker loses messages to the tenant. If setup fails, the secret is deleted again, and
-    SetupError is raised. If the first poll fails, the next minute's poll tries again.
+    If the ERP has faults, ErpFaultsError is raised before anything is made. Until setup has made
+    the tenant's queue, the broker loses messages to the tenant. If setup fails, the secret is
+    deleted again, and SetupError is raised. If the first poll fails, the next minute's poll tries
+    again.
     """
     check_new(deployment, tenant)
     candidate = check_environment(deployment, tenant, credentials)
@@ -185,7 +186,7 @@ def activate(
 def _check_erp(
     deployment: Deployment, tenant: str, check_erp: CheckErp, report: ReportStep
 ) -> None:
-    """A tenant without an ERP is not checked; one that cannot be checked from here is told."""
+    """Checks the tenant's ERP if it has one; reports why it could not be checked from here."""
     try:
         payload = deployment.secrets.erp(tenant)
     except NotFound:
@@ -260,8 +261,9 @@ def _both_clients(deployment: Deployment, tenant: str, new: Credentials) -> Iter
     """Pins the name to both clients while the block replaces the versions, then to the new one
     alone.
 
-    So the name is not halted, whichever version a function has read. If the block fails, the old
-    pin is restored.
+    So the name is not halted, whichever version a function has read. If the block fails, both
+    clients stay pinned: nobody may know which version is in force, and the next rotation takes the
+    old one away.
     """
     before = deployment.store.states([tenant])[tenant].pin
     if before is None:
@@ -269,11 +271,7 @@ def _both_clients(deployment: Deployment, tenant: str, new: Credentials) -> Iter
         return
     both = before.used(new.tenant_id, new.client_id)
     _pin(deployment, tenant, both, before)
-    try:
-        yield
-    except BaseException:
-        deployment.store.pin(tenant, before, both)
-        raise
+    yield
     _pin(deployment, tenant, both.only(new.client_id), both)
 
 
@@ -319,7 +317,9 @@ def switch(deployment: Deployment, tenant: str, report: ReportStep, *, enabled: 
     check_active(deployment, tenant)
     own = stored_tenant(deployment, tenant).credentials
     already = own.enabled == enabled
-    if not already:
+    if already:  # perhaps by a switch that stopped before the polls could see it
+        deployment.secrets.touch(tenant, deployment.now())
+    else:
         _replace(deployment, tenant, own.model_copy(update={"enabled": enabled}), report)
     report(Switched(tenant, enabled, already))
     if enabled:

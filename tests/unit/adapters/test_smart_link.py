@@ -413,27 +413,38 @@ def test_a_type_that_no_path_can_hold_is_refused(name: str) -> None:
     assert server.seen == []
 
 
-def test_a_refused_token_is_renewed_once() -> None:
+CALLS: dict[str, Callable[[BrokerSession], object]] = {
+    "setup": lambda session: session.setup(["T"]),
+    "get": lambda session: session.get(),
+    "ack": lambda session: session.ack(1),
+    "send": lambda session: session.send("T", None, b"content"),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_refused_token_is_renewed_once(name: str) -> None:
     """A 401 costs one renewal and one repetition, of any call."""
 
     def answering(seen: Seen) -> Reply:
         return Reply(200 if seen.headers["Authorization"] == "Bearer acme-2" else 401)
 
     with HttpServer(answering) as server, broker(server).session(tenant()) as session:
-        session.send("T", None, b"content")
-        session.ack(1)
-    assert [seen.body for seen in server.seen[:2]] == [b"content", b"content"]
-    assert len(server.seen) == 3
+        CALLS[name](session)
+        session.get()
+    first, again, _ = server.seen
+    assert (first.verb, first.path, first.body) == (again.verb, again.path, again.body)
+    assert name in first.path
 
 
-def test_a_second_401_is_a_refusal() -> None:
+@pytest.mark.parametrize("name", CALLS)
+def test_a_second_401_is_a_refusal(name: str) -> None:
     """Two requests, no more; the tenant's credentials are to blame, not what was sent."""
     with (
         HttpServer(lambda _: Reply(401)) as server,
         broker(server).session(tenant()) as session,
         pytest.raises(CredentialsRefused, match="tenant acme"),
     ):
-        session.send("T", None, b"x")
+        CALLS[name](session)
     assert len(server.seen) == 2
 
 
@@ -529,6 +540,7 @@ def test_failures_tell_no_secret() -> None:
         lambda session: session.send(secret, secret, secret.encode()),
         lambda session: session.setup([secret]),
         lambda session: session.get(),
+        lambda session: session.ack(7),
     ]
     for reply in (
         Reply(400, b"canary"),

@@ -1,5 +1,7 @@
 """The settings of the local stack."""
 
+from pathlib import Path
+
 import pytest
 
 from infra.local.checkout import DEFAULT_TENANTS, STATE
@@ -23,6 +25,7 @@ def test_everything_can_be_set() -> None:
             "SMARTLINK_LOCAL_TICK_SECONDS": "0.5",
             "SMARTLINK_LOCAL_PORTS": "poll=8081, publish=8082,",
             "SMARTLINK_LOCAL_EMULATORS": "none",
+            "SMARTLINK_LOCAL_DIR": "/elsewhere",
             "SMARTLINK_BASE_URL": "https://broker",
             "SMARTLINK_RAC_TOKEN_URL": "https://rac/token",
         }
@@ -32,6 +35,7 @@ def test_everything_can_be_set() -> None:
     assert settings.tick_seconds == 0.5
     assert settings.ports == {"poll": 8081, "publish": 8082}
     assert not settings.emulators
+    assert settings.folder == Path("/elsewhere")
     assert settings.broker == Broker("https://broker", "https://rac/token")
 
 

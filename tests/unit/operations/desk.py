@@ -35,7 +35,11 @@ class Store(InMemoryMessages):
         odd = self.unreadable(tenant, list(self.live(tenant)))
         for document, stored in sorted(self.live(tenant).items()):
             message = stored.message
-            own = {"Comando": message.type, "Situacao": message.state}
+            own = {
+                "Comando": message.type,
+                "Situacao": message.state,
+                "Direcao": message.direction,
+            }
             if all(own.get(name) == value for name, value in equal.items()):
                 yield odd.get(document) or Listed(message, stored.version)
 
@@ -101,6 +105,23 @@ class Secrets(InMemorySecrets):
         except NotFound:
             return False
         return True
+
+    def enabled_versions(self, tenant: str) -> list[str]:
+        assert self.exists(tenant)
+        return ["1"]
+
+    def add(self, tenant: str, payload: bytes) -> str:
+        self.faults.before("add", tenant)
+        self.put(tenant, payload)
+        self.faults.after("add", tenant)
+        return "2"
+
+    def touch(self, tenant: str, now: datetime | None = None) -> None:
+        self.faults.before("touch", tenant if now else "")
+        super().touch(tenant)
+
+    def disable(self, tenant: str, version: str) -> None:
+        self.faults.before("disable", f"{tenant} {version}")
 
 
 class Tokens:

@@ -16,7 +16,9 @@ from pydantic import BaseModel, Field
 from smartlink.consumer import Context, Reply, RetryableError
 from smartlink.domain.identity import content_hash
 from smartlink.domain.outcome import HandBack
+from smartlink.domain.payload import read_json
 from smartlink.ports import Unavailable
+from smartlink.testing.payloads import as_text
 from tests.unit.services.execution import Call, Function
 
 CANARY = "canary-529"
@@ -104,6 +106,27 @@ def test_a_large_reply_goes_to_the_bucket() -> None:
     assert answer.content.object is not None
     assert answer.content.object.startswith("acme/U-")
     assert len(json.loads(call.contents.objects[answer.content.object])["text"]) == 300_000
+
+
+class Free(BaseModel):
+    anything: object
+    listed: list[object]
+    named: dict[str, object] = Field(alias="Named")
+    inner: "Free | None" = None
+    at: datetime | None = None
+
+
+@pytest.mark.parametrize("number", ["10.10", "12345678901234567.89", "1E2", "-0", "1e400", "0.5"])
+def test_a_model_that_passes_numbers_on_writes_them_as_they_came(number: str) -> None:
+    """What it declares as a float is one; where it takes anything, every digit stays."""
+    body = f'{{"anything":{number},"listed":[{number},[1]],"Named":{{"a":{{"b":{number}}}}}'
+    model = Free.model_validate(read_json(f'{body},"inner":{body}}},"at":"2026-01-15T00:00:00Z"}}'))
+    (answer,) = Call().done(returning(Reply("A", model))).answers
+    inner = f'{body},"inner":null,"at":null}}'
+    assert answer.content.text == f'{body},"inner":{inner},"at":"2026-01-15T00:00:00Z"}}'
+    assert as_text(model) == answer.content.text
+    (listed,) = Call().done(returning(Reply("A", [model]))).answers
+    assert listed.content.text == f"[{answer.content.text}]"
 
 
 def test_a_bucket_that_is_down_returns_the_attempt() -> None:
@@ -257,21 +280,19 @@ def test_a_name_that_the_broker_cannot_take_is_refused_here(reply: Reply, said: 
     assert Call().unwritten(returning(reply)).error.startswith(f"Reply 1: {said}")
 
 
+def test_replies_without_an_end_are_not_gathered() -> None:
+    """They would take the memory that the other messages need, until the process ends."""
+    given = iter(range(20_000))
+    endless = (Reply("A", str(number)) for number in given)
+    error = Call().unwritten(returning(endless)).error
+    assert error.startswith("The consumer returned more than 1,474 replies, the most that")
+    assert next(given) <= 1_476
+
+
 def test_more_replies_than_a_commit_holds_are_the_consumers_own_error() -> None:
     """What it did not return at all cannot be lost; which one was too much is told."""
     error = Call().unwritten(returning([Reply("A", "x" * 90) for _ in range(1_450)])).error
     assert re.fullmatch(r"Reply 1[34]\d\d: with those before it, .*2,359,296 bytes.*", error)
-
-
-def test_the_number_of_replies_is_bounded() -> None:
-    """Also a generator's that never ends: it is not waited for until the memory is full."""
-
-    def endless(content: str, context: Context) -> Iterator[Reply]:  # noqa: ARG001
-        while True:
-            yield Reply("A", "x")
-
-    error = Call().unwritten(endless).error
-    assert error.startswith("The consumer returned more than 1,474 replies, the most that")
 
 
 def test_the_second_reply_is_named_too() -> None:

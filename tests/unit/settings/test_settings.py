@@ -121,9 +121,10 @@ def test_hosts_can_be_overridden(url: str) -> None:
     "url",
     ["http://127.0.0.1.evil.example/", "http://localhost:80@evil.example/", "http://10.0.0.1:1"],
 )
-def test_no_bearer_token_goes_out_in_the_clear(url: str) -> None:
+@pytest.mark.parametrize("name", ["SMARTLINK_BASE_URL", "SMARTLINK_RAC_TOKEN_URL"])
+def test_neither_token_nor_secret_goes_out_in_the_clear(name: str, url: str) -> None:
     """Whatever looks like this machine, and is not, is refused."""
-    assert "SMARTLINK_BASE_URL: " in refusal(SMARTLINK_BASE_URL=url)
+    assert f"{name}: " in refusal(**{name: url})
 
 
 def test_a_path_can_be_corrected() -> None:

@@ -34,10 +34,11 @@ class Checked:
     findings: list[Finding]
     data_map: PersonalDataMap | None  # what is right of it
     models: Models | None  # that, bound to the database
+    failed: bool = False  # the database did not let it be compared
 
 
 def checked(connection: Connection, value: object, salt: bytes | None) -> Checked:
-    """Check a map, as JSON has it, in itself and against the database.
+    """Checks a map, as JSON has it, in itself and against the database.
 
     `salt` None: the secret is not at hand. Raises SQLAlchemyError if the database fails.
     """
@@ -69,14 +70,14 @@ class _Work:
     weakened: set[str] = field(default_factory=set)  # tables that have lost a part
 
     def tell(self, text: str) -> None:
-        """Tell an error, written as "place: what is wrong"."""
+        """Adds an error to the findings; it is written as "place: what is wrong"."""
         place, _, problem = text.partition(": ")
         finding = Finding(Topic.MAP, Level.FAULT, place, problem or text)
         if finding not in self.findings:  # a column may be mended first and left out then
             self.findings.append(finding)
 
     def parsed(self) -> PersonalDataMap | None:
-        """What is right of the map in itself; None if nothing is."""
+        """Returns the part of the map that is right in itself; None if no part is."""
         for _ in range(_MOST):
             try:
                 PersonalDataMap.model_validate_json(json.dumps(self.value))
@@ -92,7 +93,7 @@ class _Work:
         return None
 
     def _mend_shape(self, error: ValidationError) -> bool:
-        """Tell what JSON Schema could say, and stand something right in for it."""
+        """Adds errors of the map's shape to the findings, and puts a right part in each place."""
         found = error.errors(include_input=False, include_url=False, include_context=False)
         places: list[tuple[str, ...]] = []
         for item in found:
@@ -126,7 +127,7 @@ class _Work:
         return False
 
     def mend(self, text: str) -> bool:
-        """Tell an error with its place, and leave that place out. False: nothing more can be."""
+        """Adds an error to the findings, and takes its place out of the map; False if it cannot."""
         place = text.partition(": ")[0]
         table = self._table_at(place)
         if table is None:
@@ -177,7 +178,7 @@ class _Work:
         )
 
     def _keep_or_drop_column(self, table: str, column: str) -> bool:
-        """A mask that cannot be becomes a column that is kept; what cannot be at all, none."""
+        """Keeps a column whose mask is wrong; takes out one that was wrong before."""
         item = self._tables[table]["columns"][column]
         if (table, column) not in self.mended and "mask" in item:
             return self._keep_column(table, column)
@@ -211,14 +212,14 @@ class _Work:
         return True
 
     def _one_same_person(self, table: str) -> bool:
-        """Leave only the first reference its samePerson; False if that changes nothing."""
+        """Takes samePerson from all references but the first; False if there is no other."""
         own = [it for it in self._tables[table]["references"] if it.get("samePerson", True)]
         for reference in own[1:]:
             reference["samePerson"] = False
         return len(own) > 1
 
     def _drop_table(self, table: str) -> bool:
-        """Leave a table out, and every reference to it."""
+        """Takes a table and every reference to it out of the map."""
         self._tables.pop(table)
         for name, other in self._tables.items():
             references = other.get("references") if isinstance(other, dict) else None
@@ -230,7 +231,7 @@ class _Work:
         return bool(self._tables)
 
     def _follows(self, table: str, number: int) -> bool:
-        """Whether a reference is wrong because one of its columns was left out or mended."""
+        """Tells whether a reference is wrong only because one of its columns was changed before."""
         reference = self._tables[table]["references"][number]
         parent = reference["table"]
         to = reference.get("to") or self._tables.get(parent, {}).get("key", ())
@@ -245,7 +246,7 @@ def _said(loc: tuple[str, ...], message: str, kind: str) -> str:
 
 
 def _longest(names: Iterable[str], inner: str) -> str | None:
-    """The name with which a place begins; names may hold dots themselves."""
+    """Returns the longest name with which a place begins; names may hold dots themselves."""
     fits: Callable[[str], bool] = lambda it: inner == it or inner.startswith((f"{it}.", f"{it},"))  # noqa: E731
     return max(filter(fits, names), key=len, default=None)
 

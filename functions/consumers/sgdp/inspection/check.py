@@ -14,7 +14,7 @@ from consumers.sgdp.inspection.all_errors import Checked, checked
 from consumers.sgdp.inspection.copies import copies, mapped_tables
 from consumers.sgdp.inspection.findings import Finding, Level, Topic
 from consumers.sgdp.inspection.indexes import missing_indexes
-from consumers.sgdp.inspection.rights import rights
+from consumers.sgdp.inspection.rights import rights, rights_to_look
 from consumers.sgdp.inspection.stored_forms import stored_forms
 from consumers.sgdp.inspection.tables import FoundTable, all_tables, reading
 from consumers.sgdp.inspection.unmapped import Covered, unmapped
@@ -33,11 +33,11 @@ class Report:
     findings: tuple[Finding, ...]
 
     def count(self, level: Level) -> int:
-        """How many findings of this level there are."""
+        """Counts the findings of this level."""
         return Counter(it.level for it in self.findings)[level]
 
     def as_json(self) -> Mapping[str, object]:
-        """Write it for programs; it holds no value of the database."""
+        """Returns the report for programs; it holds no value of the database."""
         return {
             "database": self.database,
             "tables": self.tables,
@@ -57,7 +57,7 @@ def check(
     today: date,
     progress: Callable[[int, int], object] = lambda _done, _all: None,
 ) -> Report:
-    """Check a map, as JSON has it, on its database; nothing is written that stays.
+    """Checks a map, as JSON has it, on its database; nothing is written that stays.
 
     `rows` of each table are looked at, 0: only names. `salt` None: the secret is not at hand.
     Raises SQLAlchemyError if the database cannot be read at all.
@@ -74,6 +74,8 @@ def check(
     result = _checked(engine, data_map, salt)
     found += result.findings
     parsed, models = result.data_map, result.models
+    if result.failed:
+        found += _each(engine, "rights", partial(rights_to_look, data_map=data_map))
     if parsed and models:
         found += _unknown(parsed, tables)
         mapped = mapped_tables(models, default, list(parsed.not_personal))
@@ -96,18 +98,19 @@ def check(
 
 
 def _checked(engine: Engine, data_map: object, salt: bytes | None) -> Checked:
-    """The map itself; a right that is missing for that is a fault like others."""
+    """Checks the map itself; if the database does not let that be, returns this as a fault."""
     try:
         with reading(engine) as connection:
             return checked(connection, data_map, salt)
     except SQLAlchemyError as error:
         problem = f"could not be compared with the database ({described(error)})"
         fix = "see that the user may SELECT the mapped tables"
-        return Checked([Finding(Topic.MAP, Level.FAULT, "map", problem, fix)], None, None)
+        told = [Finding(Topic.MAP, Level.FAULT, "map", problem, fix)]
+        return Checked(told, None, None, failed=True)
 
 
 def _unknown(parsed: PersonalDataMap, tables: Sequence[FoundTable]) -> Iterator[Finding]:
-    """What the map says to be nobody's and the database does not have: a slip of the pen, maybe."""
+    """Yields each name in notPersonal that the database does not have: it may be misspelled."""
     known = {it.full_name.casefold() for it in tables}
     known |= {f"{it.full_name}.{column}".casefold() for it in tables for column in it.columns}
     for name in parsed.not_personal:
@@ -121,7 +124,7 @@ def _unknown(parsed: PersonalDataMap, tables: Sequence[FoundTable]) -> Iterator[
 def _each(
     engine: Engine, what: str, look: Callable[[Connection], Iterator[Finding]]
 ) -> list[Finding]:
-    """What one look finds; that it failed is a finding too, and the others go on."""
+    """Returns what one look finds; if it fails, returns that as a finding, so that others go on."""
     try:
         with reading(engine) as connection:
             return list(look(connection))

@@ -43,7 +43,7 @@ class Seen:
 
 
 def looks_by_content(values: Sequence[str], today: date, *, of_date: bool) -> Seen | None:
-    """What the values look like; None if like nothing personal.
+    """Tells what the values look like; None if they look like nothing personal.
 
     `values` are texts without blanks around them, none of them empty.
     """
@@ -61,13 +61,13 @@ def looks_by_content(values: Sequence[str], today: date, *, of_date: bool) -> Se
 
 
 def is_cpf_written(value: str) -> bool:
-    """Whether a text is a CPF, punctuated in any way."""
+    """Tells whether a text is a CPF, punctuated in any way."""
     digits = _digits(value, ".-/ ")
     return len(digits) == 11 and _CPF.validate(digits)  # noqa: PLR2004
 
 
 def _is_cpf_number(value: str) -> bool:
-    """One that lost its leading zeros counts as well, if it is no short number."""
+    """Tells whether a text is a CPF, which may have lost one or two leading zeros."""
     digits = _digits(value, ".-/ ")
     return 9 <= len(digits) <= 11 and _CPF.validate(digits.zfill(11))  # noqa: PLR2004
 
@@ -107,7 +107,7 @@ def _is_phone(value: str) -> bool:
 
 
 def _is_name(value: str) -> bool:
-    """Two words or more, letters only, as names are written."""
+    """Tells whether a text is two words or more, of letters only, as names are written."""
     words = value.split()
     return 2 <= len(words) <= 8 and all(  # noqa: PLR2004
         _WORD.fullmatch(word) and (word[0].isupper() or word.startswith("d'"))
@@ -139,7 +139,7 @@ def _phone_within(value: str) -> bool:
 
 
 def _births(values: Sequence[str], today: date) -> Seen | None:
-    """Dates of which most are of people of 14 to 100 years, over a generation or more."""
+    """Tells whether most dates fit people of 14 to 100 years, and span a generation."""
     dates = [found for value in values if (found := _date(value))]
     if len(dates) < _FEW or len(dates) < _MOST * len(values):
         return None
@@ -158,7 +158,7 @@ def _is_date(value: str) -> bool:
 
 
 def _date(value: str) -> date | None:
-    """ISO 8601, Protheus' YYYYMMDD, or Brazil's DD/MM/YYYY; at midnight, or without a time."""
+    """Reads a date without a time: ISO 8601, Protheus' YYYYMMDD, or Brazil's DD/MM/YYYY."""
     match = _DATE.fullmatch(value)
     if match is None:
         return None
@@ -175,7 +175,7 @@ def _share(values: Sequence[str], test: Callable[[str], bool]) -> float:
 
 
 def _varied(values: Sequence[str], test: Callable[[str], bool]) -> bool:
-    """Whether more than one value fits: a default is nobody's."""
+    """Tells whether more than one value fits: a default value is nobody's."""
     counts = Counter(value for value in values if test(value))
     return len(counts) > 1 or len(values) == 1
 

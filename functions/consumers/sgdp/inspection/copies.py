@@ -17,6 +17,9 @@ _WRITES = re.compile(
     r'(?:ONLY\s+)?((?:"[^"]+"|\w+)(?:\.(?:"[^"]+"|\w+))?)',
     re.IGNORECASE,
 )
+_CALLS = re.compile(
+    r"\b(EXECUTE|NOTIFY|pg_notify|dblink\w*)\b|\b(PERFORM|CALL)\s+[\w.\"]+\s*\(", re.IGNORECASE
+)
 _NO_TABLES = frozenset(("set", "of", "on", "or", "only", "new", "old", "distinct"))
 _FIX = "map the tables that it writes, or say in the map's notPersonal why they hold nobody's data"
 
@@ -29,12 +32,12 @@ class Mapped:
     covered: frozenset[str]  # names in lower case, with their schema and without
 
     def is_covered(self, name: str) -> bool:
-        """Whether a table, as SQL writes it, is mapped or said to be nobody's."""
+        """Tells whether a table, as SQL writes it, is mapped or said to be nobody's."""
         return name.replace('"', "").casefold() in self.covered
 
 
 def mapped_tables(models: Models, default_schema: str, not_personal: Collection[str]) -> Mapped:
-    """Name a map's tables."""
+    """Collects the names of a map's tables."""
     tables = {
         (it.table.schema or default_schema, it.table.name): it.table.fullname for it in models
     }
@@ -44,7 +47,7 @@ def mapped_tables(models: Models, default_schema: str, not_personal: Collection[
 
 
 def copies(connection: Connection, mapped: Mapped) -> Iterator[Finding]:
-    """What the database copies; what is not known of a dialect is told too."""
+    """Yields what copies the mapped tables' rows; of a dialect that is not known, a warning."""
     match connection.dialect.name:
         case "postgresql":
             yield from _postgresql(connection, mapped)
@@ -96,7 +99,7 @@ def _trigger(place: str, body: str | None, mapped: Mapped) -> Finding:
     if elsewhere:
         problem = f"writes to {', '.join(elsewhere)}, which the map does not have"
         return Finding(Topic.COPIES, Level.FAULT, place, problem, _FIX)
-    if re.search(r"\b(EXECUTE|PERFORM|CALL|NOTIFY|pg_notify|dblink)\b", body, re.IGNORECASE):
+    if _CALLS.search(_without_comments(body)):
         problem = "calls or sends what cannot be told from its text"
         return Finding(Topic.COPIES, Level.WARNING, place, problem, "look at it yourself")
     told = f"writes to {', '.join(sorted(written))}" if written else "writes to no other table"
@@ -112,7 +115,7 @@ def _view(table: str, view: str, *, held: bool) -> Finding:
 
 
 def _without_comments(body: str) -> str:
-    """The body without comments, and without the locks of `SELECT … FOR UPDATE`."""
+    """Takes comments and the locks of `SELECT … FOR UPDATE` out of the body."""
     ignored = r"--[^\n]*|/\*.*?\*/|\bFOR\s+(NO\s+KEY\s+)?UPDATE\b"
     return re.sub(ignored, " ", body, flags=re.DOTALL | re.IGNORECASE)
 

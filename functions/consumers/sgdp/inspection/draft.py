@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 
-from sqlalchemy import Date, DateTime, Engine, LargeBinary, String
+from sqlalchemy import Date, DateTime, Engine, String
 from sqlalchemy.engine.interfaces import ReflectedColumn
 
 from consumers.sgdp.inspection.names import Kind
@@ -24,6 +24,7 @@ _IDENTIFIERS: Mapping[Kind, str] = {
     Kind.PIS: "PIS",
     Kind.EMAIL: "EMAIL",
 }
+_HOLDS: Mapping[Kind, str] = {Kind.NAME: "name", Kind.PHONE: "phone"}
 _WHOSE = "Is it the row's own person's? Else (a guardian's, a manager's) take identifier out."
 _LAW = "May it be masked like this, or does a law say to keep it (then keep, and the law)?"
 _WHICH = (
@@ -50,7 +51,7 @@ def draft(
     today: date,
     progress: Callable[[int, int], object] = lambda _done, _all: None,
 ) -> Json:
-    """Write the map's JSON; it holds no value of the database.
+    """Writes the map's JSON; it holds no value of the database.
 
     Raises SQLAlchemyError if a table cannot be read.
     """
@@ -101,10 +102,17 @@ def _column(table: FoundTable, guess: Guess, key: Iterable[str]) -> Json:
     written: Json = {"description": guess.column, "purposes": ["decide"]}
     if identifier:
         written["identifier"] = identifier
+    holds = _HOLDS.get(guess.kind) if guess.sure and guess.whole else None
+    if holds:
+        questions.append(_WHOSE.replace("identifier", "holds"))
+        written["holds"] = holds
     if guess.kind is Kind.SENSITIVE or guess.kind is Kind.IMAGE:
         written["sensitive"] = True
     joined = {*key, *(name for it in table.foreign for name in it.columns)}
-    mask = None if guess.column in joined else _mask(facts, unique=_unique(table, guess.column))
+    mask = None
+    if guess.column not in joined:
+        told = guess.kind is Kind.FREE_TEXT or not guess.whole
+        mask = _mask(facts, unique=_unique(table, guess.column), told=told)
     if mask is None:
         questions.append(_WHICH)
     else:
@@ -114,8 +122,11 @@ def _column(table: FoundTable, guess: Guess, key: Iterable[str]) -> Json:
     return {"decide": f"{why}. {' '.join(questions)}", **written}
 
 
-def _mask(facts: ReflectedColumn, *, unique: bool) -> Json | None:
-    """Propose the mask that leaves the least; None where only a person can."""
+def _mask(facts: ReflectedColumn, *, unique: bool, told: bool) -> Json | None:
+    """Proposes the mask that leaves the least; None where only a person can choose one.
+
+    `told`: a text that tells of somebody among other things.
+    """
     kind = facts["type"]
     if facts.get("computed") or facts.get("identity"):
         return None
@@ -123,9 +134,14 @@ def _mask(facts: ReflectedColumn, *, unique: bool) -> Json | None:
         return {"rule": "null"}
     if isinstance(kind, Date | DateTime):
         return None if unique else {"rule": "truncateDate", "to": "year"}
-    if isinstance(kind, LargeBinary) or not isinstance(kind, String):
-        return None
-    length = kind.length
+    return (
+        _mask_of_text(kind.length, unique=unique, told=told) if isinstance(kind, String) else None
+    )
+
+
+def _mask_of_text(length: int | None, *, unique: bool, told: bool) -> Json | None:
+    if told and not unique:
+        return {"rule": "redact"}
     if length is None or length >= LEAST_HASH:
         return {"rule": "hash"}
     return None if unique else {"rule": "fake"}
@@ -142,7 +158,7 @@ def _reference(foreign: Foreign) -> Json:
 
 
 def _references(personal: Sequence[FoundTable]) -> dict[str, list[Foreign]]:
-    """The foreign keys between personal tables, without those that would close a circle."""
+    """Collects the foreign keys between personal tables, but none that would close a circle."""
     known = {it.full_name: it for it in personal}
     chosen: dict[str, list[Foreign]] = {name: [] for name in known}
 

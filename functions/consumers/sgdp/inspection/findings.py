@@ -36,7 +36,7 @@ class Finding:
     fix: str = ""  # what to do, or the SQL to run
 
     def as_json(self) -> dict[str, str]:
-        """Write it for programs."""
+        """Returns the finding for programs."""
         told = {
             "topic": str(self.topic),
             "level": str(self.level),

@@ -20,7 +20,7 @@ _RELATION = text(
 
 
 def missing_indexes(connection: Connection, models: Models) -> Iterator[Finding]:
-    """Each that is missing, with the time that a lookup takes without it.
+    """Yields each index that is missing, with the time that a lookup takes without it.
 
     The time is measured on the table's first rows and multiplied up to all of them.
     """
@@ -44,7 +44,7 @@ def _missing(connection: Connection, needed: NeededIndex, on: Table) -> Finding:
 
 
 def _size(connection: Connection, on: Table) -> tuple[int, str]:
-    """How many rows and bytes; of a table that was never analysed, by counting."""
+    """Returns the number of rows and the size; counts the rows of a table without statistics."""
     if connection.dialect.name == "postgresql":
         name = connection.dialect.identifier_preparer.format_table(on)
         found = connection.execute(_RELATION, {"name": name}).one()
@@ -54,7 +54,7 @@ def _size(connection: Connection, on: Table) -> tuple[int, str]:
 
 
 def _timed(connection: Connection, needed: NeededIndex, on: Table) -> tuple[int, float]:
-    """Compare the first rows as a lookup does; answers how many, and in how many seconds."""
+    """Compares the first rows as a lookup does; returns their number and the seconds it took."""
     source = table(on.name, *(column(name) for name in needed.columns), schema=on.schema)
     some = select(*source.c).limit(_TIMED_ROWS).subquery("some")
     compared = or_(*(literal_column(it).is_(None) for it in needed.expressions))

@@ -197,7 +197,7 @@ _THINGS = re.compile(
 
 
 def looks_by_name(column: str) -> Named | None:
-    """What the column's name says: whole, without what a house puts before it, or a word of it."""
+    """Tells what a column's name says: all of it, the part after a house's prefix, or a word."""
     wholes = [_bare(column)]
     if prefixed := re.fullmatch(_HOUSE, _plain(column)):
         # `nm_cliente` is the client's name, `ds_nome` and `cd_cpf` are name and CPF.
@@ -232,13 +232,13 @@ def _a_thing_s_name(kind: Kind, bare: str) -> bool:
 
 
 def about_people(table: str) -> bool:
-    """Whether the table's name says that its rows are people."""
+    """Tells whether a table's name says that its rows are people."""
     return _PEOPLE.search(_plain(table)) is not None
 
 
 @cache
 def _bare(name: str) -> str:
-    """Without separators, a Protheus prefix (`RA_`, `A1_`, `ZZ9_`) and digits at the end."""
+    """Takes separators, a Protheus prefix (`RA_`, `A1_`, `ZZ9_`) and last digits off a name."""
     without = re.sub(r"^[A-Z][A-Z0-9]{1,2}_(?=[A-Z0-9]+$)", "", name)
     return re.sub(r"[^a-z0-9]", "", _plain(without)).rstrip("0123456789")
 

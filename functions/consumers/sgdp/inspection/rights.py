@@ -11,7 +11,7 @@ from consumers.sgdp.model import Model, Models
 
 
 def rights(connection: Connection, models: Models) -> Iterator[Finding]:
-    """The rights that are missing for finding, showing, masking and logging."""
+    """Yields the rights that are missing for finding, showing, masking and logging."""
     if connection.dialect.name == "sqlite":
         return  # who may write the file may do everything
     if connection.dialect.name != "postgresql":
@@ -31,6 +31,28 @@ def rights(connection: Connection, models: Models) -> Iterator[Finding]:
         if model.table.schema not in closed:  # of others PostgreSQL does not say
             yield from _of_table(connection, preparer, user, model)
     yield from _of_own_tables(connection, preparer, user)
+
+
+def rights_to_look(connection: Connection, data_map: object) -> Iterator[Finding]:
+    """Yields the rights that are missing for comparing a map, as JSON has it, with the database."""
+    if connection.dialect.name != "postgresql":
+        return
+    preparer = connection.dialect.identifier_preparer
+    user = preparer.quote(str(connection.scalar(text("SELECT current_user"))))
+    tables = data_map.get("tables") if isinstance(data_map, dict) else None
+    for entry, spec in tables.items() if isinstance(tables, dict) else ():
+        if not isinstance(spec, dict):
+            continue
+        schema, name = spec.get("schema"), preparer.quote(str(spec.get("name") or entry))
+        if schema and not connection.scalar(_SCHEMA.bindparams(name=schema)):
+            fix = f"GRANT USAGE ON SCHEMA {preparer.quote_schema(schema)} TO {user};"
+            yield Finding(Topic.RIGHTS, Level.FAULT, schema, "the user may not enter it", fix)
+            continue
+        full = f"{preparer.quote_schema(schema)}.{name}" if schema else name
+        there = connection.scalar(_THERE.bindparams(name=full))
+        if there and not connection.scalar(_ANY.bindparams(name=full)):
+            fix = f"GRANT SELECT ON {full} TO {user};"
+            yield Finding(Topic.RIGHTS, Level.FAULT, full, "the user may not SELECT of it", fix)
 
 
 def _of_table(
@@ -77,6 +99,7 @@ def _may(connection: Connection, table: str, right: str, column: str | None) -> 
 
 
 _SCHEMA = text("SELECT has_schema_privilege(:name, 'USAGE')")
+_ANY = text("SELECT has_any_column_privilege(:name, 'SELECT')")
 _THERE = text("SELECT to_regclass(:name) IS NOT NULL")
 _TABLE = text("SELECT has_table_privilege(:name, :right)")
 _COLUMN = text("SELECT has_column_privilege(:name, :column, :right)")

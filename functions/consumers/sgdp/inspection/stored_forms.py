@@ -23,7 +23,7 @@ _SHAPES, _SHAPE_LENGTH = 4, 24
 
 
 def stored_forms(connection: Connection, model: Model, rows: int) -> Iterator[Finding]:
-    """For each of a table's columns with an identifier, which share of its values is found."""
+    """Yields for each column with an identifier how many of its values a request finds."""
     for item in model.attributes:
         if item.spec.identifier:
             place = f"{model.table.fullname}.{item.column.name}"
@@ -52,7 +52,7 @@ def _of_column(
 
 
 def _sampled(connection: Connection, item: Attribute, rows: int) -> list[tuple[object, object]]:
-    """Values, each with the form in which the database compares it."""
+    """Reads values, each with the form in which the database compares it."""
     source = picked(connection, item.column.table, rows)
     stored_as = cast("Column[Any]", source.c[item.column.name])
     form = item.comparison.expression(stored_as).label("compared")
@@ -63,7 +63,7 @@ def _sampled(connection: Connection, item: Attribute, rows: int) -> list[tuple[o
 
 
 def _is_found(item: Attribute, kind: str, stored: object, compared: object) -> bool:
-    """Whether a request could name the value, and the database would then find it."""
+    """Tells whether a request can name the value, and the database then finds it."""
     asked = canonical(kind, written(stored))
     if kind == "CPF" and not is_cpf(asked):
         return False
@@ -73,7 +73,7 @@ def _is_found(item: Attribute, kind: str, stored: object, compared: object) -> b
 
 
 def _is_somebody(kind: str, value: str) -> bool:
-    """Whether it names somebody although it is not found: a CPF in some writing, say."""
+    """Tells whether a value that is not found names somebody, as a CPF in an odd writing does."""
     if kind == "CPF":
         return is_cpf_written(re.sub(r"\D", "", value).zfill(11))
     return kind != "EMAIL" or "@" in value

@@ -46,7 +46,7 @@ class FoundTable:
 
     @property
     def full_name(self) -> str:
-        """With its schema, where that is not the default one."""
+        """Returns the name with its schema, if that is not the default one."""
         return f"{self.schema}.{self.name}" if self.schema else self.name
 
 
@@ -62,7 +62,7 @@ class Foreign:
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
-    """A transaction of which nothing stays."""
+    """Opens a transaction that is rolled back at its end."""
     with engine.connect() as connection:
         transaction = connection.begin()
         try:
@@ -72,7 +72,7 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 
 def all_tables(connection: Connection) -> list[FoundTable]:
-    """Every table of the ERP; neither the product's own nor the parts of a partitioned one."""
+    """Reads every table of the ERP, but the product's own and the parts of a partitioned one."""
     inspector = inspect(connection)
     default = inspector.default_schema_name
     found: list[FoundTable] = []
@@ -89,7 +89,7 @@ def all_tables(connection: Connection) -> list[FoundTable]:
 
 
 def sample(connection: Connection, found: FoundTable, rows: int) -> dict[str, list[str]]:
-    """The values of so many rows as texts, by column: without blanks around, none empty.
+    """Reads the values of so many rows as texts, by column: without blanks around, none empty.
 
     Of what is no text, SQL makes one, so that no value is beyond what Python holds. Raises
     SQLAlchemyError.
@@ -108,7 +108,7 @@ def sample(connection: Connection, found: FoundTable, rows: int) -> dict[str, li
 
 
 def picked(connection: Connection, source: TableClause, rows: int) -> FromClause:
-    """A table, or of a large one on PostgreSQL some pages by chance, which hold enough rows.
+    """Returns the table, or on PostgreSQL some pages of a large one, chosen by chance.
 
     The first rows of a table are the oldest, written as nobody writes them any more.
     """

@@ -31,7 +31,7 @@ class Guess:
 
 
 def guesses(connection: Connection, found: FoundTable, rows: int, today: date) -> Iterator[Guess]:
-    """The table's columns that look personal, by their names and by so many of its rows."""
+    """Yields the columns that look personal by their names, and by so many of the table's rows."""
     values = sample(connection, found, rows) if rows else {}
     joined = {name for it in found.foreign for name in it.columns}
     looks = {name: _Look.at(found, name, values.get(name, []), today) for name in found.columns}
@@ -57,7 +57,7 @@ class Covered:
 
     @classmethod
     def by(cls, data_map: object, default_schema: str) -> "Covered":
-        """Read them of a map that may be wrong anywhere."""
+        """Collects the columns of a map that may be wrong anywhere."""
         names = set(_dict(_dict(data_map).get("notPersonal")))
         for name, value in _dict(_dict(data_map).get("tables")).items():
             table = _dict(value)
@@ -67,7 +67,7 @@ class Covered:
         return cls(frozenset(it.casefold() for it in names))
 
     def has(self, guess: Guess) -> bool:
-        """Whether the map decides on the column."""
+        """Tells whether the map decides on the column."""
         table = guess.table.full_name.casefold()
         return table in self.names or f"{table}.{guess.column.casefold()}" in self.names
 
@@ -75,7 +75,7 @@ class Covered:
 def unmapped(
     connection: Connection, found: FoundTable, rows: int, today: date, covered: Covered
 ) -> Iterator[Finding]:
-    """The table's columns that look personal and on which the map does not decide."""
+    """Yields the table's columns that look personal and on which the map does not decide."""
     for guess in guesses(connection, found, rows, today):
         if covered.has(guess):
             continue
@@ -116,7 +116,7 @@ class _Look:
         return cls(named, looks_by_content(values, today, of_date=of_date), len(values))
 
     def guess(self, *, people: bool) -> tuple[Kind, bool, str] | None:
-        """As what it looks, how surely, and why."""
+        """Tells what the column looks like, whether that is sure, and why."""
         named, seen = self.named, self.seen
         told = _told(seen, self.looked_at) if seen else ""
         if seen and (seen.kind in _CHECKED or (named and named.kind is seen.kind)):

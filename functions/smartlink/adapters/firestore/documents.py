@@ -487,7 +487,8 @@ def get_tenant(fields: Raw) -> TenantState:
     """Reads `tenants/{tenant}`.
 
     An unreadable field counts as missing, and `unreadable` names it: one wrong field must not stop
-    the tenant.
+    the tenant. A pin of which nothing can be read admits nobody: the name belongs to somebody, and
+    what lives under it must not be sent with another customer's credentials.
     """
     unreadable: list[str] = []
 
@@ -498,6 +499,11 @@ def get_tenant(fields: Raw) -> TenantState:
             unreadable.append(name)
             return instead
 
+    named = read(get_optional_text, "TenantIdRac", None)
+    nobody: tuple[str, ...] = ()
+    clients = read(_get_texts, "ClientesRac", nobody)
+    pinned = bool(named or clients or unreadable)  # perhaps to whom nobody can read
+    since = read(get_optional_time, "DataRepasse", None)
     state = TenantState(
         setup=read(get_optional_text, "Assinatura", None) or "",
         commands=read(_get_texts, "ComandosConfigurados", ()),
@@ -509,20 +515,12 @@ def get_tenant(fields: Raw) -> TenantState:
         orphaned=read(get_flag, "Orfao", instead=False),
         send_failed=read(get_optional_time, "UltimaFalhaEnvio", None),
         sent=read(get_optional_time, "UltimoEnvio", None),
-        pin=_pinned(
-            read(get_optional_text, "TenantIdRac", None),
-            read(_get_texts, "ClientesRac", ()),
-            read(get_optional_time, "DataRepasse", None),
-        ),
+        pin=Pin(named, clients, since) if pinned else None,
         halted=read(get_optional_time, "BloqueadoDesde", None),
         adopted=read(get_optional_text, "Adocao", None),
         known=True,
     )
     return replace(state, unreadable=tuple(unreadable)) if unreadable else state
-
-
-def _pinned(tenant_id: str | None, clients: tuple[str, ...], since: datetime | None) -> Pin | None:
-    return Pin(tenant_id, clients, since) if tenant_id or clients else None
 
 
 def _get_texts(fields: Raw, name: str) -> tuple[str, ...]:

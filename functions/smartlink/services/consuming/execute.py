@@ -282,7 +282,7 @@ def _replies(returned: Returned) -> Iterable[Reply]:
     if inspect.iscoroutine(returned):
         returned.close()  # otherwise Python warns, in a log that the author may not see
     if inspect.isawaitable(returned) or inspect.isasyncgen(returned):
-        raise _ReplyError(_NOT_RUN.format(type(returned).__name__))
+        raise WrongTypeError(_NOT_RUN.format(type(returned).__name__))
     if isinstance(returned, Reply):
         return (returned,)
     if isinstance(returned, str | bytes | Mapping | BaseModel) or not isinstance(

@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from threading import Lock
 
 from smartlink.domain import lifecycle
 from smartlink.domain.catalog import Catalog
@@ -94,6 +95,7 @@ class Downstream:
         self._settings = settings
         self._clock = clock
         self._commands = commands
+        self._parsing = Lock()  # parsed, a content takes many times its size: one at a time
         self._repeats = Repeats(messages, logs, contents)
 
     def receive(
@@ -204,7 +206,8 @@ class Downstream:
             sha256 = inline(delivery.content).sha256
             message_id, _ = derived_ids(delivery.type, sha256, now)
         document = document_id(Direction.DOWNSTREAM, message_id)
-        correlation = correlation_id(delivery.content)
+        with self._parsing:
+            correlation = correlation_id(delivery.content)
         message = lifecycle.received(
             message_id=message_id,
             command=delivery.type,

@@ -1,8 +1,10 @@
 """Publish stores a segment's message for a cloud app in the outbox, once for each id."""
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -21,6 +23,8 @@ from smartlink.services.tenants import Tenants
 
 BODY_LIMIT = 12_582_912  # bytes of a request's body; the caller of parse_request checks it
 _CONTENT_LIMIT = 8_388_608  # characters of a content
+_CONTAINERS = 500_000  # objects and lists in a body
+_TEXT_OR_OPENED = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[{\[]', re.DOTALL)
 
 _RESERVED = {".", ".."}
 _REPLY = re.compile(r"D-.*/reply/[0-9]+", re.DOTALL)  # see settlement.reply_id
@@ -86,10 +90,19 @@ class Published:
 
 def parse_request(body: bytes) -> PublishRequest:
     """Reads the request from a body. Raises PublishError, which names the first wrong field."""
+    if _too_rich(body):
+        problem = f"it has more than {_CONTAINERS} objects and lists; send it as a text"
+        raise PublishError("content", problem)
     try:
         document = read_json(body, constants=False)
-    except (ValueError, RecursionError):
+    except (json.JSONDecodeError, UnicodeDecodeError):
         raise PublishError("body", "it is no JSON") from None
+    except RecursionError:
+        raise PublishError("body", "it is nested too deeply") from None
+    except ValueError:  # of an integer: only a content may hold one
+        field = "content" if body.lstrip().startswith(b"{") else "body"
+        problem = "a number in it has more digits than can be read; use a text"
+        raise PublishError(field, problem) from None
     if not isinstance(document, Mapping):
         raise PublishError("body", "it must be a JSON object")
     try:
@@ -104,6 +117,15 @@ def parse_request(body: bytes) -> PublishRequest:
         problem = "a number in it is too large: whoever reads it as a double gets none; use a text"
         raise PublishError("content", problem)
     return request
+
+
+def _too_rich(body: bytes) -> bool:
+    """Whether what Python would make of it takes more memory than an instance can spare: 200 bytes
+    for each object and list. Texts are passed over, to the end of one that has none."""
+    if body.count(b"{") + body.count(b"[") <= _CONTAINERS:
+        return False
+    opened = (1 for found in _TEXT_OR_OPENED.finditer(body) if found[0] in {b"{", b"["})
+    return next(islice(opened, _CONTAINERS, None), None) is not None
 
 
 @dataclass(frozen=True, slots=True)
