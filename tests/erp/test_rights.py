@@ -20,7 +20,11 @@ from tests.support.tpd import Tpd
 
 README = Path(__file__).parents[2] / "functions" / "consumers" / "sgdp" / "README.md"
 GRANTS, POSTGRESQL, *_ = re.findall(r"```sql\n(.*?)```", README.read_text(), re.DOTALL)
-SHORT_MAP = re.findall(r"```json\n(.*?)```", README.read_text(), re.DOTALL)[1]
+(SHORT_MAP,) = (
+    block
+    for block in re.findall(r"```json\n(.*?)```", README.read_text(), re.DOTALL)
+    if '"$schema"' in block
+)
 BODY = {"requestID": "r1", "identifiers": {"CPF": cpf_of(60)}}
 
 

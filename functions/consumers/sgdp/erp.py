@@ -4,11 +4,12 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from consumers.sgdp.binding import bind
@@ -18,6 +19,7 @@ from consumers.sgdp.failures import FailedAt, StructureChangedError, described, 
 from consumers.sgdp.map_error import MapError
 from consumers.sgdp.maps import named_map, parse_map
 from consumers.sgdp.model import Models
+from consumers.sgdp.proof import UnprovenError, check_proven
 from smartlink.consumer import Context, RetryableError
 
 ERPS = 32  # kept by a process; the longest unused is forgotten
@@ -33,6 +35,8 @@ class ErpSecret(BaseModel):
     database_url: Annotated[SecretStr, Field(alias="databaseUrl", min_length=1)]
     data_map: Annotated[str | dict[str, Any], Field(alias="map")]  # a name under maps/, or a map
     salt: Annotated[SecretStr | None, Field(min_length=16)] = None
+    access_log_days: Annotated[int | None, Field(alias="accessLogDays", ge=1, le=36_500)] = None
+    unproven: bool = False  # also a database on which nothing was ever run
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,13 @@ class Erp:
     tenant: str
     engine: Engine
     models: Models
+    access_log_days: int | None = None  # None: the access log is kept without an end
+
+    def oldest_access(self, now: datetime) -> datetime | None:
+        """Since when entries of the access log are kept; None: since ever."""
+        if self.access_log_days is None:
+            return None
+        return now.astimezone(UTC) - timedelta(days=self.access_log_days)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -72,10 +83,12 @@ def open_erp(context: Context) -> Erp:
         value = secret.data_map
         loaded = named_map(value) if isinstance(value, str) else value
         url = secret.database_url.get_secret_value()
+        check_proven(make_url(url), unproven=secret.unproven)
         engine = engine_for(url)
         salt = secret.salt.get_secret_value() if secret.salt else ""
         with _translated(tenant):
-            return Erp(tenant, engine, _models(url, json.dumps(loaded, sort_keys=False), salt))
+            models = _models(url, json.dumps(loaded, sort_keys=False), salt)
+        return Erp(tenant, engine, models, secret.access_log_days)
     except (
         ValidationError,
         MapError,
@@ -88,6 +101,9 @@ def open_erp(context: Context) -> Erp:
             f"the secret smartlink-erp-{tenant} cannot be used ({_problem(error)}): add a version "
             f"{_SHAPE}, its driver being installed; functions/consumers/sgdp/README.md tells more"
         )
+        raise RetryableError(message) from None
+    except UnprovenError as error:
+        message = f"the secret smartlink-erp-{tenant} names a database without proof: {error}"
         raise RetryableError(message) from None
     except OwnTablesError as error:
         message = (
@@ -128,7 +144,7 @@ def _problem(error: Exception) -> str:
     problems = error.errors(include_input=False, include_url=False, include_context=False)
     # An unknown field is left unnamed: its name is what somebody wrote into a secret.
     return "; ".join(
-        "a field that is not databaseUrl, map or salt"
+        "a field that is not databaseUrl, map, salt, accessLogDays or unproven"
         if item["type"] == "extra_forbidden"
         else f"{'.'.join(str(part) for part in item['loc'][:1]) or 'payload'}: {item['msg']}"
         for item in problems

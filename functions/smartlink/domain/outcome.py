@@ -73,6 +73,7 @@ class HandBack:
     """The message was not run, or failed without its own fault: it gets its attempt back."""
 
     error: str | None = None
+    due: datetime | None = None  # when it is to be tried again; None: at once
 
 
 Outcome = Done | Retry | Unknown | Unwritten | Reject | HandBack
@@ -80,8 +81,9 @@ Outcome = Done | Retry | Unknown | Unwritten | Reject | HandBack
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """An outcome, its instant, and the lines that the consumer logged."""
+    """An outcome, its instant, and what the consumer logged and told on the way."""
 
     outcome: Outcome
     at: datetime
     lines: tuple[Line, ...] = field(default=())
+    titular: tuple[str, ...] = ()  # whom the message is about, in keyed hashes

@@ -18,6 +18,7 @@ from smartlink.domain.message import (
     Result,
     State,
     Stored,
+    Summary,
     Version,
 )
 from smartlink.domain.outcome import (
@@ -86,7 +87,7 @@ def _whole(message: Message) -> int:
 
 def _state(message: Message) -> int:
     errors = sum(_ATTEMPT_OVERHEAD + _bytes(attempt.error) for attempt in message.attempts)
-    return _bytes(message.error) + errors
+    return _bytes(message.error) + errors + sum(map(_bytes, message.titular))
 
 
 def _text(line: LogLine) -> int:
@@ -212,7 +213,7 @@ def annotate(
     return LogLine(message.id, kind, text, now, expires)
 
 
-def reply_id(message: Message, number: int) -> str:
+def reply_id(message: Summary, number: int) -> str:
     """Returns the id of a message's reply, which is the same at each execution of the message."""
     return f"{message.document}/reply/{number}"
 
@@ -222,6 +223,8 @@ def settle(
 ) -> Settlement:
     """Makes the settlement of one attempt of a Downstream message."""
     message, now = stored.message, finished.at
+    if finished.titular:
+        message = replace(message, titular=finished.titular)
     expires = retention.expires(now, policy)
 
     def lines(kind: LogType, text: str, debug: str | None = None) -> tuple[LogLine, ...]:
@@ -277,6 +280,6 @@ def settle(
             live = lifecycle.dead(rejected, DeadReason.REJECTED, error)
             log = lines(LogType.ERROR, f"Dead, rejected in {limit}: {live.error}", debug)
             return Settlement(document=message.document, fence=stored.version, live=live, logs=log)
-        case HandBack(error):
-            live = lifecycle.handed_back(message, now, error)
+        case HandBack(error, due):
+            live = lifecycle.handed_back(message, due or now, error, waits=due is not None)
             return Settlement(document=message.document, fence=stored.version, live=live)
