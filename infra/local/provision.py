@@ -77,8 +77,10 @@ def create_secrets(
     for tenant in tenants:
         own = tenant.secret()
         erp = tenant.erp_secret(folder)
+        titular = tenant.titular_secret()
         _create_secret(rest, addresses, f"smartlink-tenant-{tenant.tenant}", own, "tenant")
         _create_secret(rest, addresses, f"smartlink-erp-{tenant.tenant}", erp, "erp")
+        _create_secret(rest, addresses, f"smartlink-titular-{tenant.tenant}", titular, "titular")
         for name, payload in tenant.secrets.items():
             _create_secret(rest, addresses, name, payload)
 

@@ -16,6 +16,7 @@ sample people. `secrets` holds further secrets by their names: each payload is a
 text.
 """
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Annotated, Any
@@ -46,6 +47,8 @@ class Erp(BaseModel):
     database_url: Annotated[str, Field(alias="databaseUrl", min_length=1, repr=False)]
     data_map: Annotated[str | Json, Field(alias="map")] = MAP
     salt: SecretStr | None = None
+    access_log_days: Annotated[int | None, Field(alias="accessLogDays")] = None
+    unproven: bool | None = None
 
 
 def _free(secret_id: str) -> str:
@@ -93,8 +96,15 @@ class LocalTenant(BaseModel):
         """Write the payload of `smartlink-erp-<tenant>`."""
         erp = self.erp or Erp.model_validate({"databaseUrl": self.database_url(folder)})
         salt = {} if erp.salt is None else {"salt": erp.salt.get_secret_value()}
-        own = {"databaseUrl": erp.database_url, "map": erp.data_map, **salt}
+        more = {"accessLogDays": erp.access_log_days, "unproven": erp.unproven}
+        given = {name: value for name, value in more.items() if value is not None}
+        own = {"databaseUrl": erp.database_url, "map": erp.data_map, **salt, **given}
         return {**(erp.model_extra or {}), **own}
+
+    def titular_secret(self) -> Json:
+        """Write the payload of `smartlink-titular-<tenant>`: the same whenever the stack starts."""
+        own = f"{self.tenant}/{self.client_secret.get_secret_value()}"
+        return {"keys": [hashlib.sha256(own.encode()).hexdigest()]}
 
 
 _FILE = TypeAdapter(list[LocalTenant])
