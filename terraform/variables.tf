@@ -128,8 +128,8 @@ variable "smart_link" {
   nullable = false
 
   validation {
-    condition     = alltrue([for url in [var.smart_link.base_url, var.smart_link.rac_token_url] : url == "" || startswith(url, "https://")])
-    error_message = "smart_link.base_url and smart_link.rac_token_url must begin with https://."
+    condition     = alltrue([for url in [var.smart_link.base_url, var.smart_link.rac_token_url] : url == "" || can(regex("^https://[^/@?#[:space:]]+(/[^?#[:space:]]*)?$", url))])
+    error_message = "smart_link.base_url and smart_link.rac_token_url must begin with https://, and hold no user, password, query or fragment: errors and logs name them."
   }
 
   validation {

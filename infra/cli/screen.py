@@ -39,8 +39,8 @@ class Screen:
 
     def json(self, document: object) -> None:
         """Write the one document that `--json` promises."""
-        text = json.dumps(document, indent=2, ensure_ascii=False, default=str)
-        sys.stdout.write(f"{_escaped(text)}\n")
+        # In ASCII: a program reads it through whatever encoding the console has.
+        sys.stdout.write(f"{json.dumps(document, indent=2, default=str)}\n")
 
     def line(self, document: object) -> None:
         """Write one JSON document of many, on a line of its own."""

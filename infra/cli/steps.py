@@ -7,6 +7,7 @@ from infra.cli.zone import instant
 from smartlink.operations.activation import (
     Adopted,
     Announced,
+    ErpChecked,
     FirstPoll,
     OldVersionsDisabled,
     PauseEnded,
@@ -39,10 +40,12 @@ class Steps:
             self.screen.json({"steps": self.done, **more})
 
 
-def _words(step: Step) -> tuple[str, str]:  # noqa: C901, PLR0911  (one for each kind)
+def _words(step: Step) -> tuple[str, str]:  # noqa: C901, PLR0911, PLR0912  (one for each kind)
     match step:
         case TokenGiven():
             return "Token", f"RAC gave one for tenant id {step.tenant_id or '(none in the token)'}"
+        case ErpChecked():
+            return "ERP", _erp(step)
         case SecretStored():
             return "Secret", f"smartlink-tenant-{step.tenant} stored"
         case QueueReady():
@@ -68,6 +71,12 @@ def _words(step: Step) -> tuple[str, str]:  # noqa: C901, PLR0911  (one for each
             if step.error is not None:
                 return "Announced", f"no ({step.error}): the functions see it within 5 minutes"
             return "Announced", "the next tick sees it, within a minute"
+
+
+def _erp(step: ErpChecked) -> str:
+    if step.unchecked is not None:
+        return f"not checked ({step.unchecked}): run smartlink tpd check where it can be reached"
+    return f"map and database checked: no faults, {step.warnings} warnings (smartlink tpd check)"
 
 
 def _polled(step: FirstPoll) -> str:

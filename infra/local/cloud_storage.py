@@ -14,6 +14,7 @@ from email.parser import BytesParser
 from functools import partial
 from http.server import ThreadingHTTPServer
 from io import BytesIO
+from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -193,8 +194,10 @@ def _forward(before: str, after: str | None) -> bool:
     return after is not None and datetime.fromisoformat(before) <= datetime.fromisoformat(after)
 
 
-def _server(port: int) -> ThreadingHTTPServer:
-    return ThreadingHTTPServer((HOST, port), partial(_Strict, Storage(use_memory_fs=True)))
+def _server(port: int, folder: Path | None = None) -> ThreadingHTTPServer:
+    kept = None if folder is None else str(folder.absolute())
+    storage = Storage(use_memory_fs=kept is None, data_dir=kept)
+    return ThreadingHTTPServer((HOST, port), partial(_Strict, storage))
 
 
 @contextmanager
@@ -215,7 +218,9 @@ def main() -> None:
     """Serve until the process is told to end."""
     parser = argparse.ArgumentParser(description="Cloud Storage's JSON API, in memory")
     parser.add_argument("--port", type=int, required=True)
-    _server(parser.parse_args().port).serve_forever()
+    parser.add_argument("--folder", type=Path, help="keep the objects here")
+    asked = parser.parse_args()
+    _server(asked.port, asked.folder).serve_forever()
 
 
 if __name__ == "__main__":

@@ -99,10 +99,11 @@ run "refusals_5" {
   command = plan
 
   variables {
-    environment = "test"                 # environment unknown
-    region      = "southamerica-east1-a" # region is a zone
-    network     = { egress = "ALL" }     # network egress unknown
+    environment = "test"                                                # environment unknown
+    region      = "southamerica-east1-a"                                # region is a zone
+    network     = { egress = "ALL" }                                    # network egress unknown
+    smart_link  = { base_url = "https://gw:invented@link.example.com" } # smart link with a password
   }
 
-  expect_failures = [var.environment, var.region, var.network]
+  expect_failures = [var.environment, var.region, var.network, var.smart_link]
 }

@@ -15,6 +15,7 @@ from smartlink.domain.message import (
 )
 from smartlink.domain.retry import RetryPolicy
 from smartlink.domain.tenant import TenantState
+from smartlink.domain.traceparent import traceparent_of
 from smartlink.operations.audit import Deed
 from smartlink.operations.causes import code_of
 from smartlink.operations.figures import Figures
@@ -51,6 +52,7 @@ def message_view(tenant: str, message: Summary, now: datetime | None = None) -> 
         "due": iso(message.due),
         "audience": message.audience,
         "correlationId": message.correlation_id,
+        "traceparent": traceparent_of(tenant, message),
         "personal": message.personal,
         "redriven": iso(message.redriven),
         "error": message.error,

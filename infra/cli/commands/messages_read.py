@@ -9,12 +9,15 @@ import typer
 
 from infra.cli import options as opt
 from infra.cli.errors import UsageError
+from infra.cli.identifier import read_identifier
 from infra.cli.paging import Page
 from infra.cli.screen import Screen
-from infra.cli.session import session_of
+from infra.cli.session import Session, session_of
 from infra.cli.zone import instant, short, zone_name
 from smartlink.domain.message import Ending, Message, State, Summary
+from smartlink.operations.audit import note
 from smartlink.operations.causes import failures_of
+from smartlink.operations.persons import concerned
 from smartlink.operations.ports import RawDocument
 from smartlink.operations.retries import roughly
 from smartlink.operations.select import (
@@ -55,6 +58,15 @@ class Sort(StrEnum):
     NEWEST = "newest"
 
 
+_Titular = Annotated[
+    bool,
+    typer.Option("--titular", help="The requests of one person, named on stdin; needs --tenant."),
+]
+_Reason = Annotated[
+    str | None, typer.Option("--reason", "-r", help="Why you look, with --titular: it is kept.")
+]
+
+
 def list_messages(
     context: typer.Context,
     *,
@@ -70,15 +82,28 @@ def list_messages(
     sort: Annotated[
         Sort, typer.Option(case_sensitive=False, help="By age; --history is newest first.")
     ] = Sort.OLDEST,
+    titular: _Titular = False,
+    reason: _Reason = None,
     limit: opt.Limit = 50,
     page: Annotated[int, typer.Option(min=1, help="Which page of --limit messages.")] = 1,
     every: opt.Every = False,
 ) -> None:
-    """List live messages (GTotvsLinkMessage); a message that succeeds leaves them.
+    """List live messages (GTotvsLinkMessage). A message that succeeds is no longer live.
 
-    With --json an array; how many there are stands beside it, on stderr.
+    With --json an array; how many there are stands beside it, on stderr. With --titular: a
+    person's requests, live and ended. The identifier is asked for, or read from stdin (CPF, e-mail,
+    or KIND=VALUE), never an argument; who looks, and why, is kept.
     """
     session = session_of(context)
+    if titular:
+        if any((direction, command, state, older, newer, error, print_code, history)):
+            message = "--titular goes with --tenant, --reason and --limit alone"
+            raise UsageError(message)
+        _list_concerned(session, tenant, reason, limit)
+        return
+    if reason is not None:
+        message = "--reason belongs to --titular"
+        raise UsageError(message)
     wanted = opt.situation(state)
     filters = Filters(
         tenant=tenant,
@@ -151,6 +176,36 @@ def _tell_page(screen: Screen, page: Page, shown: int, total: str) -> None:
         text = f"{first:,}-{first + shown - 1:,} of {total} messages that fit"
         more = "" if total == f"{first + shown - 1:,}" else f"; --page {page.number + 1} goes on"
         screen.note(f"{text}{more}.")
+
+
+def _list_concerned(session: Session, tenant: str | None, reason: str | None, limit: int) -> None:
+    if tenant is None or not (reason or "").strip():
+        message = "--titular needs --tenant, and --reason: it is kept in GTotvsLinkLog"
+        raise UsageError(message)
+    kind, value = read_identifier()
+    own = note(session.deployment, session.who, reason or "")
+    found = concerned(session.deployment, tenant, kind, value, own)
+    screen = session.screen
+    live, ended = found.live[:limit], found.ended[:limit]
+    if screen.as_json:
+        screen.json(
+            [message_view(tenant, it.message) for it in live]
+            + [ended_view(tenant, it) for it in ended]
+            + [unreadable_view(tenant, it.document, it.why) for it in found.raw]
+        )
+    elif not live and not ended and not found.raw:
+        screen.say("No request of this person is known.")
+    else:
+        alive = ((it.message, it.message.state, None) for it in live)
+        gone = ((it.message, it.ending, it.ended) for it in ended)
+        rows = (
+            (message.id, message.type, state, message.received, at)
+            for message, state, at in (*alive, *gone)
+        )
+        screen.table(("~Id", "Command", "Situacao", "Received", "Ended"), rows)
+        _list_unreadable(screen, [(tenant, it.document, it.why) for it in found.raw])
+    if len(found.live) > limit or len(found.ended) > limit:
+        screen.note(f"There are more than {limit}: raise --limit.")
 
 
 def _list_unreadable(screen: Screen, odd: Sequence[tuple[str, str, str]]) -> None:

@@ -14,6 +14,7 @@ from infra.cli.screen import Screen
 from infra.cli.session import Session, session_of
 from smartlink import bootstrap
 from smartlink.domain.identity import content_hash
+from smartlink.domain.json_bytes import unmarked
 from smartlink.operations.names import existing_tenant
 from smartlink.services.publishing.publish import PublishError, parse_request
 
@@ -101,7 +102,7 @@ def _content(screen: Screen, file: str | None, *, empty: bool) -> str:
         screen.note(f"Reading the content from stdin{end} (--from-file reads a file) …")
     try:
         data = sys.stdin.buffer.read() if name == "stdin" else Path(name).read_bytes()
-        text = data.decode()
+        text = unmarked(data).decode()
     except OSError as error:
         message = f"{name} cannot be read: {error.strerror}"
         raise UsageError(message) from None

@@ -6,7 +6,15 @@ from datetime import datetime, timedelta
 from typing import cast
 
 from smartlink.adapters.in_memory import InMemoryContents, InMemoryMessages, InMemorySecrets
-from smartlink.domain.message import EndedSummary, Listed, LogLine, LogType, Message, Unreadable
+from smartlink.domain.message import (
+    EndedSummary,
+    Listed,
+    LogLine,
+    LogType,
+    Message,
+    Summary,
+    Unreadable,
+)
 from smartlink.domain.retry import RetryPolicy
 from smartlink.domain.tenant import Tenant, TenantEntry
 from smartlink.operations.ports import (
@@ -16,8 +24,9 @@ from smartlink.operations.ports import (
     EndedQuery,
     Identity,
     Purgeable,
+    RawDocument,
 )
-from smartlink.ports import Contents, NotFound, Unavailable
+from smartlink.ports import Contents, NotFound, PortError, Unavailable
 from smartlink.settings import Settings, load_settings
 from tests.support.samples import NOW
 from tests.support.world import catalog
@@ -40,10 +49,29 @@ class Store(InMemoryMessages):
                 "Situacao": message.state,
                 "Direcao": message.direction,
             }
-            if document in odd:
-                yield odd[document]
-            elif all(own.get(name) == value for name, value in equal.items()):
-                yield Listed(message, stored.version)
+            if all(own.get(name) == value for name, value in equal.items()):
+                yield odd.get(document) or Listed(message, stored.version)
+
+    def about(
+        self, tenant: str, titulares: Sequence[str]
+    ) -> tuple[list[Listed], list[EndedSummary], Sequence[RawDocument]]:
+        def fits(message: Summary) -> bool:
+            return not set(titulares).isdisjoint(message.titular)
+
+        live = [Listed(it.message, it.version) for it in self.live(tenant).values()]
+        ended = self.ended(tenant).values()
+        return (
+            [it for it in live if fits(it.message)],
+            [
+                EndedSummary(it.message, it.ending, it.ended, it.expires)
+                for it in ended
+                if fits(it.message)
+            ],
+            [],
+        )
+
+    def lines_of(self, tenant: str, message_id: str) -> list[LogLine]:
+        return [it for it in self.logs(tenant) if it.message_id == message_id]
 
     def count_live(self, tenant: str, equal: Mapping[str, str]) -> int:
         return len(list(self.scan(tenant, equal)))
@@ -51,10 +79,11 @@ class Store(InMemoryMessages):
     def scan_ended(
         self, tenant: str, wanted: EndedQuery, *, page: int = 1
     ) -> Iterator[EndedSummary]:
-        assert (wanted, page > 0) == (EndedQuery(), True)
+        assert (wanted, page > 0) == (EndedQuery(since=wanted.since), True)
         yield from (
             EndedSummary(it.message, it.ending, it.ended, it.expires)
             for it in sorted(self.ended(tenant).values(), key=lambda it: it.ended, reverse=True)
+            if wanted.since is None or it.ended >= wanted.since
         )
 
     def has_documents(self, tenant: str) -> bool:
@@ -157,6 +186,21 @@ class Tokens:
 
 
 @dataclass
+class Ground:
+    """What the deployment stands on: a cloud whose functions have these variables."""
+
+    deployed: Mapping[str, str] | None = None
+    fails: PortError | None = None
+
+    def sign_in(self) -> None:
+        if self.fails:
+            raise self.fails
+
+    def variables(self) -> Mapping[str, str] | None:
+        return self.deployed
+
+
+@dataclass
 class Desk:
     """A tenant `acme`, and where an operator sits."""
 
@@ -169,6 +213,7 @@ class Desk:
     broker: object = None
     operator: Identity = field(default_factory=lambda: Identity("ana", verified=True))
     audit: AuditLog = field(default_factory=InMemoryAudit)
+    platform: Ground = field(default_factory=Ground)
     policy: RetryPolicy = field(default_factory=RetryPolicy)
     settings: Settings = field(
         default_factory=lambda: load_settings(

@@ -55,6 +55,7 @@ from smartlink.domain.message import (
 from smartlink.domain.noted import Noted
 from smartlink.domain.pin import Pin
 from smartlink.domain.tenant import TenantState
+from smartlink.domain.traceparent import valid_traceparent
 from smartlink.ports import ConfigFile, ContentSweep
 
 T = TypeVar("T")
@@ -77,6 +78,7 @@ STATE_FIELDS = (
     "UltimoErro",
     "MotivoMorte",
     "FalhaEnvio",
+    "Titular",
 )
 """The fields that change while a message lives. A change writes only these, never the content."""
 
@@ -87,6 +89,7 @@ ORIGIN_FIELDS = (
     "DataRecebimento",
     "Audiencia",
     "CorrelacaoId",
+    "Rastreio",
     "Pessoal",
     "Publicada",
 )
@@ -200,6 +203,7 @@ def _put_origin(fields: Raw, message: Message) -> None:
     put_time(fields["DataRecebimento"], message.received)
     put_optional_text(fields, "Audiencia", message.audience)
     put_optional_text(fields, "CorrelacaoId", message.correlation_id)
+    put_optional_text(fields, "Rastreio", message.trace)
     put_flag(fields, "Pessoal", flag=message.personal)
     put_flag(fields, "Publicada", flag=message.published)
 
@@ -223,6 +227,8 @@ def _put_record(fields: Raw, message: Message) -> None:
     fields["QtdeTentativaExec"].integer_value = message.attempt
     put_optional_text(fields, "UltimoErro", message.error)
     put_optional_text(fields, "MotivoMorte", message.dead_reason)
+    for titular in message.titular:
+        fields["Titular"].array_value.values.add().string_value = titular
     if message.claim is not None:
         claim = fields["Execucao"].map_value.fields
         claim["ID"].string_value = message.claim.id
@@ -368,6 +374,7 @@ def _get_about(document: str, fields: Raw, state: State) -> dict[str, Any]:
         "due": get_optional_time(fields, "DataTentativaExec"),
         "audience": get_optional_text(fields, "Audiencia"),
         "correlation_id": get_optional_text(fields, "CorrelacaoId"),
+        "trace": valid_traceparent(readable(fields, "Rastreio")),
         "personal": get_flag(fields, "Pessoal"),
         "published": get_flag(fields, "Publicada"),
         "attempt": get_count(fields, "QtdeTentativaExec"),
@@ -380,6 +387,7 @@ def _get_about(document: str, fields: Raw, state: State) -> dict[str, Any]:
         "error": get_optional_text(fields, "UltimoErro"),
         "dead_reason": get_one_of(fields, "MotivoMorte", DeadReason) if dead else None,
         "failure": _get_failure(get_map(fields, "FalhaEnvio")),
+        "titular": _get_texts(fields, "Titular"),
     }
 
 
