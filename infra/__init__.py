@@ -1,1 +1,1 @@
-"""What runs, watches and feeds the functions: local stack, simulator, operator's command line."""
+"""The programs around the functions: local stack, simulator, command lines, deployment."""

@@ -1,4 +1,7 @@
-"""A database of invented Brazilians for the demo and the tests: the same seed, the same people."""
+"""Makes a database of invented Brazilians for the demo and the tests.
+
+The same seed gives the same people.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,9 +15,9 @@ from consumers.sgdp.engine import engine_for
 from consumers.sgdp.identifiers import check_digits, punctuated_cpf
 from infra.people_tables import create_people_tables, employees, people
 
-MAP = "demo"  # the personal data map of these tables
+MAP = "demo"  # the map of these tables' personal data
 ANONYMISED = "ANONIMIZADO"  # what that map writes for a name
-EMPLOYED = 3  # each third person
+EMPLOYED = 3  # each third person is an employee
 
 _FIRST = "Ana Antônio Beatriz Caio Cecília Davi Elisa Fábio Helena Ícaro João Larissa Márcia"
 _LAST = "Almeida Araújo Barbosa Cardoso Conceição Gonçalves Lima Magalhães Oliveira Silva"
@@ -24,7 +27,7 @@ _UNIONS = "Sindicato dos Metalúrgicos|Sindicato dos Comerciários|Sindicato dos
 
 @dataclass(frozen=True, slots=True)
 class SamplePerson:
-    """What a demo's request names a person by."""
+    """A person, with the identifiers that a request may use."""
 
     id: int
     name: str
@@ -35,14 +38,14 @@ class SamplePerson:
 
 
 def create_people_database(url: str, count: int = 200, seed: int = 1) -> list[SamplePerson]:
-    """Fill a new database at the URL, ready for TPD's commands."""
+    """Make a database at the URL, for TPD's commands; return its people."""
     engine = engine_for(url)
     create_people_tables(engine)
     return add_sample_people(engine, count, seed)
 
 
 def add_sample_people(engine: Engine, count: int, seed: int) -> list[SamplePerson]:
-    """Add invented people to an empty table, each third of them with an employee's record."""
+    """Add invented people to an empty table. Each third person has an employee's record."""
     random = Random(seed)  # noqa: S311  (invented data, the same at each run)
     cpfs, rgs = _cpfs(random, count), _rgs(random, count)
     persons = [_person(random, *item) for item in zip(range(1, count + 1), cpfs, rgs, strict=True)]
@@ -56,7 +59,7 @@ def add_sample_people(engine: Engine, count: int, seed: int) -> list[SamplePerso
 
 
 def count_people(engine: Engine) -> tuple[int, int]:
-    """Count the people, and those of them who are anonymised."""
+    """Return the number of people, and how many of them are anonymised."""
     anonymised = func.count().filter(people.c.name == ANONYMISED)
     with engine.begin() as connection:
         total, masked = connection.execute(
@@ -90,7 +93,7 @@ def _employee(random: Random, person: SamplePerson) -> dict[str, object]:
         "id": 10_000 + person.id,
         "person_id": person.id,
         "registration": f"{person.id:06}",
-        "cpf": person.cpf.replace(".", "").replace("-", ""),  # payroll's own form of it
+        "cpf": person.cpf.replace(".", "").replace("-", ""),  # without punctuation
         "pis": f"{random.randrange(10**10, 2 * 10**10):011}",
         "work_email": f"pessoa.{person.id}@empresa.example",
         "bank_account": f"001 / {random.randint(1, 9999):04} / {random.randint(10_000, 99_999)}-0",
@@ -101,7 +104,7 @@ def _employee(random: Random, person: SamplePerson) -> dict[str, object]:
 
 
 def _cpfs(random: Random, count: int) -> Iterator[str]:
-    """Yield CPFs that no two share, with right check digits."""
+    """Yield different CPFs with correct check digits."""
     for base in random.sample(range(10_000_000, 999_999_999), count):
         digits = f"{base:09}"
         yield punctuated_cpf(digits + check_digits(digits))

@@ -48,5 +48,5 @@ Index("ix_employees_work_email", func.lower(employees.c.work_email))
 
 
 def create_people_tables(engine: Engine) -> None:
-    """Create those that are missing."""
+    """Create the missing tables."""
     metadata.create_all(engine)

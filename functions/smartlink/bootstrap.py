@@ -1,7 +1,7 @@
-"""The functions' own composition: Google's and TOTVS's adapters, made when first called for.
+"""The functions' composition: it makes the adapters to Google and TOTVS at their first use.
 
-A vendor's client is imported by the factory that needs it, so that a cold start pays only for
-what its function uses.
+Each factory imports the vendor's client that it needs, so that a cold start loads only what its
+function uses.
 """
 
 import importlib
@@ -38,26 +38,28 @@ if TYPE_CHECKING:
 
 
 def now() -> datetime:
-    """The clock."""
+    """Returns the current time in UTC."""
     return datetime.now(UTC)
 
 
 def new_id() -> str:
-    """A random id of 32 hexadecimal digits."""
+    """Makes a random id of 32 hexadecimal digits."""
     return uuid.uuid4().hex
 
 
 @cache
 def settings() -> Settings:
-    """The settings; the first call also turns on the logs."""
+    """Returns the settings; the first call also configures the logs. Raises SettingsError."""
     observability.configure()
-    return load_settings()
+    loaded = load_settings()
+    observability.traces_in(loaded.project)
+    return loaded
 
 
 @cache
 @loading()
 def poll() -> Poll:
-    """The use case of `poll` and `poll_shard`."""
+    """Makes the use case of `poll` and `poll_shard`."""
     from smartlink.adapters.google.storage import ConfigObject  # noqa: PLC0415
     from smartlink.adapters.http.connections import Bounds, Http  # noqa: PLC0415
     from smartlink.adapters.http.rac import RacTokens  # noqa: PLC0415
@@ -74,7 +76,7 @@ def poll() -> Poll:
             config.smart_link_url,
             config.paths,
             tokens,
-            idle_sessions=max(512, config.shard_tenants),  # with their cookies
+            idle_sessions=max(512, config.shard_tenants),  # idle sessions keep their cookies
         ),
         publisher=_publisher(),
         turns=ThreadTurns(config.poll_threads, now),
@@ -86,7 +88,7 @@ def poll() -> Poll:
 @cache
 @loading()
 def consume() -> Consume:
-    """The use case of `consume`, for the command in SMARTLINK_COMMAND."""
+    """Makes the use case of `consume`, for the command in SMARTLINK_COMMAND."""
     name, command = settings().consuming()
     own = ConsumeAdapters(
         erp=_secrets(), effects=_effects(), runner=ThreadRunner(), end_process=end_process
@@ -98,12 +100,13 @@ def consume() -> Consume:
 @cache
 @loading()
 def publish() -> Publish:
-    """The use case of `publish`."""
+    """Makes the use case of `publish`."""
     return make_publish(settings(), _adapters())
 
 
 def load_consumer(command: str, module: str) -> Consumer:
-    """The consumer of a command, in its module. Raises SettingsError, which says what is amiss."""
+    """Loads the consumer of a command from its module. Raises SettingsError, which says what is
+    wrong."""
     try:
         loaded = importlib.import_module(module)
     except ModuleNotFoundError as error:

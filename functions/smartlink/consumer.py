@@ -1,4 +1,4 @@
-"""What the author of a consumer uses.
+"""The interface for authors of consumers.
 
     from smartlink.consumer import Context, FatalError, Payload, Reply, RetryableError, consumer
 
@@ -10,9 +10,9 @@
         context.log.info("Found %d rows", 3)
         return Reply("SGDPDataResponse", {"requestID": request.requestID}, audience="SGDP")
 
-The first parameter's annotation decides what the function gets: `str` is the content as it
-came; a pydantic model is what the content's body (TOTVS's `content`, CloudEvents' `data`, or
-else the whole of it) is parsed into.
+The annotation of the first parameter decides what the function gets. With `str` it gets the whole
+content as a text. With a pydantic model it gets the parsed body of the content: TOTVS's `content`,
+CloudEvents' `data`, or else the whole content.
 """
 
 import inspect
@@ -24,33 +24,37 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import AliasChoices, AliasPath, BaseModel, ConfigDict, model_validator
 
+from smartlink.domain.copies import Copies
 from smartlink.domain.message import LogType
 from smartlink.domain.outcome import Line
 from smartlink.domain.payload import Style
+from smartlink.domain.titular import TitularKeys
 
 
 class RetryableError(Exception):
-    """It may work later: the message is executed again, by RM's formula.
+    """The work failed, but may succeed later: the message is executed again, by RM's formula.
 
-    Any other exception counts as this one too, but of a command marked `personal` its text is
-    stored nowhere, as it may quote the content. This one's text is stored: write it for the
-    operator, without personal data.
+    The text of this error is stored. Write it for the operator, without personal data. Of any
+    other exception it is not known how far the work went, so it counts as UnknownOutcomeError. If
+    the command is marked `personal`, the text of such an exception is not stored, because it may
+    quote the content.
     """
 
 
 class UnknownOutcomeError(Exception):
-    """Whether the work was done is not known: a bank did not answer in time, say.
+    """Nobody knows whether the work was done: a bank did not answer in time, for example.
 
-    What follows, the command's `unknownOutcome` in the catalogue decides: `retry`, or `hold`,
-    which leaves the message dead until a person has looked. Its text is stored, as that of
-    RetryableError.
+    The command's `unknownOutcome` in the catalogue decides what follows. With `retry` the message
+    is executed again. With `hold` the message is dead until a person has looked. The text of this
+    error is stored: write it without personal data.
     """
 
 
 class FatalError(Exception):
-    """It will never work: the message is dead until an operator acts. A reason is required."""
+    """The work can never succeed: the message is dead until an operator acts. A reason is
+    required."""
 
     def __init__(self, reason: str) -> None:
         if not reason.strip():
@@ -60,14 +64,15 @@ class FatalError(Exception):
 
 
 class WrongTypeError(TypeError):
-    """A reply, or a log line, holds what it cannot: the text names what and where, no value.
+    """A reply or a log line holds a value of a wrong type. The text names the place and the type.
 
-    It is raised where the author makes it; the run has failed then as by any other exception.
+    It is raised where the author makes the reply or the line. If the author does not catch it, the
+    run has failed as by any other exception.
     """
 
 
 class Payload(BaseModel):
-    """A payload model that finds its fields in any casing and ignores those it does not know."""
+    """A payload model that finds its fields in any casing and ignores unknown fields."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True)
 
@@ -93,23 +98,40 @@ class Payload(BaseModel):
 
 @cache
 def _own_names(model: type[Payload]) -> tuple[Mapping[str, str], frozenset[str]]:
-    """The names that a model's fields have on the wire, by their lower case; and all of them."""
-    own = {name.lower(): info.alias or name for name, info in model.model_fields.items()}
-    own |= {name.lower(): name for name in own.values()}
-    return own, frozenset(own.values())
+    """Returns the names of a model's fields on the wire, by lower case; and the set of these names.
+
+    A field's own name means its first alias. Each of several aliases means itself.
+    """
+    own: dict[str, str] = {}
+    names: list[str] = []
+    for name, info in model.model_fields.items():
+        aliases = _aliases(info.validation_alias)
+        # The field's own name is accepted too. A path has no single name that it could mean.
+        whole = [alias for alias in aliases if isinstance(alias, str)]
+        own[name.lower()] = whole[0] if whole else name
+        names += whole or [name]
+        names += [str(alias.path[0]) for alias in aliases if isinstance(alias, AliasPath)]
+    own |= {name.lower(): name for name in names}
+    return own, frozenset(names)
+
+
+def _aliases(alias: str | AliasPath | AliasChoices | None) -> list[str | AliasPath]:
+    if alias is None:
+        return []
+    return alias.choices if isinstance(alias, AliasChoices) else [alias]
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A message for the broker. A content that is no text is written as JSON."""
+    """A message for the broker. A content that is not a text is written as JSON."""
 
     type: str
     content: str | BaseModel | Mapping[str, object] | list[object] = field(repr=False)
     audience: str | None = None
-    correlation_id: str | None = None  # default: the message's own, else its id
+    correlation_id: str | None = None  # default: that of the message, else its id
 
     def __post_init__(self) -> None:
-        """Raises WrongTypeError: here, the traceback shows the line that is wrong."""
+        """Raises WrongTypeError here, so that the traceback shows the author's line."""
         whose = f"the reply {self.type[:80]!r}" if isinstance(self.type, str) else "a reply"
         _check_text(f"{whose}: type", self.type)
         for name in ("audience", "correlation_id"):
@@ -124,9 +146,10 @@ def _check_text(what: str, value: object, *, optional: bool = False) -> None:
 
 @dataclass(slots=True)
 class Logger:
-    """Lines about the message: whole in `GTotvsLinkLog`; Cloud Logging gets the bare template.
+    """Logs lines about the message. Only `GTotvsLinkLog` gets the values; Cloud Logging does not.
 
-    So write `log.info("Found %s", value)`, never an f-string: a value may be personal data.
+    Cloud Logging gets the template alone, because a value may be personal data. So write
+    `log.info("Found %s", value)`, and never an f-string.
     """
 
     template: Callable[[LogType, str], None] = field(repr=False)
@@ -135,15 +158,15 @@ class Logger:
     limit: int = 100  # lines; a consumer in a loop must not fill the database
 
     def info(self, template: str, *values: object, debug: str | None = None) -> None:
-        """LOGTYPE 0. `debug` goes to `DATADEBUG`."""
+        """Logs a line with LOGTYPE 0. `debug` goes to `DATADEBUG`."""
         self._add(LogType.INFORMATION, template, values, debug)
 
     def warning(self, template: str, *values: object, debug: str | None = None) -> None:
-        """LOGTYPE 1."""
+        """Logs a line with LOGTYPE 1. `debug` goes to `DATADEBUG`."""
         self._add(LogType.WARNING, template, values, debug)
 
     def error(self, template: str, *values: object, debug: str | None = None) -> None:
-        """LOGTYPE 2."""
+        """Logs a line with LOGTYPE 2. `debug` goes to `DATADEBUG`."""
         self._add(LogType.ERROR, template, values, debug)
 
     def _add(
@@ -162,7 +185,8 @@ class Logger:
 
 
 def _formatted(template: str, values: tuple[object, ...]) -> str:
-    """A line that is written wrongly, or tells of what cannot be told, fails no message."""
+    """Formats a line. It never raises, so that a wrong template or value does not fail the
+    message."""
     if not values:
         return template
     try:
@@ -175,13 +199,13 @@ def _formatted(template: str, values: tuple[object, ...]) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """What is known of the message besides its content."""
+    """What the consumer may know of the message besides its content, and what it may call."""
 
     tenant: str
     message_id: str
     command: str
     attempt: int  # 1 the first time
-    attempts: int  # the limit in force
+    attempts: int  # the limit of attempts in force
     correlation_id: str | None
     audience: str | None
     received: datetime
@@ -190,18 +214,37 @@ class Context:
     header: Mapping[str, object] = field(repr=False)  # names lower-cased
     log: Logger = field(repr=False)
     erp_secret: Callable[[], bytes] = field(repr=False)
-    """The secret `smartlink-erp-<tenant>`. Raises RetryableError when it cannot be read."""
+    """Returns the secret `smartlink-erp-<tenant>`. Raises RetryableError if it cannot be read."""
     once: Callable[[str, Callable[[], object]], Any] = field(repr=False)
-    """`once(key, effect)` calls `effect()` unless it was done under that key before, and answers
-    its result, then as now. The key is the tenant's and the command's own: an order's number,
-    say. The result goes through JSON, 64 KB at most, and is kept as long as the history: an id,
-    no personal data. See `functions/README.md` for what it cannot promise.
+    """`once(key, effect)` calls `effect()`, unless it was done under this key before, and returns
+    its result, which is the same each time.
 
-    While another message is at it, this one is handed back, and no attempt is spent. If an
-    earlier run began the effect and did not say how it ended, UnknownOutcomeError is raised (of
-    a command with `hold`; else the effect is repeated). RetryableError and FatalError from
-    `effect` mean that nothing was done.
+    The key names the effect within the tenant and the command: an order's number, for example. The
+    result is kept as JSON, at most 64 KB, for two retentions of the history: it must not be
+    personal data. `functions/README.md` says what `once` cannot promise.
+
+    While another message does the same effect, this message is handed back and spends no attempt.
+    If an earlier run began the effect and did not record its end, a command with `hold` gets
+    UnknownOutcomeError; any other command does the effect again. If `effect` raises RetryableError
+    or FatalError, it says that it has done nothing.
     """
+    traceparent: str | None = None
+    """The message's trace (W3C): a call of another system that carries it as its header of this
+    name belongs to the same trace."""
+    answered_first: Callable[[str, Callable[[object], bool]], None] = field(
+        default=lambda _command, _fits: None, repr=False
+    )
+    """`answered_first(command, fits)` lets this message wait while a live message of that command
+    came before it, or together with it, and `fits(body)`. It is handed back then, and no attempt
+    is spent. It looks once: what comes later it does not see.
+    """
+    titular_keys: Callable[[], TitularKeys] = field(default=TitularKeys, repr=False)
+    """The keys of the secret `smartlink-titular-<tenant>`; none if there is no such secret.
+    Raises RetryableError when it cannot be read."""
+    concerns: Callable[[Iterable[str]], None] = field(default=lambda _titulares: None, repr=False)
+    """Says whom the message is about, in hashes by these keys and never otherwise. The settlement
+    writes them as `Titular`, by which an operator finds a person's requests."""
+    copies: Copies | None = None  # until when copies live on; None: it is not known here
 
 
 Returned = Reply | Iterable[Reply] | None
@@ -209,27 +252,44 @@ Returned = Reply | Iterable[Reply] | None
 
 @dataclass(frozen=True, slots=True)
 class Consumer:
-    """A function stamped with its command."""
+    """An author's function, with its command and its payload model."""
 
     command: str
     function: Callable[[typing.Any, Context], Returned]
-    payload: type[BaseModel] | None  # None: the content as it came
+    payload: type[BaseModel] | None  # None: the function gets the content as a text
 
     def __call__(self, payload: object, context: Context) -> Returned:
-        """The function itself."""
+        """Calls the author's function."""
         return self.function(payload, context)
+
+
+def _is_async(function: Callable[..., object]) -> bool:
+    """Tells whether a call returns something to await; also for a partial or a callable object."""
+    called = (function, getattr(function, "__call__", None))  # noqa: B004  (looked at, not called)
+    return any(inspect.iscoroutinefunction(it) or inspect.isasyncgenfunction(it) for it in called)
 
 
 _P = typing.TypeVar("_P")
 
 
 def consumer(command: str) -> Callable[[Callable[[_P, Context], Returned]], Consumer]:
-    """Stamps a function as the consumer of a command (RM: the attribute on the class)."""
+    """Makes a function the consumer of a command, as the attribute on the class does in RM.
+
+    Raises TypeError if the function does not take (payload, context), or if the payload has no
+    usable annotation.
+    """
 
     def stamp(function: Callable[[_P, Context], Returned]) -> Consumer:
         parameters = list(inspect.signature(function).parameters)
         if len(parameters) != 2:  # noqa: PLR2004  (payload and context)
             message = f"the consumer of {command} takes (payload, context), not {parameters}"
+            raise TypeError(message)
+        if _is_async(function):
+            message = (
+                f"the consumer of {command} is `async`: the relay runs each message in a thread of "
+                f"its own and awaits nothing. Write `def`; for an async library, `asyncio.run(…)` "
+                f"within it"
+            )
             raise TypeError(message)
         kind = typing.get_type_hints(function).get(parameters[0])
         if kind is str:

@@ -1,4 +1,4 @@
-"""How modules and clients are loaded: without Python's garbage collector."""
+"""Loads modules and clients without Python's garbage collector."""
 
 import gc
 from collections.abc import Iterator
@@ -7,11 +7,11 @@ from contextlib import contextmanager
 
 @contextmanager
 def loading() -> Iterator[None]:
-    """Keep the collector away from what is imported or made in the block, then and later.
+    """Keeps the garbage collector away from the objects that the block makes, then and later.
 
     An import makes some hundred thousand objects that live as long as the process. The collector
-    would look through them again and again, a tenth of a cold start, and later at each of its
-    full rounds. What little of it is garbage stays: so only for what happens once in a process.
+    would look at them again and again, which takes a tenth of a cold start. The block's own garbage
+    is never freed, so use this only for what happens once in a process.
     """
     gc.disable()
     try:

@@ -1,7 +1,7 @@
-"""The operators' composition: the ports of `smartlink.operations`, each made when first used.
+"""The operators' composition: it makes each port of `smartlink.operations` at its first use.
 
-A vendor's client is imported by the property that needs it: a command of the command line lives
-for a second, and pays only for what it uses.
+Each property imports the vendor's client that it needs. A command of the command line runs for a
+second, so it loads only what it uses.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,6 +14,7 @@ from smartlink.operations.errors import InvalidError
 from smartlink.settings import Settings, SettingsError, load_settings
 
 if TYPE_CHECKING:
+    from smartlink.adapters.firestore.audit import FirestoreAudit
     from smartlink.adapters.firestore.operator import OperatorFirestore
     from smartlink.adapters.google.secret_manager_operator import OperatorSecretManager
     from smartlink.adapters.google.storage import BucketContents
@@ -23,27 +24,28 @@ if TYPE_CHECKING:
     from smartlink.adapters.http.raw_link import RawLink
     from smartlink.adapters.http.smart_link import SmartLinkBroker
     from smartlink.domain.retry import RetryPolicy
-    from smartlink.operations.ports import Deployment, Platform
+    from smartlink.operations.ports import Deployment, Identity, Platform
     from smartlink.services.polling.poll import Poll
 
 
 @dataclass
 class OperatorWiring:
-    """One deployment, with the adapters that its functions have and the operator's few more."""
+    """One deployment, with the adapters of its functions and those that only operators have."""
 
     title: str
     local: bool
     variables: Mapping[str, str]  # the environment of its functions
     functions: Mapping[str, str] = field(default_factory=dict)  # the URLs, where they are known
     indexes: Sequence[Mapping[str, Any]] = ()  # of Firestore, that are declared
+    local_operator: str = "unknown"  # who acts on a local stack, as the machine says
 
     def now(self) -> datetime:
-        """The clock."""
+        """Returns the current time in UTC."""
         return datetime.now(UTC)
 
     @cached_property
     def settings(self) -> Settings:
-        """As its functions parse them. Raises InvalidError."""
+        """The settings, as the deployment's functions parse them. Raises InvalidError."""
         try:
             return load_settings(self.variables)
         except SettingsError as error:
@@ -51,7 +53,7 @@ class OperatorWiring:
 
     @cached_property
     def store(self) -> "OperatorFirestore":
-        """Firestore."""
+        """The store in Firestore, with the operators' queries."""
         from smartlink.adapters.firestore.operator import OperatorCalls, OperatorFirestore  # noqa: PLC0415
 
         config = self.settings
@@ -60,8 +62,27 @@ class OperatorWiring:
         return OperatorFirestore(calls)
 
     @cached_property
+    def operator(self) -> "Identity":
+        """Who acts: as Google says, or, on a local stack, as the machine claims."""
+        from smartlink.operations.ports import Identity  # noqa: PLC0415
+
+        return self.platform.identity() or Identity(self.local_operator, verified=False)
+
+    @cached_property
+    def audit(self) -> "FirestoreAudit":
+        """`Auditoria`, in its own database."""
+        from smartlink.adapters.firestore.audit import FirestoreAudit  # noqa: PLC0415
+        from smartlink.adapters.firestore.calls import FirestoreCalls  # noqa: PLC0415
+
+        config = self.settings
+        emulator = config.firestore_emulator
+        return FirestoreAudit(
+            FirestoreCalls(config.project, config.audit_database, emulator=emulator)
+        )
+
+    @cached_property
     def secrets(self) -> "OperatorSecretManager":
-        """Secret Manager."""
+        """The secrets in Secret Manager, with the operators' changes."""
         from smartlink.adapters.google.secret_manager_operator import OperatorSecretManager  # noqa: PLC0415
 
         config = self.settings
@@ -85,7 +106,7 @@ class OperatorWiring:
 
     @cached_property
     def tokens(self) -> "RacTokens":
-        """RAC."""
+        """The tokens of RAC."""
         from smartlink.adapters.http.rac import RacTokens  # noqa: PLC0415
 
         return RacTokens(self._http, self.settings.token_url, self.now)
@@ -113,14 +134,15 @@ class OperatorWiring:
 
     @cached_property
     def policy(self) -> "RetryPolicy":
-        """The retries in force, as the relay itself decides it: the file, its last good, 5·1·3."""
+        """The retry policy in force, found as the relay finds it: the file, its last valid, the
+        default."""
         from smartlink.services.polling.config import Config  # noqa: PLC0415
 
         return Config(self.config, self.store).policy()
 
     @cached_property
     def platform(self) -> "Platform":
-        """Google Cloud itself, or the emulators."""
+        """The platform that `health` looks at: Google Cloud, or the emulators."""
         from smartlink.adapters.google.platform import EmulatedPlatform, GooglePlatform  # noqa: PLC0415
 
         if self.local:
@@ -129,8 +151,7 @@ class OperatorWiring:
 
     @cached_property
     def poll(self) -> "Poll":
-        """The use case of `poll`, as the functions' own composition makes it of this process's
-        environment."""
+        """The use case of `poll`, which `bootstrap` makes from this process's environment."""
         from smartlink import bootstrap  # noqa: PLC0415
 
         return bootstrap.poll()

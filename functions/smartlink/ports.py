@@ -1,4 +1,4 @@
-"""What the relay needs of the world, by capability. Adapters implement it, services use it."""
+"""The ports: what the relay needs of the world. Adapters implement them, and services call them."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -21,7 +21,7 @@ from smartlink.domain.pin import Pin
 from smartlink.domain.settlement import Settlement
 from smartlink.domain.tenant import Tenant, TenantEntry, TenantState
 
-if TYPE_CHECKING:  # only a consumer's function has them
+if TYPE_CHECKING:  # for the annotations alone: only a consumer's function loads them
     from smartlink.domain.effect import Effect
     from smartlink.domain.outcome import Finished
 
@@ -30,11 +30,11 @@ _Result = TypeVar("_Result")
 
 
 class PortError(Exception):
-    """A call to the outside failed. The text is fit for logs: no secret, no content."""
+    """A call to the outside failed. The text may be logged: it holds no secret and no content."""
 
 
 class Unavailable(PortError):
-    """It may work later; whether it took effect is not known."""
+    """The call failed, but may work later. Nobody knows whether it took effect."""
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -42,11 +42,15 @@ class Unavailable(PortError):
 
 
 class Busy(Unavailable):
-    """This process itself had no room in time. Nobody else failed."""
+    """This process had no memory free in time. The other side did not fail."""
+
+
+class ComesFirst(Unavailable):
+    """Another message is to be answered first. This one waits, and no attempt of it is spent."""
 
 
 class Refused(PortError):
-    """The call will never work as it is: there is no use in trying again."""
+    """The call can never work as it is, so nobody should repeat it."""
 
 
 class PartlyRefused(Refused):
@@ -56,23 +60,23 @@ class PartlyRefused(Refused):
     def __init__(self, versions: "Sequence[Version | None]", refused: Mapping[int, str]) -> None:
         super().__init__(next(iter(refused.values())))
         self.versions = versions
-        self.refused = refused  # why, by the write's place
+        self.refused = refused  # the reason, by the write's place
 
 
 class CredentialsRefused(Refused):
-    """RAC does not know the tenant's credentials (any more)."""
+    """RAC or the broker does not accept the tenant's credentials."""
 
 
 class AnotherTenant(CredentialsRefused):
-    """RAC's token is made out to another tenant id than the one that the name is pinned to."""
+    """RAC's token names another tenant id than the pin of the tenant's name."""
 
 
 class UnreadableDocument(Refused):
-    """The document exists, but is not what this version stores. Nothing can be told of it."""
+    """The document exists, but this version cannot read it."""
 
 
 class NotFound(Refused):
-    """What was asked for does not exist."""
+    """The object that the call asks for does not exist."""
 
 
 class Conflict(PortError):
@@ -80,7 +84,7 @@ class Conflict(PortError):
 
 
 CALL_SECONDS = 60.0
-"""What the calls of one session, or one fetch of a token, take at most where nobody says less."""
+"""Seconds that the calls of one session, or one fetch of a token, take at most by default."""
 
 
 class Clock(Protocol):
@@ -99,8 +103,10 @@ class Wait(Protocol):
     """Lets time pass."""
 
     def __call__(self, most: float) -> None:
-        """Waits for a random time of at most so many seconds: callers that failed together do
-        not come back together."""
+        """Waits for a random time of at most `most` seconds.
+
+        Callers that failed together do not try again together.
+        """
         ...
 
 
@@ -113,10 +119,10 @@ class Place:
 
 
 class DuePage(list[Stored]):
-    """The due messages that could be read, and what else came back.
+    """The readable due messages of a page; and the unreadable documents that the query returned.
 
-    What came back tells whether more may be due, and where the next page begins. So a document that
-    cannot be read never hides what lies behind it.
+    All returned documents together tell whether more may be due and where the next page begins. So
+    an unreadable document never hides the messages behind it.
     """
 
     def __init__(
@@ -130,11 +136,11 @@ class DuePage(list[Stored]):
         super().__init__(stored)
         self.cut = cut  # the contents were so large that more was not read
         self.unreadable = unreadable
-        self.end = end  # of the last document that came back; None: none did
+        self.end = end  # the last returned document; None if no document was returned
 
     @property
     def returned(self) -> int:
-        """Returns how many documents came back."""
+        """How many documents the query returned."""
         return len(self) + len(self.unreadable)
 
 
@@ -142,19 +148,19 @@ class Messages(Protocol):
     """The messages, history and logs of tenants. Every call may raise Unavailable."""
 
     def create(self, tenant: str, messages: Sequence[Message]) -> list[Version | None]:
-        """Creates each document by itself; the documents are distinct. The version is None if the
-        document exists already.
+        """Creates each document by itself, and returns its version; None if it exists already.
 
-        Raises PartlyRefused if some can never be written as they are.
+        The documents are distinct. Raises PartlyRefused if some can never be written as they are.
         """
         ...
 
     def swap(self, tenant: str, changes: Sequence[Stored]) -> list[Version | None]:
-        """Writes each message's state if it is still at that version. The new version is None if
-        it is not.
+        """Writes each message's state if the message is still at its version; returns the new
+        versions.
 
-        It is also None if the database refuses the state. The adapter logs that as an error, the
-        message stays as it was, and the others are written.
+        The new version is None if the message has changed. It is also None if the database refuses
+        the state: the adapter logs an error, the message stays as it was, and the others are
+        written.
         """
         ...
 
@@ -166,13 +172,13 @@ class Messages(Protocol):
         ...
 
     def read(self, tenant: str, documents: Sequence[str]) -> dict[str, Stored]:
-        """Returns the live documents that exist and can be read."""
+        """Returns the live messages that exist and are readable."""
         ...
 
     def unreadable(self, tenant: str, documents: Sequence[str]) -> dict[str, Unreadable]:
-        """Returns the live documents that exist and cannot be read.
+        """Returns the live documents that exist and are unreadable.
 
-        It is asked about a document that `read` did not return although it must exist.
+        The caller asks for a document that must exist and that `read` did not return.
         """
         ...
 
@@ -181,19 +187,18 @@ class Messages(Protocol):
         ...
 
     def history(self, tenant: str, documents: Sequence[str]) -> dict[str, Ended]:
-        """Returns the records that can be read, for people. `past` tells what has ended."""
+        """Returns the readable records, to show them. `past` tells which messages have ended."""
         ...
 
     def past(self, tenant: str, documents: Sequence[str]) -> dict[str, Past]:
-        """Returns what tells a repeat, for each message that has ended, be its record readable
-        or not."""
+        """Returns what tells a repeat, for each message that has ended, readable or not."""
         ...
 
     def references(self, tenant: str, documents: Sequence[str]) -> dict[str, set[str | None]]:
-        """Returns the objects that these documents refer to, live or ended.
+        """Returns the objects to which these documents, live or ended, refer.
 
-        It looks at documents that cannot be read whole, too. None stands for a document of which
-        nobody can tell.
+        It reads unreadable documents as far as possible. None among the objects means that the
+        document may refer to an object that nobody can tell.
         """
         ...
 
@@ -201,9 +206,19 @@ class Messages(Protocol):
         """Returns the documents, live or ended, of other messages that came under this one's id."""
         ...
 
+    def of_command(self, tenant: str, command: str) -> Iterator[Stored | Unreadable]:
+        """Returns the live messages of a command, by document; also those that cannot be read.
+
+        It reads them page by page, as they are taken.
+        """
+        ...
+
     def undated(self, tenant: str) -> list[str]:
-        """Returns the live documents that `due` never finds, though they are not dead: somebody
-        edited them. It reads every live document, so it is called rarely."""
+        """Returns the live documents without a due instant that are not dead, which `due` never
+        finds.
+
+        Somebody must have edited them. The call reads every live document, so it is made rarely.
+        """
         ...
 
     def due(
@@ -215,11 +230,10 @@ class Messages(Protocol):
         since: datetime | None = None,
         after: Place | None = None,
     ) -> DuePage:
-        """Returns the live messages whose `due` has come, the longest due first.
+        """Returns a page of the live messages whose due instant has come, the earliest first.
 
-        `since` leaves out what was due before. A further page needs it, because the database looks
-        through index entries that were deleted a short time ago. `after` is the end of the page
-        before.
+        `after` is the end of the page before. `since` leaves out earlier instants: a further page
+        needs it, because the database scans the index entries of documents that were just deleted.
         """
         ...
 
@@ -229,52 +243,49 @@ class StoredContent:
     """An object of the bucket that has no expiry yet."""
 
     name: str
-    document: str | None  # whose content it is, as `put` was told; None: an older release put it
-    touched: datetime  # when it was put last
-    version: str  # opaque; each put raises it
+    document: str | None  # the document given to `put`; None if an older release put it
+    touched: datetime  # when it was last put
+    version: str  # opaque; each put changes it
 
 
 class Contents(Protocol):
-    """Contents too large for a document.
+    """Contents that are too large for a document.
 
-    Whoever is going to refer to a content puts it first. A `put` takes up an object that is about
-    to expire, and whoever was about to let it expire finds it changed.
+    A call puts a content before it writes a document that refers to it. After a `put` the object
+    has no expiry, and it is changed, so a call that is about to expire the object finds that out.
     """
 
     def put(self, tenant: str, document: str, sha256: str, data: bytes) -> str:
-        """Stores the content and returns its object's name. To put the same again is no error."""
+        """Stores the content and returns its object's name. It may be put more than once."""
         ...
 
     def get(self, name: str) -> bytes: ...
 
     def expire(self, name: str, now: datetime) -> None:
-        """Lets the object expire: the bucket's lifecycle counts from now, never from an earlier
-        time."""
+        """Lets the object expire: the bucket's lifecycle deletes it some days after `now`."""
         ...
 
     def delete(self, name: str) -> None: ...
 
     def withdraw(self, name: str) -> bool:
-        """Deletes an object that was put once, under a name that was free. Returns False if it was
-        there before, or was put again.
+        """Deletes an object that was put only once; returns False if it was put more than once.
 
-        The caller put a content, and no document came to refer to it. So nobody else can refer to
-        it either.
+        The caller has put the content and has written no document that refers to it. If nobody else
+        has put it, no other document can refer to it either.
         """
         ...
 
     def lasting(self, after: str, touched: datetime, limit: int) -> tuple[list[StoredContent], str]:
-        """Returns a page of objects that do not expire and were not put since `touched`, and where
-        the next page begins.
+        """Returns the objects of a page that do not expire and were last put before `touched`.
 
-        The page is taken from the `limit` objects whose names follow `after`. An empty string means
-        that there is no next page.
+        The page is the `limit` objects whose names follow `after`. The second answer is the `after`
+        of the next page; it is empty if there is none.
         """
         ...
 
     def expire_unchanged(self, content: StoredContent, now: datetime) -> bool:
-        """Lets the object expire if nobody has put it since it was listed. Returns False if
-        somebody has, or if it is gone."""
+        """Lets the object expire if it is as it was listed; returns False if it was put or is
+        gone."""
         ...
 
 
@@ -282,8 +293,10 @@ class Effects(Protocol):
     """What `Context.once` remembers. Every call may raise Unavailable."""
 
     def write(self, tenant: str, effect: "Effect", version: Version | None) -> Version | None:
-        """Creates the effect, or changes it if it is still at that version. Returns None if it
-        could not."""
+        """Writes the effect and returns its new version; None if it was not written.
+
+        Without a version the effect must not exist; with one it must still be at that version.
+        """
         ...
 
     def read(self, tenant: str, document: str) -> "tuple[Effect, Version] | None":
@@ -311,11 +324,11 @@ class TenantStates(Protocol):
         ...
 
     def pin(self, tenant: str, pin: Pin | None, before: Pin | None) -> bool:
-        """Pins the name, if its pin is still the one `before`; False where it is another."""
+        """Pins the name if its pin is still `before`; returns False if it is another pin."""
         ...
 
     def has_live(self, tenant: str) -> bool:
-        """Tells whether any message of the tenant is live, be it dead or unreadable."""
+        """Tells whether the tenant has any live document, also a dead or an unreadable one."""
         ...
 
     def known_tenants(self) -> list[str]:
@@ -328,18 +341,18 @@ class ContentSweep:
     """How far the daily look through the bucket has come."""
 
     begun: datetime
-    after: str  # the object that was looked at last; "": it has come to the end
+    after: str  # the last object that was looked at; "" at the end
 
 
 class RelayState(Protocol):
     """What a tick tells the next one, and what polls tell each other.
 
-    That is: where a shard's continuation is, so that it cannot fork; how far a work of several
-    ticks has come; and which commands are known.
+    It is: how many continuations a shard has had, so that none comes twice; how far the look
+    through the bucket has come; and which commands the polls know.
     """
 
     def advance(self, shard: int, tick: datetime, sequence: int) -> bool:
-        """Returns True for the first caller with this shard, tick and sequence; False for all
+        """Returns True to the first caller with this shard, tick and sequence, and False to
         others."""
         ...
 
@@ -350,10 +363,18 @@ class RelayState(Protocol):
     def note_commands(
         self, commands: Collection[str], now: datetime, every: timedelta
     ) -> Mapping[str, Noted]:
-        """Notes that a poll knows these commands, unless that was done less than `every` ago.
+        """Notes that a poll knows these commands, unless they were noted less than `every` ago.
 
-        Returns all that is noted then. It forgets what nobody has noted for a day.
+        Returns all noted commands. It forgets a command that no poll has noted for a day.
         """
+        ...
+
+    def changes(self) -> str:
+        """Returns the mark of the last change that an operator announced; "" before the first."""
+        ...
+
+    def announce_change(self) -> None:
+        """Gives the mark another value: what processes keep of tenants is out of date."""
         ...
 
     def content_sweep(self) -> ContentSweep | None:
@@ -365,7 +386,7 @@ class RelayState(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One message that the broker leased to a session, as far as it could be understood."""
+    """One message that the broker leased to a session, as far as it is readable."""
 
     tag: int | None  # None: it cannot be acked
     id: str | None
@@ -379,14 +400,18 @@ class BrokerSession(Protocol):
     """One HTTP session with the broker, for one tenant. Calls raise Unavailable or Refused."""
 
     def limit(self, seconds: float) -> None:
-        """Bounds the time that all its calls from now on may take together."""
+        """Limits the time that all calls of the session from now on may take together."""
         ...
 
     def tenant_id(self) -> str | None:
         """Returns the tenant id that RAC's token names; None if it names none.
 
-        It fetches a token if there is none. It may call RAC, but never the broker.
+        It may call RAC for a token, but it never calls the broker.
         """
+        ...
+
+    def trace(self, traceparent: str) -> None:
+        """Lets the next `send` carry the message's trace."""
         ...
 
     def setup(self, commands: Sequence[str]) -> None: ...
@@ -405,7 +430,7 @@ class Broker(Protocol):
 
 
 class Tokens(Protocol):
-    """RAC."""
+    """The tokens of RAC."""
 
     def token(
         self, tenant: Tenant, refused: str | None = None, seconds: float = CALL_SECONDS
@@ -420,14 +445,18 @@ class TenantSecrets(Protocol):
     def entries(self) -> list[TenantEntry]: ...
 
     def payload(self, tenant: str) -> bytes:
-        """Raises NotFound when there is none."""
+        """Returns the payload of the tenant's secret. Raises NotFound if there is none."""
         ...
 
 
 class ErpSecrets(Protocol):
-    """The secrets of the tenants' ERPs."""
+    """The secrets of the tenants' ERPs, and of what names their people."""
 
     def erp(self, tenant: str) -> bytes: ...
+
+    def titular(self, tenant: str) -> bytes:
+        """Returns the payload of `smartlink-titular-<tenant>`. Raises NotFound if there is none."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -439,15 +468,15 @@ class ConfigFile:
 
 
 class ConfigSource(Protocol):
-    """Where the configuration file lies."""
+    """The source of the configuration file."""
 
     def read(self, known: str | None) -> ConfigFile | None:
-        """Returns the file; None if its generation is still the known one. Raises NotFound."""
+        """Returns the file; None if its generation is the known one. Raises NotFound."""
         ...
 
 
 class LastGoodConfig(Protocol):
-    """The last valid generation, kept where a cold start finds it."""
+    """The last valid generation, kept where a new process finds it."""
 
     def load(self) -> ConfigFile | None: ...
 
@@ -480,7 +509,7 @@ class Ran:
 
     stored: Stored
     finished: "Finished"
-    overdue: bool = False  # it still runs, past its time-out; `finished` is void
+    overdue: bool = False  # it still runs past its time-out; then `finished` means nothing
 
 
 class Runner(Protocol):
@@ -489,9 +518,9 @@ class Runner(Protocol):
     def run(
         self, stored: Sequence[Stored], execute: Run, timeout: timedelta
     ) -> Iterator[list[Ran]]:
-        """Yields what has finished since the last list; a list is never empty.
+        """Yields lists of the messages that have finished since the list before; none is empty.
 
-        If the last message of a list is overdue, it is the last list: nothing is started after it.
+        If the last message of a list is overdue, no further message starts and no list follows.
         """
         ...
 
@@ -505,24 +534,23 @@ class Turns(Protocol):
         perform: Callable[[_Work, Callable[[_Work], None]], None],
         deadline: datetime,
     ) -> list[_Work]:
-        """Performs the work and returns what was left undone at the deadline.
+        """Performs the work; returns the work that was not begun at the deadline.
 
-        `perform` gets a function that appends more work.
+        `perform` gets an item of work, and a function that appends more work.
         """
         ...
 
 
 class Beside(Protocol):
-    """Begins something beside the caller."""
+    """Does work beside the caller."""
 
     def __call__(self, work: Callable[[], _Result]) -> Callable[[], _Result]:
-        """Begins the work. The function that it returns waits for the result, or raises what the
-        work raised."""
+        """Begins the work; the returned function waits for its result, or raises its error."""
         ...
 
 
 class EndProcess(Protocol):
-    """Ends the process at once. Nothing else can free a thread that loops."""
+    """Ends the process at once, because nothing else can stop a thread that loops."""
 
     def __call__(self) -> NoReturn: ...
 
@@ -531,5 +559,5 @@ class LogSink(Protocol):
     """Writes log lines of the relay that belong to no settlement."""
 
     def log(self, tenant: str, lines: Sequence[LogLine]) -> None:
-        """Writes each line by itself. A line that the database refuses is left out, and logged."""
+        """Writes each line by itself. If the database refuses a line, that is logged."""
         ...

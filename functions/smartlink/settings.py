@@ -1,4 +1,4 @@
-"""The environment, parsed once for each process, when the first call comes."""
+"""The settings: a process parses its environment variables once, at its first call."""
 
 import os
 from collections.abc import Mapping
@@ -20,42 +20,71 @@ from pydantic import (
 )
 
 from smartlink.domain.catalog import Catalog, CatalogError, Command, parse_catalog
+from smartlink.domain.copies import Copies, Copy
+from smartlink.domain.json_bytes import unmarked
 from smartlink.domain.settlement import Retention
 from smartlink.domain.tenant import Environment
 
 LEASE_MARGIN = timedelta(seconds=30)
-"""What a lease adds to the function's time-out: a call that was cut off is surely over."""
+"""How much longer a lease is than the function's time-out, so that it outlasts every call."""
 
 MIN_SECONDS_TO_SETTLE = 5
-"""What the last messages of a call need to be settled in."""
+"""The time that the last messages of a call need to be settled."""
 
 _HOSTS: Mapping[Environment, tuple[str, str]] = {
     "development": ("https://link.dev.totvs.app", "https://admin.rac.dev.totvs.app"),
     "staging": ("https://link.staging.totvs.app", "https://admin.rac.staging.totvs.app"),
-    # link.totvs.app follows the others' pattern; no public source confirms it.
+    # link.totvs.app follows the pattern of the others; no public source confirms it.
     "production": ("https://link.totvs.app", "https://admin.rac.totvs.app"),
 }
 _CHECKOUT_CATALOG = Path(__file__).parents[2] / "infra" / "catalog.json"
 _THIS_MACHINE = {"127.0.0.1", "localhost"}
+_NOT_IN_URLS = frozenset(' "<>\\^`{|}')
 
 
 class SettingsError(ValueError):
-    """An environment variable is missing or wrong; the text names it and the fix."""
+    """An environment variable is missing or wrong. The text names the variable and the fix."""
 
 
-def _url(value: str) -> str:
-    parts = urlsplit(value)
-    host = parts.hostname
-    if value and not (
-        (parts.scheme == "https" and host) or (parts.scheme == "http" and host in _THIS_MACHINE)
+def check_url(value: str) -> str:
+    """Returns the URL if calls can go there. Raises ValueError, whose text quotes nothing of it: it
+    may hold a password.
+
+    Errors, logs and screens name the server that failed. So a URL that holds a credential is
+    refused.
+    """
+    if not value:
+        return value
+    try:
+        parts = urlsplit(value)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        message = "it is no URL, or its port is none (1 to 65535)"
+        raise ValueError(message) from None
+    if not (parts.scheme == "https" and host) and not (
+        parts.scheme == "http" and host in _THIS_MACHINE
     ):
         message = "it must be an https URL (http only on this machine)"
-        raise ValueError(message)
-    return value
+    elif "@" in parts.netloc:
+        message = "it holds a user or a password, which errors and logs would show: leave them out"
+    elif "?" in value or "#" in value:
+        message = "it has a query or a fragment, which no call would carry: leave it out"
+    elif port == 0 or parts.netloc.endswith(":"):
+        message = "its port is none: give one from 1 to 65535, or leave the colon out"
+    elif not value.isascii() or not value.isprintable() or set(value) & _NOT_IN_URLS:
+        message = "it has a blank or another sign that no URL can hold"
+    else:
+        return value
+    raise ValueError(message)
+
+
+def _unmarked(value: object) -> object:
+    return unmarked(value) if isinstance(value, str) else value
 
 
 def _catalog(text: str) -> Catalog:
-    """The catalogue: Terraform and the local stack pass it; a checkout has it in `infra/`."""
+    """Parses the catalogue, which Terraform and the local stack pass; a checkout has it in
+    `infra/`."""
     if text:
         return parse_catalog(text)
     if not _CHECKOUT_CATALOG.is_file():
@@ -111,11 +140,12 @@ class Paths(BaseModel):
 
 _Count = Annotated[int, Field(ge=1, le=10_000)]
 _Seconds = Annotated[float, Field(gt=0, le=86_400)]
-_Url = Annotated[str, AfterValidator(_url)]
+_Url = Annotated[str, AfterValidator(check_url)]
+_Days = Annotated[int, Field(ge=0, le=3_650)]
 
 
 class Settings(BaseModel):
-    """Every setting, by its environment variable (upper case, `SMARTLINK_` before it)."""
+    """All settings. The environment variable of `poll_seconds` is SMARTLINK_POLL_SECONDS."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -124,34 +154,42 @@ class Settings(BaseModel):
     command: str | None = None
     rac_token_url: _Url = ""
     base_url: _Url = ""
-    paths: Json[Paths] = Paths()
+    paths: Annotated[Json[Paths], BeforeValidator(_unmarked)] = Paths()
     catalog: Annotated[Catalog, BeforeValidator(_catalog), Field(default="", validate_default=True)]
     project: Annotated[str, Field(min_length=1)]
     firestore_database: str = "(default)"
+    audit_database: str = "smartlink-audit"
     contents_bucket: str = ""
     history_days: Annotated[int, Field(ge=1, le=3_650)] = 90
     redrive_days: Annotated[int, Field(ge=1, le=3_650)] = 30
 
-    poll_seconds: _Seconds = 45  # no turn begins later; a poll answers 5 s after it at the latest
+    # How long copies live on; 0: there are none. Terraform passes what it has set up.
+    backup_days: _Days = 7  # of each daily backup of Firestore
+    recovery_days: _Days = 7  # point-in-time recovery of Firestore
+    soft_delete_days: _Days = 7  # objects that were deleted
+    topic_days: _Days = 1  # a dispatch that waits in Pub/Sub
+    dead_letter_days: _Days = 7  # a dispatch that could not be delivered
+
+    poll_seconds: _Seconds = 45  # no turn begins later; a poll answers within 5 s more
     shard_tenants: _Count = 200
     poll_threads: _Count = 32
     idle_poll_seconds: Annotated[float, Field(ge=0, le=900)] = 0
-    """How long a silent tenant may go unasked at most; 0: each is asked at each tick."""
+    """Seconds after which a silent tenant is asked again at the latest; 0: at each tick."""
     receivers: _Count = 8  # sessions at once for one tenant
     receive_batch: _Count = 100  # messages stored at once
     receive_seconds: _Seconds = 2
-    """How long a batch may take, from its first `get` to its last ack; longer only where the
-    dispatches of a tick would not last until its end."""
+    """Seconds that a batch may take, from its first `get` to its last ack. It may take longer only
+    if the tick's dispatches would otherwise be used up too early."""
     dispatch_batch: _Count = 100  # messages in one Pub/Sub message
     dispatches: _Count = 50  # Pub/Sub messages for each tenant, command and tick
-    grace_seconds: _Seconds = 120  # how long a dispatch may stay unclaimed, the first time
+    grace_seconds: _Seconds = 120  # how long the first dispatch may stay unclaimed
     due_page: _Count = 100
     tenants_refresh_seconds: _Seconds = 300
     payload_refresh_seconds: _Seconds = 3_600
     state_refresh_seconds: _Seconds = 240
     connect_seconds: _Seconds = 5
     read_seconds: _Seconds = 15  # from a sent request to its answer
-    silence_seconds: _Seconds = 10  # in which a body must move by 1 KiB
+    silence_seconds: _Seconds = 10  # within which a body must move by 1 KiB
     response_limit: Annotated[int, Field(ge=1_024)] = 67_108_864  # bytes
 
     firestore_emulator: str = ""
@@ -171,12 +209,12 @@ class Settings(BaseModel):
 
     @property
     def smart_link_url(self) -> str:
-        """Where Smart Link Server is."""
+        """The URL of Smart Link Server."""
         return (self.base_url or _HOSTS[self.environment][0]).rstrip("/")
 
     @property
     def token_url(self) -> str:
-        """Where RAC gives tokens."""
+        """The URL at which RAC gives tokens."""
         default = f"{_HOSTS[self.environment][1]}/totvs.rac/connect/token"
         return self.rac_token_url or default
 
@@ -187,14 +225,15 @@ class Settings(BaseModel):
 
     @property
     def lease(self) -> timedelta:
-        """How long a claim holds: the function's time-out and a margin."""
+        """How long a claim is valid: the time-out of `consume` and a margin."""
         return timedelta(seconds=self.catalog.functions.consume.timeout) + LEASE_MARGIN
 
     @property
     def in_flight(self) -> int:
-        """Bytes of contents and answers that a poll holds at once, but for one that may go beyond.
+        """How many bytes of contents and answers a poll holds at once: a twentieth of its memory.
 
-        Each is there several times while it is taken in: as it came, as a text, as a request.
+        The memory holds a content several times while it is stored: as bytes, as a text, in a
+        request.
         """
         functions = self.catalog.functions
         return min(functions.poll.memory, functions.poll_shard.memory) * 1_048_576 // 20
@@ -204,8 +243,21 @@ class Settings(BaseModel):
         """How long the history and the logs are kept."""
         return Retention(self.history_days, timedelta(days=self.redrive_days))
 
+    @property
+    def copies(self) -> Copies:
+        """Where copies of a message live on, and how long."""
+        return Copies(
+            {
+                Copy.BACKUPS: self.backup_days,
+                Copy.RECOVERY: self.recovery_days,
+                Copy.SOFT_DELETED: self.soft_delete_days,
+                Copy.TOPICS: self.topic_days,
+                Copy.DEAD_LETTERS: self.dead_letter_days,
+            }
+        )
+
     def consuming(self) -> tuple[str, Command]:
-        """The command that this function consumes."""
+        """Returns the command that this function consumes. Raises SettingsError if none is set."""
         if self.command is None:
             message = "SMARTLINK_COMMAND is not set: name the command that this function consumes"
             raise SettingsError(message)
@@ -213,7 +265,7 @@ class Settings(BaseModel):
 
 
 def _explain(place: tuple[int | str, ...], text: str) -> str:
-    """A problem, with the variable that it is in; that of the whole names its variable itself."""
+    """Puts the variable's name before the problem, unless the problem names it already."""
     problem = text.removeprefix("Value error, ")
     if not place:
         return problem
@@ -223,7 +275,7 @@ def _explain(place: tuple[int | str, ...], text: str) -> str:
 
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
-    """The settings in the environment. Raises SettingsError, which names each variable."""
+    """Reads the settings from the environment. Raises SettingsError, which names each variable."""
     environ = os.environ if environ is None else environ
     values: dict[str, Any] = {
         name.removeprefix("SMARTLINK_").lower(): value
@@ -247,12 +299,12 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Sizes that no setting changes, each with its reason."""
+    """The limits that no setting changes, each with its reason."""
 
     inline: int = 262_144  # bytes of content in a document; Firestore's limit is 1 MiB
     request: int = 3_670_016  # 3.5 MiB in a request; the emulator refuses 4 MiB
     writes: int = 500  # in a BatchWrite
-    page: int = 524_288  # bytes of a page of due messages: each tenant of a shard may have one
+    page: int = 524_288  # bytes of a page of due messages; each tenant of a shard may have one
     dispatch: int = 1_048_576  # bytes of contents in one Pub/Sub message, 10 MB at most
 
 

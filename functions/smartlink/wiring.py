@@ -1,7 +1,7 @@
-"""The one composition: ports in, use cases out.
+"""The one composition: it makes the use cases from the ports.
 
-Whoever runs the relay calls it: the functions on Google Cloud (`bootstrap`), the demo in one
-process, the simulation, the tests' world. They differ in their adapters alone.
+The functions on Google Cloud (`bootstrap`), the demo in one process, the simulation and the tests
+call it. They differ only in their adapters.
 """
 
 from dataclasses import dataclass, field
@@ -31,9 +31,11 @@ from smartlink.ports import (
     Wait,
 )
 from smartlink.services.consuming.consume import Consume, Timeouts
+from smartlink.services.consuming.titulares import Titulares
 from smartlink.services.dispatch import Dispatcher
 from smartlink.services.in_flight import InFlight
 from smartlink.services.polling.broker_calls import BrokerCalls
+from smartlink.services.polling.changes import Changes
 from smartlink.services.polling.config import Config
 from smartlink.services.polling.identity import Identity
 from smartlink.services.polling.idleness import Idleness
@@ -53,13 +55,13 @@ from smartlink.settings import Settings
 
 
 class Store(Messages, LogSink, TenantStates, RelayState, LastGoodConfig, Protocol):
-    """All that is stored beside contents and effects: one database."""
+    """The database: all that is stored, except large contents and effects."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adapters:
-    """What every use case stands on. What only one of them needs is an argument of its own, so
-    that a function loads no client that it does not use."""
+    """The adapters that every use case needs. Those of one use case are apart, so that a function
+    loads no client that it does not use."""
 
     store: Store
     contents: Contents
@@ -72,7 +74,7 @@ class Adapters:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PollAdapters:
-    """What `poll` and `poll_shard` need besides."""
+    """The further adapters of `poll` and `poll_shard`."""
 
     config: ConfigSource
     broker: Broker
@@ -83,7 +85,7 @@ class PollAdapters:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsumeAdapters:
-    """What `consume` needs besides."""
+    """The further adapters of `consume`."""
 
     erp: ErpSecrets
     effects: Effects
@@ -92,7 +94,7 @@ class ConsumeAdapters:
 
 
 def make_poll(settings: Settings, adapters: Adapters, own: PollAdapters) -> Poll:
-    """The use case of `poll` and `poll_shard`."""
+    """Makes the use case of `poll` and `poll_shard`."""
     store, contents, clock = adapters.store, adapters.contents, adapters.clock
     catalog = settings.catalog
     dispatcher = Dispatcher(own.publisher, catalog, settings.dispatch_batch)
@@ -141,6 +143,7 @@ def make_poll(settings: Settings, adapters: Adapters, own: PollAdapters) -> Poll
         beside=adapters.beside,
         tenant_turns=turns,
         commands=commands,
+        changes=Changes(store),
         leftovers=Leftovers(store, contents, store, clock),
     )
 
@@ -148,7 +151,7 @@ def make_poll(settings: Settings, adapters: Adapters, own: PollAdapters) -> Poll
 def make_consume(
     settings: Settings, adapters: Adapters, own: ConsumeAdapters, command: str, consumer: Consumer
 ) -> Consume:
-    """The use case of `consume`, for one command of the catalogue."""
+    """Makes the use case of `consume` for one command of the catalogue."""
     return Consume(
         command=command,
         consumer=consumer,
@@ -164,11 +167,13 @@ def make_consume(
         new_id=adapters.new_id,
         wait=adapters.wait,
         end_process=own.end_process,
+        titulares=Titulares(own.erp, adapters.clock),
+        copies=settings.copies,
     )
 
 
 def make_publish(settings: Settings, adapters: Adapters) -> Publish:
-    """The use case of `publish`."""
+    """Makes the use case of `publish`."""
     tenants = _make_tenants(settings, adapters)
     return Publish(tenants, adapters.store, adapters.contents, adapters.clock, adapters.new_id)
 

@@ -1,1 +1,1 @@
-"""What the author of a consumer runs: a new command, its payload's contract, a trial."""
+"""The tools for authors of consumers: a new command, its payload's contract, a trial run."""

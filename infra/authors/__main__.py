@@ -4,7 +4,7 @@ import sys
 
 from infra.local.checkout import FUNCTIONS
 
-# As functions-framework does: consumers are loaded by the names that they are deployed under.
+# As functions-framework does, so that consumers are loaded by the names that they have in the zip.
 sys.path.append(str(FUNCTIONS))
 
 from infra.authors.command_line import run

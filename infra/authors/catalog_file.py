@@ -1,4 +1,4 @@
-"""A new entry in `infra/catalog.json`, whose formatting people chose and keep."""
+"""Adds an entry to `infra/catalog.json`, and keeps the formatting that people chose."""
 
 import json
 import re
@@ -13,9 +13,9 @@ PLACE = "infra/catalog.json"
 
 
 def with_entry(text: str, command: str, entry: Mapping[str, object]) -> str:
-    """The file's text with one more command; nothing else of it changes.
+    """Return the file's text with one more command; nothing else in the text changes.
 
-    Raises AuthorError if the file, or the file with this entry, is no catalogue.
+    Raises AuthorError if the file, without or with this entry, is not a valid catalogue.
     """
     before = _parsed(text)
     opening, closing = _commands_object(text, before["commands"])
@@ -46,7 +46,7 @@ def _parsed(text: str) -> dict[str, dict[str, object]]:
 
 
 def _commands_object(text: str, commands: object) -> tuple[int, int]:
-    """Where the object of the commands begins, and where its closing brace stands."""
+    """Return where the object of the commands begins, and the place of its closing brace."""
     decoder = json.JSONDecoder()
     for match in _COMMANDS.finditer(text):
         value, end = decoder.raw_decode(text, match.end())

@@ -1,7 +1,8 @@
-"""Does a payload's schema still take every message that an older one took?
+"""Finds out whether a payload's schema still accepts every message that an older one accepted.
 
-Only what is sure counts as compatible: a keyword that this comparison does not know, and that
-changed, counts as breaking. Descriptions, titles, defaults and examples say nothing of it.
+A change counts as compatible only if that is certain. If a keyword changed that this comparison
+does not know, the change counts as breaking. Descriptions, titles, defaults and examples do not
+count.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +13,7 @@ from infra.authors.constraints import (
     Break,
     Schema,
     narrowed_bounds,
+    narrowed_digits,
     narrowed_others,
     narrowed_type,
     narrowed_values,
@@ -19,13 +21,13 @@ from infra.authors.constraints import (
 
 
 def breaks(old: Schema, new: Schema) -> list[Break]:
-    """All that breaks, in the order of the fields. Empty: older messages still fit."""
+    """Return all breaking changes, in the order of the fields; none if older messages still fit."""
     return list(dict.fromkeys(_Comparison(old, new).compare(old, new, "")))
 
 
 @dataclass(frozen=True, slots=True)
 class _Alternative:
-    """One of the forms that a value may have; `ref` is the definition it came from."""
+    """One of the forms that a value may have. `ref` is the definition from which it came."""
 
     schema: Schema
     ref: str | None
@@ -35,10 +37,10 @@ class _Comparison:
     def __init__(self, old: Schema, new: Schema) -> None:
         self._old = old
         self._new = new
-        self._open: set[tuple[str | None, str | None]] = set()  # of models that hold themselves
+        self._open: set[tuple[str | None, str | None]] = set()  # models may contain themselves
 
     def compare(self, old: Schema, new: Schema, path: str) -> list[Break]:
-        """Each form that was taken must still be taken by one."""
+        """Check that each old form is still accepted by one of the new forms."""
         found: list[Break] = []
         forms = _alternatives(new, self._new)
         for form in _alternatives(old, self._old):
@@ -65,6 +67,7 @@ class _Comparison:
             return
         yield from narrowed_values(old, new, path)
         yield from narrowed_bounds(old, new, path)
+        yield from narrowed_digits(old, new, path)
         yield from narrowed_others(old, new, path)
         yield from self._fields(old, new, path)
         yield from self._additional(old, new, path)
@@ -72,18 +75,27 @@ class _Comparison:
 
     def _fields(self, old: Schema, new: Schema, path: str) -> Iterator[Break]:
         before, now = old.get("properties", {}), new.get("properties", {})
+        found = {alias: name for name, schema in now.items() for alias in _names(name, schema)}
+        required = {
+            alias for name in old.get("required", ()) for alias in _names(name, before.get(name))
+        }
         for name in new.get("required", ()):
-            if name not in old.get("required", ()):
+            if required.isdisjoint(_names(name, now.get(name))):
                 problem = "is required now, and older messages may lack it"
                 yield Break(_inside(path, name), problem, "give it a default")
         for name, schema in before.items():
-            place = _inside(path, name)
-            if name in now:
-                yield from self.compare(schema, now[name], place)
-            else:
-                problem = "was removed or renamed, so what older messages say there is lost"
-                fix = "keep the field under this name (Field(alias=…)) while senders use it"
-                yield Break(place, problem, fix)
+            places = {alias: _inside(path, alias) for alias in _names(name, schema)}
+            for alias, place in places.items():
+                if alias not in found:
+                    problem = "was removed or renamed, so what older messages say there is lost"
+                    fix = (
+                        "keep this name beside the new one while senders use it "
+                        "(Field(validation_alias=AliasChoices(new, old)))"
+                    )
+                    yield Break(place, problem, fix)
+            kept = {found[alias]: place for alias, place in places.items() if alias in found}
+            for other, place in kept.items():
+                yield from self.compare(schema, now[other], place)
 
     def _additional(self, old: Schema, new: Schema, path: str) -> Iterator[Break]:
         before, now = old.get("additionalProperties", True), new.get("additionalProperties", True)
@@ -103,8 +115,14 @@ class _Comparison:
 
 
 def _distance(found: list[Break]) -> tuple[bool, int]:
-    """Of several forms the one that was meant: another type is farther than any limit."""
+    """Tell how far a form is from the old one: another type is farther than any other change."""
     return found[0].problem.startswith("was "), len(found)
+
+
+def _names(name: str, schema: Schema | None) -> Sequence[str]:
+    """Return every name of a field: if a renamed field keeps its old name too, nothing breaks."""
+    aliases: Sequence[str] = (schema or {}).get("x-aliases", ())
+    return aliases if name in aliases else (name, *aliases)
 
 
 def _item(schema: Schema, number: int) -> Schema:
@@ -114,7 +132,7 @@ def _item(schema: Schema, number: int) -> Schema:
 
 
 def _alternatives(schema: Schema, root: Schema, ref: str | None = None) -> list[_Alternative]:
-    """Follow references, and take unions apart."""
+    """Follow references and split unions into their forms."""
     if "$ref" in schema:
         ref = str(schema["$ref"])
         target: Any = root

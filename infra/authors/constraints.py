@@ -1,4 +1,4 @@
-"""What a schema says of one value, compared with what an older schema said of it."""
+"""Compares what two schemas allow for one value."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,19 +18,19 @@ _KNOWN = _BOUNDS | _STRUCTURE | _WORDS_ONLY
 
 @dataclass(frozen=True, slots=True)
 class Break:
-    """One thing that older messages may do and newer code refuses, or overlooks."""
+    """Something in older messages that newer code refuses or overlooks."""
 
     path: str  # people[].name; empty: the whole body
     problem: str
     fix: str
 
     def __str__(self) -> str:
-        """One line for the author."""
+        """Write it as one line for the author."""
         return f"{self.path or 'the body'} {self.problem}: {self.fix}"
 
 
 def narrowed_type(old: Schema, new: Schema, path: str) -> Break | None:
-    """Another type; an integer is a number too."""
+    """Find a changed type. An integer is a number too."""
     before, now = old.get("type"), new.get("type")
     if now in (None, before) or (before, now) == ("integer", "number"):
         return None
@@ -46,7 +46,7 @@ def _allowed(schema: Schema) -> Sequence[object] | None:
 
 
 def narrowed_values(old: Schema, new: Schema, path: str) -> Iterator[Break]:
-    """Values of a list (enum, const) that are taken no more."""
+    """Find the values of a list (enum, const) that are no longer accepted."""
     before, now = _allowed(old), _allowed(new)
     if now is None:
         return
@@ -60,7 +60,7 @@ def narrowed_values(old: Schema, new: Schema, path: str) -> Iterator[Break]:
 
 
 def narrowed_bounds(old: Schema, new: Schema, path: str) -> Iterator[Break]:
-    """Lengths, numbers of items, and numbers."""
+    """Find narrower limits of lengths, of numbers of items, and of numbers."""
     for group, sign, done in ((_LOWER, 1, "raised"), (_UPPER, -1, "lowered")):
         for words in group:
             before, now = _bound(old, words, sign), _bound(new, words, sign)
@@ -77,14 +77,32 @@ def narrowed_bounds(old: Schema, new: Schema, path: str) -> Iterator[Break]:
             yield Break(path, f"has {word} {was} {new[word]}", fix)
 
 
+def narrowed_digits(old: Schema, new: Schema, path: str) -> Iterator[Break]:
+    """Find narrower limits of a decimal's digits: of all, before the point, and after the point."""
+    before, now = _digits(old), _digits(new)
+    for word, limit in now.items():
+        was = before[word]
+        if limit is not None and (was is None or limit < was):
+            from_to = f"lowered from {was} to" if was is not None else "set to"
+            fix = "keep the older limit" if was is not None else "set no such limit"
+            yield Break(path, f"has {word} {from_to} {limit}", fix)
+
+
+def _digits(schema: Schema) -> dict[str, int | None]:
+    most, places = schema.get("x-maxDigits"), schema.get("x-decimalPlaces")
+    whole = most if most is None or places is None else most - places
+    return {"max_digits": most, "whole digits": whole, "decimal_places": places}
+
+
 def _bound(schema: Schema, words: Sequence[str], sign: int) -> tuple[float, int] | None:
-    """The tighter the bound, the greater: the limit itself may be excluded (1) or not (0)."""
+    """Return the bound so that a tighter one is greater; 1 means that the limit is excluded."""
     found = [(sign * schema[word], number) for number, word in enumerate(words) if word in schema]
     return max(found, default=None)
 
 
 def narrowed_others(old: Schema, new: Schema, path: str) -> Iterator[Break]:
-    """Pattern, format, multipleOf, and every word that this comparison does not know."""
+    """Find changes of pattern, format, multipleOf and every word that this comparison does not
+    know."""
     for word, value in new.items():
         if word in _KNOWN or word.startswith("x-") or value == old.get(word) or value is False:
             continue

@@ -1,19 +1,19 @@
-"""What can go wrong for an author: the thing, the place and the fix, and an exit code.
+"""The errors of the authors' tools. Each names the thing, the place and the fix.
 
-Exit codes of ``python -m infra.authors``: 0 done, 1 it failed (a message that was not executed, a
-contract that breaks), 2 a name, a file or an option is wrong.
+Exit codes of ``python -m infra.authors``: 0 done; 1 failed, because a message was not executed or a
+contract would break; 2 a name, a file or an option is wrong.
 """
 
 from typing import ClassVar
 
 
 class AuthorError(Exception):
-    """Something the author can fix; it is printed as it is, without a stack trace."""
+    """An error that the author can fix. It is printed without a stack trace."""
 
     exit_code: ClassVar[int] = 2
 
 
 class BreakingError(AuthorError):
-    """A payload model no longer takes what its committed contract allows."""
+    """A payload model no longer accepts what its committed contract allows."""
 
     exit_code = 1

@@ -1,4 +1,4 @@
-"""`make schemas`: write the contracts, unless one would break what older messages rely on."""
+"""`make schemas`: writes the contracts, unless a change would break older messages."""
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date
@@ -26,10 +26,10 @@ def catalogue_consumers(root: Path) -> list[Consumer]:
 
 
 def export(root: Path, accepted: str | None, today: date, say: Callable[[str], None]) -> None:
-    """Bring every file up to date, all of them or none, and list them.
+    """Bring all files up to date and list them; if one change breaks, write none of them.
 
-    `accepted`, if given, is the reason recorded for the changes that break older messages.
-    Raises BreakingError, which names each field.
+    `accepted` is the reason that is recorded for changes that break older messages. Without it they
+    raise BreakingError, which names each field.
     """
     if accepted is not None and not accepted.strip():
         message = "--accept-breaking needs a reason: people who send such messages read it."
@@ -47,7 +47,7 @@ def export(root: Path, accepted: str | None, today: date, say: Callable[[str], N
 
 
 def refuse_breaks(contracts: Sequence[Contract]) -> None:
-    """Raise BreakingError if one of them breaks."""
+    """Raise BreakingError if a contract has a breaking change."""
     broken = [f"  {it.command}: {change}" for it in contracts for change in it.breaks]
     if broken:
         lines = "\n".join(broken)
@@ -60,7 +60,7 @@ def refuse_breaks(contracts: Sequence[Contract]) -> None:
 
 
 def listing(root: Path, contracts: Sequence[Contract]) -> Iterator[str]:
-    """A line for each command."""
+    """Yield a line for each command."""
     width = max((len(it.command) for it in contracts), default=0)
     for it in contracts:
         place = it.path.relative_to(root)

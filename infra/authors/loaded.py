@@ -1,4 +1,4 @@
-"""A command's consumer, or one line that says why its module cannot be loaded."""
+"""Loads a command's consumer, or says in one line why its module cannot be loaded."""
 
 import traceback
 from pathlib import Path
@@ -11,7 +11,7 @@ from smartlink.settings import SettingsError
 
 
 def loaded_consumer(command: str, module: str) -> Consumer:
-    """Load it. Raises AuthorError, which names the command, the file and the line."""
+    """Load the consumer. Raises AuthorError, which names the command, the file and the line."""
     try:
         return load_consumer(command, module)
     except Exception as error:  # an author's module may raise anything
@@ -20,7 +20,7 @@ def loaded_consumer(command: str, module: str) -> Consumer:
 
 
 def _explain(error: Exception) -> str:
-    """Say in one line what was raised, and where among the consumers."""
+    """Say in one line which error was raised, and in which line of a consumer."""
     if isinstance(error, SettingsError):
         return str(error)
     if isinstance(error, SyntaxError) and error.filename:

@@ -1,4 +1,4 @@
-"""The names that follow from a command's name."""
+"""Derives all other names from a command's name."""
 
 import keyword
 import re
@@ -13,7 +13,8 @@ _WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """`SGDPDataCommand`: `sgdp_data`, `SGDPDataRequest`, `smartlink-sgdp-data-command`."""
+    """A command's names: `SGDPDataCommand` has `sgdp_data` and `smartlink-sgdp-data-command`,
+    say."""
 
     command: str
     snake: str

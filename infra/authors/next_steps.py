@@ -1,4 +1,4 @@
-"""What an author reads after `make consumer`."""
+"""Writes the text that an author reads after `make consumer`."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ Next:
 
 
 def next_steps(root: Path, made: Scaffolded) -> str:
-    """The files by their place in the checkout, and the commands in their order."""
+    """List the new files by their place in the checkout, and the next commands in their order."""
     return _TEXT.format(
         module=made.module.relative_to(root),
         test=made.test.relative_to(root),

@@ -1,13 +1,13 @@
-"""Files that appear all together or not at all."""
+"""Writes several files, either all of them or none."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
 
 def place(created: Mapping[Path, str], replaced: Mapping[Path, str]) -> None:
-    """Create files that must not exist yet, then replace others; a failure takes all back.
+    """Create files that must not exist yet, then replace others; undo everything after a failure.
 
-    Raises FileExistsError, and what else the file system raises.
+    Raises FileExistsError and other errors of the file system.
     """
     before = {path: path.read_bytes() for path in replaced}
     folders: list[Path] = []
@@ -20,7 +20,7 @@ def place(created: Mapping[Path, str], replaced: Mapping[Path, str]) -> None:
                 file.write(text)
         for path, text in replaced.items():
             write_whole(path, text.encode())
-    except BaseException:  # Ctrl-C too leaves nothing half done
+    except BaseException:  # also after Ctrl-C
         for path in made:
             path.unlink(missing_ok=True)
         for folder in reversed(folders):
@@ -32,7 +32,7 @@ def place(created: Mapping[Path, str], replaced: Mapping[Path, str]) -> None:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file that readers see as it was, or as it is now, never half of it."""
+    """Write a file so that readers see the old file or the new one, and never a half of it."""
     draft = path.with_name(f".{path.name}.draft")
     try:
         draft.write_bytes(content)

@@ -1,4 +1,4 @@
-"""`make consumer`: a command's module, its test, its contract and its entry in the catalogue."""
+"""`make consumer`: writes a command's module, test, contract and entry in the catalogue."""
 
 import importlib.util
 import tempfile
@@ -15,6 +15,7 @@ from infra.authors.placing import place
 from infra.authors.schemas import FOLDER, review
 from smartlink.consumer import Consumer
 from smartlink.domain.catalog import CatalogError, parse_catalog
+from smartlink.domain.json_bytes import unmarked
 
 MEMORY_MIB = 512
 
@@ -30,7 +31,7 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Scaffolded:
-    """What was written; the paths are the checkout's."""
+    """The names and the files that were written."""
 
     names: Names
     module: Path
@@ -40,7 +41,7 @@ class Scaffolded:
 
 
 def scaffold(root: Path, command: str, wish: Wish) -> Scaffolded:
-    """Write all of it, or nothing. Raises AuthorError, which names thing, place and fix."""
+    """Write all files or none. Raises AuthorError, which names the thing, the place and the fix."""
     names = names_of(command)
     catalog = root / PLACE
     text = _read(catalog)
@@ -65,7 +66,7 @@ def scaffold(root: Path, command: str, wish: Wish) -> Scaffolded:
 
 def _read(catalog: Path) -> str:
     try:
-        return catalog.read_text(encoding="utf-8")
+        return unmarked(catalog.read_bytes()).decode().replace("\r\n", "\n")
     except OSError as error:
         message = f"{catalog} cannot be read: {error.strerror}. Run it in a checkout."
         raise AuthorError(message) from error
@@ -100,7 +101,7 @@ def _files(root: Path, made: Scaffolded, wish: Wish) -> Mapping[Path, str]:
 
 
 def _loaded(names: Names, text: str) -> Consumer:
-    """Load the module's text, which stands nowhere yet."""
+    """Load the consumer from the module's text, which is not in the checkout yet."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{names.snake}.py"
         path.write_text(text, encoding="utf-8")
@@ -114,7 +115,7 @@ def _loaded(names: Names, text: str) -> Consumer:
 
 
 def _refuse_clashes(text: str, names: Names) -> None:
-    """Refuse a name that the catalogue has, or has in other letters."""
+    """Refuse a name, topic or module that the catalogue has already, in any casing."""
     try:
         commands = parse_catalog(text).commands
     except CatalogError as error:

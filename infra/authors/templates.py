@@ -1,4 +1,4 @@
-"""The text of a new command's files. Each passes the project's checks as it is written."""
+"""The texts of a new command's files. Each passes the project's checks without a change."""
 
 from string import Template
 
@@ -13,7 +13,7 @@ from smartlink.consumer import Context, Payload, Reply, consumer
 
 
 class $request(Payload):
-    """What a message carries. After each change here: make schemas."""
+    """The content of a message. After each change here run: make schemas."""
 
     reference: Annotated[str, Field(min_length=1, max_length=200)]
 
@@ -22,13 +22,14 @@ class $request(Payload):
 def answer(request: $request, context: Context) -> Reply:
     """Do the work and answer it with $response.
 
-    A message may be executed twice: what must not be done twice goes into `context.once`.$erp
+    A message may be executed twice. Put what must not be done twice into `context.once`.$erp
 
     Raises:
-        RetryableError: It may work later, as when the ERP is busy. The message is executed again,
-            by RM's formula, until its attempts are used up. Any other exception counts as this.
-        FatalError: It will never work, as when the reference does not exist. The message is dead
-            until an operator acts; the reason is what the operator reads.
+        RetryableError: The work may succeed later, as when the ERP is busy. The message is executed
+            again, by RM's formula, until its attempts are used up. Any other exception counts as
+            this one.
+        FatalError: The work can never succeed, as when the reference does not exist. The message is
+            dead until an operator acts, who reads the reason.
     """
     # Values go beside the template, not into it: Cloud Logging gets the bare template.
     context.log.info("Answering a reference of %d characters", len(request.reference))
@@ -39,7 +40,7 @@ ERP = """
     `context.erp_secret()` gives the secret of the tenant's ERP."""
 
 TEST = Template('''\
-"""$command: what it answers, refuses, and bears."""
+"""Tests what $command answers, refuses and survives."""
 
 from consumers.$snake import answer
 from smartlink.testing import conforms, deliver
@@ -54,11 +55,11 @@ def test_it_answers() -> None:
 
 
 def test_a_payload_without_a_reference_is_refused() -> None:
-    """It can never succeed, so it takes no second attempt."""
+    """The message can never succeed, so it gets no second attempt."""
     deliver(answer, {}).is_fatal("reference")
 
 
 def test_it_keeps_the_rules() -> None:
-    """Repeats, crashes, odd payloads, bounds: what fails comes with advice."""
+    """It survives repeats, crashes and odd payloads; a failure comes with advice."""
     conforms(answer, PAYLOAD)
 ''')

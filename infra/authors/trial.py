@@ -1,7 +1,8 @@
-"""`make try`: one message through the relay's own services, in this process, to one consumer.
+"""`make try`: sends one message through the relay's services, in this process, to one consumer.
 
-The simulator offers it as the cloud app would; a poll stores, acknowledges and dispatches it; the
-consumer runs and is settled; a last poll sends the replies. Nothing of it is left behind.
+The simulator offers the message as the cloud app would. A poll stores, acks and dispatches it, the
+consumer runs, and the relay settles the message. A last poll sends the replies. Nothing is left
+behind.
 """
 
 import json
@@ -35,12 +36,12 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """What is tried."""
+    """The message to try, and its surroundings."""
 
     command: str
     content: str
     catalog: Path
-    folder: Path  # logs and a sample ERP database; made anew
+    folder: Path  # of the logs and a new sample ERP database
     erp: bytes | None = (
         None  # the secret of the tenant's ERP; default: sample people, if it needs one
     )
@@ -48,24 +49,24 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """What came of it: documents as Firestore would hold them, replies as the broker got them."""
+    """The result: documents as Firestore would hold them, and replies as the broker got them."""
 
     message: Json
     seconds: float
     logs: tuple[Json, ...]
     replies: tuple[Json, ...]
-    stored: tuple[tuple[str, Json], ...]  # (collection, document) once it was settled
+    stored: tuple[tuple[str, Json], ...]  # (collection, document) after the settlement
 
     @property
     def done(self) -> bool:
-        """Tell that it was executed."""
+        """Whether the message was executed."""
         return bool(self.message.get("Situacao") == "Concluida")
 
 
 def attempt(trial: Trial) -> Tried:
-    """Run it once. Raises AuthorError, and NotReadyError for a consumer past its time-out."""
+    """Run the message once. Raises AuthorError, or NotReadyError if it runs past its time-out."""
     with _relay(trial) as (world, simulator, catalog):
-        world.tick()  # sets the tenant's queue up; what is offered before that is lost
+        world.tick()  # sets the tenant's queue up: a message offered before is lost
         message = {"type": trial.command, "content": trial.content}
         simulator.offer(TENANT, [message], routed=True)
         began = time.monotonic()
@@ -112,7 +113,7 @@ def _relay(trial: Trial) -> Iterator[tuple[InProcessWorld, RunningSimulator, Cat
 
 
 def _one_command(trial: Trial) -> str:
-    """The catalogue with this command alone: no other consumer is loaded."""
+    """Return the catalogue with only this command, so that no other consumer is loaded."""
     try:
         document = json.loads(trial.catalog.read_bytes())
         commands = parse_catalog(json.dumps(document)).commands
@@ -135,7 +136,7 @@ def _erp(trial: Trial, tenant: LocalTenant, *, needed: bool) -> dict[str, bytes]
         return {TENANT: trial.erp}
     if not needed:
         return {}
-    # It brings a database's driver and other consumers' modules, which most commands do without.
+    # It imports a database's driver and other consumers' modules, which most commands do not need.
     from infra.local.erp import ErpDatabase  # noqa: PLC0415
 
     ErpDatabase(tenant, trial.folder, 1)

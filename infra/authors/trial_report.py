@@ -1,4 +1,4 @@
-"""What a trial came to, for people."""
+"""Reports the result of a trial to people."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ _FIELDS = ("Situacao", "QtdeTentativaExec", "DataTentativaExec", "ConteudoTamanh
 
 
 def report(tried: Tried) -> Iterator[str]:
-    """Outcome, log lines, replies, and what was stored: a line, or a block, each."""
+    """Yield lines with the outcome, the log lines, the replies and the stored documents."""
     yield f"Outcome  {_outcome(tried)}"
     yield from _block("Log lines", [_line(it) for it in tried.logs])
     yield from _block("Replies", [_reply(it) for it in tried.replies])

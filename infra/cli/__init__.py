@@ -1,1 +1,1 @@
-"""`smartlink`: what an operator does, against the local stack and the cloud alike."""
+"""`smartlink`, the operators' command line, for the local stack and for the cloud."""

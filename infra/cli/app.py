@@ -1,4 +1,4 @@
-"""The `smartlink` command: its global options, its commands, and how it fails."""
+"""The `smartlink` command: its global options, its commands, and its errors."""
 
 import importlib
 import os
@@ -12,6 +12,7 @@ from infra.cli.commands import COMMANDS, GROUPS
 from infra.cli.errors import CliError
 from infra.cli.screen import Screen
 from infra.cli.session import CURRENT, Session
+from infra.console import print_any_text
 
 _FLAGS = ("--json", "--no-color")
 _VALUES = ("--project", "--environment")
@@ -53,7 +54,7 @@ def _globals(
 
 
 def built(arguments: Sequence[str]) -> typer.Typer:
-    """The app, with the one command that is meant, or with all: Google's clients load slowly."""
+    """Build the app with only the called command, if there is one: Google's clients load slowly."""
     app = typer.Typer(
         name="smartlink",
         help=_HELP,
@@ -77,7 +78,7 @@ def built(arguments: Sequence[str]) -> typer.Typer:
 
 
 def _meant(hoisted_arguments: Sequence[str]) -> str | None:
-    """The command that is called, if there is one of that name."""
+    """Find the name of the called command or group; None if there is none of that name."""
     items = iter(hoisted_arguments)
     for item in items:
         if item in _VALUES:
@@ -106,6 +107,7 @@ def hoisted(arguments: Sequence[str]) -> list[str]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and end the process with its exit code."""
+    print_any_text()
     given = sys.argv[1:] if arguments is None else arguments
     try:
         arguments = hoisted(given)
@@ -113,10 +115,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except CliError as error:
         _fail(error)
     except BrokenPipeError:
-        # The reader of a pipe went away (`| head`): nothing is left to say.
+        # The reader of the pipe has ended (`| head`), so nobody reads any further output.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception as error:
-        # Google's libraries take half a second to import: `--help` and tab completion go without.
+        # Google's libraries take half a second to import; `--help` does not need them.
         from infra.cli.words import explained  # noqa: PLC0415
 
         target = CURRENT[0].__dict__.get("target") if CURRENT else None

@@ -1,14 +1,14 @@
-"""What can go wrong for the operator: one sentence each, and an exit code.
+"""The errors of the command line. Each is one sentence for the operator, with an exit code.
 
-Exit codes: 0 done, 1 it failed, 2 wrong usage, 3 not found, 4 refused or not permitted,
-130 stopped by Ctrl-C.
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 refused or not permitted, 130 stopped by
+Ctrl-C.
 """
 
 from typing import ClassVar
 
 
 class CliError(Exception):
-    """It failed; the text names the thing, the place and the fix."""
+    """The command failed. The text names the thing, the place and the fix."""
 
     exit_code: ClassVar[int] = 1
 
@@ -20,18 +20,18 @@ class UsageError(CliError):
 
 
 class MissingError(CliError):
-    """What was named does not exist."""
+    """The thing that was named does not exist."""
 
     exit_code = 3
 
 
 class ForbiddenError(CliError):
-    """It was refused: a right is missing, or a rule forbids it."""
+    """The command was refused, because a right is missing or a rule forbids it."""
 
     exit_code = 4
 
 
 class StoppedError(CliError):
-    """Ctrl-C; what was done stays done."""
+    """The operator stopped the command by Ctrl-C. What was done stays done."""
 
     exit_code = 130

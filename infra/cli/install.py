@@ -1,7 +1,7 @@
-"""``python -m infra.cli.install PATH``: the command `smartlink`, for a checkout.
+"""``python -m infra.cli.install PATH`` installs the command `smartlink` of a checkout.
 
-A launcher instead of an editable install: that would put `infra` on the path of every process of
-the environment, also of the functions, which must see nothing but their zip.
+It writes a launcher. An editable install would put `infra` on the path of every process of the
+environment, even of the functions, which must see only what is in their zip.
 """
 
 import shlex
@@ -21,7 +21,7 @@ PYTHONPATH={path}${{PYTHONPATH:+:$PYTHONPATH}} exec {python} -c \
 def install(path: Path) -> None:
     """Write the launcher."""
     folders = shlex.quote(f"{ROOT / 'functions'}:{ROOT}")
-    # Not resolved: the link is what makes it the environment's Python.
+    # The link is not resolved, because it makes the interpreter the environment's Python.
     text = _LAUNCHER.format(path=folders, python=shlex.quote(str(Path(sys.executable).absolute())))
     path.write_text(text, encoding="utf-8")
     path.chmod(0o755)

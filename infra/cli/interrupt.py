@@ -1,4 +1,4 @@
-"""Ctrl-C as an event, so that a commit is never cut."""
+"""Turns Ctrl-C into an event, so that it never interrupts a commit."""
 
 import signal
 import threading
@@ -9,7 +9,7 @@ from types import FrameType
 
 @contextmanager
 def interrupted() -> Iterator[threading.Event]:
-    """An event that Ctrl-C sets; the second one cuts."""
+    """Give an event that the first Ctrl-C sets. A second Ctrl-C interrupts."""
     event = threading.Event()
     before = signal.getsignal(signal.SIGINT)
 

@@ -1,4 +1,4 @@
-"""A tenant's credentials from a file, from stdin, or asked for without echo."""
+"""Reads a tenant's credentials from a file or stdin, or asks for them without echo."""
 
 import json
 import sys
@@ -7,12 +7,16 @@ from pathlib import Path
 import typer
 
 from infra.cli.errors import UsageError
+from smartlink.domain.json_bytes import unmarked
 
 _SIZE = 65_536  # bytes of a secret's payload
 
 
 def read_credentials(source: str | None) -> dict[str, object]:
-    """The document; `-` is stdin, None asks. Never from an argument. Raises UsageError."""
+    """Return the document from a file, from stdin (`-`) or from a question (None).
+
+    Credentials are never an argument. Raises UsageError.
+    """
     return _document(source) if source else _asked()
 
 
@@ -30,12 +34,12 @@ def _document(source: str) -> dict[str, object]:
     place = "stdin" if source == "-" else source
     try:
         data = sys.stdin.buffer.read(_SIZE) if source == "-" else Path(source).read_bytes()
-        document = json.loads(data)
+        document = json.loads(unmarked(data))
     except OSError as error:
         message = f"{place} cannot be read: {error.strerror}"
         raise UsageError(message) from None
     except ValueError:
-        # Never with the input in the text: it holds a secret.
+        # The error's text must not hold the input, because it holds a secret.
         document = None
     if not isinstance(document, dict):
         message = f'{place} is not {{"clientId": "…", "clientSecret": "…"}}'

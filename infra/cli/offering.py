@@ -1,4 +1,4 @@
-"""A Downstream message offered as the cloud app would: by the local stack's simulator alone."""
+"""Makes the local stack's simulator offer a Downstream message, as the cloud app would."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +15,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A message for the ERP of a tenant."""
+    """A message for a tenant's ERP."""
 
     tenant: str
     type: str
@@ -24,14 +24,15 @@ class Offer:
     identity: str | None = None
 
     def envelope(self) -> dict[str, str]:
-        """Write it as the simulator takes it; without an id it makes one."""
+        """Write the message in the simulator's form. Without an id the simulator makes one."""
         more = {"audience": self.audience, "id": self.identity}
         given = {name: value for name, value in more.items() if value is not None}
         return {"type": self.type, "content": self.content, **given}
 
 
 def offered(target: Target, offer: Offer) -> str:
-    """Offer it and answer its id. Raises UsageError where there is no simulator, and CliError."""
+    """Offer the message and return its id. Raises UsageError if there is no simulator, and
+    CliError."""
     if not target.local:
         message = (
             f"--downstream works on the local stack only: in {target.title} Smart Link itself "
@@ -60,7 +61,7 @@ def offered(target: Target, offer: Offer) -> str:
 
 
 def _lost(offer: Offer, queues: Json) -> ForbiddenError:
-    """Say why a message was lost, as it would be with Smart Link itself."""
+    """Say why a message was lost; Smart Link itself would lose it too."""
     queue = queues.get(offer.tenant, {})
     if not queue.get("setup"):
         message = (
@@ -79,7 +80,7 @@ def _lost(offer: Offer, queues: Json) -> ForbiddenError:
 
 def _call(method: str, url: str, body: object) -> requests.Response:
     with requests.Session() as session:
-        session.trust_env = False  # it is on this machine: no proxy between
+        session.trust_env = False  # the simulator is on this machine, so use no proxy
         try:
             return session.request(method, url, json=body, timeout=_TIMEOUT_SECONDS)
         except requests.RequestException as error:

@@ -1,14 +1,14 @@
-"""The retry schedule on the screen."""
+"""Shows the retry schedule."""
 
 from infra.cli.screen import Screen
 from smartlink.domain.retry import RetryPolicy
 from smartlink.operations.retries import in_words, schedule
 
-_SHOWN = 30  # attempts in the table; the rest goes on alike
+_SHOWN = 30  # attempts in the table
 
 
 def show_schedule(screen: Screen, policy: RetryPolicy) -> None:
-    """Draw it."""
+    """Show the formula, each attempt's delay, and the horizon."""
     formula = f"{policy.interval} * {policy.factor} * {policy.attempts} * attempt"
     screen.say("QtdMinutos = MinutesInterval * FatorTempoExecucao * QtdeTentativasExec * n")
     screen.say(f"           = {formula}")

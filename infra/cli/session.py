@@ -1,10 +1,11 @@
-"""One call of the command line: its options, its screen, and the place it works in."""
+"""One call of the command line: its options, its screen, and the deployment that it uses."""
 
 import getpass
 import json
 import logging
 import os
 import socket
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -14,12 +15,13 @@ from infra.cli.screen import Screen
 from infra.cli.target import Target, find_target
 from infra.local.checkout import CATALOG
 from smartlink import bootstrap
+from smartlink.operations.audit import Facts, Recording, recorded
 from smartlink.operator_wiring import OperatorWiring
 
 
 @dataclass
 class Session:
-    """Made by the callback of the app; what costs time is made when it is first asked for."""
+    """The app's callback makes it. What takes time is made at its first use."""
 
     project: str | None = None
     environment: str | None = None
@@ -32,10 +34,10 @@ class Session:
 
     @cached_property
     def deployment(self) -> OperatorWiring:
-        """What the operations work with there."""
+        """The deployment on which the operations work."""
         quiet_logs()
         target = self.target
-        # The relay's own composition root reads the environment, as it does when deployed.
+        # The relay's own composition reads the environment, as in a deployed function.
         os.environ.update(target.variables)
         if target.local:
             os.environ["GOOGLE_APPLICATION_CREDENTIALS"] = ""
@@ -46,18 +48,47 @@ class Session:
             target.variables,
             target.functions,
             json.loads(CATALOG.with_name("firestore.json").read_bytes())["indexes"],
+            self._local_operator,
         )
 
     def begin_relay(self) -> None:
-        """Make the relay's own use cases ready to run here, without their logs on the screen."""
-        _ = self.deployment.settings  # says what is wrong with them
+        """Prepare to run the relay's use cases in this process, without their logs on the
+        screen."""
+        _ = self.deployment.settings  # raises InvalidError if they are wrong
         bootstrap.settings()  # turns the logs on
         quiet_logs()
 
-    @cached_property
+    @property
     def who(self) -> str:
         """Name the person, for the log of what was done."""
+        return self.deployment.operator.name
+
+    @property
+    def _local_operator(self) -> str:
+        """What a local stack takes for the person's name: nobody verifies it."""
         return os.environ.get("SMARTLINK_OPERATOR") or f"{getpass.getuser()}@{socket.gethostname()}"
+
+    def recorded(
+        self,
+        act: str,
+        *,
+        target: str,
+        tenant: str | None = None,
+        reason: str | None = None,
+        count: int | None = None,
+        before: Facts | None = None,
+    ) -> AbstractContextManager[Recording]:
+        """Record an act before it is done, and what came of it."""
+        return recorded(
+            self.deployment,
+            act,
+            target=target,
+            tenant=tenant,
+            reason=reason,
+            count=count,
+            before=before,
+            warn=lambda text: self.screen.note(text, "yellow"),
+        )
 
 
 def quiet_logs() -> None:
@@ -67,10 +98,10 @@ def quiet_logs() -> None:
 
 
 CURRENT: list[Session] = []
-"""The session of this process, for what is shown when it fails."""
+"""The session of this process, with which its errors are shown."""
 
 
 def session_of(context: typer.Context) -> Session:
-    """The session that the app's callback made."""
+    """Return the session that the app's callback made."""
     session: Session = context.find_object(Session) or Session()
     return session

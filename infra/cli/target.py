@@ -1,7 +1,6 @@
-"""Where the commands work: the local stack if one runs here, else the cloud project named."""
+"""Chooses where the commands work: the local stack if one runs here, or else a cloud project."""
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 
 from infra.cli.errors import UsageError
 from infra.local.checkout import CATALOG, STATE
+from infra.local.processes import alive
 
 ENVIRONMENTS = ("development", "staging", "production")
 CHECKOUT = {
@@ -17,7 +17,7 @@ CHECKOUT = {
     "SMARTLINK_CONFIG_URI": "gs://none/totvsAppConfig_v2.json",
     "SMARTLINK_CATALOG": CATALOG.read_text(encoding="utf-8"),
 }
-"""No place at all: for what needs the catalogue and the defaults only."""
+"""The settings for work that needs only the catalogue and the defaults, and no deployment."""
 _NAME_IT = (
     "no local stack runs here: start one (make local), or say which cloud project: "
     "smartlink --project PROJECT --environment development|staging|production …"
@@ -26,13 +26,13 @@ _NAME_IT = (
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The environment variables that the functions of this place would have."""
+    """A deployment: the environment variables of its functions, and what else is known of it."""
 
     project: str
     environment: str
     variables: Mapping[str, str]
     local: bool
-    functions: Mapping[str, str] = field(default_factory=dict)  # their URLs, where they are known
+    functions: Mapping[str, str] = field(default_factory=dict)  # their URLs, if they are known
     simulator: str | None = None  # the URL of the local stack's own, if it has one
 
     @property
@@ -83,7 +83,7 @@ def _local(stack: Mapping[str, Any]) -> Target:
 
 
 def _cloud(project: str, environment: str, environ: Mapping[str, str]) -> Target:
-    """The names that Terraform gives; a SMARTLINK_ variable that is set names another."""
+    """Use the names that Terraform gives, unless a SMARTLINK_ variable sets another."""
     set_here = {name: value for name, value in environ.items() if name.startswith("SMARTLINK_")}
     variables = {
         "SMARTLINK_CONFIG_URI": f"gs://{project}-smartlink-config/totvsAppConfig_v2.json",
@@ -91,7 +91,7 @@ def _cloud(project: str, environment: str, environ: Mapping[str, str]) -> Target
         **set_here,
         "GOOGLE_CLOUD_PROJECT": project,
         "SMARTLINK_ENVIRONMENT": environment,
-        # An emulator's address that a shell still has must not split a command over two places.
+        # A command must not use an emulator that the shell still names besides the cloud.
         **dict.fromkeys(
             (
                 "FIRESTORE_EMULATOR_HOST",
@@ -108,14 +108,13 @@ def _cloud(project: str, environment: str, environ: Mapping[str, str]) -> Target
 def _running_stack(environ: Mapping[str, str]) -> dict[str, Any] | None:
     """Read `stack.json`, unless its stack was killed and left it behind."""
     folder = environ.get("SMARTLINK_LOCAL_DIR")
-    candidates = [Path(folder)] if folder else [Path.cwd() / ".local", STATE]
-    for candidate in candidates:
+    folders = [Path(folder)] if folder else [Path.cwd() / ".local", STATE]
+    demos = [it / "demo" for it in folders]  # what `make demo ARGS=--keep` leaves up
+    for candidate in [*folders, *demos]:
         try:
             stack: dict[str, Any] = json.loads((candidate / "stack.json").read_bytes())
-            os.kill(int(stack["pids"]["stack"]), 0)
-        except PermissionError:
-            return stack
+            if alive(int(stack["pids"]["stack"])):
+                return stack
         except (OSError, ValueError, KeyError, TypeError):
             continue
-        return stack
     return None

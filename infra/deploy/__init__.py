@@ -1,1 +1,1 @@
-"""`make plan`, `make deploy`, `make destroy`: checks, then Terraform, then what is next."""
+"""`make plan`, `make deploy` and `make destroy`: check, run Terraform, and say what is next."""

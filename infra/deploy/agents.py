@@ -1,10 +1,11 @@
-"""The accounts of Google's own services in the project, which a fresh project lacks.
+"""Makes the accounts of Google's own services, the service agents, which a new project lacks.
 
-A grant to a service agent that does not exist is refused (400). Google makes an agent when its
-service is first used, which may be minutes after Terraform grants it something; and an agent that
-`generateServiceIdentity` made gets none of the roles that Google would have given it ("Create and
-grant roles to service agents" in IAM's documentation). So both are done before Terraform applies.
-They are not Terraform's own resources: the rest of the project needs them after a `destroy` too.
+Google refuses a grant to a service agent that does not exist (400). It makes an agent at the first
+use of the agent's service, which may be minutes after Terraform's grant. An agent that
+`generateServiceIdentity` makes does not get the roles that Google gives to its own ("Create and
+grant roles to service agents" in IAM's documentation). So this module makes the agents and grants
+the roles before Terraform applies. They are not Terraform's resources, because the rest of the
+project needs them even after a `destroy`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -29,11 +30,11 @@ class Agent:
     role: str
 
     def member(self, number: str) -> str:
-        """The agent as a member of policies, by the project's number."""
+        """Return the agent as a member of policies, for the project's number."""
         return f"serviceAccount:service-{number}@{self.domain}.iam.gserviceaccount.com"
 
 
-# IAM's documentation, "Service agents": domain and role of each.
+# The domain and the role of each are from IAM's documentation, "Service agents".
 AGENTS = tuple(
     Agent(f"{service}.googleapis.com", domain, f"roles/{service}.serviceAgent")
     for service, domain in (
@@ -53,8 +54,8 @@ def make_agents(
 ) -> None:
     """Enable the agents' services, make the agents, and give each the role that it lacks.
 
-    A project that has everything costs two questions and no change. `wait` takes seconds, `say`
-    tells the operator what is changed. Raises DeployError.
+    If nothing is missing, it makes two calls and no change. `wait` takes seconds. `say` tells the
+    operator what is changed. Raises DeployError.
     """
     url = f"https://cloudresourcemanager.googleapis.com/v3/projects/{project}"
     number = str(_right(cloud.get(url), f"read the project {project}").get("name", ""))
@@ -100,7 +101,7 @@ def _grant(
     wait: Callable[[float], None],
     say: Callable[[str], None],
 ) -> None:
-    """Add what lacks to the policy as it is. Its etag tells who changed it meanwhile."""
+    """Add the missing roles to the policy. The policy's etag protects changes of others."""
     url = f"https://cloudresourcemanager.googleapis.com/v3/projects/{project}:setIamPolicy"
     for left in reversed(range(_TRIES)):
         policy = _policy(cloud, project)
@@ -121,7 +122,7 @@ def _grant(
 
 
 def _finish(cloud: Cloud, answer: Answer, what: str, wait: Callable[[float], None]) -> None:
-    """Wait for a long-running operation's end."""
+    """Wait until a long-running operation has ended. Raises DeployError."""
     operation = _right(answer, what)
     for _ in range(_TRIES):
         if operation.get("error"):

@@ -1,4 +1,4 @@
-"""Google's REST APIs with the very credentials that Terraform will use."""
+"""Calls Google's REST APIs with the same credentials that Terraform uses."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,19 +24,19 @@ class Answer:
 
     @property
     def disabled_api(self) -> bool:
-        """Whether the API that was asked is not enabled."""
+        """Whether the API that was called is not enabled."""
         details = self.body.get("error", {}).get("details", [])
         return any(detail.get("reason") == "SERVICE_DISABLED" for detail in details)
 
     @property
     def said(self) -> str:
-        """The status and Google's own words."""
+        """The status and Google's own message."""
         message = str(self.body.get("error", {}).get("message", "")).strip().rstrip(".")
         return f"{self.status} {message}".strip()
 
 
 class Cloud(Protocol):
-    """What the checks ask, and what makes the service agents."""
+    """The calls of the checks, and those that make the service agents."""
 
     def get(self, url: str) -> Answer: ...  # noqa: D102
 
@@ -44,7 +44,7 @@ class Cloud(Protocol):
 
 
 class GoogleCloud:
-    """Application default credentials. Raises NotReadyError when there are none that work."""
+    """Calls with application default credentials. Raises NotReadyError if none of them work."""
 
     def __init__(self) -> None:
         from google.auth import default  # noqa: PLC0415  (a second that `--help` need not take)
@@ -58,11 +58,11 @@ class GoogleCloud:
         self._session = AuthorizedSession(credentials)
 
     def get(self, url: str) -> Answer:
-        """Answer what the API says, whatever its status."""
+        """Return the API's answer, whatever its status."""
         return self._call("GET", url, None)
 
     def post(self, url: str, document: Mapping[str, Any]) -> Answer:
-        """Answer what the API says, whatever its status."""
+        """Return the API's answer, whatever its status."""
         return self._call("POST", url, document)
 
     def _call(self, method: str, url: str, document: Mapping[str, Any] | None) -> Answer:

@@ -1,7 +1,7 @@
-"""``python -m infra.deploy.costs``: the table of costs in terraform/README.md.
+"""``python -m infra.deploy.costs`` prints the table of costs in terraform/README.md.
 
-What is counted (operations) times what it costs (terraform/prices.json). The operations are the
-relay's budget, which tests hold it to; seconds and bytes are assumptions, and stand in the file.
+It multiplies numbers by prices, both from terraform/prices.json. The numbers of operations are the
+relay's budget, which tests enforce. The seconds and bytes are assumptions.
 """
 
 import json
@@ -30,12 +30,12 @@ class Item:
 
     @property
     def cost(self) -> float:
-        """In dollars."""
+        """The cost in dollars."""
         return self.quantity * self.price
 
 
 def million_messages(document: Mapping[str, Any]) -> Iterator[Item]:
-    """A million downstream messages, each with a reply, in batches."""
+    """Bill a million Downstream messages, each with a reply, in batches."""
     prices, counted, assumed = document["prices"], document["counted"], document["assumed"]
     down, reply = counted["downstreamMessage"], counted["reply"]
 
@@ -53,14 +53,14 @@ def million_messages(document: Mapping[str, Any]) -> Iterator[Item]:
     yield from _run(prices, seconds, assumed["memoryGiB"])
     calls = _MILLION / float(assumed["messagesPerDispatch"])
     yield Item("Cloud Run requests", calls, "requests", prices["runRequest"])
-    traffic = 2 * _MILLION * assumed["contentBytes"] / 2**40  # in, and out again
+    traffic = 2 * _MILLION * assumed["contentBytes"] / 2**40  # each byte goes in and out
     yield Item("Pub/Sub", traffic, "TiB", prices["pubsubTiB"])
     logs = _MILLION * assumed["logBytesPerMessage"] / _GIB
     yield Item("Cloud Logging", logs, "GiB", prices["loggingGiB"])
 
 
 def idle_tenants(document: Mapping[str, Any]) -> Iterator[Item]:
-    """A thousand tenants that have nothing to do, for a month."""
+    """Bill a thousand tenants without messages, for a month."""
     prices, counted, assumed = document["prices"], document["counted"], document["assumed"]
     idle = counted["idleTenantMinute"]
     minutes = float(_THOUSAND * MINUTES)
@@ -94,8 +94,8 @@ def _run(prices: Mapping[str, float], seconds: float, memory: float) -> Iterator
 
 
 def table(path: Path = PRICES) -> str:
-    """Both bills, as Markdown."""
-    document = json.loads(path.read_text())
+    """Write both bills as Markdown."""
+    document = json.loads(path.read_text("utf-8"))
     lines: list[str] = []
     for title, items in (
         ("A million messages, each with a reply", million_messages(document)),

@@ -1,4 +1,4 @@
-"""Plan, deploy and destroy: check, run Terraform, say what is next."""
+"""Plans, deploys and destroys: checks, runs Terraform, and says what is next."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -20,6 +20,7 @@ from infra.deploy.terraform import REMOVAL, RETIREMENT, Terraform
 _PLAN = "smartlink.tfplan"
 _PROTECTED = (
     "-target=google_firestore_database.messages",
+    "-target=google_firestore_database.audit",
     "-target=google_storage_bucket.config",
     "-target=google_storage_bucket.contents",
 )
@@ -27,9 +28,9 @@ _PROTECTED = (
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """One environment's; `ask` puts a question to the operator and returns the answer.
+    """The deployment of one environment.
 
-    `wait` takes seconds.
+    `ask` asks the operator a question and returns the answer. `wait` takes seconds.
     """
 
     target: Target
@@ -46,7 +47,7 @@ class Deployment:
         self.terraform.run("plan", "-input=false", *self.target.variables)
 
     def deploy(self, *, sure: bool, retire: bool = False) -> None:
-        """Show the plan, and apply it when the operator agrees."""
+        """Show the plan, and apply it if the operator agrees."""
         self._ready()
         target = self.target
         with self.terraform.overriding(RETIREMENT) if retire else nullcontext():
@@ -61,7 +62,7 @@ class Deployment:
         self.console.print(deployed(target, self.terraform.output()), soft_wrap=True)
 
     def destroy(self, *, sure: str | None) -> None:
-        """Remove everything that Terraform made, when the operator names the project."""
+        """Remove everything that Terraform made, if the operator types the project's id."""
         self._ready()
         target = self.target
         self.console.print(to_be_removed(target), soft_wrap=True)
@@ -70,7 +71,7 @@ class Deployment:
             raise CancelledError(message)
         with self.terraform.overriding(RETIREMENT, REMOVAL):
             arguments = ("-input=false", "-auto-approve", *target.variables)
-            # Lifted in the cloud first: Google, too, keeps what is protected or not empty.
+            # The cloud's own protection is removed first, because Google keeps what is protected.
             self.terraform.run("apply", *_PROTECTED, *arguments)
             self.terraform.run("destroy", *arguments)
         self.console.print(removed(target), soft_wrap=True)
@@ -79,7 +80,8 @@ class Deployment:
         self.terraform.run("plan", "-input=false", f"-out={_PLAN}", *self.target.variables)
 
     def _apply(self) -> None:
-        """Apply the plan; again what is left of it, a few times, after an error that passes."""
+        """Apply the plan. After an error that passes by itself, plan and apply the rest, a few
+        times."""
         for number in range(1, TRIES + 1):
             try:
                 self.terraform.run("apply", "-input=false", _PLAN)
@@ -97,7 +99,7 @@ class Deployment:
                     f"{seconds:.0f} s, try {number + 1} of {TRIES}."
                 )
                 self.wait(seconds)
-                self._plan()  # a plan that was applied in part is void
+                self._plan()  # a plan that was applied in part cannot be used again
             else:
                 return
 
@@ -105,7 +107,7 @@ class Deployment:
         self.console.print(text, soft_wrap=True)
 
     def _ready(self) -> None:
-        """Check everything before anything is touched."""
+        """Check everything before anything is changed."""
         check_cloud(self.target, self.cloud, self.environ)
         bucket = f"-backend-config=bucket={self.target.state_bucket}"
         self.terraform.run("init", "-input=false", "-reconfigure", bucket)

@@ -1,13 +1,14 @@
-"""Errors of an apply that pass by themselves, and how long each may take."""
+"""Recognises errors of an apply that pass by themselves."""
 
 import re
 
 TRIES = 5
 SECONDS = (60.0, 120.0, 180.0, 240.0)
-"""Before each further try: ten minutes together, as long as a new metric may stay unseen."""
+"""The waits before each further try: ten minutes together, because a new metric may take so
+long."""
 
-# What Google says, and what the operator is told. Reported by others, not seen here: nothing of
-# this has been applied to Google Cloud.
+# What Google says, and what the operator is told. Others have reported these errors. We have not
+# seen them, because nothing has been applied to Google Cloud from here.
 _PASSING = (
     ("Unable to retrieve the repository metadata", "the functions' first repository is new"),
     (r"has not been used in project \S+ before or it is disabled", "an API was just enabled"),
@@ -21,6 +22,7 @@ _PASSING = (
 
 
 def passing(said: str) -> str | None:
-    """Return why an apply that ended with these words may work if it is tried again, or None."""
+    """Return why another try may work after an apply ended with this message; None if it may
+    not."""
     words = " ".join(re.sub(r"\x1b\[[0-9;]*m|[│╷╵]", " ", said).split())
     return next((why for pattern, why in _PASSING if re.search(pattern, words)), None)

@@ -1,4 +1,4 @@
-"""Checks before anything is touched: the right project, with what Terraform needs."""
+"""Checks, before anything is changed, that the project is the right one and ready for Terraform."""
 
 import os
 import shutil
@@ -52,7 +52,7 @@ PERMISSIONS = (
 
 
 def check_cloud(target: Target, cloud: Cloud, environ: Mapping[str, str] | None = None) -> None:
-    """Raise NotReadyError with everything that is amiss."""
+    """Raise NotReadyError with all problems."""
     environ = os.environ if environ is None else environ
     problems = list(_wrong_project(target, environ))
     if not problems:
@@ -64,7 +64,7 @@ def check_cloud(target: Target, cloud: Cloud, environ: Mapping[str, str] | None 
 
 
 def _wrong_project(target: Target, environ: Mapping[str, str]) -> Iterator[str]:
-    """The shell is set to a project, and it is not this one: somebody is mistaken."""
+    """Yield a problem if the shell is set to another project than the target's."""
     if target.project_given:
         return
     configured = (

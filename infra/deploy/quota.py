@@ -1,7 +1,7 @@
-"""Whether the functions' maxima fit what the project may use in the region.
+"""Checks that the functions' maxima fit the project's quota in the region.
 
-Cloud Run refuses a service whose maximum of instances would exceed the CPU that the region's quota
-allows to it, so a plan that cannot be applied is refused before anything is made.
+Cloud Run refuses a service whose maximum of instances would use more CPUs than the region's quota
+allows. So a plan that cannot be applied is refused before anything is made.
 """
 
 import math
@@ -22,8 +22,8 @@ def check_quota(
 ) -> None:
     """Compare the sum of the planned maxima with the region's quota of CPUs.
 
-    Says so where Google does not tell the quota (a project whose Cloud Run API is not enabled yet
-    does not). Raises NotReadyError.
+    If Google does not tell the quota, as before the Cloud Run API is enabled, it says so. Raises
+    NotReadyError if the quota is too low.
     """
     wanted = cpus(planned)
     url = (
@@ -47,7 +47,7 @@ def check_quota(
 
 
 def cpus(planned: Mapping[str, Any]) -> int:
-    """Sum what all functions may use at once."""
+    """Return how many CPUs all functions together may use at once."""
     configs = [
         values["service_config"][0]
         for address, values in planned.items()
@@ -69,7 +69,8 @@ def _allowed(answer: Answer, region: str) -> float | None:
 
 
 def _bucket(buckets: Any, region: str) -> float | None:  # noqa: ANN401  (Google's JSON)
-    """The region's own bucket, else the one without a dimension."""
+    """Return the limit of the region in CPUs, or else the limit for all regions; None if
+    unknown."""
     found = {
         bucket.get("dimensions", {}).get("region"): bucket.get("effectiveLimit")
         for bucket in buckets

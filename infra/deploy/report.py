@@ -1,4 +1,4 @@
-"""What the operator reads when Terraform has ended."""
+"""Writes the texts that the operator reads before and after Terraform runs."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from infra.deploy.target import Target
 
 
 def deployed(target: Target, outputs: Mapping[str, Any]) -> str:
-    """What was made, where to look, what is next."""
+    """Say what was made, where to look, and what is next."""
     functions, commands = outputs["functions"], outputs["commands"]
     buckets, links = outputs["buckets"], outputs["links"]
     return "\n".join(
@@ -46,7 +46,7 @@ def _next(target: Target) -> list[str]:
 
 
 def to_be_removed(target: Target) -> str:
-    """What is about to be lost."""
+    """Say what will be lost."""
     return "\n".join(
         [
             "",
@@ -60,7 +60,7 @@ def to_be_removed(target: Target) -> str:
 
 
 def removed(target: Target) -> str:
-    """What Terraform did not make, so it is still there."""
+    """Say what still exists because Terraform did not make it."""
     project = target.project
     return "\n".join(
         [

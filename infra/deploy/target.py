@@ -1,4 +1,4 @@
-"""Where a deployment goes, as the environment's tfvars say."""
+"""Reads from the environment's tfvars where a deployment goes."""
 
 import re
 from dataclasses import dataclass
@@ -17,11 +17,11 @@ class Target:
     project: str
     region: str
     folder: Path  # Terraform's root
-    project_given: bool  # on the command line, so surely meant
+    project_given: bool  # on the command line
 
     @property
     def state_bucket(self) -> str:
-        """Where Terraform keeps its state."""
+        """The bucket in which Terraform keeps its state."""
         return f"{self.project}-smartlink-state"
 
     @property
@@ -39,7 +39,7 @@ def load_target(
     if not file.is_file():
         known = ", ".join(sorted(path.stem for path in file.parent.glob("*.tfvars")))
         raise NotReadyError([f"There is no environment {environment!r}: ENV is one of {known}."])
-    text = file.read_text()
+    text = file.read_text("utf-8-sig")
     found = {name: _value(text, name) for name in ("project_id", "environment", "region")}
     missing = [name for name, value in found.items() if value is None]
     if missing:

@@ -14,11 +14,11 @@ from infra.deploy.errors import NotReadyError, TerraformError
 
 REMOVAL = Path(__file__).with_name("removal.tf")
 RETIREMENT = Path(__file__).with_name("retirement.tf")
-_LAST_LINES = 400  # of what Terraform says in errors
+_LAST_LINES = 400  # of Terraform's errors that are kept
 
 
 class Terraform:
-    """One program, in one folder; what it prints goes to the terminal."""
+    """Runs one program in one folder. Its output goes to the terminal."""
 
     def __init__(self, program: str, folder: Path, environ: Mapping[str, str]) -> None:
         found = shutil.which(program)
@@ -31,7 +31,7 @@ class Terraform:
         self._environ = {**environ, "TF_IN_AUTOMATION": "true"}
 
     def run(self, command: str, *arguments: str) -> None:
-        """Run a command. Raises TerraformError, with its last words, when it fails."""
+        """Run a command. Raises TerraformError, with the end of its errors, if it fails."""
         with subprocess.Popen(
             self._words(command, arguments), env=self._environ, stderr=subprocess.PIPE, text=True
         ) as process:
@@ -48,7 +48,7 @@ class Terraform:
         return {name: item["value"] for name, item in found.items()}
 
     def planned(self, plan: str) -> dict[str, Any]:
-        """Return a plan's resources as they would be, by address."""
+        """Return the resources that a plan would make, by address."""
         root = self._read("show", "-json", plan).get("planned_values", {}).get("root_module", {})
         return {it["address"]: it["values"] for it in root.get("resources", ())}
 
@@ -70,9 +70,9 @@ class Terraform:
 
     @contextmanager
     def overriding(self, *overrides: Path) -> Iterator[None]:
-        """Lay override files over the configuration, for the time of a run.
+        """Add override files to the configuration while the block runs.
 
-        `prevent_destroy` takes no variable: an override is Terraform's own way to lift it.
+        `prevent_destroy` accepts no variable, so Terraform needs an override to remove it.
         """
         copies = {self._folder / f"{path.stem}_override.tf": path for path in overrides}
         try:

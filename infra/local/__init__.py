@@ -1,1 +1,1 @@
-"""The local stack: emulators, functions and the minute tick, started and stopped together."""
+"""The local stack starts and stops emulators, functions and the minute tick together."""

@@ -5,8 +5,8 @@ import sys
 
 from infra.local.checkout import FUNCTIONS
 
-# As functions-framework does: the demo reads the catalogue, and the consumers' database, with the
-# functions' own code.
+# As functions-framework does, because the demo reads the catalogue and the consumers' database with
+# the functions' own code.
 sys.path.append(str(FUNCTIONS))
 
 from infra.local.command_line import run

@@ -1,4 +1,4 @@
-"""Where everything of a running stack is; `.local/stack.json` shows it."""
+"""The addresses of a running stack, which `.local/stack.json` shows."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ CONFIG_FILE = "totvsAppConfig_v2.json"
 
 @dataclass(frozen=True, kw_only=True)
 class Addresses:
-    """Emulators as `host:port`, everything else as URLs."""
+    """The addresses: emulators as `host:port`, everything else as URLs."""
 
     project: str
     firestore: str
@@ -20,18 +20,18 @@ class Addresses:
     secret_manager: str
     base_url: str
     rac_token_url: str
-    simulator: str | None  # None: a broker of somebody's own
+    simulator: str | None  # None: the user's own broker is used
     functions: Mapping[str, str]
     config_bucket: str
     contents_bucket: str
 
     @property
     def config_uri(self) -> str:
-        """Name the configuration file as the functions do."""
+        """The URI of the configuration file."""
         return f"gs://{self.config_bucket}/{CONFIG_FILE}"
 
     def json(self, catalog: Catalog) -> dict[str, Any]:
-        """Write it for people and programs."""
+        """Write the addresses for people and programs."""
         topics = {name: command.topic for name, command in catalog.commands.items()}
         return {
             "project": self.project,

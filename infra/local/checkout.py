@@ -1,4 +1,4 @@
-"""Where things stand in this checkout."""
+"""The paths of this checkout."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""One child process: in its own process group, its output in a log, gone when it is told to go."""
+"""Runs a child process in its own process group, with its output in a log, and stops it."""
 
 import os
 import re
@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from infra.local.errors import NotReadyError
+from infra.local.processes import end_group
 from infra.local.program import Program
 
 TAIL_LINES = 15
@@ -19,11 +20,11 @@ _ERROR = re.compile(r'"severity": ?"(ERROR|CRITICAL)"|^[A-Za-z.]*(Error|Exceptio
 
 @cache
 def _dies_with_parent() -> tuple[str, ...]:
-    """Build the command's beginning that ends a child when this process is killed with SIGKILL.
+    """Return the beginning of a command whose process ends when this process gets SIGKILL.
 
-    Linux with util-linux only; elsewhere such children stay, and `.local/stack.json` names them.
-    (`preexec_fn` could do it as well, but it forks this process with the threads it has.)
-    The kernel watches the *thread* that starts the child: start children from the main thread.
+    It works on Linux with util-linux only. Elsewhere such children stay, and `.local/stack.json`
+    names them. (`preexec_fn` is no choice, because it forks this process with its threads.) The
+    kernel watches the *thread* that starts the child, so start children from the main thread.
     """
     setpriv = shutil.which("setpriv") if sys.platform == "linux" else None
     if setpriv is None:
@@ -33,19 +34,20 @@ def _dies_with_parent() -> tuple[str, ...]:
 
 
 class Child:
-    """A program that runs. Its process id is also its process group's."""
+    """A running program. Its process id is also the id of its process group."""
 
-    def __init__(self, program: Program, logs: Path) -> None:
-        """Start it; its log begins anew."""
+    def __init__(self, program: Program, logs: Path, *, again: bool = False) -> None:
+        """Start the program with an empty log, or `again` with the log that it has. Raises
+        NotReadyError."""
         self.program = program
         self.log = logs / f"{program.name}.log"
         logs.mkdir(parents=True, exist_ok=True)
-        if shutil.which(program.command[0]) is None:  # setpriv would say so later, in the log
+        if shutil.which(program.command[0]) is None:  # otherwise setpriv tells it later, in the log
             message = f"{program.name} could not be started: there is no {program.command[0]}."
             raise NotReadyError(message)
         environment = {**os.environ, "PYTHONUNBUFFERED": "1", **program.environment}
         try:
-            with self.log.open("wb") as output:
+            with self.log.open("ab" if again else "wb") as output:
                 self._process = subprocess.Popen(
                     [*_dies_with_parent(), *program.command],
                     stdin=subprocess.DEVNULL,
@@ -53,7 +55,9 @@ class Child:
                     stderr=subprocess.STDOUT,
                     env=environment,
                     cwd=program.folder,
-                    start_new_session=True,  # Ctrl-C reaches the parent alone, which stops in order
+                    # Only the parent gets Ctrl-C, and stops all in order.
+                    start_new_session=True,
+                    creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
                 )
         except OSError as error:
             message = f"{program.name} could not be started: {error}"
@@ -66,40 +70,36 @@ class Child:
 
     @property
     def running(self) -> bool:
-        """Whether it has not ended."""
+        """Whether the process has not ended."""
         return self._process.poll() is None
 
     def ready(self) -> bool:
-        """Ask its probe."""
+        """Tell whether the program is ready."""
         return self.program.ready(self.log)
 
     def ask_to_stop(self) -> None:
-        """Send SIGTERM to the whole group."""
-        self._signal(signal.SIGTERM)
+        """Ask the whole group to end."""
+        end_group(self.pid)
 
     def make_sure(self, seconds: float) -> None:
-        """Wait for its end, then kill what is left of its group."""
+        """Wait for the process's end, at most so many seconds, then kill the rest of its group."""
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(seconds)
-        self._signal(signal.SIGKILL)
+        end_group(self.pid, at_once=True)
         self._process.wait()
 
-    def _signal(self, number: signal.Signals) -> None:
-        with suppress(ProcessLookupError, PermissionError):  # macOS: EPERM for a group of zombies
-            os.killpg(self.pid, number)
-
     def tail(self) -> str:
-        """Read the last lines of its log."""
+        """Return the last lines of the log."""
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
         return "\n".join(lines[-TAIL_LINES:]) or "(nothing)"
 
     def complaints(self, most: int = 3) -> list[str]:
-        """Read the newest errors of a log that has lines of JSON, as the functions' have."""
+        """Return the newest errors of the log, in lines of JSON or tracebacks."""
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
         return [line for line in lines if _ERROR.search(line)][-most:]
 
     def explain_death(self) -> str:
-        """Say how it ended, and its last words."""
+        """Say how the process ended, with the end of its log."""
         code = self._process.returncode
         how = (
             f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"

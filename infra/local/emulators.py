@@ -1,6 +1,7 @@
-"""The emulators of Firestore and Pub/Sub (official) and of Cloud Storage (from PyPI).
+"""Runs the official emulators of Firestore and Pub/Sub, and the PyPI emulator of Cloud Storage.
 
-For the stack, and one by one for tests. Secret Manager's stand-in is in `secret_manager`.
+The stack runs all of them, and tests run single ones. The stand-in of Secret Manager is in
+`secret_manager`.
 """
 
 import os
@@ -21,15 +22,21 @@ from infra.local.supervisor import supervised
 FIRESTORE_VARIABLE = "FIRESTORE_EMULATOR_HOST"
 PUBSUB_VARIABLE = "PUBSUB_EMULATOR_HOST"
 
-# Compiling less eagerly starts both a quarter sooner; over minutes of load it costs throughput.
+# With less compiling both start a quarter sooner, but under minutes of load they are slower.
 QUICK_START = ("-XX:TieredStopAtLevel=1",)
 
 
-def firestore_program(toolkit: Toolkit, port: int, jvm: tuple[str, ...] = ()) -> Program:
-    """Run the Firestore emulator; what it stores lives in its memory."""
+def firestore_program(
+    toolkit: Toolkit, port: int, jvm: tuple[str, ...] = (), documents: Path | None = None
+) -> Program:
+    """Run the Firestore emulator, which stores everything in its memory.
+
+    It begins with the documents of an export, if there is one.
+    """
     main = "com.google.cloud.datastore.emulator.firestore.CloudFirestore"
     command = (str(toolkit.java), *jvm, "-cp", str(toolkit.firestore_jar), main)
-    options = (f"--host={HOST}", f"--port={port}")
+    kept = () if documents is None else (f"--import-data={documents}",)
+    options = (f"--host={HOST}", f"--port={port}", *kept)
     return Program("firestore", (*command, *options), port, answers(port))
 
 
@@ -40,22 +47,23 @@ def pubsub_program(toolkit: Toolkit, port: int, jvm: tuple[str, ...] = ()) -> Pr
     return Program("pubsub", (*command, *options), port, answers(port))
 
 
-def storage_program(port: int) -> Program:
-    """Run the Cloud Storage emulator, in memory."""
-    command = (sys.executable, "-m", "infra.local.cloud_storage", "--port", str(port))
+def storage_program(port: int, folder: Path | None = None) -> Program:
+    """Run the Cloud Storage emulator, in memory if it has no folder."""
+    kept = () if folder is None else ("--folder", str(folder))
+    command = (sys.executable, "-m", "infra.local.cloud_storage", "--port", str(port), *kept)
     return Program("storage", command, port, answers(port), folder=ROOT)
 
 
 @contextmanager
 def firestore_emulator(logs: Path | None = None) -> Iterator[str]:
-    """Yield `host:port` of a Firestore emulator: the environment's, else one of its own."""
+    """Yield `host:port` of the environment's Firestore emulator, or else of a new one."""
     with _running(FIRESTORE_VARIABLE, _official(firestore_program), logs) as host:
         yield host
 
 
 @contextmanager
 def pubsub_emulator(logs: Path | None = None) -> Iterator[str]:
-    """Yield `host:port` of a Pub/Sub emulator: the environment's, else one of its own."""
+    """Yield `host:port` of the environment's Pub/Sub emulator, or else of a new one."""
     with _running(PUBSUB_VARIABLE, _official(pubsub_program), logs) as host:
         yield host
 
@@ -85,7 +93,10 @@ def _running(
 
 
 def outside_host(variable: str) -> str | None:
-    """Read the address of an emulator that somebody else runs, and see that it is there."""
+    """Return the address of an emulator that somebody else runs; None if none is named.
+
+    Raises NotReadyError if nothing answers there.
+    """
     address = os.environ.get(variable)
     if not address:
         return None

@@ -1,15 +1,15 @@
-"""What can go wrong for the person at the keyboard: one sentence each, and an exit code.
+"""The errors of the local stack. Each is one sentence for the user, with an exit code.
 
-Exit codes of ``python -m infra.local``: 0 all is well, 1 something did not start or a request was
-not processed, 2 a setting or an argument is wrong, 3 a part of this machine is missing, 130 and 143
-stopped by Ctrl-C and SIGTERM before the end.
+Exit codes of ``python -m infra.local``: 0 done; 1 something did not start, or a request was not
+processed; 2 a setting or an argument is wrong; 3 a part of this machine is missing; 130 and 143
+stopped by Ctrl-C and SIGTERM.
 """
 
 from typing import ClassVar
 
 
 class LocalStackError(Exception):
-    """Something a person can fix; it is printed as it is, without a stack trace."""
+    """An error that the user can fix. It is printed without a stack trace."""
 
     exit_code: ClassVar[int] = 1
 
@@ -26,17 +26,17 @@ class MissingPartError(LocalStackError):
     exit_code = 3
 
     def __init__(self, part: str, *, looked: str, fix: str) -> None:
-        """Name the part, where it was looked for, and how to get it."""
+        """`looked` tells where the part was looked for, and `fix` how to get it."""
         super().__init__(f"{part} was not found ({looked}). {fix}")
         self.part = part
 
 
 class PortInUseError(LocalStackError):
-    """A port that was asked for belongs to another process."""
+    """Another process uses a port that was asked for."""
 
 
 class AlreadyRunningError(LocalStackError):
-    """A local stack is up already in this folder."""
+    """A local stack runs already in this folder."""
 
 
 class NotReadyError(LocalStackError):

@@ -1,4 +1,4 @@
-"""Reads the Firestore emulator for people: documents as plain values, and counts."""
+"""Reads documents as plain values, and counts, from the Firestore emulator."""
 
 from typing import Any
 
@@ -14,10 +14,11 @@ PAGE = 300
 
 
 class FirestoreView:
-    """One project's default database, by REST: importing the client takes longer than this runs."""
+    """Reads one project's default database over REST, because Google's client takes long to
+    import."""
 
     def __init__(self, rest: Rest, host: str, project: str) -> None:
-        """Read through the session."""
+        """`host` is the emulator's `host:port`."""
         self._rest = rest
         self._documents = f"http://{host}/v1/projects/{project}/databases/(default)/documents"
 
@@ -46,7 +47,7 @@ class FirestoreView:
 
 
 def plain_fields(fields: Json) -> Json:
-    """Take the JSON of a document's fields without its types."""
+    """Return a document's fields as plain JSON, without Firestore's types."""
     return {name: _plain(value) for name, value in fields.items()}
 
 

@@ -1,4 +1,4 @@
-"""The functions as processes: functions-framework serves each target, as in the cloud."""
+"""Runs the functions as processes, each served by functions-framework, as in the cloud."""
 
 import os
 import sys
@@ -40,18 +40,18 @@ def function_urls(catalog: Catalog, ports: Mapping[str, int]) -> dict[str, str]:
 
 
 def function_environment(addresses: Addresses, catalog: Catalog) -> dict[str, str]:
-    """Build the environment that all functions share: the deployed one's names, local addresses."""
+    """Build the environment that all functions share, with the names of the deployed one."""
     without_proxy = ",".join(filter(None, (os.environ.get("NO_PROXY"), HOST, "localhost")))
     return {
         "GOOGLE_CLOUD_PROJECT": addresses.project,
         # A forgotten key file must not lead a local function to the real cloud.
         "GOOGLE_APPLICATION_CREDENTIALS": "",
-        "PYTHONPATH": "",  # as in the deployed zip, nothing else of the checkout can be imported
+        "PYTHONPATH": "",  # so that only what is in the deployed zip can be imported
         "NO_PROXY": without_proxy,
         "no_proxy": without_proxy,
-        # Cloud Storage's client would ask for the bucket once more, for traces that nobody makes.
+        # Otherwise Cloud Storage's client asks for the bucket again, for traces that nobody uses.
         "DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA": "true",
-        # There are none, and to look for them is to read every package's metadata.
+        # There are no plugins, and to look for them takes reading every package's metadata.
         "PYDANTIC_DISABLE_PLUGINS": "__all__",
         "SMARTLINK_ENVIRONMENT": "development",
         "SMARTLINK_COMMAND": "",
@@ -93,7 +93,7 @@ def function_programs(
 
 
 def _cloud_run(function: Function) -> dict[str, str]:
-    """What Cloud Run itself sets: functions-framework hands it on to its server."""
+    """Return what Cloud Run itself sets; functions-framework gives it to its server."""
     return {"CLOUD_RUN_TIMEOUT_SECONDS": str(function.timeout)}
 
 
@@ -102,7 +102,7 @@ def _program(
 ) -> Program:
     command = (sys.executable, "-m", "functions_framework", "--source", source.name)
     options = ("--target", target, "--host", HOST, "--port", str(port))
-    # It loads the source before it listens; a GET would run the function.
+    # The process listens after it has loaded the source; a GET would run the function.
     return Program(
         name,
         (*command, *options),

@@ -1,4 +1,4 @@
-"""TCP ports on this machine: free ones, and a clear word when a chosen one is taken."""
+"""Chooses free TCP ports on this machine, and refuses a chosen port that is taken."""
 
 import random
 import socket
@@ -7,15 +7,15 @@ from collections.abc import Collection
 from infra.local.errors import PortInUseError
 
 HOST = "127.0.0.1"
-# Below every system's ephemeral range, so that no outgoing connection takes a port between the
-# moment it is chosen and the moment the child binds it.
+# These are below every system's ephemeral range, so that no outgoing connection takes a port after
+# it was chosen and before the child binds it.
 CANDIDATES = range(20_000, 32_000)
 
 
 def is_free(port: int) -> bool:
     """Tell whether a server could listen on the port now."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        # As servers do it: a port whose last connections linger in TIME_WAIT counts as free.
+        # As servers do, so that a port with connections in TIME_WAIT counts as free.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
@@ -25,7 +25,7 @@ def is_free(port: int) -> bool:
 
 
 def free_ports(count: int, *, avoid: Collection[int] = ()) -> list[int]:
-    """Choose ports nobody listens on, at random so that stacks started together rarely meet."""
+    """Choose free ports at random, so that stacks which start together rarely choose the same."""
     chosen: list[int] = []
     for port in random.sample(CANDIDATES, len(CANDIDATES)):
         if len(chosen) == count:
@@ -41,7 +41,7 @@ def free_ports(count: int, *, avoid: Collection[int] = ()) -> list[int]:
 
 
 def require_free(name: str, port: int) -> None:
-    """Refuse a port chosen by a person that another process listens on."""
+    """Raise PortInUseError if another process uses the port that a person chose."""
     if not is_free(port):
         message = (
             f"{name} was given port {port}, which another process is using: "
@@ -51,7 +51,7 @@ def require_free(name: str, port: int) -> None:
 
 
 def allocate(names: Collection[str], wanted: dict[str, int]) -> dict[str, int]:
-    """Give every name its wanted port, if it has one, or a free one."""
+    """Give every name the port that was wanted for it, or a free one."""
     for name, port in wanted.items():
         require_free(name, port)
     others = [name for name in names if name not in wanted]

@@ -1,4 +1,4 @@
-"""A program of the stack: what to run, and how to see that it is ready."""
+"""Describes a program of the stack: what to run, and how to find out that it is ready."""
 
 import json
 import socket
@@ -14,7 +14,7 @@ PROBE_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Program:
-    """One process: its name is also that of its log. `ready` is asked with the log's path."""
+    """One process. Its log has its name. `ready` gets the log's path and tells if it is ready."""
 
     name: str
     command: tuple[str, ...]
@@ -25,7 +25,7 @@ class Program:
 
 
 def listens(port: int) -> Callable[[Path], bool]:
-    """Tell that the port accepts connections."""
+    """Make a probe that tells whether the port accepts connections."""
 
     def ready(_log: Path) -> bool:
         try:
@@ -38,7 +38,7 @@ def listens(port: int) -> Callable[[Path], bool]:
 
 
 def answers(port: int, path: str = "/") -> Callable[[Path], bool]:
-    """Tell that a GET is answered with 200."""
+    """Make a probe that tells whether a GET is answered with 200."""
 
     def ready(_log: Path) -> bool:
         connection = HTTPConnection(HOST, port, timeout=PROBE_SECONDS)
@@ -66,5 +66,5 @@ def said_json(log: Path, key: str) -> dict[str, object] | None:
 
 
 def says_json(key: str) -> Callable[[Path], bool]:
-    """Tell that a line of JSON with this key was printed."""
+    """Make a probe that tells whether the program printed a line of JSON with this key."""
     return lambda log: said_json(log, key) is not None

@@ -12,7 +12,7 @@ from infra.local.rest import Json, Rest
 from infra.local.tenants import LocalTenant
 from smartlink.domain.catalog import Catalog
 
-# RM's values are in no public source; these are the functions' own defaults.
+# No public source gives RM's values; these are the functions' defaults.
 DEFAULT_CONFIG: Json = {
     "TotvsAppGlobalConfig": {
         "IntegrationSmartLinkInfo": {
@@ -43,24 +43,28 @@ def _create_topic(
     subscription = {
         "topic": f"{parent}/topics/{topic}",
         "pushConfig": push,
-        "ackDeadlineSeconds": max(10, deadline),  # Pub/Sub's least
+        "ackDeadlineSeconds": max(10, deadline),  # Pub/Sub's minimum
     }
     if rest.call("PUT", f"{url}/subscriptions/{topic}", subscription, exists_ok=True) is None:
-        # Somebody else's emulator still knows where the functions were the last time.
+        # An emulator that was running already has the functions' old addresses.
         push_config = {"pushConfig": push}
         rest.call("POST", f"{url}/subscriptions/{topic}:modifyPushConfig", push_config)
 
 
 def create_buckets(rest: Rest, addresses: Addresses, config: Json) -> None:
-    """Create the buckets, and the configuration in one of them."""
-    url = f"http://{addresses.storage}"
-    for bucket in (addresses.config_bucket, addresses.contents_bucket):
-        rest.call("POST", f"{url}/storage/v1/b?project={addresses.project}", {"name": bucket})
-    write_config(rest, addresses, config)
+    """Create both buckets, and the configuration file in one of them. Kept ones stay."""
+    url = f"http://{addresses.storage}/storage/v1/b?project={addresses.project}"
+    new = [
+        bucket
+        for bucket in (addresses.config_bucket, addresses.contents_bucket)
+        if rest.call("POST", url, {"name": bucket}, exists_ok=True) is not None
+    ]
+    if addresses.config_bucket in new:
+        write_config(rest, addresses, config)
 
 
 def write_config(rest: Rest, addresses: Addresses, config: Json) -> None:
-    """Write `totvsAppConfig_v2.json`, as a new generation."""
+    """Write `totvsAppConfig_v2.json` as a new generation."""
     objects = f"http://{addresses.storage}/upload/storage/v1/b/{addresses.config_bucket}/o"
     data = json.dumps(config, indent=2).encode()
     rest.upload(f"{objects}?uploadType=media&name={quote(CONFIG_FILE)}", data)
@@ -69,24 +73,33 @@ def write_config(rest: Rest, addresses: Addresses, config: Json) -> None:
 def create_secrets(
     rest: Rest, addresses: Addresses, tenants: Iterable[LocalTenant], folder: Path
 ) -> None:
-    """Create both secrets of each tenant."""
+    """Create the secrets of each tenant; those that are kept stay."""
     for tenant in tenants:
+        own = tenant.secret()
         erp = tenant.erp_secret(folder)
-        _create_secret(
-            rest, addresses, f"smartlink-tenant-{tenant.tenant}", "tenant", tenant.secret()
-        )
-        _create_secret(rest, addresses, f"smartlink-erp-{tenant.tenant}", "erp", erp)
+        titular = tenant.titular_secret()
+        _create_secret(rest, addresses, f"smartlink-tenant-{tenant.tenant}", own, "tenant")
+        _create_secret(rest, addresses, f"smartlink-erp-{tenant.tenant}", erp, "erp")
+        _create_secret(rest, addresses, f"smartlink-titular-{tenant.tenant}", titular, "titular")
+        for name, payload in tenant.secrets.items():
+            _create_secret(rest, addresses, name, payload)
 
 
-def _create_secret(rest: Rest, addresses: Addresses, name: str, label: str, payload: Json) -> None:
+def _create_secret(
+    rest: Rest, addresses: Addresses, name: str, payload: object, label: str | None = None
+) -> None:
     url = f"http://{addresses.secret_manager}/v1/projects/{addresses.project}/secrets"
-    secret = {"replication": {"automatic": {}}, "labels": {"smartlink": label}}
-    rest.call("POST", f"{url}?secretId={name}", secret)
-    data = base64.b64encode(json.dumps(payload).encode()).decode()
+    secret: Json = {"replication": {"automatic": {}}}
+    if label is not None:
+        secret["labels"] = {"smartlink": label}
+    if rest.call("POST", f"{url}?secretId={name}", secret, exists_ok=True) is None:
+        return
+    text = payload if isinstance(payload, str) else json.dumps(payload)
+    data = base64.b64encode(text.encode()).decode()
     rest.call("POST", f"{url}/{name}:addVersion", {"payload": {"data": data}})
 
 
 def register_tenants(rest: Rest, simulator: str, tenants: Iterable[LocalTenant]) -> None:
-    """Make the tenants known to the simulator's RAC."""
+    """Register the tenants' credentials with the simulator's RAC."""
     entries = [{"tenant": tenant.tenant, **tenant.credential()} for tenant in tenants]
     rest.call("POST", f"{simulator}/simulator/tenants", entries)

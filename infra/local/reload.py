@@ -1,7 +1,8 @@
-"""A running stack takes up what an author saves: watchfiles sees it, what it touches restarts.
+"""Restarts functions of a running stack when an author saves a file, which watchfiles notices.
 
-A command's own module restarts the function of the command, another file of `consumers/` those of
-all commands, and everything else, the catalogue too, every function.
+A change of a command's own module restarts the command's function. A change of another file in
+`consumers/` restarts the functions of all commands. Any other change, also of the catalogue,
+restarts every function.
 """
 
 import json
@@ -34,14 +35,14 @@ from infra.local.rest import Rest
 from infra.local.stack import RunningStack
 from smartlink.domain.catalog import Catalog
 
-# Code, and what consumers read beside it.
+# Code, and files that consumers read.
 SUFFIXES = frozenset({".py", ".json", ".toml", ".yaml", ".yml", ".csv", ".sql"})
 REST_MILLISECONDS = 300  # editors write a file in several steps, and a new command is several files
 LOAD_SECONDS = 60.0
 _SHOWN = 2
 _FRAME = re.compile(r'^  File "(?P<file>.+)", line (?P<line>\d+)', re.MULTILINE)
 
-# Run with nothing but the folder of the functions to import from, as when it is deployed.
+# It can import only from the folder of the functions, as in the cloud.
 _LOAD = """
 import importlib, json, sys
 commands, modules = json.loads(sys.argv[1])
@@ -54,22 +55,23 @@ for command, module in commands.items():
 
 
 class Reload:
-    """Watches the folder of the functions and the catalogue's file, in a thread of its own."""
+    """Watches the folder of the functions and the catalogue's file in its own thread."""
 
     def __init__(self, stack: RunningStack, say: Callable[[str], None]) -> None:
-        """Watch from now on; `say` gets a line for each change."""
+        """Start to watch. `say` gets a line for each change."""
         self._stack = stack
         self._say = say
         self._folder = stack.plan.source.parent.resolve()
         self._catalog = stack.plan.catalog.resolve()
         self._saved: SimpleQueue[set[Path]] = SimpleQueue()
-        self._files: set[Path] = set()  # saved, and not yet in use
+        self._files: set[Path] = set()  # saved files that are not in use yet
         watching = threading.Event()
         threading.Thread(target=self._watch, args=(watching,), name="watch", daemon=True).start()
         watching.wait()
 
     def look(self) -> None:
-        """Take up what was saved; mostly nothing. Call it on the main thread (see `child`)."""
+        """Restart the functions whose files were saved. Call it in the main thread (see
+        `child`)."""
         if self._saved.empty():
             return
         while not self._saved.empty():
@@ -99,7 +101,7 @@ class Reload:
 
     def _watch(self, watching: threading.Event) -> None:
         try:
-            # The catalogue's folder, as an editor puts a new file in the place of the old one.
+            # The catalogue's folder is watched, because an editor replaces the file by a new one.
             for changes in watch(
                 self._folder,
                 self._catalog.parent,
@@ -122,7 +124,7 @@ class Reload:
         return ours and _not_an_editors(change, path)
 
     def _touched(self, catalog: Catalog) -> list[str]:
-        """Name the functions to start anew; those that are down are tried again."""
+        """Name the functions to restart, with those that are down."""
         names = function_names(catalog)
         consumers = {consumer(name): entry.module for name, entry in catalog.commands.items()}
         touched = set(names) - self._stack.pids.keys()
@@ -139,7 +141,8 @@ class Reload:
         return ".".join(file.relative_to(self._folder).with_suffix("").parts)
 
     def _problem(self, touched: list[str], catalog: Catalog) -> str | None:
-        """Load what is to be started in a fresh process; say in one line why that fails."""
+        """Load the functions to restart in a new process; return in one line why that fails, or
+        None."""
         commands = {
             name: entry.module
             for name, entry in catalog.commands.items()
@@ -149,7 +152,7 @@ class Reload:
         modules = [
             self._module(it).removesuffix(".__init__") for it in inside if it.suffix == ".py"
         ]
-        # A consumer's files are loaded with it; one that no command needs may be as it likes.
+        # A consumer's files are loaded with it; a file that no command needs is not checked.
         own = [module for module in sorted(modules) if not module.startswith("consumers")]
         try:
             ran = subprocess.run(
@@ -167,7 +170,7 @@ class Reload:
         return None if ran.returncode == 0 else self._explained(ran.stderr)
 
     def _explained(self, traceback: str) -> str:
-        """Take the error from a traceback, and the last place in an author's own file."""
+        """Return the error of a traceback, and the last place in an author's own file."""
         error = (traceback.strip().splitlines() or ["a module ended the process"])[-1]
         for frame in reversed(list(_FRAME.finditer(traceback))):
             file = Path(frame["file"])
@@ -176,7 +179,8 @@ class Reload:
         return error
 
     def _restart(self, names: list[str], catalog: Catalog) -> None:
-        """Stop and start them on the same ports. Those that did not start are down."""
+        """Stop these functions and start them on the same ports. One that does not start is
+        down."""
         stack = self._stack
         supervisor = stack.supervisor
         removed = set(function_names(stack.catalog)) - set(function_names(catalog))
@@ -199,7 +203,7 @@ class Reload:
                 stack.show()
 
     def _provision(self, catalog: Catalog) -> None:
-        """Give new functions a port, and make every topic and subscription anew."""
+        """Give new functions a port, and make every topic and subscription again."""
         stack = self._stack
         fresh = [name for name in function_names(catalog) if name not in stack.ports]
         ports = free_ports(len(fresh), avoid=stack.ports.values())
@@ -208,7 +212,7 @@ class Reload:
         stack.addresses = replace(stack.addresses, functions=function_urls(catalog, stack.ports))
         rest = Rest()
         parent = f"http://{stack.addresses.pubsub}/v1/projects/{stack.addresses.project}"
-        # An ack deadline, a function's time-out, cannot be changed in a subscription.
+        # The ack deadline of a subscription, which is a function's time-out, cannot be changed.
         for topic in set(_topics(before)):
             rest.call("DELETE", f"{parent}/subscriptions/{topic}")
         for topic in set(_topics(before)) - set(_topics(catalog)):

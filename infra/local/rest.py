@@ -1,4 +1,4 @@
-"""JSON over HTTP to the emulators: a few calls do not repay the import of five Google clients."""
+"""Calls the emulators with JSON over HTTP, because Google's five clients take long to import."""
 
 from typing import Any
 
@@ -14,20 +14,23 @@ OK_BELOW = 300
 
 
 class Rest:
-    """A session that never goes through a proxy: everything it talks to is on this machine."""
+    """A session that uses no proxy, because everything that it calls is on this machine."""
 
     def __init__(self, timeout: float = TIMEOUT_SECONDS) -> None:
-        """Open the session; each answer must begin within the time-out."""
+        """Open the session. Each answer must begin within `timeout` seconds."""
         self._timeout = timeout
         self._session = requests.Session()
         self._session.trust_env = False
 
     def call(self, method: str, url: str, body: object = None, *, exists_ok: bool = False) -> Any:  # noqa: ANN401 - JSON
-        """Send JSON and read JSON; a conflict passes for None if the thing may exist already."""
+        """Send JSON and return the answer's JSON. Raises ProvisioningError.
+
+        With `exists_ok` a conflict returns None: the thing exists already.
+        """
         return self._send(method, url, exists_ok=exists_ok, json=body)
 
     def upload(self, url: str, data: bytes) -> None:
-        """Send bytes as a JSON file."""
+        """Upload bytes. Raises ProvisioningError."""
         self._send("POST", url, data=data, headers={"Content-Type": "application/octet-stream"})
 
     def _send(self, method: str, url: str, *, exists_ok: bool = False, **content: Any) -> Any:  # noqa: ANN401 - JSON

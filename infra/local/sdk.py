@@ -1,4 +1,4 @@
-"""Finds the official emulators: Java, and the parts of the Google Cloud CLI under its root."""
+"""Finds Java, and the official emulators under the root of the Google Cloud CLI."""
 
 import os
 import re
@@ -14,11 +14,11 @@ OLDEST_JAVA = 11
 FIRESTORE_JAR = Path("platform/cloud-firestore-emulator/cloud-firestore-emulator.jar")
 PUBSUB_JARS = "platform/pubsub-emulator/lib/cloud-pubsub-emulator-*.jar"
 
-_JAVA_MEND = (
+_JAVA_FIX = (
     f"Install a Java runtime {OLDEST_JAVA} or newer (Debian: apt-get install default-jre-headless) "
     f"or set JAVA_HOME."
 )
-_CLI_MEND = (
+_CLI_FIX = (
     "Install the Google Cloud CLI with its emulators (gcloud components install "
     "cloud-firestore-emulator pubsub-emulator; Debian, from Google's repository: apt-get install "
     "google-cloud-cli-firestore-emulator google-cloud-cli-pubsub-emulator) "
@@ -37,7 +37,7 @@ _USUAL_ROOTS = (
 
 @dataclass(frozen=True)
 class Toolkit:
-    """What the official emulators need."""
+    """The programs that the official emulators need."""
 
     java: Path
     firestore_jar: Path
@@ -45,32 +45,32 @@ class Toolkit:
 
 
 def find_toolkit(environ: Mapping[str, str] = os.environ) -> Toolkit:
-    """Find every part, or raise MissingPartError for the first that lacks."""
+    """Find every part. Raises MissingPartError for the first one that is missing."""
     java = find_java(environ)
     firestore, pubsub = find_jars(sdk_roots(environ))
     return Toolkit(java, firestore, pubsub)
 
 
 def find_java(environ: Mapping[str, str]) -> Path:
-    """Find a Java runtime that is new enough: in JAVA_HOME, else on PATH."""
+    """Find a Java runtime that is new enough, in JAVA_HOME or else on PATH."""
     home = environ.get("JAVA_HOME")
     looked = f"JAVA_HOME is {home}" if home else "no java on PATH, JAVA_HOME is not set"
     found = shutil.which("java", path=f"{home}/bin" if home else environ.get("PATH"))
     part = f"Java {OLDEST_JAVA} or newer"
     if found is None:
-        raise MissingPartError(part, looked=looked, fix=_JAVA_MEND)
+        raise MissingPartError(part, looked=looked, fix=_JAVA_FIX)
     java = Path(found)
     version = java_version(java)
     if version < OLDEST_JAVA:
         what = f"is version {version}" if version else "does not run"
-        raise MissingPartError(part, looked=f"{java} {what}", fix=_JAVA_MEND)
+        raise MissingPartError(part, looked=f"{java} {what}", fix=_JAVA_FIX)
     return java
 
 
 def java_version(java: Path) -> int:
-    """Read the major version: 0 if there is no runtime behind the command, as on a bare macOS."""
+    """Return the major version; 0 if the command has no runtime, as on a new macOS."""
     release = java.resolve().parents[1] / "release"
-    # Asking the JVM itself takes 0.2 s.
+    # To ask the JVM itself takes 0.2 s.
     text = release.read_text(encoding="utf-8") if release.is_file() else _ask_version(java)
     match = re.search(r'version[ =]"(?:1\.)?(\d+)', text, re.IGNORECASE)
     return int(match.group(1)) if match else 0
@@ -89,9 +89,9 @@ def sdk_roots(environ: Mapping[str, str]) -> list[Path]:
 def _candidates(environ: Mapping[str, str]) -> Iterator[Path]:
     if root := environ.get("CLOUDSDK_ROOT_DIR"):
         yield Path(root)
-        return  # a person's word is final: another root would only hide the mistake
+        return  # another root would only hide a mistake in the variable
     if gcloud := shutil.which("gcloud", path=environ.get("PATH")):
-        # <root>/bin/gcloud, mostly through links (`gcloud info` would take a second to say so).
+        # It is <root>/bin/gcloud, mostly through links. (`gcloud info` would take a second.)
         yield Path(gcloud).resolve().parents[1]
     home = environ.get("HOME", "/nonexistent")
     for usual in _USUAL_ROOTS:
@@ -99,7 +99,7 @@ def _candidates(environ: Mapping[str, str]) -> Iterator[Path]:
 
 
 def find_jars(roots: list[Path]) -> tuple[Path, Path]:
-    """Find both emulators; they may stand under two roots."""
+    """Find both emulators, which may be under different roots."""
     firestore = next(
         (root / FIRESTORE_JAR for root in roots if (root / FIRESTORE_JAR).is_file()), None
     )
@@ -109,8 +109,8 @@ def find_jars(roots: list[Path]) -> tuple[Path, Path]:
     looked = "looked in " + ", ".join(str(root) for root in roots)
     if firestore is None:
         part = "The Firestore emulator of the Google Cloud CLI"
-        raise MissingPartError(part, looked=looked, fix=_CLI_MEND)
+        raise MissingPartError(part, looked=looked, fix=_CLI_FIX)
     if pubsub is None:
         part = "The Pub/Sub emulator of the Google Cloud CLI"
-        raise MissingPartError(part, looked=looked, fix=_CLI_MEND)
+        raise MissingPartError(part, looked=looked, fix=_CLI_FIX)
     return firestore, pubsub

@@ -1,4 +1,5 @@
-"""The part of Secret Manager's list filter that people use: names and labels, joined by AND."""
+"""Filters secrets by names and labels joined by AND: the part of Google's filter that people
+use."""
 
 import re
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ _AND = re.compile(r"\s+(?:AND\s+)?")
 
 
 def matches(terms: str, name: str, labels: Mapping[str, str]) -> bool:
-    """Tell whether every term holds. Raises ValueError for a term that is not understood."""
+    """Tell whether every term matches. Raises ValueError for a term that it does not know."""
     position, text = 0, terms.strip()
     verdict = True
     while position < len(text):

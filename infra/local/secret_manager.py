@@ -1,6 +1,6 @@
-"""A stand-in for Secret Manager, which has no emulator: its REST API (v1), in memory.
+"""A stand-in for Secret Manager, which has no emulator. It serves the REST API (v1) from memory.
 
-The real client speaks to it::
+The real client calls it::
 
     transport = SecretManagerServiceRestTransport(
         host=host, url_scheme="http", credentials=AnonymousCredentials()
@@ -8,7 +8,7 @@ The real client speaks to it::
     client = SecretManagerServiceClient(transport=transport)
 
 Run it with ``python -m infra.local.secret_manager --port N``, or in a test with
-``with secret_manager() as host``. Left out: regional secrets, IAM, rotation, aliases and expiry.
+``with secret_manager() as host``. It lacks regional secrets, IAM, rotation, aliases and expiry.
 """
 
 import argparse
@@ -17,6 +17,7 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from json import JSONDecodeError
+from pathlib import Path
 
 from aiohttp import web
 
@@ -31,7 +32,7 @@ _STATES = {"enable": "ENABLED", "disable": "DISABLED", "destroy": "DESTROYED"}
 
 
 class _Api:
-    """The routes: what stands in paths, queries and bodies, handed to the store."""
+    """The routes. Each reads the path, the query and the body, and calls the store."""
 
     def __init__(self, store: SecretStore) -> None:
         self._store = store
@@ -126,13 +127,13 @@ async def _errors(
         return await handler(request)
     except ApiError as error:
         return web.json_response(error.body, status=error.code)
-    except web.HTTPException as error:  # a path or a verb that is not here
+    except web.HTTPException as error:  # an unknown path or verb
         body = {"code": error.status, "message": f"{request.method} {request.path}: {error.reason}"}
         return web.json_response({"error": body | {"status": "NOT_FOUND"}}, status=error.status)
 
 
 def application(store: SecretStore) -> web.Application:
-    """Build the server over a store."""
+    """Build the server for a store."""
     app = web.Application(middlewares=[_errors])
     app.add_routes(_Api(store).routes())
     return app
@@ -168,8 +169,9 @@ def main() -> None:
     """Serve until the process is told to end."""
     parser = argparse.ArgumentParser(description="Secret Manager's REST API, in memory")
     parser.add_argument("--port", type=int, required=True)
-    port = parser.parse_args().port
-    web.run_app(application(SecretStore()), host=HOST, port=port, print=None)
+    parser.add_argument("--file", type=Path, help="keep the secrets here")
+    asked = parser.parse_args()
+    web.run_app(application(SecretStore(file=asked.file)), host=HOST, port=asked.port, print=None)
 
 
 if __name__ == "__main__":

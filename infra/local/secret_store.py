@@ -1,14 +1,16 @@
-"""What Secret Manager keeps and how it answers, without HTTP.
+"""Keeps secrets and answers as Secret Manager does, without HTTP.
 
-Names come back with the project's *number*, whatever the caller used, as in the real service; and a
-secret's etag changes when the secret does, not when it gets a version.
+As in the real service, names come back with the project's *number*, even if the caller used the
+project's name. A secret's etag changes when the secret changes, but not when it gets a version.
 """
 
 import base64
 import binascii
+import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 from google_crc32c import value as crc32c
 
@@ -32,12 +34,27 @@ _CHANGEABLE = ("labels", "annotations")
 
 
 class SecretStore:
-    """Every secret of every project."""
+    """Keeps the secrets of all projects."""
 
-    def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        """Begin empty."""
+    def __init__(
+        self, clock: Callable[[], datetime] = lambda: datetime.now(UTC), file: Path | None = None
+    ) -> None:
+        """The store begins with what its file holds, and writes each change to it."""
         self._clock = clock
+        self._file = file
         self._secrets: dict[str, Secret] = {}
+        if file is not None and file.is_file():
+            kept = map(Secret.read, json.loads(file.read_bytes()))
+            self._secrets = {secret.name: secret for secret in kept}
+
+    def _keep(self) -> None:
+        if self._file is None:
+            return
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        draft = self._file.with_suffix(".draft")
+        draft.touch(mode=0o600)  # it holds credentials
+        draft.write_text(json.dumps([it.kept() for it in self._secrets.values()]), encoding="utf-8")
+        draft.replace(self._file)
 
     def create(self, project: str, secret_id: str, body: Json) -> Json:
         """Create a secret without versions."""
@@ -52,10 +69,11 @@ class SecretStore:
             raise ApiError(409, "ALREADY_EXISTS", f"Secret [{name}] already exists.")
         secret = Secret(name, self._now(), _labels(body), dict(body.get("annotations", {})))
         self._secrets[name] = secret
+        self._keep()
         return secret.json()
 
     def list(self, project: str, terms: str = "", size: int = 0, token: str = "") -> Json:
-        """List a page of the secrets that the filter lets through, the newest first."""
+        """List a page of the secrets that match the filter, the newest first."""
         prefix = f"projects/{project_number(project)}/secrets/"
         found = [s for s in self._secrets.values() if s.name.startswith(prefix)]
         try:
@@ -69,7 +87,7 @@ class SecretStore:
         return self._secret(project, secret_id).json()
 
     def patch(self, project: str, secret_id: str, body: Json, mask: str) -> Json:
-        """Change labels or annotations, as the mask says."""
+        """Change the labels or annotations that the mask names."""
         secret = self._secret(project, secret_id)
         paths = [path for path in mask.split(",") if path]
         if not paths or any(path not in _CHANGEABLE for path in paths):
@@ -83,6 +101,7 @@ class SecretStore:
         if "annotations" in paths:
             secret.annotations = dict(body.get("annotations", {}))
         secret.etag = new_etag()
+        self._keep()
         return secret.json()
 
     def delete(self, project: str, secret_id: str, etag: str = "") -> Json:
@@ -90,10 +109,11 @@ class SecretStore:
         secret = self._secret(project, secret_id)
         _check_etag(etag, secret.etag, secret.name)
         del self._secrets[secret.name]
+        self._keep()
         return {}
 
     def add_version(self, project: str, secret_id: str, body: Json) -> Json:
-        """Add a version; the secret itself, and so its etag, stays as it is."""
+        """Add a version, which does not change the secret's etag."""
         secret = self._secret(project, secret_id)
         payload = body.get("payload", {})
         try:
@@ -109,6 +129,7 @@ class SecretStore:
             raise invalid(message)
         version = Version(f"{secret.name}/versions/{len(secret.versions) + 1}", self._now(), data)
         secret.versions.append(version)
+        self._keep()
         return version.json()
 
     def versions(self, project: str, secret_id: str, size: int = 0, token: str = "") -> Json:
@@ -121,7 +142,7 @@ class SecretStore:
         return self._version(project, secret_id, version_id).json()
 
     def access(self, project: str, secret_id: str, version_id: str) -> Json:
-        """Give a version's payload."""
+        """Return a version's payload."""
         version = self._version(project, secret_id, version_id)
         if version.state != "ENABLED":
             message = f"Secret Version [{version.name}] is in {version.state} state."
@@ -131,7 +152,7 @@ class SecretStore:
         return {"name": version.name, "payload": payload}
 
     def change_state(self, project: str, secret_id: str, version_id: str, state: str) -> Json:
-        """Enable, disable or destroy a version; a destroyed one stays so."""
+        """Enable, disable or destroy a version. A destroyed version cannot be changed."""
         version = self._version(project, secret_id, version_id)
         if version.state == "DESTROYED":
             message = f"Secret Version [{version.name}] is in DESTROYED state."
@@ -139,6 +160,7 @@ class SecretStore:
         if state == "DESTROYED":
             version.data, version.destroyed = b"", self._now()
         version.state, version.etag = state, new_etag()
+        self._keep()
         return version.json()
 
     def _now(self) -> str:

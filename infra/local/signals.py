@@ -1,4 +1,4 @@
-"""Signals that end the stack: turned into exceptions, held back where one would leave an orphan."""
+"""Turns signals that end the stack into exceptions, and delays them where they would do harm."""
 
 import signal
 import threading
@@ -7,16 +7,19 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn, TypeAlias
 
-# SIGHUP: the terminal was closed.
-ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# SIGHUP comes when the terminal is closed. Windows has no such signal.
+ENDING: tuple[signal.Signals, ...] = tuple(
+    it for it in signal.Signals if it.name in {"SIGINT", "SIGTERM", "SIGHUP"}
+)
+_OTHERS: tuple[signal.Signals, ...] = tuple(it for it in ENDING if it != signal.SIGINT)
 
 
-# As typeshed has it; None: a handler that was not installed from Python.
+# As in typeshed. None is a handler that was not installed from Python.
 Handler: TypeAlias = Callable[[int, FrameType | None], object] | int | None
 
 
 class Terminated(BaseException):
-    """SIGTERM or SIGHUP asked this process to end; unwinds the stack as Ctrl-C does."""
+    """SIGTERM or SIGHUP asked this process to end. It unwinds the stack as Ctrl-C does."""
 
 
 def _raise_terminated(number: int, _frame: FrameType | None) -> NoReturn:
@@ -25,8 +28,8 @@ def _raise_terminated(number: int, _frame: FrameType | None) -> NoReturn:
 
 @contextmanager
 def ending_signals_raise() -> Iterator[None]:
-    """Let the ending signals unwind the stack, also where a shell started us with them ignored."""
-    previous = {number: signal.signal(number, _raise_terminated) for number in ENDING[1:]}
+    """Make the ending signals raise exceptions, even if the shell started us with them ignored."""
+    previous = {number: signal.signal(number, _raise_terminated) for number in _OTHERS}
     previous[signal.SIGINT] = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
@@ -36,10 +39,10 @@ def ending_signals_raise() -> Iterator[None]:
 
 @contextmanager
 def ending_signals_held() -> Iterator[None]:
-    """Hold ending signals back, and deliver them at the end.
+    """Delay ending signals until the end of the block.
 
-    A signal between the birth of a child and the note of its id would leave an orphan; so would one
-    in the middle of the clean-up.
+    A signal after a child has started and before its id is noted would leave an orphan. So would a
+    signal during the clean-up.
     """
     if threading.current_thread() is not threading.main_thread():
         yield  # Python runs signal handlers on the main thread only

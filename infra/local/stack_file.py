@@ -1,6 +1,5 @@
-"""`stack.json`: what runs where, for other programs; and one stack for each folder."""
+"""Writes `stack.json`, which tells other programs what runs where, and locks its folder."""
 
-import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -9,53 +8,57 @@ from pathlib import Path
 from typing import Any
 
 from infra.local.errors import AlreadyRunningError
+from infra.local.processes import alive, lock
 
 
 class StackFile:
-    """The file, while this process has the folder for itself."""
+    """The file of a stack, whose process has locked the folder."""
 
     def __init__(self, folder: Path) -> None:
-        """Name the file; the folder is locked by `sole_stack`."""
+        """`sole_stack` has locked the folder."""
         self.path = folder / "stack.json"
         self.leftovers = _leftovers(self.path)
 
     def write(self, addresses: Mapping[str, Any], pids: Mapping[str, int]) -> None:
-        """Show a stack that is up; readers see the old file or the new one, never half of it."""
+        """Write the file. Readers see the old file or the new one, and never a half of it."""
         text = json.dumps({**addresses, "pids": {"stack": os.getpid(), **pids}}, indent=2)
         draft = self.path.with_suffix(".draft")
         draft.write_text(text + "\n", encoding="utf-8")
         draft.replace(self.path)
 
     def remove(self) -> None:
-        """Say that nothing runs any more."""
+        """Remove the file, because nothing runs any more."""
         self.path.unlink(missing_ok=True)
 
 
 @contextmanager
 def sole_stack(folder: Path) -> Iterator[StackFile]:
-    """Take the folder, or raise AlreadyRunningError; its lock ends with its process."""
+    """Lock the folder while the block runs. Raises AlreadyRunningError.
+
+    The lock also ends when the process ends.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
+    with (folder / "lock").open("w") as file:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+            lock(file)
+        except OSError as error:
             path = folder / "stack.json"
             message = (
                 f"A local stack is running already: see {path} ({_owner(path)}). "
                 f"Stop it first, or give this one a folder of its own in SMARTLINK_LOCAL_DIR."
             )
             raise AlreadyRunningError(message) from error
-        file = StackFile(folder)
+        stack = StackFile(folder)
         try:
-            yield file
+            yield stack
         finally:
-            file.remove()
+            stack.remove()
 
 
 def _leftovers(path: Path) -> list[int]:
-    """List what may still run of a stack that was killed here; on Linux the kernel ends it."""
+    """List the processes of a killed stack that may still run; on Linux the kernel ends them."""
     try:
-        return [pid for pid in json.loads(path.read_bytes())["pids"].values() if _alive(pid)]
+        return [pid for pid in json.loads(path.read_bytes())["pids"].values() if alive(pid)]
     except (OSError, ValueError, KeyError, AttributeError):
         return []
 
@@ -65,13 +68,3 @@ def _owner(path: Path) -> str:
         return f"process {json.loads(path.read_bytes())['pids']['stack']}"
     except (OSError, ValueError, KeyError):
         return "it is just starting or stopping"
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -1,4 +1,4 @@
-"""Starts programs, waits until they are ready, and leaves none behind."""
+"""Starts programs, waits until they are ready, and stops all of them."""
 
 import time
 from collections.abc import Collection, Iterator, Sequence
@@ -16,20 +16,20 @@ PROBE_INTERVAL = 0.02
 
 
 class Supervisor:
-    """The running children, in stages: a stage starts together, and stops together."""
+    """The running children, in stages. The children of a stage start and stop together."""
 
     def __init__(self, logs: Path) -> None:
-        """Keep the logs in this folder."""
+        """`logs` is the folder of the logs."""
         self._logs = logs
         self._stages: list[list[Child]] = []
 
     @property
     def children(self) -> tuple[Child, ...]:
-        """Every child, in the order of their starts."""
+        """Every child, in the order in which they started."""
         return tuple(child for stage in self._stages for child in stage)
 
     def start(self, *programs: Program) -> tuple[Child, ...]:
-        """Start a stage; who needs it ready says so with `wait_ready`."""
+        """Start a stage. It does not wait; `wait_ready` does."""
         stage: list[Child] = []
         self._stages.append(stage)
         for program in programs:
@@ -38,7 +38,7 @@ class Supervisor:
         return tuple(stage)
 
     def wait_ready(self, children: Collection[Child], seconds: float = READY_SECONDS) -> None:
-        """Return when each of them is ready; any child's death ends the wait."""
+        """Wait until all of them are ready. Raises NotReadyError, also if any other child dies."""
         deadline = time.monotonic() + seconds
         waiting = list(children)
         while waiting := [child for child in waiting if not child.ready()]:
@@ -51,17 +51,27 @@ class Supervisor:
                 )
                 raise NotReadyError(message)
             time.sleep(PROBE_INTERVAL)
-        # A stranger on the port would answer the probe while our child died of it.
+        # If another program has the port, it answers the probe, and our child dies.
         self.check()
 
     def check(self) -> None:
-        """Raise if a child has died."""
+        """Raise NotReadyError if a child has died."""
         for child in self.children:
             if not child.running:
                 raise NotReadyError(child.explain_death())
 
+    def restart(self, child: Child) -> Child:
+        """Start a dead child's program again, in its place; what it left of its group is ended."""
+        with ending_signals_held():
+            _stop([child])
+            again = Child(child.program, self._logs, again=True)
+            self._stages = [
+                [again if it is child else it for it in stage] for stage in self._stages
+            ]
+        return again
+
     def end(self, names: Collection[str]) -> None:
-        """Stop the children of these names and forget them, dead ones too; the others stay."""
+        """Stop and forget the children of these names, dead ones too; the others go on."""
         ending = [child for child in self.children if child.program.name in names]
         with ending_signals_held():
             _stop(ending)
@@ -69,7 +79,7 @@ class Supervisor:
             self._stages = [stage for stage in kept if stage]
 
     def stop(self) -> None:
-        """Stop every stage, the last first, and wait until all of it is gone."""
+        """Stop every stage, the last first, and wait until all children are gone."""
         with ending_signals_held():
             while self._stages:
                 _stop(self._stages.pop())

@@ -1,4 +1,4 @@
-"""What runs where, for people."""
+"""Shows people what runs where."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ from infra.local.stack import RunningStack
 
 
 def whereabouts(stack: RunningStack) -> Table:
-    """Tabulate the addresses; a log has its process's name."""
+    """Make a table of the addresses. A log has the name of its process."""
     table = Table(title=f"Smart Link on this machine · project {stack.addresses.project}")
     table.add_column("what")
     table.add_column("where", no_wrap=True)
@@ -32,7 +32,7 @@ def whereabouts(stack: RunningStack) -> Table:
 
 
 def hints(stack: RunningStack, folder: Path, example: Json | None) -> str:
-    """Say where to look and what to try."""
+    """Write where to look and what to try."""
     lines = [f"Logs: {stack.logs}/<what>.log. For programs: {folder / 'stack.json'}"]
     simulator = stack.addresses.simulator
     if simulator and example:

@@ -1,4 +1,4 @@
-"""The minute tick: what Cloud Scheduler does, with an interval of one's own."""
+"""The minute tick: calls poll as Cloud Scheduler does, at a chosen interval."""
 
 import threading
 import time
@@ -10,7 +10,7 @@ from infra.local.errors import LocalStackError
 
 
 class MinuteTick:
-    """Calls poll at each interval, never twice at once: a slow call replaces those it delays."""
+    """Calls poll at each interval, but never two at once: during a slow call it skips ticks."""
 
     def __init__(
         self,
@@ -19,7 +19,7 @@ class MinuteTick:
         *,
         report: Callable[[str], None],
     ) -> None:
-        """Take what to call, how often, and where to say that it failed."""
+        """`tick` is called at each interval, and `report` gets the text of a failure."""
         self._tick = tick
         self._interval = interval.total_seconds()
         self._report = report
@@ -29,12 +29,12 @@ class MinuteTick:
         self.done = 0
 
     def __enter__(self) -> Self:
-        """Begin, with a tick at once."""
+        """Begin with a tick at once."""
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Begin no more ticks; one that runs ends with the function it called."""
+        """Begin no further tick. A tick that runs ends when the function that it called does."""
         self._stop.set()
 
     def _run(self) -> None:
@@ -56,7 +56,7 @@ class MinuteTick:
         self.done += 1
 
     def _say(self, problem: str) -> None:
-        # The same failure each minute is one piece of news; and while we stop it is none.
+        # The same failure in each minute is told once, and none is told while we stop.
         if problem != self._failing and not self._stop.is_set():
             self._report(problem)
         self._failing = problem

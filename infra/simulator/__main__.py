@@ -1,6 +1,6 @@
-"""`python -m infra.simulator`: serves until SIGTERM or SIGINT.
+"""`python -m infra.simulator` serves until SIGTERM or SIGINT.
 
-It says on stdout, in one JSON line, where.
+It prints its URLs on stdout as one line of JSON.
 """
 
 import argparse
@@ -27,7 +27,7 @@ async def serve(host: str, port: int, options: SimulatorOptions) -> None:
 
 
 def main() -> None:
-    """Read the command line."""
+    """Read the command line and serve."""
     parser = argparse.ArgumentParser(
         prog="infra.simulator", description="Smart Link, RAC and a TPD, in memory"
     )

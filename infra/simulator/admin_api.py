@@ -1,6 +1,6 @@
-"""HTTP of the simulator itself, under `/simulator`.
+"""The simulator's own HTTP API, under `/simulator`.
 
-Tenants, offers, TPD's requests, options and counts.
+It is for tenants, offers, TPD's requests, options and counts.
 """
 
 import json
@@ -19,7 +19,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class TenantEntry(BaseModel):
-    """A credential to register; `tenant_id` is the tenant's name when absent."""
+    """A credential to register. Without `tenant_id` the tenant's name is used."""
 
     model_config = ConfigDict(extra="forbid", alias_generator=to_camel, hide_input_in_errors=True)
 
@@ -30,7 +30,7 @@ class TenantEntry(BaseModel):
 
 
 class OfferEntry(BaseModel):
-    """Messages as they shall stand in the queue; see `Simulator.offer`."""
+    """Messages to put into the queue. See `Simulator.offer`."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -46,7 +46,7 @@ _ASKS: Final = TypeAdapter(list[Ask])
 
 @web.middleware
 async def explain_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer an administrator's mistake with its reason."""
+    """Answer a wrong request with the reason."""
     try:
         return await handler(request)
     except ValidationError as error:
@@ -62,13 +62,13 @@ async def explain_errors(request: web.Request, handler: Handler) -> web.StreamRe
 
 
 class AdminApi:
-    """Handlers over one simulator."""
+    """The handlers of one simulator."""
 
     def __init__(self, simulator: Simulator) -> None:
         self._simulator = simulator
 
     def application(self) -> web.Application:
-        """Build the part that is mounted under `/simulator`."""
+        """Build the application that is mounted under `/simulator`."""
         application = web.Application(middlewares=[explain_errors])
         application.add_routes(
             [
@@ -154,7 +154,7 @@ class AdminApi:
         return web.json_response(self._simulator.statistics())
 
     async def reset(self, _: web.Request) -> web.Response:
-        """Start anew, with the options given at the start."""
+        """Reset the simulator, with the options that were given at the start."""
         self._simulator.reset()
         return web.Response(status=204)
 

@@ -1,8 +1,8 @@
-"""What TPD understands of an ERP's answer: both payload styles, and the shape of each response.
+"""Reads an ERP's answer as TPD does: both payload styles, and the shape of each response.
 
-Assumptions (A): the log's entries stand in a list under `logs`; the keys of the wrapper (`header`,
-`content`, `specversion`, `data`) are read in any casing, those of the body as TOTVS's sample writes
-them.
+Assumptions (A): the log's entries are in a list under `logs`; the keys of the wrapper (`header`,
+`content`, `specversion`, `data`) may have any casing, and those of the body are as in TOTVS's
+sample.
 """
 
 import json
@@ -17,11 +17,11 @@ COMMAND_OF: Final = {
 
 
 class MalformedAnswerError(Exception):
-    """The answer does not have the shape that TPD expects; says where."""
+    """The answer does not have the shape that TPD expects. The text says where."""
 
 
 def body_of(content: str) -> Mapping[str, object]:
-    """Take the body out of a TOTVS or a CloudEvents wrapper."""
+    """Return the body of a TOTVS or a CloudEvents wrapper. Raises MalformedAnswerError."""
     try:
         wrapper = json.loads(content)
     except (ValueError, RecursionError) as error:

@@ -1,12 +1,12 @@
-"""The broker's model: one queue a tenant, leases, sessions.
+"""The broker's model: one queue for each tenant, leases, sessions.
 
-Pure: the caller brings the clock and the dice.
+It is pure: the caller passes the time and the random choices.
 
 Assumptions (A), after RabbitMQ:
 - a delivery tag belongs to the session that received it and counts from 1 there; a session belongs
   to one tenant;
-- an ack of a tag that was never handed to that session is unknown (404), of one settled or expired
-  is gone (410);
+- an ack of a tag that the session never received is answered 404; an ack of a settled or expired
+  tag is answered 410;
 - a message whose lease expired, or that was NACKed, returns to the front of the queue;
 - a later setup replaces the subscriptions and keeps the queue.
 """
@@ -25,15 +25,15 @@ _SESSIONS_KEPT = 10_000
 
 
 class UnknownTagError(Exception):
-    """No delivery of that tag was made to the session."""
+    """The session has never received this tag."""
 
 
 class GoneTagError(Exception):
-    """The delivery was settled before, or its lease has expired."""
+    """The delivery is settled already, or its lease has expired."""
 
 
 class Fate(Enum):
-    """What became of a message on its way to a queue."""
+    """What happened to a message on its way to a queue."""
 
     QUEUED = "queued"
     LOST_BEFORE_SETUP = "lostBeforeSetup"
@@ -42,7 +42,7 @@ class Fate(Enum):
 
 @dataclass(slots=True, eq=False)
 class Lease:
-    """One delivery of a message that waits for its ack."""
+    """One delivery of a message, which waits for its ack."""
 
     message: Message
     session: "Session"
@@ -52,7 +52,7 @@ class Lease:
 
 @dataclass(slots=True, eq=False)
 class Session:
-    """What a session cookie stands for."""
+    """The session of a cookie."""
 
     id: str
     tenant: str
@@ -61,7 +61,8 @@ class Session:
 
 
 class TenantQueue:
-    """The messages of one tenant: waiting ones, and leased ones by the end of their lease."""
+    """The messages of one tenant: the waiting ones, and the leased ones by the end of their
+    lease."""
 
     def __init__(self) -> None:
         self.waiting: deque[Message] = deque()
@@ -73,7 +74,7 @@ class TenantQueue:
         self._order = itertools.count()
 
     def publish(self, message: Message) -> Fate:
-        """Route a message as Smart Link does: it is lost unless setup has subscribed its type."""
+        """Route a message as Smart Link does. It is lost unless setup has subscribed its type."""
         if self.subscriptions is None:
             return Fate.LOST_BEFORE_SETUP
         if message.type not in self.subscriptions:
@@ -82,7 +83,8 @@ class TenantQueue:
         return Fate.QUEUED
 
     def lease(self, session: Session, now: float, seconds: float, count: int = 1) -> list[Lease]:
-        """Hand out up to `count` messages under that session's next tags."""
+        """Lease up to `count` messages to the session for `seconds`, with the session's next
+        tags."""
         self.recover(now)
         leases: list[Lease] = []
         while self.waiting and len(leases) < count:
@@ -95,9 +97,9 @@ class TenantQueue:
         return leases
 
     def ack(self, session: Session, tag: int, now: float, *, offer_again: bool = False) -> bool:
-        """Remove a leased message; answers whether it was queued once more.
+        """Remove a leased message; return whether it was queued again.
 
-        No message is queued once more twice.
+        With `offer_again` it is queued again, but each message only once.
         """
         message = self._settled(session, tag, now)
         self.acked += 1
@@ -112,7 +114,8 @@ class TenantQueue:
         self.waiting.appendleft(self._settled(session, tag, now))
 
     def recover(self, now: float) -> None:
-        """Return the messages whose lease has ended, the oldest first in line again."""
+        """Put the messages whose lease has ended back at the head of the queue, the oldest
+        first."""
         expired = []
         while self._ends and (not self._ends[0][2].open or self._ends[0][0] <= now):
             lease = heapq.heappop(self._ends)[2]
@@ -128,9 +131,7 @@ class TenantQueue:
         if lease is None:
             raise GoneTagError if 1 <= tag <= session.last_tag else UnknownTagError
         self._close(lease)
-        self.recover(
-            now
-        )  # drops closed leases from the heap's top, so that it does not keep their contents
+        self.recover(now)  # removes closed leases from the heap, which would keep their contents
         return lease.message
 
     def _close(self, lease: Lease) -> None:
@@ -147,7 +148,7 @@ class Broker:
         self._sessions: dict[str, Session] = {}
 
     def queue(self, tenant: str) -> TenantQueue:
-        """Find the tenant's queue; until setup has created it, what is published to it is lost."""
+        """Return the tenant's queue. Until setup has created it, published messages are lost."""
         queue = self.queues.get(tenant)
         if queue is None:
             queue = self.queues[tenant] = TenantQueue()
@@ -158,7 +159,7 @@ class Broker:
         self.queue(tenant).subscriptions = frozenset(subscriptions)
 
     def session(self, tenant: str, cookie: str | None) -> Session:
-        """Resume the session that the cookie names; open one if it names none of that tenant's."""
+        """Return the tenant's session of this cookie, or a new one if there is none."""
         session = self._sessions.get(cookie) if cookie else None
         if session is None or session.tenant != tenant:
             session = Session(uuid.uuid4().hex, tenant)
@@ -167,14 +168,14 @@ class Broker:
         return session
 
     def remove(self, tenant: str) -> None:
-        """Drop the tenant's queue with all that is in it, and its sessions."""
+        """Remove the tenant's queue with its messages, and its sessions."""
         self.queues.pop(tenant, None)
         self._sessions = {
             key: session for key, session in self._sessions.items() if session.tenant != tenant
         }
 
     def _forget_oldest_idle(self) -> None:
-        """Bound the memory that clients without a cookie jar cost.
+        """Limit the memory of sessions, because a client without cookies opens many.
 
         A session that holds a lease is kept.
         """

@@ -1,10 +1,10 @@
-"""HTTP of RAC and Smart Link, as their clients see it.
+"""The HTTP APIs of RAC and Smart Link.
 
-These handlers are hot: no models, no middleware.
+These handlers must be fast, so they use no models and no middleware.
 
-Assumptions (A): POST for all but `get`; a bearer token on every call, 401 without; success of
-setup, send and ack is 200 with an empty body; the session is the cookie `SMARTLINKSESSION`, set by
-the first answer; a body is UTF-8.
+Assumptions (A): every call but `get` is a POST; every call has a bearer token, and without one the
+answer is 401; a successful setup, send or ack is answered 200 with an empty body; the cookie
+`SMARTLINKSESSION`, which the first answer sets, is the session; a body is UTF-8.
 """
 
 import asyncio
@@ -31,13 +31,13 @@ _EMPTY: Final[dict[EmptyForm, tuple[int, bytes | None]]] = {
 
 
 class LinkApi:
-    """Handlers over one simulator."""
+    """The handlers of one simulator."""
 
     def __init__(self, simulator: Simulator) -> None:
         self._simulator = simulator
 
     def routes(self) -> list[web.RouteDef]:
-        """Name every path that a Smart Link client calls."""
+        """Return the routes of every path that a Smart Link client calls."""
         return [
             web.post(TOKEN_PATH, self.token),
             web.route("*", f"{_LINK}/setup", self.setup),
@@ -49,7 +49,7 @@ class LinkApi:
         ]
 
     async def token(self, request: web.Request) -> web.Response:
-        """Issue a token, or answer an error of RFC 6749."""
+        """Issue a token, or answer with an error of RFC 6749."""
         simulator = self._simulator
         if simulator.options.rac_latency_seconds:
             await asyncio.sleep(simulator.options.rac_latency_seconds)
@@ -70,7 +70,7 @@ class LinkApi:
         return web.json_response(grant, headers=headers)
 
     async def setup(self, request: web.Request) -> web.Response:
-        """Create the tenant's queue and subscribe the commands."""
+        """Create the tenant's queue and subscribe it to the commands."""
         session = await self._admit(request, "setup")
         document = await self._json(request, session)
         form = self._simulator.options.dialect.setup_form
@@ -147,7 +147,7 @@ class LinkApi:
         tag: object = None
         match dialect.ack_form:
             case "none":
-                raise web.HTTPOk
+                raise web.HTTPNoContent
             case "path":
                 tag = request.match_info.get("tag")
             case "query":
@@ -189,7 +189,7 @@ class LinkApi:
         return self._answer(request, session)
 
     async def _admit(self, request: web.Request, call: str) -> Session:
-        """Let the call wait, fail or be refused; otherwise name its session, and so its tenant."""
+        """Return the call's session; or delay, fail or refuse the call, as the options say."""
         simulator = self._simulator
         options = simulator.options
         verb = getattr(options.dialect, f"{call}_verb")
@@ -239,7 +239,7 @@ class LinkApi:
 
 
 def _cookie(request: web.Request) -> str | None:
-    """Read the session's cookie by hand: `request.cookies` costs more than all the rest."""
+    """Return the session's cookie. `request.cookies` takes longer than all the rest of a call."""
     for part in request.headers.get("Cookie", "").split(";"):
         name, _, value = part.strip().partition("=")
         if name == COOKIE:

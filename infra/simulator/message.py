@@ -21,28 +21,28 @@ ENVELOPE_NAMES: Final[dict[Names, tuple[str, str, str, str, str]]] = {
 
 
 class Absent(Enum):
-    """Marks a property that the envelope lacks, which is not the same as one that is null."""
+    """Marks a property that the envelope does not have; a null property is another thing."""
 
     ABSENT = 0
 
 
 @dataclass(slots=True)
 class Message:
-    """Properties are `object`: an offer may carry anything that JSON can."""
+    """A message. Its properties are `object`, because an offer may hold any JSON."""
 
     id: object
     type: object
     content: object
     audience: object = None
     raw: Mapping[str, object] | None = None
-    """Merged over the envelope as it is, delivery tag included."""
+    """Properties that replace those of the envelope, even the delivery tag."""
     offered_again: bool = False
 
     @classmethod
     def offered(cls, entry: Mapping[str, object]) -> "Message":
-        """Keep an offer as it is.
+        """Make a message of an offer, without a change.
 
-        An id is made only when the key is absent and `withoutId` is not true.
+        It gets a new id only if it has no `id`, and `withoutId` is not true.
         """
         identifier = entry.get("id", Absent.ABSENT)
         if identifier is Absent.ABSENT and entry.get("withoutId") is not True:
@@ -57,7 +57,7 @@ class Message:
         )
 
     def envelope(self, tag: int | str, names: Names) -> dict[str, object]:
-        """Spell the message out for one delivery."""
+        """Write the envelope of one delivery, with these spellings of the names."""
         keys = ENVELOPE_NAMES[names]
         values = (self.id, self.type, self.content, self.audience, tag)
         rendered = {

@@ -1,4 +1,4 @@
-"""How the simulated servers behave; every option may change while they run."""
+"""The options of the simulated servers. Each may change while they run."""
 
 from collections.abc import Mapping
 from typing import Annotated, Literal, Self
@@ -30,7 +30,7 @@ class Dialect(BaseModel):
     send_form: Literal["raw", "content", "MsgContent", "msgContent", "data", "message"] = "raw"
     """`raw`: the body is the content; else the name of the field that holds it as a text."""
     ack_form: Literal["body", "MsgDeliveryTag", "bare", "path", "query", "none"] = "body"
-    """`none`: it answers 200 and takes nothing."""
+    """`none`: it answers 204 and takes nothing."""
     tags: Literal["number", "text"] = "number"
     """How a tag is written by `get`, and wanted in a body."""
     wrapping: Literal["", "messages", "items", "data", "message"] = ""
@@ -43,9 +43,9 @@ class Dialect(BaseModel):
 
 
 class SimulatorOptions(BaseModel):
-    """Options in force; camelCase in JSON, snake_case in Python.
+    """The options in force. Their names are camelCase in JSON and snake_case in Python.
 
-    Shares are drawn for each call, from `seed`.
+    For a share, a random choice is made at each call; `seed` makes the choices repeatable.
     """
 
     model_config = ConfigDict(
@@ -53,39 +53,37 @@ class SimulatorOptions(BaseModel):
     )
 
     latency_seconds: Seconds = 0
-    """Added to each call to Smart Link, before it takes effect."""
+    """Each call to Smart Link waits for so long before it takes effect."""
     rac_latency_seconds: Seconds = 0
     down: bool = False
     """Every call to Smart Link is answered 503."""
     rac_down: bool = False
     error_rate: Share = 0
-    """Calls answered 503 that took no effect."""
+    """The share of calls that take no effect and are answered 503."""
     lost_answer_rate: Share = 0
-    """Calls answered 503 that did take effect: what a caller cannot tell from `error_rate`."""
+    """The share of calls that take effect, but are answered 503."""
     throttle_rate: Share = 0
-    """Calls answered 429."""
+    """The share of calls that are answered 429."""
     retry_after_seconds: Annotated[int, Field(ge=0)] = 5
-    """Carried by each 429."""
+    """The Retry-After of each 429."""
     duplicate_rate: Share = 0
-    """Acked messages that are offered once more, with the same id, at the queue's end."""
+    """The share of acked messages that are queued again, with the same id, at the queue's end."""
     refuse_types: tuple[str, ...] = ()
-    """Types whose send is refused for good (400)."""
+    """The types whose `send` is always refused with 400."""
     get_batch: Annotated[int, Field(ge=1)] = 1
-    """1: `get` answers one object; n: a list of up to n."""
+    """With 1, `get` answers one object; with n, a list of up to n messages."""
     empty_form: EmptyForm = "204"
-    """What `get` answers when there is nothing; all but "204" come with status 200."""
+    """What `get` answers if there is no message; all but "204" have the status 200."""
     names: Names = "camel"
     lease_seconds: Annotated[float, Field(gt=0)] = 60
     token_seconds: Annotated[int, Field(ge=1)] = 3600
     dialect: Dialect = Dialect()
     keep_sent: Annotated[int, Field(ge=0)] = 200_000
-    """How many sent messages are remembered for each tenant, the newest ones."""
+    """How many sent messages are kept for each tenant, the newest ones."""
     seed: int = 0
 
     def updated(self, changes: Mapping[str, object]) -> Self:
-        """Validate the changes together with what stays.
-
-        Raises pydantic's ValidationError on an unknown name.
-        """
+        """Return the options with these changes. Raises ValidationError, also for an unknown
+        name."""
         renamed = {to_camel(name): value for name, value in changes.items()}
         return self.model_validate(self.model_dump(by_alias=True) | renamed)

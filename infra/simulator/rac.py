@@ -1,8 +1,8 @@
-"""RAC: credentials in, expiring bearer tokens out.
+"""RAC: issues bearer tokens, which expire, for credentials.
 
-Assumptions (A): errors are RFC 6749's, with status 400 also for `invalid_client`; several tokens of
-one client are valid side by side; a token outlives a change of its client's secret. Nobody checks
-the signature, so there is none.
+Assumptions (A): errors are those of RFC 6749, with the status 400 also for `invalid_client`;
+several tokens of one client are valid at the same time; a token stays valid after a change of its
+client's secret. A token has no signature, because nobody checks it.
 """
 
 import base64
@@ -20,7 +20,7 @@ _PRUNE_AT = 10_000
 
 
 class TokenRefusedError(Exception):
-    """RAC refused to issue a token; `error` is RFC 6749's code."""
+    """RAC refused to issue a token. `error` is the code of RFC 6749."""
 
     def __init__(self, error: str, description: str) -> None:
         super().__init__(description)
@@ -34,7 +34,7 @@ class CredentialTakenError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What one tenant shows to RAC; `tenant_id` is the claim in its tokens."""
+    """The credential of one tenant. `tenant_id` is the claim in its tokens."""
 
     tenant: str
     client_id: str
@@ -43,7 +43,7 @@ class Credential:
 
 
 class Rac:
-    """Registered credentials and the tokens issued to them."""
+    """The registered credentials, and the tokens that were issued for them."""
 
     def __init__(self) -> None:
         self._by_client: dict[str, Credential] = {}
@@ -70,18 +70,18 @@ class Rac:
         self.revoke(tenant)
 
     def revoke(self, tenant: str) -> int:
-        """Make the tenant's tokens worthless at once; answers how many there were."""
+        """Revoke the tenant's tokens at once; return how many there were."""
         revoked = [token for token, (owner, _) in self._tokens.items() if owner == tenant]
         for token in revoked:
             del self._tokens[token]
         return len(revoked)
 
     def credential_of(self, tenant: str) -> Credential | None:
-        """Look a tenant up by its name."""
+        """Return the credential of a tenant; None if it has none."""
         return self._by_tenant.get(tenant)
 
     def issue(self, form: Mapping[str, str], now: float, seconds: int) -> dict[str, object]:
-        """Answer a token request, or raise TokenRefusedError."""
+        """Issue a token for a request. Raises TokenRefusedError."""
         credential = self._authenticated(form)
         token = _token(credential, now, seconds)
         if len(self._tokens) >= _PRUNE_AT:
@@ -90,7 +90,7 @@ class Rac:
         return {"access_token": token, "expires_in": seconds, "token_type": "Bearer"}
 
     def tenant_of(self, token: str, now: float) -> str | None:
-        """Name the tenant of a token in force; None for any other."""
+        """Return the tenant of a valid token; None for any other token."""
         grant = self._tokens.get(token)
         return grant[0] if grant is not None and now < grant[1] else None
 

@@ -1,4 +1,4 @@
-"""The simulator inside a test or a demo: a server on its own thread, its admin API as methods."""
+"""Runs the simulator inside a test or a demo, in its own thread, with its admin API as methods."""
 
 import asyncio
 import threading
@@ -19,7 +19,7 @@ _PATIENCE_SECONDS = 60
 
 
 class RunningSimulator:
-    """A simulator that is listening; its methods may be called from any thread."""
+    """A running simulator. Any thread may call its methods."""
 
     def __init__(self, url: str, simulator: Simulator, loop: asyncio.AbstractEventLoop) -> None:
         self.url = url
@@ -40,17 +40,17 @@ class RunningSimulator:
     ) -> None:
         """Register a tenant, or replace its credential.
 
-        `tenant_id` is the tenant's name when absent.
+        Without `tenant_id` the tenant's name is used.
         """
         credential = Credential(tenant, client_id, client_secret, tenant_id or tenant)
         self.call(lambda simulator: simulator.rac.register(credential))
 
     def remove_tenant(self, tenant: str) -> None:
-        """Forget its credential, tokens and queue."""
+        """Remove the tenant's credential, tokens and queue."""
         self.call(lambda simulator: simulator.remove_tenant(tenant))
 
     def revoke(self, tenant: str) -> int:
-        """Revoke the tenant's tokens; answers how many."""
+        """Revoke the tenant's tokens; return how many there were."""
         return self.call(lambda simulator: simulator.revoke(tenant))
 
     def offer(
@@ -61,9 +61,9 @@ class RunningSimulator:
         force: bool = False,
         routed: bool = False,
     ) -> Json:
-        """Queue raw messages, of unsubscribed types too unless `routed`.
+        """Queue raw messages. With `routed`, messages of unsubscribed types are lost.
 
-        Before setup they are lost unless `force`.
+        Before setup all messages are lost, unless `force`.
         """
         made = list(messages)  # a generator runs on the caller's thread
         return self.call(
@@ -71,7 +71,7 @@ class RunningSimulator:
         )
 
     def ask(self, *asks: Ask) -> list[str]:
-        """Open TPD requests and publish their messages; answers their ids."""
+        """Open TPD requests and publish their messages; return the requests' ids."""
         return self.call(lambda simulator: simulator.ask(asks))
 
     def requests(self, tenant: str | None = None, status: str | None = None) -> list[Json]:
@@ -95,11 +95,11 @@ class RunningSimulator:
         return self.call(lambda simulator: simulator.statistics())
 
     def configure(self, **changes: object) -> SimulatorOptions:
-        """Change the named options; answers those in force."""
+        """Change the named options; return all options in force."""
         return self.call(lambda simulator: simulator.configure(changes))
 
     def reset(self) -> None:
-        """Start anew, with the options given at the start."""
+        """Reset the simulator, with the options that were given at the start."""
         self.call(lambda simulator: simulator.reset())
 
 
@@ -111,7 +111,7 @@ def running_simulator(
     port: int = 0,
     clock: Clock = time.time,
 ) -> Iterator[RunningSimulator]:
-    """Serve on a thread of its own until the block ends; `clock` gives seconds since the epoch."""
+    """Serve in its own thread until the block ends. `clock` gives seconds since the epoch."""
     simulator = Simulator(options, clock)
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="simulator", daemon=True)

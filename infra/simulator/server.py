@@ -1,4 +1,4 @@
-"""Wires the simulator to HTTP and listens."""
+"""Serves the simulator over HTTP."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,7 +14,7 @@ _MAX_BODY_BYTES: Final = 1 << 30  # a bulk offer of 100,000 messages is one body
 
 
 def application(simulator: Simulator) -> web.Application:
-    """Mount Smart Link and RAC at the root, the admin API under `/simulator`."""
+    """Mount Smart Link and RAC at the root, and the admin API under `/simulator`."""
     app = web.Application(client_max_size=_MAX_BODY_BYTES)
     app.add_routes(LinkApi(simulator).routes())
     app.add_subapp("/simulator", AdminApi(simulator).application())
@@ -23,7 +23,7 @@ def application(simulator: Simulator) -> web.Application:
 
 @asynccontextmanager
 async def listening(simulator: Simulator, host: str, port: int) -> AsyncIterator[str]:
-    """Serve until the block ends; yields the base URL, with the port that was really taken."""
+    """Serve until the block ends; yield the base URL with the actual port."""
     runner = web.AppRunner(application(simulator), access_log=None, shutdown_timeout=1)
     await runner.setup()
     try:

@@ -1,4 +1,4 @@
-"""The simulated world without HTTP: what the admin API and the in-process API have in common."""
+"""The simulated servers without HTTP, for the admin API and for tests in the same process."""
 
 import random
 import time
@@ -19,11 +19,11 @@ Json = dict[str, object]
 
 
 class UnknownTenantError(Exception):
-    """No credential was registered for that tenant."""
+    """The tenant has no registered credential."""
 
 
 class RequestTakenError(Exception):
-    """The tenant has a request of that id already."""
+    """The tenant has a request with this id already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +37,9 @@ class Sent:
 
 
 class Simulator:
-    """State of RAC, broker and TPD.
+    """The state of RAC, broker and TPD.
 
-    Not thread-safe: everything happens on the server's event loop.
+    It is not thread-safe: only the server's event loop may use it.
     """
 
     def __init__(self, options: SimulatorOptions | None = None, clock: Clock = time.time) -> None:
@@ -48,7 +48,7 @@ class Simulator:
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything, tenants and changed options included."""
+        """Forget everything, also tenants and changed options."""
         self.options = self._initial
         self.dice = _dice(self.options.seed)
         self.rac = Rac()
@@ -58,27 +58,27 @@ class Simulator:
         self._sent: dict[str, deque[Sent]] = {}
 
     def configure(self, changes: Mapping[str, object]) -> SimulatorOptions:
-        """Change some options; naming `seed` rolls the dice from its start again."""
+        """Change some options. A `seed` starts the random choices again."""
         self.options = self.options.updated(changes)
         if "seed" in changes:
             self.dice = _dice(self.options.seed)
         return self.options
 
     def chance(self, share: float) -> bool:
-        """Roll the dice, unless the share is zero.
+        """Make a random choice that is true with this share; make none if the share is zero.
 
-        So an unused fault does not disturb the others' sequence.
+        So an unused fault does not change the random choices of the others.
         """
         return share > 0 and self.dice.random() < share
 
     def remove_tenant(self, tenant: str) -> None:
-        """Forget its credential, tokens and queue; what it sent and was asked stays readable."""
+        """Remove the tenant's credential, tokens and queue; its sent messages and requests stay."""
         self._credential(tenant)
         self.rac.remove(tenant)
         self.broker.remove(tenant)
 
     def revoke(self, tenant: str) -> int:
-        """Revoke the tenant's tokens; answers how many."""
+        """Revoke the tenant's tokens; return how many there were."""
         self._credential(tenant)
         return self.rac.revoke(tenant)
 
@@ -90,9 +90,9 @@ class Simulator:
         force: bool = False,
         routed: bool = False,
     ) -> Json:
-        """Queue raw messages, of unsubscribed types too unless `routed`.
+        """Queue raw messages. With `routed`, messages of unsubscribed types are lost.
 
-        Before setup they are lost unless `force`.
+        Before setup all messages are lost, unless `force`.
         """
         self._credential(tenant)
         queue = self.broker.queue(tenant)
@@ -112,7 +112,7 @@ class Simulator:
         }
 
     def ask(self, asks: Sequence[Ask]) -> list[str]:
-        """Open TPD requests, all or none, and publish their messages; answers their ids."""
+        """Open all TPD requests or none, and publish their messages; return the requests' ids."""
         named = Counter((ask.tenant, ask.request_id) for ask in asks if ask.request_id)
         for (tenant, request_id), times in named.items():
             if times > 1 or self.tpd.knows(tenant, request_id):
@@ -127,7 +127,7 @@ class Simulator:
         return identifiers
 
     def receive(self, tenant: str, kind: str, audience: str | None, content: str) -> None:
-        """Take in what a client sends; TPD reads what is addressed to it."""
+        """Receive what a client sends. TPD reads the messages that are addressed to it."""
         now = self.clock()
         sent = self._sent.setdefault(tenant, deque())
         sent.append(Sent(kind, audience, content, now))
@@ -168,7 +168,7 @@ class Simulator:
         ]
 
     def queues(self) -> dict[str, Json]:
-        """Describe each tenant's queue as it is now, ended leases returned."""
+        """Describe each tenant's queue, after ended leases have returned their messages."""
         now = self.clock()
         for queue in self.broker.queues.values():
             queue.recover(now)
@@ -185,7 +185,7 @@ class Simulator:
         }
 
     def statistics(self) -> Json:
-        """Render the counts, and how many requests stand in each status."""
+        """Return the counts, and how many requests have each status."""
         return {
             **self.stats.view(),
             "requests": Counter(str(request.status) for request in self.tpd),

@@ -1,4 +1,4 @@
-"""Counts of what reached the simulator."""
+"""Counts what reached the simulator."""
 
 from collections import Counter
 from typing import Final
@@ -18,11 +18,13 @@ EVENTS: Final = (
 
 
 class Stats:
-    """One counter for all, one for each tenant that could be told.
+    """Counts for all calls, and for each known tenant.
 
-    Calls count when they arrive, whatever the answer; one to ack that failed before its body was
-    read counts as ack.
-    `errors` are the answers 429 and 503, `refused` the other 4xx but 401, which is `unauthorized`.
+    A call counts when it arrives, whatever the answer. A call of `ack` that failed before its body
+    was read counts as ack.
+
+    `errors` counts the answers 429 and 503, `unauthorized` the answers 401, and `refused` all other
+    4xx.
     """
 
     def __init__(self) -> None:
@@ -30,7 +32,7 @@ class Stats:
         self.by_tenant: dict[str, Counter[str]] = {}
 
     def count(self, name: str, tenant: str | None = None, times: int = 1) -> None:
-        """Count one thing, for its tenant too if that is known."""
+        """Add to a count, and to the tenant's if the tenant is known."""
         self.total[name] += times
         if tenant is not None:
             counts = self.by_tenant.get(tenant)
@@ -39,7 +41,7 @@ class Stats:
             counts[name] += times
 
     def view(self) -> dict[str, object]:
-        """Render all counts, zeros too."""
+        """Return all counts, zeros too."""
         return {
             **_full(self.total),
             "tenants": {name: _full(counts) for name, counts in self.by_tenant.items()},

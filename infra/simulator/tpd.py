@@ -1,7 +1,7 @@
-"""TPD: asks an ERP about a person's data and waits for its answer.
+"""TPD: makes requests to an ERP about a person's data, and waits for the answers.
 
 Assumptions (A): the status stays "Em Processamento" until the first well-formed answer; a command's
-message carries no audience; `SGDPLogsCommand` carries the same body as `SGDPDataCommand`.
+message has no audience; `SGDPLogsCommand` has the same body as `SGDPDataCommand`.
 """
 
 import json
@@ -24,7 +24,7 @@ _UNMATCHED_KEPT = 1_000
 
 
 class Status(StrEnum):
-    """TPD's own words."""
+    """The status of a request, in TPD's words."""
 
     PROCESSING = "Em Processamento"
     PROCESSED = "Processada"
@@ -41,15 +41,15 @@ class Ask(BaseModel):
     command: Literal["SGDPDataCommand", "SGDPMaskCommand", "SGDPLogsCommand"]
     identifiers: dict[str, object]
     to_verify: bool = False
-    """A dry run; only the mask command carries it."""
+    """Whether it is a dry run; only the mask command has this field."""
     style: Literal["totvs", "cloudevents"] = "totvs"
     request_id: str | None = None
-    """Made by TPD when absent."""
+    """The request's id; without it TPD makes one."""
 
 
 @dataclass(slots=True)
 class Request:
-    """A request and what came back."""
+    """A request and its answer."""
 
     ask: Ask
     request_id: str
@@ -62,7 +62,7 @@ class Request:
     """Why the last answer was not accepted."""
 
     def view(self) -> dict[str, object]:
-        """Render it for the admin API."""
+        """Return the request for the admin API."""
         return {
             "requestId": self.request_id,
             "tenant": self.ask.tenant,
@@ -78,7 +78,7 @@ class Request:
 
 
 class Tpd:
-    """Requests by tenant and id; an answer counts only for a request of the tenant that sent it."""
+    """The requests. An answer counts only for a request of the tenant that sent the answer."""
 
     def __init__(self) -> None:
         self._requests: dict[tuple[str, str], Request] = {}
@@ -88,18 +88,18 @@ class Tpd:
         return iter(self._requests.values())
 
     def knows(self, tenant: str, request_id: str | None) -> bool:
-        """Tell whether the id is taken."""
+        """Tell whether the tenant has a request with this id."""
         return (tenant, request_id) in self._requests
 
     def ask(self, ask: Ask, tenant_id: str, now: float) -> tuple[Request, Message]:
-        """Open a request; the message is the caller's to publish."""
+        """Open a request; return it, and the message that the caller must publish."""
         request = Request(ask, ask.request_id or str(uuid.uuid4()), now)
         self._requests[ask.tenant, request.request_id] = request
         message_id = str(uuid.uuid4())
         return request, Message(message_id, ask.command, _content(request, tenant_id, message_id))
 
     def answered(self, tenant: str, response: str, content: str, now: float) -> bool:
-        """Take an ERP's answer in; answers whether it belongs to a request."""
+        """Receive an ERP's answer; return whether it belongs to a request."""
         try:
             body = body_of(content)
         except MalformedAnswerError as error:

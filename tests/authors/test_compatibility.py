@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 import pytest
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, create_model
 
 from infra.authors.compatibility import breaks
+from infra.authors.schemas import schema_of
 
 Body = dict[str, Any]
 NEEDED = (str, ...)
@@ -35,8 +37,12 @@ class Named(BaseModel):
 
 def schema(fields: Mapping[str, Any], config: ConfigDict | None = None) -> Body:
     model = create_model("Request", __config__=config, **fields)
-    made: Body = model.model_json_schema(by_alias=True)
-    return made
+    return schema_of("AnyCommand", model)
+
+
+def aliased(*names: str) -> Any:  # noqa: ANN401
+    alias = names[0] if len(names) == 1 else AliasChoices(*names)
+    return (Annotated[int, Field(validation_alias=alias)], ...)
 
 
 def limited(kind: Any, **limits: Any) -> Any:  # noqa: ANN401
@@ -63,6 +69,13 @@ SURVIVES: Mapping[str, tuple[Body, Body]] = {
     "minLength 0": ({"a": NEEDED}, {"a": limited(str, min_length=0)}),
     "no pattern": ({"a": limited(str, pattern="^x$")}, {"a": NEEDED}),
     "anything": ({"a": NEEDED}, {"a": (Any, ...)}),
+    "more digits": (
+        {"a": limited(Decimal, max_digits=10, decimal_places=2)},
+        {"a": limited(Decimal, max_digits=15, decimal_places=4)},
+    ),
+    "digits without a limit": ({"a": limited(Decimal, max_digits=10)}, {"a": (Decimal, ...)}),
+    "a new name beside the old one": ({"a": aliased("valor")}, {"a": aliased("total", "valor")}),
+    "a further name": ({"a": aliased("x", "y")}, {"a": aliased("z", "y", "x")}),
     "a model that holds itself": ({"a": (Person, ...)}, {"a": (Person, ...)}),
     "more kinds of item": ({"a": (list[int], ...)}, {"a": (list[int | None], ...)}),
 }
@@ -113,6 +126,41 @@ BREAKS: Mapping[str, tuple[Body, Body, str]] = {
         {"a": limited(str, pattern="^x$")},
         {"a": limited(str, pattern="^y$")},
         "a has pattern changed from '^x$' to '^y$'",
+    ),
+    "fewer digits": (
+        {"a": limited(Decimal, max_digits=15, decimal_places=2)},
+        {"a": limited(Decimal, max_digits=10, decimal_places=2)},
+        "a has max_digits lowered from 15 to 10",
+    ),
+    "fewer digits before the point": (
+        {"a": limited(Decimal, max_digits=15, decimal_places=2)},
+        {"a": limited(Decimal, max_digits=15, decimal_places=4)},
+        "a has whole digits lowered from 13 to 11",
+    ),
+    "fewer digits after the point": (
+        {"a": limited(Decimal, decimal_places=4)},
+        {"a": limited(Decimal, decimal_places=2)},
+        "a has decimal_places lowered from 4 to 2",
+    ),
+    "a limit of digits": (
+        {"a": (Decimal, ...)},
+        {"a": limited(Decimal, max_digits=10)},
+        "a has max_digits set to 10",
+    ),
+    "digits of a decimal that may be null": (
+        {"a": (Annotated[Decimal, Field(max_digits=9)] | None, None)},
+        {"a": (Annotated[Decimal, Field(max_digits=8)] | None, None)},
+        "a has max_digits lowered from 9 to 8",
+    ),
+    "one name less": (
+        {"a": aliased("total", "valor")},
+        {"a": aliased("total")},
+        "valor was removed or renamed",
+    ),
+    "a field under other names": (
+        {"a": aliased("x")},
+        {"a": aliased("y", "z")},
+        "y is required now",
     ),
     "a format": ({"a": NEEDED}, {"a": (datetime, ...)}, "a has format set to 'date-time'"),
     "multipleOf": ({"a": (int, ...)}, {"a": limited(int, multiple_of=5)}, "a has multipleOf set"),

@@ -153,7 +153,7 @@ def test_no_map(erp: Tpd) -> None:
     assert '"map": …' in said
 
 
-def test_mended_and_read_again(erp: Tpd) -> None:
+def test_fixed_and_read_again(erp: Tpd) -> None:
     """What was wrong is looked at anew by the next attempt."""
     erp.execute(text("ALTER TABLE invoices RENAME COLUMN delivery TO moved"))
     assert refusal(erp).startswith("map.tables.invoices.columns.delivery")

@@ -11,7 +11,14 @@ from pathlib import Path
 
 from tests.project.checkout import ROOT
 
-_COPIED = ("functions", "infra", "tests/guide", "Makefile", "pyproject.toml")
+_COPIED = (
+    "functions",
+    "infra",
+    "tests/guide",
+    "tests/requirements.txt",
+    "Makefile",
+    "pyproject.toml",
+)
 _RUN = {"consumer", "try", "schemas"}  # the targets that are quick and need no emulator
 _OUTER = ("ARGS", "MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS", "PYTEST_ADDOPTS")
 _SECONDS = 120
@@ -39,6 +46,7 @@ class Reader:
         """Copy what a reader works with."""
         for name in _COPIED:
             source = ROOT / name
+            (self.checkout / name).parent.mkdir(parents=True, exist_ok=True)
             copy = shutil.copytree if source.is_dir() else shutil.copy2
             copy(source, self.checkout / name)
         for arguments in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "As cloned"]):
@@ -58,7 +66,7 @@ class Reader:
                 python = Path(sys.executable).parent
                 # Installed already; this keeps make from doing it again.
                 return self.run(
-                    ["make", "-s", "--old-file=.venv/local.stamp", f"BIN={python}", *words[1:]]
+                    ["make", "-s", "--old-file=.venv/test.stamp", f"BIN={python}", *words[1:]]
                 )
             case [".venv/bin/python", *arguments]:
                 return self.run([sys.executable, *arguments])

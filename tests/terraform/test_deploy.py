@@ -41,7 +41,7 @@ def target() -> Target:
         (FakeCloud(b=Answer(403, {"error": {"message": "Denied."}})), "cannot be read: 403 Denied"),
     ],
 )
-def test_each_problem_is_named_with_its_mend(target: Target, cloud: FakeCloud, words: str) -> None:
+def test_each_problem_is_named_with_its_fix(target: Target, cloud: FakeCloud, words: str) -> None:
     """And says that nothing was touched."""
     with pytest.raises(NotReadyError, match="Nothing was touched") as caught:
         check_cloud(target, cloud, SHELL)

@@ -1,1 +1,1 @@
-"""The ports' implementations: one vendor a file, and the in-memory ones beside them."""
+"""The ports' implementations: one room for each vendor, and the in-memory twins beside them."""

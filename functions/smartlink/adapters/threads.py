@@ -1,4 +1,4 @@
-"""Threads: turns on a bounded pool, a consumer beside its settler, a call beside the next."""
+"""Runs work in threads: a poll's turns, a consumer beside the settling, a call beside another."""
 
 import os
 import queue
@@ -21,11 +21,11 @@ _Result = TypeVar("_Result")
 EXIT_OVERDUE = 70
 _PATIENCE = 3  # seconds that turns may take to end after the deadline
 _SHORT_WAIT = 0.01  # seconds, while no message runs yet
-_LINGER = 0.03  # seconds that the first one to finish waits for others: they share its commit
+_LINGER = 0.03  # seconds that the first finished message waits for others to share its commit
 
 
 class ThreadTurns:
-    """Performs work first in, first out, on at most so many threads."""
+    """Performs work in the order in which it comes, on at most `threads` threads."""
 
     def __init__(self, threads: int, clock: Clock) -> None:
         self._threads = threads
@@ -43,7 +43,7 @@ class ThreadTurns:
 
 
 class _Pool(Generic[_Work]):
-    """Threads are started as work comes, so that an idle tenant costs one, not all."""
+    """Starts threads as work comes, so that little work needs few threads."""
 
     def __init__(
         self,
@@ -57,14 +57,14 @@ class _Pool(Generic[_Work]):
         self._waiting: deque[_Work] = deque()
         self._busy = 0
         self._idle = 0
-        self._started = 0  # threads; one ends only when nobody is left who could push
+        self._started = 0  # threads; one ends only when no turn runs that could push more work
         self._changed = threading.Condition()
 
     def push(self, item: _Work) -> None:
         self.add([item])
 
     def add(self, items: Sequence[_Work]) -> None:
-        with self._changed:  # the threads take nothing before all of it is in the queue
+        with self._changed:  # the threads take nothing before all items are in the queue
             for item in items:
                 self._waiting.append(item)
                 if self._idle < len(self._waiting) and self._started < self._most:
@@ -74,10 +74,10 @@ class _Pool(Generic[_Work]):
             self._changed.notify_all()
 
     def join(self, seconds: float) -> list[_Work]:
-        """Waits until nothing is left, or the time is up; answers what is left.
+        """Waits until no work is left or the time is up; returns the work that is left.
 
-        What hangs in a call is left to itself: the call's own time-out ends it, and whatever
-        it writes after that is fenced.
+        It does not wait for a turn that hangs in a call: the call's own time-out ends the turn, and
+        fences protect what it writes late.
         """
         with self._changed:
             self._changed.wait_for(lambda: not self._busy and not self._runnable(), seconds)
@@ -126,21 +126,21 @@ class ThreadRunner:
                     if finished[-1].overdue:
                         return
         finally:
-            running.stop()  # also when the caller gives up: nothing starts that nobody settles
+            running.stop()  # also if the caller gives up: no message starts that nobody settles
 
 
 class _Running:
-    """The messages of one run: one thread starts and ends them, another watches."""
+    """The messages of one run. One thread runs them, and another watches the time."""
 
     def __init__(self, stored: Sequence[Stored], execute: Run, limit: float) -> None:
         self._stored = stored
         self._execute = execute
         self._limit = limit
         self._results: queue.SimpleQueue[Ran] = queue.SimpleQueue()
-        self._current: tuple[Stored, float] | None = None  # and when it was started
+        self._current: tuple[Stored, float] | None = None  # and when it started
         self._stopped = False
-        self._gate = threading.Lock()  # a message ends, or is overdue: never both
-        self._ended = threading.Event()  # all have
+        self._gate = threading.Lock()  # so that a message either ends or is overdue, never both
+        self._ended = threading.Event()  # all messages have ended
 
     def run_all(self) -> None:
         try:
@@ -160,14 +160,14 @@ class _Running:
                 self._current = None
 
     def finished(self) -> list[Ran]:
-        """All that has finished, or the one that is overdue, or nothing yet."""
+        """Returns all messages that have finished, or the overdue one, or none yet."""
         current = self._current
         wait = current[1] + self._limit - time.monotonic() if current else 0
         try:
             first = self._results.get(timeout=max(wait, _SHORT_WAIT))
         except queue.Empty:
             return self._overdue()
-        # Not a look at each that follows: that would wake this thread, and stop theirs, each time.
+        # A wait for each further message would wake this thread, and stop the other one, each time.
         self._ended.wait(_LINGER)
         return [first, *_drain(self._results)]
 
@@ -187,7 +187,7 @@ class _Running:
 
 
 def _drain(results: "queue.SimpleQueue[Ran]") -> Iterator[Ran]:
-    """All that has finished."""
+    """Yields the results that are in the queue now."""
     try:
         while True:
             yield results.get_nowait()
@@ -196,7 +196,7 @@ def _drain(results: "queue.SimpleQueue[Ran]") -> Iterator[Ran]:
 
 
 def beside(work: Callable[[], _Result]) -> Callable[[], _Result]:
-    """Begins the work in a thread of its own; the answer waits for what comes of it."""
+    """Begins the work in its own thread; the returned function waits for the result, or raises."""
     future: Future[_Result] = Future()
 
     def run() -> None:
@@ -210,8 +210,8 @@ def beside(work: Callable[[], _Result]) -> Callable[[], _Result]:
 
 
 def wait(most: float) -> None:
-    """Sleeps for a while between none and so many seconds."""
-    time.sleep(most * random.random())  # noqa: S311  (nobody is to guess it, nor does it matter)
+    """Sleeps for a random time of at most `most` seconds."""
+    time.sleep(most * random.random())  # noqa: S311  (it needs no secrecy)
 
 
 def end_process() -> NoReturn:

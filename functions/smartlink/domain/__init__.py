@@ -1,1 +1,1 @@
-"""What a message is and what may happen to it. Pure: no I/O, no clock, no randomness."""
+"""What a message is and what may happen to it. The domain has no I/O, clock or randomness."""

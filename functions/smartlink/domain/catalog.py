@@ -1,4 +1,4 @@
-"""The catalogue: which commands there are, and how each is run. `infra/catalog.json` holds it."""
+"""The catalogue lists the commands and says how each is run. `infra/catalog.json` holds it."""
 
 import json
 from dataclasses import replace
@@ -11,11 +11,11 @@ from smartlink.domain.json_bytes import unmarked
 from smartlink.domain.retry import RetryPolicy
 
 MAX_FUNCTION_SECONDS = 600  # the longest ack deadline of a Pub/Sub push
-SECONDS_AROUND_MESSAGES = 15  # of a call: to claim before the first, to settle after the last
+SECONDS_AROUND_MESSAGES = 15  # of a call, to claim the first message and to settle the last
 
 
 class CatalogError(ValueError):
-    """The catalogue cannot be used; the text names the entry and the fix."""
+    """The catalogue cannot be used. The text names the entry and the fix."""
 
 
 class _Entry(BaseModel):
@@ -26,7 +26,7 @@ class _Entry(BaseModel):
 
 
 class Function(_Entry):
-    """One of the relay's own functions. `timeout` is that of one request, in seconds."""
+    """One of the relay's own functions. `timeout` is the seconds that one request may take."""
 
     timeout: Annotated[int, Field(alias="timeoutSeconds", ge=1, le=MAX_FUNCTION_SECONDS)]
     topic: str | None = None
@@ -34,7 +34,7 @@ class Function(_Entry):
 
 
 class Command(_Entry):
-    """One command. `timeout` is that of one message, in seconds."""
+    """One command. `timeout` is the seconds that one message may take."""
 
     module: Annotated[str, Field(pattern=r"^consumers(\.[a-z_][a-z0-9_]*)+$")]
     topic: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{2,80}$")]
@@ -42,17 +42,19 @@ class Command(_Entry):
     personal: bool = False  # the history keeps a content's hash and size, not the content
     erp: bool = False  # the consumer may read the secret smartlink-erp-<tenant>
     attempts: Annotated[int, Field(ge=1, le=1_000)] | None = None
-    """Attempts at most; the configuration's QtdeTentativasExec still holds if it is lower."""
+    """The command's limit of attempts. If the configuration's QtdeTentativasExec is lower, it
+    holds."""
     unknown_outcome: Annotated[
         Literal["retry", "hold"], Field(alias="unknownOutcome", validate_default=True)
     ] = "retry"
-    """What follows when nobody knows whether the consumer did its work (a crash, a time-out, an
-    unexpected exception): another attempt, or dead until a person has looked."""
+    """What follows if nobody knows whether the consumer did its work, because of a crash, a
+    time-out or an unexpected exception. With `retry` another attempt follows. With `hold` the
+    message is dead until a person has looked."""
     max_instances: Annotated[
         Annotated[int, Field(ge=1, le=1_000)] | None, Field(alias="maxInstances")
     ] = None
-    """Instances of its function at most (None: the deployment's). Times `concurrency`, this is
-    how many of its messages run at once."""
+    """The limit of the function's instances (None: the deployment's limit). Multiplied by
+    `concurrency` it is how many of the command's messages run at once."""
 
     def limited(self, policy: RetryPolicy) -> RetryPolicy:
         """Returns the policy with this command's own limits in it."""
@@ -81,9 +83,9 @@ class Catalog(BaseModel):
 
     @property
     def digest(self) -> str:
-        """Returns a fingerprint of what the text says, whatever its order and layout.
+        """A fingerprint of the catalogue's text that does not depend on its order and layout.
 
-        A field that the text leaves out does not count. So code that knows one field more makes the
+        Fields that the text leaves out do not count. So code that knows a further field makes the
         same digest of the same text.
         """
         written = self.model_dump(mode="json", by_alias=True, exclude_unset=True)

@@ -1,4 +1,4 @@
-"""`totvsAppConfig_v2.json`: the part of it that concerns Smart Link."""
+"""Reads the part of `totvsAppConfig_v2.json` that concerns Smart Link."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -16,11 +16,11 @@ _Positive = Annotated[Decimal, Field(gt=0, le=1_000_000, allow_inf_nan=False, de
 
 
 class ConfigError(ValueError):
-    """The file cannot be used; the text names the field and the fix."""
+    """The file cannot be used. The text names the field and the fix."""
 
 
 class _Model(BaseModel):
-    # Built when a file is read: only a poll does, while the adapter of all buckets imports this.
+    # The model is built at its first use: many import this module, but only a poll reads the file.
     model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
 
 

@@ -11,9 +11,9 @@ class Effect:
 
     document: str  # its document's id
     command: str
-    key: str | None = field(repr=False)  # None for a personal command: the document's id says it
+    key: str | None = field(repr=False)  # None for a personal command
     message: str  # the document id of the message whose run began it
-    run: str  # a random id: who began it knows its own write by it
+    run: str  # a random id, by which a run recognises its own write
     begun: datetime
     expires: datetime
     ended: datetime | None = None

@@ -1,4 +1,4 @@
-"""How a message's id becomes the id of its document."""
+"""Turns a message's id into the id of its document."""
 
 import hashlib
 import re
@@ -11,18 +11,18 @@ _CONSOLE_LIMIT = 64
 DERIVED = "content-"  # begins an id that is derived from the content
 _NOT_IN_GUIDS = re.compile(r"^urn:uuid:|^uuid:|0x|[-{}(),\s]")
 _GUID = re.compile("[0-9a-f]{32}")
-_UNSAFE = re.compile("[^A-Za-z0-9_.-]+")  # most ids have nothing of it, and `quote` is slow
+_UNSAFE = re.compile("[^A-Za-z0-9_.-]+")  # `quote` is slow, and most ids have no such character
 
 
 class Direction(StrEnum):
-    """Which way a message travels, seen from the cloud (RM's terms)."""
+    """The direction of a message, seen from the cloud, in RM's terms."""
 
     DOWNSTREAM = "Downstream"  # from the broker to the ERP
     UPSTREAM = "Upstream"  # from the ERP to the broker
 
 
 def encode(text: str) -> bytes:
-    """Encodes a text as UTF-8, lone surrogates included: a JSON escape can put one into a text."""
+    """Encodes a text as UTF-8, even with half of a surrogate pair, which a JSON escape can make."""
     return text.encode("utf-8", "surrogatepass")
 
 
@@ -47,8 +47,8 @@ def is_no_id(text: str) -> bool:
 
 
 def digest(*parts: str) -> str:
-    """Returns the SHA-256 of the parts, in hexadecimal. Two different lists never share their
-    bytes."""
+    """Returns the SHA-256 of the parts, in hexadecimal. Two different lists have different
+    digests."""
     sha = hashlib.sha256()
     for part in parts:
         data = encode(part)
@@ -63,11 +63,11 @@ def content_hash(text: str) -> str:
 
 
 def document_id(direction: Direction, message_id: str) -> str:
-    """Returns `D-` or `U-`, then the message id, percent-escaped. An id that gets too long is `~`
-    and its SHA-256.
+    """Returns `D-` or `U-` and the percent-escaped message id, or `~` and its SHA-256 if it is too
+    long.
 
-    Two ids never get the same document: a literal `~` is always escaped, so `~` marks our own forms
-    alone. The prefix keeps every id clear of what Firestore reserves (`.`, `..`, `__x__`).
+    Two ids never get the same document, because a literal `~` is always escaped. Because of the
+    prefix no id is one that Firestore reserves (`.`, `..`, `__x__`).
     """
     escaped = _UNSAFE.sub(_escape, message_id)
     if len(escaped) > _MAX_DOCUMENT_ID:
@@ -77,7 +77,7 @@ def document_id(direction: Direction, message_id: str) -> str:
 
 def _escape(unsafe: re.Match[str]) -> str:
     text = unsafe[0]
-    if text == "/":  # as in the id of a reply, four times a message
+    if text == "/":  # a shortcut: each message's reply has it in its id
         return "%2F"
     return quote(text, safe="", errors="surrogatepass").replace("~", "%7E")
 
@@ -88,16 +88,15 @@ def reused_document_id(document: str, message_type: str, sha256: str) -> str:
 
 
 def second_end_id(document: str, version: str) -> str:
-    """Returns where the end of a live document is kept if a message has ended under its id
-    before."""
+    """Returns where the end of a live document is kept if the history has its id already."""
     return reused_document_id(document, "", version)
 
 
 def derived_ids(message_type: str, sha256: str, now: datetime) -> tuple[str, str]:
-    """Returns the id of a message that came without one, and the id that it had in the hour before.
+    """Returns the id for a message that came without one, and the id of the hour before.
 
-    The id is made of the content, so that a redelivery is recognised. It contains the hour, so that
-    the same content can be a new message later.
+    The id is made from the content, so that a redelivery is recognised. It contains the hour, so
+    that the same content can be a new message later.
     """
     hour = int(now.timestamp()) // 3_600
     stem = f"{DERIVED}{digest(message_type, sha256)}"

@@ -1,11 +1,11 @@
-"""The states a live message passes through, and who may move it: poll, sweep, consume.
+"""The states of a live message, and the moves between them.
 
     created ─▶ Pendente ──claim──▶ Executando ──settle──▶ ended | Aguardando | Morta
                   ▲                    │ lease expired        │ due
                   └──────sweep─────────┴──────────────────────┘
 
-`due` (`DataTentativaExec`) is the one clock: the instant from which the sweep may take the
-message. Each move is written by compare-and-swap on the version that it was decided on.
+`due` (`DataTentativaExec`) is the only clock: the instant from which the sweep may take the
+message. Each move is written by compare-and-swap on the version from which it was decided.
 """
 
 from dataclasses import dataclass, replace
@@ -26,10 +26,11 @@ from smartlink.domain.retry import RetryPolicy
 
 GRACE_LIMIT = timedelta(hours=1)
 FIRST_WAIT, LONGEST_WAIT = timedelta(minutes=1), timedelta(minutes=30)
-"""After a send that failed, and how far each further failure doubles it."""
+"""How long a message waits after its first failed send. Each further failure doubles the wait, up
+to the longest."""
 
 REPEAT = timedelta(hours=1)
-"""How long the same content without an id is the same message."""
+"""How long the same content without an id counts as the same message."""
 
 _ATTEMPTS_KEPT = 50
 _ERROR_LIMIT = 1_000  # characters
@@ -58,7 +59,7 @@ def received(
     correlation_id: str | None = None,
     personal: bool = False,
 ) -> Message:
-    """Makes a downstream message as it is first stored: pending, to be dispatched at once."""
+    """Makes a Downstream message as it is first stored: pending, to be dispatched at once."""
     return Message(
         document=document_id(Direction.DOWNSTREAM, message_id),
         direction=Direction.DOWNSTREAM,
@@ -110,7 +111,7 @@ def to_send(
     personal: bool = False,
     published: bool = False,
 ) -> Message:
-    """Makes an upstream message as it is first stored: due at once."""
+    """Makes an Upstream message as it is first stored: due at once."""
     return Message(
         document=document_id(Direction.UPSTREAM, message_id),
         direction=Direction.UPSTREAM,
@@ -144,8 +145,8 @@ def beyond(message: Message, limit: int) -> Message:
 
 
 def claimed(message: Message, claim: Claim, lease: timedelta) -> Message:
-    """Gives the message to a claim, before it runs. Its attempt counts from here, so a crash
-    counts."""
+    """Gives the message to a claim, before it runs. The attempt counts now, so a crash counts
+    too."""
     return replace(
         message,
         state=State.RUNNING,
@@ -156,25 +157,30 @@ def claimed(message: Message, claim: Claim, lease: timedelta) -> Message:
     )
 
 
-def handed_back(message: Message, now: datetime, error: str | None = None) -> Message:
-    """Returns a claimed message that was not run: it is due at once, and has its attempt back."""
+def handed_back(
+    message: Message, due: datetime, error: str | None = None, *, waits: bool = False
+) -> Message:
+    """Hands back a claimed message that was not run: it gets its attempt back.
+
+    One that waits for another message is no lost dispatch: it holds up nothing new.
+    """
     return replace(
         message,
-        state=State.PENDING,
-        due=now,
+        state=State.WAITING if waits else State.PENDING,
+        due=due,
         attempt=message.attempt - 1,
         error=shorten(error) if error else message.error,
     )
 
 
 def recalled(message: Message) -> Message:
-    """Takes a message back from its dispatch: that dispatch cannot claim it, and the sweep takes
-    it once it is due."""
+    """Recalls a dispatched message: its dispatch cannot claim it, and the sweep takes it when
+    due."""
     return replace(message, state=State.WAITING)
 
 
 def with_attempt(message: Message, result: Result, ended: datetime, error: str | None) -> Message:
-    """Writes the current attempt down in the message, which keeps the last 50."""
+    """Adds the current attempt to the message's attempts, of which it keeps the last 50."""
     started = message.claim.started if message.claim else ended
     text = shorten(error) if error else None
     attempt = Attempt(message.attempt, started, ended, result, text)
@@ -200,31 +206,31 @@ def failed(
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What the sweep makes of a due message: to dispatch, unless it is dead."""
+    """What the sweep made of a due message. The message is dispatched, unless it is dead."""
 
     message: Message
     cause: str  # the log's `cause`: retry, lost-dispatch, crash, shared-crash
 
 
 def unknown(message: Message, ended: datetime, error: str) -> Message:
-    """Makes the message dead after an attempt whose end nobody knows, until a person has looked."""
+    """Makes the message dead until a person has looked: nobody knows how the attempt ended."""
     message = with_attempt(message, Result.UNKNOWN, ended, error)
     return dead(message, DeadReason.UNKNOWN_OUTCOME, error)
 
 
 def unwritten(message: Message, ended: datetime, error: str) -> Message:
-    """Makes the message dead after an attempt that ended, but whose outcome can never be stored."""
+    """Makes the message dead because its attempt ended with an outcome that can never be stored."""
     message = with_attempt(message, Result.UNKNOWN, ended, error)
     return dead(message, DeadReason.UNWRITTEN_OUTCOME, error)
 
 
 def swept(message: Message, now: datetime, policy: RetryPolicy, base_grace: timedelta) -> Swept:
-    """Decides on the next state of a due downstream message.
+    """Decides the next state of a due Downstream message.
 
-    An expired claim may have been shared by several messages. Nobody knows which of them ended the
-    process, so each gets its attempt back and is dispatched alone; only a crash alone counts. (A
-    command that holds unknown outcomes shares no claims.) What was decided at the claim holds,
-    whatever the sweep's own catalogue says: that one may be older, or newer.
+    If several messages shared an expired claim, nobody knows which of them ended the process. So
+    each gets its attempt back and is dispatched alone; only the crash of a message that ran alone
+    counts. (Messages of a command with `hold` share no claims.) The limit and `hold` are those that
+    were decided at the claim, because the sweep's own catalogue may be an older or a newer one.
     """
     if message.claim is not None and message.claim.decided is not None:
         decided = message.claim.decided
@@ -249,26 +255,33 @@ def swept(message: Message, now: datetime, policy: RetryPolicy, base_grace: time
 
 
 def leased(message: Message, claim: Claim, lease: timedelta) -> Message:
-    """Gives an upstream message to a claim, before it is sent. No attempt counts yet."""
+    """Gives an Upstream message to a claim, before it is sent. No attempt counts yet."""
     return replace(message, state=State.RUNNING, due=claim.started + lease, claim=claim)
 
 
 def send_failed(message: Message, at: datetime) -> Message:
-    """Notes that an upstream message could not be sent, be it its own fault or not."""
+    """Notes in an Upstream message that a send failed, whoever is at fault."""
     times = message.failure.times + 1 if message.failure else 1
     return replace(message, failure=SendFailure(times, at))
 
 
 def send_again(message: Message, now: datetime) -> datetime:
-    """Returns when to send an upstream message again. Each failure in a row doubles the wait."""
+    """Returns when to send an Upstream message again. Each failure in a row doubles the wait."""
     if message.failure is None:
         return now
     wait: timedelta = FIRST_WAIT * 2 ** min(message.failure.times - 1, 10)
     return max(now, message.failure.at + min(wait, LONGEST_WAIT))
 
 
+def due_again(message: Message) -> Message:
+    """Ends the wait of an upstream message after failed sends: it is due since the last one."""
+    if message.failure is None or message.due is None:
+        return message
+    return replace(message, due=min(message.due, message.failure.at))
+
+
 def unsent(message: Message, due: datetime, error: str | None = None) -> Message:
-    """Makes an upstream message wait that could not be sent through no fault of its own."""
+    """Makes an Upstream message wait until `due`, without an attempt: it was not at fault."""
     return replace(
         message,
         state=State.PENDING,

@@ -1,4 +1,4 @@
-"""A message, as it is kept while it lives and after it has ended."""
+"""The values of a message, while it is live and after it has ended."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -8,13 +8,13 @@ from typing import NewType
 from smartlink.domain.identity import Direction
 
 Version = NewType("Version", str)
-"""When a document was last written, opaque: the fence of every compare-and-swap."""
+"""When a document was last written, as an opaque text. It fences every compare-and-swap."""
 
 
 class State(StrEnum):
     """`Situacao` of a live message."""
 
-    PENDING = "Pendente"  # dispatched, or to be
+    PENDING = "Pendente"  # dispatched, or to be dispatched
     RUNNING = "Executando"  # claimed under a lease
     WAITING = "Aguardando"  # waiting for its retry
     DEAD = "Morta"  # until an operator redrives or discards it
@@ -33,12 +33,12 @@ class Result(StrEnum):
     DONE = "Concluida"
     RETRY = "Falha"
     REJECTED = "Rejeitada"
-    CRASHED = "Interrompida"  # the process ended before it could say
+    CRASHED = "Interrompida"  # the process ended before the attempt did
     UNKNOWN = "Desconhecida"  # it may have been executed
 
 
 class DeadReason(StrEnum):
-    """Why a message is dead (`MotivoMorte`): a stable code; `UltimoErro` tells the story."""
+    """Why a message is dead (`MotivoMorte`), as a stable code. `UltimoErro` has the text."""
 
     EXHAUSTED = "attempts-exhausted"
     REJECTED = "rejected"
@@ -50,7 +50,8 @@ class DeadReason(StrEnum):
 
 
 MAY_HAVE_RUN = frozenset({DeadReason.UNKNOWN_OUTCOME, DeadReason.UNWRITTEN_OUTCOME})
-"""Dead for these, a message may have done its work: executed again, it may do it twice."""
+"""A message that is dead for one of these reasons may have done its work. If it is executed again,
+it may do the work twice."""
 
 
 class LogType(IntEnum):
@@ -63,7 +64,7 @@ class LogType(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What a message says: inline (`text`) or in the bucket (`object`), never both."""
+    """A message's content, either in its document (`text`) or in the bucket (`object`)."""
 
     sha256: str  # of the UTF-8 bytes, hexadecimal
     size: int  # bytes
@@ -75,7 +76,7 @@ class Content:
 class Decided:
     """What the catalogue said of the command when the message was claimed.
 
-    It holds for that attempt even if a poll of another deployment has another catalogue.
+    It is in force for that attempt even if another deployment's poll has another catalogue.
     """
 
     at_most: int | None  # the command's own limit of attempts
@@ -84,12 +85,12 @@ class Decided:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Which run executes a message now, or did so last (`Execucao`)."""
+    """The run that executes a message now, or executed it last (`Execucao`)."""
 
     id: str
     messages: int  # how many messages share the claim
     started: datetime
-    decided: Decided | None = None  # by whoever claimed it; None: an older release did not say
+    decided: Decided | None = None  # None: an older release claimed it
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +106,9 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class SendFailure:
-    """The failures in a row of an upstream message that nobody refused (`FalhaEnvio`)."""
+    """How often in a row an Upstream message could not be sent (`FalhaEnvio`)."""
 
-    times: int  # in a row; each doubles the wait
+    times: int  # failures in a row; each doubles the wait
     at: datetime  # the last time
 
 
@@ -118,24 +119,26 @@ class Summary:
     document: str  # its document's id
     direction: Direction
     id: str  # as the sender wrote it
-    type: str  # the command, downstream; the type to send under, upstream
+    type: str  # Downstream: the command; Upstream: the type under which to send it
     received: datetime
     state: State = State.PENDING
     due: datetime | None  # the instant from which the sweep may take it; None: never
     audience: str | None = None
     correlation_id: str | None = None
+    trace: str | None = None  # the `traceparent` that came with it; None: see `traceparent_of`
     personal: bool = False  # the history keeps the content's hash and size only
     attempt: int = 0  # attempts made, the current one included
     attempts: tuple[Attempt, ...] = ()
-    dispatches: int = 0  # re-dispatches since it last ran: each doubles the grace
-    alone: bool = False  # a batch it shared crashed: it is dispatched by itself
-    redriven: datetime | None = None  # when an operator had it executed again, the last time
-    undone: bool = False  # that operator knew that it had not been done
-    published: bool = False  # upstream by `publish`: its history is read before it is sent
+    dispatches: int = 0  # re-dispatches since it last ran; each doubles the grace
+    alone: bool = False  # its batch crashed, so it is dispatched alone
+    redriven: datetime | None = None  # when an operator last had it executed again
+    undone: bool = False  # the operator knew that its work had not been done
+    published: bool = False  # it came by `publish`: the history is read before it is sent
     claim: Claim | None = None
     error: str | None = None
     dead_reason: DeadReason | None = None
-    failure: SendFailure | None = None  # upstream: its last send failed, its own fault or not
+    failure: SendFailure | None = None  # Upstream: its last sends failed
+    titular: tuple[str, ...] = ()  # keyed hashes of what names the person whom it is about
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,7 +150,7 @@ class Message(Summary):
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A live message and the version it was read or written at."""
+    """A live message, and the version at which it was read or written."""
 
     message: Message
     version: Version
@@ -155,7 +158,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A live message as a list shows it. Whoever acts on it reads the whole message first."""
+    """A live message as a list shows it. An action reads the whole message first."""
 
     message: Summary
     version: Version
@@ -163,12 +166,12 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A live document that exists, but is not what this version stores."""
+    """A live document that exists, but that this version cannot read."""
 
     document: str
-    why: str  # fit for logs: no content
+    why: str  # may be logged: it holds no content
     version: Version
-    type: str | None = None  # as far as these can be read: they tell a repeat
+    type: str | None = None  # type and sha256 tell a repeat; None: unreadable
     sha256: str | None = None
 
 
@@ -194,21 +197,21 @@ class EndedSummary:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """What tells a repeat of a document that exists under an id, whatever else it holds.
+    """The fields of an existing document that tell whether another message repeats it.
 
-    A field that cannot be read is None.
+    An unreadable field is None.
     """
 
     type: str | None
     sha256: str | None
     received: datetime | None
     audience: str | None = None
-    claim: str | None = None  # the id of the last one
+    claim: str | None = None  # the id of the last claim
     ending: Ending | None = None
 
     @classmethod
     def of(cls, message: Message, ending: Ending | None = None) -> "Past":
-        """Makes what the history would tell of a message."""
+        """Takes these fields from a message."""
         claim = message.claim.id if message.claim else None
         content = message.content.sha256
         return cls(message.type, content, message.received, message.audience, claim, ending)

@@ -1,5 +1,7 @@
-"""The commands that polls know. Each poll notes its own, so deployments that overlap know of
-each other's."""
+"""The commands that polls know.
+
+Each poll notes its own commands, so that overlapping deployments know each other's commands.
+"""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -7,10 +9,10 @@ from datetime import datetime, timedelta
 
 NOTED_EVERY = timedelta(minutes=10) - timedelta(seconds=10)  # a tick may come early
 KEPT = timedelta(minutes=15)
-"""A command that nobody has noted for so long has left: no poll that runs knows it."""
+"""If nobody has noted a command for so long, no running poll knows it."""
 _FORGOTTEN = timedelta(days=1)
 _TOGETHER = timedelta(minutes=1)
-"""What came within so long of each other came together: the clocks of instances differ by less."""
+"""Commands that came within this time came together, because instances' clocks differ by less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,17 +20,17 @@ class Noted:
     """A command that polls know."""
 
     since: datetime  # when a poll first knew it
-    at: datetime  # when one noted it last
+    at: datetime  # when a poll last noted it
 
     def kept(self, now: datetime) -> bool:
-        """Tells whether a poll that is running may know it."""
+        """Tells whether a running poll may know the command."""
         return now - self.at < KEPT
 
 
 def note_commands(
     noted: Mapping[str, Noted], commands: Collection[str], now: datetime, every: timedelta
 ) -> dict[str, Noted] | None:
-    """Returns what is noted once these commands are; None if nothing needs to be written yet."""
+    """Returns the notes with these commands noted now; None if nothing need be written yet."""
     if all(name in noted and now - noted[name].at < every for name in commands):
         return None
     fresh = {name: it for name, it in noted.items() if now - it.at < _FORGOTTEN}
@@ -36,13 +38,13 @@ def note_commands(
 
 
 def _again(known: Noted | None, now: datetime) -> Noted:
-    """Notes a command once more. One that had left and comes back counts as new."""
+    """Notes a command again. A command that had left and comes back counts as new."""
     since = known.since if known is not None and known.kept(now) else now
     return Noted(since, max(now, known.at) if known is not None else now)
 
 
 def kept(noted: Mapping[str, Noted], now: datetime) -> frozenset[str]:
-    """Returns the commands that a poll that is running may know."""
+    """Returns the commands that a running poll may know."""
     return frozenset(name for name, it in noted.items() if it.kept(now))
 
 
@@ -51,8 +53,8 @@ def newer_elsewhere(
 ) -> frozenset[str]:
     """Returns the kept commands that this catalogue lacks because it is older.
 
-    A catalogue may also lack a command because it took it away. That is so if it has a command
-    which came later, by more than a minute, than the one that it lacks.
+    If the catalogue has a command that came later, by more than a minute, than a command which it
+    lacks, the catalogue has removed that command, and is not the older one.
     """
     lacking = kept(noted, now).difference(own)
     came = [noted[name].since for name in own if name in noted]

@@ -1,4 +1,4 @@
-"""What a consumer's run of a message came to, as a value."""
+"""The outcome of a consumer's run of a message, as a value."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -8,7 +8,7 @@ from smartlink.domain.message import Content, LogType
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A reply, ready to be stored: validated, its content offloaded if it is large."""
+    """A checked reply, ready to be stored; a large content is in the bucket already."""
 
     type: str
     content: Content
@@ -43,9 +43,9 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """It may have done its work, or a part of it.
+    """The run may have done its work, or a part of it.
 
-    The command's catalogue entry says what follows: a retry, or a wait for a person.
+    The command's entry in the catalogue decides what follows: a retry, or a wait for a person.
     """
 
     error: str
@@ -53,8 +53,16 @@ class Unknown:
 
 
 @dataclass(frozen=True, slots=True)
+class Unwritten:
+    """It did its work, but what came of it can never be stored: dead, so that it never runs again
+    by itself."""
+
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
 class Reject:
-    """It can never succeed, so the message is dead at once (RM's fatal exception)."""
+    """The message can never succeed, so it is dead at once (RM's fatal exception)."""
 
     error: str
     debug: str | None = None
@@ -62,18 +70,20 @@ class Reject:
 
 @dataclass(frozen=True, slots=True)
 class HandBack:
-    """The message was not run, or failed through no fault of its own: it gets its attempt back."""
+    """The message was not run, or failed without its own fault: it gets its attempt back."""
 
     error: str | None = None
+    due: datetime | None = None  # when it is to be tried again; None: at once
 
 
-Outcome = Done | Retry | Unknown | Reject | HandBack
+Outcome = Done | Retry | Unknown | Unwritten | Reject | HandBack
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """An outcome, when it came, and the lines the consumer logged on the way."""
+    """An outcome, its instant, and what the consumer logged and told on the way."""
 
     outcome: Outcome
     at: datetime
     lines: tuple[Line, ...] = field(default=())
+    titular: tuple[str, ...] = ()  # whom the message is about, in keyed hashes

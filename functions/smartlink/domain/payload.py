@@ -1,17 +1,17 @@
-"""The two styles in which TOTVS's apps write a content, and everything else.
+"""Reads and writes contents: TOTVS's apps write them in two styles, other senders in any.
 
     TOTVS        {"header": {"type", "tenantId", "generatedOn", "locale", …}, "content": {…}}
     CloudEvents  {"specversion": "1.0", "id", "source", "type", "time", "tenantid",
                   "correlationid", "data": {…}}     or "data_base64" instead of "data"
 
-Senders disagree on the casing of these names, so they are found in any. Some write the JSON of a
-body, or of the whole, into a JSON string: then what that string says is read.
+Senders write these names in different casings, so they are found in any casing. Some senders write
+the JSON of the body, or of the whole content, into a JSON string: then that string's JSON is read.
 """
 
 import binascii
 import json
-import math
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -25,21 +25,23 @@ _LOOKED_INTO = 4_194_304  # characters
 _LAYERS = 3  # of JSON in a JSON string
 _DATA = frozenset({"data", "data_base64"})
 _STANDARD = str.maketrans("-_", "+/")  # of base64 as URLs have it
+_MINUS_ZERO = re.compile(r"-0(?![\d.eE])")
+_LARGEST = sys.float_info.max
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
 class Number(float):
-    """A number that no double writes like this: `10.10`, `12345678901234567.89`, `1e400`.
+    """A number that a double would write differently: `10.10`, `12345678901234567.89`, `1e400`.
 
-    It is a float, and yet nothing of it is lost: pydantic makes a Decimal of its text, and
-    `write_json` writes that.
+    It is a float that keeps its text, so no digit is lost: pydantic makes a Decimal from the text,
+    and `write_json` writes the text.
     """
 
     __slots__ = ("text",)
     text: str
 
     def __new__(cls, text: str) -> Self:
-        """Makes the number of its JSON text."""
+        """Makes the number from its JSON text."""
         made = super().__new__(cls, text)
         made.text = text
         return made
@@ -49,7 +51,7 @@ class Number(float):
         return self.text
 
     def __reduce__(self) -> tuple[type["Number"], tuple[str]]:
-        """Makes copies from the text."""
+        """Makes a copy from the text, so that the text is not lost."""
         return Number, (self.text,)
 
 
@@ -63,24 +65,24 @@ class Style(StrEnum):
 
     TOTVS = "totvs"
     CLOUD_EVENTS = "cloudevents"
-    JSON = "json"  # JSON of no known style: the whole of it is the body
+    JSON = "json"  # JSON of no known style: the whole content is the body
 
 
 class PayloadError(ValueError):
-    """The content is no JSON."""
+    """The content is not JSON."""
 
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """A content, taken apart. The header's names are lower-cased."""
+    """A parsed content. The names of the header are in lower case."""
 
     style: Style
     body: object = field(repr=False)
     header: Mapping[str, object] = field(default_factory=dict, repr=False)
 
     def text(self, *names: str) -> str | None:
-        """Returns the first of the header's values under these names: a text, or a number as it
-        is written."""
+        """Returns the header's first value under these names: a text, or a number as it is
+        written."""
         for name in names:
             value = self.header.get(name.lower())
             if isinstance(value, str) and value:
@@ -91,7 +93,8 @@ class Payload:
 
     @property
     def correlation_id(self) -> str | None:
-        """Returns what the sender wants to find again in the answer. All zeros are no id."""
+        """The id that the sender wants to find in the answer; None if there is none, or if it is a
+        GUID of zeros."""
         found = self.text("correlationId", "correlatedId")
         return None if found is None or is_no_id(found) else found
 
@@ -108,6 +111,10 @@ def parse_payload(text: str) -> Payload:
     except (ValueError, RecursionError) as error:
         message = f"the content is JSON that cannot be read ({type(error).__name__})"
         raise PayloadError(message) from None
+    return _taken_apart(value)
+
+
+def _taken_apart(value: object) -> Payload:
     if not isinstance(value, dict):
         return Payload(Style.JSON, value)
     names = {key.lower(): item for key, item in value.items()}
@@ -162,30 +169,40 @@ def _data(event: Mapping[str, object]) -> object:
 
 
 def read_json(text: str | bytes, *, constants: bool = True) -> object:
-    """Reads a JSON text. `write_json` writes its numbers as they stand in the text.
+    """Reads a JSON text. `write_json` can write its numbers as they stand in the text.
 
-    A byte order mark before it is skipped. Raises ValueError and RecursionError.
-    Without `constants` it also refuses what only Python takes for JSON: `NaN`, `Infinity`.
+    It skips a byte order mark. Raises ValueError or RecursionError. Without `constants` it refuses
+    `NaN` and `Infinity`, which only Python accepts as JSON.
     """
+    text = unmarked(text)
+    if isinstance(text, bytes):
+        text = text.decode(json.detect_encoding(text), "surrogatepass")
     value: object = json.loads(
-        unmarked(text), parse_float=_number, parse_constant=None if constants else _refused
+        text,
+        parse_float=_number,
+        parse_int=_integer if _MINUS_ZERO.search(text) else None,
+        parse_constant=None if constants else _refused,
     )
     return value
 
 
+def _integer(text: str) -> float:
+    return Number(text) if text == "-0" else int(text)
+
+
 def _refused(name: str) -> None:
     message = f"{name} is no JSON"
-    raise ValueError(message)
+    raise json.JSONDecodeError(message, name, 0)
 
 
 def write_json(value: object) -> str:
-    """Writes a value as JSON that UTF-8 can carry: half of a surrogate pair stays an escape.
+    """Writes a value as JSON that UTF-8 can carry: half of a surrogate pair becomes an escape.
 
-    Raises TypeError or ValueError for what JSON has no form for, `NaN` included.
+    Raises TypeError or ValueError if JSON has no form for the value, as for `NaN`.
     """
     plain = next(_numbers(value), None) is None
     if not plain:
-        json.dumps(value)  # finds what holds itself, and what JSON has no form for
+        json.dumps(value)  # raises if the value contains itself, or has no form in JSON
     text = _encode(value) if plain else "".join(_written(value))
     try:
         text.encode()
@@ -194,28 +211,47 @@ def write_json(value: object) -> str:
     return text
 
 
+def as_written(plain: object, exact: object) -> object:
+    """Returns what pydantic made of a model for JSON, with the numbers of the same model's plain
+    dump: for JSON it makes doubles of them."""
+    if isinstance(exact, Number):
+        return exact if plain is None or isinstance(plain, float) else plain
+    if isinstance(plain, dict) and isinstance(exact, dict) and len(plain) == len(exact):
+        values = zip(plain.items(), exact.values(), strict=True)
+        return {name: as_written(value, its) for (name, value), its in values}
+    if isinstance(plain, list) and isinstance(exact, list | tuple) and len(plain) == len(exact):
+        return [as_written(value, its) for value, its in zip(plain, exact, strict=True)]
+    return plain
+
+
 def beyond_doubles(value: object) -> bool:
     """Tells whether the value holds a number so large that a double of it is infinite."""
-    return any(math.isinf(number) for number in _numbers(value))
+    return any(
+        isinstance(item, int | float) and not -_LARGEST <= item <= _LARGEST for item in _all(value)
+    )
 
 
 def _numbers(value: object) -> Iterator[Number]:
-    """Finds the numbers that a double would write differently. An author's value may contain
-    itself."""
+    """Finds the numbers that a double would write differently."""
+    return (item for item in _all(value) if isinstance(item, Number))
+
+
+def _all(value: object) -> Iterator[object]:
+    """Finds each part of a value, even if the value contains itself."""
     left: list[object] = [value]
     seen: set[int] = set()
     while left:
         item = left.pop()
-        if isinstance(item, Number):
+        if not isinstance(item, dict | list | tuple):
             yield item
-        elif isinstance(item, dict | list | tuple) and id(item) not in seen:
+        elif id(item) not in seen:
             seen.add(id(item))
             left.extend(item.values() if isinstance(item, dict) else item)
 
 
 def _written(value: object) -> Iterator[str]:
-    """Writes JSON for a value that holds such numbers: the library's encoder knows doubles
-    alone."""
+    """Writes JSON for a value with such numbers, because the library's encoder writes only
+    doubles."""
     if isinstance(value, Number):
         yield value.text
     elif isinstance(value, dict) and value:
@@ -232,17 +268,31 @@ def _written(value: object) -> Iterator[str]:
         yield _encode(value)
 
 
+def traceparent(text: str) -> str | None:
+    """Finds the `traceparent` in a content's header, as CloudEvents' extension for traces has it.
+
+    A content without that word, and one of over 4 million characters, is not parsed.
+    """
+    if len(text) > _LOOKED_INTO or ("raceparent" not in text and "RACEPARENT" not in text):
+        return None
+    try:
+        return parse_payload(text).text("traceparent")
+    except PayloadError:
+        return None
+
+
 def correlation_id(text: str) -> str | None:
     """Finds the correlation id in a content. A content without that word is not parsed.
 
-    A content of over 4 million characters is not parsed either: parsed JSON may take 25 times its
-    size, and the process that receives it works for other tenants too.
+    A content of over 4 million characters is not parsed either. Parsed JSON may take 25 times its
+    size, and the receiving process works for other tenants too.
     """
     if len(text) > _LOOKED_INTO:
         return None
     if "correlat" not in text and "Correlat" not in text and "CORRELAT" not in text:
         return None
-    try:
-        return parse_payload(text).correlation_id
-    except PayloadError:
+    try:  # numbers as their texts: those of the rows are not looked at, and take less so
+        value = json.loads(text.removeprefix("\ufeff"), parse_float=str, parse_int=str)
+    except (ValueError, RecursionError):
         return None
+    return _taken_apart(value).correlation_id

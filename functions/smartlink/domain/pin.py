@@ -1,6 +1,7 @@
-"""The pin: whose a tenant's name is. A name can be given to another customer; its documents not.
+"""The pin tells to which customer a tenant's name belongs.
 
-What RAC's token names is compared, and where it names nobody, who asked for it: the clientId.
+A name can pass to another customer, but its documents cannot. The pin compares the tenant id that
+RAC's token names. If the token names none, it compares the clientId.
 """
 
 from dataclasses import dataclass, replace
@@ -8,11 +9,11 @@ from datetime import datetime
 
 from smartlink.domain.identity import digest, guid
 
-_CLIENTS = 10  # kept; a rotation by hand leaves the one before
+_CLIENTS = 10  # clients that a pin keeps: a rotation by hand leaves the old one
 
 
 def _normal(tenant_id: str) -> str:
-    """Brings a tenant id to one form. GUIDs are written in several."""
+    """Brings a tenant id to one form: a GUID may be written in several."""
     return guid(tenant_id) or tenant_id.strip().casefold()
 
 
@@ -23,24 +24,30 @@ def same_tenant_id(one: str, other: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """Who uses a name: the tenant id, where one was ever named, and the clients."""
+    """The customer of a name: its tenant id, if a token or secret has named one, and its clients.
+
+    A pin with neither stands for one that cannot be read: it admits nobody.
+    """
 
     tenant_id: str | None
     clients: tuple[str, ...]
-    """Fingerprints of the clientIds: they are half of a credential. The last used is the last."""
+    """Fingerprints of the clientIds, which are half of a credential. The last one was used last."""
     since: datetime | None = None
-    """When the name passed on to it. What is older under the name was its predecessor's."""
+    """When the name passed to this customer. Older messages were of the customer before."""
 
     def admits(self, named: str | None, client: str) -> bool:
-        """Whether credentials of this client, of this tenant id if one is named, are the pinned
-        customer's. Two ids decide by themselves: a new client of the same id is a rotation."""
+        """Tells whether credentials belong to the pinned customer.
+
+        If the credentials and the pin both name a tenant id, the ids decide: a new client with the
+        same id is a rotation. Otherwise the client decides.
+        """
         if named and self.tenant_id:
             return same_tenant_id(named, self.tenant_id)
         return fingerprint(client) in self.clients
 
     def used(self, named: str | None, client: str) -> "Pin":
-        """Returns the pin after these credentials were admitted; the same object if it knew
-        them."""
+        """Returns the pin after these credentials were admitted; the same object if nothing
+        changed."""
         own = fingerprint(client)
         if own in self.clients and (self.tenant_id or not named):
             return self
@@ -48,21 +55,23 @@ class Pin:
         return Pin(self.tenant_id or named or None, clients[-_CLIENTS:], self.since)
 
     def only(self, client: str) -> "Pin":
-        """Returns the pin with this client alone, once all others were rotated away."""
+        """Returns the pin with only this client, after all other clients were rotated out."""
         return replace(self, clients=(fingerprint(client),))
 
     def __str__(self) -> str:
         """Names the customer for people."""
         if self.tenant_id:
             return f"tenant id {self.tenant_id[:80]}"
+        if not self.clients:
+            return "whom its document names in a way that cannot be read"
         return "the client that RAC names no tenant id of"
 
 
 def first_use(named: str | None, client: str, since: datetime | None = None) -> Pin:
-    """Makes the pin of a name that nobody has. Another customer had it until `since`."""
+    """Makes the pin of a name that has no customer. Another customer had the name until `since`."""
     return Pin(named or None, (fingerprint(client),), since)
 
 
 def fingerprint(client: str) -> str:
-    """Returns what is kept of a clientId."""
+    """Returns the digest of a clientId that a pin keeps."""
     return digest("clientId", client)

@@ -11,7 +11,7 @@ _MICROSECONDS_PER_MINUTE = 60_000_000
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """What `totvsAppConfig_v2.json` says of retries, and which generation of the file said it.
+    """What `totvsAppConfig_v2.json` says about retries, and which generation of the file says it.
 
     No public source gives RM's values. The defaults are our assumption; they hold until a first
     file is read.
@@ -22,11 +22,11 @@ class RetryPolicy:
     interval: Decimal = Decimal(3)  # MinutesInterval
     generation: str = "default"
     at_most: int | None = None  # the command's own limit; it lowers the file's, never raises it
-    hold_unknown: bool = False  # an unknown outcome waits for a person instead of a retry
+    hold_unknown: bool = False  # an unknown outcome waits for a person, without a retry
 
     @property
     def limit(self) -> int:
-        """Returns how often a message is executed at most."""
+        """How often a message is executed at most."""
         return self.attempts if self.at_most is None else min(self.attempts, self.at_most)
 
     def delay(self, attempt: int) -> timedelta:
@@ -46,11 +46,10 @@ class RetryPolicy:
 
     @property
     def horizon(self) -> timedelta:
-        """Returns the time from the first failure to the last attempt, if every attempt fails at
-        once."""
+        """The time from the first failure to the last attempt, if every attempt fails at once."""
         return _horizon(self)
 
 
-@lru_cache(maxsize=64)  # it is asked for each message, and changes with the configuration only
+@lru_cache(maxsize=64)  # each message asks for it, and it changes only with the configuration
 def _horizon(policy: RetryPolicy) -> timedelta:
     return policy.delay(1) * (policy.limit * (policy.limit - 1) // 2)

@@ -1,6 +1,7 @@
-"""What an outcome does to a message: one frozen action, which one writer applies.
+"""A settlement says all that an outcome changes: one frozen value, which one writer applies.
 
-Downstream an outcome is what a consumer's run came to; upstream it is what the broker answered.
+The outcome of a Downstream message is the result of a consumer's run. The outcome of an Upstream
+message is the broker's answer.
 """
 
 from dataclasses import dataclass, replace
@@ -17,15 +18,26 @@ from smartlink.domain.message import (
     Result,
     State,
     Stored,
+    Summary,
     Version,
 )
-from smartlink.domain.outcome import Done, Finished, HandBack, Line, Reject, Retry, Unknown
+from smartlink.domain.outcome import (
+    Answer,
+    Done,
+    Finished,
+    HandBack,
+    Line,
+    Reject,
+    Retry,
+    Unknown,
+    Unwritten,
+)
 from smartlink.domain.retry import RetryPolicy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settlement:
-    """All that is written when a message's attempt ends, in one commit under the fence.
+    """All that one commit writes when a message's attempt ends.
 
     `live` is the document's new content; None deletes the document. Without a `fence` the document
     is created, and must not exist yet. `history` and `created` must not exist yet either. The
@@ -39,12 +51,11 @@ class Settlement:
     history: Ended | None = None
     logs: tuple[LogLine, ...] = ()
     created: tuple[Message, ...] = ()
-    missing: int = 0  # log lines that were left out; the last but one of `logs` says so
+    missing: int = 0  # log lines that were left out; the last but one line of `logs` says so
 
     @property
     def weight(self) -> tuple[int, int]:
-        """Estimates the bytes and the writes of its commit, rather too high, to group
-        settlements."""
+        """Estimates the bytes and the writes of the commit, too high rather than too low."""
         writes = len(self.created) + len(self.logs)
         size = sum(map(_whole, self.created))
         size += sum(map(_text, self.logs))
@@ -72,12 +83,13 @@ def _whole(message: Message) -> int:
         + _bytes(message.type)
         + _bytes(message.audience)
         + _bytes(message.correlation_id)
+        + _bytes(message.trace)
     )
 
 
 def _state(message: Message) -> int:
     errors = sum(_ATTEMPT_OVERHEAD + _bytes(attempt.error) for attempt in message.attempts)
-    return _bytes(message.error) + errors
+    return _bytes(message.error) + errors + sum(map(_bytes, message.titular))
 
 
 def _text(line: LogLine) -> int:
@@ -87,21 +99,20 @@ def _text(line: LogLine) -> int:
 def _bytes(text: str | None) -> int:
     if text is None:
         return 0
-    # A lone surrogate takes 3 bytes, or 6 where it is made visible.
+    # A lone surrogate takes 3 bytes, or 6 bytes as a visible escape.
     return len(text) if text.isascii() else len(text.encode("utf-8", "backslashreplace"))
 
 
 def without_lines(settlement: Settlement) -> Settlement:
-    """Returns the settlement without the consumer's log lines. Its own line, the last one,
-    stays."""
+    """Returns the settlement without the consumer's log lines, but with its own line, the last."""
     return _with_lines(settlement, 0)
 
 
 def lightened(settlement: Settlement, most: int) -> Settlement:
-    """Returns the settlement without the log lines that have no room in so many bytes.
+    """Returns the settlement without the consumer's log lines that have no room in `most` bytes.
 
-    It drops the first line that does not fit and all that follow. Its own line, the last one,
-    stays, and one line says how many are missing. An outcome is never shed.
+    The first line that does not fit and all after it are left out, and one line says how many. The
+    settlement's own line, the last, stays. An outcome is never left out.
     """
     left = most - without_lines(settlement).weight[0]
     for number, line in enumerate(settlement.logs[:-1]):
@@ -133,13 +144,13 @@ class Retention:
     redrive: timedelta  # the time allowed for a manual redrive
 
     def expires(self, now: datetime, policy: RetryPolicy) -> datetime:
-        """Returns when a record may go: not before all retries and the time for a redrive are
-        over, so that a repeat is still recognised."""
+        """Returns when a record expires: after `days`, but not before all retries and the time for
+        a redrive are over, so that repeats are recognised until then."""
         return now + max(timedelta(days=self.days), policy.horizon + self.redrive)
 
 
 def sent(stored: Stored, now: datetime, policy: RetryPolicy, retention: Retention) -> Settlement:
-    """Settles an upstream message that the broker accepted."""
+    """Settles an Upstream message that the broker accepted."""
     attempt = replace(stored.message, attempt=stored.message.attempt + 1)
     done = lifecycle.with_attempt(attempt, Result.DONE, now, None)
     history = Ended(done, Ending.DONE, now, retention.expires(now, policy))
@@ -149,14 +160,15 @@ def sent(stored: Stored, now: datetime, policy: RetryPolicy, retention: Retentio
 def refused(
     stored: Stored, error: str, now: datetime, policy: RetryPolicy, retention: Retention
 ) -> Settlement:
-    """Settles an upstream message that the broker refused: this counts as an attempt."""
+    """Settles an Upstream message that the broker refused, which counts as an attempt."""
     return _not_sent("Refused", stored, error, now, policy, retention)
 
 
 def failed_alone(
     stored: Stored, error: str, now: datetime, policy: RetryPolicy, retention: Retention
 ) -> Settlement:
-    """Settles an upstream message that failed again while others were accepted: an attempt too."""
+    """Settles an Upstream message that failed again while others were accepted: it costs an
+    attempt."""
     return _not_sent("Failed alone", stored, error, now, policy, retention)
 
 
@@ -184,11 +196,9 @@ def unwritten(
     expires: datetime | None,
     lines: tuple[LogLine, ...] = (),
 ) -> Settlement:
-    """Settles a message whose outcome cannot be stored: it is dead, so that it never runs again by
-    itself.
+    """Settles a message whose outcome cannot be stored: it is dead, so that it does not run again.
 
-    Without `expires` only the document is written, because the database may be refusing the log
-    line.
+    Without `expires` it writes only the document, because the database may refuse the log line.
     """
     live = lifecycle.unwritten(stored.message, now, error)
     if expires is None:
@@ -201,20 +211,35 @@ def unwritten(
 def annotate(
     message: Message, kind: LogType, text: str, now: datetime, expires: datetime
 ) -> LogLine:
-    """Makes a log line of the relay itself about a message."""
+    """Makes a log line in which the relay tells something about a message."""
     return LogLine(message.id, kind, text, now, expires)
 
 
-def reply_id(message: Message, number: int) -> str:
-    """Returns the id of a message's reply: the same however often the message is executed."""
+def reply_id(message: Summary, number: int) -> str:
+    """Returns the id of a message's reply, which is the same at each execution of the message."""
     return f"{message.document}/reply/{number}"
+
+
+def _reply(message: Message, number: int, answer: Answer, now: datetime) -> Message:
+    reply = lifecycle.to_send(
+        message_id=reply_id(message, number),
+        message_type=answer.type,
+        content=answer.content,
+        now=now,
+        audience=answer.audience,
+        correlation_id=answer.correlation_id or message.correlation_id or message.id,
+        personal=message.personal,
+    )
+    return replace(reply, trace=message.trace)
 
 
 def settle(
     stored: Stored, finished: Finished, policy: RetryPolicy, retention: Retention
 ) -> Settlement:
-    """Makes the settlement of one attempt of a downstream message."""
+    """Makes the settlement of one attempt of a Downstream message."""
     message, now = stored.message, finished.at
+    if finished.titular:
+        message = replace(message, titular=finished.titular)
     expires = retention.expires(now, policy)
 
     def lines(kind: LogType, text: str, debug: str | None = None) -> tuple[LogLine, ...]:
@@ -228,15 +253,7 @@ def settle(
     match finished.outcome:
         case Done(answers):
             replies = tuple(
-                lifecycle.to_send(
-                    message_id=reply_id(message, number),
-                    message_type=answer.type,
-                    content=answer.content,
-                    now=now,
-                    audience=answer.audience,
-                    correlation_id=answer.correlation_id or message.correlation_id or message.id,
-                    personal=message.personal,
-                )
+                _reply(message, number, answer, now)
                 for number, answer in enumerate(answers, start=1)
             )
             done = lifecycle.with_attempt(message, Result.DONE, now, None)
@@ -261,11 +278,15 @@ def settle(
                 text = f"Failed in {limit}, next at {live.due:%Y-%m-%d %H:%M:%S}Z: {live.error}"
                 log = lines(LogType.WARNING, text, debug)
             return Settlement(document=message.document, fence=stored.version, live=live, logs=log)
+        case Unwritten(error):
+            live = lifecycle.unwritten(message, now, f"It was executed. {error}")
+            log = lines(LogType.ERROR, f"Dead, outcome unwritten in {limit}: {live.error}")
+            return Settlement(document=message.document, fence=stored.version, live=live, logs=log)
         case Reject(error, debug):
             rejected = lifecycle.with_attempt(message, Result.REJECTED, now, error)
             live = lifecycle.dead(rejected, DeadReason.REJECTED, error)
             log = lines(LogType.ERROR, f"Dead, rejected in {limit}: {live.error}", debug)
             return Settlement(document=message.document, fence=stored.version, live=live, logs=log)
-        case HandBack(error):
-            live = lifecycle.handed_back(message, now, error)
+        case HandBack(error, due):
+            live = lifecycle.handed_back(message, due or now, error, waits=due is not None)
             return Settlement(document=message.document, fence=stored.version, live=live)

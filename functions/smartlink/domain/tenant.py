@@ -1,12 +1,13 @@
-"""A tenant: its credentials, and the slow-changing state of its integration."""
+"""A tenant: its credentials, and the state of its integration."""
 
 import re
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
+from smartlink.domain.identity import is_no_id
 from smartlink.domain.json_bytes import unmarked
 from smartlink.domain.pin import Pin
 
@@ -15,14 +16,24 @@ Environment = Literal["development", "staging", "production"]
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?")
 
 FAILURES_BEFORE_PAUSE = 3
-FIRST_PAUSE = timedelta(minutes=2)  # a pause as long as a tick would skip none
+FIRST_PAUSE = timedelta(minutes=2)  # a pause of one minute would skip no tick
 LONGEST_PAUSE = timedelta(minutes=30)
 SUCCESS_EVERY = timedelta(minutes=15)
 _LATER = timedelta(microseconds=1)
 
 
 class TenantError(ValueError):
-    """A tenant's secret cannot be used; the text names the secret and the fix."""
+    """A tenant's secret cannot be used. The text names the secret and the fix."""
+
+
+def _named(tenant_id: str | None) -> str | None:
+    """Takes nothing, or blanks, for no tenant id. A GUID of zeros is somebody's mistake."""
+    if tenant_id is None or not tenant_id.strip():
+        return None
+    if is_no_id(tenant_id):
+        message = "a GUID of zeros is no tenant id: give RAC's, or leave it out"
+        raise ValueError(message)
+    return tenant_id
 
 
 class Credentials(BaseModel):
@@ -33,35 +44,39 @@ class Credentials(BaseModel):
     client_id: Annotated[str, Field(alias="clientId", min_length=1, max_length=512)]
     client_secret: Annotated[SecretStr, Field(alias="clientSecret", min_length=1, max_length=4_096)]
     environment: Environment
-    tenant_id: Annotated[str | None, Field(alias="tenantId", max_length=512)] = None
+    tenant_id: Annotated[
+        str | None, Field(alias="tenantId", max_length=512), AfterValidator(_named)
+    ] = None
     enabled: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """A tenant whose secret was read and found good."""
+    """A tenant whose secret was read and is valid."""
 
     name: str
     credentials: Credentials
-    pinned: str | None = None  # the tenant id that its tokens have to name, if they name one
+    pinned: str | None = None  # the tenant id that its tokens must name, if they name one
 
     @property
     def enabled(self) -> bool:
-        """Tells whether anything is received, sent or swept for it."""
+        """Whether the relay receives, sends and sweeps for the tenant."""
         return self.credentials.enabled
 
 
 @dataclass(frozen=True, slots=True)
 class TenantEntry:
-    """A tenant as the list of secrets shows it. `etag` changes when its secret does."""
+    """A tenant as the list of secrets shows it. `etag` changes when its secret changes."""
 
     name: str
     etag: str
 
 
 def check_tenant_name(name: str) -> str:
-    """Returns the name if it can be one. It becomes a part of secrets', documents' and objects'
-    names."""
+    """Returns the name if it is valid; raises TenantError if not.
+
+    The name becomes a part of the names of secrets, documents and objects.
+    """
     if not _NAME.fullmatch(name):
         message = (
             f"{name[:80]!r} is no tenant name: 1 to 63 lower-case letters, digits, '-' or '_', "
@@ -100,10 +115,10 @@ _FIELDS = frozenset({"clientid", "clientsecret", "environment", "tenantid", "ena
 
 
 def _place(place: tuple[int | str, ...]) -> str:
-    """Names the field in which a secret is wrong.
+    """Names the field in which a secret's payload is wrong.
 
-    A field's name may itself be a secret that somebody wrote in the wrong place. So only a name
-    that we know, in any casing, is told.
+    The name of a field may itself be a secret that somebody wrote in the wrong place. So it tells
+    only the names that we know, in any casing.
     """
     if not place:
         return "payload"
@@ -118,24 +133,25 @@ class TenantState:
     It is written when something changes, and otherwise every 15 minutes at most.
     """
 
-    setup: str = ""  # fingerprint of what setup was last run for
+    setup: str = ""  # fingerprint of the last setup: URL, client and commands
     commands: tuple[str, ...] = ()
-    failures: int = 0  # ticks in a row
+    failures: int = 0  # failed ticks in a row
     paused_until: datetime | None = None
     last_error: str | None = None
     last_error_at: datetime | None = None
     last_success: datetime | None = None
     orphaned: bool = False
-    send_failed: datetime | None = None  # last; written for the first one after `sent`
+    send_failed: datetime | None = None  # stored only if it is the first after `sent`
     sent: datetime | None = None  # the first send that was accepted after one failed
-    pin: Pin | None = None  # whose the name is; None until its first use
+    pin: Pin | None = None  # to whom the name belongs; None until its first use
     halted: datetime | None = None  # since when its credentials are another customer's
-    adopted: str | None = None  # who said when and why that another one is the same customer
+    adopted: str | None = None  # who adopted other credentials, when and why
     known: bool = field(default=False, compare=False)  # whether it was ever stored
-    unreadable: tuple[str, ...] = field(default=(), compare=False)  # stored fields that are odd
+    unreadable: tuple[str, ...] = field(default=(), compare=False)  # stored fields
 
     def paused(self, now: datetime) -> bool:
-        """Tells whether the broker and RAC are to be left alone."""
+        """Tells whether the tenant is paused, so that the relay calls neither the broker nor
+        RAC."""
         return self.paused_until is not None and now < self.paused_until
 
     def after_halt(self, now: datetime, error: str) -> "TenantState":
@@ -149,28 +165,26 @@ class TenantState:
 
     @property
     def sends(self) -> bool:
-        """Tells whether a send was accepted since one failed: then the broker takes what it can
-        take."""
+        """Whether the broker accepts messages: no send has failed, or one was accepted since."""
         return self.send_failed is None or self.sent_since(self.send_failed)
 
     def sent_since(self, failed: datetime) -> bool:
-        """Tells whether a send was accepted after the one that failed then."""
+        """Tells whether a send was accepted after the instant `failed`."""
         return self.sent is not None and self.sent > failed
 
     def after_failed_send(self, now: datetime) -> "TenantState":
         """Returns the state after a failed send.
 
-        Its instant is never before that of what was sent before it, whatever the instances' clocks
-        say.
+        The instant of the failure is never before an earlier send, even if the processes' clocks
+        differ.
         """
         known = [it for it in (self.sent, self.send_failed) if it is not None]
         return replace(self, send_failed=max(now, *known) if known else now)
 
     def after_sent(self, now: datetime) -> "TenantState":
-        """Returns the state after an accepted send, whose instant is after that of the failure
-        before it.
+        """Returns the state after an accepted send; the same object if no send had failed.
 
-        Returns the same object if nothing had failed.
+        The instant of the send is always after the failure before it.
         """
         if self.send_failed is None or self.sends:
             return self
@@ -191,8 +205,7 @@ class TenantState:
         )
 
     def after_success(self, now: datetime) -> "TenantState":
-        """Returns the state after a tick's broker calls worked; the same object if nothing is to
-        be written."""
+        """Returns the state after a successful tick; the same object if nothing need be written."""
         recovered = self.failures > 0 or self.paused_until is not None or self.orphaned
         stale = self.last_success is None or now - self.last_success >= SUCCESS_EVERY
         if not recovered and not stale:

@@ -1,4 +1,4 @@
-"""What a bearer token of RAC says of itself."""
+"""Reads what a bearer token of RAC claims."""
 
 import json
 from base64 import urlsafe_b64decode
@@ -21,9 +21,9 @@ def claimed_tenant(token: str) -> str | None:
 
 
 def claims_of(token: str) -> Mapping[str, object]:
-    """Returns what a JWT claims, without checking its signature: the broker does that.
+    """Returns the claims of a JWT; none for a token that is not a JWT.
 
-    An opaque token claims nothing.
+    It does not check the signature: the broker does.
     """
     parts = token.split(".")
     if len(parts) != _JWT_PARTS:

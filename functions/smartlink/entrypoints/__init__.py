@@ -1,1 +1,1 @@
-"""The functions' targets: an envelope in, one use case, a verdict out."""
+"""The targets of the functions. Each reads an envelope, calls one use case, and answers."""

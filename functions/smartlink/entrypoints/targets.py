@@ -1,4 +1,4 @@
-"""The four functions. Each parses its envelope, calls one use case, translates the verdict."""
+"""The four functions. Each parses its envelope, calls one use case, and translates the result."""
 
 import base64
 import json
@@ -14,6 +14,7 @@ from flask import Request, Response
 from werkzeug.datastructures import Headers
 
 from smartlink import bootstrap
+from smartlink.domain.traceparent import called_under
 from smartlink.observability import ERROR, WARNING, bound, event, surprise, trace_fields
 from smartlink.ports import PortError
 from smartlink.services.dispatch import decode_dispatch
@@ -22,31 +23,36 @@ from smartlink.services.publishing.publish import BODY_LIMIT, PublishError, pars
 from smartlink.services.push import PushError
 from smartlink.settings import SettingsError
 
-# gunicorn ends a worker that was silent for longer than this, and functions-framework, which
-# reads it after it has loaded this module, hands on what Cloud Run puts there: the function's own
-# time-out. An idle instance is frozen for far longer, and would lose its worker, and all that
-# that one has kept, at each thaw. What runs too long is ended by us, and by Cloud Run.
+# gunicorn ends a worker that is silent for longer than this variable says, and functions-framework
+# reads the variable after it has loaded this module. Cloud Run sets it to the function's time-out.
+# But an idle instance is frozen for far longer: at each thaw it would lose its worker and all that
+# the worker has kept. The relay and Cloud Run end what runs too long.
 os.environ["CLOUD_RUN_TIMEOUT_SECONDS"] = "0"
+
+_PIECE = 65_536  # bytes
 
 
 class EnvelopeError(PushError):
-    """The call of a Pub/Sub function carries no Pub/Sub message."""
+    """The call of the function carries no Pub/Sub message."""
 
 
 @functions_framework.http
 def poll(request: Request) -> Response:
-    """Cloud Scheduler's call, each minute."""
+    """Polls the tenants. Cloud Scheduler calls it each minute."""
     return _http(request, _poll)
 
 
 @functions_framework.cloud_event
 def poll_shard(cloud_event: CloudEvent) -> None:
-    """A shard of the tenants; 503 while `poll` has another catalogue, so that it comes again."""
+    """Polls a shard of the tenants.
+
+    It answers 503 while `poll` has another catalogue, so that Pub/Sub delivers the shard again.
+    """
     refused = False
     with _delivery(cloud_event) as (data, _):
         try:
             bootstrap.poll().shard(decode_shard(data))
-        except OtherCatalogError as error:  # it is no failure: a deployment is under way
+        except OtherCatalogError as error:  # not a failure: a deployment is under way
             event("shard_refused", str(error), WARNING)
             refused = True
     if refused:
@@ -55,7 +61,7 @@ def poll_shard(cloud_event: CloudEvent) -> None:
 
 @functions_framework.cloud_event
 def consume(cloud_event: CloudEvent) -> None:
-    """A batch of one tenant's messages, for the command in SMARTLINK_COMMAND."""
+    """Consumes a batch of one tenant's messages of the command in SMARTLINK_COMMAND."""
     with _delivery(cloud_event) as (data, call):
         dispatch = decode_dispatch(data)
         call.enter_context(bound(tenant=dispatch.tenant, command=dispatch.command))
@@ -64,7 +70,7 @@ def consume(cloud_event: CloudEvent) -> None:
 
 @functions_framework.http
 def publish(request: Request) -> Response:
-    """A segment's message for a cloud app."""
+    """Stores a segment's message for a cloud app."""
     return _http(request, _publish)
 
 
@@ -80,7 +86,9 @@ def _publish(request: Request) -> Response:
     if len(body) > BODY_LIMIT:
         return _json(_problem("body", f"at most {BODY_LIMIT} bytes are accepted"), 413)
     try:
-        published = bootstrap.publish()(parse_request(body))
+        headers = request.headers
+        trace = called_under(headers.get("traceparent"), headers.get("X-Cloud-Trace-Context"))
+        published = bootstrap.publish()(parse_request(body), trace)
     except PublishError as error:
         event("publish_refused", f"{error.field}: {error}", WARNING, field=error.field)
         return _json(_problem(error.field, str(error)), 409 if error.conflict else 400)
@@ -88,6 +96,14 @@ def _publish(request: Request) -> Response:
 
 
 def _http(request: Request, answer: Callable[[Request], Response]) -> Response:
+    response = _answered(request, answer)
+    # The framework reads, into memory, what is left of a body before it answers: drop it first.
+    while request.stream.read(_PIECE):
+        pass
+    return response
+
+
+def _answered(request: Request, answer: Callable[[Request], Response]) -> Response:
     with bound(**_trace(request.headers)):
         try:
             return answer(request)
@@ -97,20 +113,20 @@ def _http(request: Request, answer: Callable[[Request], Response]) -> Response:
         except PortError as error:
             event("call_failed", str(error), ERROR, kind=type(error).__name__)
             return _json({"error": {"message": str(error)}}, 503)
-        except Exception as error:  # noqa: BLE001  (the edge: nothing of it may reach the caller)
+        except Exception as error:  # noqa: BLE001  (no detail of the error may reach the caller)
             surprise("call_failed", "Unexpected", error)
             return _json({"error": {"message": "an unexpected error; the log tells"}}, 500)
 
 
 @contextmanager
 def _delivery(cloud_event: CloudEvent) -> Iterator[tuple[bytes, ExitStack]]:
-    """A Pub/Sub delivery's data, and what lasts until the call has been logged.
+    """Gives the data of a push, and a stack of contexts that end after the call was logged.
 
-    What goes wrong is logged and raised: it is delivered again, and after some deliveries it
-    lies in the dead-letter topic.
+    An error is logged and raised again. Then Pub/Sub delivers the message again, and after some
+    deliveries moves it to the dead-letter topic.
     """
     with ExitStack() as call:
-        # The framework makes the event of a push's body alone: the trace is in the request.
+        # The framework makes the event from the push's body only: the trace is in the request.
         call.enter_context(bound(**_trace(flask.request.headers)))
         try:
             pushed = _pushed(cloud_event)
@@ -146,7 +162,7 @@ def _trace(headers: Headers) -> dict[str, object]:
     try:
         return trace_fields(header, bootstrap.settings().project)
     except SettingsError:
-        return {}  # the call fails of it, and says so
+        return {}  # the call itself raises and logs the same error
 
 
 def _problem(field: str, message: str) -> dict[str, object]:

@@ -1,7 +1,7 @@
-"""Do what was planned: at a rate, so that it can be watched and stopped.
+"""Performs a plan at a limited rate, so that the operator can watch and stop it.
 
-A run may be stopped and repeated at will: what is done no longer fits, and is not done again.
-Messages are selected from lists, which leave contents out, and read whole before they are written.
+An operator may stop and repeat a run, because the messages that are done no longer fit the filter.
+The plan's messages come from lists without contents, so each is read whole before it is written.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -11,6 +11,7 @@ from itertools import groupby
 
 from smartlink.domain.message import LogLine, LogType, Message, Stored
 from smartlink.domain.settlement import Settlement
+from smartlink.observability import INFO, bound, message_event
 from smartlink.operations.actions import DISCARD, Action, discarded
 from smartlink.operations.audit import Note
 from smartlink.operations.plan import Plan, check_given_up
@@ -26,10 +27,11 @@ CHUNK = 20
 def give_up(
     deployment: Deployment, tenant: str, raw: RawDocument, note: Note
 ) -> tuple[bool, PortError | None]:
-    """Discard a live document that nobody can read; its fields are kept in the history.
+    """Discards an unreadable live document, and keeps its fields in the history.
 
-    Raises Conflict if it was changed meanwhile. Answers whether one has ended under its id
-    before, and why its content could not be released.
+    Returns whether the history had its id already, and the error if its content was not released.
+    Raises OnlyDiscardError if the document is not a live one, and Conflict if it was changed
+    meanwhile.
     """
     check_given_up(DISCARD, tenant, raw)
     text = f"Discarded unread ({raw.why}) by {note.who}: {note.reason}"
@@ -52,11 +54,11 @@ def give_up(
 
 @dataclass(slots=True)
 class Report:
-    """What became of them."""
+    """Counts what happened to the messages of a plan."""
 
     done: int = 0
-    second: int = 0  # of those: their ids had ended before, so they have a record of their own
-    changed: int = 0  # another was quicker
+    second: int = 0  # of these: the history had the id already, so the record has another id
+    changed: int = 0  # somebody else changed the message first
     refused: list[str] = field(default_factory=list)
     unanswered: int = 0
     left: int = 0
@@ -71,9 +73,9 @@ def perform(
     stop: Stop,
     advance: Callable[[int], object],
 ) -> Report:
-    """Do what is planned, `rate` messages a second at most, until done or told to stop.
+    """Performs the plan, at most `rate` messages a second, until it is done or told to stop.
 
-    It stops between two commits, never within one. `advance` is told how many more are through.
+    It stops only between two commits. It calls `advance` with the number of further messages done.
     """
     action, messages = planned.action, planned.messages
     report = Report(left=len(messages))
@@ -85,6 +87,7 @@ def perform(
         ]
         settled = settle_all(deployment.store, tenant, pending)
         report.done += len(settled.written)
+        _tell(tenant, action, whole, {it.document for it in settled.written})
         report.second += sum(it.document in before for it in settled.written)
         report.changed += len(settled.lost) + len(chunk) - len(whole)
         report.unanswered += len(settled.unknown)
@@ -105,15 +108,24 @@ def perform(
     return report
 
 
+def _tell(tenant: str, action: Action, whole: Sequence[Stored], written: Collection[str]) -> None:
+    """Logs what was done, under each message's own trace; who and why stand in GTotvsLinkLog."""
+    with bound(tenant=tenant):
+        for stored in whole:
+            if stored.message.document in written:
+                text = f"An operator's act: {action.name}"
+                message_event(stored.message, "message_operated", text, INFO, act=action.name)
+
+
 def _whole(deployment: Deployment, tenant: str, chunk: Sequence[Selected]) -> list[Stored]:
-    """The messages with their contents, but those that another changed since they were listed."""
+    """Reads the messages with their contents; leaves out those that have changed since the list."""
     found = deployment.store.read(tenant, [it.message.document for it in chunk])
     stored = ((found.get(it.message.document), it.listed.version) for it in chunk)
     return [it for it, version in stored if it is not None and it.version == version]
 
 
 def _ended_before(deployment: Deployment, tenant: str, whole: Sequence[Stored]) -> set[str]:
-    """Those whose ids are in the history already: that record stays as it is."""
+    """Returns the documents whose ids are in the history already; those records stay unchanged."""
     documents = [it.message.document for it in whole]
     return set(deployment.store.past(tenant, documents)) if documents else set()
 
@@ -127,7 +139,7 @@ def _settlement(action: Action, stored: Stored, note: Note, before: Collection[s
 def _release(
     deployment: Deployment, tenant: str, message: Message, before: Collection[str], now: datetime
 ) -> None:
-    """What has ended before may refer to the same object: then it expires, personal or not."""
+    """Releases the content. If the history refers to the same object, the object only expires."""
     if message.document in before:
         referred = deployment.store.references(tenant, [message.document])[message.document]
         if None in referred or message.content.object in referred:

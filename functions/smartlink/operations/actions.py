@@ -1,6 +1,7 @@
-"""Redrive, discard and hold: what each makes of a message, written as the relay writes.
+"""The actions redrive, discard and hold: each makes a settlement, as the relay does.
 
-The message changes in one commit, under its version, with the log line that says who and why.
+One commit, fenced by the message's version, changes the message and writes a log line that says
+who did it and why.
 """
 
 from collections.abc import Callable
@@ -14,7 +15,10 @@ from smartlink.operations.audit import Note
 
 
 def redriven(stored: Stored, note: Note) -> Settlement:
-    """Pending and due now, all its attempts before it again; `Tentativas` keeps the old ones."""
+    """Makes the message pending and due now, with all its attempts again.
+
+    `Tentativas` keeps the old attempts.
+    """
     message = stored.message
     live = replace(
         message,
@@ -38,7 +42,10 @@ def redriven(stored: Stored, note: Note) -> Settlement:
 
 
 def discarded(stored: Stored, note: Note, *, again: bool = False) -> Settlement:
-    """Ended: it goes to the history as `Descartada`, beside what has ended under its id `again`."""
+    """Moves the message to the history as `Descartada`.
+
+    If `again`, the history has its id already, so the new record gets another id.
+    """
     message = stored.message
     if again:
         message = replace(message, document=second_end_id(message.document, stored.version))
@@ -51,7 +58,8 @@ def discarded(stored: Stored, note: Note, *, again: bool = False) -> Settlement:
 
 
 def held(stored: Stored, note: Note) -> Settlement:
-    """Dead, because nobody knows whether it was done. No earlier claim may settle it."""
+    """Makes the message dead, because nobody knows whether it was done. No old claim can settle
+    it."""
     message = stored.message
     before = f"{message.state}{f', {message.dead_reason}' if message.dead_reason else ''}"
     error = f"Held by {note.who}: {note.reason}"
@@ -67,13 +75,13 @@ def held(stored: Stored, note: Note) -> Settlement:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """What is done to each message."""
+    """What an operator does to each message."""
 
     name: str
     done: str
     settle: Callable[[Stored, Note], Settlement]
     ends: bool = False  # the message's content is released
-    dead: bool = True  # done to dead ones only
+    dead: bool = True  # only dead messages are selected
 
 
 REDRIVE = Action("redrive", "redriven", redriven)

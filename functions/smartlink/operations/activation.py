@@ -1,12 +1,16 @@
-"""RM's wizard "Ativação Totvs Apps", and what changes an active tenant, step by step.
+"""Activates a tenant, as RM's wizard "Ativação Totvs Apps" does, and changes an active tenant.
 
-`report` is told of each step once it is done; a step that fails raises, and says so itself.
+Each operation calls `report` after each step that is done. A step that fails raises an error.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 
+from smartlink.domain import lifecycle
+from smartlink.domain.identity import Direction
+from smartlink.domain.message import Listed, State, Stored
 from smartlink.domain.noted import kept
 from smartlink.domain.pin import Pin, first_use, same_tenant_id
 from smartlink.domain.tenant import Credentials, Tenant
@@ -19,6 +23,7 @@ from smartlink.operations.credentials import (
 )
 from smartlink.operations.errors import (
     ActiveAlreadyError,
+    ErpFaultsError,
     ForbiddenError,
     InvalidError,
     MissingError,
@@ -26,20 +31,36 @@ from smartlink.operations.errors import (
     OperationError,
     SetupError,
 )
+from smartlink.operations.names import existing_tenant, known_name
 from smartlink.operations.ports import Deployment
-from smartlink.operations.select import known_name
 from smartlink.operations.tenants import UnusableSecretError, stored_tenant
-from smartlink.ports import PortError
+from smartlink.ports import NotFound, PortError
 from smartlink.services.polling.shard import Shard
 
+_AT_ONCE = 20  # messages read whole
+_UNSENT = {"Direcao": Direction.UPSTREAM, "Situacao": State.PENDING}
 _OWN_SHARD = 1_000_000  # no tick of the scheduler has so many
 
 
 @dataclass(frozen=True, slots=True)
 class TokenGiven:
-    """RAC gave a token; it may name no tenant id."""
+    """RAC gave a token. `tenant_id` is None if the token names none."""
 
     tenant_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ErpChecked:
+    """The tenant's ERP was checked, or could not be."""
+
+    faults: int = 0
+    warnings: int = 0
+    unchecked: str | None = None  # why it could not be
+
+
+CheckErp = Callable[[bytes], ErpChecked]
+"""Checks an ERP by the payload of its secret. The consumers know how, and no operation knows them:
+the screen brings it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +72,17 @@ class SecretStored:
 
 @dataclass(frozen=True, slots=True)
 class QueueReady:
-    """The broker has the tenant's queue, for these commands."""
+    """The broker has the tenant's queue for these commands."""
 
     commands: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
 class FirstPoll:
-    """The tenant was polled, or is left to the next minute."""
+    """The tenant was polled, or the next minute's poll will do it."""
 
     received: int = 0
-    delayed: bool = False  # the list of secrets does not have it yet
+    delayed: bool = False  # the list of secrets does not show the tenant yet
     failed: bool = False
     error: str | None = None
 
@@ -75,14 +96,15 @@ class VersionStored:
 
 @dataclass(frozen=True, slots=True)
 class OldVersionsDisabled:
-    """So many older versions of the secret were disabled."""
+    """`count` older versions of the secret were disabled."""
 
     count: int
 
 
 @dataclass(frozen=True, slots=True)
 class Adopted:
-    """The name passed from one customer to another, or to whoever is activated next."""
+    """The name passed from one customer to another; None: to the customer that is activated
+    next."""
 
     before: Pin
     after: Pin | None
@@ -90,15 +112,38 @@ class Adopted:
 
 @dataclass(frozen=True, slots=True)
 class Switched:
-    """The tenant is enabled or disabled; perhaps it was before."""
+    """The tenant is enabled or disabled. `already`: it was so before."""
 
     tenant: str
     enabled: bool
     already: bool
 
 
+@dataclass(frozen=True, slots=True)
+class PauseEnded:
+    """The tenant was paused after failures; it is no longer."""
+
+    failures: int
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class SendsDue:
+    """So many messages waited after failed sends; they are due now."""
+
+    messages: int
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """The next tick sees the change, unless announcing it failed: then it takes some minutes."""
+
+    error: PortError | None = None
+
+
 Step = (
     TokenGiven
+    | ErpChecked
     | SecretStored
     | QueueReady
     | FirstPoll
@@ -106,28 +151,32 @@ Step = (
     | OldVersionsDisabled
     | Adopted
     | Switched
+    | PauseEnded
+    | SendsDue
+    | Announced
 )
 ReportStep = Callable[[Step], object]
 
 
 def commands_to_set_up(deployment: Deployment) -> list[str]:
-    """The commands that the deployed polls know: this checkout may be older or newer than they."""
+    """Returns the commands that the deployed polls know, because this checkout may have others."""
     return sorted(kept(deployment.store.commands(), deployment.now())) or list(
         deployment.settings.catalog.commands
     )
 
 
 def check_new(deployment: Deployment, tenant: str) -> None:
-    """Raise ActiveAlreadyError where the tenant has a secret."""
+    """Raises ActiveAlreadyError if the tenant has a secret."""
     known_name(tenant)
     if deployment.secrets.exists(tenant):
         raise ActiveAlreadyError(tenant, deployment.title)
 
 
 def check_active(deployment: Deployment, tenant: str) -> None:
-    """Raise NoSecretError where the tenant has none."""
+    """Raise NoSecretError where the tenant has none, and UnknownTenantError."""
     known_name(tenant)
     if not deployment.secrets.exists(tenant):
+        existing_tenant(deployment, tenant)
         message = f"{tenant} has no secret in {deployment.title}"
         raise NoSecretError(message)
 
@@ -138,17 +187,23 @@ def activate(
     credentials: Credentials,
     region: str | None,
     report: ReportStep,
+    check_erp: CheckErp | None = None,
 ) -> str | None:
-    """Token, secret, setup, first poll; answers the tenant id.
+    """Activates a tenant: token, check of its ERP if it has one, secret, setup, first poll; returns
+    the tenant id or None.
 
-    Setup makes the tenant's queue: until it has run, messages to the tenant are lost. If it fails
-    the secret is deleted again: SetupError. A first poll that fails is the next minute's business.
+    If the ERP has faults, ErpFaultsError is raised before anything is made. Until setup has made
+    the tenant's queue, the broker loses messages to the tenant. If setup fails, the secret is
+    deleted again, and SetupError is raised. If the first poll fails, the next minute's poll tries
+    again.
     """
     check_new(deployment, tenant)
     candidate = check_environment(deployment, tenant, credentials)
     named, claimed = verify(deployment, candidate)
     report(TokenGiven(claimed))
     check_pin(deployment, named)
+    if check_erp is not None:
+        _check_erp(deployment, tenant, check_erp, report)
     deployment.secrets.create(tenant, payload_of(named.credentials), region)
     report(SecretStored(tenant))
     try:
@@ -156,12 +211,30 @@ def activate(
         report(QueueReady(commands))
     except BaseException as error:
         raise SetupError(tenant, _take_back(deployment, tenant)) from error
+    _announce(deployment, report)
     report(_first_poll(deployment, tenant))
     return named.credentials.tenant_id
 
 
+def _check_erp(
+    deployment: Deployment, tenant: str, check_erp: CheckErp, report: ReportStep
+) -> None:
+    """Checks the tenant's ERP if it has one; reports why it could not be checked from here."""
+    try:
+        payload = deployment.secrets.erp(tenant)
+    except NotFound:
+        return
+    except PortError as error:
+        report(ErpChecked(unchecked=str(error)))
+        return
+    found = check_erp(payload)
+    if found.faults:
+        raise ErpFaultsError(tenant, found.faults)
+    report(found)
+
+
 def set_up(deployment: Deployment, tenant: Tenant) -> list[str]:
-    """Make the tenant's queue; answers the commands that it subscribes."""
+    """Sets the tenant's queue up; returns the commands to which it is subscribed."""
     commands = commands_to_set_up(deployment)
     with deployment.broker.session(tenant) as session:
         session.setup(commands)
@@ -191,9 +264,10 @@ def _first_poll(deployment: Deployment, tenant: str) -> FirstPoll:
 def rotate(
     deployment: Deployment, tenant: str, credentials: Credentials, report: ReportStep
 ) -> str | None:
-    """New credentials: RAC verifies them before the old ones are disabled; answers the tenant id.
+    """Replaces the tenant's credentials, and ends a pause; returns the tenant id or None.
 
-    A pause after failures ends.
+    RAC must accept the new credentials before the old ones are disabled. Raises ForbiddenError if
+    they belong to another tenant id.
     """
     check_active(deployment, tenant)
     old = _old(deployment, tenant)
@@ -211,25 +285,27 @@ def rotate(
     own = named.credentials.model_copy(update={"enabled": enabled})
     with _both_clients(deployment, tenant, own):
         _replace(deployment, tenant, own, report)
-    _unpause(deployment, tenant)
+    _unpause(deployment, tenant, report)
+    _announce(deployment, report)
     return after
 
 
 @contextmanager
 def _both_clients(deployment: Deployment, tenant: str, new: Credentials) -> Iterator[None]:
-    """The name is pinned to the new client too before its version is stored, and to it alone once
-    the old versions are disabled: whichever version a function has, it is not halted."""
+    """Pins the name to both clients while the block replaces the versions, then to the new one
+    alone.
+
+    So the name is not halted, whichever version a function has read. If the block fails, both
+    clients stay pinned: nobody may know which version is in force, and the next rotation takes the
+    old one away.
+    """
     before = deployment.store.states([tenant])[tenant].pin
     if before is None:
-        yield  # the first poll pins it
+        yield  # the first poll pins the name
         return
     both = before.used(new.tenant_id, new.client_id)
     _pin(deployment, tenant, both, before)
-    try:
-        yield
-    except BaseException:
-        deployment.store.pin(tenant, before, both)
-        raise
+    yield
     _pin(deployment, tenant, both.only(new.client_id), both)
 
 
@@ -240,13 +316,14 @@ def _pin(deployment: Deployment, tenant: str, pin: Pin | None, before: Pin | Non
 
 
 def adopt(deployment: Deployment, tenant: str, who: str, reason: str, report: ReportStep) -> str:
-    """Say that a halted tenant's credentials are of the same customer as its messages; answers
-    what is kept of that.
+    """Notes that a halted tenant's credentials belong to the customer of its messages; ends the
+    halt.
 
-    From then on the messages are sent and executed with the new credentials. Without a secret,
-    the name is given to whoever is activated next.
+    From then on the relay sends and executes the messages with the new credentials. If the tenant
+    has no secret, the name passes to the customer that is activated next. Returns the note that is
+    stored.
     """
-    known_name(tenant)
+    existing_tenant(deployment, tenant)
     if not reason.strip():
         message = "the reason is empty: say how you know that it is the same customer."
         raise InvalidError(message)
@@ -266,23 +343,28 @@ def adopt(deployment: Deployment, tenant: str, who: str, reason: str, report: Re
     changed = replace(known, halted=None, failures=0, paused_until=None, adopted=told[:1_000])
     deployment.store.save_state(tenant, changed, known)
     report(Adopted(state.pin, pin))
+    _announce(deployment, report)
     return told
 
 
 def switch(deployment: Deployment, tenant: str, report: ReportStep, *, enabled: bool) -> None:
-    """Enable a tenant, which ends a pause too, or disable it: its documents wait."""
+    """Enables a tenant, which also ends a pause; or disables it, so that its documents wait."""
     check_active(deployment, tenant)
     own = stored_tenant(deployment, tenant).credentials
     already = own.enabled == enabled
-    if not already:
+    if already:  # perhaps by a switch that stopped before the polls could see it
+        deployment.secrets.touch(tenant, deployment.now())
+    else:
         _replace(deployment, tenant, own.model_copy(update={"enabled": enabled}), report)
     report(Switched(tenant, enabled, already))
     if enabled:
-        _unpause(deployment, tenant)
+        _unpause(deployment, tenant, report)
+    _announce(deployment, report)
 
 
 def _old(deployment: Deployment, tenant: str) -> Credentials | None:
-    """What is stored, if it can be read: broken credentials are a reason to rotate."""
+    """Returns the stored credentials; None if they are unusable, which may be why they are
+    rotated."""
     try:
         return stored_tenant(deployment, tenant).credentials
     except UnusableSecretError:
@@ -292,7 +374,8 @@ def _old(deployment: Deployment, tenant: str) -> Credentials | None:
 def _replace(
     deployment: Deployment, tenant: str, credentials: Credentials, report: ReportStep
 ) -> None:
-    """A new version, read back; then the old ones are disabled, and the etag changes."""
+    """Stores a new version and reads it back; then changes the etag and disables the old
+    versions."""
     before = deployment.secrets.enabled_versions(tenant)
     number = deployment.secrets.add(tenant, payload_of(credentials))
     if stored_tenant(deployment, tenant).credentials != credentials:
@@ -307,8 +390,39 @@ def _replace(
     report(OldVersionsDisabled(len(before)))
 
 
-def _unpause(deployment: Deployment, tenant: str) -> None:
+def _unpause(deployment: Deployment, tenant: str, report: ReportStep) -> None:
+    """A pause ends, and so does the wait of each message that could not be sent."""
     state = deployment.store.states([tenant])[tenant]
     if state.failures or state.paused_until:
         cleared = replace(state, failures=0, paused_until=None)
         deployment.store.save_state(tenant, cleared, state)
+        report(PauseEnded(state.failures, state.paused_until))
+    waiting = [
+        it.message.document
+        for it in deployment.store.scan(tenant, _UNSENT)
+        if isinstance(it, Listed)
+        and it.message.failure is not None
+        and it.message.due != it.message.failure.at
+    ]
+    due = 0
+    for start in range(0, len(waiting), _AT_ONCE):
+        stored = deployment.store.read(tenant, waiting[start : start + _AT_ONCE]).values()
+        again = [
+            Stored(lifecycle.due_again(it.message), it.version)
+            for it in stored
+            if it.message.state is State.PENDING
+        ]
+        versions = deployment.store.swap(tenant, again) if again else []
+        due += sum(version is not None for version in versions)
+    if due:
+        report(SendsDue(due))
+
+
+def _announce(deployment: Deployment, report: ReportStep) -> None:
+    """After the change itself, so that whoever sees the new mark sees the change too."""
+    try:
+        deployment.store.announce_change()
+    except PortError as error:
+        report(Announced(error))
+    else:
+        report(Announced())

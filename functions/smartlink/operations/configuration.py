@@ -1,4 +1,4 @@
-"""`totvsAppConfig_v2.json`: what is in force, and a new generation."""
+"""Shows which `totvsAppConfig_v2.json` is in force, and writes a new generation."""
 
 import difflib
 import json
@@ -18,20 +18,33 @@ from smartlink.operations.retries import InvalidConfigError, check
 from smartlink.ports import ConfigFile, NotFound
 from smartlink.settings import Settings
 
+SAMPLE = """\
+{
+  "TotvsAppGlobalConfig": {
+    "IntegrationSmartLinkInfo": {
+      "QtdeTentativasExec": 5,
+      "FatorTempoExecucao": 1,
+      "MinutesInterval": 3
+    }
+  }
+}
+"""
+"""A file to start from: what is in force where there is none."""
+
 
 @dataclass(frozen=True, slots=True)
 class InForce:
-    """The file as it is, and what the relay makes of it."""
+    """The file, its problem, and the policy that the relay uses."""
 
     current: ConfigFile | None
     last_good: ConfigFile | None
-    problem: str | None  # with the current one
+    problem: str | None  # of the current file
     policy: RetryPolicy
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A new generation that can work, and how it differs from the current one."""
+    """A valid new generation, and how it differs from the current one."""
 
     data: bytes
     replaces: str | None  # the current generation; None: there is no file
@@ -40,7 +53,7 @@ class Proposal:
 
 
 def look(deployment: Deployment) -> InForce:
-    """The file, what is wrong with it, and the policy in force."""
+    """Returns the file, what is wrong with it, and the policy in force."""
     current, good = deployment.config.current(), deployment.store.load()
     problem = _problem(current, deployment.settings)
     policy = parse_config(good.data, good.generation) if problem and good else deployment.policy
@@ -58,10 +71,10 @@ def _problem(current: ConfigFile | None, settings: Settings) -> str | None:
 
 
 def propose(deployment: Deployment, data: bytes, generation: str | None) -> Proposal:
-    """Check a new file, and compare it with the current one; nothing is written.
+    """Checks a new file and compares it with the current one. It writes nothing.
 
-    Raises InvalidConfigError, and GenerationChangedError if `generation` (None: any; "0": none)
-    is not the current one.
+    Raises InvalidConfigError. Raises GenerationChangedError if `generation` is not the current one;
+    "0" means that there must be no file, and None that any generation will do.
     """
     policy = check(data, "new", deployment.settings)
     current = deployment.config.current()
@@ -76,15 +89,16 @@ def propose(deployment: Deployment, data: bytes, generation: str | None) -> Prop
 
 
 def write(deployment: Deployment, proposal: Proposal) -> None:
-    """Make it the current generation, if the one it was compared with still is. Each poll reads
-    it anew."""
+    """Writes the new generation if the file is unchanged since the proposal; the next poll reads
+    it."""
     deployment.config.write(proposal.data, proposal.replaces)
 
 
 def earlier(deployment: Deployment, generation: str | None) -> ConfigFile:
-    """A generation to go back to: this one, else the newest other one that can work.
+    """Returns the generation to go back to: the given one, or else the newest other valid one.
 
-    That is one of the bucket's, else the last good one that the relay keeps. Raises MissingError.
+    It looks in the bucket, and then at the last valid one that the relay keeps. Raises MissingError
+    if there is none.
     """
     if generation is not None:
         try:
@@ -121,7 +135,7 @@ def _difference(old: bytes, new: bytes) -> list[str]:
 
 
 def _lines(data: bytes) -> list[str]:
-    """Its JSON, indented, so that only what is said differs."""
+    """Returns the JSON's indented lines, so that the difference does not show its layout."""
     try:
         return json.dumps(json.loads(unmarked(data)), indent=2).splitlines()
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""A tenant's credentials: parsed, checked with RAC, compared with the other tenants'."""
+"""Parses a tenant's credentials, and checks them with RAC and against the other tenants."""
 
 import json
 from collections.abc import Mapping
@@ -21,8 +21,10 @@ _RAC = {
 
 
 def parse(document: Mapping[str, object], deployment: Deployment) -> Credentials:
-    """The credentials in a document; they are of this deployment's environment unless they say
-    another. Raises InvalidError, never with a secret in its text."""
+    """Reads credentials from a document. Without `environment` they get this deployment's.
+
+    Raises InvalidError, whose text holds no secret.
+    """
     try:
         return Credentials.model_validate(
             {"environment": deployment.settings.environment, **document}
@@ -39,7 +41,7 @@ def parse(document: Mapping[str, object], deployment: Deployment) -> Credentials
 
 
 def payload_of(credentials: Credentials) -> bytes:
-    """The payload of `smartlink-tenant-<tenant>`."""
+    """Writes the payload of `smartlink-tenant-<tenant>`."""
     document: dict[str, object] = {
         "clientId": credentials.client_id,
         "clientSecret": credentials.client_secret.get_secret_value(),
@@ -52,7 +54,7 @@ def payload_of(credentials: Credentials) -> bytes:
 
 
 def check_environment(deployment: Deployment, name: str, credentials: Credentials) -> Tenant:
-    """The tenant, if its credentials are meant for this environment. Raises ForbiddenError."""
+    """Returns the tenant. Raises ForbiddenError if its credentials are for another environment."""
     environment = deployment.settings.environment
     if credentials.environment != environment:
         message = (
@@ -64,8 +66,10 @@ def check_environment(deployment: Deployment, name: str, credentials: Credential
 
 
 def tenant_id(deployment: Deployment, tenant: Tenant) -> str | None:
-    """Get a token from RAC and read the tenant id in it. Raises ForbiddenError where the token is
-    another environment's."""
+    """Gets a token from RAC; returns the tenant id that it names, or None.
+
+    Raises ForbiddenError if another environment's RAC issued the token.
+    """
     token = deployment.tokens.token(tenant)
     host = urlsplit(str(claims_of(token).get("iss", ""))).hostname or ""
     issued = _RAC.get(host)
@@ -79,10 +83,10 @@ def tenant_id(deployment: Deployment, tenant: Tenant) -> str | None:
 
 
 def verify(deployment: Deployment, tenant: Tenant) -> tuple[Tenant, str | None]:
-    """A token, and nobody else with these credentials. Raises ForbiddenError.
+    """Checks that no other tenant has these credentials, and that RAC gives a token for them.
 
-    Answers the tenant with the tenant id that the token names, and that id: None where it names
-    none.
+    Returns the tenant with the tenant id that the token names, and that id or None. Raises
+    ForbiddenError.
     """
     other = _active_elsewhere(deployment, tenant.name, tenant.credentials.client_id)
     if other is not None:
@@ -97,10 +101,10 @@ def verify(deployment: Deployment, tenant: Tenant) -> tuple[Tenant, str | None]:
 
 
 def check_pin(deployment: Deployment, tenant: Tenant, *, rotated: bool = False) -> None:
-    """Raise OtherCustomerError for another customer's credentials, while messages of whom the name
-    belongs to live.
+    """Raises OtherCustomerError for another customer's credentials if the name has live messages.
 
-    Where RAC names no tenant id, a rotation is the operator's word that it is the same one.
+    If RAC names no tenant id, a rotation means that the operator knows that the customer is the
+    same.
     """
     pin = deployment.store.states([tenant.name])[tenant.name].pin
     own = tenant.credentials
@@ -118,7 +122,8 @@ def check_pin(deployment: Deployment, tenant: Tenant, *, rotated: bool = False) 
 
 
 def _active_elsewhere(deployment: Deployment, name: str, client_id: str) -> str | None:
-    """Name the other tenant of this deployment that has these credentials."""
+    """Returns the name of another tenant of this deployment with this client id; None if none
+    has."""
     for entry in deployment.secrets.entries():
         if entry.name == name:
             continue
@@ -127,5 +132,5 @@ def _active_elsewhere(deployment: Deployment, name: str, client_id: str) -> str 
             if json.loads(unmarked(other)).get("clientId") == client_id:
                 return entry.name
         except (NotFound, ValueError, AttributeError, RecursionError):
-            continue  # without a usable version it takes nobody's messages
+            continue  # a tenant without a usable version receives no messages
     return None

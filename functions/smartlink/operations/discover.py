@@ -193,15 +193,15 @@ class _Attempt:
     def _setup(self, call: str, form: str, commands: Sequence[str]) -> bool:
         body = form.replace("{commands}", json.dumps(commands))
         with self._link.session(self._tenant) as session:
-            return _accepted(*self._call(session, "setup", call, body, form))
+            return self._call(session, "setup", call, body, form)[0]
 
     def _find_get(self) -> bool:
         """Which verbs are answered with nothing, as an empty queue is."""
         path = self._defaults.get.partition(" ")[2]
         for verb in ("GET", "POST", "PUT"):
             with self._link.session(self._tenant) as session:
-                status, answer = self._call(session, "get", f"{verb} {path}", None, "")
-                if _accepted(status, answer):
+                accepted, answer = self._call(session, "get", f"{verb} {path}", None, "")
+                if accepted:
                     self._only_ours(self._read(answer))
                     self._gets.append(f"{verb} {path}")
         self._found.verdicts["get"] = Verdict.ACCEPTED if self._gets else Verdict.REFUSED
@@ -233,7 +233,7 @@ class _Attempt:
         content = self._nonce()
         path = send.call.replace("{type}", kind).replace("{audience}", send.audience)
         body = send.form.replace("{content}", content).replace("{text}", json.dumps(content))
-        accepted = _accepted(*self._call(session, "send", path, body, send.form))
+        accepted, _ = self._call(session, "send", path, body, send.form)
         return content if accepted else None
 
     def _prove_ack(self, get: str, send: "_Send", kind: str) -> None:
@@ -263,7 +263,7 @@ class _Attempt:
     def _acked(self, session: RawSession, call: str, form: str, delivery: Delivery) -> bool:
         tag = str(delivery.tag)
         body = form.replace("{tag}", tag) if form else None
-        return _accepted(*self._call(session, "ack", call.replace("{tag}", tag), body, form))
+        return self._call(session, "ack", call.replace("{tag}", tag), body, form)[0]
 
     def _again(self, get: str, contents: set[str]) -> set[str]:
         """Which of the contents come once more after their lease has ended."""
@@ -315,22 +315,25 @@ class _Attempt:
 
     def _call(
         self, session: RawSession, name: str, call: str, body: str | None, form: str
-    ) -> tuple[int, bytes]:
+    ) -> tuple[bool, bytes]:
+        """Whether the relay would take the answer for a success, and the answer."""
         verb, _, path = call.partition(" ")
         status, answer = session.call(name, verb, path, None if body is None else body.encode())
-        means = "accepted" if _accepted(status, answer) else "refused"
+        page = answer.lstrip()[:1] == b"<" if name == "get" else not self._link.confirms(answer)
+        accepted = status in _DONE and not page
         shown = f"{status} {_shape(answer)}".strip()
+        means = "accepted" if accepted else "refused"
         tried = Tried(f"{name}: {verb} {path[:200]}", form or "no body", shown, means)
         self._found.tried.append(tried)
         self._tell(tried)
-        return status, answer
+        return accepted, answer
 
     def _drain(self, session: RawSession, get: str) -> list[Delivery]:
         """All that the queue holds, which must be its own."""
         came: list[Delivery] = []
         for _ in range(_MOST_GETS):
-            status, answer = self._call(session, "get", get, None, "")
-            got = self._read(answer) if _accepted(status, answer) else []
+            accepted, answer = self._call(session, "get", get, None, "")
+            got = self._read(answer) if accepted else []
             self._only_ours(got)
             if not got:
                 break
@@ -399,11 +402,6 @@ def as_setting(settings: dict[str, str]) -> str:
 def checked(settings: dict[str, str]) -> Paths:
     """The settings as the functions would read them."""
     return Paths.model_validate(settings)
-
-
-def _accepted(status: int, answer: bytes) -> bool:
-    """A 2xx that is no page of somebody else's."""
-    return status in _DONE and answer.lstrip()[:1] != b"<"
 
 
 def _shape(answer: bytes) -> str:

@@ -1,22 +1,22 @@
-"""How an operation fails. The text names the thing and the place; the screen adds its own hint."""
+"""The errors of operations. The text names the thing and the place; the screen adds a hint."""
 
 from smartlink.ports import PortError
 
 
 class OperationError(Exception):
-    """It cannot be done."""
+    """The operation cannot be done."""
 
 
 class InvalidError(OperationError):
-    """What was asked is not possible in itself: another question is needed."""
+    """The request itself is not valid."""
 
 
 class MissingError(OperationError):
-    """What was named does not exist."""
+    """The thing that was named does not exist."""
 
 
 class ForbiddenError(OperationError):
-    """A rule of the relay forbids it."""
+    """A rule of the relay forbids the operation."""
 
 
 class UnreadableError(OperationError):
@@ -24,7 +24,7 @@ class UnreadableError(OperationError):
 
 
 class OnlyDiscardError(ForbiddenError):
-    """What nobody can read may be discarded while it lives, and nothing else."""
+    """The only action on an unreadable document is to discard it, while it is live."""
 
 
 class AmbiguousError(InvalidError):
@@ -35,7 +35,6 @@ class ActiveAlreadyError(ForbiddenError):
     """The tenant has a secret already."""
 
     def __init__(self, tenant: str, title: str) -> None:
-        """Name the tenant and the deployment."""
         super().__init__(f"{tenant} is active already in {title}")
         self.tenant = tenant
 
@@ -44,8 +43,16 @@ class OtherCustomerError(ForbiddenError):
     """The name is pinned to another customer, whose messages still live."""
 
     def __init__(self, tenant: str, text: str) -> None:
-        """Name the tenant, and say whose the name is."""
         super().__init__(text)
+        self.tenant = tenant
+
+
+class ErpFaultsError(ForbiddenError):
+    """The check of the tenant's ERP found faults."""
+
+    def __init__(self, tenant: str, faults: int) -> None:
+        """Name the tenant, and say how many faults there are."""
+        super().__init__(f"The ERP of {tenant} has {faults} faults, so {tenant} is not activated")
         self.tenant = tenant
 
 
@@ -57,22 +64,26 @@ class UnknownTenantError(MissingError):
     """There is no tenant of this name."""
 
 
+class UnknownCommandError(MissingError):
+    """No catalogue and no message has this command."""
+
+
 class NoGenerationError(MissingError):
     """The configuration has no such generation."""
 
 
 class GenerationChangedError(ForbiddenError):
-    """The configuration is at another generation than the one that was looked at."""
+    """Somebody has written another generation of the configuration meanwhile."""
 
 
 class SetupError(OperationError):
-    """The queue was not set up, so the new secret was deleted again, or could not be.
+    """The queue was not set up, so the new secret was deleted again, if that was possible.
 
-    Its cause, whatever it is, is `__cause__`.
+    `__cause__` holds the error of the setup.
     """
 
     def __init__(self, tenant: str, kept: PortError | None) -> None:
-        """`kept` says why the secret is still there; None: it is deleted."""
+        """`kept` is the error because of which the secret still exists; None: it is deleted."""
         super().__init__(f"The setup of {tenant} failed")
         self.tenant = tenant
         self.kept = kept

@@ -1,4 +1,4 @@
-"""One message with its history as a document for a file, and the message in such a file."""
+"""Writes one message with its history as a file's document, and reads the message from it."""
 
 import json
 from datetime import datetime
@@ -19,7 +19,7 @@ FORMAT = "smartlink-message/1"
 
 
 class Exported(BaseModel):
-    """What a replay needs of the file; the rest is for people."""
+    """The fields of the file that a replay needs. The other fields are for people."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -37,19 +37,22 @@ class Exported(BaseModel):
 
 
 def content_of(deployment: Deployment, message: Message) -> str | None:
-    """The message's content, wherever it is; None where it is not kept. Raises PortError."""
+    """Returns the message's content from the document or the bucket; None if it is not kept.
+
+    Raises PortError.
+    """
     content = message.content
     kept = content.text is not None or content.object is not None
     return load(deployment.contents, content) if kept else None
 
 
 def document(trace: Trace, text: str | None) -> Json:
-    """The file's document; `text` is the content."""
+    """Returns the file's document. `text` is the content."""
     return {"format": FORMAT, **trace_view(trace, content=False), "text": text}
 
 
 def parse(data: bytes, name: str) -> Exported:
-    """The message in a file, which errors call by this name. Raises InvalidError."""
+    """Reads the message from a file. Raises InvalidError, which tells the file's `name`."""
     try:
         exported = Exported.model_validate(json.loads(unmarked(data)))
     except ValidationError as error:
@@ -66,7 +69,7 @@ def parse(data: bytes, name: str) -> Exported:
 
 
 def message_of(exported: Exported) -> Message:
-    """The message as it was before its attempt."""
+    """Makes the message as it was first received."""
     text = exported.text or ""
     return lifecycle.received(
         message_id=exported.id,

@@ -1,31 +1,35 @@
-"""What an action would do, and what it leaves out: shown before anything is done."""
+"""Plans an action: which messages it changes and which it leaves out, before anything is done."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from smartlink.domain.message import MAY_HAVE_RUN, DeadReason, Ending, Listed, State, Summary
 from smartlink.operations.actions import DISCARD, HOLD, Action
 from smartlink.operations.errors import ForbiddenError, OnlyDiscardError
 from smartlink.operations.ports import Deployment, RawDocument
-from smartlink.operations.select import Filters, Located, Passed, Selected
+from smartlink.operations.select import LOOKED_AT, Filters, Located, Passed, Selected
 
 
 class Unfit(StrEnum):
     """Why an action leaves a message out."""
 
-    MALFORMED = "malformed"  # its envelope never made sense: it cannot run
-    NO_CONSUMER = "no-consumer"  # none is deployed for its command
+    MALFORMED = "malformed"  # its envelope is malformed, so it cannot run
+    NO_CONSUMER = "no-consumer"  # no consumer of its command is deployed
     MAY_HAVE_RUN = "may-have-run"  # nobody knows whether it was done
-    HELD = "held"  # already
-    NEVER_RUNS = "never-runs"  # malformed and dead: it needs no holding
+    HELD = "held"  # it is held already
+    NEVER_RUNS = "never-runs"  # malformed and dead, so it need not be held
     UNREADABLE = "unreadable"
 
 
 def not_redrivable(
     message: Summary, commands: Collection[str], *, undone: bool = False
 ) -> Unfit | None:
-    """Why it is not executed again; None if it may be. `undone`: who asks knows that it was not."""
+    """Returns why a redrive leaves the message out; None if it may be executed again.
+
+    `undone`: the operator knows that the message's work was not done.
+    """
     if message.dead_reason is DeadReason.MALFORMED:
         return Unfit.MALFORMED
     if message.dead_reason is DeadReason.UNKNOWN_COMMAND and message.type not in commands:
@@ -36,7 +40,7 @@ def not_redrivable(
 
 
 def not_holdable(message: Summary) -> Unfit | None:
-    """Why it need not be held; None if it must."""
+    """Returns why the message need not be held; None if it must be held."""
     if message.state is not State.DEAD:
         return None
     if message.dead_reason in MAY_HAVE_RUN:
@@ -46,47 +50,57 @@ def not_holdable(message: Summary) -> Unfit | None:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """What is left out, and why."""
+    """A message that an action leaves out, and why."""
 
     tenant: str
     document: str
-    id: str | None  # None: it cannot be read
+    id: str | None  # None: the document is unreadable
     unfit: Unfit
-    detail: str  # why it is dead, or cannot be read
+    detail: str  # why it is dead or unreadable
 
 
 class Idle(StrEnum):
-    """Why nothing is to be done to the one message that was named."""
+    """Why there is nothing to do to the one message that was named."""
 
-    DISCARDED = "discarded"  # already
-    ALIVE = "alive"  # not dead
+    DISCARDED = "discarded"  # it is discarded already
+    ALIVE = "alive"  # it is not dead
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What an action would do, so many messages at most, and what it leaves out on the way."""
+    """The messages that an action changes, and those that it leaves out."""
 
     action: Action
     messages: Sequence[Selected] = ()
     skipped: Sequence[Skipped] = ()
     idle: Idle | None = None
+    more: bool = False  # there are more that fit than the limit
+    alive: Mapping[State, int] = field(default_factory=dict)
+    """Where nothing dead fits: what fits but is not dead, by state."""
 
 
 def plan(
     deployment: Deployment, action: Action, filters: Filters, limit: int, *, undone: bool = False
 ) -> Plan:
-    """Select the messages that fit. `undone`: who asks knows that what may have run did not."""
+    """Plans the action for the messages that fit the filters, at most `limit`.
+
+    `undone`: the operator knows that the work of messages which may have run was not done.
+    """
     unfit = _unfit(deployment, action, undone=undone)
     found = replace(filters, state=State.DEAD if action.dead else None).scan(deployment)
-    return _sorted_out(action, found, unfit, limit)
+    planned = _sorted_out(action, found, unfit, limit)
+    if planned.messages or planned.skipped or not action.dead:
+        return planned
+    alive = replace(filters, state=None).look(deployment, LOOKED_AT).found
+    return replace(planned, alive=Counter(it.message.state for it in alive))
 
 
 def plan_one(
     deployment: Deployment, action: Action, located: Located, *, undone: bool = False
 ) -> Plan:
-    """The same for one message. Raises ForbiddenError if it has ended.
+    """Plans the action for one message. Raises ForbiddenError if it has ended.
 
-    What nobody can read is given up with `give_up` instead: it raises OnlyDiscardError.
+    Raises OnlyDiscardError if the document is unreadable; `act.give_up` can discard it.
     """
     unfit = _unfit(deployment, action, undone=undone)
     live, ended = located.live, located.ended
@@ -139,14 +153,15 @@ def _sorted_out(
             reason = str(message.dead_reason)
             skipped.append(Skipped(item.tenant, message.document, message.id, why, reason))
             continue
-        fit.append(item)
         if len(fit) == limit:
-            break
+            return Plan(action, fit, skipped, more=True)
+        fit.append(item)
     return Plan(action, fit, skipped)
 
 
 def check_given_up(action: Action, tenant: str, raw: RawDocument) -> None:
-    """Raise OnlyDiscardError unless the action may be done to what nobody can read."""
+    """Raises OnlyDiscardError unless the action is to discard, and the unreadable document is
+    live."""
     if action is not DISCARD or not raw.alive:
         raise _only_discard(tenant, raw)
 

@@ -1,13 +1,21 @@
-"""What the operations need of the world, beside the relay's own ports."""
+"""The ports that the operations need besides the relay's own."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from smartlink.domain.message import Ended, EndedSummary, Listed, LogLine, Stored, Unreadable
+from smartlink.domain.message import (
+    Ended,
+    EndedSummary,
+    Listed,
+    LogLine,
+    LogType,
+    Stored,
+    Unreadable,
+)
 from smartlink.domain.retry import RetryPolicy
 from smartlink.domain.tenant import Tenant, TenantEntry
 from smartlink.ports import (
@@ -44,13 +52,17 @@ class RawLink(Protocol):
         """Open a session; at its end the server takes back what it had leased to it."""
         ...
 
+    def confirms(self, body: bytes) -> bool:
+        """Tell whether the relay believes such an answer to `setup`, `send` or `ack`."""
+        ...
+
     def read(self, body: bytes) -> list[Delivery]:
         """Return the messages in an answer of `get`, as the relay reads them."""
         ...
 
 
 class RawDocument(Protocol):
-    """A document that cannot be read, with its fields as they are."""
+    """An unreadable document with its raw fields."""
 
     @property
     def collection(self) -> str: ...
@@ -60,33 +72,42 @@ class RawDocument(Protocol):
     def why(self) -> str: ...
     @property
     def alive(self) -> bool:
-        """Whether it is a live message's."""
+        """Whether it is a document of a live message."""
         ...
 
     @property
     def personal(self) -> bool:
-        """Whether it says so, or cannot say."""
+        """Whether the document is marked personal; True also if the mark is unreadable."""
         ...
 
     @property
     def message_id(self) -> str | None: ...
     @property
     def content_object(self) -> str | None:
-        """The object of the bucket that it refers to."""
+        """The object of the bucket to which it refers."""
         ...
 
     def shown(self, *, content: bool) -> dict[str, object]:
-        """Its fields; what may be a content only if it is asked for."""
+        """Returns the fields for people; what may be a content only if `content`."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class MessageDocuments:
-    """Messages as they are stored, contents too, by document."""
+    """Stored messages with their contents, by document."""
 
     live: Mapping[str, Stored]
     ended: Mapping[str, Ended]
     raw: Sequence[RawDocument]
+
+
+@dataclass(frozen=True, slots=True)
+class EndedQuery:
+    """What the database itself can find in the history."""
+
+    equal: Mapping[str, str] = field(default_factory=dict)  # stored fields
+    since: datetime | None = None
+    until: datetime | None = None
 
 
 class Purgeable(StrEnum):
@@ -97,84 +118,128 @@ class Purgeable(StrEnum):
 
 
 class OperatorStore(Messages, TenantStates, RelayState, LastGoodConfig, Protocol):
-    """The relay's store, and what only an operator asks of it."""
+    """The relay's store, and the queries that only operators need."""
 
     def live(self, tenant: str, equal: Mapping[str, str]) -> Iterator[Listed]:
-        """The live messages whose stored fields equal these, without contents, by document."""
+        """Lists the live messages whose stored fields have these values, without contents."""
         ...
 
     def scan(self, tenant: str, equal: Mapping[str, str]) -> Iterator[Listed | Unreadable]:
-        """The same, and the documents that cannot be read."""
+        """Lists the same messages, and the unreadable documents."""
         ...
 
     def count_live(self, tenant: str, equal: Mapping[str, str]) -> int: ...
 
+    def count_due(self, tenant: str, before: datetime) -> int:
+        """How many live messages were due before an instant."""
+        ...
+
     def scan_ended(
-        self, tenant: str, since: datetime | None, most: int
-    ) -> tuple[list[EndedSummary], Sequence[RawDocument]]:
-        """The history without contents, the newest first, and what of it cannot be read."""
+        self, tenant: str, wanted: EndedQuery, *, page: int = ...
+    ) -> Iterator[EndedSummary | RawDocument]:
+        """The history without contents, the newest first, and what of it cannot be read.
+
+        It reads `page` documents at a time, and no further than it is asked for.
+        """
+        ...
+
+    def count_ended(self, tenant: str, wanted: EndedQuery) -> int: ...
+
+    def has_documents(self, tenant: str) -> bool:
+        """Whether there is any message, history or log line of this tenant."""
+        ...
+
+    def has_command(self, tenant: str, command: str) -> bool:
+        """Whether the tenant has, or had, a message of this type."""
+        ...
+
+    def about(
+        self, tenant: str, titulares: Sequence[str]
+    ) -> tuple[list[Listed], list[EndedSummary], Sequence[RawDocument]]:
+        """The messages, live and ended, that hold one of these in `Titular`, without contents; and
+        what of them cannot be read."""
         ...
 
     def find(self, tenant: str, documents: Sequence[str], message_id: str) -> MessageDocuments:
-        """These documents, and every other that its sender gave this id."""
+        """Finds these documents, and every other document of a message with this id."""
         ...
 
     def give_up(self, tenant: str, raw: RawDocument, line: LogLine) -> bool:
-        """Moves a live document that cannot be read to the history, at the line's time and for as
-        long as the line is kept: to a record of its own (True) where one has ended under its id
-        before. Raises Conflict."""
+        """Moves an unreadable live document to the history, with the line's time and expiry.
+
+        Returns True if the history had its id already, so that the new record got another id.
+        Raises Conflict if the document has changed.
+        """
         ...
 
     def lines_of(self, tenant: str, message_id: str) -> list[LogLine]:
-        """Every log line of a message, the oldest first."""
+        """Returns every log line of a message, the oldest first."""
+        ...
+
+    def keyed_lines_of(self, tenant: str, message_id: str) -> list[tuple[str, LogLine]]:
+        """The same with the ids of the lines."""
         ...
 
     def newest_lines(
-        self, tenant: str, since: datetime | None, most: int
-    ) -> list[tuple[str, LogLine]]:
-        """The newest log lines with their ids, the newest first."""
+        self,
+        tenant: str,
+        since: datetime | None = ...,
+        least: LogType = ...,
+        *,
+        page: int = ...,
+    ) -> Iterator[tuple[str, LogLine]]:
+        """The log lines of this type and worse with their ids, the newest first.
+
+        It reads `page` lines at a time, and no further than it is asked for.
+        """
+        ...
+
+    def lines_from(
+        self, tenant: str, since: datetime, *, page: int = ...
+    ) -> Iterator[tuple[str, LogLine]]:
+        """The log lines from an instant on with their ids, the oldest first."""
         ...
 
     def count_before(self, tenant: str, what: Purgeable, cutoff: datetime) -> int: ...
 
     def remove_before(self, tenant: str, what: Purgeable, cutoff: datetime, most: int) -> int:
-        """Removes the oldest, `most` at most; answers how many."""
+        """Removes up to `most` of the oldest documents; returns how many it removed."""
         ...
 
 
 class OperatorSecrets(TenantSecrets, ErpSecrets, Protocol):
-    """The tenants' secrets, and what changes them."""
+    """The tenants' secrets, and the calls that change them."""
 
     def entry(self, tenant: str) -> TenantEntry | None:
-        """The tenant as the list shows it; None where the list does not have it (yet)."""
+        """Returns the tenant as the list shows it; None if the list does not show it (yet)."""
         ...
 
     def create(self, tenant: str, payload: bytes, region: str | None) -> None:
-        """Makes the secret and its first version. Raises Refused where there is one already."""
+        """Makes the secret and its first version. Raises Refused if the secret exists already."""
         ...
 
     def add(self, tenant: str, payload: bytes) -> str:
-        """Adds a version; answers its number."""
+        """Adds a version; returns its number."""
         ...
 
     def enabled_versions(self, tenant: str) -> list[str]:
-        """The numbers of the enabled versions, the newest first."""
+        """Returns the numbers of the enabled versions, the newest first."""
         ...
 
     def disable(self, tenant: str, version: str) -> None:
-        """Disables a version; it can be enabled again."""
+        """Disables a version, which can be enabled again."""
         ...
 
     def touch(self, tenant: str, now: datetime) -> None:
-        """Changes the secret's etag, which a new version alone does not: the relay looks at it."""
+        """Changes the secret's etag, so that the relay reads the secret again."""
         ...
 
     def remove(self, tenant: str) -> None:
-        """Deletes the secret with its versions; one that is gone is no error."""
+        """Deletes the secret with its versions. It is no error if the secret is gone."""
         ...
 
     def exists(self, tenant: str) -> bool:
-        """Whether there is a secret of this name, labelled or not."""
+        """Tells whether a secret of this name exists, with or without the label."""
         ...
 
 
@@ -193,69 +258,116 @@ class ConfigGenerations(ConfigSource, Protocol):
     def current(self) -> ConfigFile | None: ...
 
     def write(self, data: bytes, replaces: str | None) -> None:
-        """Writes a new generation, if the one it `replaces` (None: no file) is still current."""
+        """Writes a new generation if the generation `replaces` is still current (None: no file)."""
         ...
 
     def generations(self) -> list[Generation]:
-        """What the bucket keeps, the newest first; a bucket without versions keeps one."""
+        """Returns the generations that the bucket keeps, the newest first.
+
+        A bucket without versioning keeps only one.
+        """
         ...
 
     def at(self, generation: str) -> ConfigFile:
-        """The file as it was at a generation. Raises NotFound."""
+        """Returns the file as it was at a generation. Raises NotFound."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who acts. `verified`: Google says so; else it is what the local machine claims."""
+
+    name: str
+    verified: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditRecord:
+    """One document of `Auditoria`: an act's intent, or its result."""
+
+    id: str
+    act: str
+    who: str
+    verified: bool
+    at: datetime
+    target: str  # what it is done to: a tenant, a document, a filter in words
+    tenant: str | None = None
+    reason: str | None = None
+    count: int | None = None  # messages, or documents
+    before: Mapping[str, str] = field(default_factory=dict)
+    after: Mapping[str, str] = field(default_factory=dict)
+    outcome: str | None = None  # of a result
+    intent: str | None = None  # of a result: the id of its intent
+
+
+class AuditLog(Protocol):
+    """What operators did. Nothing in it is ever changed."""
+
+    def create(self, record: AuditRecord) -> None: ...
+
+    def records(self, since: datetime | None) -> Iterator[AuditRecord]:
+        """The records, the newest first, read a page at a time."""
         ...
 
 
 class PlatformError(PortError):
-    """The platform has an error for an answer, or none."""
+    """The platform answered with an error, or did not answer."""
 
 
 class NotSignedInError(PlatformError):
-    """The operator's credentials were not found: nothing was asked."""
+    """The operator has no credentials, so the platform was not called."""
 
 
 class Platform(Protocol):
-    """What the relay stands on: Google Cloud, or the emulators.
+    """The platform of the relay: Google Cloud, or the emulators.
 
-    Calls raise PlatformError; Refused where the operator's credentials do not work, and Unavailable
-    where Google cannot be reached.
-    What emulators do not have is None.
+    Calls raise PlatformError, Refused if the operator's credentials do not work, and Unavailable if
+    Google cannot be reached. A call returns None for what the emulators do not have.
     """
 
     def sign_in(self) -> None:
-        """Finds the operator's credentials. Raises Refused where there are none."""
+        """Finds the operator's credentials. Raises Refused if there are none."""
+        ...
+
+    def identity(self) -> Identity | None:
+        """Whose the credentials are, as Google says; None on the emulators. Raises Refused."""
         ...
 
     def disabled_apis(self, names: Sequence[str]) -> list[str] | None:
-        """Those of these APIs that are not enabled, by their full names."""
+        """Returns the full names of those of these APIs that are not enabled."""
         ...
 
     def missing_indexes(self) -> tuple[int, int] | None:
-        """How many of the declared indexes are not ready, and how many are declared."""
+        """Returns how many of the declared indexes are not ready, and how many are declared."""
         ...
 
     def need_topic(self, topic: str) -> None:
-        """Raises PlatformError where it is not there."""
+        """Raises PlatformError if the topic does not exist."""
         ...
 
     def need_subscription(self, subscription: str) -> None:
-        """Raises PlatformError where it is not there."""
+        """Raises PlatformError if the subscription does not exist."""
         ...
 
     def functions(self) -> Mapping[str, bool]:
-        """The relay's functions, and whether each is active."""
+        """Returns the relay's functions, and whether each is active."""
+        ...
+
+    def variables(self) -> Mapping[str, str] | None:
+        """The environment variables that the relay's functions are deployed with."""
         ...
 
     def broker_time(self) -> datetime | None:
-        """The broker's clock; None where it does not tell."""
+        """Returns the time of the broker's clock; None if the broker does not tell it."""
         ...
 
 
 class Deployment(Protocol):
-    """One deployment of the relay, as its operators reach it. Each port is made when first used."""
+    """One deployment of the relay, with the ports by which operators reach it."""
 
     @property
     def title(self) -> str:
-        """Its name for people."""
+        """The deployment's name for people."""
         ...
 
     @property
@@ -265,9 +377,16 @@ class Deployment(Protocol):
 
     @property
     def settings(self) -> Settings:
-        """As its functions parse them. Raises InvalidError."""
+        """The settings, as the deployment's functions parse them. Raises InvalidError."""
         ...
 
+    @property
+    def operator(self) -> Identity:
+        """Who acts. Raises Refused where Google does not say it."""
+        ...
+
+    @property
+    def audit(self) -> AuditLog: ...
     @property
     def store(self) -> OperatorStore: ...
     @property
@@ -286,22 +405,23 @@ class Deployment(Protocol):
     def platform(self) -> Platform: ...
     @property
     def poll(self) -> Poll:
-        """The very use case that Cloud Scheduler starts each minute."""
+        """The use case that Cloud Scheduler starts each minute."""
         ...
 
     @property
     def policy(self) -> RetryPolicy:
-        """The retries in force, as the relay itself decides it: the file, its last good, 5·1·3."""
+        """The retry policy in force, found as the relay finds it: the file, its last valid, the
+        default."""
         ...
 
     def now(self) -> datetime: ...
 
 
 class Stop(Protocol):
-    """Tells whether the operator wants to stop; a `threading.Event` is one."""
+    """Tells whether the operator wants to stop, as a `threading.Event` does."""
 
     def is_set(self) -> bool: ...
 
     def wait(self, timeout: float) -> bool:
-        """Waits so many seconds, less if told to stop; answers whether it was."""
+        """Waits for `timeout` seconds or until the operator stops; tells whether that happened."""
         ...

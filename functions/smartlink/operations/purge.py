@@ -1,19 +1,19 @@
-"""RM's cleaning screen: old history and old logs go, the oldest first."""
+"""Deletes old history and old log lines, as RM's cleaning screen does, the oldest first."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from smartlink.operations.errors import ForbiddenError
+from smartlink.operations.names import tenants_of
 from smartlink.operations.ports import Deployment, Purgeable, Stop
-from smartlink.operations.select import tenants_of
 
-_AT_ONCE = 200  # documents of a commit
+_AT_ONCE = 200  # documents that one request deletes
 
 
 @dataclass(frozen=True, slots=True)
 class Older:
-    """How many documents of a tenant's collection are older than is kept."""
+    """How many documents of a tenant's collection are older than the cutoff."""
 
     tenant: str
     collection: Purgeable
@@ -22,22 +22,24 @@ class Older:
 
 @dataclass(frozen=True, slots=True)
 class OlderDocuments:
-    """What a purge would remove."""
+    """The documents that a purge removes."""
 
     cutoff: datetime
     found: Sequence[Older]
 
     @property
     def total(self) -> int:
-        """How many documents."""
+        """The number of all these documents."""
         return sum(it.documents for it in self.found)
 
 
 def older(deployment: Deployment, tenant: str | None, keep_days: int) -> OlderDocuments:
-    """Count what is older. Raises ForbiddenError where so few days would harm.
+    """Counts the documents older than `keep_days`. Raises ForbiddenError if the days are too few.
 
-    The history is how a repeated message is known: it outlives every retry and redrive.
+    The relay recognises a repeated message by the history, so the history must outlive every retry
+    and redrive.
     """
+    names = tenants_of(deployment, tenant)
     redrive = deployment.settings.redrive_days
     least = deployment.policy.horizon + timedelta(days=redrive)
     if timedelta(days=keep_days) < least:
@@ -51,7 +53,7 @@ def older(deployment: Deployment, tenant: str | None, keep_days: int) -> OlderDo
     cutoff = deployment.now() - timedelta(days=keep_days)
     found = [
         Older(name, what, deployment.store.count_before(name, what, cutoff))
-        for name in tenants_of(deployment, tenant)
+        for name in names
         for what in Purgeable
     ]
     return OlderDocuments(cutoff, found)
@@ -64,9 +66,9 @@ def remove(
     stop: Stop,
     advance: Callable[[int], object],
 ) -> int:
-    """Remove `most` at most, until done or told to stop; answers how many.
+    """Removes at most `most` documents, until all are removed or it is told to stop.
 
-    `advance` is told how many more are gone.
+    Returns how many it removed. It calls `advance` with the number of each further part.
     """
     removed = 0
     for it in documents.found:

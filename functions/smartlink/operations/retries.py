@@ -1,4 +1,4 @@
-"""What a `totvsAppConfig_v2.json` means: each attempt's delay, and whether it can work."""
+"""Tells what a `totvsAppConfig_v2.json` means: each attempt's delay, and whether it can work."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -10,31 +10,31 @@ from smartlink.settings import Settings
 
 
 class InvalidConfigError(OperationError):
-    """The configuration cannot be read, or cannot work here."""
+    """The configuration cannot be read, or cannot work in this deployment."""
 
 
 def check(data: bytes, generation: str, settings: Settings) -> RetryPolicy:
-    """The policy in a file that can work here. Raises InvalidConfigError, which says why."""
+    """The policy in a file that can work here. Raises InvalidConfigError, with every problem."""
     try:
         policy = parse_config(data, generation)
     except ConfigError as error:
         message = f"{error}."
         raise InvalidConfigError(message) from None
-    kept = timedelta(days=settings.history_days)
-    if policy.horizon > kept:
-        message = (
+    problems: list[str] = []
+    if policy.horizon > timedelta(days=settings.history_days):
+        problems.append(
             f"The attempts spread over {in_words(policy.horizon)}, but the history is kept for "
             f"{settings.history_days} days: lower QtdeTentativasExec, FatorTempoExecucao or "
             f"MinutesInterval, or raise SMARTLINK_HISTORY_DAYS."
         )
-        raise InvalidConfigError(message)
-    for name, command in settings.catalog.commands.items():
-        if settings.lease < timedelta(seconds=command.timeout):
-            message = (
-                f"A claim's lease ({in_words(settings.lease)}) is shorter than the time-out of "
-                f"{name} ({command.timeout} s): raise functions.consume.timeoutSeconds."
-            )
-            raise InvalidConfigError(message)
+    problems += [
+        f"A claim's lease ({in_words(settings.lease)}) is shorter than the time-out of "
+        f"{name} ({command.timeout} s): raise functions.consume.timeoutSeconds."
+        for name, command in settings.catalog.commands.items()
+        if settings.lease < timedelta(seconds=command.timeout)
+    ]
+    if problems:
+        raise InvalidConfigError(" ".join(problems))
     return policy
 
 
@@ -43,12 +43,12 @@ class ScheduledAttempt:
     """An attempt, as the policy schedules it."""
 
     number: int
-    wait: timedelta  # before it
-    since: timedelta  # the first one
+    wait: timedelta  # before this attempt
+    since: timedelta  # since the first attempt
 
 
 def schedule(policy: RetryPolicy) -> list[ScheduledAttempt]:
-    """Each attempt, and when it comes."""
+    """Returns each attempt and its delay, if every attempt fails at once."""
     since = timedelta(0)
     rows = [ScheduledAttempt(1, timedelta(0), since)]
     for failed in range(1, policy.attempts):
@@ -58,7 +58,7 @@ def schedule(policy: RetryPolicy) -> list[ScheduledAttempt]:
 
 
 def in_words(span: timedelta) -> str:
-    """Write a time span: `2d 03h 15m`, `45m`, `30s`."""
+    """Writes a time span as people read it: `2d 3h 15m`, `45m`, `30s`."""
     seconds = int(span.total_seconds())
     days, rest = divmod(seconds, 86_400)
     hours, rest = divmod(rest, 3_600)
@@ -66,3 +66,9 @@ def in_words(span: timedelta) -> str:
     parts = [(days, "d"), (hours, "h"), (minutes, "m"), (rest, "s")]
     shown = [f"{number}{unit}" for number, unit in parts if number]
     return " ".join(shown[:3]) or "0s"
+
+
+def roughly(span: timedelta) -> str:
+    """Write a time span in its largest unit alone: `3d`, `12m`."""
+    words = in_words(max(span, timedelta(0)))
+    return words.partition(" ")[0]

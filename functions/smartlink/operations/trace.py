@@ -1,11 +1,11 @@
-"""One message with all that is known of it."""
+"""Traces one message: its log lines, its replies and its events."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from smartlink.domain.identity import Direction, document_id
-from smartlink.domain.message import Ending, LogLine, Message, State
+from smartlink.domain.message import Ending, LogLine, Message, State, Summary
 from smartlink.domain.settlement import reply_id
 from smartlink.operations.ports import Deployment, OperatorStore
 from smartlink.operations.select import Located
@@ -15,15 +15,16 @@ REPLIES_SOUGHT = 20
 
 @dataclass(frozen=True, slots=True)
 class MessageReply:
-    """A reply that the message made, and its `Situacao`."""
+    """A reply of the message, and its `Situacao`."""
 
     state: State | Ending
     message: Message
+    ended: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened to the message, or will."""
+    """Something that happened to the message, or will happen."""
 
     at: datetime
     what: str
@@ -32,14 +33,14 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """A message, wherever it is, with its log lines and its replies."""
+    """A live or ended message, with its log lines and its replies."""
 
     located: Located
     lines: Sequence[LogLine]
     replies: Sequence[MessageReply]
 
     def events(self) -> list[Event]:
-        """Everything that happened, in the order of time; and what comes next."""
+        """Returns all that happened, in the order of time, and what comes next."""
         message = self.located.message
         origin = "published" if message.direction is Direction.UPSTREAM else "received"
         size = message.content.size
@@ -62,20 +63,22 @@ class Trace:
 
 
 def trace(deployment: Deployment, located: Located) -> Trace:
-    """Read the log lines and the replies of a message. Raises UnreadableError."""
+    """Reads the log lines and the replies of a message. Raises UnreadableError."""
     message = located.message
     lines = deployment.store.lines_of(located.tenant, message.id)
-    return Trace(located, lines, _replies(deployment.store, located.tenant, message))
+    return Trace(located, lines, replies_of(deployment.store, located.tenant, message))
 
 
-def _replies(store: OperatorStore, tenant: str, message: Message) -> list[MessageReply]:
+def replies_of(store: OperatorStore, tenant: str, message: Summary) -> list[MessageReply]:
+    """Read the replies that a message made, REPLIES_SOUGHT at most."""
     ids = [reply_id(message, number) for number in range(1, REPLIES_SOUGHT + 1)]
     documents = [document_id(Direction.UPSTREAM, it) for it in ids]
     live, ended = store.read(tenant, documents), store.history(tenant, documents)
     found: list[MessageReply] = []
     for document in documents:
         if document in ended:
-            found.append(MessageReply(ended[document].ending, ended[document].message))
+            end = ended[document]
+            found.append(MessageReply(end.ending, end.message, end.ended))
         elif document in live:
             found.append(MessageReply(live[document].message.state, live[document].message))
     return found

@@ -1,4 +1,5 @@
-"""Messages, attempts, log lines and more as programs read them: camelCase, instants in UTC."""
+"""The JSON form of messages, attempts, log lines and more, with names in camelCase, times in
+UTC."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +15,9 @@ from smartlink.domain.message import (
 )
 from smartlink.domain.retry import RetryPolicy
 from smartlink.domain.tenant import TenantState
+from smartlink.domain.traceparent import traceparent_of
+from smartlink.operations.audit import Deed
+from smartlink.operations.causes import code_of
 from smartlink.operations.figures import Figures
 from smartlink.operations.ports import RawDocument
 from smartlink.operations.retries import schedule
@@ -24,18 +28,19 @@ Json = dict[str, Any]
 
 
 def iso(at: datetime | None) -> str | None:
-    """Write an instant for programs."""
+    """Writes an instant for programs."""
     return None if at is None else at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def log_type(kind: LogType) -> str:
-    """Write `LOGTYPE` as a word."""
+    """Writes `LOGTYPE` as a word."""
     return kind.name.lower()
 
 
-def message_view(tenant: str, message: Summary) -> Json:
-    """A message without its content."""
-    return {
+def message_view(tenant: str, message: Summary, now: datetime | None = None) -> Json:
+    """A message without its content; with its age if it is said when `now` is."""
+    age = {"ageSeconds": int((now - message.received).total_seconds())} if now else {}
+    return age | {
         "tenant": tenant,
         "document": message.document,
         "id": message.id,
@@ -47,9 +52,11 @@ def message_view(tenant: str, message: Summary) -> Json:
         "due": iso(message.due),
         "audience": message.audience,
         "correlationId": message.correlation_id,
+        "traceparent": traceparent_of(tenant, message),
         "personal": message.personal,
         "redriven": iso(message.redriven),
         "error": message.error,
+        "print": code_of(message.error),
         "deadReason": message.dead_reason.value if message.dead_reason else None,
     }
 
@@ -64,12 +71,12 @@ def ended_view(tenant: str, ended: Ended | EndedSummary) -> Json:
 
 
 def unreadable_view(tenant: str, document: str, why: str) -> Json:
-    """A document that cannot be read: its id is not known."""
+    """An unreadable document, whose message's id is not known."""
     return {"tenant": tenant, "document": document, "id": None, "unreadable": why}
 
 
 def raw_view(tenant: str, raw: RawDocument, *, content: bool) -> Json:
-    """The same with its fields."""
+    """An unreadable document with its fields."""
     return unreadable_view(tenant, raw.document, raw.why) | {
         "collection": raw.collection,
         "fields": raw.shown(content=content),
@@ -100,7 +107,7 @@ def line_view(tenant: str, line: LogLine) -> Json:
 
 
 def content_view(content: Content) -> Json:
-    """What is known of a content."""
+    """A content."""
     return {
         "sha256": content.sha256,
         "size": content.size,
@@ -110,7 +117,7 @@ def content_view(content: Content) -> Json:
 
 
 def state_view(state: TenantState) -> Json:
-    """`tenants/{tenant}`."""
+    """A tenant's state."""
     return {
         "commands": list(state.commands),
         "failures": state.failures,
@@ -126,7 +133,7 @@ def state_view(state: TenantState) -> Json:
 
 
 def trace_view(trace: Trace, *, content: bool) -> Json:
-    """Everything about one message; its content's text only if it is asked for."""
+    """Everything about one message; the content's text only if `content`."""
     located = trace.located
     tenant, message = located.tenant, located.message
     own = (
@@ -147,18 +154,20 @@ def trace_view(trace: Trace, *, content: bool) -> Json:
 
 
 def overview_view(found: TenantOverview) -> Json:
-    """A tenant at a glance."""
+    """A tenant's status, state and numbers of messages."""
     counts = {"live": found.live, "waiting": found.waiting, "dead": found.dead}
     return {
         "tenant": found.tenant,
         "status": str(found.status),
         **counts,
+        "lastMessage": iso(found.last_message),
+        "lastTick": iso(found.last_tick),
         **state_view(found.state),
     }
 
 
 def schedule_view(policy: RetryPolicy) -> Json:
-    """A policy, and each attempt's delay."""
+    """A policy and each attempt's delay."""
     return {
         "generation": policy.generation,
         "QtdeTentativasExec": policy.attempts,
@@ -172,19 +181,46 @@ def schedule_view(policy: RetryPolicy) -> Json:
     }
 
 
+def deed_view(deed: Deed) -> Json:
+    """An act of an operator: what was meant, and what came of it."""
+    intent, result = deed.intent, deed.result
+    return {
+        "id": intent.id,
+        "at": iso(intent.at),
+        "act": intent.act,
+        "who": intent.who,
+        "verified": intent.verified,
+        "tenant": intent.tenant,
+        "target": intent.target,
+        "reason": intent.reason,
+        "intended": intent.count,
+        "before": dict(intent.before),
+        "done": result.count if result else None,
+        "after": dict(result.after) if result else None,
+        "result": result.outcome if result else None,
+        "ended": iso(result.at) if result else None,
+    }
+
+
 def figures_view(figures: Figures) -> Json:
     """All figures."""
     oldest = figures.oldest
     return {
         "since": iso(figures.since),
         "until": iso(figures.until),
-        "done": sum(figures.done.values()),
+        "done": figures.done,
         "discarded": figures.discarded,
-        "doneByHour": {str(iso(hour)): number for hour, number in figures.hours()},
+        "doneByHour": {str(iso(hour)): its.done for hour, its in figures.hours()},
+        "failedByHour": {str(iso(hour)): its.failed for hour, its in figures.hours()},
+        "retriedByHour": {str(iso(hour)): its.retried for hour, its in figures.hours()},
+        "longestWaitSecondsByHour": {
+            str(iso(hour)): its.waited.total_seconds() for hour, its in figures.hours()
+        },
         "attempts": {str(number): count for number, count in sorted(figures.attempts.items())},
         "situacao": dict(figures.states),
         "failures": [vars(it) for it in figures.worst()],
         "oldestWaiting": oldest
         and {"tenant": oldest[0], "id": oldest[1].id, "received": iso(oldest[1].received)},
-        "incomplete": figures.cut,
+        "incomplete": bool(figures.cut),
+        "historySince": {tenant: iso(since) for tenant, since in figures.cut.items()},
     }

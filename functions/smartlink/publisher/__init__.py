@@ -1,16 +1,16 @@
-"""For other code of a segment on Google Cloud: a message for a cloud app, by one of two ways.
+"""Publishes messages for cloud apps from a segment's other code on Google Cloud, in two ways.
 
     from smartlink.publisher import Publisher, outbox_write
 
     with Publisher("https://publish-….run.app") as publisher:    # over HTTPS, to the function
         publisher.publish(tenant="acme", type="OrderPlaced", content={"order": 7}, audience="APP")
 
-    @firestore.transactional                       # with what else the caller's own database gets
+    @firestore.transactional                       # in one transaction with the caller's own writes
     def place(transaction):
         transaction.create(order, {"number": 7})
         outbox_write(transaction, client, tenant="acme", type="OrderPlaced", content={"order": 7})
 
-Both accept and refuse the same. Importing this imports no vendor's client.
+Both ways accept and refuse the same messages. This import loads no vendor's client.
 """
 
 from smartlink.publisher.answers import Accepted

@@ -1,4 +1,4 @@
-"""What the function `publish` answers, and what it means."""
+"""Reads the answers of the function `publish`."""
 
 import json
 from dataclasses import dataclass
@@ -14,23 +14,23 @@ _MAY_NOT = "the caller may not call the function: grant it roles/run.invoker on 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The message is in the outbox."""
+    """The function has put the message into the outbox."""
 
     id: str
-    repeated: bool  # it had been accepted before, under this id
+    repeated: bool  # it was accepted before, under this id
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer, as far as it matters."""
+    """The parts of an HTTP answer that matter here."""
 
     status: int
-    body: Any  # what its JSON says; {} if it says nothing
+    body: Any  # the JSON object; {} if there is none
     retry_after: float
 
 
 def accepted(answer: Answer) -> Accepted:
-    """What the function accepted. Raises PublishRefused for all else."""
+    """Returns what the function accepted. Raises PublishRefused for any other answer."""
     status, body = answer.status, answer.body
     if status == _OK and isinstance(body.get("id"), str):
         return Accepted(body["id"], bool(body.get("repeated")))
@@ -44,7 +44,7 @@ def accepted(answer: Answer) -> Accepted:
 
 
 def read_json(text: bytes) -> Any:  # noqa: ANN401
-    """A JSON object; an empty one for all else."""
+    """Reads a JSON object; returns an empty one if the text holds none."""
     try:
         body = json.loads(unmarked(text))
     except (ValueError, RecursionError):

@@ -2,9 +2,10 @@
 
 
 class PublishRefused(ValueError):  # noqa: N818  (Refused and Unavailable are the families' names)
-    """It will never be accepted as it is. `field` names the culprit, the text the fix.
+    """The message can never be accepted as it is. `field` names the wrong field; the text, the fix.
 
-    `conflict`: another message has this id; `status`: of the function's answer, if it was asked.
+    `conflict` tells whether another message has this id. `status` is that of the function's answer,
+    or None if the function was not called.
     """
 
     def __init__(self, field: str, problem: str, *, status: int | None = None) -> None:
@@ -14,12 +15,15 @@ class PublishRefused(ValueError):  # noqa: N818  (Refused and Unavailable are th
 
     @property
     def conflict(self) -> bool:
-        """The message is fine by itself: what is stored under its id says something else."""
+        """Whether the message is valid, but another message has its id."""
         return self.status == 409  # noqa: PLR2004
 
 
 class PublishUnavailable(Exception):  # noqa: N818
-    """It may work later; whether it was accepted is not known. Publish it again under `id`."""
+    """The call failed, but may work later. Nobody knows whether the message was accepted.
+
+    Publish it again under the same `id`.
+    """
 
     def __init__(self, problem: str, message_id: str) -> None:
         super().__init__(f"{problem}: publish it again later, under its id {message_id!r}")

@@ -1,4 +1,4 @@
-"""Publishing over HTTPS, to the function `publish`: bounded tries, all under the same id."""
+"""Publishes over HTTPS by the function `publish`, with a few tries, all under the same id."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -30,13 +30,15 @@ class Publisher:
         waits: Sequence[float] = (0.5, 2.0, 5.0),
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """`url` is the function's, and the audience of the identity token that each call carries.
+        """`url` is the function's URL, and the audience of the identity token that each call
+        carries.
 
-        `credentials` give that token; by default google-auth finds them where the code runs: a
-        service account's file in GOOGLE_APPLICATION_CREDENTIALS, or the metadata server. (For a
-        function without IAM: google.auth.credentials.AnonymousCredentials.) `timeout`: seconds to
-        connect and to wait for the answer of each try. `waits`: seconds before each further try,
-        after 429, 5xx or no answer; a longer Retry-After is kept to.
+        `credentials` give that token. By default google-auth finds them: in the service account's
+        file of GOOGLE_APPLICATION_CREDENTIALS, or at the metadata server. For a function without
+        IAM, give google.auth.credentials.AnonymousCredentials(). `timeout` is the seconds to
+        connect and the seconds to wait for each answer. `waits` are the seconds before each further
+        try, after a 429, a 5xx or no answer. If Retry-After asks for longer, the wait is longer,
+        but at most 20 s.
         """
         self._url = url
         self._credentials = credentials
@@ -52,12 +54,12 @@ class Publisher:
         self.close()
 
     def close(self) -> None:
-        """Close the connection."""
+        """Closes the connection."""
         if self._opened is not None:
             self._opened.close()
 
     def publish(self, **message: Unpack[Outgoing]) -> Accepted:
-        """Put the message into the outbox; the next poll sends it.
+        """Puts the message into the outbox. The next poll sends it.
 
         Raises PublishRefused, mostly before any call, and PublishUnavailable after the last try.
         """
@@ -74,7 +76,8 @@ class Publisher:
         raise PublishUnavailable(problem, identity)
 
     def _try(self, body: bytes, identity: str) -> tuple[Answer | None, str]:
-        """An answer, if there was one, and what is wrong, if it is to be tried again."""
+        """Calls once; returns the answer or None, and the problem to tell if this was the last
+        try."""
         from google.auth.exceptions import (  # noqa: PLC0415  (with the first call)
             DefaultCredentialsError,
             GoogleAuthError,
@@ -100,7 +103,7 @@ class Publisher:
             data=body,
             headers={"Content-Type": "application/json"},
             timeout=self._timeout,
-            allow_redirects=False,  # one could carry the token to another host
+            allow_redirects=False,  # a redirect could carry the token to another host
             stream=True,
         ) as response:
             text = response.raw.read(_ANSWER_LIMIT, decode_content=True)
@@ -109,7 +112,8 @@ class Publisher:
             return Answer(response.status_code, read_json(text), seconds)
 
     def _session(self) -> "AuthorizedSession":
-        """A session that fetches a token once, keeps it while it is valid, and replaces a 401."""
+        """Returns a session that keeps its token while it is valid, and fetches a new one after a
+        401."""
         if self._opened is None:
             from google.auth.transport.requests import AuthorizedSession  # noqa: PLC0415
             from google.oauth2.id_token import fetch_id_token_credentials  # noqa: PLC0415
@@ -121,5 +125,5 @@ class Publisher:
 
 
 def _as_it_is(request: "PreparedRequest") -> "PreparedRequest":
-    """As `auth`, so that a `.netrc` cannot put other credentials in the place of the token."""
+    """Changes nothing. As the session's `auth` it keeps a `.netrc` from replacing the token."""
     return request

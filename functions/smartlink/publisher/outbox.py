@@ -1,6 +1,7 @@
-"""Publishing within a transaction of the caller's own: both are written, or neither is.
+"""Publishes in the caller's own transaction: the caller's data and the message, or neither.
 
-The relay's database must be the caller's, and the caller allowed to write to it.
+The caller's data must be in the relay's database, and the caller must have the right to write
+there.
 """
 
 from datetime import UTC, datetime
@@ -27,13 +28,13 @@ def outbox_write(
     now: datetime | None = None,
     **message: Unpack[Outgoing],
 ) -> str:
-    """Add the message to the transaction; its id. The poll after the commit sends it.
+    """Adds the message to the transaction; returns its id. The next poll after the commit sends it.
 
-    Raises PublishRefused; nothing is added then. If a live message has the id already, the
-    commit fails (AlreadyExists). If one had it that was sent, nothing is sent again. That the
-    tenant is active is not looked at: until it is, its messages wait. Without an id of your own
-    a transaction that the client tries again gets another id, which does no harm: only one
-    try is committed. `now` must have a time zone.
+    Raises PublishRefused, and then adds nothing. If a live message has the id already, the commit
+    fails with AlreadyExists. If a sent message had the id, nothing is sent again. It does not check
+    whether the tenant is active: the messages of an inactive tenant wait. If you give no id, each
+    try of the transaction has another id, which does no harm, because only one try is committed.
+    `now` must have a time zone.
     """
     _, request = parsed(message)
     outgoing = _message(request, now or datetime.now(UTC))
@@ -43,7 +44,7 @@ def outbox_write(
 
 
 def _message(request: PublishRequest, now: datetime) -> Message:
-    """The message as the function makes it."""
+    """Makes the message as the function `publish` makes it."""
     content = request.content
     try:
         kept = inline(content if isinstance(content, str) else write_json(content))
@@ -67,7 +68,7 @@ def _message(request: PublishRequest, now: datetime) -> Message:
 
 
 def _document(message: Message) -> dict[str, Any]:
-    """The document that the relay would write, as the high-level client takes it."""
+    """Returns the document that the relay would write, in the form of Google's usual client."""
     from google.cloud.firestore_v1.types import Document  # noqa: PLC0415  (the caller has it)
 
     raw = Document.pb()()

@@ -1,4 +1,4 @@
-"""A message to publish, checked by the rules of the function itself."""
+"""Checks a message to publish, by the rules of the function `publish`."""
 
 from typing import Required, TypedDict
 from uuid import uuid4
@@ -21,14 +21,17 @@ class Outgoing(TypedDict, total=False):
 
     tenant: Required[str]
     type: Required[str]  # the command, as the receiver knows it
-    content: Required[str | dict[str, object] | list[object]]  # a text as it is, all else as JSON
+    content: Required[str | dict[str, object] | list[object]]  # all but a text is sent as JSON
     audience: str | None
     correlation_id: str | None
-    id: str | None  # default: a random one; the same id again is the same message
+    id: str | None  # default: a random id; a repeated id means the same message
 
 
 def parsed(message: Outgoing) -> tuple[bytes, PublishRequest]:
-    """The body of the function's call, with an id, and what it says. Raises PublishRefused."""
+    """Returns the body for a call of the function, with an id, and the request that it holds.
+
+    Raises PublishRefused.
+    """
     named = {_SPELT.get(name, name): it for name, it in message.items() if it is not None}
     try:
         body = write_json({"id": uuid4().hex, **named}).encode()

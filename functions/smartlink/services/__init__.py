@@ -1,1 +1,1 @@
-"""The use cases: (input, ports, now) to report. They know ports, never a vendor."""
+"""The relay's use cases. They call ports, and never a vendor's library."""

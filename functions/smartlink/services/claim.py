@@ -1,10 +1,10 @@
-"""Claims: a message is run, or sent, by whoever wins the compare-and-swap on its version.
+"""Claims: only the call that wins the compare-and-swap on a message's version may run or send it.
 
-Nothing is read before. Only a message that was not won is read, once:
+A claim reads nothing in advance. If the compare-and-swap fails, the message is read once:
 
-    own claim id                        our first try took effect, its answer got lost: claimed
-    Pendente, at the attempt we know    it was dispatched again meanwhile: claim it again
-    anything else                       another has it, or it has ended: not ours
+    it has our claim id                 our write took effect, but its answer got lost: claimed
+    Pendente, at the attempt we know    the sweep dispatched the message again: claim it again
+    anything else                       another call has the message, or it has ended: not claimed
 """
 
 from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ Claiming = Callable[[Message], Message]
 def claim_all(
     messages: Messages, tenant: str, wanted: Sequence[Stored], claim: Claim, claiming: Claiming
 ) -> list[Stored]:
-    """The messages that are claimed now, at the versions that fence their settlement."""
+    """Returns the messages that this call has claimed. Their versions fence their settlements."""
     won, missed = _swap(messages, tenant, wanted, claiming)
     if not missed:
         return won
@@ -40,7 +40,7 @@ def claim_all(
 
 
 def _own(messages: Messages, tenant: str, documents: Sequence[str], claim: Claim) -> list[Stored]:
-    """Of what was claimed again and not won: what is ours, its first answer lost as well."""
+    """Returns the messages that hold our claim although the database's answer said otherwise."""
     found = messages.read(tenant, documents) if documents else {}
     return [
         it
@@ -54,10 +54,10 @@ def _own(messages: Messages, tenant: str, documents: Sequence[str], claim: Claim
 def _unended(
     messages: Messages, tenant: str, again: Sequence[Stored], claiming: Claiming
 ) -> list[Stored]:
-    """Claims again, but nothing that has ended before.
+    """Claims these messages again, except those whose id is in the history.
 
-    A delivery may come so late that its message has ended, and a repeat of the message was
-    stored under the same id and not yet found out.
+    A delivery may come so late that its message has ended. The live message under the same id is
+    then a repeat, which the sweep has not yet found.
     """
     if not again:
         return []

@@ -1,4 +1,4 @@
-"""Where a content is kept: in the document, or in the bucket when it is large."""
+"""Keeps a message's content in its document, or in the bucket if the content is large."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -12,14 +12,17 @@ from smartlink.settings import LIMITS
 
 
 def inline(text: str) -> Content:
-    """The content as it would stand in a document."""
+    """Returns the content as it would be kept in a document."""
     return Content(sha256=content_hash(text), size=len(encode(text)), text=text)
 
 
 def keep(
     contents: Contents, tenant: str, document: str, text: str, most: int = LIMITS.inline
 ) -> Content:
-    """The content, offloaded to the bucket if it has over 256 KB, or `most`. Raises PortError."""
+    """Returns the content; puts it into the bucket if it has over 256 KB or `most` bytes.
+
+    Raises PortError if the bucket does not take it.
+    """
     content = inline(text)
     if content.size <= min(LIMITS.inline, most):
         return content
@@ -28,7 +31,11 @@ def keep(
 
 
 def load(contents: Contents, content: Content) -> str:
-    """The whole content. Raises Unavailable, NotFound, or Refused: it can never be read."""
+    """Returns the whole content.
+
+    Raises Unavailable if the bucket fails, NotFound if the object is gone, and Refused if the
+    content can never be read.
+    """
     if content.text is not None:
         return content.text
     try:
@@ -39,14 +46,14 @@ def load(contents: Contents, content: Content) -> str:
 
 
 def load_bytes(contents: Contents, content: Content) -> bytes:
-    """The whole content, as it is sent. Raises like `load`."""
+    """Returns the whole content as the bytes to send. Raises Unavailable, NotFound or Refused."""
     return encode(content.text) if content.text is not None else contents.get(content.object or "")
 
 
 def copied(contents: Contents, tenant: str, document: str, content: Content) -> Content:
-    """The content, as this document's own, so that it does not end with another's.
+    """Copies the content's object for this document, so that it does not expire with another's.
 
-    Raises Unavailable. One that cannot be read whole stays where it is.
+    Raises Unavailable. If the bucket refuses, the content still refers to the old object.
     """
     if content.object is None:
         return content
@@ -59,9 +66,9 @@ def copied(contents: Contents, tenant: str, document: str, content: Content) -> 
 
 
 def release(contents: Contents, message: Message, now: datetime) -> None:
-    """The message has ended: its object is deleted if it is personal, else it expires.
+    """Deletes the content's object if the ended message is personal; otherwise lets it expire.
 
-    A failure loses nothing but the object's expiry; it is logged, with the object's name.
+    If the bucket fails, that is logged with the object's name, and the object stays.
     """
     name = message.content.object
     if name is None:
@@ -77,10 +84,10 @@ def release(contents: Contents, message: Message, now: datetime) -> None:
 
 
 def withdraw(contents: Contents, unwritten: Iterable[Content]) -> None:
-    """These were put, and no document came to refer to them: they go at once.
+    """Deletes the objects of contents that were put into the bucket for documents never written.
 
-    One that somebody else put as well stays: the daily look through the bucket, which finds
-    what cannot be withdrawn now too, tells whether it is referred to.
+    An object that another call has put too stays. The daily look through the bucket (leftovers.py)
+    decides about that object, and about one that cannot be deleted now.
     """
     for name in (content.object for content in unwritten):
         if name is None:
@@ -99,9 +106,10 @@ def withdraw_all(
     unwritten: Sequence[Message],
     now: datetime,
 ) -> None:
-    """What was put for messages whose commit did not hold, unless they are stored all the same.
+    """Removes the objects of messages whose commit failed, unless a document refers to them.
 
-    What another run stored and ended goes on to expire: the late `put` had taken it up again.
+    If another run stored such a message and the message has ended, its object is set to expire:
+    the late `put` has replaced the expiring object by one that does not expire.
     """
     far = [message for message in unwritten if message.content.object is not None]
     referred = _referred(messages, tenant, far)
@@ -112,7 +120,7 @@ def withdraw_all(
 
 
 def _lives(messages: Messages, tenant: str, document: str) -> bool:
-    """Whether it does, or may."""
+    """Tells whether the document lives; True also if the database does not answer."""
     try:
         live = messages.read(tenant, [document]) or messages.unreadable(tenant, [document])
     except PortError:
@@ -123,9 +131,10 @@ def _lives(messages: Messages, tenant: str, document: str) -> bool:
 def give_up(
     contents: Contents, messages: Messages, tenant: str, message: Message, now: datetime
 ) -> None:
-    """Its content was put under an id that another message has, and it does not stay there.
+    """Removes the object of a message whose id belongs to another message.
 
-    What another that has ended refers to goes on to expire: the `put` had taken it up again.
+    If the other message has ended and refers to the same object, the object is set to expire: the
+    `put` has replaced the expiring object by one that does not expire.
     """
     if message.content.object is None:
         return
@@ -137,7 +146,10 @@ def give_up(
 
 
 def _referred(messages: Messages, tenant: str, of: Sequence[Message]) -> dict[str, bool | None]:
-    """Whether a document refers to its message's object, live or ended; None: it is not known."""
+    """Tells for each message whether its live or ended document refers to the message's object.
+
+    None means that it is not known.
+    """
     if not of:
         return {}
     try:

@@ -1,7 +1,7 @@
-"""Dispatch: batches of one tenant and command, each one Pub/Sub message.
+"""Dispatch: a batch of messages of one tenant and command travels as one Pub/Sub message.
 
-A batch carries the messages themselves, with the version to claim each at, and the retry
-policy in force: the consumer reads neither the messages nor the configuration.
+A batch carries the messages, the version at which to claim each, and the retry policy in force.
+So the consumer reads neither the messages nor the configuration.
 """
 
 import json
@@ -15,33 +15,36 @@ from smartlink.domain.catalog import Catalog
 from smartlink.domain.identity import Direction, encode
 from smartlink.domain.message import Attempt, Content, Message, Result, Stored, Version
 from smartlink.domain.retry import RetryPolicy
+from smartlink.domain.traceparent import valid_traceparent
 from smartlink.observability import ERROR, event
 from smartlink.ports import Envelope, PortError, Publisher
 from smartlink.services.push import PushError
 from smartlink.settings import LIMITS
 
-if TYPE_CHECKING:  # a consumer has no tick
+if TYPE_CHECKING:  # for the annotations alone: a consumer polls nothing
     from smartlink.services.polling.tenant_poll import TenantPoll
 
 
 class DispatchError(PushError):
-    """A Pub/Sub message is no dispatch of this relay."""
+    """The Pub/Sub message is not a dispatch of this relay."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dispatch:
-    """Messages of one tenant and command, to be claimed and run together."""
+    """Messages of one tenant and command that a consumer claims and runs together."""
 
     tenant: str
     command: str
     policy: RetryPolicy
     messages: tuple[Stored, ...]
     since: datetime | None = None
-    """When the tenant's name passed on to its customer; None: it never belonged to another."""
+    """When the tenant's name passed to its present customer; None if it has had no other
+    customer."""
 
 
 def batches(stored: Iterable[Stored], most: int) -> Iterator[list[Stored]]:
-    """Splits one command's messages; a message whose batch crashed travels by itself."""
+    """Splits one command's messages into batches; a message whose batch crashed is alone in its
+    own."""
     batch: list[Stored] = []
     size = 0
     for item in stored:
@@ -59,14 +62,15 @@ def batches(stored: Iterable[Stored], most: int) -> Iterator[list[Stored]]:
 
 
 def _size(message: Message) -> int:
-    """Bytes of a message in a batch, but for JSON's escapes."""
+    """Estimates a message's bytes in a batch, without the escapes that JSON adds."""
     inline = message.content.size if message.content.text is not None else 0
     names = len(message.id) + 1_024
-    return inline + names + sum(256 + len(it.error or "") for it in message.attempts)
+    attempts = sum(256 + len(it.error or "") for it in message.attempts)
+    return inline + names + attempts + sum(map(len, message.titular))
 
 
 class Dispatcher:
-    """Makes batches within a tick's quota and publishes them to the topics of their commands."""
+    """Makes batches within a poll's quota and publishes them to the topics of their commands."""
 
     def __init__(self, publisher: Publisher, catalog: Catalog, most: int) -> None:
         self._publisher = publisher
@@ -74,7 +78,8 @@ class Dispatcher:
         self._most = most
 
     def take_quota(self, poll: "TenantPoll", stored: Iterable[Stored]) -> list[Dispatch]:
-        """As many batches as the tenant may dispatch in this tick; the sweep finds the rest."""
+        """Returns as many batches as the tenant may dispatch in this tick; the sweep finds the
+        others."""
         by_command: dict[str, list[Stored]] = {}
         for item in stored:
             by_command.setdefault(item.message.type, []).append(item)
@@ -87,7 +92,8 @@ class Dispatcher:
         ]
 
     def publish(self, poll: "TenantPoll", dispatches: Sequence[Dispatch]) -> None:
-        """Publishes; what could not be waits for the sweep, and is logged."""
+        """Publishes the dispatches. A failure is logged, and the sweep dispatches these messages
+        again."""
         by_command: dict[str, list[Dispatch]] = {}
         for dispatch in dispatches:
             by_command.setdefault(dispatch.command, []).append(dispatch)
@@ -103,7 +109,7 @@ class Dispatcher:
 
 
 def encode_dispatch(dispatch: Dispatch) -> Envelope:
-    """The Pub/Sub message of a dispatch. `json.loads` takes lone surrogates back as they were."""
+    """Writes a dispatch as a Pub/Sub message. Half of a surrogate pair survives the round trip."""
     policy = dispatch.policy
     document = {
         "tenant": dispatch.tenant,
@@ -124,7 +130,7 @@ def encode_dispatch(dispatch: Dispatch) -> Envelope:
 
 
 def decode_dispatch(data: bytes) -> Dispatch:
-    """The dispatch in a Pub/Sub message. Raises DispatchError."""
+    """Reads the dispatch from a Pub/Sub message's data. Raises DispatchError."""
     try:
         document = json.loads(data)
         command = _text(document["command"])
@@ -148,7 +154,8 @@ def decode_dispatch(data: bytes) -> Dispatch:
 
 
 def _decode_policy(policy: dict[str, Any]) -> RetryPolicy:
-    """One that can be used: what was run must not fail at its settlement."""
+    """Reads the retry policy and checks that it is usable, so that no settlement fails on it
+    later."""
     decoded = RetryPolicy(
         int(policy["attempts"]),
         Decimal(policy["factor"]),
@@ -156,7 +163,7 @@ def _decode_policy(policy: dict[str, Any]) -> RetryPolicy:
         _text(policy["generation"]),
     )
     usable = decoded.attempts > 0 and decoded.factor > 0 and decoded.interval > 0
-    if not usable or decoded.horizon < timedelta():  # beyond any span it is an OverflowError
+    if not usable or decoded.horizon < timedelta():  # too long a horizon raises OverflowError
         message = "a retry policy that cannot be used"
         raise ValueError(message)
     return decoded
@@ -177,6 +184,7 @@ def _encode_message(stored: Stored) -> dict[str, Any]:
         "object": content.object,
         "audience": message.audience,
         "correlation": message.correlation_id,
+        "trace": message.trace,
         "personal": message.personal,
         "alone": message.alone,
         "redriven": message.redriven and message.redriven.isoformat(),
@@ -186,6 +194,7 @@ def _encode_message(stored: Stored) -> dict[str, Any]:
             [item.number, item.started.isoformat(), item.ended.isoformat(), item.result, item.error]
             for item in message.attempts
         ],
+        "titular": list(message.titular),
     }
     return {name: value for name, value in encoded.items() if value or type(value) is int}
 
@@ -206,6 +215,7 @@ def _decode_message(item: dict[str, Any], command: str) -> Stored:
         due=None,
         audience=_optional(item.get("audience")),
         correlation_id=_optional(item.get("correlation")),
+        trace=valid_traceparent(item.get("trace")),
         personal=bool(item.get("personal")),
         attempt=int(item["attempt"]),
         attempts=tuple(
@@ -222,6 +232,7 @@ def _decode_message(item: dict[str, Any], command: str) -> Stored:
         redriven=_instant(item["redriven"]) if "redriven" in item else None,
         undone=bool(item.get("undone")),
         error=_optional(item.get("error")),
+        titular=tuple(_text(it) for it in item.get("titular", ())),
     )
     return Stored(message, Version(_text(item["version"])))
 

@@ -1,8 +1,9 @@
-"""What the contents that are on their way may take of the process's memory, all together.
+"""Limits the memory that all contents which are being sent or received take together.
 
-One instance works for many tenants: none of their brokers may end it for the others. Who holds
-bytes holds some small ones for nothing, and shares the rest with everybody. When nothing is left
-the first in the row may go beyond the limit, one at a time: else all could wait for each other.
+One process works for many tenants, and no tenant's broker may exhaust its memory. Each holder has
+256 KB that nobody counts; what it takes beyond them counts against the shared limit. A holder that
+finds no room waits in a queue. The first of the queue may exceed the limit, one holder at a time,
+because otherwise all holders could wait for each other for ever.
 """
 
 import threading
@@ -13,23 +14,24 @@ from contextlib import contextmanager
 from smartlink.ports import Busy
 
 LIMIT = 26_843_546  # bytes: a twentieth of 512 MiB
-_FREE = 262_144  # bytes, of each holder: small answers never wait for large ones
-_PATIENCE = 60.0  # seconds, at most
+_FREE = 262_144  # bytes of each holder that are not counted: small answers never wait
+_PATIENCE = 60.0  # seconds that a holder waits at most
 
 
 class InFlight:
-    """So many bytes at once, and one content or answer more, however large."""
+    """The shared limit in bytes, and the queue of those that wait for room."""
 
     def __init__(self, limit: int = LIMIT) -> None:
         self.limit = limit
-        self.shared = 0  # bytes, without those of who is beyond the limit
-        self.beyond: Held | None = None
+        self.shared = 0  # bytes taken, without those of `beyond`
+        self.beyond: Held | None = None  # the one holder that may exceed the limit
         self.changed = threading.Condition()
         self.waiting: deque[Held] = deque()
 
     @contextmanager
     def hold(self, size: int, seconds: float) -> Iterator[None]:
-        """Room for so many bytes. Raises Busy when there was none in time."""
+        """Holds `size` bytes while the block runs. Raises Busy if there is no room within
+        `seconds`."""
         held = Held(self)
         try:
             held.take(size, seconds)
@@ -39,7 +41,7 @@ class InFlight:
 
 
 class Held:
-    """What one caller holds."""
+    """The bytes that one caller holds."""
 
     def __init__(self, in_flight: InFlight) -> None:
         self._in_flight = in_flight
@@ -47,7 +49,10 @@ class Held:
         self._shared = 0
 
     def take(self, size: int, seconds: float) -> bool:
-        """Takes so many bytes more; answers whether it waited. Raises Busy if there was no room."""
+        """Takes `size` bytes more and tells whether it had to wait.
+
+        Raises Busy if there is no room within `seconds`.
+        """
         self._size += size
         due = max(self._size - _FREE, 0) - self._shared
         if due <= 0:
@@ -91,7 +96,7 @@ class Held:
             inside.changed.notify_all()
 
     def release(self) -> None:
-        """Gives back all of it."""
+        """Gives back all bytes that the caller holds."""
         self._size = 0
         if not self._shared and self._in_flight.beyond is not self:
             return

@@ -1,4 +1,4 @@
-"""Trying again what the database did not take, with waits that grow."""
+"""Repeats a write that the database did not take, with waits that grow."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -6,13 +6,14 @@ from datetime import datetime, timedelta
 from smartlink.ports import Clock, Wait
 
 _FIRST, _LONGEST = 0.5, 15.0  # seconds
-_AT_LEAST = 3  # tries, however late it is
+_AT_LEAST = 3  # tries, even if the time is over
 
 
 def persist(attempt: Callable[[], bool], until: datetime, clock: Clock, wait: Wait) -> bool:
-    """Tries until the attempt answers True, or no further wait fits; whether it did.
+    """Calls `attempt` until it returns True or the time is over; tells whether it returned True.
 
-    It ends with a clock that stands still, too: waits are half as long as they may be, by and by.
+    The waits together last at most twice the time until `until`, so the loop ends even if the clock
+    stands still.
     """
     most, tries = _FIRST, 0
     left = 2 * (until - clock()).total_seconds()

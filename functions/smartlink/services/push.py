@@ -1,5 +1,5 @@
-"""What a Pub/Sub delivery that this relay can never work off raises, whichever function gets it."""
+"""The error of a push that no function of this relay can ever process."""
 
 
 class PushError(ValueError):
-    """The delivery is none for this function; the text names what is wrong with it."""
+    """The push is not for this function. The text names what is wrong with it."""

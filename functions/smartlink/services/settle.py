@@ -1,13 +1,14 @@
-"""Writes settlements: many in a commit, each by itself when a shared commit does not hold.
+"""Writes settlements: many in one commit, and each alone if the shared commit fails.
 
-    Unavailable                      nothing is decided: to be handed in again
-    Conflict, our own write there    an earlier try took effect, its answer got lost: written
-    Conflict, the fence is gone      another has the message: lost
-    Conflict, the fence holds        what exists already is in the way, and will be: refused
-                                     (nothing does: it went, or the database erred: once more)
-    Refused                          once more without the log lines; then refused
+    Unavailable                      nothing is known: the caller hands the settlement in again
+    Conflict, our own write there    an earlier try took effect, but its answer got lost: written
+    Conflict, the fence is gone      another call has the message: lost
+    Conflict, the fence holds        a document that it creates exists already: refused
+                                     (no such document is there: the caller hands it in again)
+    Refused                          it is written again without its log lines; then: refused
 
-What is refused has happened all the same: who handed it in ends its message, dead.
+The outcome of a refused settlement has happened all the same, so the caller declares its message
+dead.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,27 +22,27 @@ from smartlink.observability import ERROR, WARNING, describe, event, message_eve
 from smartlink.ports import Conflict, Messages, PortError, Unavailable
 from smartlink.settings import LIMITS
 
-if TYPE_CHECKING:  # a consumer has no poll
+if TYPE_CHECKING:  # for the annotations alone: a consumer polls nothing
     from smartlink.services.polling.tenant_poll import TenantPoll
 
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A settlement to be written, and the claim that entitles to it."""
+    """A settlement to be written, and the claim under which it is written."""
 
     settlement: Settlement
     claim: str
-    stored: Stored | None = None  # what it settles: a refused one is declared dead from it
+    stored: Stored | None = None  # the message as it was claimed
 
 
 @dataclass(slots=True)
 class Settled:
-    """What became of the settlements that were handed in."""
+    """Which settlements were written, and what happened to the others."""
 
     written: list[Settlement]
-    lost: list[Settlement]  # another has the message now: the lease had run out
-    unknown: list[Pending]  # the database did not answer; safe to hand in again
-    refused: list[tuple[Pending, str]]  # the database will never take it, and why
+    lost: list[Settlement]  # another call has the message: the lease had ended
+    unknown: list[Pending]  # the database did not answer: hand them in again
+    refused: list[tuple[Pending, str]]  # what the database will never take, and why
 
 
 def _groups(pending: Sequence[Pending]) -> Iterator[list[Pending]]:
@@ -59,9 +60,9 @@ def _groups(pending: Sequence[Pending]) -> Iterator[list[Pending]]:
 
 
 def _weighed(item: Pending) -> tuple[Pending, int, int]:
-    """The item, without the log lines that no request holds, its bytes and its writes.
+    """Returns the item without the log lines that have no room, and its bytes and writes.
 
-    One that cannot be weighed shares no commit: what is wrong with it is found out alone.
+    An item that cannot be weighed counts as a full request, so it shares no commit.
     """
     try:
         size, writes = item.settlement.weight
@@ -83,14 +84,14 @@ def _shed(item: Pending, lighter: Settlement) -> Pending:
 
 
 def settle_all(messages: Messages, tenant: str, pending: Sequence[Pending]) -> Settled:
-    """Writes each settlement all or nothing; one that does not hold harms no other."""
+    """Writes each settlement whole or not at all; one that fails does not stop the others."""
     settled = Settled([], [], [], [])
     for group in _groups(pending):
         try:
             messages.commit(tenant, [item.settlement for item in group])
         except Unavailable:
             settled.unknown.extend(group)
-        except Exception as error:  # noqa: BLE001  (one of them did that: which, is found out alone)
+        except Exception as error:  # noqa: BLE001  (each is written alone to find the one at fault)
             if len(group) == 1:
                 _failed(messages, tenant, group[0], error, settled)
                 continue
@@ -104,7 +105,7 @@ def settle_all(messages: Messages, tenant: str, pending: Sequence[Pending]) -> S
 def _settle_alone(messages: Messages, tenant: str, item: Pending, settled: Settled) -> None:
     try:
         messages.commit(tenant, [item.settlement])
-    except Exception as error:  # noqa: BLE001  (whatever it is, it is this message's alone)
+    except Exception as error:  # noqa: BLE001  (only this message is at fault)
         _failed(messages, tenant, item, error, settled)
     else:
         settled.written.append(item.settlement)
@@ -113,7 +114,8 @@ def _settle_alone(messages: Messages, tenant: str, item: Pending, settled: Settl
 def _failed(
     messages: Messages, tenant: str, item: Pending, error: Exception, settled: Settled
 ) -> None:
-    """The result of a commit that held this settlement alone."""
+    """Sorts a settlement whose own commit failed; writes it again without its log lines if
+    refused."""
     if isinstance(error, Unavailable):
         settled.unknown.append(item)
         return
@@ -137,9 +139,10 @@ def _refuse(item: Pending, why: str, settled: Settled) -> None:
 
 
 def _met(messages: Messages, tenant: str, item: Pending, settled: Settled) -> None:
-    """Something is in its way: its own earlier write, another's, or what was there before.
+    """Finds out what a Conflict means: our own earlier write, another call's, or an existing
+    document.
 
-    The fence is looked up first: once it is gone it never holds again.
+    The fence is looked up first, because a fence that is gone never holds again.
     """
     try:
         if _holds(messages, tenant, item.settlement):
@@ -152,7 +155,7 @@ def _met(messages: Messages, tenant: str, item: Pending, settled: Settled) -> No
             settled.written.append(item.settlement)
         else:
             settled.lost.append(item.settlement)
-    except PortError:  # also one that refuses: the looking up, nothing that was to be written
+    except PortError:  # also Refused: the reading was refused, not the settlement
         settled.unknown.append(item)
 
 
@@ -163,7 +166,8 @@ def _holds(messages: Messages, tenant: str, settlement: Settlement) -> bool:
 
 
 def _obstacle(messages: Messages, tenant: str, settlement: Settlement) -> str | None:
-    """What exists already, of all that the settlement creates."""
+    """Names the document that the settlement creates and that exists already; None if there is
+    none."""
     ended = settlement.history.message.document if settlement.history is not None else None
     if ended is not None and messages.past(tenant, [ended]):
         return f"the history holds {ended} already"
@@ -177,7 +181,7 @@ def _obstacle(messages: Messages, tenant: str, settlement: Settlement) -> str | 
 
 
 def _applied(messages: Messages, tenant: str, item: Pending) -> bool:
-    """Whether it was our own earlier write, whose answer got lost, that is in the way."""
+    """Tells whether our own earlier write took effect, so that only its answer got lost."""
     document = item.settlement.document
     if item.settlement.live is not None:
         live = messages.read(tenant, [document]).get(document)
@@ -186,21 +190,21 @@ def _applied(messages: Messages, tenant: str, item: Pending) -> bool:
             return bool(
                 claim and claim.id == item.claim and live.message.state is not State.RUNNING
             )
-        # What was written dead may have been discarded since: the history tells then.
+        # An operator may have discarded the dead message since: then the history tells.
     history = item.settlement.history
     if history is not None:
         document = history.message.document
     past = messages.past(tenant, [document]).get(document)
     if past is None or (history is not None and past.ending is not history.ending):
-        return False  # alive, it would be a repeat of it
+        return False  # our write would have left that record
     return past.claim == item.claim
 
 
 def bury(messages: Messages, poll: "TenantPoll", dead: Sequence[Stored], now: datetime) -> None:
-    """Writes these dead messages, each if it is still at its version.
+    """Writes dead messages, each only if it is still at its version.
 
-    Why they failed stands in the document and its log; that text may quote a content, so Cloud
-    Logging gets the reason's code alone.
+    The document and its log lines hold the error's text. That text may quote a content, so Cloud
+    Logging gets only the reason's code.
     """
     pending = []
     for stored in dead:

@@ -1,4 +1,4 @@
-"""The tenants, as their secrets say: listed every 5 minutes, read when they change."""
+"""The tenants, from their secrets: listed every 5 minutes, and read when they change."""
 
 import threading
 from collections.abc import Callable
@@ -21,7 +21,7 @@ _Result = TypeVar("_Result")
 
 
 def _here(work: Callable[[], _Result]) -> Callable[[], _Result]:
-    """For a caller that has no threads."""
+    """Does the work at once: the `Beside` of a caller without threads."""
     result = work()
     return lambda: result
 
@@ -34,11 +34,11 @@ class _Read:
 
 
 class Tenants:
-    """What is known of the tenants in this process.
+    """Lists the tenants and keeps their credentials in this process.
 
-    A new version of a secret does not show in the list: what changes a secret touches its
-    annotations too, so that its etag changes. A version that was added by hand is found when
-    RAC refuses the old one, or after `payload_refresh`.
+    The list of secrets does not show that a secret has a new version. So the operators' commands
+    also change an annotation of the secret, which changes its etag. If a person adds a version
+    without that, it is read when RAC refuses the old one, or after `payload_refresh`.
     """
 
     def __init__(
@@ -60,16 +60,25 @@ class Tenants:
         self._entries: list[TenantEntry] = []
         self._listed: datetime | None = None
         self._failed: datetime | None = None  # the last list, when
+        self._changes = ""  # the mark for which they were listed last
         self._read: dict[str, _Read] = {}
         self._lock = threading.Lock()
 
-    def entries(self, *, fresh: bool = False) -> list[TenantEntry]:
-        """Every tenant, by name. A list that fails is replaced by the last one, and logged."""
+    def entries(self, changes: str = "", *, fresh: bool = False) -> list[TenantEntry]:
+        """Every tenant, by name. A list that fails is replaced by the last one, and logged.
+
+        They are listed again for a mark of changes that is not known yet.
+        """
         with self._lock:
             now = self._clock()
-            if not fresh and self._listed and now - self._listed < self._refresh:
+            changed = bool(changes) and changes != self._changes
+            recent = self._listed and now - self._listed < self._refresh
+            if recent and not fresh and not changed:
                 return self._entries
-            return self._list()
+            entries = self._list()
+            if changed and self._failed is None:
+                self._changes = changes
+            return entries
 
     def _list(self) -> list[TenantEntry]:
         now = self._clock()
@@ -89,11 +98,12 @@ class Tenants:
         return self._entries
 
     def current(self, entry: TenantEntry) -> TenantEntry | None:
-        """The tenant as the list of this minute shows it; None if it is gone.
+        """Returns the tenant as this minute's list shows it; None if it is gone.
 
-        Asked before what waits for a tenant is touched: its secret may have been deleted, or its
-        name given to another customer, since the last list. Callers that ask meanwhile share the
-        list. One that fails changes nothing, and is left alone for as long as lists are kept.
+        The caller asks before it touches the tenant's waiting messages: since the last list the
+        secret may have been deleted, or the name may have passed to another customer. All callers
+        of a minute share one list. If the list fails, the entry holds, and no new list is tried
+        until `refresh` is over.
         """
         now = self._clock()
         if self._failed and now - self._failed < self._refresh:
@@ -111,7 +121,8 @@ class Tenants:
         return next((it for it in self._entries if it.name == entry.name), None)
 
     def tenant(self, entry: TenantEntry) -> Tenant:
-        """The tenant, read again when its secret changed. Raises TenantError or Unavailable."""
+        """Returns the tenant; reads its secret again if it changed. Raises TenantError or
+        Unavailable."""
         now = self._clock()
         read = self._read.get(entry.name)
         stale = read is None or read.etag != entry.etag or now - read.at >= self._payload_refresh
@@ -123,7 +134,7 @@ class Tenants:
         return read.tenant
 
     def forget(self, name: str) -> None:
-        """RAC refused its credentials: the next call reads the secret again."""
+        """Forgets the tenant's credentials, so that the next call reads its secret again."""
         self._read.pop(name, None)
 
     def _read_again(self, entry: TenantEntry, read: _Read | None, now: datetime) -> _Read:

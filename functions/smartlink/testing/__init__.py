@@ -1,4 +1,4 @@
-"""A consumer in a plain unit test: no emulator, no network, any test runner.
+"""Tests a consumer in a plain unit test, without emulator or network, with any test runner.
 
     from smartlink.testing import conforms, deliver
 
@@ -9,8 +9,9 @@
     def test_it_may_be_repeated():
         conforms(greet, {"name": "Ana"}, effects=lambda: database.rows(), reset=database.empty)
 
-`deliver` runs one message as the deployed function does. `conforms` runs many, under repeats,
-crashes, odd payloads and bounds, and raises with advice; `examine` answers the report instead.
+`deliver` runs one message as the deployed function does. `conforms` runs many messages, with
+repeats, crashes, odd payloads and limits, and raises an error with advice if a check fails.
+`examine` does the same, but returns the report.
 """
 
 from smartlink.testing.conformance import Examined, conforms, examine

@@ -1,4 +1,4 @@
-"""The conformance suite: is a consumer safe to repeat, bounded, and discreet?"""
+"""The conformance suite checks that a consumer may be repeated, has limits, and logs no values."""
 
 import logging
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -21,7 +21,7 @@ from smartlink.testing.report import Check, Report, Verdict
 from smartlink.testing.scenario import OverdueError
 
 _OPTIONS = {field.name for field in fields(Options)}
-_GATES = {"time", "replies", "accepted"}  # where one fails, the rest would tell nothing
+_GATES = {"time", "replies", "accepted"}  # if one of these fails, the further checks tell nothing
 _ONLY_REPLIES = (
     "without effects= only the replies were compared: give a snapshot of what the consumer changes"
 )
@@ -32,7 +32,7 @@ _NO_RESET = (
 
 
 class Examined(Around, total=False):
-    """What is around the payload of an examination; all of it may be left out."""
+    """What surrounds the payload of an examination. Each item is optional."""
 
     effects: Callable[[], object]  # a snapshot of all that the consumer changes outside
     reset: Callable[[], object]  # puts the outside back, before each scenario
@@ -43,10 +43,10 @@ class Examined(Around, total=False):
 
 
 def examine(consumer: Consumer, payload: Content, **around: Unpack[Examined]) -> Report:
-    """Deliver the payload, and odd ones, again and again; answer what was found.
+    """Delivers the payload, and odd ones, many times; returns a report of all checks.
 
-    The payload is one that the consumer accepts. It runs in threads, as when it is deployed.
-    What `effects` and `reset` raise is raised.
+    The consumer must accept the payload. It runs in threads, as in the deployed function. An error
+    of `effects` or `reset` is raised.
     """
     check(consumer)
     given: dict[str, Any] = dict(around)
@@ -61,7 +61,7 @@ def examine(consumer: Consumer, payload: Content, **around: Unpack[Examined]) ->
 
 
 def conforms(consumer: Consumer, payload: Content, **around: Unpack[Examined]) -> Report:
-    """Examine the consumer: raises AssertionError with the report and advice if a check fails."""
+    """Examines the consumer. Raises AssertionError with the report and advice if a check fails."""
     __tracebackhide__ = True
     report = examine(consumer, payload, **around)
     if not report.ok:
@@ -84,7 +84,7 @@ def _checked(exam: Examination) -> Iterator[Check]:
 def _check(
     name: str, examined: Callable[[Examination], str], exam: Examination
 ) -> tuple[Check, bool]:
-    """The check, and whether nothing further can be told after it."""
+    """Runs a check; returns its result, and whether no further check makes sense after it."""
     try:
         return Check(name, Verdict.PASSED, examined(exam)), False
     except FailedError as error:
@@ -120,7 +120,7 @@ def _accepted(exam: Examination) -> str:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the relay's own log lines: hundreds of deliveries fail on purpose."""
+    """Silences the relay's own log lines, because hundreds of deliveries fail on purpose."""
     logger = logging.getLogger("smartlink")
     level = logger.level
     logger.setLevel(logging.CRITICAL + 1)
@@ -146,4 +146,4 @@ CHECKS: dict[str, Callable[[Examination], str]] = {
     "memory": memory,
     "odd payloads": odd_payloads,
 }
-"""By name, in the order run."""
+"""The checks by name, in the order in which they run."""

@@ -1,10 +1,19 @@
-"""How a delivery went, and what a test may claim of it. A claim that fails lists what there was."""
+"""How a delivery went, and what a test may claim of it. A failed claim lists what there was."""
 
 from dataclasses import dataclass, field
 from typing import NoReturn, Self
 
 from smartlink.domain.message import LogType
-from smartlink.domain.outcome import Done, HandBack, Line, Outcome, Reject, Retry, Unknown
+from smartlink.domain.outcome import (
+    Done,
+    HandBack,
+    Line,
+    Outcome,
+    Reject,
+    Retry,
+    Unknown,
+    Unwritten,
+)
 from smartlink.testing.payloads import body_of
 
 _SHOWN = 500  # characters of a reply or a line in a failure's text
@@ -13,7 +22,7 @@ _ANY = object()
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A reply, as it would go to the broker."""
+    """A reply as the broker would get it."""
 
     type: str
     text: str
@@ -22,49 +31,55 @@ class Sent:
 
     @property
     def body(self) -> object:
-        """What it says, without the envelope; a text that is no JSON as it is."""
+        """The parsed body of the reply, without the envelope; a text that is not JSON stays a
+        text."""
         return body_of(self.text)
 
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """How a delivery went. Its claims raise AssertionError."""
+    """How a delivery went. Its claims raise AssertionError if they do not hold."""
 
     verdict: Outcome
     replies: tuple[Sent, ...] = ()
     lines: tuple[Line, ...] = ()
     debug: str | None = field(default=None, repr=False)
-    """An unexpected exception's stack."""
+    """The stack of an unexpected exception."""
 
     @property
     def reason(self) -> str:
-        """Why it was not done; empty if it was."""
+        """Why the message was not done; empty if it was done."""
         return "" if isinstance(self.verdict, Done) else self.verdict.error or ""
 
     def done(self) -> Self:
-        """It was executed."""
+        """Claims that the message was executed."""
         return self._claim("Done", Done, "")
 
     def must_retry(self, text: str = "") -> Self:
-        """It failed by RetryableError, and the reason contains the text."""
+        """Claims that it failed by RetryableError with a reason that contains the text."""
         return self._claim(f"a retry because of {text!r}", Retry, text)
 
     def is_fatal(self, text: str = "") -> Self:
-        """It can never succeed: by FatalError, or the payload does not fit the consumer."""
+        """Claims that it can never succeed: by FatalError, or by a payload that does not fit."""
         return self._claim(f"fatal because of {text!r}", Reject, text)
 
     def outcome_unknown(self, text: str = "") -> Self:
-        """By UnknownOutcomeError or an unexpected exception it may have done some of its work."""
+        """Claims that it may have done some work: by UnknownOutcomeError or an unexpected
+        exception."""
         return self._claim(f"an unknown outcome because of {text!r}", Unknown, text)
 
+    def outcome_unwritten(self, text: str = "") -> Self:
+        """It did its work and returned what can never be stored or sent."""
+        return self._claim(f"an unwritten outcome because of {text!r}", Unwritten, text)
+
     def handed_back(self, text: str = "") -> Self:
-        """It was not run, through no fault of its own; the attempt is returned."""
+        """Claims that it was handed back without its own fault, so that it costs no attempt."""
         return self._claim(f"handed back because of {text!r}", HandBack, text)
 
     def replied(
         self, kind: str, *, audience: object = _ANY, correlation_id: object = _ANY
     ) -> object:
-        """It sent exactly one such reply: its body, parsed, without the envelope."""
+        """Claims that it sent exactly one such reply; returns the reply's parsed body."""
         __tracebackhide__ = True
         self.done()
         found = [
@@ -82,7 +97,7 @@ class Delivered:
         return found[0].body
 
     def replied_nothing(self) -> Self:
-        """It was executed and sent no reply."""
+        """Claims that it was executed and sent no reply."""
         __tracebackhide__ = True
         self.done()
         if self.replies:
@@ -90,7 +105,7 @@ class Delivered:
         return self
 
     def logged(self, text: str, kind: LogType | None = None) -> Line:
-        """It logged a line that contains the text: the first of them."""
+        """Claims that it logged a line with this text; returns the first such line."""
         __tracebackhide__ = True
         found = [it for it in self.lines if text in it.text and kind in {None, it.type}]
         if not found:
@@ -99,7 +114,7 @@ class Delivered:
         return found[0]
 
     def __str__(self) -> str:
-        """All that there was, for people."""
+        """Lists the outcome, the replies and the log lines."""
         reason = f": {self.reason}" if self.reason else ""
         parts = [f"outcome: {type(self.verdict).__name__}{reason}"]
         parts += [

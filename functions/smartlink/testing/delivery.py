@@ -1,4 +1,4 @@
-"""One message delivered to a consumer, on the path of the deployed function."""
+"""Delivers one message to a consumer, by the same code as the deployed function."""
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -17,30 +17,32 @@ from smartlink.testing.place import LEASE, NOON, Erp, Place, secrets
 
 
 class Around(TypedDict, total=False):
-    """What is around the payload; all of it may be left out."""
+    """What surrounds the payload. Each item is optional."""
 
     tenant: str  # default: acme
     message_id: str
     attempt: int  # 1 the first time
-    attempts: int  # the limit in force; default 5
+    attempts: int  # the limit of attempts in force; default 5
     now: datetime  # with its time zone; default: a fixed noon
+    received: datetime  # when the relay stored it, the same at each attempt; default: now
     audience: str | None
     correlation_id: str | None  # default: the payload's own, if it has one
     personal: bool  # the command's `personal` in the catalogue
     hold: bool  # the command's `unknownOutcome` in the catalogue is `hold`
     erp: Erp  # the secret smartlink-erp-<tenant>: {"databaseUrl": …}; default: there is none
-    place: Place  # where an earlier message was delivered; erp, hold, attempts, tenant are its own
+    place: Place  # the place of an earlier message, with its erp, hold, attempts and tenant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrival:
-    """`Around`, complete and checked. Raises ValueError with the fix."""
+    """`Around` with its defaults, checked. Raises ValueError, which names the fix."""
 
     tenant: str = "acme"
     message_id: str = "message-1"
     attempt: int = 1
     attempts: int = 5
     now: datetime = NOON
+    received: datetime | None = None
     audience: str | None = None
     correlation_id: str | None = None
     personal: bool = False
@@ -49,15 +51,16 @@ class Arrival:
     place: Place | None = None
 
     def __post_init__(self) -> None:
-        if self.now.tzinfo is None:
-            message = "now has no time zone: write datetime(…, tzinfo=UTC)"
-            raise ValueError(message)
+        for name, instant in (("now", self.now), ("received", self.received)):
+            if instant is not None and instant.tzinfo is None:
+                message = f"{name} has no time zone: write datetime(…, tzinfo=UTC)"
+                raise ValueError(message)
         if not 1 <= self.attempt <= self.attempts:
             message = f"attempt is {self.attempt}: it is 1 to {self.attempts} (attempts)"
             raise ValueError(message)
 
     def at(self) -> Place:
-        """Where it is delivered."""
+        """Returns the place where the message is delivered."""
         if self.place is not None:
             return replace(self.place, clock=lambda: self.now)
         return Place(
@@ -68,13 +71,13 @@ class Arrival:
         )
 
     def message(self, place: Place, command: str, text: str) -> Message:
-        """The claimed message, as it is when the consumer is called."""
+        """Makes the claimed message, as the consumer gets it."""
         document = document_id(Direction.DOWNSTREAM, self.message_id)
         received = lifecycle.received(
             message_id=self.message_id,
             command=command,
             content=keep(place.contents, place.tenant, document, text),
-            now=self.now,
+            now=self.received or self.now,
             due=self.now,
             audience=self.audience,
             correlation_id=self.correlation_id or correlation_id(text),
@@ -85,11 +88,11 @@ class Arrival:
 
 
 def deliver(consumer: Consumer, payload: Content, **around: Unpack[Around]) -> Delivered:
-    """Run the consumer on one message: `deliver(greet, {"name": "Ana"}, attempt=2)`.
+    """Runs the consumer on one message: `deliver(greet, {"name": "Ana"}, attempt=2)`.
 
-    The payload is a text as the broker brings it, or what becomes JSON: a model, a mapping, a
-    list; `totvs(…)` and `cloud_event(…)` put an envelope around it. Whatever the consumer does
-    is in the answer: it raises only for a call that is wrong itself (TypeError, ValueError).
+    The payload is a text as the broker delivers it, or a model, a mapping or a list, which becomes
+    JSON. `totvs(…)` and `cloud_event(…)` put an envelope around it. The answer tells what the
+    consumer did. Only a wrong call raises (TypeError, ValueError).
     """
     check(consumer)
     arrival = Arrival(**around)
@@ -99,7 +102,7 @@ def deliver(consumer: Consumer, payload: Content, **around: Unpack[Around]) -> D
 
 
 def check(consumer: object) -> None:
-    """Raise TypeError for what is no consumer."""
+    """Raises TypeError if it is not a consumer."""
     if not isinstance(consumer, Consumer):
         kind = type(consumer).__name__
         message = f'{kind} is no consumer: give the function stamped with @consumer("…") itself'

@@ -1,4 +1,4 @@
-"""An examination under way, and how its checks end."""
+"""What the checks of an examination share, and the errors by which they end."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -13,7 +13,7 @@ from smartlink.testing.scenario import Scenario, Seen
 
 
 class FailedError(Exception):
-    """A check failed. What was found, and how to fix it."""
+    """A check failed. The text says what was found, and `advice` says how to fix it."""
 
     def __init__(self, detail: str, advice: str) -> None:
         super().__init__(detail)
@@ -21,12 +21,12 @@ class FailedError(Exception):
 
 
 class NotRunError(Exception):
-    """A check has nothing to look at. Why."""
+    """A check cannot run. The text says why."""
 
 
 @dataclass(slots=True)
 class Examination:
-    """The consumer, its sample payload, and how it went with that at first."""
+    """The consumer, its sample payload, and the result of the first delivery."""
 
     consumer: Consumer
     text: str
@@ -34,12 +34,12 @@ class Examination:
     arrival: Arrival
     options: Options
     first: Seen = field(init=False)
-    grown: object = field(init=False)  # by the first delivery
-    failed: set[str] = field(default_factory=set)  # the checks that did, so far
+    grown: object = field(init=False)  # how much the first delivery added to the snapshot
+    failed: set[str] = field(default_factory=set)  # the checks that have failed
     _numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
     def scenario(self) -> Scenario:
-        """A new place. The message's id is a new one, unless the outside is put back."""
+        """Makes a scenario in a new place, after `reset`; without `reset` with a new message id."""
         arrival = self.arrival
         if self.options.reset is not None:
             self.options.reset()
@@ -50,7 +50,7 @@ class Examination:
         return Scenario(self.consumer, arrival, self.options, place, effects)
 
     def begin(self) -> Seen:
-        """The sample's first delivery. Raises OverdueError."""
+        """Delivers the sample for the first time. Raises OverdueError."""
         scenario = self.scenario()
         before = scenario.snapshot()
         self.first = scenario.deliver(self.text)
@@ -59,5 +59,5 @@ class Examination:
 
     @property
     def repeats(self) -> bool:
-        """Whether the relay runs it again by itself after a crash."""
+        """Whether the relay itself runs the message again after a crash."""
         return not self.arrival.hold or self.first.watch.asked_for("once")

@@ -1,12 +1,12 @@
-"""How much more there is in a snapshot than in another, whatever it is a snapshot of."""
+"""Measures how much larger one snapshot is than another."""
 
 from collections.abc import Mapping, Sized
 
 
 def growth(before: object, after: object) -> object:
-    """How much more there is: of a number, of a collection's items; None of anything else.
+    """Returns how much a number or a collection's length has grown; None for anything else.
 
-    Of a mapping of collections, for each of its names.
+    For a mapping it returns the growth of each item, and under None that of the mapping itself.
     """
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         names = sorted({*before, *after}, key=repr)
@@ -20,7 +20,7 @@ def growth(before: object, after: object) -> object:
 
 
 def exceeds(one: object, other: object) -> bool:
-    """Whether the one growth is more than the other, anywhere."""
+    """Tells whether one growth is larger than the other, in any item."""
     if isinstance(one, Mapping) and isinstance(other, Mapping):
         return any(exceeds(item, other.get(name, 0)) for name, item in one.items())
     comparable = isinstance(one, (int, float)) and isinstance(other, (int, float))

@@ -1,4 +1,4 @@
-"""Payloads as they come when something is wrong: a name for each, and its text."""
+"""Makes odd payloads, such as come when something is wrong: a name and a text for each."""
 
 import copy
 import json
@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator, Mapping
 
 from pydantic import BaseModel
 
+from smartlink.domain.json_bytes import unmarked
 from smartlink.domain.payload import PayloadError, Style, parse_payload
 
-_FIELDS = 40  # at most so many are made odd, each in turn
-_DEEP = 300  # levels, which JSON still carries
+_FIELDS = 40  # fields that are made odd, each in turn
+_DEEP = 300  # levels, which a JSON parser can still read
 _TOO_DEEP = 100_000
-_HUGE = 300_000  # characters: over what stands in a document, so it goes by the bucket
+_HUGE = 300_000  # characters: too many for a document, so the content goes into the bucket
 
 Path = tuple[str | int, ...]
 
@@ -66,7 +67,7 @@ VALUES: Mapping[str, object] = {
 
 
 def odd_payloads(sample: str, model: type[BaseModel] | None) -> Iterator[tuple[str, str]]:
-    """Texts made of nothing, then the sample with one thing odd in it, in its own envelope."""
+    """Yields fixed odd texts, and then the sample in its own envelope with one odd thing in it."""
     yield from TEXTS.items()
     yield "a byte order mark", f"\ufeff{sample}"
     try:
@@ -86,7 +87,7 @@ def odd_payloads(sample: str, model: type[BaseModel] | None) -> Iterator[tuple[s
 
 
 def _paths(body: object, model: type[BaseModel] | None) -> list[Path]:
-    """Where the sample has a value, and the model's fields that it does not have."""
+    """Returns the paths of the sample's values, and of the model's fields that the sample lacks."""
     found = [path for path in _walk(body) if path]
     if isinstance(body, dict) and model is not None:
         known = {name.lower() for name in body}
@@ -119,11 +120,13 @@ def _changed(body: object, path: Path, value: object = None, *, missing: bool = 
 
 
 def _envelope(sample: str) -> Callable[[object], str]:
-    """Writes a body into the sample's own envelope."""
+    """Returns a function that writes a body into the sample's own envelope."""
     style = parse_payload(sample).style
     if style is Style.JSON:
         return json.dumps
-    whole = json.loads(sample.removeprefix("\ufeff"))
+    whole = json.loads(unmarked(sample))
+    while isinstance(whole, str):  # JSON in a JSON string
+        whole = json.loads(unmarked(whole))
     field = "content" if style is Style.TOTVS else "data"
     name = next((it for it in whole if it.lower() == field), field)
     return lambda body: json.dumps({**whole, name: body})

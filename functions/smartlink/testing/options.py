@@ -1,4 +1,4 @@
-"""What the author of a consumer says for an examination."""
+"""The options that a consumer's author gives to an examination."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
@@ -8,23 +8,23 @@ from smartlink.testing.payloads import Content
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What is bounded. The replies' sizes are those of one message together."""
+    """The limits of one message. `reply_bytes` limits all its replies together."""
 
     replies: int = 100
     reply_bytes: int = 1_048_576
-    lines: int = 99  # of the log; the relay drops what comes after the 99th
+    lines: int = 99  # log lines; the relay drops those after the 99th
     leaked_bytes: int = 16_384  # kept in memory from message to message
-    runs: int = 20  # over which memory and threads are looked at
+    runs: int = 20  # for the checks of memory and threads
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What the author says of the consumer's surroundings."""
+    """What the author says about the consumer's surroundings."""
 
     effects: Callable[[], object] | None = None
-    """A snapshot of all that the consumer changes outside: rows, files, calls of a fake."""
+    """Returns a snapshot of all that the consumer changes outside: rows, files, calls of a fake."""
     reset: Callable[[], object] | None = None
-    """Puts the outside back to how it was, before each scenario."""
+    """Restores the outside before each scenario."""
     others: Sequence[Content] = ()
     """Further payloads that the consumer accepts, for the check of the order."""
     volatile: Collection[str] = ("generatedOn", "time")

@@ -1,37 +1,37 @@
-"""What an author writes as a payload, as the text that the broker would bring."""
+"""Turns what an author writes as a payload into the text that the broker would deliver."""
 
 from collections.abc import Mapping, Sequence
 
 from pydantic import BaseModel
 
-from smartlink.domain.payload import PayloadError, parse_payload, write_json
+from smartlink.domain.payload import PayloadError, as_written, parse_payload, write_json
 
 Content = str | BaseModel | Mapping[str, object] | Sequence[object]
-"""A content: a text as it is; all else as JSON."""
+"""A content. A text is used unchanged, and anything else becomes JSON."""
 
 
 def as_text(payload: Content) -> str:
-    """The content's text. Raises TypeError or ValueError for what JSON has no form for."""
+    """Returns the content's text. Raises TypeError or ValueError if JSON has no form for it."""
     if isinstance(payload, str):
         return payload
-    if isinstance(payload, BaseModel):
-        payload = payload.model_dump(mode="json", by_alias=True)
-    return write_json(payload)
+    return write_json(_plain(payload))
 
 
 def totvs(body: Content, **header: object) -> dict[str, object]:
-    """A content in TOTVS's style: `totvs({"name": "Ana"}, tenantId="t-1", locale="pt_BR")`."""
+    """Makes a content in TOTVS's style: `totvs({"name": "Ana"}, tenantId="t-1",
+    locale="pt_BR")`."""
     return {"header": header, "content": _plain(body)}
 
 
 def cloud_event(body: Content, **attributes: object) -> dict[str, object]:
-    """A content in the style of CloudEvents 1.0; `attributes` replace or add to its own."""
+    """Makes a content in the style of CloudEvents 1.0. `attributes` add to or replace the
+    defaults."""
     own: dict[str, object] = {"specversion": "1.0", "id": "event-1", "source": "test"}
     return {**own, "type": "test", **attributes, "data": _plain(body)}
 
 
 def body_of(text: str) -> object:
-    """What a content says without its envelope; a text that is no JSON says itself."""
+    """Returns the parsed body of a content; a text that is not JSON is returned unchanged."""
     try:
         return parse_payload(text).body
     except PayloadError:
@@ -39,4 +39,6 @@ def body_of(text: str) -> object:
 
 
 def _plain(body: Content) -> object:
-    return body.model_dump(mode="json", by_alias=True) if isinstance(body, BaseModel) else body
+    if not isinstance(body, BaseModel):
+        return body
+    return as_written(body.model_dump(mode="json", by_alias=True), body.model_dump(by_alias=True))

@@ -1,4 +1,4 @@
-"""Where a message is delivered: what a deployment keeps in memory here, over many deliveries."""
+"""The place where messages are delivered: a deployment's stores in memory."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,6 +15,7 @@ from smartlink.domain.settlement import Retention
 from smartlink.ports import Clock, Contents, Effects, ErpSecrets
 from smartlink.services.consuming.execute import Execution
 from smartlink.services.consuming.once import Once
+from smartlink.services.consuming.titulares import Titulares
 from smartlink.services.contents import load
 from smartlink.testing.delivered import Delivered, Sent
 
@@ -22,12 +23,13 @@ NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
 LEASE = timedelta(minutes=10)
 _RETENTION = Retention(days=90, redrive=timedelta(days=30))
 Erp = str | bytes | Mapping[str, object] | None
-"""The payload of an ERP's secret; a mapping stands for its JSON, None for no secret."""
+"""The payload of an ERP's secret. A mapping becomes JSON, and None means that there is no
+secret."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Place:
-    """A tenant, what surrounds it, and what `Context.once` remembers from message to message."""
+    """A tenant with its stores, which keep what `Context.once` remembers between messages."""
 
     tenant: str = "acme"
     erp: ErpSecrets = field(default_factory=InMemorySecrets)
@@ -37,7 +39,7 @@ class Place:
     effects: Effects = field(default_factory=InMemoryEffects)
 
     def execution(self, consumer: Consumer) -> Execution:
-        """What a deployed function runs a message with."""
+        """Makes the execution as a deployed function makes it."""
         once = Once(
             effects=self.effects,
             retention=_RETENTION,
@@ -55,14 +57,15 @@ class Place:
             erp=self.erp,
             once=once,
             clock=self.clock,
+            titulares=Titulares(self.erp, self.clock),
         )
 
     def run(self, consumer: Consumer, message: Message) -> Finished:
-        """Run the consumer on a message, at the attempt that the message says."""
+        """Runs the consumer on a message, at the attempt that the message holds."""
         return self.execution(consumer)(Stored(message, Version("0")))
 
     def delivered(self, message: Message, finished: Finished) -> Delivered:
-        """How the run of a message went, with the replies as they would be sent."""
+        """Returns how the run of a message went, with the replies as the broker would get them."""
         outcome = finished.outcome
         answers = outcome.answers if isinstance(outcome, Done) else ()
         replies = tuple(
@@ -79,7 +82,7 @@ class Place:
 
 
 def secrets(tenant: str, erp: Erp) -> InMemorySecrets:
-    """The secret of a tenant's ERP, and of no other tenant's."""
+    """Makes a store that holds only the secret of this tenant's ERP."""
     if erp is None:
         return InMemorySecrets()
     text = write_json(erp) if isinstance(erp, Mapping) else erp

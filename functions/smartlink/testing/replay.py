@@ -1,4 +1,4 @@
-"""An exported message, run again through a consumer: nothing is stored or sent."""
+"""Runs an exported message again with a consumer. The relay stores and sends nothing."""
 
 from dataclasses import replace
 
@@ -11,9 +11,9 @@ from smartlink.testing.place import Place
 
 
 def replay(exported: Exported, consumer: Consumer, erp: ErpSecrets, clock: Clock) -> Delivered:
-    """Run the attempt that comes after the last one made, as the last one that the policy gives.
+    """Runs the next attempt of the message, as if it were the last that the policy allows.
 
-    What the consumer does to its ERP it does.
+    What the consumer does in its ERP is really done.
     """
     attempt = exported.attempt + 1
     claimed = replace(message_of(exported), attempt=attempt, undone=True)

@@ -1,11 +1,11 @@
-"""What an examination found: a verdict for each check, with advice for each failure."""
+"""The report of an examination: a verdict for each check, and advice for each failure."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Verdict(StrEnum):
-    """Of one check."""
+    """The result of one check."""
 
     PASSED = "passed"
     FAILED = "FAILED"
@@ -14,7 +14,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One check: what was found, and how to fix it if it failed."""
+    """One check: what it found, and how to fix it if it failed."""
 
     name: str
     verdict: Verdict
@@ -28,7 +28,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All checks of a consumer; its text is for people."""
+    """All checks of a consumer. `str` writes it for people."""
 
     command: str
     checks: tuple[Check, ...]
@@ -36,7 +36,7 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Nothing failed."""
+        """Whether no check failed."""
         return not self.failed
 
     @property
@@ -45,7 +45,7 @@ class Report:
         return tuple(check for check in self.checks if check.verdict is Verdict.FAILED)
 
     def check(self, name: str) -> Check:
-        """The check of that name; KeyError with the names there are."""
+        """Returns the check of that name. Raises KeyError, which lists the names."""
         for check in self.checks:
             if check.name == name:
                 return check

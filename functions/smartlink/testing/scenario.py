@@ -1,4 +1,4 @@
-"""A scenario: deliveries in one place, one after the other, seen at the seams."""
+"""A scenario delivers messages in one place, one after the other, and watches their seams."""
 
 import copy
 import json
@@ -22,37 +22,37 @@ REDELIVERED_AFTER = timedelta(minutes=20)
 
 
 class OverdueError(Exception):
-    """A delivery ran past the time-out, and still runs: nothing further can be examined."""
+    """A delivery still runs after its time-out, so nothing further can be examined."""
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A delivery as it was seen from outside and at the seams."""
+    """What was seen of a delivery, from outside and at the seams."""
 
     delivered: Delivered
     watch: Watch
-    replies: tuple[tuple[object, ...], ...]  # comparable: without what is volatile
+    replies: tuple[tuple[object, ...], ...]  # without the volatile fields, to compare them
 
     @property
     def result(self) -> tuple[str, object]:
-        """The outcome and the replies: what a repeat must not change."""
+        """The outcome and the replies, which a repeat must not change."""
         return type(self.delivered.verdict).__name__, self.replies
 
     @property
     def kinds(self) -> list[object]:
-        """To whom which replies went."""
+        """The type and the audience of each reply."""
         return [reply[:2] for reply in self.replies]
 
 
 @dataclass(slots=True)
 class Scenario:
-    """Deliveries of messages in one place; time passes between them."""
+    """Delivers messages in one place. 20 minutes pass between two deliveries."""
 
     consumer: Consumer
     arrival: Arrival
     options: Options
     place: Place
-    effects: InMemoryEffects  # the place's
+    effects: InMemoryEffects  # those of the place
     _deliveries: Iterator[int] = field(default_factory=count)
 
     def deliver(
@@ -63,13 +63,14 @@ class Scenario:
         message_id: str | None = None,
         crash_at: int | None = None,
     ) -> Seen:
-        """Deliver it in a thread, as the deployed function does. Raises OverdueError."""
+        """Delivers the text in a thread, as the deployed function does. Raises OverdueError."""
         limits = self.options.limits
         watch = Watch(limits.replies, crash_at)
         now = self.arrival.now + next(self._deliveries) * REDELIVERED_AFTER
         arrival = replace(
             self.arrival,
             now=now,
+            received=self.arrival.received or self.arrival.now,
             attempt=attempt,
             attempts=max(attempt, self.arrival.attempts),
             message_id=message_id or self.arrival.message_id,
@@ -86,7 +87,7 @@ class Scenario:
         return Seen(delivered, watch, tuple(self._comparable(delivered)))
 
     def snapshot(self) -> object:
-        """The outside now, as a copy; None without `effects`."""
+        """Returns a copy of the outside's present snapshot; None without `effects`."""
         return None if self.options.effects is None else copy.deepcopy(self.options.effects())
 
     def _comparable(self, delivered: Delivered) -> list[tuple[object, ...]]:

@@ -1,7 +1,7 @@
-"""A consumer under watch: what it does at its seams, and crashes at them.
+"""Watches a consumer at its seams, and makes it crash there.
 
-The seams are its calls of the context: a log line, the ERP's secret, `once` and the effect in
-it. A process may end anywhere; what differs from seam to seam is what it leaves behind.
+The seams are the calls of the context: a log line, the ERP's secret, `once` and the effect in it. A
+process may end anywhere, but what it leaves behind differs only from seam to seam.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,30 +15,30 @@ from smartlink.domain.message import LogType
 
 
 class CrashError(BaseException):
-    """The process ends here. No `except Exception` stops it."""
+    """Stands for the end of the process. No `except Exception` catches it."""
 
 
 class EndlessError(BaseException):
-    """The consumer yields replies without end: nobody waits for that."""
+    """The consumer yields more replies than the limit, perhaps without end."""
 
 
 @dataclass(slots=True)
 class Watch:
-    """What one delivery did."""
+    """Records what one delivery did."""
 
     most_replies: int
-    crash_at: int | None = None  # the seam, counted from 0
+    crash_at: int | None = None  # the seam at which to crash, counted from 0
     seams: list[str] = field(default_factory=list)
     templates: list[str] = field(default_factory=list)  # of log lines
     raised: BaseException | None = None
     endless: bool = False
 
     def over(self, consumer: Consumer) -> Consumer:
-        """The same consumer, under watch."""
+        """Returns the same consumer, under watch."""
         return replace(consumer, function=partial(self._run, consumer.function))
 
     def asked_for(self, seam: str) -> bool:
-        """Whether it came by such a seam."""
+        """Tells whether the delivery passed a seam whose name begins with `seam`."""
         return any(it.startswith(seam) for it in self.seams)
 
     def _run(

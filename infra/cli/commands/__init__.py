@@ -1,4 +1,4 @@
-"""One module for each group of commands: options in, a use case, a screen out."""
+"""The commands. Each reads its options, calls an operation, and shows the result."""
 
 from collections.abc import Mapping
 
@@ -7,10 +7,11 @@ GROUPS: Mapping[str, str] = {
     "tenants": "Activate tenants, and see how they do.",
     "config": "totvsAppConfig_v2.json: RM's retries (QtdeTentativasExec …).",
     "broker": "Smart Link Server itself.",
+    "tpd": "Personal data maps: check, draft, look for what is left of a person; the report.",
 }
 
 COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
-    # group, or a command by itself: command → module, function
+    # group (or a command without a group) → command → module, function
     "messages": {
         "list": ("messages_read", "list_messages"),
         "show": ("messages_read", "show"),
@@ -33,14 +34,22 @@ COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "config": {
         "show": ("config", "show"),
         "check": ("config", "check"),
+        "sample": ("config", "sample"),
         "push": ("config", "push"),
         "rollback": ("config", "rollback"),
     },
     "broker": {"discover": ("broker", "discover")},
+    "tpd": {
+        "check": ("tpd", "check_map"),
+        "draft": ("tpd", "draft_map"),
+        "trace": ("tpd", "trace_person"),
+        "report": ("tpd_report", "report"),
+    },
     "logs": {"logs": ("logs", "logs")},
     "stats": {"stats": ("stats", "stats")},
     "publish": {"publish": ("publish", "publish")},
     "replay": {"replay": ("replay", "replay")},
     "purge": {"purge": ("purge", "purge")},
+    "audit": {"audit": ("audit", "audit")},
     "doctor": {"doctor": ("doctor", "doctor")},
 }

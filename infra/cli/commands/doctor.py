@@ -1,4 +1,4 @@
-"""`smartlink doctor`: everything that must hold for the relay to work."""
+"""`smartlink doctor`: checks everything that the relay needs."""
 
 import typer
 
@@ -10,7 +10,7 @@ from smartlink.operations.health import checks
 def doctor(context: typer.Context) -> None:
     """Check credentials, APIs, indexes, topics, functions, config, clock, and each tenant.
 
-    Every check that fails says how to fix it. Exit code 1 if one fails.
+    Every check that fails says how to fix it. The exit code is 1 if one fails.
     """
     session = session_of(context)
     show_checks(session, list(checks(session.deployment)))

@@ -1,4 +1,4 @@
-"""`smartlink messages export` and `smartlink replay`: a message on a developer's laptop."""
+"""`smartlink messages export` and `smartlink replay`: run a message on a developer's machine."""
 
 import json
 from pathlib import Path
@@ -30,16 +30,26 @@ def export(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The JSON file to write.")],
     *,
     tenant: opt.Tenant = None,
+    reason: opt.Why = None,
 ) -> None:
     """Write one message with its whole history as JSON: smartlink replay FILE runs it.
 
-    The file holds the content, so perhaps personal data: it is readable by you alone.
+    The file holds the content, which may be personal data: only you can read the file.
     """
     session = session_of(context)
     deployment = session.deployment
     traced = trace(deployment, locate(deployment, identity, tenant))
+    located = traced.located
+    with session.recorded(
+        "messages export",
+        target=located.document,
+        tenant=located.tenant,
+        reason=reason,
+        count=1,
+    ) as record:
+        record.outcome = "read"
     try:
-        text = content_of(deployment, traced.located.message)
+        text = content_of(deployment, located.message)
     except PortError as error:
         session.screen.note(f"Without its content: {error}.", "yellow")
         text = None
@@ -67,7 +77,7 @@ def replay(
 ) -> None:
     """Run an exported message through this checkout's consumer; nothing is stored or sent.
 
-    What the consumer does to its ERP it does: give it a database of your own.
+    The consumer really changes its ERP: give it a database of your own.
     """
     session = session_of(context)
     quiet_logs()
@@ -91,7 +101,10 @@ def _read(file: Path) -> Exported:
 
 
 def _erp(session: Session, tenant: str, file: Path | None) -> ErpSecrets:
-    """Never the cloud's: a replay must not touch a tenant's own ERP."""
+    """Return the ERP's secret from the file or the local stack, never from the cloud.
+
+    A replay must not touch a tenant's real ERP.
+    """
     if file is not None:
         try:
             return InMemorySecrets(erps={tenant: file.read_bytes()})
@@ -143,7 +156,7 @@ def _show(session: Session, delivered: Delivered) -> None:
         for it in delivered.replies:
             screen.say(f"reply: {it.type} to {it.audience or '(anyone)'}: {it.text}")
         if delivered.debug:
-            screen.say(delivered.debug)
+            screen.block(delivered.debug)
     if not done:
         message = f"The consumer did not do it: {name}: {error}"
         raise CliError(message)

@@ -1,1 +1,1 @@
-"""`make demo`: sixty TPD requests from the broker to the answer back, on this machine."""
+"""`make demo`: sends sixty TPD requests through a relay on this machine, and shows the answers."""

@@ -1,4 +1,4 @@
-"""The demo's sixty requests, and the people whom they are about."""
+"""The demo's sixty requests, each about another person."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ STYLES = ("totvs", "cloudevents")
 
 @dataclass(frozen=True)
 class Ask:
-    """A request that TPD is to make."""
+    """A request that TPD makes."""
 
     tenant: str
     command: str
@@ -24,7 +24,7 @@ class Ask:
     to_verify: bool = False
 
     def json(self) -> dict[str, Any]:
-        """Write it for TPD."""
+        """Write the request for TPD."""
         identifiers = (
             {"CPF": self.person.cpf} if self.person.id % 2 else {"EMAIL": self.person.email}
         )
@@ -34,10 +34,10 @@ class Ask:
 
 
 def make_asks(people: Mapping[str, Sequence[SamplePerson]]) -> list[Ask]:
-    """Ask 20 times with each command, in turns of tenants and of payload styles.
+    """Make 20 requests with each command, in turns of tenants and of payload styles.
 
-    Each request has a person of its own: who was anonymised is found by no later request. The last
-    mask requests of each tenant are dry runs.
+    Each request is about another person, because no later request would find an anonymised person.
+    The last mask requests of each tenant are dry runs.
     """
     tenants = list(people)
     each = REQUESTS_OF_A_COMMAND // len(tenants)

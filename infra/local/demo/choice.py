@@ -1,4 +1,4 @@
-"""Decides how the demo's relay runs: on the official emulators, or in one process without them."""
+"""Decides whether the demo's relay runs on the official emulators, or in one process without."""
 
 import os
 from contextlib import AbstractContextManager
@@ -12,12 +12,12 @@ from infra.local.stack import Plan
 
 
 def choose_world(settings: LocalSettings, plan: Plan) -> tuple[AbstractContextManager[World], str]:
-    """Return the relay, not yet started, and the line that says which it is."""
+    """Return the relay, which is not started yet, and a line that says how it runs."""
     reason = _why_not_emulators(settings)
     if reason is None:
         line = "Smart Link on the official emulators (Firestore, Pub/Sub), each function a process."
         return emulator_world(settings, plan), line
-    # It brings its own imports, which the emulators' demo does not need.
+    # Its imports are not needed for the demo on emulators.
     from infra.local.demo.in_process_world import in_process_world  # noqa: PLC0415
 
     line = f"Smart Link in one process, on the in-memory adapters, without emulators: {reason}"

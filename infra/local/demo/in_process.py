@@ -1,7 +1,8 @@
-"""The relay without emulators: the functions' own services, in this process, on in-memory adapters.
+"""The relay without emulators: the functions' services run in this process on in-memory adapters.
 
-What differs from the functions: Firestore, Pub/Sub, Cloud Storage and Secret Manager are their
-in-memory twins, and a thread delivers what is published. Smart Link and RAC are called over HTTP.
+It differs from the functions in two ways. Firestore, Pub/Sub, Cloud Storage and Secret Manager are
+replaced by their in-memory twins, and a thread delivers what is published. Smart Link and RAC are
+called over HTTP.
 """
 
 import queue
@@ -33,7 +34,7 @@ from smartlink.services.polling.shard import decode_shard
 from smartlink.settings import Settings
 from smartlink.wiring import Adapters, ConsumeAdapters, PollAdapters, make_consume, make_poll
 
-Delivery = tuple[str, Envelope] | None  # None: no more will come
+Delivery = tuple[str, Envelope] | None  # None: the end
 
 
 def _end_process() -> NoReturn:
@@ -42,12 +43,12 @@ def _end_process() -> NoReturn:
 
 
 class InProcessRelay:
-    """Every use case of the relay, on the twins and this process's threads."""
+    """All use cases of the relay, on the twins and on threads of this process."""
 
     def __init__(
         self, settings: Settings, secrets: InMemorySecrets, config: bytes, tenants: list[str]
     ) -> None:
-        """Wire them over empty twins."""
+        """Make the use cases over empty twins."""
         self.tenants = tenants
         self.store = InMemoryMessages()
         self._settings = settings
@@ -96,7 +97,7 @@ class InProcessRelay:
 
     @contextmanager
     def running(self) -> Iterator["InProcessRelay"]:
-        """Deliver what is published, for the length of the block."""
+        """Deliver what is published while the block runs."""
         self._worker.start()
         try:
             yield self
@@ -112,7 +113,7 @@ class InProcessRelay:
                     consume(decode_dispatch(envelope.data))
                 else:
                     self._poll.shard(decode_shard(envelope.data))
-        except Exception as error:  # noqa: BLE001 - `check` raises it where somebody sees it
+        except Exception as error:  # noqa: BLE001 - `check` raises it in the main thread
             self._died = error
 
     def tick(self) -> None:
@@ -124,7 +125,7 @@ class InProcessRelay:
             raise TickError(message) from error
 
     def check(self) -> None:
-        """Raise if deliveries have ended."""
+        """Raise NotReadyError if a delivery has failed."""
         if self._died is not None:
             message = f"A delivery failed: {self._died}."
             raise NotReadyError(message) from self._died

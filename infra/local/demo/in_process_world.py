@@ -1,4 +1,4 @@
-"""The demo's view of the relay without emulators."""
+"""Shows the relay without emulators to the demo."""
 
 import json
 import logging
@@ -27,12 +27,12 @@ from smartlink.settings import load_settings as load_function_settings
 
 
 class InProcessWorld:
-    """The demo's view of it."""
+    """The world of a relay that runs in this process, without emulators."""
 
     mode = "in-process"
 
     def __init__(self, relay: InProcessRelay, simulator: str, log: Path) -> None:
-        """Look at the twins."""
+        """`log` is the file of the relay's log lines."""
         self._relay = relay
         self._log = log
         self.simulator = simulator
@@ -46,7 +46,7 @@ class InProcessWorld:
         self._relay.check()
 
     def documents(self, tenant: str, collection: str) -> list[Json]:
-        """See World; the names are those that Firestore would hold."""
+        """See World. The fields have the names that Firestore would hold."""
         store, found = self._relay.store, []
         if collection == LIVE:
             for stored in store.live(tenant).values():
@@ -79,7 +79,7 @@ class InProcessWorld:
 
 @contextmanager
 def logs_in(path: Path) -> Iterator[None]:
-    """Write the relay's log lines to a file: stdout is the demo's."""
+    """Write the relay's log lines to a file, because the demo uses stdout."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handler = logging.FileHandler(path, mode="w", encoding="utf-8")
     handler.setFormatter(JsonFormatter())
@@ -96,7 +96,7 @@ def logs_in(path: Path) -> Iterator[None]:
 
 @contextmanager
 def in_process_world(settings: LocalSettings, plan: Plan) -> Iterator[World]:
-    """Run the relay and the simulator on threads of this process."""
+    """Run the relay and the simulator in threads of this process."""
     log = settings.folder / "logs" / "relay.log"
     config = json.dumps(plan.config).encode()
     names = [tenant.tenant for tenant in plan.tenants]
@@ -117,7 +117,10 @@ def _secrets(settings: LocalSettings, plan: Plan) -> InMemorySecrets:
         tenant.tenant: json.dumps(tenant.erp_secret(settings.folder)).encode()
         for tenant in plan.tenants
     }
-    return InMemorySecrets(tenants, erps)
+    secrets = InMemorySecrets(tenants, erps)
+    for tenant in plan.tenants:
+        secrets.put_titular(tenant.tenant, json.dumps(tenant.titular_secret()).encode())
+    return secrets
 
 
 def _settings(plan: Plan, simulator: RunningSimulator) -> Settings:

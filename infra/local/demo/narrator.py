@@ -1,4 +1,4 @@
-"""Shows how the demo goes: a line for each step, and a bar where there is a terminal."""
+"""Shows how the demo goes, with a line for each step, and a bar in a terminal."""
 
 import time
 from collections.abc import Iterator
@@ -9,10 +9,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 
 class ConsoleNarrator:
-    """Speaks on a console."""
+    """Shows the steps on a console."""
 
     def __init__(self, console: Console, bar: Progress) -> None:
-        """Count the seconds from here."""
+        """Start to count the seconds."""
         self._console = console
         self._bar = bar
         self._began = time.monotonic()
@@ -30,7 +30,7 @@ class ConsoleNarrator:
 
 @contextmanager
 def narrated(console: Console) -> Iterator[ConsoleNarrator]:
-    """Show a bar for the length of the block."""
+    """Show a progress bar while the block runs."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

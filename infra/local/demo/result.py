@@ -1,4 +1,4 @@
-"""What a demo came to."""
+"""The result of a demo."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ class Row:
 
     @property
     def processed(self) -> bool:
-        """Whether TPD has its answer."""
+        """Whether TPD has got its answer."""
         return self.after == PROCESSED
 
     def json(self) -> Json:
@@ -41,7 +41,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Group:
-    """Requests that are alike."""
+    """Requests that differ only in the person."""
 
     command: str
     tenant: str
@@ -51,7 +51,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Masking:
-    """How many people of a tenant were anonymous before, are now, and must be."""
+    """How many people of a tenant were anonymous before, are so now, and must be so."""
 
     people: int
     before: int
@@ -60,13 +60,13 @@ class Masking:
 
     @property
     def right(self) -> bool:
-        """Whether as many people as requested became anonymous: dry runs change nothing."""
+        """Whether as many people became anonymous as requested; dry runs change nothing."""
         return self.after - self.before == self.expected
 
 
 @dataclass
 class Result:
-    """A demo, finished or given up."""
+    """The result of a demo, which may have been given up."""
 
     mode: str
     seconds: dict[str, float] = field(default_factory=dict)
@@ -74,22 +74,22 @@ class Result:
     masking: dict[str, Masking] = field(default_factory=dict)
     collections: Mapping[str, int] = field(default_factory=dict)
     retried: list[Json] = field(default_factory=list)  # {"id", "attempts", "errors"}
-    clues: list[str] = field(default_factory=list)  # why requests are open, as far as it is known
+    clues: list[str] = field(default_factory=list)  # why requests are open, as far as is known
     look: list[str] = field(default_factory=list)
 
     @property
     def open(self) -> list[Row]:
-        """List the requests without an answer."""
+        """The requests without an answer."""
         return [row for row in self.rows if not row.processed]
 
     @property
     def ok(self) -> bool:
-        """Tell whether every request was processed, and the right people are anonymous."""
+        """Whether every request was processed and the right number of people are anonymous."""
         done = bool(self.rows) and not self.open
         return done and all(masking.right for masking in self.masking.values())
 
     def groups(self) -> Iterator[Group]:
-        """Put requests together that differ in the person only."""
+        """Group the requests that differ only in the person."""
 
         def alike(row: Row) -> tuple[int, str, bool]:
             return COMMANDS.index(row.ask.command), row.ask.tenant, row.ask.to_verify

@@ -1,4 +1,4 @@
-"""`make demo`: brings a relay up, tells the story on it, and shows what it came to."""
+"""`make demo`: starts a relay, runs the demo's story on it, and shows the result."""
 
 import json
 import secrets
@@ -135,5 +135,5 @@ def _watch(world: World, console: Console) -> None:
 
 
 def _print_json(document: Json) -> None:
-    sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
+    sys.stdout.write(json.dumps(document, indent=2) + "\n")
     sys.stdout.flush()

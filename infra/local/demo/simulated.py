@@ -1,4 +1,4 @@
-"""The simulator's TPD, as the demo asks it."""
+"""Makes requests to the simulator's TPD, and reads them, for the demo."""
 
 from collections.abc import Sequence
 
@@ -9,15 +9,15 @@ PROCESSED = "Processada"
 
 
 class Tpd:
-    """TPD's side: it asks, and watches the status of what it asked."""
+    """TPD's side: it makes requests and watches their status."""
 
     def __init__(self, simulator: str) -> None:
-        """Speak to the simulator's own API."""
+        """`simulator` is the simulator's URL."""
         self._url = f"{simulator}/simulator"
         self._rest = Rest()
 
     def ready(self, tenants: Sequence[str]) -> bool:
-        """Tell whether every tenant's queue is there: before that its messages are lost."""
+        """Tell whether every tenant's queue is set up; until then its messages are lost."""
         queues = self._rest.call("GET", f"{self._url}/queues")
         return all(queues.get(tenant, {}).get("setup") for tenant in tenants)
 

@@ -1,4 +1,4 @@
-"""The demo, step by step: ask, watch, release the locked row, take stock."""
+"""The steps of the demo: make requests, watch them, release the locked row, count the results."""
 
 import time
 from collections import Counter
@@ -16,11 +16,11 @@ from infra.local.rest import Json
 
 LOOK_SECONDS = 0.2
 SETTLE_SECONDS = 10.0
-FAILURES = 2  # of the message whose row is locked
+FAILURES = 2  # attempts of the message whose row is locked, before it is released
 
 
 class Narrator(Protocol):
-    """Shows how it goes."""
+    """Shows how the demo goes."""
 
     def say(self, step: str) -> None:
         """Tell that a step is done."""
@@ -32,12 +32,12 @@ class Narrator(Protocol):
 
 
 class Story:
-    """One run of the demo on a relay that is up and ticking."""
+    """One run of the demo on a relay that runs and ticks."""
 
     def __init__(
         self, world: World, databases: Mapping[str, ErpDatabase], narrator: Narrator, seconds: float
     ) -> None:
-        """Give it so many seconds from now."""
+        """The run may take `seconds` from now."""
         self._world = world
         self._tpd = Tpd(world.simulator)
         self._databases = databases
@@ -50,7 +50,7 @@ class Story:
         self._result = Result(world.mode)
 
     def run(self) -> Result:
-        """Run it to its end, or until its time is over."""
+        """Run the demo to its end, or until its time is over."""
         self._databases[self._locked.tenant].lock(self._locked.person)
         before = {name: erp.anonymised() for name, erp in self._databases.items()}
         self._wait_for_queues()
@@ -91,7 +91,8 @@ class Story:
         return requests
 
     def _unlocked_after_failures(self) -> bool:
-        """Release the row when the message that needs it has failed often enough."""
+        """Release the row after the message that needs it has failed often enough; tell whether it
+        did."""
         waiting = [
             document
             for document in self._world.documents(self._locked.tenant, LIVE)
@@ -109,7 +110,7 @@ class Story:
 
     def _take_stock(self, before: Mapping[str, tuple[int, int]]) -> None:
         result, world = self._result, self._world
-        # The answers are out; what was sent last may not be settled yet.
+        # All answers have been sent, but the last ones may not be settled yet.
         limit = min(self._deadline, time.monotonic() + SETTLE_SECONDS)
         if not result.open:
             self._until(lambda: not world.counts()[LIVE], limit)
@@ -129,7 +130,7 @@ class Story:
         self._mark("total")
 
     def _errors_of_documents(self) -> list[str]:
-        """Say what the live messages wait for: each that has an error, and how many have none."""
+        """Return the error of each live message that has one, and how many messages have none."""
         said: list[str] = []
         quiet: Counter[str] = Counter()
         for name in self._databases:

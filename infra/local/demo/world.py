@@ -1,4 +1,4 @@
-"""What the demo needs of a running relay, whichever way it runs."""
+"""What the demo needs of a running relay, on emulators or in one process."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,16 +12,16 @@ from infra.local.stack import Plan, RunningStack, running_stack
 
 
 class World(Protocol):
-    """A relay, and the simulator it speaks to."""
+    """A relay, and the simulator that it calls."""
 
     @property
     def mode(self) -> str:
-        """Name the way it runs: `emulators` or `in-process`."""
+        """How the relay runs: `emulators` or `in-process`."""
         ...
 
     @property
     def simulator(self) -> str:
-        """Give the simulator's URL."""
+        """The simulator's URL."""
         ...
 
     def tick(self) -> None:
@@ -29,7 +29,7 @@ class World(Protocol):
         ...
 
     def check(self) -> None:
-        """Raise if a part of it has died."""
+        """Raise if a part of the relay has died."""
         ...
 
     def documents(self, tenant: str, collection: str) -> list[Json]:
@@ -41,17 +41,17 @@ class World(Protocol):
         ...
 
     def clues(self) -> list[str]:
-        """Collect what its logs say of failures, the newest last."""
+        """Collect the failures in its logs, the newest last."""
         ...
 
 
 class EmulatorWorld:
-    """The functions as processes, on the emulators."""
+    """The functions run as processes, on the emulators."""
 
     mode = "emulators"
 
     def __init__(self, stack: RunningStack) -> None:
-        """Look at the stack from outside."""
+        """Raises SettingError if the stack has no simulator."""
         self._stack = stack
         places = stack.addresses
         if places.simulator is None:
@@ -87,6 +87,6 @@ class EmulatorWorld:
 
 @contextmanager
 def emulator_world(settings: LocalSettings, plan: Plan) -> Iterator[World]:
-    """Bring the stack up."""
+    """Start the stack."""
     with running_stack(settings, plan) as stack:
         yield EmulatorWorld(stack)

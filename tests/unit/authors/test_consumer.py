@@ -1,9 +1,10 @@
 """The decorator, and the errors an author raises."""
 
-from typing import Any
+from functools import partial
+from typing import Annotated, Any
 
 import pytest
-from pydantic import BaseModel
+from pydantic import AliasChoices, AliasPath, BaseModel, Field
 
 from smartlink.consumer import (
     Consumer,
@@ -75,6 +76,49 @@ def test_any_other_annotation_is_refused(function: Any) -> None:  # noqa: ANN401
     """At import, with the command, the parameter and the fix."""
     with pytest.raises(TypeError, match=r"consumer of Probe: annotate request as str .* model"):
         consumer("Probe")(function)
+
+
+async def coroutine(content: str, context: Context) -> None:
+    """Await something."""
+
+
+async def generator(content: str, context: Context) -> Any:  # noqa: ANN401, ARG001
+    yield Reply("Answer", "")
+
+
+class Awaiting:
+    async def __call__(self, content: str, context: Context) -> None:
+        """Await something."""
+
+
+@pytest.mark.parametrize("function", [coroutine, generator, partial(coroutine), Awaiting()])
+def test_what_nobody_would_await_is_refused(function: Any) -> None:  # noqa: ANN401
+    """At import: run, it would do nothing."""
+    with pytest.raises(TypeError, match="the consumer of Probe is `async`"):
+        consumer("Probe")(function)
+
+
+class Named(Payload):
+    one: Annotated[int, Field(validation_alias="valor")] = 0
+    two: Annotated[int, Field(validation_alias=AliasChoices("total", AliasPath("sum", "all")))] = 0
+    three: Annotated[int, Field(alias="Three")] = 0
+    four: int = 0
+
+
+@pytest.mark.parametrize(
+    ("body", "seen"),
+    [
+        ({"VALOR": 1, "TOTAL": 2, "THREE": 3, "FOUR": 4}, (1, 2, 3, 4)),
+        ({"Valor": 1, "Sum": {"all": 2}, "three": 3}, (1, 2, 3, 0)),
+        ({"ONE": 1, "Two": 2}, (1, 2, 0, 0)),
+        ({"VALOR": 7, "valor": 1}, (1, 0, 0, 0)),  # its very name counts
+    ],
+)
+def test_a_field_is_found_in_any_casing_of_each_of_its_names(
+    body: dict[str, object], seen: tuple[int, ...]
+) -> None:
+    found = Named.model_validate(body)
+    assert (found.one, found.two, found.three, found.four) == seen
 
 
 def lonely(content: str) -> None:

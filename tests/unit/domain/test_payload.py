@@ -253,10 +253,10 @@ NUMBERS = st.from_regex(
 
 @given(NUMBERS)
 def test_numbers_are_written_as_they_were_read(number: str) -> None:
-    """However many digits they have, and wherever they stand; only an integer's `-0` is `0`."""
+    """However many digits they have, and wherever they stand."""
     text = f'{{"a":[{number},{{"b":{number}}}],"c":{{}},"d":[]}}'
-    written = text.replace("-0,", "0,").replace("-0}", "0}") if number == "-0" else text
-    assert write_json(read_json(text)) == written
+    assert write_json(read_json(text)) == text
+    assert write_json(read_json(text.encode())) == text
 
 
 class Amounts(BaseModel):
@@ -290,7 +290,15 @@ def test_half_of_a_surrogate_pair_beside_such_a_number() -> None:
     assert write_json(read_json(text)) == text
 
 
-@pytest.mark.parametrize(("text", "beyond"), [('{"a":[1e400]}', True), ("[1e308, 1e-400]", False)])
+@pytest.mark.parametrize(
+    ("text", "beyond"),
+    [
+        ('{"a":[1e400]}', True),
+        (f"[-1{'0' * 309}]", True),
+        ("[1e308, 1e-400]", False),
+        (f"[{'9' * 308}, true]", False),
+    ],
+)
 def test_what_no_double_holds_is_found(text: str, *, beyond: bool) -> None:
     """Its reader would have infinity."""
     assert beyond_doubles(read_json(text)) is beyond

@@ -42,7 +42,7 @@ def test_a_chosen_port_is_kept_and_the_others_are_free() -> None:
     assert ports["publish"] != wanted
 
 
-def test_a_chosen_port_in_use_is_named_with_the_mend(taken: int) -> None:
+def test_a_chosen_port_in_use_is_named_with_the_fix(taken: int) -> None:
     """The program, the port, and the variable that changes it."""
     with pytest.raises(
         PortInUseError, match=rf"poll was given port {taken}.*SMARTLINK_LOCAL_PORTS"

@@ -72,7 +72,7 @@ def test_java_home_comes_before_path(tmp_path: Path) -> None:
     assert find_java({"JAVA_HOME": str(tmp_path / "home"), "PATH": path}) == java
 
 
-def test_missing_java_is_named_with_the_mend(tmp_path: Path) -> None:
+def test_missing_java_is_named_with_the_fix(tmp_path: Path) -> None:
     """What lacks, where it was looked for, how to get it."""
     with pytest.raises(MissingPartError, match=r"Java 11 or newer.*no java on PATH.*JAVA_HOME"):
         find_java({"PATH": str(tmp_path)})
@@ -105,7 +105,7 @@ def test_a_java_command_without_a_runtime_is_refused(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_missing_emulator_is_named_with_the_mend(tmp_path: Path, gone: str, part: str) -> None:
+def test_a_missing_emulator_is_named_with_the_fix(tmp_path: Path, gone: str, part: str) -> None:
     """Both ways of installing it, and the place that was searched."""
     root = make_sdk(tmp_path / "sdk")
     (root / gone).unlink()

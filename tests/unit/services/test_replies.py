@@ -3,10 +3,12 @@
 import json
 import re
 from collections.abc import Callable, Iterator
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from enum import Enum
 from types import MappingProxyType
 from typing import Any
+from uuid import UUID
 
 import pytest
 from pydantic import BaseModel, Field
@@ -14,7 +16,9 @@ from pydantic import BaseModel, Field
 from smartlink.consumer import Context, Reply, RetryableError
 from smartlink.domain.identity import content_hash
 from smartlink.domain.outcome import HandBack
+from smartlink.domain.payload import read_json
 from smartlink.ports import Unavailable
+from smartlink.testing.payloads import as_text
 from tests.unit.services.execution import Call, Function
 
 CANARY = "canary-529"
@@ -104,6 +108,27 @@ def test_a_large_reply_goes_to_the_bucket() -> None:
     assert len(json.loads(call.contents.objects[answer.content.object])["text"]) == 300_000
 
 
+class Free(BaseModel):
+    anything: object
+    listed: list[object]
+    named: dict[str, object] = Field(alias="Named")
+    inner: "Free | None" = None
+    at: datetime | None = None
+
+
+@pytest.mark.parametrize("number", ["10.10", "12345678901234567.89", "1E2", "-0", "1e400", "0.5"])
+def test_a_model_that_passes_numbers_on_writes_them_as_they_came(number: str) -> None:
+    """What it declares as a float is one; where it takes anything, every digit stays."""
+    body = f'{{"anything":{number},"listed":[{number},[1]],"Named":{{"a":{{"b":{number}}}}}'
+    model = Free.model_validate(read_json(f'{body},"inner":{body}}},"at":"2026-01-15T00:00:00Z"}}'))
+    (answer,) = Call().done(returning(Reply("A", model))).answers
+    inner = f'{body},"inner":null,"at":null}}'
+    assert answer.content.text == f'{body},"inner":{inner},"at":"2026-01-15T00:00:00Z"}}'
+    assert as_text(model) == answer.content.text
+    (listed,) = Call().done(returning(Reply("A", [model]))).answers
+    assert listed.content.text == f"[{answer.content.text}]"
+
+
 def test_a_bucket_that_is_down_returns_the_attempt() -> None:
     """The reply could not be kept: the message runs again, at no cost."""
     call = Call()
@@ -131,9 +156,9 @@ def test_a_bucket_that_is_down_returns_the_attempt() -> None:
 )
 def test_anything_else_is_named(returned: object, named: str) -> None:
     """The author reads what kind of thing was returned; its value is not repeated."""
-    retry = Call().unknown(returning(returned))
-    assert f"The consumer returned {named};" in retry.error
-    assert CANARY not in f"{retry.error} {retry.debug}"
+    error = Call().unwritten(returning(returned)).error
+    assert f"The consumer returned {named};" in error
+    assert CANARY not in error
 
 
 @pytest.mark.parametrize(
@@ -153,21 +178,47 @@ def test_anything_else_is_named(returned: object, named: str) -> None:
     ],
 )
 def test_a_reply_that_cannot_be_sent_is_named(reply: Reply, named: str) -> None:
-    """By its number and part; it is a failed attempt, and nothing of it is stored."""
-    retry = Call().unknown(returning([reply]))
-    assert retry.error.startswith(named)
-    assert CANARY not in f"{retry.error} {retry.debug}"
+    """By its number and part; the work is done, so it never runs again, and nothing of it is
+    stored."""
+    error = Call().unwritten(returning([reply])).error
+    assert error.startswith(named)
+    assert CANARY not in error
+
+
+def test_what_a_contract_has_a_form_for_is_written_in_it() -> None:
+    """Wherever it stands; a number keeps its digits."""
+
+    class Kind(Enum):
+        SALE = 7
+
+    content = {
+        "total": Decimal("12345678901234567.890"),
+        "large": Decimal("1E+3"),
+        "parts": [{"on": date(2026, 1, 15), "at": time(10, 20)}, (Answer(text="x"),)],
+        "sent": datetime(2026, 1, 15, 12, tzinfo=UTC),
+        "batch": UUID(int=1),
+        "kind": Kind.SALE,
+    }
+    call = Call()
+    (answer,) = call.done(returning(Reply("A", content))).answers
+    assert answer.content.text == (
+        '{"total":12345678901234567.890,"large":1000,'
+        '"parts":[{"on":"2026-01-15","at":"10:20:00"},[{"requestID":"r","text":"x"}]],'
+        '"sent":"2026-01-15T12:00:00+00:00",'
+        '"batch":"00000000-0000-0000-0000-000000000001","kind":7}'
+    )
 
 
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ({"items": [{}, {"total": Decimal("1.10")}]}, "at items[1].total is a Decimal"),
-        ({"when": date(2026, 1, 15)}, "at when is a date"),
+        ({"items": [{}, {"total": 1j}]}, "at items[1].total is a complex"),
+        ({"total": Decimal("NaN")}, "at total is a Decimal"),
+        ({"when": timedelta(1)}, "at when is a timedelta"),
         ({"a": {"b": float("inf")}}, "at a.b is a float that is not finite"),
         ({"a": {(1, 2): 3}}, "at a has a key that is a tuple"),
         ({"12345678901": {CANARY}}, "at … is a set"),
-        ([Answer()], "at [0] is a Answer"),
+        ([object()], "at [0] is a object"),
         (Answer(text=b"\xff"), "at text holds a bytes"),
         (nested(100_000), "is nested too deeply"),
         (circle(), "cannot be written as JSON (ValueError)"),
@@ -176,7 +227,7 @@ def test_a_reply_that_cannot_be_sent_is_named(reply: Reply, named: str) -> None:
 )
 def test_the_part_of_a_content_that_is_wrong_is_named(content: Any, said: str) -> None:  # noqa: ANN401
     """By its keys and its type, never by its value; a key that may be a value is not named."""
-    error = Call().unknown(returning([Reply("A", ""), Reply("B", content)])).error
+    error = Call().unwritten(returning([Reply("A", ""), Reply("B", content)])).error
     assert error.startswith(f"Reply 2: its content {said}")
     assert CANARY not in error
     assert "12345678901" not in error
@@ -226,16 +277,25 @@ def test_a_reply_of_wrong_types_fails_where_it_is_made(
 )
 def test_a_name_that_the_broker_cannot_take_is_refused_here(reply: Reply, said: str) -> None:
     """Not at each attempt to send it, when nobody knows any more who made it."""
-    assert Call().unknown(returning(reply)).error.startswith(f"Reply 1: {said}")
+    assert Call().unwritten(returning(reply)).error.startswith(f"Reply 1: {said}")
+
+
+def test_replies_without_an_end_are_not_gathered() -> None:
+    """They would take the memory that the other messages need, until the process ends."""
+    given = iter(range(20_000))
+    endless = (Reply("A", str(number)) for number in given)
+    error = Call().unwritten(returning(endless)).error
+    assert error.startswith("The consumer returned more than 1,474 replies, the most that")
+    assert next(given) <= 1_476
 
 
 def test_more_replies_than_a_commit_holds_are_the_consumers_own_error() -> None:
     """What it did not return at all cannot be lost; which one was too much is told."""
-    error = Call().unknown(returning([Reply("A", "x") for _ in range(5_000)])).error
-    assert re.fullmatch(r"Reply 1\d\d\d: with those before it, .*", error)
+    error = Call().unwritten(returning([Reply("A", "x" * 90) for _ in range(1_450)])).error
+    assert re.fullmatch(r"Reply 1[34]\d\d: with those before it, .*2,359,296 bytes.*", error)
 
 
 def test_the_second_reply_is_named_too() -> None:
     """The number is that of the reply."""
     replies = [Reply("A", ""), Reply("", "")]
-    assert Call().unknown(returning(replies)).error.startswith("Reply 2: type")
+    assert Call().unwritten(returning(replies)).error.startswith("Reply 2: type")

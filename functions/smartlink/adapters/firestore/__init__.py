@@ -1,1 +1,1 @@
-"""Google Firestore: what is stored, and how."""
+"""The ports that Google Firestore implements."""

@@ -1,7 +1,7 @@
 """The few calls to Firestore that the relay makes, each with bounded tries.
 
-They go through Google's lower client, and what goes in and comes out is raw protobuf: its usual
-client, and the wrappers of its messages, would make objects of their own of each document.
+They use Google's lower client and raw protobuf messages, because the usual client and the wrappers
+of its messages would make further objects of each document.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,8 +21,8 @@ from smartlink.domain.message import Version
 from smartlink.ports import Conflict, PartlyRefused, Refused, Unavailable
 from smartlink.settings import LIMITS
 
-_OVERHEAD = 8  # bytes that a message takes more within another
-_GET_AT_ONCE = 300  # documents: keeps a request and its answer small
+_OVERHEAD = 8  # bytes that a message takes besides its own when it is inside another
+_GET_AT_ONCE = 300  # documents in a request, so that its answer stays small
 _PAGE = 300
 
 _OK = 0
@@ -48,8 +48,8 @@ _TRANSIENT = frozenset(
         grpc.StatusCode.UNKNOWN,
     )
 )
-# The whole database refuses us, whatever is asked: a role that was taken away by mistake, or is not
-# known everywhere yet, a key that is being replaced. It says nothing about what was asked.
+# These errors say nothing about the request: the database refuses every request of this account.
+# Its role was removed by mistake, or is not known everywhere yet, or its key is being replaced.
 _PASSING = (exceptions.Unauthenticated, exceptions.PermissionDenied)
 _CONFLICTS = (
     exceptions.AlreadyExists,
@@ -68,7 +68,7 @@ class Found:
 
 
 Fill = Callable[[Raw], None]
-"""Makes one write of a request: see `firestore_writes`."""
+"""A function that fills in one write of a request (see writes.py)."""
 
 
 def _version(time: Raw) -> Version:
@@ -76,10 +76,10 @@ def _version(time: Raw) -> Version:
 
 
 class FirestoreCalls:
-    """One client, safe for threads. `root` is the name under which all documents lie.
+    """One client that threads may share. The names of all documents begin with `root`.
 
-    A try whose answer was lost may have taken effect: the next one then meets its own writes,
-    and finds them to exist or to be changed. Whoever calls has to read to know.
+    A try may take effect although its answer is lost. The next try then finds that the documents
+    exist or have changed, because of the first. So the caller has to read them to know.
     """
 
     def __init__(
@@ -91,7 +91,8 @@ class FirestoreCalls:
         interceptors: Sequence[Any] = (),
         patience: Patience = PATIENCE,
     ) -> None:
-        """Connect; `interceptors` are gRPC's, for the emulator only: tests count calls there."""
+        """Connects. `interceptors` are gRPC's and work with the emulator only; tests count
+        calls."""
         self._database = f"projects/{project}/databases/{database}"
         self.root = f"{self._database}/documents"
         self._client = connect(FirestoreClient, FirestoreGrpcTransport, emulator, interceptors)
@@ -100,11 +101,11 @@ class FirestoreCalls:
         self._patience = patience
 
     def write_each(self, what: str, fills: Iterable[Fill]) -> list[Version | None]:
-        """Apply each write by itself; None where its precondition does not hold.
+        """Applies each write by itself; returns its new version, or None if its precondition fails.
 
-        A write that keeps failing for a passing reason is no conflict, and it has no version:
-        so the call raises Unavailable, though others may have been applied. Where some are refused
-        for good the others are applied, and it raises PartlyRefused.
+        Raises Unavailable if a write fails at every try for a passing reason; other writes may have
+        been applied. Raises PartlyRefused if the database refuses some writes for good; all others
+        have been applied.
         """
         tries = Tries(self._patience)
         request = self._writing(types.BatchWriteRequest.pb()(), fills)
@@ -118,7 +119,7 @@ class FirestoreCalls:
                 wrapped = types.BatchWriteRequest.wrap(part)
                 try:
                     answer = self._call(what, FirestoreClient.batch_write, wrapped, tries)
-                except Refused as error:  # one that is malformed has the whole request refused
+                except Refused as error:  # one malformed write has all refused
                     if len(chunk) == 1:
                         refused[chunk[0]] = str(error)
                     else:
@@ -150,7 +151,10 @@ class FirestoreCalls:
         pending: list[int],
         alone: bool,  # noqa: FBT001
     ) -> Iterator[tuple[list[int], Raw]]:
-        """The pending writes in requests that Firestore takes: mostly in the one they are in."""
+        """Yields the pending writes in requests of a size that Firestore takes.
+
+        Mostly that is the request in which they are already.
+        """
         most, most_bytes = LIMITS.writes, LIMITS.request - 1_024
         writes = request.writes
         if not alone and len(pending) == len(writes) <= most and request.ByteSize() <= most_bytes:
@@ -168,9 +172,9 @@ class FirestoreCalls:
             yield chunk, part
 
     def commit(self, what: str, fills: Iterable[Fill]) -> None:
-        """Apply all writes or none. Raises Conflict when a precondition does not hold.
+        """Applies all writes or none. Raises Conflict if a precondition does not hold.
 
-        `ABORTED` is none: others were at the same documents, and nothing was applied.
+        `ABORTED` is no conflict: others wrote the same documents, and nothing was applied.
         """
         request = self._writing(types.CommitRequest.pb()(), fills)
         if not request.writes:
@@ -186,7 +190,7 @@ class FirestoreCalls:
     def get(
         self, what: str, names: Sequence[str], fields: Sequence[str] | None = None
     ) -> Iterator[Found]:
-        """Read those of the documents that exist, in any order; of some fields alone, if said."""
+        """Reads the documents that exist, in any order; only these `fields` of them, if given."""
         mask = None if fields is None else types.DocumentMask(field_paths=fields)
         for start in range(0, len(names), _GET_AT_ONCE):
             request = types.BatchGetDocumentsRequest(
@@ -198,13 +202,13 @@ class FirestoreCalls:
                     yield _found(answer.found)
 
     def query(self, what: str, parent: str, query: Raw) -> list[Found]:
-        """Run a query over a collection under `parent`."""
+        """Runs a query over a collection under `parent`."""
         return self.query_page(what, parent, query, None)[0]
 
     def query_page(
         self, what: str, parent: str, query: Raw, most_bytes: int | None
     ) -> tuple[list[Found], bool]:
-        """Run a query, and stop reading once so many bytes came; whether that cut it short."""
+        """Runs a query, and stops reading after `most_bytes`; tells also whether it stopped."""
         raw = types.RunQueryRequest.pb()(parent=parent, structured_query=query)
         request = types.RunQueryRequest.wrap(raw)
 
@@ -226,7 +230,7 @@ class FirestoreCalls:
         return page
 
     def ids(self, what: str, collection: str) -> Iterator[str]:
-        """List the ids of a collection's documents, nothing else of them."""
+        """Lists the ids of a collection's documents, and reads no field of them."""
         request = types.ListDocumentsRequest(
             parent=self.root,
             collection_id=collection,
@@ -243,7 +247,7 @@ class FirestoreCalls:
                 return
 
     def _read(self, what: str, method: Callable[..., Any], request: Any) -> list[Any]:  # noqa: ANN401
-        """A stream is read within its try: it may break at any of its answers."""
+        """Reads a whole stream within one try, because a stream may break at any of its answers."""
 
         def read(*args: Any, **options: Any) -> list[Any]:  # noqa: ANN401
             return list(method(*args, **options))
@@ -260,7 +264,7 @@ class FirestoreCalls:
 
 
 def _page(client: FirestoreClient, request: types.ListDocumentsRequest, **options: Any) -> Any:  # noqa: ANN401
-    """The first page alone: the client's pager would ask for the next ones without our tries."""
+    """Reads only the first page. The client's pager would read the next ones without our tries."""
     return next(client.list_documents(request, **options).pages)
 
 
@@ -271,7 +275,7 @@ def _sorted_out(
     versions: list[Version | None],
     refused: dict[int, str],
 ) -> list[int]:
-    """Notes how each write went; answers those to be tried again."""
+    """Notes how each write went; returns the places of the writes to try again."""
     again = []
     for index, status, result in zip(chunk, response.status, response.write_results, strict=True):
         if status.code == _OK:

@@ -1,7 +1,7 @@
-"""The stored names: how what Python calls in English stands in Firestore, as RM's people know it.
+"""Maps between English names in Python and stored names in Firestore, which RM's people know.
 
-It fills and reads the raw protobuf types: the high-level client's conversion costs several
-times as much as all else on the way to Firestore. None and rare defaults are absent, not null.
+It fills and reads raw protobuf messages, because the conversion of the usual client costs several
+times as much as all the rest of a call. A value that is None or a rare default is not stored.
 """
 
 from collections.abc import Callable, Mapping
@@ -55,6 +55,7 @@ from smartlink.domain.message import (
 from smartlink.domain.noted import Noted
 from smartlink.domain.pin import Pin
 from smartlink.domain.tenant import TenantState
+from smartlink.domain.traceparent import valid_traceparent
 from smartlink.ports import ConfigFile, ContentSweep
 
 T = TypeVar("T")
@@ -77,8 +78,9 @@ STATE_FIELDS = (
     "UltimoErro",
     "MotivoMorte",
     "FalhaEnvio",
+    "Titular",
 )
-"""What changes while a message lives. A change writes these alone, so no content travels again."""
+"""The fields that change while a message lives. A change writes only these, never the content."""
 
 ORIGIN_FIELDS = (
     "ID",
@@ -87,13 +89,14 @@ ORIGIN_FIELDS = (
     "DataRecebimento",
     "Audiencia",
     "CorrelacaoId",
+    "Rastreio",
     "Pessoal",
     "Publicada",
 )
 WITHOUT_CONTENT = frozenset(
     (*ORIGIN_FIELDS, *STATE_FIELDS, "ConteudoHash", "ConteudoTamanho", "DataFim", "DataExpiracao")
 )
-"""What surely holds no content; a field that is not known may."""
+"""The fields that certainly hold no content. Any field that is not in this list may hold one."""
 
 TENANT_PARTS = {
     "setup": ("Assinatura",),
@@ -110,22 +113,22 @@ TENANT_PARTS = {
     "halted": ("BloqueadoDesde",),
     "adopted": ("Adocao",),
 }
-"""What each part of a tenant's state is stored as: a change writes what changed alone."""
+"""The stored fields of each part of a tenant's state. A change writes only what has changed."""
 
 TENANT_FIELDS = tuple(name for names in TENANT_PARTS.values() for name in names)
-"""What a tenant's state is: a save leaves alone what another version keeps beside it."""
+"""All stored fields of a tenant's state. A save does not touch fields of another version."""
 
 SAVED = "DataGravacao"
 
 REFERENCE_FIELDS = ("ConteudoHash", "ConteudoObjeto")
-"""What tells which object of the bucket a document refers to, whatever else is wrong with it."""
+"""The fields that tell to which object of the bucket a document refers."""
 
 _MARKER = "surrogatepass"  # Python's name for UTF-8 with lone surrogates in it
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Tick:
-    """How far a shard has got, and by which call: it tells its own write from another's."""
+    """How far a shard has got. `caller` lets a call recognise its own write."""
 
     instant: datetime
     sequence: int
@@ -133,14 +136,14 @@ class Tick:
 
 
 def put_live(fields: Raw, message: Message) -> None:
-    """Fill a document of `GTotvsLinkMessage`."""
+    """Fills a document of `GTotvsLinkMessage`."""
     _put_origin(fields, message)
     _put_content(fields, message.content)
     put_state(fields, message)
 
 
 def put_state(fields: Raw, message: Message) -> None:
-    """Fill STATE_FIELDS."""
+    """Fills STATE_FIELDS."""
     fields["Situacao"].string_value = message.state
     put_optional_time(fields, "DataTentativaExec", message.due)
     put_count(fields, "Despachos", message.dispatches)
@@ -155,7 +158,8 @@ def put_state(fields: Raw, message: Message) -> None:
 
 
 def put_history(fields: Raw, ended: Ended) -> None:
-    """Fill a document of `GTotvsLinkMessageExec`; of a personal message without its content."""
+    """Fills a document of `GTotvsLinkMessageExec`, without the content if the message is
+    personal."""
     message = ended.message
     content = message.content
     if message.personal:
@@ -170,16 +174,16 @@ def put_history(fields: Raw, ended: Ended) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Discarded:
-    """A live document that nobody can read, as an operator gives it up."""
+    """An unreadable live document that an operator discards."""
 
     fields: Raw
     at: datetime
     expires: datetime
-    personal: bool  # or perhaps: then what is not known to hold no content is left out
+    personal: bool  # is, or may be: then only WITHOUT_CONTENT is kept
 
 
 def put_discarded(fields: Raw, discarded: Discarded) -> None:
-    """Fill a document of `GTotvsLinkMessageExec` with what the live one held, whatever it is."""
+    """Fills a document of `GTotvsLinkMessageExec` with the fields of a discarded document."""
     original = discarded.fields
     for name, value in original.items():
         if not discarded.personal or name in WITHOUT_CONTENT:
@@ -199,6 +203,7 @@ def _put_origin(fields: Raw, message: Message) -> None:
     put_time(fields["DataRecebimento"], message.received)
     put_optional_text(fields, "Audiencia", message.audience)
     put_optional_text(fields, "CorrelacaoId", message.correlation_id)
+    put_optional_text(fields, "Rastreio", message.trace)
     put_flag(fields, "Pessoal", flag=message.personal)
     put_flag(fields, "Publicada", flag=message.published)
 
@@ -212,7 +217,7 @@ def _put_content(fields: Raw, content: Content) -> None:
 
 
 def get_reference(fields: Raw) -> set[str | None]:
-    """Read which object a document refers to; None where it is not one of ours in this."""
+    """Reads to which object a document refers; {None} if that cannot be told."""
     if "ConteudoObjeto" in fields:
         return {readable(fields, "ConteudoObjeto") or None}
     return set() if readable(fields, "ConteudoHash") else {None}
@@ -222,6 +227,8 @@ def _put_record(fields: Raw, message: Message) -> None:
     fields["QtdeTentativaExec"].integer_value = message.attempt
     put_optional_text(fields, "UltimoErro", message.error)
     put_optional_text(fields, "MotivoMorte", message.dead_reason)
+    for titular in message.titular:
+        fields["Titular"].array_value.values.add().string_value = titular
     if message.claim is not None:
         claim = fields["Execucao"].map_value.fields
         claim["ID"].string_value = message.claim.id
@@ -245,7 +252,7 @@ def _put_attempt(fields: Raw, attempt: Attempt) -> None:
 
 
 def get_live(document: str, fields: Raw) -> Message:
-    """Read a document of `GTotvsLinkMessage`. Raises DocumentError if it is none of ours."""
+    """Reads a document of `GTotvsLinkMessage`. Raises DocumentError if we did not write it so."""
     content = _get_content(fields)
     if content.text is None and content.object is None:
         message = "its content is missing"
@@ -256,18 +263,18 @@ def get_live(document: str, fields: Raw) -> Message:
 
 
 def _check_dated(about: Mapping[str, Any]) -> None:
-    """No sweep finds what has no due instant, so that only a dead one may have none."""
+    """Raises DocumentError if a message that is not dead has no due instant: no sweep finds it."""
     if about["due"] is None and about["state"] is not State.DEAD:
         message = f"it is {about['state']} without DataTentativaExec"
         raise DocumentError(message)
 
 
 UNDATED_FIELDS = ("Situacao", "DataTentativaExec")
-"""What `is_undated` looks at."""
+"""The fields that `is_undated` needs."""
 
 
 def is_undated(fields: Raw) -> bool:
-    """Whether no sweep would find this live document, though it is not dead."""
+    """Tells whether no sweep finds this live document although it is not dead."""
     dated = "DataTentativaExec" in fields and fields["DataTentativaExec"].HasField(
         "timestamp_value"
     )
@@ -275,29 +282,29 @@ def is_undated(fields: Raw) -> bool:
 
 
 def get_unreadable(document: str, fields: Raw, version: Version, why: str) -> Unreadable:
-    """What can be told of a live document that `get_live` refused."""
+    """Reads what is readable of a live document that `get_live` refused."""
     return Unreadable(
         document, why, version, readable(fields, "Comando"), readable(fields, "ConteudoHash")
     )
 
 
 def readable(fields: Raw, name: str) -> str | None:
-    """Read a text of a document of which nothing is sure; None if there is none."""
+    """Reads a text of an unreadable document; None if there is no text in this field."""
     return _readable(get_optional_text, fields, name)
 
 
 def get_listed(document: str, fields: Raw) -> Summary:
-    """Read a live document of which the content was left out. Raises DocumentError."""
-    _get_content(fields)  # what else is told of it must be readable too
+    """Reads a live document that was fetched without its content. Raises DocumentError."""
+    _get_content(fields)  # raises if the content's hash or size is not readable
     about = _get_about(document, fields, get_one_of(fields, "Situacao", State))
     _check_dated(about)
     return Summary(**about)
 
 
 def get_history(document: str, fields: Raw) -> Ended:
-    """Read a document of `GTotvsLinkMessageExec`. Raises DocumentError if it is none of ours.
+    """Reads a document of `GTotvsLinkMessageExec`. Raises DocumentError if we did not write it so.
 
-    Its message is in the state that it ended from: only dead ones are discarded.
+    The message has the state that it had before it ended: dead if it was discarded, else running.
     """
     ending, ended, expires = _get_end(fields)
     about = _get_about(document, fields, _before(ending))
@@ -305,7 +312,7 @@ def get_history(document: str, fields: Raw) -> Ended:
 
 
 def get_listed_history(document: str, fields: Raw) -> EndedSummary:
-    """Read a document of the history of which the content was left out. Raises DocumentError."""
+    """Reads a record of the history that was fetched without its content. Raises DocumentError."""
     ending, ended, expires = _get_end(fields)
     about = _get_about(document, fields, _before(ending))
     _get_content(fields)
@@ -313,7 +320,7 @@ def get_listed_history(document: str, fields: Raw) -> EndedSummary:
 
 
 def get_past(fields: Raw) -> Past:
-    """Read what tells a repeat, of a document of `GTotvsLinkMessageExec`, as far as it can be."""
+    """Reads what tells a repeat from a live or ended document; an unreadable field is None."""
     claim = _readable(get_map, fields, "Execucao")
     return Past(
         type=_readable(get_optional_text, fields, "Comando"),
@@ -355,7 +362,7 @@ def _get_content(fields: Raw) -> Content:
 
 
 def _get_about(document: str, fields: Raw, state: State) -> dict[str, Any]:
-    """A message's attributes, but for its content."""
+    """Reads a message's attributes, without its content. Raises DocumentError."""
     dead = get_optional_text(fields, "MotivoMorte") is not None
     return {
         "document": document,
@@ -367,6 +374,7 @@ def _get_about(document: str, fields: Raw, state: State) -> dict[str, Any]:
         "due": get_optional_time(fields, "DataTentativaExec"),
         "audience": get_optional_text(fields, "Audiencia"),
         "correlation_id": get_optional_text(fields, "CorrelacaoId"),
+        "trace": valid_traceparent(readable(fields, "Rastreio")),
         "personal": get_flag(fields, "Pessoal"),
         "published": get_flag(fields, "Publicada"),
         "attempt": get_count(fields, "QtdeTentativaExec"),
@@ -379,6 +387,7 @@ def _get_about(document: str, fields: Raw, state: State) -> dict[str, Any]:
         "error": get_optional_text(fields, "UltimoErro"),
         "dead_reason": get_one_of(fields, "MotivoMorte", DeadReason) if dead else None,
         "failure": _get_failure(get_map(fields, "FalhaEnvio")),
+        "titular": _get_texts(fields, "Titular"),
     }
 
 
@@ -414,7 +423,7 @@ def _get_attempt(value: Raw) -> Attempt:
 
 
 def put_log(fields: Raw, entry: tuple[str, LogLine]) -> None:
-    """Fill a document of `GTotvsLinkLog` from its own id and the line."""
+    """Fills a document of `GTotvsLinkLog` from the document's id and the line."""
     identity, line = entry
     fields["ID"].string_value = identity
     put_text(fields["IDMENSAGEM"], line.message_id)
@@ -431,7 +440,7 @@ def _spelt_out(text: str) -> str:
 
 
 def get_log(fields: Raw) -> LogLine:
-    """Read a document of `GTotvsLinkLog`."""
+    """Reads a document of `GTotvsLinkLog`."""
     return LogLine(
         message_id=get_text(fields, "IDMENSAGEM"),
         type=_get_log_type(fields),
@@ -451,7 +460,7 @@ def _get_log_type(fields: Raw) -> LogType:
 
 
 def put_tenant(fields: Raw, state: TenantState) -> None:
-    """Fill `tenants/{tenant}`."""
+    """Fills `tenants/{tenant}`."""
     put_optional_text(fields, "Assinatura", state.setup or None)
     for command in state.commands:
         put_text(fields["ComandosConfigurados"].array_value.values.add(), command)
@@ -469,7 +478,7 @@ def put_tenant(fields: Raw, state: TenantState) -> None:
 
 
 def put_pin(fields: Raw, pin: Pin | None) -> None:
-    """Fill whose a tenant's name is."""
+    """Fills the fields that tell whose a tenant's name is."""
     if pin is None:
         return
     put_optional_text(fields, "TenantIdRac", pin.tenant_id)
@@ -479,8 +488,12 @@ def put_pin(fields: Raw, pin: Pin | None) -> None:
 
 
 def get_tenant(fields: Raw) -> TenantState:
-    """Read `tenants/{tenant}`. A field that cannot be read is as if it were not there, and named:
-    a slip in one of them must not stop the tenant."""
+    """Reads `tenants/{tenant}`.
+
+    An unreadable field counts as missing, and `unreadable` names it: one wrong field must not stop
+    the tenant. A pin of which nothing can be read admits nobody: the name belongs to somebody, and
+    what lives under it must not be sent with another customer's credentials.
+    """
     unreadable: list[str] = []
 
     def read(get: Callable[[Raw, str], T], name: str, instead: T) -> T:
@@ -490,6 +503,11 @@ def get_tenant(fields: Raw) -> TenantState:
             unreadable.append(name)
             return instead
 
+    named = read(get_optional_text, "TenantIdRac", None)
+    nobody: tuple[str, ...] = ()
+    clients = read(_get_texts, "ClientesRac", nobody)
+    pinned = bool(named or clients or unreadable)  # perhaps to whom nobody can read
+    since = read(get_optional_time, "DataRepasse", None)
     state = TenantState(
         setup=read(get_optional_text, "Assinatura", None) or "",
         commands=read(_get_texts, "ComandosConfigurados", ()),
@@ -501,11 +519,7 @@ def get_tenant(fields: Raw) -> TenantState:
         orphaned=read(get_flag, "Orfao", instead=False),
         send_failed=read(get_optional_time, "UltimaFalhaEnvio", None),
         sent=read(get_optional_time, "UltimoEnvio", None),
-        pin=_pinned(
-            read(get_optional_text, "TenantIdRac", None),
-            read(_get_texts, "ClientesRac", ()),
-            read(get_optional_time, "DataRepasse", None),
-        ),
+        pin=Pin(named, clients, since) if pinned else None,
         halted=read(get_optional_time, "BloqueadoDesde", None),
         adopted=read(get_optional_text, "Adocao", None),
         known=True,
@@ -513,29 +527,25 @@ def get_tenant(fields: Raw) -> TenantState:
     return replace(state, unreadable=tuple(unreadable)) if unreadable else state
 
 
-def _pinned(tenant_id: str | None, clients: tuple[str, ...], since: datetime | None) -> Pin | None:
-    return Pin(tenant_id, clients, since) if tenant_id or clients else None
-
-
 def _get_texts(fields: Raw, name: str) -> tuple[str, ...]:
     return tuple(map(text_of, get_list(fields, name)))
 
 
 def put_tick(fields: Raw, tick: Tick) -> None:
-    """Fill `relay/shard-<n>`."""
+    """Fills `relay/shard-<n>`."""
     put_time(fields["Instante"], tick.instant)
     fields["Sequencia"].integer_value = tick.sequence
     fields["Chamada"].string_value = tick.caller
 
 
 def get_tick(fields: Raw) -> Tick:
-    """Read `relay/shard-<n>`."""
+    """Reads `relay/shard-<n>`."""
     instant = get_time(fields, "Instante")
     return Tick(instant, get_count(fields, "Sequencia"), get_text(fields, "Chamada"))
 
 
 def put_commands(fields: Raw, noted: Mapping[str, Noted]) -> None:
-    """Fill `relay/comandos`."""
+    """Fills `relay/comandos`."""
     commands = fields["Comandos"].map_value.fields
     for command, its in noted.items():
         times = commands[command].map_value.fields
@@ -544,8 +554,10 @@ def put_commands(fields: Raw, noted: Mapping[str, Noted]) -> None:
 
 
 def get_commands(fields: Raw) -> dict[str, Noted]:
-    """Read `relay/comandos`. What a person broke in it is as if it were not there: the next poll
-    that has the command notes it anew."""
+    """Reads `relay/comandos`.
+
+    An unreadable command counts as missing; the next poll that has the command notes it again.
+    """
     noted = {}
     commands = fields["Comandos"].map_value.fields if "Comandos" in fields else {}
     for command, its in commands.items():
@@ -555,23 +567,33 @@ def get_commands(fields: Raw) -> dict[str, Noted]:
     return noted
 
 
+def put_changes(fields: Raw, mark: str) -> None:
+    """Fill `relay/changes`."""
+    put_text(fields["Marca"], mark)
+
+
+def get_changes(fields: Raw) -> str:
+    """Read `relay/changes`."""
+    return get_text(fields, "Marca")
+
+
 def put_content_sweep(fields: Raw, sweep: ContentSweep) -> None:
-    """Fill `relay/contents`."""
+    """Fills `relay/contents`."""
     put_time(fields["Inicio"], sweep.begun)
     put_text(fields["Posicao"], sweep.after)
 
 
 def get_content_sweep(fields: Raw) -> ContentSweep:
-    """Read `relay/contents`."""
+    """Reads `relay/contents`."""
     return ContentSweep(get_time(fields, "Inicio"), get_text(fields, "Posicao"))
 
 
 def put_config(fields: Raw, file: ConfigFile) -> None:
-    """Fill `relay/config`, but for SAVED, which Firestore itself fills."""
+    """Fills `relay/config`, except SAVED, which Firestore fills itself."""
     fields["Geracao"].string_value = file.generation
     fields["Conteudo"].bytes_value = file.data
 
 
 def get_config(fields: Raw) -> ConfigFile:
-    """Read `relay/config`."""
+    """Reads `relay/config`."""
     return ConfigFile(get_text(fields, "Geracao"), get_bytes(fields, "Conteudo"))

@@ -1,4 +1,4 @@
-"""Firestore: what `Context.once` remembers, in `GTotvsLinkEffect` under the tenant."""
+"""Keeps what `Context.once` remembers in `GTotvsLinkEffect` under the tenant."""
 
 import json
 
@@ -24,17 +24,16 @@ COLLECTION = "GTotvsLinkEffect"
 
 
 class FirestoreEffects:
-    """See Effects. After a lost answer `write` answers None for what it did write."""
+    """See Effects. If the answer to a try was lost, `write` may return None although it has
+    written."""
 
     def __init__(self, calls: FirestoreCalls) -> None:
-        """Work over these calls."""
         self._calls = calls
 
     def _name(self, tenant: str, document: str) -> str:
         return f"{self._calls.root}/{TENANTS}/{tenant}/{COLLECTION}/{document}"
 
     def write(self, tenant: str, effect: Effect, version: Version | None) -> Version | None:
-        """See Effects."""
         name = self._name(tenant, effect.document)
         if version is None:
             write = create(name, put_effect, effect)
@@ -44,7 +43,6 @@ class FirestoreEffects:
         return written
 
     def read(self, tenant: str, document: str) -> tuple[Effect, Version] | None:
-        """See Effects."""
         found = self._calls.get(f"read an effect of {tenant}", [self._name(tenant, document)])
         try:
             return next(((get_effect(item.id, item.fields), item.version) for item in found), None)
@@ -53,16 +51,15 @@ class FirestoreEffects:
             raise UnreadableDocument(message) from None
 
     def delete(self, tenant: str, document: str, version: Version) -> None:
-        """See Effects."""
         try:
             write = delete(self._name(tenant, document), version)
             self._calls.commit(f"forget an effect of {tenant}", [write])
         except Conflict:
-            return  # gone, or another's by now
+            return  # the record is gone, or another run has replaced it
 
 
 def put_effect(fields: Raw, effect: Effect) -> None:
-    """Fill a document of `GTotvsLinkEffect`."""
+    """Fills a document of `GTotvsLinkEffect`."""
     fields["Comando"].string_value = effect.command
     put_optional_text(fields, "Chave", effect.key)
     fields["Mensagem"].string_value = effect.message
@@ -74,7 +71,7 @@ def put_effect(fields: Raw, effect: Effect) -> None:
 
 
 def get_effect(document: str, fields: Raw) -> Effect:
-    """Read a document of `GTotvsLinkEffect`. Raises DocumentError if it is none of ours."""
+    """Reads a document of `GTotvsLinkEffect`. Raises DocumentError if we did not write it so."""
     result = get_optional_text(fields, "Resultado")
     ended = get_optional_time(fields, "DataFim")
     if (ended is None) != (result is None):

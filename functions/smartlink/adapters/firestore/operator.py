@@ -1,7 +1,10 @@
-"""Firestore for operators: lists, counts and purges, over the relay's calls and documents.
+"""Firestore for operators: lists, counts and purges.
 
-Lists filter by equality and go by document name: Firestore serves any such combination from the
-single-field indexes that it keeps by itself, so no composite index is needed.
+A list of live messages filters by equality and goes by document name: Firestore serves any such
+combination from the single-field indexes that it keeps by itself, and it also finds the documents
+that have lost a field. The history and the log lines go by time. A filter on them needs a composite
+index: see `HISTORY_BY` and `LINES_BY_TYPE`. Several filters at once use several of these indexes,
+which Firestore merges.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -14,7 +17,7 @@ from google.cloud.firestore_v1.services.firestore import FirestoreClient
 
 from smartlink.adapters.firestore import documents as rm
 from smartlink.adapters.firestore.calls import FirestoreCalls, Found
-from smartlink.adapters.firestore.store import Firestore, QueryShape, up_to
+from smartlink.adapters.firestore.store import DUE, Firestore, QueryShape, up_to
 from smartlink.adapters.firestore.values import DocumentError, Raw, get_flag, plain, put_time
 from smartlink.adapters.firestore.writes import create, delete
 from smartlink.domain.identity import second_end_id
@@ -28,6 +31,7 @@ from smartlink.domain.message import (
     Version,
 )
 from smartlink.operations.ports import (
+    EndedQuery,
     MessageDocuments,
     OperatorStore,
     Purgeable,
@@ -41,12 +45,20 @@ PURGES = {
     Purgeable.LOGS: QueryShape(rm.LOGS, (), "LOGDATE"),
 }
 """What is purged, by which field: oldest first."""
-FILTERED = {
-    rm.LIVE: ("ID", "Comando", "Direcao", "Situacao"),
-    rm.HISTORY: ("ID", "DataFim"),
-    rm.LOGS: ("IDMENSAGEM", "LOGDATE"),
+HISTORY_BY = {
+    name: QueryShape(rm.HISTORY, (name,), "DataFim", descending=True)
+    for name in ("Comando", "Direcao", "Situacao")
 }
-"""Fields that the queries here filter or order by; a test sees that none is exempt from indexes."""
+LINES_BY_TYPE = QueryShape(rm.LOGS, ("LOGTYPE",), "LOGDATE", descending=True)
+OPERATOR_QUERIES = (*HISTORY_BY.values(), LINES_BY_TYPE)
+"""The queries here that need a composite index; a test compares them with
+`infra/firestore.json`."""
+FILTERED = {
+    rm.LIVE: ("ID", "Comando", "Direcao", "Situacao", "Titular"),
+    rm.HISTORY: ("ID", "Comando", "Direcao", "Situacao", "DataFim", "Titular"),
+    rm.LOGS: ("IDMENSAGEM", "LOGTYPE", "LOGDATE"),
+}
+"""The fields by which the queries here filter or order. A test checks that each is indexed."""
 
 _Filter = types.StructuredQuery.FieldFilter.Operator
 _ASCENDING = types.StructuredQuery.Direction.ASCENDING
@@ -55,7 +67,7 @@ _DESCENDING = types.StructuredQuery.Direction.DESCENDING
 
 @dataclass(frozen=True, slots=True)
 class OddDocument:
-    """A document that cannot be read, as it is."""
+    """An unreadable document with its raw fields."""
 
     collection: str
     document: str
@@ -73,19 +85,19 @@ class OddDocument:
 
     @property
     def alive(self) -> bool:
-        """Whether it is a live message's."""
+        """Tells whether it is a document of a live message."""
         return self.collection == rm.LIVE
 
     @property
     def personal(self) -> bool:
-        """Whether it says so, or cannot say."""
+        """Tells whether the document is marked personal; True also if the mark is unreadable."""
         try:
             return get_flag(self.fields, "Pessoal")
         except DocumentError:
             return True
 
     def shown(self, *, content: bool) -> dict[str, object]:
-        """Its fields; what may be a content only if it is asked for."""
+        """Returns the fields for people; what may be a content only if `content`."""
         return {
             name: plain(value)
             if content or name in rm.WITHOUT_CONTENT
@@ -95,10 +107,10 @@ class OddDocument:
 
 
 class OperatorCalls(FirestoreCalls):
-    """The relay's calls, and a count."""
+    """The relay's calls, and a call that counts."""
 
     def count(self, what: str, parent: str, query: Raw) -> int:
-        """Count what a query finds: one read for each 1,000."""
+        """Counts what a query finds. Each 1,000 documents cost one read."""
         raw = types.RunAggregationQueryRequest.pb()(parent=parent)
         aggregation = raw.structured_aggregation_query
         aggregation.structured_query.CopyFrom(query)
@@ -110,10 +122,9 @@ class OperatorCalls(FirestoreCalls):
 
 
 class OperatorFirestore(Firestore):
-    """The relay's store, and what only an operator asks of it."""
+    """The relay's store, and the queries that only operators need."""
 
     def __init__(self, calls: OperatorCalls) -> None:
-        """Work over these calls."""
         super().__init__(calls)
         self._more = calls
 
@@ -121,7 +132,7 @@ class OperatorFirestore(Firestore):
         return self._name(rm.TENANTS, tenant)
 
     def live(self, tenant: str, equal: Mapping[str, str], *, page: int = PAGE) -> Iterator[Listed]:
-        """List live messages without their contents, by name, however many there are."""
+        """Lists live messages without their contents, by name, however many there are."""
         for item in self.scan(tenant, equal, page=page):
             if isinstance(item, Listed):
                 yield item
@@ -129,7 +140,7 @@ class OperatorFirestore(Firestore):
     def scan(
         self, tenant: str, equal: Mapping[str, str], *, page: int = PAGE
     ) -> Iterator[Listed | Unreadable]:
-        """List live messages, and the documents that cannot be read."""
+        """Lists live messages, and the unreadable documents."""
         last: str | None = None
         while True:
             query = _query(rm.LIVE, equal, page)
@@ -150,22 +161,100 @@ class OperatorFirestore(Firestore):
             last = found[-1].id
 
     def count_live(self, tenant: str, equal: Mapping[str, str]) -> int:
-        """Count live messages."""
+        """Counts live messages."""
         what = f"count messages of {tenant}"
         return self._more.count(what, self._under(tenant), _query(rm.LIVE, equal, 0))
 
+    def count_due(self, tenant: str, before: datetime) -> int:
+        """Count the live messages that were due before an instant."""
+        query = up_to(DUE, [], before, 1)
+        query.ClearField("limit")
+        return self._more.count(f"count due messages of {tenant}", self._under(tenant), query)
+
     def scan_ended(
-        self, tenant: str, since: datetime | None, most: int
-    ) -> tuple[list[EndedSummary], list[OddDocument]]:
-        """List the history, and the documents of it that cannot be read."""
-        query = _query(rm.HISTORY, {}, most)
+        self, tenant: str, wanted: EndedQuery, *, page: int = PAGE
+    ) -> Iterator[EndedSummary | OddDocument]:
+        """List the history, the newest first, and the documents of it that cannot be read."""
+        query = _history(wanted, page)
         _without_content(query, rm.HISTORY)
-        _newest(query, "DataFim", since)
-        found = self._more.query(f"list the history of {tenant}", self._under(tenant), query)
-        return _apart(rm.HISTORY, found, lambda it: rm.get_listed_history(it.id, it.fields))
+        _by_time(query, "DataFim", _DESCENDING)
+        for found in self._pages(f"list the history of {tenant}", tenant, query, "DataFim"):
+            try:
+                yield rm.get_listed_history(found.id, found.fields)
+            except DocumentError as error:
+                yield OddDocument(rm.HISTORY, found.id, str(error), found.version, found.fields)
+
+    def count_ended(self, tenant: str, wanted: EndedQuery) -> int:
+        """Count what has ended."""
+        query = _history(wanted, 0)
+        return self._more.count(f"count the history of {tenant}", self._under(tenant), query)
+
+    def _pages(self, what: str, tenant: str, query: Raw, field: str) -> Iterator[Found]:
+        """Read all that a query by this field finds, a page at a time."""
+        page = query.limit.value
+        while True:
+            found = self._more.query(what, self._under(tenant), query)
+            yield from found
+            if len(found) < page:
+                return
+            last = found[-1]
+            query.ClearField("start_at")
+            query.start_at.values.add().CopyFrom(last.fields[field])
+            collection = query.from_[0].collection_id
+            name = self._in(tenant, collection, last.id)
+            query.start_at.values.add(reference_value=name)
+
+    def has_documents(self, tenant: str) -> bool:
+        """Tell whether a tenant has any message, history or log line."""
+        parent = self._under(tenant)
+        for collection in (rm.LIVE, rm.HISTORY, rm.LOGS):
+            query = _query(collection, {}, 1)
+            query.select.fields.add(field_path="__name__")
+            if self._more.query(f"find documents of {tenant}", parent, query):
+                return True
+        return False
+
+    def has_command(self, tenant: str, command: str) -> bool:
+        """Tell whether a tenant has, or had, a message of this type."""
+        parent = self._under(tenant)
+        for collection in (rm.LIVE, rm.HISTORY):
+            query = _query(collection, {"Comando": command}, 1)
+            query.select.fields.add(field_path="__name__")
+            if self._more.query(f"find messages of {tenant}", parent, query):
+                return True
+        return False
+
+    def about(
+        self, tenant: str, titulares: Sequence[str]
+    ) -> tuple[list[Listed], list[EndedSummary], list[OddDocument]]:
+        """Find the messages that hold one of these in `Titular`: the index of an array's values
+        serves that, which Firestore keeps by itself."""
+        live = self._holding(tenant, rm.LIVE, titulares)
+        ended = self._holding(tenant, rm.HISTORY, titulares)
+        listed, odd = _apart(
+            rm.LIVE, live, lambda it: Listed(rm.get_listed(it.id, it.fields), it.version)
+        )
+        history, odder = _apart(
+            rm.HISTORY, ended, lambda it: rm.get_listed_history(it.id, it.fields)
+        )
+        return listed, history, [*odd, *odder]
+
+    def _holding(self, tenant: str, collection: str, titulares: Sequence[str]) -> Iterable[Found]:
+        found: dict[str, Found] = {}
+        for titular in titulares:
+            query = _query(collection, {}, 0)
+            _without_content(query, collection)
+            condition = query.where.field_filter
+            condition.field.field_path = "Titular"
+            condition.op = _Filter.ARRAY_CONTAINS
+            condition.value.string_value = titular
+            what = f"find messages of {tenant} by Titular"
+            its = self._more.query(what, self._under(tenant), query)
+            found.update({it.id: it for it in its})
+        return found.values()
 
     def find(self, tenant: str, documents: Sequence[str], message_id: str) -> MessageDocuments:
-        """Find these documents, and every other that its sender gave this id."""
+        """Finds these documents, and every other document of a message with this id."""
         what = f"find the message {message_id[:80]} of {tenant}"
         live = self._every(what, tenant, rm.LIVE, documents, message_id)
         ended = self._every(what, tenant, rm.HISTORY, documents, message_id)
@@ -182,19 +271,19 @@ class OperatorFirestore(Firestore):
     def _every(
         self, what: str, tenant: str, collection: str, documents: Sequence[str], message_id: str
     ) -> Iterable[Found]:
-        """The same id with another content has a document of its own."""
+        """Finds these documents and those with this id: a reused id's message has its own
+        document."""
         names = [self._in(tenant, collection, document) for document in documents]
         query = _query(collection, {"ID": message_id}, PAGE)
         found = [*self._more.get(what, names), *self._more.query(what, self._under(tenant), query)]
         return {it.id: it for it in found}.values()
 
     def give_up(self, tenant: str, raw: RawDocument, line: LogLine) -> bool:
-        """See OperatorMessages."""
         assert isinstance(raw, OddDocument)  # noqa: S101  (it came from here)
         odd, discarded = raw, rm.Discarded(raw.fields, line.at, line.expires, raw.personal)
         taken = bool(self.past(tenant, [odd.document]))
         document = odd.document
-        if taken:  # that record stays
+        if taken:  # the existing record stays
             document = second_end_id(document, odd.version)
         writes = [
             delete(self._in(tenant, rm.LIVE, odd.document), odd.version),
@@ -206,28 +295,48 @@ class OperatorFirestore(Firestore):
 
     def lines_of(self, tenant: str, message_id: str) -> list[LogLine]:
         """Read every log line of a message, the oldest first."""
+        return [line for _, line in self.keyed_lines_of(tenant, message_id)]
+
+    def keyed_lines_of(self, tenant: str, message_id: str) -> list[tuple[str, LogLine]]:
+        """Read every log line of a message with its id, the oldest first."""
         query = _query(rm.LOGS, {"IDMENSAGEM": message_id}, 0)
         found = self._more.query(f"read logs of {tenant}", self._under(tenant), query)
-        return sorted(map(_line, found), key=lambda line: line.at)
+        return sorted(((it.id, _line(it)) for it in found), key=lambda it: it[1].at)
 
     def newest_lines(
-        self, tenant: str, since: datetime | None, most: int
-    ) -> list[tuple[str, LogLine]]:
-        """Read the newest log lines with their ids, the newest first."""
-        query = _query(rm.LOGS, {}, most)
-        _newest(query, "LOGDATE", since)
-        found = self._more.query(f"read logs of {tenant}", self._under(tenant), query)
-        return [(item.id, _line(item)) for item in found]
+        self,
+        tenant: str,
+        since: datetime | None = None,
+        least: LogType = LogType.INFORMATION,
+        *,
+        page: int = PAGE,
+    ) -> Iterator[tuple[str, LogLine]]:
+        """Read log lines of this type and worse with their ids, the newest first."""
+        query = _lines_query(least, page)
+        _bounded(query, "LOGDATE", since, None)
+        _by_time(query, "LOGDATE", _DESCENDING)
+        for item in self._pages(f"read logs of {tenant}", tenant, query, "LOGDATE"):
+            yield item.id, _line(item)
+
+    def lines_from(
+        self, tenant: str, since: datetime, *, page: int = PAGE
+    ) -> Iterator[tuple[str, LogLine]]:
+        """Read the log lines from an instant on with their ids, the oldest first."""
+        query = _query(rm.LOGS, {}, page)
+        _bounded(query, "LOGDATE", since, None)
+        _by_time(query, "LOGDATE", _ASCENDING)
+        for item in self._pages(f"read logs of {tenant}", tenant, query, "LOGDATE"):
+            yield item.id, _line(item)
 
     def count_before(self, tenant: str, what: Purgeable, cutoff: datetime) -> int:
-        """Count what a purge would remove."""
+        """Counts what a purge would remove."""
         shape = PURGES[what]
         query = up_to(shape, [], cutoff, 1)
         query.ClearField("limit")
         return self._more.count(f"count {shape.collection} of {tenant}", self._under(tenant), query)
 
     def remove_before(self, tenant: str, what: Purgeable, cutoff: datetime, most: int) -> int:
-        """Remove the oldest, `most` at most; answers how many."""
+        """Removes up to `most` of the oldest documents; returns how many it removed."""
         shape = PURGES[what]
         query = up_to(shape, [], cutoff, most)
         query.select.fields.add(field_path=shape.range)
@@ -242,30 +351,53 @@ def _query(collection: str, equal: Mapping[str, str], limit: int) -> Raw:
     query.from_.add(collection_id=collection)
     if limit:
         query.limit.value = limit
-    if equal:
-        query.where.composite_filter.op = types.StructuredQuery.CompositeFilter.Operator.AND
     for name, value in equal.items():
-        condition = query.where.composite_filter.filters.add().field_filter
-        condition.field.field_path = name
-        condition.op = _Filter.EQUAL
-        condition.value.string_value = value
+        _condition(query, name, _Filter.EQUAL).string_value = value
     return query
 
 
-def _newest(query: Raw, field: str, since: datetime | None) -> None:
+def _condition(query: Raw, name: str, operator: int) -> Raw:
+    """Add a condition, and answer its value, to be filled in."""
+    query.where.composite_filter.op = types.StructuredQuery.CompositeFilter.Operator.AND
+    condition = query.where.composite_filter.filters.add().field_filter
+    condition.field.field_path = name
+    condition.op = operator
+    return condition.value
+
+
+def _history(wanted: EndedQuery, limit: int) -> Raw:
+    query = _query(rm.HISTORY, wanted.equal, limit)
+    _bounded(query, "DataFim", wanted.since, wanted.until)
+    return query
+
+
+def _lines_query(least: LogType, limit: int) -> Raw:
+    query = _query(rm.LOGS, {}, limit)
+    if least > min(LogType):
+        fits = _condition(query, "LOGTYPE", _Filter.IN).array_value.values
+        for kind in LogType:
+            if kind >= least:
+                fits.add(integer_value=kind)
+    return query
+
+
+def _bounded(query: Raw, field: str, since: datetime | None, until: datetime | None) -> None:
     if since is not None:
-        bound = query.where.field_filter
-        bound.field.field_path = field
-        bound.op = _Filter.GREATER_THAN_OR_EQUAL
-        put_time(bound.value, since)
-    order = query.order_by.add(direction=_DESCENDING)
-    order.field.field_path = field
+        put_time(_condition(query, field, _Filter.GREATER_THAN_OR_EQUAL), since)
+    if until is not None:
+        put_time(_condition(query, field, _Filter.LESS_THAN_OR_EQUAL), until)
+
+
+def _by_time(query: Raw, field: str, direction: int) -> None:
+    """Order by an instant, and by name within one instant, so that a page can end anywhere."""
+    for name in (field, "__name__"):
+        query.order_by.add(direction=direction).field.field_path = name
 
 
 def _apart(
     collection: str, found: Iterable[Found], parse: Callable[[Found], T]
 ) -> tuple[list[T], list[OddDocument]]:
-    """What can be read, and what cannot."""
+    """Separates the readable documents from the unreadable ones."""
     parsed: list[T] = []
     odd: list[OddDocument] = []
     for item in found:
@@ -277,7 +409,8 @@ def _apart(
 
 
 def _line(found: Found) -> LogLine:
-    """A line that cannot be read is shown as one, at the instant it was written."""
+    """Reads a log line; an unreadable one becomes a line that says so, dated when it was
+    written."""
     try:
         return rm.get_log(found.fields)
     except DocumentError as error:
@@ -291,7 +424,7 @@ _SHOWN = (*rm.ORIGIN_FIELDS, "ConteudoHash", "ConteudoTamanho", "ConteudoObjeto"
 
 
 def _without_content(query: Raw, collection: str) -> None:
-    """Contents are up to 256 KB each: a list must not carry them."""
+    """Leaves out the contents, which have up to 256 KB each."""
     ended = ("DataFim", "DataExpiracao") if collection == rm.HISTORY else ()
     for name in (*_SHOWN, *rm.STATE_FIELDS, *ended):
         query.select.fields.add(field_path=name)

@@ -1,4 +1,4 @@
-"""Firestore: messages, history, logs, tenants' states, ticks, the last good configuration."""
+"""Firestore as the relay's store: messages, history, logs, states of tenants and of the relay."""
 
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -11,7 +11,14 @@ from google.cloud.firestore_v1 import types
 from smartlink.adapters.firestore import documents as rm
 from smartlink.adapters.firestore.calls import Fill, FirestoreCalls, Found
 from smartlink.adapters.firestore.documents import Tick
-from smartlink.adapters.firestore.values import LONG_AGO, DocumentError, Raw, get_time, put_time
+from smartlink.adapters.firestore.values import (
+    LONG_AGO,
+    DocumentError,
+    Raw,
+    get_time,
+    put_text,
+    put_time,
+)
 from smartlink.adapters.firestore.writes import change, create, delete, put
 from smartlink.domain.identity import Direction
 from smartlink.domain.message import (
@@ -48,6 +55,7 @@ from smartlink.settings import LIMITS
 T = TypeVar("T")
 _RACES = 5
 _UNDATED_PAGE = 300
+_COMMAND_PAGE = 100
 _ASCENDING = types.StructuredQuery.Direction.ASCENDING
 _AT_LEAST = types.StructuredQuery.FieldFilter.Operator.GREATER_THAN_OR_EQUAL
 _AT_MOST = types.StructuredQuery.FieldFilter.Operator.LESS_THAN_OR_EQUAL
@@ -57,17 +65,19 @@ _REQUEST_TIME = types.DocumentTransform.FieldTransform.ServerValue.REQUEST_TIME
 
 @dataclass(frozen=True, slots=True)
 class QueryShape:
-    """What decides which index a query needs: production refuses a query that has none."""
+    """The parts of a query that decide which index it needs. Firestore refuses one without an
+    index."""
 
     collection: str
     equal: tuple[str, ...]
-    range: str  # a field, ascending: the query is bounded and ordered by it
+    range: str  # a field: the query is bounded and ordered by it
+    descending: bool = False
 
 
 DUE = QueryShape(rm.LIVE, (), "DataTentativaExec")
 DUE_BY_DIRECTION = QueryShape(rm.LIVE, ("Direcao",), "DataTentativaExec")
 QUERIES = (DUE, DUE_BY_DIRECTION)
-"""Every query there is; a test compares them with `infra/firestore.json`."""
+"""Every query that needs an index. A test compares them with `infra/firestore.json`."""
 
 
 def up_to(
@@ -78,10 +88,10 @@ def up_to(
     earliest: datetime | None = None,
     after: tuple[datetime, str] | None = None,
 ) -> Raw:
-    """Build a query of this shape: where its range is at most `latest`, the lowest first.
+    """Builds a query of this shape for the documents up to `latest`, the earliest first.
 
-    `after`: behind the document of that full name, whose range is that instant. Documents of one
-    instant come in the order of their names, with or without it.
+    `after` is the instant and the full name of a document; the query begins behind it. Documents
+    with the same instant come in the order of their names.
     """
     query = types.StructuredQuery.pb()()
     query.from_.add(collection_id=shape.collection)
@@ -110,12 +120,12 @@ def up_to(
 
 
 def _beginning_with(collection: str, name: str) -> Raw:
-    """Build a query for the ids of documents whose names begin so. It needs no index."""
+    """Builds a query for the ids of documents whose names begin with `name`. It needs no index."""
     query = types.StructuredQuery.pb()()
     query.from_.add(collection_id=collection)
     query.select.fields.add(field_path="__name__")
     query.where.composite_filter.op = types.StructuredQuery.CompositeFilter.Operator.AND
-    # The last character gives way to the next one: what lies between begins with the whole.
+    # With its last character replaced by the next one, the name is the first that follows them.
     bounds = {_AT_LEAST: name, _BELOW: name[:-1] + chr(ord(name[-1]) + 1)}
     for operator, value in bounds.items():
         bound = query.where.composite_filter.filters.add().field_filter
@@ -126,7 +136,7 @@ def _beginning_with(collection: str, name: str) -> Raw:
 
 
 def _by_name(collection: str, fields: Sequence[str], limit: int) -> Raw:
-    """Build a query for these fields of all documents, by name. It needs no index."""
+    """Builds a query for these fields of all documents, ordered by name. It needs no index."""
     query = types.StructuredQuery.pb()()
     query.from_.add(collection_id=collection)
     for field in fields:
@@ -136,15 +146,29 @@ def _by_name(collection: str, fields: Sequence[str], limit: int) -> Raw:
     return query
 
 
-class Firestore:
-    """All that the relay keeps. `create`, `swap` and `commit` may meet their own first try.
+def _equal(collection: str, field: str, value: str, limit: int) -> Raw:
+    """Build a query for documents whose field equals a text, by name."""
+    query = types.StructuredQuery.pb()()
+    query.from_.add(collection_id=collection)
+    condition = query.where.field_filter
+    condition.field.field_path = field
+    condition.op = types.StructuredQuery.FieldFilter.Operator.EQUAL
+    put_text(condition.value, value)
+    query.order_by.add(direction=_ASCENDING).field.field_path = "__name__"
+    query.limit.value = limit
+    return query
 
-    If the answer to it was lost, `create` and `swap` answer None for what they did write, and
-    `commit` raises Conflict though it was applied: services read before they believe either.
+
+class Firestore:
+    """Stores all that the relay keeps, except large contents and effects.
+
+    If the answer to a try is lost, the next try finds what the first has written. Then `create` and
+    `swap` return None, and `commit` raises Conflict, although they have written. So the services
+    read the documents before they believe either.
     """
 
     def __init__(self, calls: FirestoreCalls, new_id: NewId = lambda: os.urandom(16).hex()) -> None:
-        """Work over these calls; `new_id` names log lines."""
+        """`new_id` makes the ids of the log lines' documents."""
         self._calls = calls
         self._new_id = new_id
 
@@ -157,7 +181,7 @@ class Firestore:
     # Messages
 
     def create(self, tenant: str, messages: Sequence[Message]) -> list[Version | None]:
-        """See Messages. Unavailable or Refused: some may have been created all the same."""
+        """If it raises Unavailable or Refused, some messages may have been created."""
         writes = (self._creation(tenant, message) for message in messages)
         return self._calls.write_each(f"create messages of {tenant}", writes)
 
@@ -166,7 +190,7 @@ class Firestore:
         return create(name, rm.put_live, message)
 
     def swap(self, tenant: str, changes: Sequence[Stored]) -> list[Version | None]:
-        """See Messages. Unavailable: some may have been swapped all the same."""
+        """If it raises Unavailable, some messages may have been swapped."""
         writes = (self._change(tenant, item.message, item.version) for item in changes)
         try:
             return self._calls.write_each(f"swap messages of {tenant}", writes)
@@ -181,7 +205,7 @@ class Firestore:
         return change(name, rm.put_state, message, rm.STATE_FIELDS, version)
 
     def commit(self, tenant: str, settlements: Sequence[Settlement]) -> None:
-        """See Messages. The caller bounds the size, by `Settlement.weight`."""
+        """The caller limits the size of the commit, by `Settlement.weight`."""
         writes = (write for item in settlements for write in self._settling(tenant, item))
         self._calls.commit(f"settle messages of {tenant}", writes)
 
@@ -205,7 +229,6 @@ class Firestore:
             yield create(name, rm.put_log, (identity, line))
 
     def read(self, tenant: str, documents: Sequence[str]) -> dict[str, Stored]:
-        """See Messages."""
         stored, unreadable = _sorted_out(self._live(tenant, documents))
         for item in unreadable:
             text = f"The document {item.document} cannot be read: {item.why}"
@@ -213,12 +236,10 @@ class Firestore:
         return {item.message.document: item for item in stored}
 
     def unreadable(self, tenant: str, documents: Sequence[str]) -> dict[str, Unreadable]:
-        """See Messages."""
         _, unreadable = _sorted_out(self._live(tenant, documents))
         return {item.document: item for item in unreadable}
 
     def alive(self, tenant: str, documents: Sequence[str]) -> dict[str, Past]:
-        """See Messages."""
         return {it.id: rm.get_past(it.fields) for it in self._live(tenant, documents)}
 
     def _live(self, tenant: str, documents: Sequence[str]) -> Iterator[Found]:
@@ -226,12 +247,10 @@ class Firestore:
         return self._calls.get(f"read messages of {tenant}", names)
 
     def history(self, tenant: str, documents: Sequence[str]) -> dict[str, Ended]:
-        """See Messages."""
         found = self._found_ended(tenant, documents)
         return {ended.message.document: ended for ended in _parsed(found, _ended)}
 
     def past(self, tenant: str, documents: Sequence[str]) -> dict[str, Past]:
-        """See Messages."""
         return {it.id: rm.get_past(it.fields) for it in self._found_ended(tenant, documents)}
 
     def _found_ended(self, tenant: str, documents: Sequence[str]) -> Iterator[Found]:
@@ -239,7 +258,6 @@ class Firestore:
         return self._calls.get(f"read the history of {tenant}", names)
 
     def references(self, tenant: str, documents: Sequence[str]) -> dict[str, set[str | None]]:
-        """See Messages."""
         names = [
             self._in(tenant, collection, document)
             for document in documents
@@ -252,7 +270,6 @@ class Firestore:
         return references
 
     def reused(self, tenant: str, document: str) -> list[str]:
-        """See Messages."""
         found: set[str] = set()
         parent = self._name(rm.TENANTS, tenant)
         for collection in (rm.LIVE, rm.HISTORY):
@@ -262,8 +279,25 @@ class Firestore:
             found.update(item.id for item in self._calls.query(what, parent, query))
         return sorted(found)
 
+    def of_command(self, tenant: str, command: str) -> Iterator[Stored | Unreadable]:
+        """See Messages. An equality in the order of names needs no composite index."""
+        what = f"find live messages of {tenant} by command"
+        parent = self._name(rm.TENANTS, tenant)
+        last = ""
+        while True:
+            query = _equal(rm.LIVE, "Comando", command, _COMMAND_PAGE)
+            if last:
+                query.start_at.values.add(reference_value=self._in(tenant, rm.LIVE, last))
+            found, cut = self._calls.query_page(what, parent, query, LIMITS.page)
+            for item in found:
+                stored, unreadable = _sorted_out([item])
+                yield from stored
+                yield from unreadable
+            if len(found) < _COMMAND_PAGE and not cut:
+                return
+            last = found[-1].id
+
     def undated(self, tenant: str) -> list[str]:
-        """See Messages."""
         what = f"find live messages of {tenant} without a due instant"
         parent = self._name(rm.TENANTS, tenant)
         undated: list[str] = []
@@ -287,7 +321,6 @@ class Firestore:
         since: datetime | None = None,
         after: Place | None = None,
     ) -> DuePage:
-        """See Messages."""
         shape, values = (DUE_BY_DIRECTION, [direction]) if direction else (DUE, [])
         behind = None
         if after is not None:
@@ -301,7 +334,6 @@ class Firestore:
         return DuePage(stored, unreadable, end, cut=cut)
 
     def log(self, tenant: str, lines: Sequence[LogLine]) -> None:
-        """See LogSink."""
         try:
             self._calls.write_each(f"log for {tenant}", self._lines(tenant, lines))
         except PartlyRefused as error:
@@ -312,14 +344,12 @@ class Firestore:
     # Tenants
 
     def states(self, tenants: Sequence[str]) -> dict[str, TenantState]:
-        """See TenantStates."""
         names = [self._name(rm.TENANTS, tenant) for tenant in tenants]
         found = self._calls.get("read the states of tenants", names)
         known = {item.id: rm.get_tenant(item.fields) for item in found}
         return {tenant: known.get(tenant, TenantState()) for tenant in tenants}
 
     def save_state(self, tenant: str, state: TenantState, known: TenantState | None = None) -> None:
-        """See TenantStates."""
         mask = [
             name
             for part, names in rm.TENANT_PARTS.items()
@@ -332,7 +362,6 @@ class Firestore:
         self._calls.commit(f"save the state of {tenant}", [write])
 
     def pin(self, tenant: str, pin: Pin | None, before: Pin | None) -> bool:
-        """See TenantStates."""
         name, what = self._name(rm.TENANTS, tenant), f"pin {tenant}"
         for _ in range(_RACES):
             found = next(self._calls.get(f"read the pin of {tenant}", [name]), None)
@@ -348,13 +377,12 @@ class Firestore:
             try:
                 self._calls.commit(what, [write])
             except Conflict:
-                continue  # something else of the state changed, or a lost answer's own try did
+                continue  # another part of the state changed, or our lost try wrote the pin
             return True
         message = f"{what}: its state changed {_RACES} times meanwhile"
         raise Unavailable(message)
 
     def has_live(self, tenant: str) -> bool:
-        """See TenantStates."""
         query = types.StructuredQuery.pb()()
         query.from_.add(collection_id=rm.LIVE)
         query.select.fields.add(field_path="__name__")
@@ -363,13 +391,12 @@ class Firestore:
         return bool(self._calls.query(f"find any message of {tenant}", parent, query))
 
     def known_tenants(self) -> list[str]:
-        """See TenantStates."""
         return sorted(self._calls.ids("list the known tenants", rm.TENANTS))
 
     # The relay itself
 
     def advance(self, shard: int, tick: datetime, sequence: int) -> bool:
-        """See RelayState. Unavailable: it may have advanced, so let the next tick go on."""
+        """If it raises Unavailable, the shard may have advanced; the next tick goes on."""
         name = self._name(rm.RELAY, f"shard-{shard}")
         mine = Tick(tick, sequence, self._new_id())
         for _ in range(_RACES):
@@ -384,13 +411,12 @@ class Firestore:
             try:
                 self._calls.commit(f"advance shard {shard}", [write])
             except Conflict:
-                continue  # another call advanced, or a lost answer's own try did: read again
+                continue  # another call advanced, or our lost try did: read again
             return True
         message = f"advance shard {shard}: other calls came first {_RACES} times"
         raise Unavailable(message)
 
     def commands(self) -> dict[str, Noted]:
-        """See RelayState."""
         return self._commands()[0]
 
     def _commands(self) -> tuple[dict[str, Noted], Version | None]:
@@ -401,7 +427,6 @@ class Firestore:
     def note_commands(
         self, commands: Collection[str], now: datetime, every: timedelta
     ) -> dict[str, Noted]:
-        """See RelayState."""
         name, what = self._name(rm.RELAY, "comandos"), "note which commands are known"
         for _ in range(_RACES):
             noted, version = self._commands()
@@ -415,18 +440,26 @@ class Firestore:
             try:
                 self._calls.commit(what, [write])
             except Conflict:
-                continue  # another poll noted its own, or a lost answer's own try did
+                continue  # another poll noted its commands, or our lost try did
             return changed
         message = f"{what}: other polls came first {_RACES} times"
         raise Unavailable(message)
 
-    def content_sweep(self) -> ContentSweep | None:
+    def changes(self) -> str:
         """See RelayState."""
+        found = self._calls.get("read whether anything changed", [self._name(rm.RELAY, "changes")])
+        return next(_parsed(found, lambda item: rm.get_changes(item.fields)), "")
+
+    def announce_change(self) -> None:
+        """See RelayState."""
+        write = put(self._name(rm.RELAY, "changes"), rm.put_changes, self._new_id())
+        self._calls.commit("announce a change", [write])
+
+    def content_sweep(self) -> ContentSweep | None:
         found = self._calls.get("read how far the bucket was swept", [self._contents])
         return next(_parsed(found, lambda item: rm.get_content_sweep(item.fields)), None)
 
     def save_content_sweep(self, sweep: ContentSweep) -> None:
-        """See RelayState."""
         write = put(self._contents, rm.put_content_sweep, sweep)
         self._calls.commit("save how far the bucket was swept", [write])
 
@@ -435,12 +468,10 @@ class Firestore:
         return self._name(rm.RELAY, "contents")
 
     def load(self) -> ConfigFile | None:
-        """See LastGoodConfig."""
         found = self._calls.get("read the last good configuration", [self._config])
         return next(_parsed(found, lambda item: rm.get_config(item.fields)), None)
 
     def save(self, file: ConfigFile) -> None:
-        """See LastGoodConfig."""
         fill = put(self._config, rm.put_config, file)
 
         def write(raw: Raw) -> None:
@@ -456,7 +487,7 @@ class Firestore:
 
 
 def _sorted_out(found: Iterable[Found]) -> tuple[list[Stored], list[Unreadable]]:
-    """What can be read, and what cannot."""
+    """Separates the readable live documents from the unreadable ones."""
     stored: list[Stored] = []
     unreadable: list[Unreadable] = []
     for item in found:
@@ -468,7 +499,7 @@ def _sorted_out(found: Iterable[Found]) -> tuple[list[Stored], list[Unreadable]]
 
 
 def _place(found: Found) -> Place:
-    """The query goes by this field, so it is an instant; one that Python has not is long past."""
+    """Returns where the page ended; an instant that Python cannot hold counts as long past."""
     try:
         return Place(get_time(found.fields, "DataTentativaExec"), found.id)
     except DocumentError:
@@ -476,7 +507,7 @@ def _place(found: Found) -> Place:
 
 
 def _tick(found: Found) -> Tick | None:
-    """One that cannot be read is written anew, once: the next caller reads that."""
+    """Reads a shard's tick; None if it is unreadable, so that the caller writes a new one."""
     return next(_parsed([found], lambda item: rm.get_tick(item.fields)), None)
 
 
@@ -485,7 +516,7 @@ def _ended(found: Found) -> Ended:
 
 
 def _parsed(found: Iterable[Found], parse: Callable[[Found], T]) -> Iterator[T]:
-    """Skip, with an error in the log, what somebody broke by hand: it must not stop the others."""
+    """Parses the documents; skips an unreadable one and logs it as an error."""
     for item in found:
         try:
             yield parse(item)

@@ -1,8 +1,8 @@
-"""Texts, instants and flags as raw protobuf values of Firestore, both ways.
+"""Writes and reads texts, instants and flags as raw protobuf values of Firestore.
 
-A text that UTF-8 cannot carry (a JSON escape may hold half of a surrogate pair) is stored as
-bytes, so that it comes back as it was. Reading raises DocumentError, and nothing else, whatever a
-document holds: a field of another kind is not taken for a missing one.
+A JSON escape may put half of a surrogate pair into a text, which UTF-8 cannot carry. Such a text is
+stored as bytes, and is read back unchanged. Reading raises only DocumentError, whatever a document
+holds. A field of another kind raises too: it does not count as missing.
 """
 
 from collections.abc import Sequence
@@ -16,18 +16,19 @@ E = TypeVar("E", bound=StrEnum)
 Raw = Any  # a protobuf message; `fields` is the map of a Document or a MapValue
 LONG_AGO = datetime(2, 1, 1, tzinfo=UTC)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# Python's years are 1 to 9999; one at either end is left, for what is reckoned from an instant.
+# Python's years are 1 to 9999. The first and the last are excluded, so that sums do not overflow.
 _EARLIEST = int(LONG_AGO.timestamp())
 _LATEST = int(datetime(9999, 1, 1, tzinfo=UTC).timestamp())
-_MOST = 2**53  # what JSON carries to a consumer as it is
+_MOST = 2**53  # the largest integer that JSON carries exactly
 
 
 class DocumentError(ValueError):
-    """A document does not hold what we store: somebody else wrote to it. It names the field."""
+    """A document holds what we do not write, so somebody else wrote it. The text names the
+    field."""
 
 
 def put_text(value: Raw, text: str) -> bool:
-    """Store a text exactly; False if it had to be as bytes."""
+    """Stores a text exactly; returns False if it is stored as bytes."""
     try:
         value.string_value = text
     except UnicodeEncodeError:
@@ -37,7 +38,7 @@ def put_text(value: Raw, text: str) -> bool:
 
 
 def put_time(value: Raw, at: datetime) -> None:
-    """Store an instant, to the microsecond."""
+    """Stores an instant, to the microsecond."""
     since = at - _EPOCH
     timestamp = value.timestamp_value
     timestamp.seconds = since.days * 86_400 + since.seconds
@@ -45,31 +46,34 @@ def put_time(value: Raw, at: datetime) -> None:
 
 
 def put_optional_text(fields: Raw, name: str, text: str | None) -> None:
-    """Store a text, unless there is none."""
+    """Stores a text if there is one."""
     if text is not None:
         put_text(fields[name], text)
 
 
 def put_optional_time(fields: Raw, name: str, at: datetime | None) -> None:
-    """Store an instant, unless there is none."""
+    """Stores an instant if there is one."""
     if at is not None:
         put_time(fields[name], at)
 
 
 def put_flag(fields: Raw, name: str, *, flag: bool) -> None:
-    """Store a flag that is set."""
+    """Stores a flag that is set."""
     if flag:
         fields[name].boolean_value = True
 
 
 def put_count(fields: Raw, name: str, count: int) -> None:
-    """Store a number that is not 0."""
+    """Stores a number that is not 0."""
     if count:
         fields[name].integer_value = count
 
 
 def _value(fields: Raw, name: str, *kinds: str) -> Raw | None:
-    """A field of one of these kinds; None where it is missing, or null. Raises DocumentError."""
+    """Returns a field of one of these kinds; None if it is missing or null.
+
+    Raises DocumentError if it is of another kind.
+    """
     value = fields.get(name)
     if value is None:
         return None
@@ -84,7 +88,7 @@ def _value(fields: Raw, name: str, *kinds: str) -> Raw | None:
 
 
 def get_optional_text(fields: Raw, name: str) -> str | None:
-    """Read a text, however it was stored."""
+    """Reads a text, however it was stored."""
     value = _value(fields, name, "string_value", "bytes_value")
     try:
         return None if value is None else text_of(value)
@@ -94,13 +98,13 @@ def get_optional_text(fields: Raw, name: str) -> str | None:
 
 
 def text_of(value: Raw) -> str:
-    """Read a text's value. Raises UnicodeDecodeError."""
+    """Reads a text's value. Raises UnicodeDecodeError."""
     text: str = value.string_value
     return text or value.bytes_value.decode("utf-8", "surrogatepass")
 
 
 def get_text(fields: Raw, name: str) -> str:
-    """Read a text that must be there."""
+    """Reads a text that must be there."""
     text = get_optional_text(fields, name)
     if text is None:
         raise _missing(name)
@@ -108,7 +112,7 @@ def get_text(fields: Raw, name: str) -> str:
 
 
 def get_one_of(fields: Raw, name: str, kind: type[E]) -> E:
-    """Read one of an enumeration's values, which must be there."""
+    """Reads one of an enumeration's values, which must be there."""
     text = get_text(fields, name)
     try:
         return kind(text)
@@ -118,7 +122,7 @@ def get_one_of(fields: Raw, name: str, kind: type[E]) -> E:
 
 
 def get_optional_time(fields: Raw, name: str) -> datetime | None:
-    """Read an instant."""
+    """Reads an instant."""
     value = _value(fields, name, "timestamp_value")
     if value is None:
         return None
@@ -130,7 +134,7 @@ def get_optional_time(fields: Raw, name: str) -> datetime | None:
 
 
 def get_time(fields: Raw, name: str) -> datetime:
-    """Read an instant that must be there."""
+    """Reads an instant that must be there."""
     at = get_optional_time(fields, name)
     if at is None:
         raise _missing(name)
@@ -138,7 +142,7 @@ def get_time(fields: Raw, name: str) -> datetime:
 
 
 def get_count(fields: Raw, name: str) -> int:
-    """Read a number; 0 where there is none."""
+    """Reads a number; 0 if there is none."""
     value = _value(fields, name, "integer_value")
     if value is None:
         return 0
@@ -150,13 +154,13 @@ def get_count(fields: Raw, name: str) -> int:
 
 
 def get_flag(fields: Raw, name: str) -> bool:
-    """Read a flag; false where there is none."""
+    """Reads a flag; False if there is none."""
     value = _value(fields, name, "boolean_value")
     return value is not None and bool(value.boolean_value)
 
 
 def get_bytes(fields: Raw, name: str) -> bytes:
-    """Read bytes that must be there."""
+    """Reads bytes that must be there."""
     value = _value(fields, name, "bytes_value")
     if value is None:
         raise _missing(name)
@@ -164,19 +168,19 @@ def get_bytes(fields: Raw, name: str) -> bytes:
 
 
 def get_map(fields: Raw, name: str) -> Raw | None:
-    """Read the fields of a map."""
+    """Reads the fields of a map."""
     value = _value(fields, name, "map_value")
     return None if value is None else value.map_value.fields
 
 
 def get_list(fields: Raw, name: str) -> Sequence[Raw]:
-    """Read the values of an array; none where there is none."""
+    """Reads the values of an array; no value if there is no array."""
     value = _value(fields, name, "array_value")
     return () if value is None else value.array_value.values
 
 
 def plain(value: Raw) -> object:
-    """Any value, for people: what JSON has no word for is a text."""
+    """Returns any value as JSON can show it; what JSON has no type for becomes a text."""
     kind = value.WhichOneof("value_type")
     if kind is None or kind == "null_value":
         return None

@@ -1,6 +1,7 @@
-"""Writes to Firestore, filled in within their request, each with the precondition that fences it.
+"""Makes the writes of a request to Firestore, each with the precondition that fences it.
 
-A write that is made by itself would be copied into the request: a fifth of what making it costs.
+Each function returns a filler, which fills in a write inside its request. A write that is made
+outside would be copied into the request, which costs a fifth more.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,7 +16,7 @@ T = TypeVar("T")
 
 
 def create(name: str, fill: Callable[[Raw, T], None], value: T) -> Fill:
-    """A document that must not exist."""
+    """Creates a document, which must not exist."""
 
     def write(raw: Raw) -> None:
         raw.update.name = name
@@ -28,7 +29,7 @@ def create(name: str, fill: Callable[[Raw, T], None], value: T) -> Fill:
 def put(
     name: str, fill: Callable[[Raw, T], None], value: T, version: Version | None = None
 ) -> Fill:
-    """A whole document: at this version, or, without one, whether it exists or not."""
+    """Writes a whole document, which must be at this version; without a version, in any case."""
 
     def write(raw: Raw) -> None:
         raw.update.name = name
@@ -46,7 +47,8 @@ def change(
     mask: Sequence[str],
     version: Version | None = None,
 ) -> Fill:
-    """These fields of a document: at this version, or, without one, whether it exists or not."""
+    """Writes these fields of a document, which must be at this version; without one, in any
+    case."""
 
     def write(raw: Raw) -> None:
         raw.update.name = name
@@ -69,7 +71,8 @@ def delete(name: str, version: Version) -> Fill:
 
 
 def _fence(raw: Raw, version: Version) -> None:
-    """Let a write hold only at this version. One that never was one can match nothing."""
+    """Makes the write depend on this version. Raises Refused if Firestore never gave such a
+    version."""
     seconds, _, nanos = version.partition(".")
     time = raw.current_document.update_time
     try:

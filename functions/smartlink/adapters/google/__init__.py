@@ -1,1 +1,1 @@
-"""Google Cloud beside Firestore: Pub/Sub, Secret Manager, Storage."""
+"""The ports that Google Cloud implements, except Firestore's: Pub/Sub, Secret Manager, Storage."""

@@ -1,7 +1,7 @@
-"""What every adapter to Google Cloud does alike: bounded tries, and errors translated once.
+"""Calls Google Cloud for all its adapters: with bounded tries, and with errors translated once.
 
-The clients' own retries are switched off: they go on for a minute, and they would take the
-answer to a second try (`ALREADY_EXISTS`) for the outcome of the first.
+The clients' own retries are switched off. They go on for a minute, and they take the answer to a
+second try (`ALREADY_EXISTS`, say) for the outcome of the first.
 """
 
 import random
@@ -27,16 +27,16 @@ _TRANSIENT = (
     exceptions.Cancelled,
     exceptions.RetryError,
     TransportError,
-    OSError,  # requests' errors are such
+    OSError,  # the errors of requests are OSErrors
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long one try of a call may take, how long all of them, and the waits between them.
+    """Seconds that one try may take, that all tries may take, and that each wait may last at most.
 
-    Each wait is drawn between none and its own most: callers that failed together, for they met
-    in one document or one outage, do not come back together.
+    Each wait is a random part of its longest. So callers that failed together, by one document or
+    one outage, do not try again together.
     """
 
     timeout: float = 10
@@ -48,7 +48,7 @@ PATIENCE = Patience()
 
 
 class Tries:
-    """The tries of one call, however many requests it takes."""
+    """The tries of one call, which may take several requests."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class Tries:
         draw: Callable[[], float] = random.random,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
-        """Let the time run."""
+        """Starts the time."""
         self._patience = patience
         self._draw = draw
         self._sleep = sleep
@@ -69,7 +69,7 @@ class Tries:
         return max(min(self._patience.timeout, self._end - time.monotonic()), 0.1)
 
     def again(self) -> bool:
-        """Wait for the next try; False when there is none left."""
+        """Waits for the next try; returns False if there is none left."""
         most = next(self._delays, None)
         if most is None or time.monotonic() + most >= self._end:
             return False
@@ -83,9 +83,10 @@ def call(
     tries: Tries,
     passing: tuple[type[Exception], ...] = (),
 ) -> T:
-    """Make a request, that takes its time-out, until it is answered or the tries are used up.
+    """Repeats a request until it is answered or no try is left. Raises PortError.
 
-    `passing` are errors that may pass of this service, besides those that may of any.
+    `request` gets its time-out in seconds. `passing` are further errors after which this service
+    may work later.
     """
     while True:
         try:
@@ -97,9 +98,9 @@ def call(
 
 
 def translated(what: str, error: Exception, passing: tuple[type[Exception], ...] = ()) -> PortError:
-    """Answer the port's error for one of Google's: it names the call, never what was sent."""
+    """Returns the port's error for Google's error. Its text names the call, never what was sent."""
     text = f"{what}: {_words(error)}"
-    # gRPC's own limit has the code of an exhausted quota, but no wait makes a request smaller.
+    # gRPC reports a request that is too large as an exhausted quota, but a wait does not help.
     transient = isinstance(error, (*_TRANSIENT, *passing)) or getattr(error, "retryable", False)
     if transient and not _TOO_LARGE.search(text):
         return Unavailable(text)
@@ -112,14 +113,15 @@ def _words(error: Exception) -> str:
     if isinstance(error, exceptions.GoogleAPICallError):
         # Over REST the message repeats the URL, which holds names only.
         return f"{type(error).__name__}: {str(error.message)[:_TEXT_LIMIT]}"
-    # A library's exception may quote anything, a token's answer too: its kind must do.
+    # A library's exception may quote anything, even a token's answer: only its type is told.
     return type(error).__name__
 
 
 def batches(
     items: Iterable[T], size: Callable[[T], int], *, most: int, most_bytes: int
 ) -> Iterator[list[T]]:
-    """Split items, in their order, into lists that fit; one that is too large stands alone."""
+    """Splits items, in their order, into lists that fit; one that is too large is alone in its
+    list."""
     batch: list[T] = []
     total = 0
     for item in items:

@@ -1,8 +1,8 @@
-"""Google's clients over gRPC, on connections that may die without a word.
+"""Connects Google's clients over gRPC, and replaces connections that have died silently.
 
-A NAT forgets a connection, or an instance sleeps for longer than its peer waits: what is sent is
-then taken, and nothing comes back until the call's time is up. gRPC would go on using it, and so
-would each further try.
+A NAT may forget a connection, or an instance may sleep for longer than its peer waits. Then a call
+can still be sent, but no answer comes until the call's time is up. gRPC would use the dead
+connection for the next try too.
 """
 
 import time
@@ -18,29 +18,29 @@ import grpc
 from google.api_core import exceptions
 from grpc.experimental import ChannelOptions
 
-# From one minute's poll to the next a connection lasts; Google and its NATs wait far longer.
+# A connection lasts from one minute's poll to the next. Google and its NATs wait far longer.
 _IDLE_SECONDS = 120
 OPTIONS = (
     ("grpc.max_send_message_length", -1),
     ("grpc.max_receive_message_length", -1),
-    # Each document that is read is a message of a stream: without a thread for each stream,
+    # Each document that is read is a message of a stream. If gRPC starts no thread for a stream,
     # reading takes half the CPU.
     (ChannelOptions.SingleThreadedUnaryStream, 1),
-    # A ping every 30 s while there are calls, as Google's own clients do, and none without calls:
-    # there would be nothing to save, and servers hang up on who pings too often.
+    # gRPC pings every 30 s while calls run, as Google's own clients do. It does not ping without
+    # calls, because servers hang up on clients that ping too often.
     ("grpc.keepalive_time_ms", 30_000),
-    # The first is how long TCP waits for an acknowledgement: less than a try of a call. By the
-    # second gRPC waits for the answer to a ping (github.com/grpc/grpc/pull/39239).
+    # The first is how long TCP waits for an acknowledgement: less than a try of a call. The
+    # second is how long gRPC waits for a ping's answer (github.com/grpc/grpc/pull/39239).
     ("grpc.keepalive_timeout_ms", 5_000),
     ("grpc.http2.ping_timeout_ms", 10_000),
     ("grpc.client_idle_timeout_ms", _IDLE_SECONDS * 1_000),
-    # Else a new channel would share the connection of the one that it is to replace.
+    # Without this a new channel would share the connection of the channel that it replaces.
     ("grpc.use_local_subchannel_pool", 1),
 )
 
 
 class Client(Protocol):
-    """One of Google's, over gRPC."""
+    """A client of Google's over gRPC."""
 
     @property
     def transport(self) -> Any: ...  # noqa: ANN401
@@ -52,18 +52,19 @@ C = TypeVar("C", bound=Client)
 @dataclass(eq=False, slots=True)
 class _Used(Generic[C]):
     client: C
-    last: float  # when it was made, or a call on it ended
-    calls: int = 0  # that run on it now
+    last: float  # when the client was made, or its last call ended
+    calls: int = 0  # how many calls run on it now
 
 
 class Reconnecting(Generic[C]):
-    """A client that a new one follows, on a new connection, once a call on it got no answer.
+    """Replaces its client, and so the connection, after a call got no answer or after a long idle
+    time.
 
-    Or once it was idle for long: gRPC hangs up then, but where an instance wakes up, a call may
-    come before gRPC looks at its clock.
+    gRPC closes idle connections itself; but when an instance wakes up, a call may come before gRPC
+    looks at its clock.
 
-    Safe for threads. Calls that run on the old one go on; with the last of them it is closed.
-    However many of them fail, one new client follows: a slow server sees few new connections.
+    Threads may share it. Calls on the old client go on, and the last of them closes it. If several
+    of them fail, they are followed by one new client, so a slow server sees few new connections.
     """
 
     def __init__(self, make: Callable[[], C], clock: Callable[[], float] = time.monotonic) -> None:
@@ -74,7 +75,7 @@ class Reconnecting(Generic[C]):
 
     @contextmanager
     def client(self) -> Iterator[C]:
-        """For one request, all of its answer included."""
+        """Gives the client for one request; the block must read the whole answer."""
         used = self._begin()
         try:
             yield used.client
@@ -113,12 +114,12 @@ def connect(
     emulator: str = "",
     interceptors: Sequence[Any] = (),
 ) -> Reconnecting[C]:
-    """Make a client of Google's over this transport; `interceptors` are for an emulator only."""
+    """Makes a client of Google's over this transport; `interceptors` work with an emulator only."""
     if emulator:
         return Reconnecting(
             lambda: client(transport=transport(channel=_insecure(emulator, interceptors)))
         )
-    # Found once: a network that is down must not look like credentials that are missing.
+    # Only once, so that a later failure of the network does not look like missing credentials.
     credentials, _ = google.auth.default(default_scopes=transport.AUTH_SCOPES)
     opened = partial(transport, channel=partial(_secure, transport))
     return Reconnecting(lambda: client(credentials=credentials, transport=opened))
@@ -135,5 +136,5 @@ def _secure(
     options: Sequence[tuple[str, Any]],
     **settings: Any,  # noqa: ANN401
 ) -> grpc.Channel:
-    """What Google's own code would open, with our options after its own."""
+    """Opens the channel as Google's own code does, with our options after its own."""
     return transport.create_channel(host, options=[*options, *OPTIONS], **settings)

@@ -1,4 +1,4 @@
-"""Pub/Sub: many messages in one request, without the threads and queues of its usual client."""
+"""Publishes many Pub/Sub messages in one request, without the usual client's threads and queues."""
 
 from collections.abc import Sequence
 
@@ -11,12 +11,13 @@ from smartlink.adapters.google.grpc_channel import connect
 from smartlink.ports import Envelope, Publisher
 
 _MESSAGES = 1_000  # in a request: Pub/Sub's limit
-_BYTES = 9_000_000  # of 10 MB
-_OVERHEAD = 32  # bytes that a message takes beside its data and attributes
+_BYTES = 9_000_000  # in a request: Pub/Sub takes 10 MB
+_OVERHEAD = 32  # bytes of a message besides its data and attributes
 
 
 class PubSubPublisher:
-    """One client, safe for threads. A try whose answer was lost may publish a message twice."""
+    """One client that threads may share. If the answer to a try is lost, a message may come
+    twice."""
 
     def __init__(self, project: str, *, emulator: str = "", patience: Patience = PATIENCE) -> None:
         self._project = project
@@ -24,7 +25,7 @@ class PubSubPublisher:
         self._patience = patience
 
     def publish(self, topic: str, envelopes: Sequence[Envelope]) -> None:
-        """Unavailable: some may have been published all the same."""
+        """If it raises Unavailable, some messages may have been published."""
         name = f"projects/{self._project}/topics/{topic}"
         for batch in batches(envelopes, _size, most=_MESSAGES, most_bytes=_BYTES):
             messages = [

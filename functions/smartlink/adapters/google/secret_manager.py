@@ -1,7 +1,7 @@
-"""Secret Manager: the secrets of tenants and of their ERPs.
+"""Reads the secrets of tenants and of their ERPs from Secret Manager.
 
-No payload is in any text here: not in an error, not in a repr, not in a log line. The client is
-imported with the first call: most consumers never make one.
+No error, repr or log line holds a payload. The first call imports the client, because most
+consumers never make one.
 """
 
 import logging
@@ -26,6 +26,7 @@ T = TypeVar("T")
 _log = logging.getLogger("smartlink")
 _PREFIX = "smartlink-tenant-"
 _ERP_PREFIX = "smartlink-erp-"
+_TITULAR_PREFIX = "smartlink-titular-"
 _FILTER = "labels.smartlink=tenant"
 _PAGE = 1_000
 _LIST_ROLE = "a role with secretmanager.secrets.list on the project"
@@ -33,7 +34,7 @@ _ACCESS_ROLE = "roles/secretmanager.secretAccessor on the secret"
 
 
 class SecretManager:
-    """One client over REST: gRPC would cost a cold start more than the few calls gain."""
+    """One client over REST: gRPC makes a cold start longer than it makes the few calls shorter."""
 
     def __init__(self, project: str, *, emulator: str = "", patience: Patience = PATIENCE) -> None:
         self._project = project
@@ -46,7 +47,7 @@ class SecretManager:
             return _client(self._emulator)
 
     def entries(self) -> list[TenantEntry]:
-        """A secret whose name holds no tenant's is passed over, with a warning."""
+        """Skips a secret whose name holds no tenant's name, and logs a warning."""
         entries = []
         for secret in self._secrets():
             name = secret.name.rpartition("/")[2]
@@ -81,6 +82,9 @@ class SecretManager:
     def erp(self, tenant: str) -> bytes:
         return self._access(_ERP_PREFIX, tenant)
 
+    def titular(self, tenant: str) -> bytes:
+        return self._access(_TITULAR_PREFIX, tenant)
+
     def _access(self, prefix: str, tenant: str) -> bytes:
         try:
             secret = f"{prefix}{check_tenant_name(tenant)}"
@@ -101,7 +105,7 @@ class SecretManager:
             try:
                 return method(request=request, retry=None, timeout=timeout)
             except json_format.Error:
-                # The parser's words quote what it could not parse.
+                # The parser's text quotes what it could not parse.
                 message = f"{what}: the answer is not readable"
                 raise Unavailable(message) from None
 

@@ -1,6 +1,6 @@
-"""Secret Manager for operators: what makes, changes and ends a tenant's secret.
+"""Secret Manager for operators: creates, changes and deletes a tenant's secret.
 
-As in the relay's adapter, which this extends, no payload is in any text.
+No error, repr or log line holds a payload.
 """
 
 from datetime import datetime
@@ -19,14 +19,14 @@ _TOUCHED = "smartlink-changed"
 
 
 class OperatorSecretManager(SecretManager):
-    """The relay's adapter, and the calls that its own account has no right to."""
+    """The relay's adapter, and the calls that only an operator's account may make."""
 
     def entry(self, tenant: str) -> TenantEntry | None:
-        """The tenant as the list shows it, or None."""
+        """Returns the tenant as the list shows it; None if it is not there."""
         return next((it for it in self.entries() if it.name == tenant), None)
 
     def create(self, tenant: str, payload: bytes, region: str | None) -> None:
-        """Make the secret and its first version. Raises Refused where there is one already."""
+        """Makes the secret and its first version. Raises Refused if the secret exists already."""
         replication: dict[str, Any] = {"automatic": {}}
         if region:
             replication = {"user_managed": {"replicas": [{"location": region}]}}
@@ -39,11 +39,11 @@ class OperatorSecretManager(SecretManager):
         try:
             self.add(tenant, payload)
         except BaseException:
-            self.remove(tenant)  # without a version it would only confuse
+            self.remove(tenant)  # a secret without a version would only confuse
             raise
 
     def add(self, tenant: str, payload: bytes) -> str:
-        """Add a version; answers its number."""
+        """Adds a version; returns its number."""
         request = {
             "parent": self._secret(tenant),
             "payload": {"data": payload, "data_crc32c": google_crc32c.value(payload)},
@@ -53,7 +53,7 @@ class OperatorSecretManager(SecretManager):
         return str(version.name.rpartition("/")[2])
 
     def enabled_versions(self, tenant: str) -> list[str]:
-        """The numbers of the enabled versions, the newest first."""
+        """Returns the numbers of the enabled versions, the newest first."""
         request = {"parent": self._secret(tenant), "filter": "", "page_size": 1_000}
         what = f"list the versions of the secret of {tenant}"
         page = self._call(what, _ROLE, self._versions, request)
@@ -63,13 +63,16 @@ class OperatorSecretManager(SecretManager):
         return next(iter(self._client.list_secret_versions(**options).pages))
 
     def disable(self, tenant: str, version: str) -> None:
-        """Disable a version; it can be enabled again."""
+        """Disables a version, which can be enabled again."""
         request = {"name": f"{self._secret(tenant)}/versions/{version}"}
         what = f"disable a version of the secret of {tenant}"
         self._call(what, _ROLE, self._client.disable_secret_version, request)
 
     def touch(self, tenant: str, now: datetime) -> None:
-        """Change the secret's etag, which a new version alone does not: the relay looks at it."""
+        """Changes the secret's etag, so that the relay reads the secret again.
+
+        A new version alone does not change the etag.
+        """
         name = self._secret(tenant)
         what = f"touch the secret of {tenant}"
         secret = self._call(what, _ROLE, self._client.get_secret, {"name": name})
@@ -81,7 +84,7 @@ class OperatorSecretManager(SecretManager):
         self._call(what, _ROLE, self._client.update_secret, request)
 
     def remove(self, tenant: str) -> None:
-        """Delete the secret with its versions; one that is gone is no error."""
+        """Deletes the secret with its versions. It is no error if the secret is gone."""
         request = {"name": self._secret(tenant)}
         what = f"delete the secret of {tenant}"
         try:
@@ -90,7 +93,7 @@ class OperatorSecretManager(SecretManager):
             return
 
     def exists(self, tenant: str) -> bool:
-        """Whether there is a secret of this name, labelled or not."""
+        """Tells whether a secret of this name exists, with or without the label."""
         what = f"look for the secret of {tenant}"
         try:
             self._call(what, _ROLE, self._client.get_secret, {"name": self._secret(tenant)})

@@ -1,6 +1,6 @@
-"""Cloud Storage: the configuration file, and contents too large for a document.
+"""Cloud Storage: the configuration file, and contents that are too large for a document.
 
-The client is imported with the first call: most consumers never make one.
+The first call imports the client, because most consumers never make one.
 """
 
 import hashlib
@@ -32,16 +32,16 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _NAME_LIMIT = 1_024  # bytes of an object's name
-_CONTENT_LIMIT = 268_435_456  # bytes: more would not fit into a function's memory anyhow
+_CONTENT_LIMIT = 268_435_456  # bytes: more does not fit into a function's memory
 _RACES = 5
-_PUT_ONCE = 1  # the metageneration of an object that nobody has touched since it was made
-_DOCUMENT = "documento"  # metadata: whose content it is; an object's name may hold a hash instead
-_PUT = "gravacao"  # metadata: another one with each put of what is there already
+_PUT_ONCE = 1  # the metageneration of an object that nobody has changed since it was made
+_DOCUMENT = "documento"  # metadata: the document, because the object's name may hold its hash
+_PUT = "gravacao"  # metadata: a new value with each put of an object that exists already
 _LISTED = "items(name,generation,metageneration,updated,customTime,metadata),nextPageToken"
 
 
 class _TooLargeError(Exception):
-    """The object has more bytes than are read."""
+    """The object has more bytes than the limit."""
 
 
 class _BoundedFile(BytesIO):
@@ -56,7 +56,7 @@ class _BoundedFile(BytesIO):
 
 
 class _Bucket:
-    """A bucket's objects, with bounded tries."""
+    """Reads and writes a bucket's objects, with bounded tries."""
 
     def __init__(self, name: str, project: str, emulator: str, patience: Patience) -> None:
         self._name = name
@@ -70,20 +70,21 @@ class _Bucket:
             return _client(self._project, self._emulator).bucket(self._name)
 
     def call(self, what: str, request: Callable[[float], T]) -> T:
-        """Names the bucket in what is raised."""
+        """Calls with bounded tries. The errors name the bucket."""
         return call(f"{what} in the bucket {self._name}", request, Tries(self._patience))
 
     def blob(self, name: str, generation: int | None = None) -> "Blob":
         return self._bucket.blob(name, generation=generation)
 
     def found(self, name: str, timeout: float, known: int | None = None) -> "Blob | None":
-        """The object's metadata; None where there is no such object."""
+        """Returns the object's metadata; None if there is no such object."""
         return self._bucket.get_blob(
             name, if_generation_not_match=known, timeout=timeout, retry=None
         )
 
     def page(self, after: str, limit: int, timeout: float) -> "list[Blob]":
-        """Objects that follow a name, that one included, by their names; without their bytes."""
+        """Lists objects, without their bytes, from the name `after` on, in the order of their
+        names."""
         blobs = self._bucket.list_blobs(
             start_offset=after or None,
             max_results=limit,
@@ -94,7 +95,7 @@ class _Bucket:
         return list(blobs)
 
     def download(self, blob: "Blob", limit: int) -> bytes:
-        """Raises NotFound, or Refused when the object has more bytes than the limit."""
+        """Reads an object. Raises NotFound, or Refused if it has more than `limit` bytes."""
         from google.cloud.storage.exceptions import DataCorruption  # noqa: PLC0415
 
         what = f"read {blob.name}"
@@ -115,7 +116,7 @@ class _Bucket:
 
 
 class BucketContents:
-    """One client, safe for threads."""
+    """Keeps contents in a bucket. Threads may share it."""
 
     def __init__(
         self, bucket: str, project: str, emulator: str = "", *, patience: Patience = PATIENCE
@@ -130,7 +131,7 @@ class BucketContents:
                 try:
                     self._put(name, document, data, timeout)
                 except (exceptions.PreconditionFailed, exceptions.NotFound):
-                    continue  # it came, went or changed between two requests: look again
+                    continue  # the object came, went or changed between two requests: try again
                 return
             message = f"write {name}: others changed it first {_RACES} times"
             raise Unavailable(message)
@@ -139,7 +140,7 @@ class BucketContents:
         return name
 
     def _put(self, name: str, document: str, data: bytes, timeout: float) -> None:
-        """Leaves an object that does not expire, changed since anybody looked at it before."""
+        """Makes or changes the object, so that it does not expire and its version is a new one."""
         found = None
         try:
             self._upload(name, document, data, timeout, 0)
@@ -150,8 +151,8 @@ class BucketContents:
         if found is None:
             message = f"{name} went"
             raise exceptions.NotFound(message)
-        # The name holds the hash, so it is this content. But a message that ended set its expiry,
-        # which cannot be taken back: only a new object lives on.
+        # The name holds the hash, so the object holds this content. But if a message has ended, the
+        # object has an expiry, which Google does not let us cancel. So a new object replaces it.
         if found.custom_time is not None:
             found = self._upload(name, document, data, timeout, found.generation)
         self._touch(found, document, timeout)
@@ -165,7 +166,8 @@ class BucketContents:
         return blob
 
     def _touch(self, blob: "Blob", document: str, timeout: float) -> None:
-        """Raises its metageneration: whoever lets it expire, or withdraws it, must see this put."""
+        """Raises the metageneration, so that a call that is about to remove the object sees this
+        put."""
         blob.metadata = {_DOCUMENT: document, _PUT: uuid.uuid4().hex}
         blob.patch(
             if_generation_match=blob.generation,
@@ -175,7 +177,7 @@ class BucketContents:
         )
 
     def get(self, name: str) -> bytes:
-        """Raises NotFound, and Refused where the bytes are not those that were put."""
+        """Raises NotFound, or Refused if the bytes are not those that were put."""
         data = self._bucket.download(self._bucket.blob(name), _CONTENT_LIMIT)
         if hashlib.sha256(data).hexdigest() != name.rpartition("/")[2]:
             message = f"the content {name} is not what was stored: its hash differs"
@@ -205,7 +207,7 @@ class BucketContents:
             except exceptions.PreconditionFailed:
                 return False
             except exceptions.NotFound:
-                return True  # by an earlier try, whose answer was lost
+                return True  # an earlier try deleted it, but its answer was lost
             return True
 
         return self._bucket.call(f"withdraw {name}", once)
@@ -214,7 +216,7 @@ class BucketContents:
         def once(timeout: float) -> "list[Blob]":
             return self._bucket.page(after, limit + 2, timeout)
 
-        # Google begins with `after` itself. The emulator answers all there is, in any order.
+        # Google's list begins with `after` itself. The emulator lists every object, in any order.
         found = self._bucket.call(f"list what follows {after!r}", once)
         blobs = sorted((it for it in found if it.name > after), key=lambda it: str(it.name))
         following = str(blobs[limit - 1].name) if len(blobs) > limit else ""
@@ -256,7 +258,7 @@ class BucketContents:
 
 
 def object_name(tenant: str, document: str, sha256: str) -> str:
-    """`<tenant>/<document>/<sha256>`: of a document id that is too long, its hash."""
+    """Returns `<tenant>/<document>/<sha256>`, with the document id's hash if the id is too long."""
     name = f"{tenant}/{document}/{sha256}"
     if len(name.encode()) > _NAME_LIMIT:
         name = f"{tenant}/~{hashlib.sha256(document.encode()).hexdigest()}/{sha256}"
@@ -264,7 +266,7 @@ def object_name(tenant: str, document: str, sha256: str) -> str:
 
 
 class ConfigObject:
-    """`totvsAppConfig_v2.json`, read only when its generation is not the known one."""
+    """Reads `totvsAppConfig_v2.json`, but downloads it only if its generation is a new one."""
 
     def __init__(
         self, uri: str, project: str, emulator: str = "", *, patience: Patience = PATIENCE

@@ -1,4 +1,4 @@
-"""`totvsAppConfig_v2.json` for operators: its generations, and a new one."""
+"""`totvsAppConfig_v2.json` for operators: reads its generations and writes a new one."""
 
 from smartlink.adapters.google.storage import ConfigObject
 from smartlink.domain.config import MAX_BYTES
@@ -7,17 +7,17 @@ from smartlink.ports import ConfigFile, NotFound
 
 
 class ConfigObjectGenerations(ConfigObject):
-    """The relay's adapter, and the writes that its own account has no right to."""
+    """The relay's adapter, and the writes that only an operator's account may make."""
 
     def current(self) -> ConfigFile | None:
-        """The file as it is now, or None."""
+        """Returns the file as it is now; None if there is none."""
         try:
             return self.read(None)
         except NotFound:
             return None
 
     def write(self, data: bytes, replaces: str | None) -> None:
-        """Write a new generation, if the one it `replaces` (None: no file) is still current."""
+        """Writes a new generation if the generation `replaces` is still current (None: no file)."""
         generation = int(replaces) if replaces else 0
 
         def once(timeout: float) -> None:
@@ -32,7 +32,10 @@ class ConfigObjectGenerations(ConfigObject):
         self._bucket.call(f"write {self._name}", once)
 
     def generations(self) -> list[Generation]:
-        """What the bucket keeps, the newest first; a bucket without versions keeps one."""
+        """Returns the generations that the bucket keeps, the newest first.
+
+        A bucket without versioning keeps only one.
+        """
 
         def once(timeout: float) -> list[Generation]:
             blob = self._bucket.blob(self._name)
@@ -49,7 +52,7 @@ class ConfigObjectGenerations(ConfigObject):
         return sorted(listed, key=lambda it: int(it.number), reverse=True)
 
     def at(self, generation: str) -> ConfigFile:
-        """The file as it was at a generation. Raises NotFound."""
+        """Returns the file as it was at a generation. Raises NotFound."""
         blob = self._bucket.blob(self._name, int(generation))
         return ConfigFile(generation, self._bucket.download(blob, MAX_BYTES))
 

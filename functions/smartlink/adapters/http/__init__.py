@@ -1,1 +1,1 @@
-"""What is reached over HTTP: RAC and Smart Link Server."""
+"""The ports that are reached over HTTP: RAC and Smart Link Server."""

@@ -1,4 +1,4 @@
-"""The C library's allocator: what it keeps of memory that was freed."""
+"""Tells the C library's allocator how much freed memory to keep."""
 
 import ctypes
 import sys
@@ -10,10 +10,10 @@ _LARGE = 131_072  # bytes
 
 @cache
 def return_large_blocks() -> None:
-    """Let large blocks go back to the system as soon as they are freed.
+    """Makes glibc return large blocks to the system as soon as they are freed.
 
-    Once glibc has freed one of some MiB it takes smaller ones for reusable too, and each thread
-    keeps its own: eight threads that received 60 MiB each, one after the other, held 500.
+    After glibc has freed a block of some MiB, it keeps smaller blocks too, for each thread. Eight
+    threads that received 60 MiB each, one after the other, held 500 MiB.
     """
     if sys.platform == "linux":
         mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none

@@ -1,15 +1,15 @@
-"""HTTP to Smart Link and RAC: sessions of `requests`, bounded, their errors translated once.
+"""Calls Smart Link and RAC over HTTP: sessions of `requests` with time limits and our own errors.
 
-A session belongs to one receiver at a time. It has its cookies and its one connection, so that an
-ack goes over what received. What bounds a call is silence, not size: a body may take as long as it
-moves, up to the end that the caller sets.
+One receiver at a time uses a session. A session has its own cookies and one connection, so an ack
+goes over the connection that received the message. Silence ends a call, and size does not: a body
+may take as long as its bytes keep moving, until the end that the caller sets.
 
-A call is retried at most twice, on a lost connection, a 429 (Retry-After honoured, clamped) and
-a 502, 503 or 504, and only in its first seconds; never after it has waited for an answer in vain.
-So a call may reach the server more than once.
+A call is retried at most twice, and only in its first seconds: after a lost connection, after a 429
+(for as long as Retry-After asks, within a limit), and after a 502, 503 or 504. It is never retried
+after it has waited in vain for an answer. So a call may reach the server more than once.
 
-Of a failed call only its name, the host and the status or the kind of failure are told: what
-a library says of it may quote what the server sent.
+An error names only the call, the host, and the status or the kind of failure, because a library's
+text may quote what the server sent.
 """
 
 import math
@@ -32,6 +32,7 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
+from requests.exceptions import InvalidProxyURL, InvalidSchema
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies
 from urllib3 import Retry
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -39,6 +40,7 @@ from urllib3.exceptions import (
     ConnectTimeoutError,
     DecodeError,
     HTTPError,
+    LocationParseError,
     MaxRetryError,
     NameResolutionError,
     NewConnectionError,
@@ -52,40 +54,41 @@ from smartlink.settings import Settings
 
 _HEADERS = {
     "User-Agent": "smartlink-gcp/0.1",
-    # What is not compressed is cheaper to bound. What comes compressed all the same is decoded.
+    # An answer that is not compressed is cheaper to limit. One that is compressed is decoded.
     "Accept-Encoding": "identity",
 }
 _DONE = range(200, 300)
 _KNOWN = frozenset(HTTPStatus)
 _RETRIED = frozenset({429, 502, 503, 504})
-_MAY_WORK_LATER = frozenset({408, 425, 429})
+_REDIRECTS = range(300, 400)  # to whatever stands before the server: it is out of reach
+_MAY_WORK_LATER = frozenset({407, 408, 425, 429})  # 407 is a proxy's
 _LONGEST_RETRY_AFTER = 3_600  # seconds, as told to the caller
 _CHUNK = 65_536  # bytes
 _NO_SILENCE = 1_024  # bytes
-_COOKIES = 50  # that a session keeps
+_COOKIES = 50  # cookies that a session keeps at most
 _SOCKET = [
     *HTTPConnection.default_socket_options,
-    # Little waits in the sender's own buffer: what is sent is on the line, and silence shows.
+    # The sender's buffer is small, so that a server which takes nothing shows as silence.
     (socket.SOL_SOCKET, socket.SO_SNDBUF, 131_072),
 ]
-_IDLE_SECONDS = 100  # longer, and a NAT or a load balancer may have forgotten the connection
+_IDLE_SECONDS = 100  # after that a NAT or a load balancer may have forgotten the connection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """What a call may take."""
+    """The limits of a call."""
 
     connect_seconds: float
     read_seconds: float  # from the sent request to the end of the answer's headers
-    silence_seconds: float = 10  # in which a body that is sent or read must move by 1 KiB
+    silence_seconds: float = 10  # within which a body must move by 1 KiB
     response_limit: int  # bytes, decoded
-    retry_seconds: float = 10  # of a call: the time in which a retry may still start
+    retry_seconds: float = 10  # from the call's start: a retry starts no later
     retry_after_seconds: int = 5  # the longest wait that a server may ask for
     backoff_seconds: float = 0.2
 
     @classmethod
     def of(cls, settings: Settings) -> "Bounds":
-        """As the settings say."""
+        """Takes the limits from the settings."""
         return cls(
             connect_seconds=settings.connect_seconds,
             read_seconds=settings.read_seconds,
@@ -96,7 +99,7 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """A request. `name` tells in errors what was called; `answered` are statuses to hand over."""
+    """A request. Errors tell its `name`. The statuses in `answered` are returned, not raised."""
 
     name: str
     verb: str
@@ -108,36 +111,40 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A status, 2xx or one of the call's `answered`, and the body: of a refusal its beginning."""
+    """A status, 2xx or one of `answered`, and the body; of a refusal only the body's beginning."""
 
     status: int
     body: bytes = field(repr=False)
 
 
 class _LostError(Exception):
-    """The connection, before anything of an answer had come: trying again may help."""
+    """The connection was lost before an answer came: another try may help."""
 
 
 class _FailedError(Exception):
-    """The exchange, in a way that is not tried again."""
+    """The exchange failed in a way that is not tried again."""
 
 
+_NO_PROXY = "the proxy that the environment names (HTTPS_PROXY) is no URL that can be used"
 _TOLD: tuple[tuple[type[Exception], type[_LostError | _FailedError], str], ...] = (
     (ssl.SSLCertVerificationError, _FailedError, "its certificate is not to be trusted"),
     (DecodeError, _FailedError, "its answer cannot be decoded"),
     (ProxyError, _LostError, "the proxy that the environment names does not reach it"),
+    (InvalidSchema, _FailedError, _NO_PROXY),
+    (InvalidProxyURL, _FailedError, _NO_PROXY),
+    (LocationParseError, _FailedError, _NO_PROXY),  # its own URL was checked
     (NameResolutionError, _LostError, "its name is unknown"),
     (NewConnectionError, _LostError, "nobody answers at its address"),
 )
-"""What an exchange failed of, the first that is among an error's causes, in words of our own."""
+"""Our own words for a failed exchange: the first entry whose type is among the error's causes."""
 _LOST = (ConnectionError, ssl.SSLError)
 
 
 class Http:
-    """What sessions share: the bounds, and the certificate authorities, loaded once.
+    """What all sessions share: the limits, and the certificate authorities, loaded once.
 
-    `ca_file` replaces the authorities that requests trusts; `clock` tells how long a connection
-    was idle, in seconds; `in_flight` bounds what the answers of all sessions take together.
+    `ca_file` replaces the authorities that requests trusts. `clock`, in seconds, tells how long a
+    connection was idle. `in_flight` limits the memory of all sessions' answers together.
     """
 
     def __init__(
@@ -161,10 +168,10 @@ class Http:
 
 
 class HttpSession:
-    """The cookies of one server, and one connection to it, for one caller at a time.
+    """The cookies of one server and one connection to it, for one caller at a time.
 
-    `clean` is False once a call failed: what the server then holds of the session is unknown.
-    `ends` is the instant, by `monotonic`, at which every call is over.
+    `clean` is False after a failed call, because nobody knows what the server then holds of the
+    session. `ends` is the instant, by `monotonic`, at which every call is cut off.
     """
 
     def __init__(self, http: Http, origin: str, *, cookies: bool) -> None:
@@ -174,14 +181,14 @@ class HttpSession:
         self._origin = origin
         self._used = http.clock()
         self._limits = _Limits(http.bounds)
-        self._held = Held(http.in_flight)  # of its answers, until the lease of the session ends
-        self._waited = False  # for room, in the present call
+        self._held = Held(http.in_flight)  # its answers' bytes, until the lease of the session ends
+        self._waited = False  # whether the present call waited for room
         self._requests = _session(origin, _Adapter(http.tls, self._limits))
         if not cookies:
             self._requests.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
 
     def call(self, call: Call) -> Answer:
-        """The answer. Raises Unavailable and Refused."""
+        """Calls the server and returns its answer. Raises Unavailable, Busy or Refused."""
         clean, self.clean, self._waited = self.clean, False, False
         place = f"{call.name} at {self._origin}"
         if self._http.clock() - self._used > _IDLE_SECONDS:
@@ -194,7 +201,7 @@ class HttpSession:
                 answer = Answer(status, self._body(place, response))
         except (_LostError, _FailedError) as error:
             message = f"{place}: {error}"
-            # Who had to wait for our room may have given up: that is nobody's failure but ours.
+            # While we waited for room, the server may have given up: then the failure is ours.
             raise (Busy if self._waited else Unavailable)(message) from None
         self._used = self._http.clock()
         self.clean = clean and len(self._requests.cookies) <= _COOKIES
@@ -205,11 +212,11 @@ class HttpSession:
         self._requests.close()
 
     def release(self) -> None:
-        """The caller has done with what was answered."""
+        """Gives back the memory of the answers, which the caller no longer needs."""
         self._held.release()
 
     def _response(self, call: Call) -> requests.Response:
-        """The answer's status and headers; its body is still to be read."""
+        """Returns the answer's status and headers, after retries; its body is not read yet."""
         retries = _Retries(self._http, self.ends)
         while True:
             try:
@@ -222,8 +229,9 @@ class HttpSession:
                     return response
 
     def _exchange(self, call: Call) -> requests.Response:
-        """No redirect is followed: it could carry the token to another host."""
-        # A file, though the body is in memory: it goes out in blocks, each in its own time.
+        """Sends the request once. It follows no redirect, which could carry the token to another
+        host."""
+        # As a file the body is sent in blocks, each with its own time limit.
         body = BytesIO(call.body) if call.body else None
         request = requests.Request(call.verb, self._origin + call.path, _headers(call), data=body)
         self._limits.begin(self.ends)
@@ -237,7 +245,7 @@ class HttpSession:
             raise self._limits.failure(error) from None
 
     def _body(self, place: str, response: requests.Response) -> bytes:
-        """The whole body of what was done, the beginning of a refusal's."""
+        """Returns the whole body of a 2xx, and the beginning of any other body."""
         limit, read = self._http.bounds.response_limit, response.raw.read
         taken = BytesIO()
         try:
@@ -254,14 +262,14 @@ class HttpSession:
         return taken.getvalue()
 
     def _hold(self, size: int) -> None:
-        """Room for so much more of an answer. While it waits the server may not be silent."""
+        """Takes room for more bytes of an answer; after a wait, the limit on silence restarts."""
         if self._held.take(size, self.ends - monotonic()):
             self._waited = True
             self._limits.read()
 
 
 class SessionPool:
-    """Idle sessions by key: a lease has its session for itself, and may get one used before."""
+    """Keeps idle sessions by key. A lease uses its session alone, and may get one used before."""
 
     def __init__(self, make: Callable[[], HttpSession], idle: int) -> None:
         self._make = make
@@ -272,9 +280,9 @@ class SessionPool:
 
     @contextmanager
     def lease(self, key: str, seconds: float) -> Iterator[HttpSession]:
-        """A session with this key, whose calls take at most so long together.
+        """Gives a session with this key, whose calls together take at most `seconds`.
 
-        It is closed at exit if a call or the caller failed.
+        At the end the session is kept, or closed if a call or the caller failed.
         """
         session = self._take(key) or self._make()
         session.ends = monotonic() + seconds
@@ -301,7 +309,8 @@ class SessionPool:
             return session
 
     def _put(self, key: str, session: HttpSession) -> None:
-        """Keeps it, and closes the one that has been idle for longest if there are too many."""
+        """Keeps the session; if there are too many, closes the one that has been idle for
+        longest."""
         oldest = None
         with self._lock:
             self._idle.setdefault(key, []).append(session)
@@ -318,7 +327,7 @@ class SessionPool:
 
 
 class _Retries:
-    """The further tries of one call."""
+    """Counts and spaces the further tries of one call."""
 
     def __init__(self, http: Http, ends: float) -> None:
         longest = http.bounds.retry_after_seconds
@@ -326,7 +335,7 @@ class _Retries:
         self._until = min(monotonic() + http.bounds.retry_seconds, ends - longest)
 
     def again(self, response: requests.Response | None = None) -> bool:
-        """Waits for the next try, as long as this answer asks for; False when there is none."""
+        """Waits for the next try, as long as the answer asks; returns False if there is none."""
         after = _retry_after(response) if response is not None else 0
         told = urllib3.HTTPResponse(headers={"Retry-After": str(after)} if after else {})
         try:
@@ -349,44 +358,45 @@ class _Phase(Enum):
 
 
 class _Limits:
-    """How long a session's present call may wait for what it does at the moment."""
+    """How long a session's present call may wait in its present phase."""
 
     def __init__(self, bounds: Bounds) -> None:
         self._bounds = bounds
         self._ends = math.inf
         self._until = math.inf  # something must have happened by then
-        self._read = 0  # bytes since that was set
+        self._read = 0  # bytes that came since `_until` was set
         self._phase = _Phase.CONNECTING
 
     def begin(self, ends: float) -> None:
-        """A call that is over at `ends`."""
+        """Notes that a call begins, which is cut off at `ends`."""
         self._ends = ends
         self._phase = _Phase.CONNECTING
 
     def send(self) -> None:
-        """The connection stands."""
+        """Notes that the connection stands."""
         self._phase = _Phase.SENDING
 
     def wait(self) -> None:
-        """The request is sent."""
+        """Notes that the request is sent."""
         self._phase = _Phase.WAITING
         self._until = monotonic() + self._bounds.read_seconds
 
     def read(self) -> None:
-        """The answer's headers have come."""
+        """Notes that the answer's headers have come."""
         self._phase = _Phase.READING
         self._read = _NO_SILENCE
 
     def came(self, size: int) -> None:
-        """So many bytes of the answer."""
+        """Notes that so many bytes of the answer have come."""
         self._read += size
 
     def connect(self) -> float:
-        """Seconds that connecting may take."""
+        """Returns the seconds that connecting may take. Raises TimeoutError if none are left."""
         return self._bounded(self._bounds.connect_seconds)
 
     def left(self) -> float:
-        """Seconds that the next bytes may take. Raises TimeoutError when there are none left."""
+        """Returns the seconds that the next bytes may take. Raises TimeoutError if none are
+        left."""
         if self._phase is _Phase.SENDING:
             return self._bounded(self._bounds.silence_seconds)
         if self._phase is _Phase.READING and self._read >= _NO_SILENCE:
@@ -401,7 +411,7 @@ class _Limits:
         return left
 
     def failure(self, error: Exception) -> _LostError | _FailedError:
-        """What an exchange failed of, in words that quote nothing of it."""
+        """Returns our own error for a failed exchange. Its text quotes nothing of the exchange."""
         causes = tuple(_causes(error))
         for kinds, failure, text in _TOLD:
             if any(isinstance(it, kinds) for it in causes):
@@ -430,7 +440,7 @@ class _Limits:
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """The error, and what it was made of: requests wraps what urllib3 wraps of the socket's."""
+    """Yields the error and its causes: requests wraps urllib3's error, which wraps the socket's."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
@@ -440,7 +450,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 class _Connection(HTTPConnection):
-    """A connection each of whose waits is bounded by the limits of the session's call."""
+    """A connection whose every wait has the limits of the session's present call."""
 
     def __init__(self, *args: Any, limits: _Limits, **options: Any) -> None:  # noqa: ANN401
         super().__init__(*args, **options)
@@ -463,7 +473,8 @@ class _Connection(HTTPConnection):
         sock: socket.socket,
         **options: Any,  # noqa: ANN401
     ) -> HTTPResponse:
-        """Makes http.client's response, which reads the socket as a file."""
+        """Makes the response of http.client, with a file that sets a time limit before each
+        read."""
         return HTTPResponse(_Readable(sock, self._limits), **options)  # type: ignore[arg-type]
 
 
@@ -472,7 +483,7 @@ class _TlsConnection(_Connection, HTTPSConnection):
 
 
 class _Readable(RawIOBase):
-    """A socket's answer. Each read has the time that the call has left."""
+    """Reads the answer from a socket. Each read has the time that the call has left."""
 
     def __init__(self, sock: socket.socket, limits: _Limits) -> None:
         self._sock = sock
@@ -497,9 +508,9 @@ class _Readable(RawIOBase):
 
 
 class _Adapter(HTTPAdapter):
-    """One connection, over TLS by a context that is there already.
+    """Makes one connection, over TLS with the shared context.
 
-    requests would load the authorities anew for each connection: 30 ms of CPU.
+    requests would load the certificate authorities for each connection, which takes 30 ms of CPU.
     """
 
     def __init__(self, tls: ssl.SSLContext, limits: _Limits) -> None:
@@ -508,7 +519,7 @@ class _Adapter(HTTPAdapter):
         super().__init__(pool_connections=1, pool_maxsize=1)
 
     def cert_verify(self, conn: object, url: object, verify: object, cert: object) -> None:
-        """The context does."""
+        """Does nothing: the shared TLS context verifies the certificate."""
 
     def build_connection_pool_key_attributes(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401
         host, _ = super().build_connection_pool_key_attributes(*args, **options)
@@ -536,7 +547,7 @@ def _session(origin: str, adapter: HTTPAdapter) -> requests.Session:
 
 class _Session(requests.Session):
     def get_redirect_target(self, resp: requests.Response) -> None:
-        """No redirect is looked at: requests would read its body, however large, first."""
+        """Finds no redirect, because requests would first read its body, however large."""
 
 
 def _headers(call: Call) -> Mapping[str, str]:
@@ -548,7 +559,7 @@ def _headers(call: Call) -> Mapping[str, str]:
 
 
 def _retry_after(response: requests.Response) -> float:
-    """Seconds, as the server asks; 0 where it does not, or not in a readable way."""
+    """Returns the seconds in Retry-After; 0 if there is none, or none that is readable."""
     try:
         return Retry().get_retry_after(response.raw) or 0
     except (HTTPError, ValueError, OverflowError):
@@ -559,12 +570,13 @@ def _refusal(place: str, response: requests.Response) -> Unavailable | Refused:
     status = response.status_code
     phrase = HTTPStatus(status).phrase if status in _KNOWN else "an unknown status"
     message = f"{place} answered {status} ({phrase})"
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _MAY_WORK_LATER:
+    elsewhere = status in _REDIRECTS or status in _MAY_WORK_LATER
+    if elsewhere or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return Unavailable(message, min(_retry_after(response), _LONGEST_RETRY_AFTER) or None)
     return Refused(message)
 
 
 def split_url(url: str) -> tuple[str, str]:
-    """The origin (scheme, host and port) and the path of a URL."""
+    """Splits a URL into its origin (scheme, host and port) and its path."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}", parts.path.removesuffix("/")

@@ -1,30 +1,38 @@
-"""The messages in an answer of Smart Link's `get`: one, a list, or nothing.
+"""Finds the messages in an answer of Smart Link's `get`: one, a list, or none.
 
-What is assumed of their form stands in `smart_link`. One bad entry never harms the others: it
-becomes a delivery with a `problem`, its tag kept, so that it can be stored as dead and acked.
+The module `smart_link` lists what we assume of their form. An empty queue has many forms: no body,
+an empty list, a message of zeros and empty texts, or an object that holds one of these under a name
+such as `messages`. A malformed message does not harm the others: it becomes a delivery with a
+`problem`, which keeps its tag, so that the relay can store it as dead and ack it.
 
-An answer is looked through where it lies, and only what is delivered is copied out of it: made
-into Python's objects, a JSON text may take fifty times its size, numbers lose digits, and what is
-nested deep cannot be read at all.
+The answer's bytes are searched, and only the fields of the messages are copied. A parser is used
+for small parts alone: as Python's objects a JSON text may take fifty times its size, numbers lose
+digits, and deep nesting cannot be read at all.
 """
 
 import json
 import re
 from collections.abc import Iterator
 
+from smartlink.domain.identity import encode, is_no_id
+from smartlink.domain.json_bytes import unmarked
 from smartlink.ports import Delivery, Refused, Unavailable
 
-_NOTHING = frozenset({b"", b"null", b"[]", b"{}"})
 _BLANK = b" \t\n\r"
-_MARK = b"\xef\xbb\xbf"  # of byte order: Windows writes it
 _TAGS = range(-(2**63), 2**64)
 _TAG = re.compile(r"-?[0-9]{1,20}")
-_MOST = 10_000  # messages in an answer: a list of trifles takes 50 times its bytes of memory
-_SMALL = 1_048_576  # bytes: an entry that Python's own parser may read, a content that is tidied
-_WRAPPERS = frozenset({"messages", "message", "items", "data", "value", "result"})
-_OF_A_MESSAGE = frozenset({"msgid", "id", "msgtype", "type", "msgcontent", "content"})
-_OF_A_MESSAGE |= {"msgdeliverytag", "deliverytag", "msgaud", "audience"}
+_MOST = 10_000  # messages in an answer: many tiny ones take 50 times their bytes of memory
+_SMALL = 1_048_576  # bytes up to which Python's parser reads an entry, and a content is tidied
 _CONTENT = frozenset({"msgcontent", "content"})
+_OF_A_MESSAGE = frozenset({"msgid", "id", "msgtype", "type", "msgdeliverytag", "deliverytag"})
+_WRAPPERS = frozenset(
+    ("message", "messages", "data", "item", "items", "result", "results", "value", "values")
+)
+_FEW = 2  # of a message's own fields: by so many an envelope is known, though all are empty
+_LAYERS = 3  # of what wraps messages
+_AUDIENCE = frozenset({"msgaud", "audience"})
+_ZEROS = frozenset({"0", "null", "[]", "{}", '""'})  # besides what is no id
+_ZERO_TIME = re.compile(r"0001-01-01T00:00:00[.0]*(?:Z|[+-]00:00)?")  # .NET's, unset
 _WORDS = {"true": True, "false": False, "null": None}
 
 _BLANKS = rb"[ \t\n\r]*+"
@@ -34,7 +42,7 @@ _SKIP = re.compile(_BLANKS)
 _LEAVES = rb'(?:[^"\[\]{}]++|%s)*+' % _STRING
 _FLAT = rb"\[%s\]|\{%s\}" % (_LEAVES, _LEAVES)
 _BRANCHES = rb'(?:[^"\[\]{}]++|%s|%s)*+' % (_STRING, _FLAT)
-_NEXT_BRACKET = re.compile(  # of those that enclose more than lists and objects of plain values
+_NEXT_BRACKET = re.compile(  # skips lists and objects that hold only plain values or flat ones
     rb'(?:[^"\[\]{}]++|%s|\[%s\]|\{%s\})*+([\[\]{}])' % (_STRING, _BRANCHES, _BRANCHES),
     re.DOTALL,
 )
@@ -49,14 +57,14 @@ _TIDY = re.compile(
 
 
 class _NoJsonError(ValueError):
-    """What stands at this byte cannot stand there."""
+    """The answer is not JSON at this byte."""
 
     def __init__(self, what: str, at: int) -> None:
         super().__init__(f"{what} at byte {at}")
 
 
 class _Number(str):
-    """A number, or what programs take for one, as it is written."""
+    """A number's text as it is written; also `NaN` and `Infinity`."""
 
     __slots__ = ()
 
@@ -67,57 +75,113 @@ _JSON = json.JSONDecoder(
 
 
 def deliveries(body: bytes) -> list[Delivery]:
-    """The messages in an answer of `get`. Raises Unavailable if it is no JSON of that kind.
+    """Returns the messages in an answer of `get`; a malformed one has a `problem`.
 
-    A malformed message becomes one with a `problem`, and does not harm the others. Raises
-    Refused if there are more than a process has memory for: nobody can take them.
+    Raises Unavailable if the answer is not JSON, or neither a message nor a list. Raises Refused if
+    it holds over 10,000 messages, for which no process has the memory.
     """
-    start, end = _bounds(body)
-    if end - start <= len(b"null") and body[start:end] in _NOTHING:
-        return []
-    if body[start] not in b"[{":
-        message = "Smart Link get answered neither a message nor a list"
-        raise Unavailable(message)
+    body = unmarked(body)
     try:
-        start, end = _unwrapped(body, start, end)
-        if body[start:end] in _NOTHING:
-            return []
-        return [_delivery(body, first, last) for first, last in _entries(body, start, end)]
+        return _deliveries(body, *_bounds(body), _LAYERS)
     except _NoJsonError as error:
         message = f"Smart Link get answered no JSON: {error}"
         raise Unavailable(message) from None
 
 
+def _deliveries(body: bytes, start: int, end: int, layers: int) -> list[Delivery]:
+    if start == end:
+        return []
+    if body[start] not in b"[{":
+        return _of_plain_value(body, start, end, layers)
+    got = [_delivery(body, first, last) for first, last in _entries(body, start, end)]
+    if not all(it.problem is not None and it.tag is None for it in got):
+        return got
+    if layers and body[start] in b"{" and (within := _wrapped(body, start, end)):
+        return _deliveries(body, *within, layers - 1)
+    return [] if all(_is_nothing(it.content) for it in got) else got
+
+
+def _of_plain_value(body: bytes, start: int, end: int, layers: int) -> list[Delivery]:
+    """Returns the messages in a JSON string whose text is JSON. A zero value holds none.
+
+    Raises Unavailable for any other value.
+    """
+    if _end(body, start) == end:
+        if layers and body[start] in b'"':
+            inner = unmarked(encode(_text(body[start:end])))
+            if inner.lstrip()[:1] in (b"[", b"{", b'"'):
+                return _deliveries(inner, *_bounds(inner), layers - 1)
+        if _is_nothing(body[start:end].decode("utf-8", "replace")):
+            return []
+    message = "Smart Link get answered neither a message nor a list"
+    raise Unavailable(message)
+
+
+def _wrapped(body: bytes, start: int, end: int) -> tuple[int, int] | None:
+    """Returns where the messages are in an object that is no message: in its one list or object
+    under a name such as `messages`. Returns None if there is no such place."""
+    found: list[tuple[int, int]] = []
+    at = start + 1
+    while name := _NAME.match(body, at, end):
+        key, first = _text(name[1]).lower(), name.end()
+        last = _end(body, first)
+        if key in _OF_A_MESSAGE and not _is_nothing(body[first:last].decode("utf-8", "replace")):
+            return None
+        if key in _WRAPPERS and body[first : first + 1] in (b"[", b"{"):
+            found.append((first, last))
+        at = _skip(body, last) + 1
+    return found[0] if len(found) == 1 else None
+
+
+def _is_nothing(text: str) -> bool:
+    """Tells whether a JSON text says that there is no message.
+
+    That is so if all its values are zeros or empty, if a message's own fields are, or if it holds
+    null or an empty list under a name such as `messages`. The audience does not count.
+    """
+    if len(text) > _SMALL:
+        return False
+    try:
+        value: object = _JSON.decode(text)
+        if not isinstance(value, dict):
+            return _is_zero(value)
+        names = {name.lower(): it for name, it in value.items() if name.lower() not in _AUDIENCE}
+        own = {name: it for name, it in names.items() if name in _OF_A_MESSAGE | _CONTENT}
+        inner = [it for name, it in names.items() if name in _WRAPPERS and _may_wrap(it)]
+        return _is_zero(own) and (
+            _is_zero(names) or len(own) >= _FEW or (bool(inner) and _is_zero(inner))
+        )
+    except (ValueError, RecursionError):
+        return False
+
+
+def _may_wrap(value: object) -> bool:
+    return value is None or isinstance(value, list | dict)
+
+
+def _is_zero(value: object) -> bool:
+    """Tells whether a value is what a program writes for a value that it does not have."""
+    if isinstance(value, _Number):
+        return float(value) == 0
+    if isinstance(value, str):
+        text = value.strip()
+        return text in _ZEROS or is_no_id(text) or _ZERO_TIME.fullmatch(text) is not None
+    if isinstance(value, list | dict):
+        return all(map(_is_zero, value.values() if isinstance(value, dict) else value))
+    return not value
+
+
 def _bounds(body: bytes) -> tuple[int, int]:
-    """Where an answer begins and ends, without the blanks around it."""
-    start = _skip(body, len(_MARK) if body.startswith(_MARK) else 0)
+    """Returns where the answer begins and ends, without the blanks around it."""
+    start = _skip(body, 0)
     end = len(body)
     while end > start and body[end - 1] in _BLANK:
         end -= 1
     return start, end
 
 
-def _unwrapped(body: bytes, start: int, end: int) -> tuple[int, int]:
-    """Where the messages begin and end if a member of the answer, `messages` say, holds them.
-
-    An object that names anything of a message is one itself.
-    """
-    inner: tuple[int, int] | None = None
-    at = start + 1
-    while body[start : start + 1] == b"{" and (name := _NAME.match(body, at, end)):
-        first = name.end()
-        last = _end(body, first)
-        key = _text(name[1]).lower()
-        if key in _OF_A_MESSAGE:
-            return start, end
-        if key in _WRAPPERS and (body[first] in b"{[" or body[first:last] == b"null"):
-            inner = inner or (first, last)
-        at = _skip(body, last) + 1
-    return inner or (start, end)
-
-
 def _entries(body: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """Where the entry, or each one of the list, begins and ends."""
+    """Yields where the only entry, or each entry of the list, begins and ends."""
     if body[start : start + 1] == b"{":
         last = _end(body, start)
         yield start, last
@@ -143,13 +207,13 @@ def _entries(body: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
 
 
 def _skip(body: bytes, at: int) -> int:
-    """Where the next byte stands that is no blank."""
+    """Returns the place of the next byte that is not a blank."""
     found = _SKIP.match(body, at)
     return found.end() if found else at
 
 
 def _end(body: bytes, at: int) -> int:
-    """Where the value ends that begins here. What is in a list or an object is not looked at."""
+    """Returns where the value that begins at `at` ends. It does not check what brackets hold."""
     if body[at : at + 1] not in (b"{", b"["):
         plain = _PLAIN_VALUE.match(body, at)
         if plain is None:
@@ -167,7 +231,7 @@ def _end(body: bytes, at: int) -> int:
 
 
 def _delivery(body: bytes, start: int, end: int) -> Delivery:
-    """One message, of the entry between these places."""
+    """Makes a delivery of the entry between these places."""
     if body[start : start + 1] != b"{":
         return Delivery(None, None, "", _nested(body[start:end]), problem="it is no JSON object")
     fields, problem = _fields(body, start, end)
@@ -188,11 +252,12 @@ def _delivery(body: bytes, start: int, end: int) -> Delivery:
         problem = "its audience is no text"
     elif not isinstance(message_id, str):
         problem = "its id is neither a text nor a number"
-    known = str(message_id) if isinstance(message_id, str) and message_id else None
+    known = str(message_id) if isinstance(message_id, str) and not is_no_id(message_id) else None
     if problem is None:
         aud = str(audience) if audience else None
         return Delivery(tag, known, str(message_type), str(content), aud)
     kind = str(message_type) if _is_text(message_type) else ""
+    tag = tag or None  # with nothing else that makes sense, 0 is a tag that was not set
     return Delivery(tag, known, kind, _nested(body[start:end]), problem=problem)
 
 
@@ -201,7 +266,10 @@ def _is_text(value: object) -> bool:
 
 
 def _fields(body: bytes, start: int, end: int) -> tuple[dict[str, object], str | None]:
-    """An object's members, and what is wrong with it. Mostly Python's parser can tell, quickly."""
+    """Returns an object's members, and what is wrong with it or None.
+
+    Python's parser reads most entries; `_read` reads the large, nested or malformed ones.
+    """
     if end - start <= _SMALL:
         try:
             entry = _JSON.decode(body[start:end].decode("utf-8", "surrogateescape"))
@@ -215,8 +283,11 @@ def _fields(body: bytes, start: int, end: int) -> tuple[dict[str, object], str |
 
 
 def _read(body: bytes, start: int, end: int, fields: dict[str, object]) -> str | None:
-    """Fills in an object's members, by their names in lower case; the last one of a name counts,
-    and null is none. Answers what is wrong: what stands before that is filled in."""
+    """Puts an object's members into `fields`, by their names in lower case, without nulls.
+
+    Of two members with one name the last counts. Returns what is wrong with the object, or None;
+    the members before that place are in `fields`.
+    """
     at = start + 1
     if _skip(body, at) == end - 1:
         return None
@@ -251,8 +322,11 @@ def _scalar(raw: bytes) -> object:
 
 
 def _text(raw: bytes) -> str:
-    """The text that a JSON string is. Control characters in it do no harm, nor do bytes that are
-    not UTF-8, nor escapes that JSON has not: they stay as they are written."""
+    """Returns the text of a JSON string.
+
+    It accepts control characters, bytes that are not UTF-8, and unknown escapes, which stay as they
+    are written.
+    """
     text = raw.decode("utf-8", "surrogateescape")
     if b"\\" not in raw:
         return text[1:-1]
@@ -263,8 +337,10 @@ def _text(raw: bytes) -> str:
 
 
 def _nested(raw: bytes) -> str:
-    """The JSON text of an object or a list: no blanks, no needless escapes, and every number as
-    it is written. A very large one stays as it is."""
+    """Returns the JSON text of an object or a list, without blanks and needless escapes.
+
+    Every number stays as it is written. A text of over 1 MB is returned unchanged.
+    """
     text = raw.decode("utf-8", "surrogateescape")
     return text if len(text) > _SMALL else _TIDY.sub(_tidied, text)
 

@@ -1,6 +1,6 @@
-"""RAC: OAuth 2.0 client credentials.
+"""Fetches tokens from RAC by OAuth 2.0 client credentials.
 
-One thing is assumed that no public source states: errors are those of RFC 6749, section 5.2.
+We assume that RAC's errors are those of RFC 6749, section 5.2; no public source says so.
 """
 
 from collections import OrderedDict
@@ -34,6 +34,7 @@ from smartlink.ports import (
     PortError,
     Refused,
     Tokens,
+    Unavailable,
 )
 
 _SCOPE = "authorization_api"
@@ -44,7 +45,7 @@ _CREDENTIAL_ERRORS = frozenset({"invalid_client", "unauthorized_client", "invali
 _OTHER_ERRORS = frozenset({"invalid_request", "unsupported_grant_type", "invalid_scope"})
 _HEADERS = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
 _IDLE = 32  # connections: as many as poll has threads
-KEPT = 16_384  # tenants: fewer than an instance polls in turn would keep none for the next tick
+KEPT = 16_384  # tenants: more than an instance polls, so that each token is kept for the next tick
 
 _Token = Annotated[
     str, StringConstraints(pattern=r"^[\x21-\x7e]+$", min_length=1, max_length=16_384)
@@ -57,7 +58,7 @@ class _Granted(BaseModel):
 
     @property
     def life(self) -> timedelta:
-        """How long the token holds."""
+        """Returns how long the token is valid: 1 s to 1 day, 5 minutes if RAC does not say."""
         seconds = _DEFAULT_LIFE if self.expires_in is None else self.expires_in
         return timedelta(seconds=min(max(seconds, 1.0), _LONGEST_LIFE))
 
@@ -70,13 +71,14 @@ class _Denied(BaseModel):
 class _Kept:
     token: str = field(repr=False)
     until: datetime
-    tenant_id: str | None  # that it names
+    tenant_id: str | None  # the tenant id that the token names
 
 
 class RacTokens:
-    """Tokens, each kept until 90 s before it ends, or for half its life if that is less.
+    """Keeps each token until 90 s before its end; if it is valid for under 3 minutes, half that
+    time.
 
-    Callers that want the same tenant's token at once share one fetch, and its failure.
+    Callers that want the same tenant's token at the same time share one fetch, and its failure.
     """
 
     def __init__(self, http: Http, url: str, clock: Clock) -> None:
@@ -90,7 +92,10 @@ class RacTokens:
     def token(
         self, tenant: Tenant, refused: str | None = None, seconds: float = CALL_SECONDS
     ) -> str:
-        """A bearer token; never the one that the broker has just refused."""
+        """Returns a bearer token, but never the one that the broker has just refused.
+
+        Raises Unavailable, CredentialsRefused, AnotherTenant, or Refused.
+        """
         kept = self._any_token(tenant, refused, seconds)
         try:
             _check_tenant(tenant, kept.tenant_id)
@@ -138,7 +143,7 @@ class RacTokens:
                 elif failure is not None:
                     fetch.set_exception(failure)
                 else:
-                    fetch.cancel()  # a surprise here must not leave the others waiting
+                    fetch.cancel()  # after an unexpected error, nobody waits for ever
 
     def _keep(self, key: tuple[str, str], granted: _Granted, asked: datetime) -> _Kept:
         until = asked + granted.life - min(_MARGIN, granted.life / 2)
@@ -179,8 +184,15 @@ class RacTokens:
 
 
 def _granted(name: str, answer: Answer) -> _Granted:
+    body = unmarked(answer.body)
+    if body.lstrip().startswith(b"<"):
+        message = (
+            f"RAC's answer for tenant {name} is a page that is not RAC's: is a proxy or a gateway "
+            f"in between?"
+        )
+        raise Unavailable(message)
     try:
-        return _Granted.model_validate_json(unmarked(answer.body))
+        return _Granted.model_validate_json(body)
     except ValidationError as error:
         problems = ", ".join(
             f"{'.'.join(map(str, item['loc'])) or 'body'} ({item['type']})"
@@ -204,8 +216,10 @@ def _denied(name: str, answer: Answer) -> Refused:
 
 
 def _check_tenant(tenant: Tenant, theirs: str | None) -> None:
-    """Refuses a token that was made out to another tenant than the secret names, or than the name
-    is pinned to. A kept one too: what a secret names may have changed meanwhile."""
+    """Raises if the token names another tenant id than the secret or the pin of the name.
+
+    A kept token is checked too, because the secret may have changed meanwhile.
+    """
     if not theirs:
         return
     own = tenant.credentials.tenant_id

@@ -9,6 +9,7 @@ from time import monotonic
 
 from smartlink.adapters.http.connections import Call, Http, HttpSession, split_url
 from smartlink.adapters.http.envelope import deliveries
+from smartlink.adapters.http.smart_link import is_receipt
 from smartlink.domain.tenant import Tenant
 from smartlink.ports import CALL_SECONDS, Delivery, Tokens
 
@@ -30,6 +31,10 @@ class RawLink:
         finally:
             session.release()
             session.close()
+
+    def confirms(self, body: bytes) -> bool:
+        """Tell whether the relay believes such an answer to `setup`, `send` or `ack`."""
+        return is_receipt(body)
 
     def read(self, body: bytes) -> list[Delivery]:
         """The messages in an answer of `get`, as the relay reads them. Raises PortError."""

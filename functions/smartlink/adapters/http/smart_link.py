@@ -1,21 +1,24 @@
-"""Smart Link Server, over REST.
+"""Calls Smart Link Server over REST.
 
-What no public source states is assumed here, and here only:
+Here, and only here, stands what we assume because no public source says it:
 
 - The host of production, the verbs and the path of a `send` without audience: see `settings`,
   where SMARTLINK_PATHS corrects the paths and verbs.
 - Every call takes a bearer token of RAC; a 401 means that it has ended.
-- `get` answers one message, a list of messages, or nothing: 204, no body, blanks, `null`, `[]`
-  or `{}`. A message's fields are named as in the gRPC client (`MsgId`, `MsgType`, `MsgContent`,
-  `MsgAud`, `MsgDeliveryTag`) or `id`, `type`, `content`, `audience`, `deliveryTag`, in any casing.
-  A content that is an object or a list stands for its own JSON text.
-- `ack` takes `{"deliveryTag": n, "ack": true}`. A tag belongs to the session that received it:
-  so each receiver has its own cookies and its own connection; a session with unacked messages
-  is closed, with its connection, and not used again.
-- `send` takes the content as the body, as it is.
-- Any 2xx means done. A call that is repeated after a lost answer does no harm.
+- `get` answers one message, a list of messages, or nothing: 204, no body, blanks, `null`, `[]`,
+  `{}`, a message of zeros, or one of these in an object, under a name such as `messages`. An id of
+  zeros is none. A message's fields are named as in the gRPC client (`MsgId`, `MsgType`,
+  `MsgContent`, `MsgAud`, `MsgDeliveryTag`) or `id`, `type`, `content`, `audience`, `deliveryTag`,
+  in any casing. A content that is an object or a list stands for its own JSON text.
+- `ack` takes `{"deliveryTag": n, "ack": true}`. A tag is valid only in the session that received
+  it. So each receiver has its own cookies and its own connection, and a session with messages
+  that are not acked is closed and not used again.
+- `send` takes the content, unchanged, as the body. The header `traceparent` (W3C) does no harm.
+- A 2xx means that the call was done if its body is empty, JSON, or one word such as `OK`. Anything
+  else is a page of a proxy or a gateway, which answers even if the server never got the call.
+- A repeated call does no harm.
 
-A body that is not UTF-8 is read with `surrogateescape`, from which the bytes can be had again.
+A body that is not UTF-8 is read with `surrogateescape`, which keeps its bytes.
 """
 
 import json
@@ -35,6 +38,7 @@ from smartlink.adapters.http.connections import (
     split_url,
 )
 from smartlink.adapters.http.envelope import deliveries
+from smartlink.domain.json_bytes import unmarked
 from smartlink.domain.tenant import Tenant
 from smartlink.domain.token import claimed_tenant
 from smartlink.ports import (
@@ -45,17 +49,19 @@ from smartlink.ports import (
     Delivery,
     Refused,
     Tokens,
+    Unavailable,
 )
 from smartlink.settings import Paths
 
 _UNAUTHORIZED = (HTTPStatus.UNAUTHORIZED,)
+_RECEIPT = 65_536  # bytes: an answer that only says "done" is never larger
 _CALLS = ("setup", "get", "ack", "send", "send_audience")
 _PLACE = re.compile(r"\{(?:content|text|type|audience)\}")
-_PEEK = 64  # bytes in which a content's first character is looked for
+_PEEK = 64  # bytes in which the content's first character must be
 
 
 class SmartLinkBroker:
-    """Sessions with the broker, kept for the next caller of the same tenant."""
+    """Opens sessions with the broker, and keeps them for the tenant's next caller."""
 
     def __init__(
         self, http: Http, url: str, paths: Paths, tokens: Tokens, *, idle_sessions: int = 512
@@ -68,7 +74,7 @@ class SmartLinkBroker:
 
     @contextmanager
     def session(self, tenant: Tenant) -> Iterator[BrokerSession]:
-        """A session for one thread, with its own cookies and its own connection."""
+        """Gives a session for one thread, with its own cookies and its own connection."""
         key = f"{tenant.name}/{tenant.credentials.client_id}"
         with self._sessions.lease(key, CALL_SECONDS) as http:
             session = _Session(http, tenant, self._tokens, self._calls, self._paths)
@@ -87,6 +93,7 @@ class _Session:
         paths: Paths,
     ) -> None:
         self.unacked: set[int] = set()
+        self._traceparent: str | None = None
         self._http = http
         self._tenant = tenant
         self._tokens = tokens
@@ -99,9 +106,12 @@ class _Session:
     def tenant_id(self) -> str | None:
         return claimed_tenant(self._token(None))
 
+    def trace(self, traceparent: str) -> None:
+        self._traceparent = traceparent
+
     def setup(self, commands: Sequence[str]) -> None:
         body = filled_setup(self._paths, commands)
-        self._call("setup", body, "application/json")
+        self._do("setup", body, "application/json")
 
     def get(self) -> list[Delivery]:
         received = deliveries(self._call("get").body)
@@ -110,7 +120,7 @@ class _Session:
 
     def ack(self, tag: int) -> None:
         body = self._paths.ack_body.replace("{tag}", str(tag)).encode()
-        self._call("ack", body, "application/json", {"{tag}": str(tag)})
+        self._do("ack", body, "application/json", {"{tag}": str(tag)})
         self.unacked.discard(tag)
 
     def send(self, message_type: str, audience: str | None, content: bytes) -> None:
@@ -121,7 +131,28 @@ class _Session:
         body = filled_send(self._paths, message_type, audience, content)
         json_like = body[:_PEEK].lstrip()[:1] in (b"{", b"[")
         kind = "application/json" if json_like else "text/plain; charset=utf-8"
-        self._call(name, body, kind, filled)
+        self._do(name, body, kind, filled)
+
+    def _do(
+        self,
+        name: str,
+        body: bytes,
+        content_type: str,
+        filled: Mapping[str, str] | None = None,
+    ) -> None:
+        """Makes a call that only the broker itself can confirm.
+
+        Raises Unavailable if somebody else's page came instead.
+        """
+        answer = self._call(name, body, content_type, filled)
+        if not is_receipt(answer.body):
+            self._http.clean = False  # whoever answered has the connection
+            message = (
+                f"Smart Link's {name}, for tenant {self._tenant.name}, was answered "
+                f"{answer.status} with a page that is not the broker's: is a proxy or a gateway in "
+                f"between?"
+            )
+            raise Unavailable(message)
 
     def _call(
         self,
@@ -130,11 +161,14 @@ class _Session:
         content_type: str | None = None,
         filled: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Once more with a new token if the broker refuses the one at hand."""
+        """Calls the broker, and calls again with a new token after a 401. Raises
+        CredentialsRefused."""
         verb, path = self._calls[name]
         for field, value in (filled or {}).items():
             path = path.replace(field, value)
         headers = {"Content-Type": content_type} if content_type else {}
+        if name.startswith("send") and self._traceparent is not None:
+            headers["traceparent"], self._traceparent = self._traceparent, None
         call = Call(
             name=f"Smart Link's {name}, for tenant {self._tenant.name},",
             verb=verb,
@@ -155,7 +189,8 @@ class _Session:
         raise CredentialsRefused(message)
 
     def _token(self, refused: str | None) -> str:
-        """Without a token nothing is said about the message that was to be sent."""
+        """Returns a token. Any refusal raises CredentialsRefused: it does not concern the
+        message."""
         try:
             return self._tokens.token(self._tenant, refused, self._http.ends - monotonic())
         except CredentialsRefused:
@@ -190,8 +225,25 @@ def _call(prefix: str, value: str) -> tuple[str, str]:
     return verb.upper(), prefix + path
 
 
+def is_receipt(body: bytes) -> bool:
+    """Tells whether the body of a 2xx may be the broker's: it is empty, JSON, or one word."""
+    text = unmarked(body).strip()
+    if len(text) > _RECEIPT:
+        return False
+    if text[:1] in (b"{", b"[", b'"'):
+        try:
+            json.loads(text)
+        except (ValueError, RecursionError):
+            return False
+        return True
+    return len(text.split()) <= 1 and not text.startswith(b"<")
+
+
 def _segment(name: str, value: str) -> str:
-    """The value as one segment of a path. `.` and `..` have no escaped form: URLs resolve them."""
+    """Escapes a value as one segment of a path.
+
+    Raises Refused for `.` and `..`: URLs resolve them, and they have no escaped form.
+    """
     if value in {"", ".", ".."}:
         message = f"{value!r} cannot be the {name} of a message: no path can hold it"
         raise Refused(message)

@@ -1,4 +1,4 @@
-"""The twins of the adapters: same promises, proven by the same contract suite."""
+"""The adapters' twins in memory. They keep the same promises and pass the same contract suite."""
 
 from smartlink.adapters.in_memory.broker import InMemoryBroker, InMemoryTokens, Sent
 from smartlink.adapters.in_memory.cloud import (

@@ -1,4 +1,4 @@
-"""The broker's and RAC's twin: a queue for each tenant, leases that end with their session."""
+"""The twin of the broker and RAC: a queue for each tenant; a lease ends with its session."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -29,16 +29,16 @@ class Sent:
     type: str
     audience: str | None
     content: bytes = field(repr=False)
+    traceparent: str | None = field(default=None, compare=False)
 
 
 class InMemoryBroker:
-    """Smart Link Server's twin. `page` is how many messages one `get` leases.
+    """Smart Link Server's twin. One `get` leases `page` messages.
 
-    `faults` knows the calls session, setup, get, ack and send, by tenant.
+    `faults` may fail the calls session, tenant_id, setup, get, ack and send of a tenant.
     """
 
     def __init__(self, page: int = 1) -> None:
-        """Start without queues."""
         self.faults = Faults()
         self.page = page
         self.sent: list[Sent] = []
@@ -46,7 +46,7 @@ class InMemoryBroker:
         self.calls: list[tuple[str, str]] = []  # call, tenant
         self.subscriptions: dict[str, tuple[str, ...]] = {}
         self.tenant_ids: dict[str, str] = {}
-        """Which tenant id RAC's tokens of a client name; those of other clients name none."""
+        """By client id: the tenant id that RAC's tokens name. Tokens of other clients name none."""
         self._lock = Lock()
         self._numbers = count(1)
         self._queues: defaultdict[str, list[Delivery]] = defaultdict(list)
@@ -62,27 +62,27 @@ class InMemoryBroker:
         audience: str | None = None,
         problem: str | None = None,
     ) -> str:
-        """Put a message into the tenant's queue and answer its id, a new one if not given."""
+        """Puts a message into the tenant's queue; returns its id, a new one if none is given."""
         identity = message_id if message_id is not None else f"message-{next(self._numbers)}"
         self.deliver(tenant, Delivery(None, identity, message_type, content, audience, problem))
         return identity
 
     def deliver(self, tenant: str, delivery: Delivery) -> None:
-        """Put any delivery into the queue, one without an id, say. It gets its tag when leased."""
+        """Puts any delivery into the queue. It gets its tag when it is leased."""
         with self._lock:
             self._queues[tenant].append(delivery)
 
     def waiting(self, tenant: str) -> int:
-        """Count the messages that are neither leased nor acked."""
+        """Counts the messages that are neither leased nor acked."""
         with self._lock:
             return len(self._queues[tenant])
 
     def sent_by(self, tenant: str) -> list[Sent]:
-        """Answer what this tenant sent, in order."""
+        """Returns what this tenant sent, in order."""
         return [sent for sent in self.sent if sent.tenant == tenant]
 
     def release(self) -> None:
-        """End every lease: unacked messages are in their queues again, first."""
+        """Ends every lease, and puts unacked messages back at the head of their queues."""
         with self._lock:
             for session in self._sessions:
                 self._requeue(session)
@@ -93,7 +93,6 @@ class InMemoryBroker:
 
     @contextmanager
     def session(self, tenant: Tenant) -> Iterator[BrokerSession]:
-        """See Broker."""
         self.called("session", tenant.name)
         session = InMemorySession(self, tenant)
         with self._lock:
@@ -106,13 +105,13 @@ class InMemoryBroker:
                 self._requeue(session)
 
     def called(self, call: str, tenant: str) -> None:
-        """Record a session's call, then fail it if that is planned."""
+        """Records a session's call, then raises its planned fault."""
         with self._lock:
             self.calls.append((call, tenant))
         self.faults.before(call, tenant)
 
     def lease(self, session: "InMemorySession") -> list[Delivery]:
-        """Move up to a page of messages to the session."""
+        """Leases up to a page of messages to the session."""
         with self._lock:
             queue = self._queues[session.tenant]
             taken = [replace(delivery, tag=next(self._numbers)) for delivery in queue[: self.page]]
@@ -121,7 +120,7 @@ class InMemoryBroker:
         return taken
 
     def remove(self, session: "InMemorySession", tag: int) -> None:
-        """End a leased message for good."""
+        """Removes a leased message for good. Raises Refused if the session has not leased it."""
         with self._lock:
             delivery = session.leased.pop(tag, None)
             if delivery is None:
@@ -131,21 +130,20 @@ class InMemoryBroker:
 
 
 class InMemorySession:
-    """One session: what it leased and did not ack goes back when it closes."""
+    """One session. When it closes, the messages that it did not ack return to their queue."""
 
     def __init__(self, broker: InMemoryBroker, tenant: Tenant | str) -> None:
-        """Open a session that has leased nothing."""
         self.tenant = tenant if isinstance(tenant, str) else tenant.name
         self._client = "" if isinstance(tenant, str) else tenant.credentials.client_id
         self._pinned = None if isinstance(tenant, str) else tenant.pinned
         self.leased: dict[int | None, Delivery] = {}
+        self._traceparent: str | None = None
         self._broker = broker
 
     def limit(self, seconds: float) -> None:
-        """See BrokerSession: what is in memory takes no time."""
+        """Does nothing: calls in memory take no time."""
 
     def tenant_id(self) -> str | None:
-        """See BrokerSession."""
         self._broker.faults.before("tenant_id", self.tenant)
         return self._broker.tenant_ids.get(self._client)
 
@@ -155,14 +153,16 @@ class InMemorySession:
             message = f"RAC's token is made out to {named}, but {self.tenant} is {self._pinned}'s"
             raise AnotherTenant(message)
 
-    def setup(self, commands: Sequence[str]) -> None:
+    def trace(self, traceparent: str) -> None:
         """See BrokerSession."""
+        self._traceparent = traceparent
+
+    def setup(self, commands: Sequence[str]) -> None:
         self._check_token()
         self._broker.called("setup", self.tenant)
         self._broker.subscriptions[self.tenant] = tuple(commands)
 
     def get(self) -> list[Delivery]:
-        """See BrokerSession."""
         self._check_token()
         self._broker.called("get", self.tenant)
         taken = self._broker.lease(self)
@@ -170,25 +170,23 @@ class InMemorySession:
         return taken
 
     def ack(self, tag: int) -> None:
-        """See BrokerSession."""
         self._check_token()
         self._broker.called("ack", self.tenant)
         self._broker.remove(self, tag)
         self._broker.faults.after("ack", self.tenant)
 
     def send(self, message_type: str, audience: str | None, content: bytes) -> None:
-        """See BrokerSession."""
         self._check_token()
         self._broker.called("send", self.tenant)
-        self._broker.sent.append(Sent(self.tenant, message_type, audience, content))
+        trace, self._traceparent = self._traceparent, None
+        self._broker.sent.append(Sent(self.tenant, message_type, audience, content, trace))
         self._broker.faults.after("send", self.tenant)
 
 
 class InMemoryTokens:
-    """RAC's twin: a token stays until the broker has refused it."""
+    """RAC's twin. A token stays valid until the broker refuses it."""
 
     def __init__(self) -> None:
-        """Start empty."""
         self.faults = Faults()
         self._numbers: defaultdict[str, int] = defaultdict(lambda: 1)
 
@@ -198,7 +196,6 @@ class InMemoryTokens:
         refused: str | None = None,
         seconds: float = CALL_SECONDS,  # noqa: ARG002
     ) -> str:
-        """See Tokens."""
         self.faults.before("token", tenant.name)
         if refused == f"token-{tenant.name}-{self._numbers[tenant.name]}":
             self._numbers[tenant.name] += 1

@@ -1,4 +1,4 @@
-"""The twins of Pub/Sub, Secret Manager, Storage and of the configuration file."""
+"""The twins of Pub/Sub, Secret Manager, Storage and the configuration file."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -29,7 +29,7 @@ _Result = TypeVar("_Result")
 
 
 def at_once(work: Callable[[], _Result]) -> Callable[[], _Result]:
-    """The twin of `beside`: the work is done when it answers."""
+    """The twin of `beside`: does the work before it returns."""
     result = work()
     return lambda: result
 
@@ -42,7 +42,7 @@ _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """What the bucket knows of an object besides its bytes and its custom time."""
+    """What the bucket keeps of an object besides its bytes and its custom time."""
 
     generation: int = 0
     metageneration: int = 1
@@ -57,12 +57,12 @@ def _system_clock() -> datetime:
 class InMemoryContents:
     """The bucket's twin. `expired` holds the custom time of each object that has one.
 
-    It refuses what Google refuses: a custom time that is moved back, and a change to an object
-    that is not at the version that was named.
+    As Google does, it refuses to move a custom time back, and to change an object at another
+    version than the caller names.
     """
 
     def __init__(self, clock: Clock = _system_clock) -> None:
-        """Start empty; the clock stamps each put."""
+        """The clock gives the time of each put."""
         self.faults = Faults()
         self.clock = clock
         self.objects: dict[str, bytes] = {}
@@ -72,14 +72,13 @@ class InMemoryContents:
         self._lock = Lock()
 
     def put(self, tenant: str, document: str, sha256: str, data: bytes) -> str:
-        """See Contents."""
         self.faults.before("put", tenant)
         name = f"{tenant}/{document}/{sha256}"
         with self._lock:
             kept = self._kept.get(name, _Kept())
             replaced = self.expired.pop(name, None) is not None
             if name not in self.objects or replaced:
-                # A name that was taken: as after a put of another's.
+                # If the name was taken, the new object counts as put more than once.
                 kept = _Kept(next(self._generations), metageneration=1 + replaced)
             else:
                 kept = replace(kept, metageneration=kept.metageneration + 1)
@@ -89,7 +88,6 @@ class InMemoryContents:
         return name
 
     def get(self, name: str) -> bytes:
-        """See Contents."""
         self.faults.before("get", name)
         with self._lock:
             if name not in self.objects:
@@ -98,7 +96,6 @@ class InMemoryContents:
             return self.objects[name]
 
     def expire(self, name: str, now: datetime) -> None:
-        """See Contents."""
         self.faults.before("expire", name)
         with self._lock:
             if name in self.objects:
@@ -113,7 +110,6 @@ class InMemoryContents:
         self.expired[name] = instant
 
     def delete(self, name: str) -> None:
-        """See Contents."""
         self.faults.before("delete", name)
         with self._lock:
             self._delete(name)
@@ -124,7 +120,6 @@ class InMemoryContents:
         self._kept.pop(name, None)
 
     def withdraw(self, name: str) -> bool:
-        """See Contents."""
         self.faults.before("withdraw", name)
         with self._lock:
             if self._kept.get(name, _Kept()).metageneration != 1:
@@ -133,7 +128,6 @@ class InMemoryContents:
         return True
 
     def lasting(self, after: str, touched: datetime, limit: int) -> tuple[list[StoredContent], str]:
-        """See Contents."""
         self.faults.before("lasting", after)
         with self._lock:
             names = sorted(name for name in self.objects if name > after)
@@ -147,7 +141,6 @@ class InMemoryContents:
         return StoredContent(name, kept.document, kept.touched, version)
 
     def expire_unchanged(self, content: StoredContent, now: datetime) -> bool:
-        """See Contents."""
         self.faults.before("expire_unchanged", content.name)
         with self._lock:
             name = content.name
@@ -158,17 +151,15 @@ class InMemoryContents:
 
 
 class InMemoryPublisher:
-    """Pub/Sub's twin: `published` keeps all; `on_publish` may deliver at once."""
+    """Pub/Sub's twin. `published` keeps all messages; `on_publish` may deliver each at once."""
 
     def __init__(self, on_publish: Callable[[str, Envelope], None] | None = None) -> None:
-        """Start with nothing published."""
         self.faults = Faults()
         self.published: list[tuple[str, Envelope]] = []
         self._on_publish = on_publish
         self._lock = Lock()
 
     def publish(self, topic: str, envelopes: Sequence[Envelope]) -> None:
-        """See Publisher."""
         self.faults.before("publish", topic)
         with self._lock:
             self.published += [(topic, envelope) for envelope in envelopes]
@@ -178,7 +169,7 @@ class InMemoryPublisher:
         self.faults.after("publish", topic)
 
     def take(self) -> list[tuple[str, Envelope]]:
-        """Answer what was published since the last call."""
+        """Returns what was published since the last call."""
         with self._lock:
             taken, self.published = self.published, []
         return taken
@@ -190,24 +181,25 @@ class InMemorySecrets:
     def __init__(
         self, tenants: Mapping[str, bytes] | None = None, erps: Mapping[str, bytes] | None = None
     ) -> None:
-        """Start with these payloads, by tenant."""
+        """The payloads are by tenant."""
         self.faults = Faults()
         self.operations: Counter[str] = Counter()
         self._lock = Lock()
         self._tenants: dict[str, tuple[str, bytes]] = {}
         self._erps = dict(erps or {})
+        self._titulares: dict[str, bytes] = {}
         self._etags = count(1)
         for name, payload in (tenants or {}).items():
             self.put(name, payload)
 
     def put(self, tenant: str, payload: bytes) -> None:
-        """Add a tenant, or a version to its secret: that leaves the secret's etag as it was."""
+        """Adds a tenant, or a version to its secret, which does not change the secret's etag."""
         with self._lock:
             etag = self._tenants[tenant][0] if tenant in self._tenants else self._etag()
             self._tenants[tenant] = (etag, payload)
 
     def touch(self, tenant: str) -> None:
-        """Change the secret itself, its labels or annotations, and so its etag."""
+        """Changes the secret's etag, as a change of its labels or annotations does."""
         with self._lock:
             self._tenants[tenant] = (self._etag(), self._tenants[tenant][1])
 
@@ -215,24 +207,27 @@ class InMemorySecrets:
         return f"etag-{next(self._etags)}"
 
     def put_erp(self, tenant: str, payload: bytes) -> None:
-        """Set the secret of a tenant's ERP."""
+        """Sets the secret of a tenant's ERP."""
         with self._lock:
             self._erps[tenant] = payload
 
+    def put_titular(self, tenant: str, payload: bytes) -> None:
+        """Set the secret of the keys of `Titular`."""
+        with self._lock:
+            self._titulares[tenant] = payload
+
     def remove(self, tenant: str) -> None:
-        """Delete a tenant's secret."""
+        """Deletes a tenant's secret."""
         with self._lock:
             self._tenants.pop(tenant, None)
 
     def entries(self) -> list[TenantEntry]:
-        """See TenantSecrets."""
         self.faults.before("entries", "")
         with self._lock:
             self.operations["list"] += 1
             return [TenantEntry(name, etag) for name, (etag, _) in sorted(self._tenants.items())]
 
     def payload(self, tenant: str) -> bytes:
-        """See TenantSecrets."""
         self.faults.before("payload", tenant)
         with self._lock:
             self.operations["access"] += 1
@@ -242,7 +237,6 @@ class InMemorySecrets:
             return self._tenants[tenant][1]
 
     def erp(self, tenant: str) -> bytes:
-        """See ErpSecrets."""
         self.faults.before("erp", tenant)
         with self._lock:
             if tenant not in self._erps:
@@ -250,23 +244,31 @@ class InMemorySecrets:
                 raise NotFound(message)
             return self._erps[tenant]
 
+    def titular(self, tenant: str) -> bytes:
+        """See ErpSecrets."""
+        self.faults.before("titular", tenant)
+        with self._lock:
+            self.operations["access"] += 1
+            if tenant not in self._titulares:
+                message = f"there is no secret smartlink-titular-{tenant}"
+                raise NotFound(message)
+            return self._titulares[tenant]
+
 
 class InMemoryConfig:
-    """The configuration bucket's twin; `put(None)` takes the file away."""
+    """The configuration bucket's twin. `put(None)` removes the file."""
 
     def __init__(self, data: bytes | None = None) -> None:
-        """Start with the first generation, if there is one."""
         self.faults = Faults()
         self._generations = count(1)
         self._file: ConfigFile | None = None
         self.put(data)
 
     def put(self, data: bytes | None) -> None:
-        """Write a new generation of the file."""
+        """Writes a new generation of the file."""
         self._file = None if data is None else ConfigFile(str(next(self._generations)), data)
 
     def read(self, known: str | None) -> ConfigFile | None:
-        """See ConfigSource."""
         self.faults.before("read", "")
         if self._file is None:
             message = "totvsAppConfig_v2.json is missing"

@@ -1,4 +1,4 @@
-"""FirestoreEffects' twin."""
+"""The twin of FirestoreEffects."""
 
 from datetime import datetime
 from itertools import count
@@ -14,7 +14,6 @@ class InMemoryEffects:
     """See Effects."""
 
     def __init__(self) -> None:
-        """Start empty."""
         self.faults = Faults()
         self._lock = Lock()
         self._versions = count(1)
@@ -22,7 +21,6 @@ class InMemoryEffects:
         self._unreadable: set[tuple[str, str]] = set()
 
     def write(self, tenant: str, effect: Effect, version: Version | None) -> Version | None:
-        """See Effects."""
         self.faults.before("write", tenant)
         key = (tenant, effect.document)
         with self._lock:
@@ -35,7 +33,6 @@ class InMemoryEffects:
         return written
 
     def read(self, tenant: str, document: str) -> tuple[Effect, Version] | None:
-        """See Effects."""
         self.faults.before("read", tenant)
         with self._lock:
             if (tenant, document) in self._unreadable:
@@ -44,7 +41,6 @@ class InMemoryEffects:
             return self._effects.get((tenant, document))
 
     def delete(self, tenant: str, document: str, version: Version) -> None:
-        """See Effects."""
         self.faults.before("delete", tenant)
         with self._lock:
             found = self._effects.get((tenant, document))
@@ -55,14 +51,14 @@ class InMemoryEffects:
     # What another version, a person or the TTL does.
 
     def make_unreadable(self, tenant: str, document: str) -> None:
-        """As if another version, or a person, had written the effect."""
+        """Makes the effect unreadable, as if another version or a person had written it."""
         with self._lock:
             effect, _ = self._effects[tenant, document]
             self._effects[tenant, document] = (effect, Version(str(next(self._versions))))
             self._unreadable.add((tenant, document))
 
     def expire(self, now: datetime) -> None:
-        """Forget what has expired."""
+        """Deletes what has expired."""
         with self._lock:
             for key, (effect, _) in list(self._effects.items()):
                 if effect.expires <= now:
@@ -71,7 +67,7 @@ class InMemoryEffects:
     # What tests look at.
 
     def all(self, tenant: str) -> list[Effect]:
-        """Answer every effect of a tenant, in the order begun."""
+        """Returns every effect of a tenant, in the order in which they began."""
         with self._lock:
             return [it for (owner, _), (it, _) in self._effects.items() if owner == tenant]
 

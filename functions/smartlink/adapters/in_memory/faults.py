@@ -8,7 +8,6 @@ class Faults:
     """Makes chosen calls fail: `faults.fail("commit", Unavailable("down"))`."""
 
     def __init__(self) -> None:
-        """Start empty."""
         self._lock = Lock()
         self._planned: list[tuple[str, Exception, bool, Callable[[str], bool]]] = []
 
@@ -21,24 +20,24 @@ class Faults:
         applied: bool = False,
         when: Callable[[str], bool] = lambda _: True,
     ) -> None:
-        """Let the next `times` calls raise; `applied`: only after they took effect.
+        """Makes the next `times` calls raise; if `applied`, only after they took effect.
 
-        `when` is asked with what the call is for: mostly a tenant's name.
+        `when` gets what the call is for, mostly a tenant's name, and tells whether to raise.
         """
         with self._lock:
             self._planned += [(call, error, applied, when)] * times
 
     def clear(self) -> None:
-        """Let all be well again."""
+        """Cancels all planned failures."""
         with self._lock:
             self._planned.clear()
 
     def before(self, call: str, subject: str) -> None:
-        """Raise what is planned for a call that is not to take effect."""
+        """Raises what is planned for a call before it takes effect."""
         self._raise(call, subject, applied=False)
 
     def after(self, call: str, subject: str) -> None:
-        """Raise what is planned for a call that took effect."""
+        """Raises what is planned for a call after it took effect."""
         self._raise(call, subject, applied=True)
 
     def _raise(self, call: str, subject: str, *, applied: bool) -> None:

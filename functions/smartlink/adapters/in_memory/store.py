@@ -1,7 +1,7 @@
-"""Firestore's twin."""
+"""The twin of the relay's store in Firestore."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from itertools import count
@@ -44,7 +44,7 @@ _Snapshot = tuple[dict[_Key, Stored], dict[_Key, Ended], dict[str, TenantState]]
 
 
 def _with_state_of(old: Message, new: Message) -> Message:
-    """Take over what a swap writes; the rest, the content above all, stays as created."""
+    """Returns the old message with the fields that a swap writes; the others stay as created."""
     return replace(
         old,
         state=new.state,
@@ -59,6 +59,7 @@ def _with_state_of(old: Message, new: Message) -> Message:
         error=new.error,
         dead_reason=new.dead_reason,
         failure=new.failure,
+        titular=new.titular,
     )
 
 
@@ -92,7 +93,6 @@ class InMemoryMessages:
     """Firestore's twin. `operations` counts reads, writes and deletes as Firestore bills them."""
 
     def __init__(self) -> None:
-        """Start empty."""
         self.faults = Faults()
         self.uncreatable: Callable[[Message], bool] = lambda _: False  # never created
         self.unswappable: Callable[[Message], bool] = lambda _: False  # never swapped
@@ -100,18 +100,18 @@ class InMemoryMessages:
         self._lock = Lock()
         self._versions = count(1)
         self._live: dict[_Key, Stored] = {}
-        self._unreadable: dict[_Key, Unreadable] = {}  # of the live ones
+        self._unreadable: dict[_Key, Unreadable] = {}  # live documents
         self._history: dict[_Key, Ended] = {}
-        self._broken: dict[_Key, Past] = {}  # of the history: somebody edited them
+        self._broken: dict[_Key, Past] = {}  # records of the history that somebody edited
         self._logs: defaultdict[str, list[LogLine]] = defaultdict(list)
         self._states: dict[str, TenantState] = {}
         self._ticks: dict[int, tuple[datetime, int]] = {}
         self._commands: dict[str, Noted] = {}
         self._config: ConfigFile | None = None
         self._content_sweep: ContentSweep | None = None
+        self._changes = 0
 
     def create(self, tenant: str, messages: Sequence[Message]) -> list[Version | None]:
-        """See Messages."""
         self.faults.before("create", tenant)
         with self._lock:
             refused = {
@@ -143,7 +143,6 @@ class InMemoryMessages:
         return found is not None and found.version == fence
 
     def swap(self, tenant: str, changes: Sequence[Stored]) -> list[Version | None]:
-        """See Messages."""
         self.faults.before("swap", tenant)
         with self._lock:
             versions = [self._swap(tenant, change.message, change.version) for change in changes]
@@ -160,7 +159,6 @@ class InMemoryMessages:
         return fence if new == old else self._write(key, new)  # as Firestore: nothing was written
 
     def commit(self, tenant: str, settlements: Sequence[Settlement]) -> None:
-        """See Messages."""
         self.faults.before("commit", tenant)
         with self._lock:
             self._check(tenant, settlements)
@@ -212,7 +210,6 @@ class InMemoryMessages:
         self._logs[tenant] += map(_visible, lines)
 
     def read(self, tenant: str, documents: Sequence[str]) -> dict[str, Stored]:
-        """See Messages."""
         self.faults.before("read", tenant)
         with self._lock:
             self.operations["read"] += len(documents)
@@ -224,7 +221,6 @@ class InMemoryMessages:
             }
 
     def unreadable(self, tenant: str, documents: Sequence[str]) -> dict[str, Unreadable]:
-        """See Messages."""
         self.faults.before("unreadable", tenant)
         with self._lock:
             self.operations["read"] += len(documents)
@@ -232,7 +228,6 @@ class InMemoryMessages:
             return {key[1]: self._unreadable[key] for key in keys if key in self._unreadable}
 
     def alive(self, tenant: str, documents: Sequence[str]) -> dict[str, Past]:
-        """See Messages."""
         self.faults.before("read", tenant)
         with self._lock:
             self.operations["read"] += len(documents)
@@ -246,7 +241,6 @@ class InMemoryMessages:
         return Past(odd.type, odd.sha256, received=None)
 
     def history(self, tenant: str, documents: Sequence[str]) -> dict[str, Ended]:
-        """See Messages."""
         self.faults.before("history", tenant)
         with self._lock:
             self.operations["read"] += len(documents)
@@ -258,7 +252,6 @@ class InMemoryMessages:
             }
 
     def past(self, tenant: str, documents: Sequence[str]) -> dict[str, Past]:
-        """See Messages."""
         self.faults.before("history", tenant)
         with self._lock:
             self.operations["read"] += len(documents)
@@ -271,7 +264,6 @@ class InMemoryMessages:
             }
 
     def references(self, tenant: str, documents: Sequence[str]) -> dict[str, set[str | None]]:
-        """See Messages."""
         self.faults.before("references", tenant)
         with self._lock:
             self.operations["read"] += 2 * len(documents)
@@ -284,7 +276,6 @@ class InMemoryMessages:
         return {*found, None} if odd is not None and odd.sha256 is None else {*found}
 
     def reused(self, tenant: str, document: str) -> list[str]:
-        """See Messages."""
         self.faults.before("reused", tenant)
         with self._lock:
             keys = {*self._live, *self._history}
@@ -296,8 +287,19 @@ class InMemoryMessages:
             self.operations["read"] += max(len(found), 2)
         return found
 
-    def undated(self, tenant: str) -> list[str]:
+    def of_command(self, tenant: str, command: str) -> Iterator[Stored | Unreadable]:
         """See Messages."""
+        self.faults.before("of_command", tenant)
+        with self._lock:
+            found: list[Stored | Unreadable] = [
+                self._unreadable.get(key, stored)
+                for key, stored in sorted(self._live.items())
+                if key[0] == tenant and stored.message.type == command
+            ]
+            self.operations["read"] += max(len(found), 1)
+        return iter(found)
+
+    def undated(self, tenant: str) -> list[str]:
         self.faults.before("undated", tenant)
         with self._lock:
             live = [stored.message for key, stored in self._live.items() if key[0] == tenant]
@@ -314,7 +316,6 @@ class InMemoryMessages:
         since: datetime | None = None,
         after: Place | None = None,
     ) -> DuePage:
-        """See Messages."""
         self.faults.before("due", tenant)
         behind = (after.due, after.document) if after else None
         with self._lock:
@@ -344,20 +345,17 @@ class InMemoryMessages:
             return DuePage(readable, odd, end, cut=cut)
 
     def log(self, tenant: str, lines: Sequence[LogLine]) -> None:
-        """See LogSink."""
         self.faults.before("log", tenant)
         with self._lock:
             self._log(tenant, lines)
 
     def states(self, tenants: Sequence[str]) -> dict[str, TenantState]:
-        """See TenantStates."""
         self.faults.before("states", " ".join(tenants))
         with self._lock:
             self.operations["read"] += len(tenants)
             return {tenant: self._states.get(tenant, TenantState()) for tenant in tenants}
 
     def save_state(self, tenant: str, state: TenantState, known: TenantState | None = None) -> None:
-        """See TenantStates."""
         if state == known:
             return
         self.faults.before("save_state", tenant)
@@ -371,7 +369,6 @@ class InMemoryMessages:
             self._states[tenant] = replace(state, known=True)
 
     def pin(self, tenant: str, pin: Pin | None, before: Pin | None) -> bool:
-        """See TenantStates."""
         self.faults.before("pin", tenant)
         with self._lock:
             self.operations["read"] += 1
@@ -385,21 +382,18 @@ class InMemoryMessages:
         return True
 
     def has_live(self, tenant: str) -> bool:
-        """See TenantStates."""
         self.faults.before("has_live", tenant)
         with self._lock:
             self.operations["read"] += 1
             return any(key[0] == tenant for key in self._live)
 
     def known_tenants(self) -> list[str]:
-        """See TenantStates."""
         self.faults.before("known_tenants", "")
         with self._lock:
             self.operations["read"] += max(len(self._states), 1)
             return sorted(self._states)
 
     def advance(self, shard: int, tick: datetime, sequence: int) -> bool:
-        """See RelayState."""
         self.faults.before("advance", str(shard))
         with self._lock:
             self.operations["read"] += 1
@@ -411,7 +405,6 @@ class InMemoryMessages:
             return True
 
     def commands(self) -> dict[str, Noted]:
-        """See RelayState."""
         self.faults.before("commands", "")
         with self._lock:
             self.operations["read"] += 1
@@ -420,7 +413,6 @@ class InMemoryMessages:
     def note_commands(
         self, commands: Collection[str], now: datetime, every: timedelta
     ) -> dict[str, Noted]:
-        """See RelayState."""
         self.faults.before("note_commands", "")
         with self._lock:
             self.operations["read"] += 1
@@ -432,29 +424,39 @@ class InMemoryMessages:
         self.faults.after("note_commands", "")
         return answer
 
-    def content_sweep(self) -> ContentSweep | None:
+    def changes(self) -> str:
         """See RelayState."""
+        self.faults.before("changes", "")
+        with self._lock:
+            self.operations["read"] += 1
+            return str(self._changes or "")
+
+    def announce_change(self) -> None:
+        """See RelayState."""
+        self.faults.before("announce_change", "")
+        with self._lock:
+            self.operations["write"] += 1
+            self._changes += 1
+
+    def content_sweep(self) -> ContentSweep | None:
         self.faults.before("content_sweep", "")
         with self._lock:
             self.operations["read"] += 1
             return self._content_sweep
 
     def save_content_sweep(self, sweep: ContentSweep) -> None:
-        """See RelayState."""
         self.faults.before("save_content_sweep", "")
         with self._lock:
             self.operations["write"] += 1
             self._content_sweep = sweep
 
     def load(self) -> ConfigFile | None:
-        """See LastGoodConfig."""
         self.faults.before("load", "")
         with self._lock:
             self.operations["read"] += 1
             return self._config
 
     def save(self, file: ConfigFile) -> None:
-        """See LastGoodConfig."""
         self.faults.before("save", "")
         with self._lock:
             self.operations["write"] += 1
@@ -465,8 +467,10 @@ class InMemoryMessages:
     def make_unreadable(
         self, tenant: str, document: str, why: str = "another version's", *, legible: bool = True
     ) -> None:
-        """As if another version, or a person, had written the live document; `legible`: so that
-        its command and its content's hash can be read."""
+        """Makes the live document unreadable, as if another version or a person had written it.
+
+        If `legible`, its command and its content's hash stay readable.
+        """
         with self._lock:
             key = (tenant, document)
             message = self._live[key].message
@@ -475,7 +479,7 @@ class InMemoryMessages:
             self._unreadable[key] = Unreadable(document, why, self._live[key].version, *told)
 
     def take_date(self, tenant: str, document: str) -> None:
-        """As if a person had taken `DataTentativaExec` from the live document."""
+        """Removes `DataTentativaExec` from the live document, as a person may do."""
         with self._lock:
             key = (tenant, document)
             message = replace(self._live[key].message, due=None)
@@ -485,12 +489,12 @@ class InMemoryMessages:
             self._unreadable[key] = Unreadable(document, why, version, *told)
 
     def snapshot(self) -> "_Snapshot":
-        """What is stored now: for `restore`."""
+        """Returns what is stored now, for `restore`."""
         with self._lock:
             return dict(self._live), dict(self._history), dict(self._states)
 
     def restore(self, snapshot: "_Snapshot") -> None:
-        """Go back, as after a recovery: every document has a new version."""
+        """Restores a snapshot, as a recovery does: every document gets a new version."""
         live, history, states = snapshot
         with self._lock:
             self._live.clear()
@@ -503,22 +507,22 @@ class InMemoryMessages:
     # What tests do, and look at.
 
     def break_history(self, tenant: str, document: str, *, left: Past) -> None:
-        """As if somebody had edited a document of the history: that is what can be read of it."""
+        """Breaks a record of the history, as if somebody had edited it; `left` stays readable."""
         with self._lock:
             self._broken[tenant, document] = left
 
     def live(self, tenant: str) -> dict[str, Stored]:
-        """Answer every live message, by its document's id."""
+        """Returns every live message, by its document's id."""
         with self._lock:
             return {key[1]: stored for key, stored in self._live.items() if key[0] == tenant}
 
     def ended(self, tenant: str) -> dict[str, Ended]:
-        """Answer the whole history, by document id."""
+        """Returns the whole history, by document id."""
         with self._lock:
             return {key[1]: ended for key, ended in self._history.items() if key[0] == tenant}
 
     def logs(self, tenant: str) -> list[LogLine]:
-        """Answer every log line, in the order written."""
+        """Returns every log line, in the order in which they were written."""
         with self._lock:
             return list(self._logs[tenant])
 

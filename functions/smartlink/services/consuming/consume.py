@@ -1,11 +1,11 @@
-"""Consume: a dispatch's messages are claimed, run, and settled as they finish.
+"""Consume claims the messages of a dispatch, runs them, and settles each when it has finished.
 
     claim all ─▶ run one after the other ─▶ settle what has finished, while the next ones run
                                                    └─▶ again, while the call lasts
 
-A message is started only if it can end in time; the rest is handed back. One that runs past
-its time-out ends the process, after what has finished is settled: a thread that loops cannot
-be freed otherwise.
+A message starts only if it can end in time; the others are handed back. If a message runs past
+its time-out, Consume settles the finished messages and then ends the process, because Python
+cannot stop the message's thread.
 """
 
 from collections import Counter
@@ -17,6 +17,7 @@ from typing import NoReturn
 from smartlink.consumer import Consumer
 from smartlink.domain import lifecycle
 from smartlink.domain.catalog import Catalog, Command
+from smartlink.domain.copies import Copies
 from smartlink.domain.message import (
     MAY_HAVE_RUN,
     Claim,
@@ -44,8 +45,10 @@ from smartlink.ports import (
     Wait,
 )
 from smartlink.services.claim import claim_all
+from smartlink.services.consuming.answered_first import AnsweredFirst
 from smartlink.services.consuming.execute import Execution
 from smartlink.services.consuming.once import Once
+from smartlink.services.consuming.titulares import Titulares
 from smartlink.services.contents import release, withdraw, withdraw_all
 from smartlink.services.dispatch import Dispatch
 from smartlink.services.patience import persist
@@ -55,17 +58,17 @@ from smartlink.settings import LEASE_MARGIN, MIN_SECONDS_TO_SETTLE
 
 
 class WrongCommandError(PushError):
-    """The dispatch belongs to another command: the push subscription is wired wrongly."""
+    """The dispatch is of another command, so its push subscription calls the wrong function."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """What bounds a call of `consume`."""
+    """The time limits of one call of `consume`."""
 
-    message: timedelta  # the command's own
-    call: timedelta  # the function's
-    lease: timedelta  # beyond the function's
-    settle: timedelta  # what the last messages need to be settled in
+    message: timedelta  # of one message: the command's time-out
+    call: timedelta  # of the call: the function's time-out
+    lease: timedelta  # of a claim: longer than the function's time-out
+    settle: timedelta  # kept free at the end of the call, to settle the last messages
 
     @classmethod
     def of(cls, catalog: Catalog, command: str) -> "Timeouts":
@@ -79,25 +82,26 @@ class Timeouts:
         )
 
     def start_by(self, started: datetime) -> datetime:
-        """The last instant at which a message of a call may start: it ends, and is settled,
-        before the call does, and so long before the end of its lease."""
+        """Returns the last instant at which a message of the call may start.
+
+        A message that starts by then ends and is settled before the call and its lease end.
+        """
         return min(self.settle_by(started), started + self.lease) - self.message
 
     def settle_by(self, started: datetime) -> datetime:
-        """Until when a call may go on settling: it ends before its time-out, and that before the
-        end of its lease."""
+        """Returns the instant until which the call may settle messages."""
         return started + self.call - self.settle
 
 
 @dataclass(slots=True)
 class _Call:
-    """Messages that share a claim, on their way."""
+    """The messages that share one claim, and how far each has come."""
 
     dispatch: Dispatch
     claim: Claim
     counts: Counter[str]
     settle_by: datetime
-    open: dict[str, Stored]  # claimed, not finished
+    open: dict[str, Stored]  # claimed, but not finished
     unsettled: list[Pending] = field(default_factory=list)
 
 
@@ -111,7 +115,7 @@ class Consume:
     contents: Contents
     erp: ErpSecrets
     effects: Effects
-    entry: Command  # the command's, in the catalogue
+    entry: Command  # the command's entry in the catalogue
     runner: Runner
     timeouts: Timeouts
     retention: Retention
@@ -119,10 +123,16 @@ class Consume:
     new_id: NewId
     wait: Wait
     end_process: EndProcess
+    titulares: Titulares
+    copies: Copies
 
     def __call__(self, dispatch: Dispatch) -> Counter[str]:
-        """Answers how many messages ended how. Raises Unavailable when the database failed:
-        the dispatch may be delivered again, and if it is not the sweep finds its messages."""
+        """Consumes the dispatch and returns how many messages ended in which way.
+
+        Raises WrongCommandError if the dispatch is for another command. Raises Unavailable if the
+        database failed: Pub/Sub may deliver the dispatch again; if not, the sweep finds its
+        messages.
+        """
         if dispatch.command != self.command:
             message = f"this function consumes {self.command}, not {dispatch.command[:200]!r}"
             raise WrongCommandError(message)
@@ -137,7 +147,11 @@ class Consume:
         return counts
 
     def _claimed_together(self, dispatch: Dispatch) -> Iterator[Dispatch]:
-        """All at once, or, where a crash must tell exactly what it cut off, one at a time."""
+        """Yields the parts of the dispatch; the messages of a part are claimed together.
+
+        A command with `hold` claims one message at a time: after a crash, the only claimed
+        message is the one that was running.
+        """
         dispatch = replace(dispatch, policy=self.entry.limited(dispatch.policy))
         if not dispatch.policy.hold_unknown:
             yield dispatch
@@ -164,6 +178,9 @@ class Consume:
                 dispatch.since,
             ),
             self.clock,
+            AnsweredFirst(self.messages, self.contents),
+            self.titulares,
+            self.copies,
         )
         claimed = list(call.open.values())
         for finished in self.runner.run(claimed, execution, self.timeouts.message):
@@ -183,7 +200,7 @@ class Consume:
             claim,
             lambda message: lifecycle.claimed(message, claim, self.timeouts.lease),
         )
-        if self.entry.personal:  # also one that a poll with an older catalogue received
+        if self.entry.personal:  # a poll with an older catalogue may not have marked it
             claimed = [
                 Stored(replace(stored.message, personal=True), stored.version) for stored in claimed
             ]
@@ -199,25 +216,31 @@ class Consume:
     def _settle(self, call: _Call, finished: Sequence[Ran]) -> None:
         for ran in finished:
             del call.open[ran.stored.message.document]
-            call.unsettled.append(Pending(self._came_to(call, ran), call.claim.id, ran.stored))
+            call.unsettled.append(
+                Pending(self._settlement_of(call, ran), call.claim.id, ran.stored)
+            )
         settled = settle_all(self.messages, call.dispatch.tenant, call.unsettled)
         call.unsettled = settled.unknown
         for settlement in settled.written:
             self._note(call, settlement)
         for settlement in settled.lost:
             self._withdraw(call, settlement)
-            self._lose(call, settlement)
+            self._record_late_run(call, settlement)
         for refused, text in settled.refused:
             self._withdraw(call, refused.settlement)
-            self._bury(call, refused, text)
+            self._end_as_dead(call, refused, text)
 
     def _withdraw(self, call: _Call, unwritten: Settlement) -> None:
-        """Its replies' contents: what was put for them must not stay."""
+        """Removes from the bucket the contents of the replies that this settlement did not
+        create."""
         tenant, now = call.dispatch.tenant, self.clock()
         withdraw_all(self.contents, self.messages, tenant, unwritten.created, now)
 
-    def _lose(self, call: _Call, settlement: Settlement) -> None:
-        """Another transition came first: who reads of that one must learn of this run too."""
+    def _record_late_run(self, call: _Call, settlement: Settlement) -> None:
+        """Records that the message was run, although its settlement came after its lease had ended.
+
+        Whoever reads what another run or the sweep decided must learn of this run too.
+        """
         call.counts["lost"] += 1
         text = "Its lease had run out and another has it: this outcome is void"
         event("settle_lost", text, ERROR, document=settlement.document)
@@ -235,18 +258,19 @@ class Consume:
         call.unsettled.append(Pending(late, call.claim.id))
 
     def _declared_dead(self, call: _Call, document: str) -> Stored | None:
-        """The message, if the sweep has declared it dead as one that did not end."""
+        """Returns the message if the sweep declared it dead because this run did not end in
+        time."""
         try:
             live = self.messages.read(call.dispatch.tenant, [document]).get(document)
         except PortError:
-            return None  # the line of its log tells it
+            return None  # the message's log line tells that it was run
         if live is None or live.message.state is not State.DEAD:
             return None
         claim, reason = live.message.claim, live.message.dead_reason
         own = claim is not None and claim.id == call.claim.id
         return live if own and reason not in MAY_HAVE_RUN else None
 
-    def _came_to(self, call: _Call, ran: Ran) -> Settlement:
+    def _settlement_of(self, call: _Call, ran: Ran) -> Settlement:
         try:
             return settle(ran.stored, ran.finished, call.dispatch.policy, self.retention)
         except Exception as error:  # noqa: BLE001  (whatever an author slipped in harms no neighbour)
@@ -257,10 +281,10 @@ class Consume:
                 withdraw(self.contents, [it.content for it in ran.finished.outcome.answers])
             return unwritten(ran.stored, text, self.clock(), self._expires())
 
-    def _bury(self, call: _Call, refused: Pending, text: str) -> None:
-        """Its outcome can never be written, and must not be made to happen again: dead.
+    def _end_as_dead(self, call: _Call, refused: Pending, text: str) -> None:
+        """Declares dead a message whose outcome the database refused, so that it never runs again.
 
-        Where even that was refused, with its log lines, the document's state alone is tried.
+        If the database refuses that settlement too, the next one has no log lines.
         """
         settlement, stored = refused.settlement, refused.stored
         if stored is None:
@@ -277,13 +301,13 @@ class Consume:
         call.unsettled.append(Pending(buried, call.claim.id, stored))
 
     def _expires(self) -> datetime:
-        """Of a burial's log line, whatever the policy is that it came with."""
+        """Returns when the log line about a dead message expires."""
         return self.clock() + timedelta(days=self.retention.days)
 
     def _settle_rest(self, call: _Call) -> None:
-        """What the database has not answered for yet, as long as the call may last.
+        """Settles what the database has not confirmed, until the call's time is up.
 
-        It ran, and runs again if this does not end well.
+        Raises Unavailable if an outcome is still not written: its message has run, and runs again.
         """
 
         def settled() -> bool:
@@ -298,7 +322,10 @@ class Consume:
             raise Unavailable(message)
 
     def _end(self, call: _Call, finished: Sequence[Ran]) -> NoReturn:
-        """The last of these runs past its time-out. What was not started is handed back."""
+        """Settles what has finished, hands back what has not started, and ends the process.
+
+        The last of `finished` is the message that runs past its time-out.
+        """
         now = self.clock()
         limit = self.timeouts.message.total_seconds()
         overdue = finished[-1].stored
@@ -323,7 +350,7 @@ class Consume:
     def _note(self, call: _Call, settlement: Settlement) -> None:
         try:
             self._written(call, settlement)
-        except Exception as error:  # noqa: BLE001  (it is settled; the others are not yet)
+        except Exception as error:  # noqa: BLE001  (this message is settled; the others are not yet)
             document = settlement.document
             surprise("settle_surprised", "What follows a settlement", error, document=document)
 

@@ -1,18 +1,19 @@
-"""Once: an effect that cannot be repeated is begun, done, and its result recorded.
+"""Once: an effect that must not be repeated is recorded before it is done, and again afterwards.
 
-    begin (create) ─▶ effect ─▶ end (result)
-         │ exists
+    create the record ─▶ effect ─▶ write the result into the record
+         │ a record exists
          ▼
-    ended                        its result is the answer; nothing is done
-    begun by this message        an earlier run of it broke off in between
-    begun by another message     it is at it, or broke off if its lease is over
+    it has ended                    its result is returned; the effect is not done
+    this message began it           an earlier run of the message broke off
+    another message began it        that run goes on, or broke off if its lease is over
 
-Broken off in between, the effect may have been done. A command with `hold` then waits for a
-person, and a redrive says "it was not done, do it"; any other command repeats the effect.
+If a run broke off between the two writes, the effect may have been done. A message of a command
+with `hold` then waits for an operator, whose redrive means "the effect was not done: do it". Any
+other command does the effect again.
 
-A record lives for two retentions, and a message that is older than one asks for none that could
-have been forgotten: it waits for a person. So whatever came within a retention of an effect is
-answered by its record, however long it lay dead.
+A record is kept for two retentions. A message that is older than one retention and finds no record
+waits for an operator, because its record may have expired. So a message that came within one
+retention of an effect finds the effect's record, however long the message lay dead.
 """
 
 from collections.abc import Callable
@@ -44,15 +45,15 @@ _RECORDED_WITHIN = timedelta(seconds=20)
 
 @dataclass(frozen=True, slots=True)
 class Once:
-    """What `Context.once` calls, for one message at a time."""
+    """Does an effect once. `Context.once` calls it."""
 
     effects: Effects
     retention: Retention
-    lease: timedelta  # after which another message's run is surely over
+    lease: timedelta  # when it is over, another message's run has surely ended
     clock: Clock
     new_id: NewId
     wait: Wait
-    since: datetime | None = None  # effects that were begun before are of the name's predecessor
+    since: datetime | None = None  # an effect begun earlier was for the name's earlier customer
 
     def __call__(
         self,
@@ -62,14 +63,19 @@ class Once:
         key: str,
         effect: Callable[[], object],
     ) -> object:
-        """See Context.once. PortError: nothing was begun, and no attempt is spent."""
+        """Does the effect, or returns the result that its record holds. See Context.once.
+
+        Raises FatalError if the key or the result is not valid. Raises UnknownOutcomeError if the
+        effect may have been done and a person must find out. Raises PortError if the database
+        failed: the message is handed back and spends no attempt.
+        """
         if not isinstance(key, str):  # an author need not have mypy
             text = f"once: a key is a str, not a {type(key).__name__}"
             raise FatalError(text)
         if not 0 < len(key) <= _KEY_LIMIT:
             text = f"once: a key has 1 to {_KEY_LIMIT} characters, not {len(key)}"
             raise FatalError(text)
-        mine = self._mine(message, policy, key)
+        mine = self._new_record(message, policy, key)
         begun = self._begin(tenant, message, policy, mine)
         if isinstance(begun, Effect):
             return read_json(begun.result or "null")
@@ -77,7 +83,7 @@ class Once:
             return self._perform(tenant, mine, begun, effect)
         except PortError as error:
             if not policy.hold_unknown:
-                raise  # handed back; the effect is repeated if its record is not there
+                raise  # the message is handed back; its next run does the effect again
             text = f"Whether the effect was done is not recorded: {error}"
             raise UnknownOutcomeError(text) from error
 
@@ -91,7 +97,7 @@ class Once:
             raise
         return self._end(tenant, replace(mine, result=_written(result)), begun)
 
-    def _mine(self, message: Message, policy: RetryPolicy, key: str) -> Effect:
+    def _new_record(self, message: Message, policy: RetryPolicy, key: str) -> Effect:
         now = self.clock()
         return Effect(
             document=effect_document(message.type, key),
@@ -109,7 +115,7 @@ class Once:
     def _begin(
         self, tenant: str, message: Message, policy: RetryPolicy, mine: Effect
     ) -> Version | Effect:
-        """The version at which it is ours to do, or the effect that has ended already."""
+        """Returns the version of our new record, or the effect if it has ended already."""
         known: Version | None = None
         self._check_age(tenant, message, policy, mine)
         for _ in range(_RACES):
@@ -121,8 +127,8 @@ class Once:
                 known = None
                 continue
             theirs, known = found
-            if self._predecessors(theirs):
-                continue  # as if there were none: it is written over
+            if self._was_predecessors(theirs):
+                continue  # our record replaces it
             if theirs.run == mine.run:  # our own write, whose answer got lost
                 return known
             if theirs.ended is not None:
@@ -132,12 +138,12 @@ class Once:
         raise Unavailable(text)
 
     def _check_age(self, tenant: str, message: Message, policy: RetryPolicy, mine: Effect) -> None:
-        """A message that waited so long may ask for an effect whose record has expired."""
+        """Raises UnknownOutcomeError if the record of an old message's effect may have expired."""
         old = self._remembered(message.received, policy) <= mine.begun
         if not old or message.undone:
             return
         found = self._read(tenant, mine.document)
-        if found is None or self._predecessors(found[0]):
+        if found is None or self._was_predecessors(found[0]):
             text = (
                 f"Received at {message.received:%Y-%m-%d}, it is older than what once remembers: "
                 f"find out whether the effect was done; redrive with --outcome-unknown if it was "
@@ -145,12 +151,12 @@ class Once:
             )
             raise UnknownOutcomeError(text)
 
-    def _predecessors(self, effect: Effect) -> bool:
-        """Whether it was done for another customer, who had the tenant's name before."""
+    def _was_predecessors(self, effect: Effect) -> bool:
+        """Tells whether the effect was done for the customer who had the tenant's name before."""
         return self.since is not None and effect.begun < self.since
 
     def _read(self, tenant: str, document: str) -> tuple[Effect, Version] | None:
-        """Of a record that cannot be read nobody knows whether its effect was done."""
+        """Reads the record. Raises UnknownOutcomeError if the record is unreadable."""
         try:
             return self.effects.read(tenant, document)
         except UnreadableDocument as error:
@@ -158,11 +164,15 @@ class Once:
             raise UnknownOutcomeError(text) from None
 
     def _may_repeat(self, theirs: Effect, message: Message, policy: RetryPolicy) -> None:
-        """Whether an effect that was begun, and not ended, may be done by this run."""
+        """Raises if this run may not do an effect that another run began and did not end.
+
+        Raises Unavailable while the other run may still go on. Raises UnknownOutcomeError if the
+        command has `hold` and no operator has redriven the message since.
+        """
         own = theirs.message == message.document
         if not own and self.clock() < theirs.begun + self.lease:
             text = f"once: the message {theirs.message} is at it since {theirs.begun:%H:%M:%S}Z"
-            raise Unavailable(text)  # another's work must not cost this message an attempt
+            raise Unavailable(text)  # another message's work must not cost this one an attempt
         redriven = message.redriven is not None and message.redriven > theirs.begun
         if policy.hold_unknown and not redriven:
             whose = "An earlier run" if own else f"The message {theirs.message}"
@@ -173,7 +183,10 @@ class Once:
             raise UnknownOutcomeError(text)
 
     def _end(self, tenant: str, done: Effect, version: Version) -> object:
-        """It is done: without its record it would be done again, which is worth some waiting."""
+        """Records the result of the effect, which has been done, and returns it.
+
+        It tries for 20 s: without the record, the next run would do the effect again.
+        """
         ended = replace(done, ended=self.clock())
         failures: list[Unavailable] = []
 
@@ -198,7 +211,10 @@ class Once:
 
 
 def _written(result: object) -> str:
-    """The result as JSON. It was done, so what cannot be kept must not lead to a retry."""
+    """Returns the result as JSON. Raises FatalError if it has no JSON or is too large.
+
+    The effect has been done, so a result that cannot be kept must not lead to a retry.
+    """
     try:
         text = write_json(result)
     except (TypeError, ValueError, RecursionError) as error:

@@ -1,4 +1,4 @@
-"""A tenant's calls of the broker: a session, the tenant's queue, and what a failure means."""
+"""Opens a tenant's session with the broker, sets its queue up, and decides what a failure means."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,12 +22,12 @@ from smartlink.services.tenants import Tenants
 from smartlink.settings import Settings
 
 Calls = Callable[[BrokerSession], PortError | None]
-"""Talks to the broker; answers how the broker or RAC failed, if they did."""
+"""A function that talks to the broker and returns the failure of the broker or RAC, or None."""
 
 
 @dataclass(frozen=True, slots=True)
 class BrokerCalls:
-    """Whatever is sent or received goes through it."""
+    """Runs a tenant's calls of the broker. All sending and receiving goes through it."""
 
     settings: Settings
     clock: Clock
@@ -38,7 +38,7 @@ class BrokerCalls:
     commands: KnownCommands
 
     def __call__(self, poll: TenantPoll, calls: Calls) -> bool:
-        """Opens a session and talks to the broker. True when all went well."""
+        """Runs `calls` in a session with the broker; tells whether no call failed."""
         if poll.tenant is None:
             return False
         with self.broker.session(poll.tenant) as session:
@@ -52,26 +52,29 @@ class BrokerCalls:
             if poll.fail(failure):
                 self.identity.halt(poll)
             return False
-        cut_off = self.clock() >= poll.ends or isinstance(failure, Busy)  # by us, not by them
+        cut_off = self.clock() >= poll.ends or isinstance(failure, Busy)  # by the relay itself
         if poll.fail(failure) and not cut_off:
             self._judge(poll, failure)
         return False
 
     def _judge(self, poll: TenantPoll, failure: PortError) -> None:
-        """A tenant fails, and is paused, when nothing goes: where a message can be sent, only
-        what was tried failed."""
+        """Notes that the tenant failed, which pauses it; but only if the broker accepted nothing.
+
+        If the broker accepted a message in this poll, only the receiving failed: that is logged.
+        """
         if poll.accepted and not isinstance(failure, CredentialsRefused):
             event("receive_failed", f"Sending goes, receiving does not: {failure}", ERROR)
         else:
             self.states.failed(poll, failure, self.clock())
 
     def begin(self, poll: TenantPoll, session: BrokerSession) -> PortError | None:
-        """Finds out who the tenant is, and creates its queue: until then the broker loses its
-        messages silently.
+        """Checks whose credentials these are, and sets the tenant's queue up if its commands
+        changed.
 
-        The queue is set up for the commands of other deployments too that live. One may begin at
-        any instant: so they are looked at before, and, as the other may have set up in between,
-        after.
+        Returns the failure, or None. The broker silently loses messages of a tenant without a
+        queue. The queue is set up for the commands of other live deployments too. Another
+        deployment may begin at any instant, so their commands are read before each setup and again
+        after it.
         """
         failure = self.identity.confirm(poll, session)
         if failure is not None or self._is_set_up(poll):

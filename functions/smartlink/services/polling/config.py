@@ -1,4 +1,4 @@
-"""The retry policy in force: from `totvsAppConfig_v2.json`, or its last known good."""
+"""Reads the retry policy from `totvsAppConfig_v2.json`, or from its last valid generation."""
 
 import threading
 
@@ -9,11 +9,11 @@ from smartlink.ports import ConfigFile, ConfigSource, LastGoodConfig, PortError
 
 
 class Config:
-    """Reads the file at each poll, downloads it only when its generation changed.
+    """Looks at the file in each poll, and downloads it only when its generation has changed.
 
-    A file that is missing, unreadable or invalid is logged as an error, at every poll; the
-    last good generation stays. It lies in the database, so a cold start has it too. With none
-    at all the defaults hold.
+    If the file is missing, unreadable or invalid, each poll logs an error and the last valid
+    generation stays in force. The database keeps that generation, so a new process has it too. If
+    there has never been a valid one, the defaults are in force.
     """
 
     def __init__(self, source: ConfigSource, last_good: LastGoodConfig) -> None:
@@ -21,13 +21,13 @@ class Config:
         self._last_good = last_good
         self._policy: RetryPolicy | None = None
         self._seen: str | None = None  # the generation read last, good or bad
-        self._problem: str | None = None  # what is wrong with it
+        self._problem: str | None = None  # what is wrong with that generation
         self._saved: str | None = None
-        self._unsaved: ConfigFile | None = None  # good, but the database did not take it yet
+        self._unsaved: ConfigFile | None = None  # valid, but the database has not taken it yet
         self._lock = threading.Lock()
 
     def policy(self) -> RetryPolicy:
-        """The policy to use from now on."""
+        """Returns the policy to use from now on."""
         with self._lock:
             try:
                 file = self._source.read(self._seen)

@@ -1,17 +1,18 @@
-"""Identity: a tenant's name is not the tenant. What lives under a name is its customer's alone.
+"""Identity: the messages under a tenant's name belong to the customer to whom the name is pinned.
 
-Whose a name is was pinned at its first use (see domain/pin.py). Credentials of another customer
-*halt* the name while anything of the first one lives: nothing is swept, sent or received with
-them, and what is dispatched already is recalled. Looked at twice before that is said, with the
-secret and the state read anew: a rotation that this process knows half of halts nothing.
+The first use of a name pins it to a customer (see domain/pin.py). Another customer's credentials
+*halt* the name while it has live messages: with these credentials the relay sweeps, sends and
+receives nothing, and it recalls the messages that are dispatched already. Before the relay halts a
+name it reads the secret and the state again, because this process may know only half of a rotation.
 
-    before anything:      what the secret names, or whose client it is
-    in the first session: what RAC's token names; it is pinned if nobody was
-    at each call:         RAC's token again, by its adapter: it may have been fetched meanwhile
+    before anything:      the relay compares the tenant id or the client in the secret with the pin
+    in the first session: it compares what RAC's token names; if there is no pin, it pins that
+    at each call:         RAC's adapter compares the token, which may have been fetched again
 
-A name of which nothing lives passes on, but not at once: another process may still know the old
-secret and store what it receives with it. It learns of the halt when it reads the state again; so
-the name passes on only when every process has done that, and ended what it was at.
+A name without live messages passes to the new customer, but not at once: another process may
+still use the old secret and store messages that it receives. That process learns of the halt when
+it reads the state again. So the name passes only after the time in which every process has read
+the state and has ended its poll.
 """
 
 from dataclasses import dataclass, replace
@@ -28,12 +29,12 @@ from smartlink.services.tenants import Tenants
 
 _RAC_SECONDS = 10.0
 _POLL_ENDS = timedelta(minutes=2)
-"""For a poll that began right before its state was read again, and for clocks that differ."""
+"""The longest time that a poll goes on with a state that it has read, and that clocks differ."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Says whether a tick's credentials are those of whom its name belongs to."""
+    """Decides whether a tenant's credentials belong to the customer to whom its name is pinned."""
 
     states: States
     store: TenantStates
@@ -41,11 +42,14 @@ class Identity:
     broker: Broker
     clock: Clock
     recall: Recall
-    state_refresh: timedelta  # for which a process may not know of a halt
+    state_refresh: timedelta  # how long a process may not know of a halt
 
     def admits(self, poll: TenantPoll) -> bool:
-        """Whether anything may be done with the tick's credentials. Raises PortError or TenantError
-        where the database or the secret does not say: then nothing may either."""
+        """Tells whether the poll may use the tenant's credentials; halts the name if it may not.
+
+        Raises PortError if the database fails, and TenantError if the secret is not valid: the
+        poll may not use the credentials then either.
+        """
         if poll.state.halted is None and self._by_secret(poll):
             return True
         self._look_again(poll)
@@ -60,11 +64,11 @@ class Identity:
         if not self._known_to_all(poll) or self.store.has_live(poll.name):
             self.halt(poll)
             return False
-        poll.vacant = True  # it stays halted until the new customer is pinned
+        poll.vacant = True  # the name stays halted until the new customer is pinned
         return True
 
     def _known_to_all(self, poll: TenantPoll) -> bool:
-        """Whether the name has been halted for so long that nobody uses the old secret."""
+        """Tells whether the halt has lasted so long that no process uses the old secret."""
         halted = poll.state.halted
         return halted is not None and self.clock() >= halted + self._passes_after
 
@@ -78,7 +82,7 @@ class Identity:
         self.states.again(poll, self.clock())
 
     def _by_secret(self, poll: TenantPoll) -> bool:
-        """By what the secret says, and what its client was: that costs nothing."""
+        """Compares the secret's tenant id and client with the pin, which costs no call."""
         pin, tenant = poll.state.pin, _tenant(poll)
         if pin is None:
             return True
@@ -87,8 +91,10 @@ class Identity:
         return pin.admits(credentials.tenant_id, credentials.client_id)
 
     def _by_token(self, poll: TenantPoll) -> bool | None:
-        """By what RAC's token names, where the secret does not decide against them; None if RAC
-        does not say: then nobody knows whose credentials they are."""
+        """Compares what RAC's token names with the pin, unless the secret decides already.
+
+        Returns None if RAC does not answer: then nobody knows whose credentials they are.
+        """
         pin, tenant = poll.state.pin, replace(_tenant(poll), pinned=None)
         client, named = tenant.credentials.client_id, tenant.credentials.tenant_id
         if pin is None:
@@ -112,7 +118,10 @@ class Identity:
         return admitted
 
     def confirm(self, poll: TenantPoll, session: BrokerSession) -> PortError | None:
-        """Compares what RAC's token names, and pins it if nobody is pinned, or a new client."""
+        """Compares what RAC's token names with the pin; pins a first customer or a new client.
+
+        Returns the failure, or None.
+        """
         tenant = _tenant(poll)
         client = tenant.credentials.client_id
         try:
@@ -130,7 +139,7 @@ class Identity:
                 return AnotherTenant(f"RAC's token is of {named or 'another client'}, not {before}")
             if pin == before or self.states.pin(poll, pin):
                 break
-            self.states.again(poll, self.clock())  # another process has just pinned it
+            self.states.again(poll, self.clock())  # another process has just pinned the name
             poll.vacant = False
         if poll.vacant:
             self.states.resumed(poll)
@@ -139,7 +148,8 @@ class Identity:
         return None
 
     def halt(self, poll: TenantPoll) -> None:
-        """Nothing is done for the tenant while its name is another customer's."""
+        """Halts the name, because its credentials are another customer's, and recalls its
+        dispatches."""
         pin, tenant = poll.state.pin, _tenant(poll)
         error = (
             f"Halted: the name {poll.name} belongs to {pin}, but its credentials are another "
@@ -155,5 +165,5 @@ class Identity:
 
 
 def _tenant(poll: TenantPoll) -> Tenant:
-    assert poll.tenant is not None  # noqa: S101  (a tick's tenant is read before)
+    assert poll.tenant is not None  # noqa: S101  (`_open` has read the tenant before)
     return poll.tenant

@@ -1,15 +1,15 @@
-"""Idleness: who has been silent is asked less often, within a stated bound.
+"""Idleness: the relay asks the broker less often for a tenant that has been silent.
 
-A tenant is asked again after as long as it has been silent, at most the bound: after 1, 2, 4, 8
-minutes, say. One that receives or sends is asked at each tick. Known to this process alone, so
-that it costs nothing; a process that knows nothing of a tenant asks.
+A tenant is asked for again after as long as it has been silent (after 1, 2, 4, 8 minutes, say), but
+at the latest after the bound. A tenant that receives or sends is asked for at each tick. Only this
+process remembers the silence, so it costs no read; a process that knows nothing of a tenant asks.
 """
 
 import threading
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-_SLACK = timedelta(seconds=10)  # a tick that comes a little early is still the one meant
+_SLACK = timedelta(seconds=10)  # a tick may come so much too early
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,8 @@ class _Silence:
 
 
 class Idleness:
-    """Who need not be asked yet. A bound of nothing: everybody is asked always."""
+    """Remembers since when each tenant is silent. With a bound of zero every tenant is always
+    asked."""
 
     def __init__(self, bound: timedelta) -> None:
         self._bound = bound
@@ -27,13 +28,13 @@ class Idleness:
         self._lock = threading.Lock()
 
     def asks(self, tenant: str, now: datetime) -> bool:
-        """Whether the tenant's broker is to be asked in this tick."""
+        """Tells whether to ask the broker for the tenant's messages in this tick."""
         with self._lock:
             silence = self._silent.get(tenant)
         return silence is None or now >= silence.ask_at
 
     def silent(self, tenant: str, now: datetime) -> None:
-        """The broker was asked, and it had nothing."""
+        """Notes that the broker was asked and had nothing."""
         with self._lock:
             known = self._silent.get(tenant)
             since = known.since if known else now
@@ -41,6 +42,6 @@ class Idleness:
             self._silent[tenant] = _Silence(since, now + max(wait, timedelta()))
 
     def active(self, tenant: str) -> None:
-        """It received or sent: an answer may be on its way."""
+        """Notes that the tenant received or sent something, so that an answer may be on its way."""
         with self._lock:
             self._silent.pop(tenant, None)

@@ -1,23 +1,25 @@
-"""Which commands live: those of this catalogue, and those that another deployment's polls know.
+"""Known commands: those of this catalogue, and those that the polls of another deployment know.
 
-Two deployments meet at each release and at each rollback: their polls run beside each other for
-minutes, in any order, and a catalogue does not say whether it is the newer one. So each poll
-notes the commands that it knows in `relay/comandos`, every ten minutes, with when it was that a
-poll first knew each, and:
+At each release and at each rollback, polls of two deployments run side by side for some minutes,
+in any order, and a catalogue does not say whether it is the newer one. So every ten minutes each
+poll notes its commands in `relay/comandos`, where each command also has the instant at which a
+poll first noted it. From these notes follow three rules:
 
-- A tenant's queue is set up for all commands that were noted within the last 15 minutes, so
-  neither deployment unsubscribes the other's.
-- A message of a command that this catalogue lacks, though it came later than all that it has, is
-  left where it is, in the broker, unacked, or in its document: this catalogue is the older one.
-- One that it lacks though it has something newer it has taken away: what comes of it is dead as
-  unknown. So is what comes of a command that nobody has noted for 15 minutes.
+- The relay sets a tenant's queue up for every command that was noted within the last 15 minutes.
+  So no deployment unsubscribes the commands of the other.
+- If this catalogue lacks a command that was first noted after all commands which it has, then this
+  catalogue is the older one. A message of that command stays in the broker, without an ack, or
+  stays in its document.
+- If this catalogue lacks a command, but has a command that was first noted later, then this
+  catalogue has removed it. A message of the removed command becomes dead as unknown. So does a
+  message of a command that no poll has noted for 15 minutes.
 
-So a release works at once, whatever it adds or takes away. A rollback does for all commands that
-the older catalogue has; what comes of the others waits for 15 minutes after the newer one's last
-poll, then the queues are set up without them. A release that only takes commands away looks like
-a rollback, and is treated as one.
+So a release works at once, whatever commands it adds or removes. A rollback works at once for the
+commands that the older catalogue has. A message of another command waits until 15 minutes after
+the last poll of the newer deployment; then the queues are set up without its command. A release
+that only removes commands looks like a rollback, and is treated as one.
 
-What is noted is read again before what cannot be taken back: a setup, a death.
+The notes are read again before a step that cannot be undone: a setup, or a message's death.
 """
 
 from collections.abc import Collection, Mapping
@@ -29,17 +31,20 @@ from smartlink.ports import Clock, PortError, RelayState
 
 
 class KnownCommands:
-    """What is known of them in this process."""
+    """Holds the notes that this process has read, and writes its own."""
 
     def __init__(self, relay_state: RelayState, own: Collection[str], clock: Clock) -> None:
         self._relay_state = relay_state
         self._own = frozenset(own)
         self._clock = clock
         self._noted: Mapping[str, Noted] = {}
-        self._next: datetime | None = None  # when its own are to be noted again
+        self._next: datetime | None = None  # when to note this catalogue's commands again
 
     def note(self) -> frozenset[str]:
-        """Notes this catalogue's commands, if it is time, and answers the others to set up for."""
+        """Notes this catalogue's commands if it is time; returns the commands of other deployments.
+
+        Raises PortError if the notes fail and this process has never read them.
+        """
         now = self._clock()
         if self._next is None or now >= self._next:
             try:
@@ -53,7 +58,7 @@ class KnownCommands:
         return self._others()
 
     def look(self) -> frozenset[str]:
-        """The others to set up for, as they are noted now."""
+        """Reads the notes again; returns the commands of other deployments. Raises PortError."""
         self._noted = self._relay_state.commands()
         return self._others()
 
@@ -61,7 +66,7 @@ class KnownCommands:
         return kept(self._noted, self._clock()) - self._own
 
     def elsewhere(self, commands: Collection[str]) -> frozenset[str]:
-        """Those of these commands that a newer deployment knows and this one does not yet."""
+        """Returns those of `commands` that only a newer deployment has. Raises PortError."""
         unknown = frozenset(commands) - self._own
         if not unknown <= self._newer():
             self.look()

@@ -1,14 +1,14 @@
-"""Leftovers: contents in the bucket that nothing refers to are let expire, once a day.
+"""Leftovers: once a day the relay sets an expiry on objects to which no document refers.
 
-A process that ends between `put` and `create` leaves one, an attempt whose outcome was never
-written another; neither is on any message's way, so nobody else would ever look at them.
+A process that ends between `put` and `create` leaves such an object, and so does an attempt whose
+outcome was never written. No other part of the relay looks at these objects.
 
-    list a page ─▶ old enough, not expiring ─▶ what do the documents say? ─▶ expire, if unchanged
+    list a page ─▶ keep the old ones that do not expire ─▶ read the documents ─▶ expire if unchanged
 
-Google lets nobody take an expiry back, so it must not meet what lives. Whoever is to refer to a
-content puts it first and writes the document in the same call, minutes later at most. So what
-nobody has put for two days is referred to already, or by none who is still at it; and who takes
-it up meanwhile changes it by its `put`, after which it does not expire.
+Google does not allow an expiry to be cancelled, so an object that is in use must never get one. A
+call first puts a content and then writes its document, minutes later at most. So if nobody has put
+an object for two days, a document refers to it already, or no running call ever will. A call that
+puts the same content meanwhile changes the object, and a changed object does not get the expiry.
 """
 
 import hashlib
@@ -32,11 +32,11 @@ from smartlink.ports import (
 )
 
 AGE = timedelta(days=2)
-"""Far more than any call takes from its `put` to the document that refers to it."""
+"""The age from which an object is looked at: far more than any call takes to write its document."""
 
 _EVERY = timedelta(days=1)
 _AFTER_FAILURE = timedelta(hours=1)
-_SECONDS = timedelta(seconds=10)  # no call begins later: a poll has an answer to give
+_SECONDS = timedelta(seconds=10)  # no call begins later, because the poll must answer
 _PAGE = 500  # objects
 _CHUNK = 50  # objects whose documents are looked up at once
 _COUNTED = ("kept", "expired", "taken_up", "refused", "undecided")
@@ -44,7 +44,7 @@ _COUNTED = ("kept", "expired", "taken_up", "refused", "undecided")
 
 @dataclass(frozen=True, slots=True)
 class _Whose:
-    """A content, and the document that put it."""
+    """A content, and the document for which it was put."""
 
     content: StoredContent
     tenant: str
@@ -53,7 +53,7 @@ class _Whose:
 
 @dataclass(slots=True)
 class _Run:
-    """What one tick does of it."""
+    """The part of the look through the bucket that one tick does."""
 
     sweep: ContentSweep
     deadline: datetime
@@ -61,7 +61,7 @@ class _Run:
 
 
 class Leftovers:
-    """A little of the look through the bucket at each tick, until it has come to its end."""
+    """Looks through the bucket, a few pages in each tick, until its end."""
 
     def __init__(
         self, messages: Messages, contents: Contents, relay_state: RelayState, clock: Clock
@@ -70,10 +70,11 @@ class Leftovers:
         self._contents = contents
         self._relay_state = relay_state
         self._clock = clock
-        self._not_before: datetime | None = None  # what this process knows: it costs no read
+        self._not_before: datetime | None = None  # known to this process alone, so it costs no read
 
     def __call__(self) -> None:
-        """Begins or goes on, if it is time. It never raises: the poll has messages to move."""
+        """Begins or continues the look if it is time. It never raises, so the poll always goes
+        on."""
         now = self._clock()
         if self._not_before is not None and now < self._not_before:
             return
@@ -82,7 +83,7 @@ class Leftovers:
         except PortError as error:
             self._not_before = now + _AFTER_FAILURE
             event("contents_not_swept", f"It goes on in an hour: {error}", WARNING)
-        except Exception as error:  # noqa: BLE001  (a surprise here is not the messages')
+        except Exception as error:  # noqa: BLE001  (a surprise here must not stop the messages)
             self._not_before = now + _AFTER_FAILURE
             surprise("contents_not_swept", "Unexpected: it goes on in an hour", error)
 
@@ -133,7 +134,7 @@ class Leftovers:
             its = list(group)
             try:
                 unused = list(self._unused(run, tenant, its))
-            except Refused as error:  # of these it never will be known; the others wait for it
+            except Refused as error:  # these are never readable; others go on
                 run.counts["undecided"] += len(its)
                 text = f"What refers to {len(its)} contents of {tenant} cannot be read: {error}"
                 event("contents_undecided", text, ERROR, first=its[0].content.name)
@@ -144,7 +145,7 @@ class Leftovers:
     def _expire(self, run: _Run, content: StoredContent) -> None:
         try:
             expired = self._contents.expire_unchanged(content, self._clock())
-        except Refused as error:  # a hold that somebody placed, say: the others can go
+        except Refused as error:  # for example a hold on the object; the others go on
             run.counts["refused"] += 1
             if run.counts["refused"] == 1:
                 text = f"A content that nothing refers to cannot be let expire: {error}"
@@ -153,13 +154,13 @@ class Leftovers:
             run.counts["expired" if expired else "taken_up"] += 1
 
     def _unused(self, run: _Run, tenant: str, its: Sequence[_Whose]) -> Iterator[StoredContent]:
-        """Those that no document refers to."""
+        """Yields the contents to which no document refers."""
         references = self._messages.references(tenant, sorted({it.document for it in its}))
         for whose in its:
             name = whose.content.name
             found = references[whose.document]
             if name not in found and None not in found:
-                # An older release left what came under a used id in the first one's place.
+                # An older release put a reused id's content under the first message's document.
                 others = self._messages.reused(tenant, whose.document)
                 found = found.union(*self._messages.references(tenant, others).values())
             if name in found:
@@ -173,7 +174,8 @@ class Leftovers:
 
 
 def _whose(content: StoredContent) -> _Whose | None:
-    """Whose content it is; None of what is not ours, or whose document its name does not tell."""
+    """Finds the tenant and the document in the object's name; None if the name is not one of
+    ours."""
     parts = content.name.split("/")
     if len(parts) != 3:  # noqa: PLR2004
         return None

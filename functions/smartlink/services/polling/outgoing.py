@@ -1,4 +1,4 @@
-"""A page of the outbox on its way out."""
+"""Splits a page of the outbox into the chunks that the turns send."""
 
 import math
 import threading
@@ -12,15 +12,16 @@ _LARGE = 262_144  # bytes of contents that a turn sends, unless a single one is 
 
 
 def chunk_size(page: int, sessions: int) -> int:
-    """Messages that a turn sends: a page keeps as many sessions busy as may receive."""
+    """Returns how many messages a turn sends, so that a page keeps all of the tenant's sessions
+    busy."""
     return min(_SEND_CHUNK, math.ceil(page / sessions))
 
 
 class Outgoing:
-    """Due upstream messages, sent in chunks by turns that may run at the same time.
+    """A page of due Upstream messages, in chunks that several turns may send at the same time.
 
-    `end` is where the next page begins; None: there is none. While `probing`, one message is
-    tried, and the others follow it if it is accepted.
+    `end` is where the next page begins, or None if there is none. If `probing`, one message is sent
+    first, and the others follow only if the broker accepts it.
     """
 
     def __init__(
@@ -29,27 +30,30 @@ class Outgoing:
         self.end = end
         self.empty = not due
         self.probing = probing
-        ordered = sorted(due, key=_failures)  # who fails alone keeps nobody waiting
+        ordered = sorted(due, key=_failures)  # a message that fails keeps no other waiting
         self._chunks = list(_chunks(ordered, most))
         self._open = len(self._chunks)
         self._lock = threading.Lock()
 
     @property
     def chunks(self) -> int:
-        """How many wait to be sent."""
+        """How many chunks no turn has taken yet."""
         return len(self._chunks)
 
     def take(self) -> Sequence[Stored]:
-        """A chunk that nobody has taken; none at all is an empty one."""
+        """Takes the next chunk; an empty one if there is none."""
         return self._chunks.pop(0) if self._chunks else ()
 
     def take_unfailed(self) -> Sequence[Stored]:
-        """The first chunk, unless one of it failed before: it may take a time-out again."""
+        """Takes the first chunk if none of its messages has failed before, else an empty one.
+
+        A message that failed before may cost a time-out again.
+        """
         unfailed = self._chunks and _failures(self._chunks[0][-1]) == 0
         return self.take() if unfailed else ()
 
     def take_one(self) -> Sequence[Stored]:
-        """A single message, the one that failed least; the rest of its chunk stays."""
+        """Takes only the message that failed least often; the others of its chunk stay."""
         first, *rest = self._chunks.pop(0)
         if rest:
             self._chunks.insert(0, rest)
@@ -57,7 +61,7 @@ class Outgoing:
         return [first]
 
     def sent(self) -> bool:
-        """Notes that a chunk is done; True when it was the page's last one."""
+        """Notes that a chunk has been sent; tells whether it was the page's last one."""
         with self._lock:
             self._open -= 1
             return self._open == 0
@@ -68,7 +72,7 @@ def _failures(stored: Stored) -> int:
 
 
 def _chunks(due: Sequence[Stored], most: int) -> Iterator[Sequence[Stored]]:
-    """Parts for a turn each; large contents are sent by several sessions, each some of them."""
+    """Yields one chunk for each turn: at most `most` messages and 256 KB of contents."""
     chunk: list[Stored] = []
     size = 0
     for stored in due:

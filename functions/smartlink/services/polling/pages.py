@@ -1,4 +1,4 @@
-"""Due messages, page by page."""
+"""Reads a tenant's due messages page by page."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,22 +13,26 @@ from smartlink.services.polling.tenant_poll import TenantPoll
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Due messages that could be read, and where the next page begins if more may be due."""
+    """Due messages that are readable, and where the next page begins; None if nothing more is
+    due."""
 
     due: Sequence[Stored]
     end: Place | None
 
 
 class DuePages:
-    """Reads what is due for a tenant."""
+    """Reads the pages of a tenant's due messages, `size` documents each."""
 
     def __init__(self, messages: Messages, size: int) -> None:
         self._messages = messages
         self._size = size
 
     def first(self, poll: TenantPoll, now: datetime) -> dict[Direction, Page]:
-        """What is due, by direction: one query while it is little. A full page of one direction
-        hides the other's, and so does one of documents that cannot be read."""
+        """Returns the first page of each direction.
+
+        One query reads both directions. If its page is full, it may hold nothing of a direction
+        that has due messages; so a direction that it does not show gets a query of its own.
+        """
         mixed = self._read(poll, now, None, None)
         pages = {
             way: Page([it for it in mixed.due if it.message.direction is way], mixed.end)
@@ -41,13 +45,14 @@ class DuePages:
         return pages
 
     def next(self, poll: TenantPoll, now: datetime, way: Direction, after: Place) -> Page:
-        """The page of a direction that begins there."""
+        """Returns the page of a direction that begins at `after`."""
         return self._read(poll, now, way, after)
 
     def _read(
         self, poll: TenantPoll, now: datetime, way: Direction | None, after: Place | None
     ) -> Page:
-        """Whether more lies behind it is told by what came back, not by what could be read."""
+        """Reads a page. What the database returned, readable or not, tells whether a next page
+        exists."""
         since = after.due if after else None
         due = self._messages.due(poll.name, now, self._size, way, since, after)
         if due.unreadable:

@@ -1,10 +1,10 @@
-"""Poll: every minute, each tenant's part of the relay.
+"""Poll: every minute it sweeps, sends and receives for each tenant.
 
-    tick  ─▶ the tenants, in shards; all but the first go to `poll_shard`
+    tick  ─▶ the tenants, in shards; all shards but the first go to `poll_shard`
     shard ─▶ each tenant's first turn, then further turns while messages keep coming
-             (turns.py) ─▶ a continuation for what is left when the time is up
+             (turns.py) ─▶ a continuation for the work that is left when the time is up
 
-A turn is short, so a tenant with a backlog delays the others by a turn and no more.
+A turn is short, so a tenant with a backlog delays the other tenants by one turn at most.
 """
 
 from collections import Counter
@@ -17,6 +17,7 @@ from smartlink.domain.settlement import Retention
 from smartlink.domain.tenant import TenantEntry
 from smartlink.observability import ERROR, INFO, WARNING, bound, event, surprise
 from smartlink.ports import Beside, Clock, PortError, Publisher, RelayState, Turns
+from smartlink.services.polling.changes import Changes
 from smartlink.services.polling.config import Config
 from smartlink.services.polling.known_commands import KnownCommands
 from smartlink.services.polling.leftovers import Leftovers
@@ -27,19 +28,19 @@ from smartlink.services.polling.turns import TenantTurns
 from smartlink.services.tenants import Tenants
 from smartlink.settings import Settings
 
-_NAMED = 10  # documents of a tenant that cannot be read, in the log
+_NAMED = 10  # of a tenant's unreadable documents, in the log
 
 
 @dataclass(slots=True)
 class PollReport:
-    """What a call did, in numbers."""
+    """Counts what a call did."""
 
     tenants: int = 0
     counts: Counter[str] = field(default_factory=Counter)
-    shards_lost: int = 0  # could not be published: their tenants wait for the next tick
+    shards_lost: int = 0  # not published: their tenants wait for the next tick
 
     def as_dict(self) -> dict[str, int]:
-        """For the answer and the log."""
+        """Returns the counts as the answer and the log show them."""
         return {"tenants": self.tenants, "shardsLost": self.shards_lost, **self.counts}
 
 
@@ -59,21 +60,23 @@ class Poll:
     beside: Beside
     tenant_turns: TenantTurns
     commands: KnownCommands
+    changes: Changes
     leftovers: Leftovers
 
     def tick(self) -> PollReport:
         """Polls the first shard itself and publishes the others."""
         now = self.clock()
         policy = self.beside(self.config.policy)
-        entries = self.tenants.entries()
+        changes = self.changes.look()
+        entries = self.tenants.entries(changes)
         others = self.commands.note()
         orphans = self.beside(lambda: self.states.note_orphans(entries, now))
         leftovers = self.beside(self.leftovers)
         size = self.settings.shard_tenants
         shards = [
-            self._shard(now, number, entries[start : start + size], others)
+            self._shard(now, number, entries[start : start + size], others, changes)
             for number, start in enumerate(range(0, len(entries), size))
-        ] or [self._shard(now, 0, (), others)]
+        ] or [self._shard(now, 0, (), others, changes)]
         lost = self._publish(shards[1:])
         report = self._poll(shards[0], now, policy, lost)
         orphans()
@@ -81,18 +84,24 @@ class Poll:
         return report
 
     def _shard(
-        self, poll: datetime, number: int, entries: Sequence[TenantEntry], others: frozenset[str]
+        self,
+        poll: datetime,
+        number: int,
+        entries: Sequence[TenantEntry],
+        others: frozenset[str],
+        changes: str,
     ) -> Shard:
         digest = self.settings.catalog.digest
-        return Shard(poll, number, 0, tuple(entries), catalog=digest, others=others)
+        return Shard(
+            poll, number, 0, tuple(entries), catalog=digest, others=others, changes=changes
+        )
 
     def shard(self, shard: Shard) -> PollReport:
         """Polls a shard, unless its tick is over.
 
-        The poll decides by its own catalogue. While `poll` and `poll_shard` are being deployed
-        they may have two: a shard of another one is refused, for it would set up other queues
-        and take what it does not know for unknown. It comes again, to a newer instance.
-        Raises OtherCatalogError.
+        While `poll` and `poll_shard` are being deployed, they may have different catalogues. Then
+        this call raises OtherCatalogError, because it would set up other queues and declare other
+        commands unknown than `poll` does. Pub/Sub delivers the shard again, to a newer instance.
         """
         now = self.clock()
         if now >= shard.ends:
@@ -110,7 +119,7 @@ class Poll:
         return self._poll(shard, now, self.beside(self.config.policy))
 
     def _publish(self, shards: Sequence[Shard]) -> int:
-        """How many could not be published."""
+        """Publishes the shards; returns how many could not be published."""
         topic = self.settings.catalog.functions.poll_shard.topic
         if not shards or topic is None:
             return 0
@@ -151,10 +160,10 @@ class Poll:
     def _tenant_polls(
         self, shard: Shard, policy: Callable[[], RetryPolicy], now: datetime, deadline: datetime
     ) -> list[TenantPoll]:
-        """The tenants to poll; each minute another is the first, so that none is always last."""
+        """Returns the tenants to poll; each minute another tenant is the first."""
         entries = shard.entries
         first = int(shard.tick.timestamp() // 60) % len(entries) if entries else 0
-        states = self.states.of([entry.name for entry in entries], now)
+        states = self.states.of([entry.name for entry in entries], now, shard.changes)
         in_force = policy()  # what has been read meanwhile
         full = dict.fromkeys(self.settings.catalog.commands, self.settings.dispatches)
         expires = self.retention.expires(now, in_force)
@@ -174,7 +183,7 @@ class Poll:
     def _perform(
         self, work: tuple[TenantPoll, Turn], push: Callable[[tuple[TenantPoll, Turn]], None]
     ) -> None:
-        """One turn. Whatever goes wrong in it, the other tenants' turns go on."""
+        """Performs one turn. If the turn fails, the other tenants' turns go on."""
         poll, turn = work
         with bound(tenant=poll.name):
             try:
@@ -188,8 +197,12 @@ class Poll:
                 surprise("turn_failed", "Unexpected: the next tick tries again", error)
 
     def _continue(self, shard: Shard, left: Sequence[TenantPoll]) -> int:
-        """Publishes what is left, once: a duplicated delivery of a shard cannot fork it. Answers
-        how many continuations are lost."""
+        """Publishes a continuation for the tenants with work left; returns how many were lost, 0 or
+        1.
+
+        The database admits one continuation of each sequence number, so a repeated delivery of the
+        shard publishes none.
+        """
         if not left or self.clock() >= shard.ends:
             return 0
         polls = {poll.name: poll for poll in left}
@@ -210,7 +223,7 @@ class Poll:
 
 
 def _tell_unreadable(poll: TenantPoll) -> None:
-    """One line a poll: as many as there are documents would say no more."""
+    """Logs one line for all unreadable documents of the tenant."""
     with poll.lock:
         unreadable = dict(poll.unreadable)
     if not unreadable:

@@ -1,9 +1,9 @@
-"""Recall: what was dispatched for a name that is halted now is taken out of the dispatches' reach.
+"""Recall: no consumer may run messages that were dispatched before their tenant's name was halted.
 
-A dispatch names the version at which its messages may be claimed, or `Pendente` at the attempt
-that it knows. Moved to `Aguardando` they are neither: its consumer claims none of them, and so
-never takes up the other customer's credentials. It costs a message of a good name nothing, and a
-recalled one no attempt: the sweep dispatches it again once the halt has ended.
+A consumer claims a message only at the version in the dispatch, or while it is `Pendente` at the
+attempt in the dispatch. Recall moves the message to `Aguardando`. So no consumer claims it, and
+none uses the other customer's credentials for it. A recall costs the message no attempt: the sweep
+dispatches it again when the halt has ended.
 """
 
 from collections.abc import Iterator
@@ -19,18 +19,19 @@ from smartlink.services.polling.tenant_poll import TenantPoll
 _PAGE = 200
 _EVER = datetime(9999, 1, 1, tzinfo=UTC)
 LASTS = timedelta(minutes=15)
-"""After the halt: what another process, which did not know of it yet, dispatched or handed back."""
+"""How long after the halt to recall: a process that did not know of it may still dispatch."""
 
 
 class Recall:
-    """Recalls a halted tenant's dispatches."""
+    """Recalls the dispatched messages of a halted tenant."""
 
     def __init__(self, messages: Messages, clock: Clock) -> None:
         self._messages = messages
         self._clock = clock
 
     def __call__(self, poll: TenantPoll) -> None:
-        """It never raises: the next tick recalls what this one could not."""
+        """Recalls them. It never raises PortError: the next tick recalls what this one could
+        not."""
         halted, now = poll.state.halted, self._clock()
         if halted is None or now >= halted + LASTS:
             return

@@ -1,23 +1,25 @@
-"""Downstream: what the broker holds for a tenant is stored, then acked, then dispatched.
+"""Downstream: the relay stores a tenant's messages from the broker, acks them, dispatches them.
 
     get ─▶ create each document ─▶ read the history of those created ─▶ ack ─▶ dispatch
 
-A crash after any step loses nothing and runs nothing twice: what was not acked comes again and
-finds its document; what was not dispatched is found by the sweep.
+A crash after any step loses no message and runs none twice. A message without an ack comes again,
+and its document exists already. The sweep finds a message that was not dispatched.
 """
 
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from threading import Lock
 
 from smartlink.domain import lifecycle
 from smartlink.domain.catalog import Catalog
 from smartlink.domain.identity import Direction, content_hash, derived_ids, document_id, encode
 from smartlink.domain.message import DeadReason, LogType, Message, State, Stored
-from smartlink.domain.payload import correlation_id
+from smartlink.domain.payload import correlation_id, traceparent
 from smartlink.domain.settlement import annotate
-from smartlink.observability import ERROR, INFO, WARNING, event, message_event
+from smartlink.domain.traceparent import joined, valid_traceparent
+from smartlink.observability import ERROR, INFO, WARNING, call_trace, event, message_event
 from smartlink.ports import (
     BrokerSession,
     Clock,
@@ -42,22 +44,22 @@ from smartlink.settings import LIMITS, Settings
 
 _GATHER_LIMIT = 8_388_608  # characters gathered before they are stored
 _ID_LIMIT = 8_192  # characters
-_ACKS_IN_A_ROW = 2  # that fail: one may be its message's own, the next one is the broker's
+_ACKS_IN_A_ROW = 2  # failures: the first may be the message's fault, the second is the broker's
 _NAME_LIMIT = 512  # characters of a type, an audience or a correlation id
 
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """How a session's turn ended."""
+    """What a session received in one turn."""
 
     more: bool  # the broker may hold more
-    messages: int = 0  # that came
+    messages: int = 0  # how many came
     failure: PortError | None = None  # the broker or RAC failed
 
 
 @dataclass(frozen=True, slots=True)
 class _Arrival:
-    """A delivery, and the message that it is."""
+    """The delivery tag, and the message that was delivered."""
 
     tag: int | None
     message: Message
@@ -65,15 +67,16 @@ class _Arrival:
 
 @dataclass(slots=True)
 class _Taken:
-    """What became of a batch of arrivals."""
+    """How the arrivals of a batch were stored."""
 
-    run: dict[str, Stored] = field(default_factory=dict)  # new, to be executed
-    safe: list[_Arrival] = field(default_factory=list)  # each may be acked
-    otherwise: set[str] = field(default_factory=set)  # that are refused under their own id
+    run: dict[str, Stored] = field(default_factory=dict)  # new messages, to be executed
+    safe: list[_Arrival] = field(default_factory=list)  # arrivals that may be acked
+    otherwise: set[str] = field(default_factory=set)  # refused under their own id
+    known: set[str] = field(default_factory=set)  # documents of messages that came before
 
 
 class Downstream:
-    """Receives for a tenant."""
+    """Receives a tenant's messages."""
 
     def __init__(
         self,
@@ -94,6 +97,7 @@ class Downstream:
         self._settings = settings
         self._clock = clock
         self._commands = commands
+        self._parsing = Lock()  # parsed, a content takes many times its size: one at a time
         self._repeats = Repeats(messages, logs, contents)
 
     def receive(
@@ -104,12 +108,15 @@ class Downstream:
     ) -> Received:
         """Gathers, stores, acks and dispatches one batch.
 
-        `keep_coming` is called when messages come: another session may receive beside this one.
-        Raises PortError when the database failed: nothing was acked then.
+        It calls `keep_coming` when messages come, so that another session may receive too. A batch
+        that brings nothing new is the session's last one in this poll: the broker would give the
+        same answer again and again. Raises PortError if the database failed; nothing was acked
+        then.
         """
         deliveries: list[Delivery] = []
         received = Received(more=True)
         size = gets = 0
+        seen: set[Delivery] = set()
         started = self._clock()
         usual = timedelta(seconds=self._settings.receive_seconds)
         until = min(started + max(usual, poll.pace(started)), poll.deadline)
@@ -122,44 +129,60 @@ class Downstream:
             if not got:
                 received = Received(more=False)
                 break
-            deliveries += got
+            fresh = [delivery for delivery in got if delivery not in seen]
+            deliveries += fresh
             gets += 1
-            size += sum(len(delivery.content) for delivery in got)
+            size += sum(len(delivery.content) for delivery in fresh)
             now = self._clock()
             call = (now - started) / gets
+            if all(delivery.tag is None for delivery in fresh):  # nothing of it can be acked
+                break
+            seen.update(fresh)
             keep_coming()
-            if now + call * len(deliveries) >= until:  # each is acked by a call of its own
+            if now + call * len(deliveries) >= until:  # each message needs a call of `ack`
                 break
         if not deliveries:
             return received
-        came, acked = len(deliveries), 0
+        came, progress = len(deliveries), False
         failure: PortError | None = None
         while deliveries and failure is None:
             part, deliveries = _first_part(deliveries)
-            number, failure = self._take_in(poll, part, session)
-            acked += number
-        more = received.more and failure is None and acked > 0  # else the same ones come again
-        return Received(more, came, received.failure or failure)
+            new, failure = self._take_in(poll, part, session)
+            progress = progress or new
+        failure = received.failure or failure
+        if failure is None and not progress:
+            text = (
+                "Nothing new came, or nothing that can be acked: it is asked again in the next poll"
+            )
+            event("receive_stalled", text, WARNING, messages=came)
+        return Received(received.more and failure is None and progress, came, failure)
 
     def _take_in(
         self, poll: TenantPoll, deliveries: Sequence[Delivery], session: BrokerSession
-    ) -> tuple[int, PortError | None]:
-        """How many messages were acked, and how the broker failed, if it did."""
+    ) -> tuple[bool, PortError | None]:
+        """Stores, acks and dispatches; returns whether a message left the broker that had not come
+        before, and the broker's failure or None."""
         now = self._clock()
         deliveries = self._ours(poll, deliveries)
         if not deliveries:
-            return 0, None
+            return False, None
         arrivals = self._arrivals(poll, deliveries, now)
         poll.count("received", len(arrivals))
         taken = self._store(poll, arrivals, now)
         acked, failure = self._ack(poll, taken.safe, session)
-        fresh = [stored for document, stored in taken.run.items() if document in acked]
+        documents = {arrival.message.document for arrival in acked}
+        fresh = [stored for document, stored in taken.run.items() if document in documents]
         self._dispatcher.publish(poll, self._dispatcher.take_quota(poll, fresh))
-        return len(acked), failure
+        again = [
+            (it.message.document, it.tag) for it in acked if it.message.document in taken.known
+        ]
+        return len(again) < len(acked) or poll.repeated(again), failure
 
     def _ours(self, poll: TenantPoll, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
-        """Without those of a command that only another deployment knows: they are not acked, so
-        that the broker offers them to its poll when this session ends."""
+        """Leaves out the deliveries of commands that only a newer deployment knows.
+
+        They get no ack, so the broker offers them to that deployment when this session ends.
+        """
         theirs = self._commands.elsewhere({it.type for it in deliveries if it.problem is None})
         if not theirs:
             return deliveries
@@ -169,13 +192,16 @@ class Downstream:
         event("deliveries_left", text, WARNING, messages=len(deliveries) - len(ours))
         return ours
 
-    # What arrived.
+    # Arrivals.
 
     def _arrivals(
         self, poll: TenantPoll, deliveries: Sequence[Delivery], now: datetime
     ) -> list[_Arrival]:
-        """Without those whose content the bucket does not take: the broker keeps them, and the
-        others go on. A bucket that is down is asked once."""
+        """Makes messages of the deliveries, and puts large contents into the bucket.
+
+        A delivery whose content the bucket does not take is left out, and stays in the broker. If
+        the bucket is down, no other content is tried.
+        """
         arrivals: list[_Arrival] = []
         down = False
         for delivery in deliveries:
@@ -198,7 +224,8 @@ class Downstream:
             sha256 = inline(delivery.content).sha256
             message_id, _ = derived_ids(delivery.type, sha256, now)
         document = document_id(Direction.DOWNSTREAM, message_id)
-        correlation = correlation_id(delivery.content)
+        with self._parsing:
+            correlation = correlation_id(delivery.content)
         message = lifecycle.received(
             message_id=message_id,
             command=delivery.type,
@@ -209,6 +236,8 @@ class Downstream:
             correlation_id=correlation if correlation and len(correlation) <= _NAME_LIMIT else None,
             personal=command is not None and command.personal,
         )
+        own = valid_traceparent(traceparent(delivery.content))
+        message = replace(message, trace=own or joined(call_trace(), document))
         if problem is not None:
             message = lifecycle.dead(message, DeadReason.MALFORMED, problem)
         elif command is None:
@@ -245,13 +274,17 @@ class Downstream:
         for arrival in known:
             if self._repeats.meet(poll, arrival.message, now):
                 taken.safe.append(arrival)
+            if first[arrival.message.document] is arrival:
+                taken.known.add(arrival.message.document)
         return taken
 
     def _store_otherwise(
         self, poll: TenantPoll, arrival: _Arrival, why: str, taken: _Taken, now: datetime
     ) -> None:
-        """A message that the database refuses as it is: dead, as a content alone. If even that
-        is refused the broker keeps it, and the others go on."""
+        """Stores as dead a message that the database refuses; its envelope becomes the content.
+
+        If the database refuses that too, the message stays in the broker, and the others go on.
+        """
         message = arrival.message
         taken.otherwise.add(message.document)
         try:
@@ -269,7 +302,10 @@ class Downstream:
         taken.safe.append(arrival)
 
     def _as_content(self, poll: TenantPoll, message: Message, why: str) -> Message:
-        """Its names, whichever the database refused, stand in the content with the rest."""
+        """Returns the message as dead, with its whole envelope as the content.
+
+        The document's other names are shortened and escaped, so that the database takes them.
+        """
         envelope = {
             "id": message.id,
             "type": message.type,
@@ -297,7 +333,8 @@ class Downstream:
         taken: _Taken,
         now: datetime,
     ) -> None:
-        """Tells what has ended before from what is new, and what is new from what is dead."""
+        """Drops the created messages that repeat an ended one, and sorts the others: new or
+        dead."""
         overtaken, undecided = self._repeats.overtaken(poll.name, created, self._clock())
         previous = overtaken | self._repeats.before(poll.name, created)
         dead: list[Message] = []
@@ -305,10 +342,11 @@ class Downstream:
             message = stored.message
             if message.document in previous:
                 self._repeats.drop(poll, stored, previous[message.document], now)
+                taken.known.add(message.document)
             elif message.state is State.DEAD:
                 dead.append(message)
             elif message.document in undecided:
-                continue  # the sweep looks again
+                continue  # the sweep decides about it later
             else:
                 taken.run[message.document] = stored
                 message_event(message, "message_received", "Received", INFO)
@@ -335,14 +373,14 @@ class Downstream:
         poll: TenantPoll,
         safe: Sequence[_Arrival],
         session: BrokerSession,
-    ) -> tuple[set[str], PortError | None]:
-        """Acks what is stored, over the session that received it; answers the acked documents.
+    ) -> tuple[list[_Arrival], PortError | None]:
+        """Acks the stored arrivals over the session that received them; returns what was acked.
 
-        Arrival by arrival: of two under one id one may be stored and the other not.
-
-        An ack that fails alone holds up no other; two in a row are the broker's failure.
+        Returns the acked documents, and the broker's failure or None. Each arrival gets its own
+        ack, because of two arrivals with one id one may be stored and the other not. After one
+        failed ack the others go on; two failures in a row are the broker's.
         """
-        acked: set[str] = set()
+        acked: list[_Arrival] = []
         in_a_row = 0
         for arrival in safe:
             if arrival.tag is None:
@@ -359,19 +397,19 @@ class Downstream:
                     return acked, error
             else:
                 in_a_row = 0
-                acked.add(arrival.message.document)
+                acked.append(arrival)
         poll.count("acked", len(acked))
         return acked, None
 
 
 def _readable(name: str) -> str:
-    """A name as any database takes it."""
+    """Shortens a name and escapes what is not ASCII, so that any database takes it."""
     return name[:_NAME_LIMIT].encode("ascii", "backslashreplace").decode()[:_NAME_LIMIT]
 
 
 @dataclass(frozen=True, slots=True)
 class Receiving:
-    """A tenant's sessions that receive, at most so many at a time."""
+    """Receives with up to `sessions` sessions of a tenant at a time."""
 
     sessions: int
     clock: Clock
@@ -380,12 +418,13 @@ class Receiving:
     idleness: Idleness
 
     def turn(self, poll: TenantPoll, push: Push) -> None:
-        """One more batch; its session's place was taken when the turn was pushed."""
+        """Receives one more batch. The session counts as receiving since the turn was pushed."""
         if poll.error or not self.calls(poll, lambda it: self.receive(poll, it, push)):
             poll.leave_receiver()
 
     def receive(self, poll: TenantPoll, session: BrokerSession, push: Push) -> PortError | None:
-        """One batch. The session's place passes to a further turn while there is more."""
+        """Receives one batch, and pushes a further turn if more may come. Returns the failure or
+        None."""
 
         def keep_coming() -> None:
             if poll.enter_receiver(self.sessions, self.clock()):
@@ -411,8 +450,12 @@ class Receiving:
 
 
 def _first_part(deliveries: list[Delivery]) -> tuple[list[Delivery], list[Delivery]]:
-    """As many as are stored and dispatched at once, and the rest: one answer may hold much more
-    than is gathered, and on its way each content is in memory several times."""
+    """Splits off the deliveries to store at once, at most 8 MB of contents; returns them and the
+    rest.
+
+    One answer of the broker may hold more than that, and while a content is being stored, the
+    memory holds it several times.
+    """
     size = 0
     for number, delivery in enumerate(deliveries):
         size += len(delivery.content)
@@ -422,8 +465,10 @@ def _first_part(deliveries: list[Delivery]) -> tuple[list[Delivery], list[Delive
 
 
 def _bounded(delivery: Delivery) -> tuple[Delivery, str | None]:
-    """The delivery, and what is wrong with its envelope. Names too long for a document are cut;
-    the whole envelope is then the content."""
+    """Returns the delivery, and what is wrong with its envelope or None.
+
+    Names that are too long for a document are cut; the content is then the whole envelope.
+    """
     long = [
         name
         for name, value, limit in (

@@ -1,14 +1,14 @@
-"""Upstream: the outbox. Due documents are claimed, sent, and settled.
+"""Upstream: the outbox. The relay claims due documents, sends them, and settles them.
 
-At least once: a message whose sending was not confirmed is sent again. `send` carries no id,
-so receivers can tell a repeat only by an id inside the content.
+Each message is sent at least once: if the broker did not confirm a message, it is sent again.
+`send` carries no id, so receivers recognise a repeat only by an id inside the content.
 
-    refused (also its content, by the bucket)   an attempt
-    failed (5xx, a time-out), others went       an attempt, once it fails again: it is its own fault
-      through since its last failure
-    failed otherwise                            no attempt: it may be the broker's fault
+    refused by the broker; or its content by the bucket      costs an attempt
+    failed again (5xx, time-out), and the broker accepted    costs an attempt: the message is
+      other messages since its last failure                    at fault
+    failed otherwise                                         costs none: the broker may be at fault
 
-Either way it waits alone. The next one is tried; two that fail in a row end the poll's sending.
+A message that failed waits, and the next one is sent. Two failures in a row end the poll's sending.
 """
 
 from collections.abc import Sequence
@@ -19,6 +19,7 @@ from smartlink.domain import lifecycle, settlement
 from smartlink.domain.identity import Direction
 from smartlink.domain.message import Claim, DeadReason, Message, State, Stored
 from smartlink.domain.settlement import Retention, Settlement
+from smartlink.domain.traceparent import traceparent_of
 from smartlink.observability import ERROR, INFO, WARNING, event, message_event, surprise
 from smartlink.ports import (
     BrokerSession,
@@ -48,15 +49,15 @@ from smartlink.services.repeats import Repeats
 from smartlink.services.settle import Pending, bury, settle_all
 from smartlink.settings import Settings
 
-LEASE = timedelta(minutes=5)  # far beyond a poll's own time-out
+LEASE = timedelta(minutes=5)  # much longer than a poll's time-out
 
 
 class _BucketError(Unavailable):
-    """The content cannot be had now, which says nothing of the broker."""
+    """The bucket does not deliver the content now. The broker is not at fault."""
 
 
 class Upstream:
-    """Sends for a tenant."""
+    """Sends a tenant's messages."""
 
     def __init__(
         self,
@@ -81,8 +82,11 @@ class Upstream:
     def send(
         self, poll: TenantPoll, due: Sequence[Stored], session: BrokerSession
     ) -> PortError | None:
-        """Claims, sends and settles these; answers RAC's refusal, if it refuses the tenant."""
-        due = self._within_limit(poll, self._unsent_before(poll, due))
+        """Claims, sends and settles these messages.
+
+        Returns RAC's refusal of the tenant's credentials, or None.
+        """
+        due = self._without_exhausted(poll, self._without_repeats(poll, due))
         claim = Claim(self._new_id(), len(due), self._clock())
         claimed = claim_all(
             self._messages,
@@ -102,8 +106,9 @@ class Upstream:
         self._settle(poll, pending)
         return failure
 
-    def _unsent_before(self, poll: TenantPoll, due: Sequence[Stored]) -> list[Stored]:
-        """Without what was published twice: `publish` may have died before it found that out."""
+    def _without_repeats(self, poll: TenantPoll, due: Sequence[Stored]) -> list[Stored]:
+        """Leaves out repeats of published messages: `publish` may have crashed before it dropped
+        them."""
         published = [it for it in due if it.message.published and it.message.attempt == 0]
         ended = self._repeats.before(poll.name, published)
         for stored in published:
@@ -112,8 +117,9 @@ class Upstream:
                 self._repeats.drop(poll, stored, previous, self._clock())
         return [stored for stored in due if stored.message.document not in ended]
 
-    def _within_limit(self, poll: TenantPoll, due: Sequence[Stored]) -> list[Stored]:
-        """Without those that a lowered limit left beyond it: they are dead, of their last error."""
+    def _without_exhausted(self, poll: TenantPoll, due: Sequence[Stored]) -> list[Stored]:
+        """Declares dead the messages that have had all attempts of a lowered limit; returns the
+        others."""
         limit = poll.policy.attempts
         over = [
             Stored(lifecycle.beyond(stored.message, limit), stored.version)
@@ -150,13 +156,14 @@ class Upstream:
 
     def _try(self, poll: TenantPoll, message: Message, session: BrokerSession) -> PortError | None:
         content = message.content
-        size = content.size if content.text is None else 0  # else it is there already
+        size = content.size if content.text is None else 0  # a text is in memory already
         try:
             with self._in_flight.hold(size, (poll.ends - self._clock()).total_seconds()):
+                session.trace(traceparent_of(poll.name, message))
                 session.send(message.type, message.audience, self._content(message))
         except PortError as error:
             return error
-        except Exception as error:  # noqa: BLE001  (one message's surprise is not its tenant's)
+        except Exception as error:  # noqa: BLE001  (one message's surprise must not stop its tenant)
             surprise("send_failed", "Unexpected: it is tried again", error)
             return Unavailable(f"An unexpected {type(error).__name__} while it was sent")
         return None
@@ -174,8 +181,11 @@ class Upstream:
             raise _BucketError(*error.args) from None
 
     def _failed(self, poll: TenantPoll, stored: Stored, error: PortError) -> Settlement:
-        """An attempt if others were accepted since it failed last: before, and when the poll's
-        end cut it off, it may be no fault of its own."""
+        """Decides whether a failed send costs the message an attempt.
+
+        It does if the broker accepted another message since this one failed last, unless the end of
+        the poll cut the send off. Otherwise the broker may be at fault.
+        """
         before, now = stored.message.failure, self._clock()
         at = poll.send_failed(now)
         if before is None or now >= poll.ends or not poll.state.sent_since(before.at):
@@ -184,7 +194,7 @@ class Upstream:
         return settlement.failed_alone(noted, str(error), now, poll.policy, self._retention)
 
     def _back_off(self, stored: Stored, at: datetime, error: PortError) -> Settlement:
-        """It waits for longer each time. No attempt is lost."""
+        """Makes the message wait, longer after each failure. It costs no attempt."""
         noted = Stored(lifecycle.send_failed(stored.message, at), stored.version)
         message_event(noted.message, "message_unsent", f"Not sent, it waits: {error}", WARNING)
         return self._give_back(noted, error)
@@ -197,7 +207,7 @@ class Upstream:
         return Settlement(document=live.document, fence=stored.version, live=live)
 
     def _settle(self, poll: TenantPoll, pending: Sequence[Pending]) -> None:
-        """Again while the poll lasts: what was sent would be sent once more."""
+        """Settles until all is written or the poll ends: what is not settled is sent once more."""
         left = list(pending)
 
         def settled() -> bool:
@@ -211,12 +221,12 @@ class Upstream:
                 poll.count("unsettled")
 
     def _settle_once(self, poll: TenantPoll, pending: Sequence[Pending]) -> list[Pending]:
-        """What is to be handed in again."""
+        """Settles once; returns the settlements to try again."""
         settled = settle_all(self._messages, poll.name, pending)
         for written in settled.written:
             try:
                 self._note(poll, written)
-            except Exception as error:  # noqa: BLE001  (it is settled; others are not yet)
+            except Exception as error:  # noqa: BLE001  (this message is settled; others are not yet)
                 document = written.document
                 surprise("settle_surprised", "What follows a settlement", error, document=document)
         for lost in settled.lost:
@@ -240,9 +250,10 @@ class Upstream:
             poll.count("refused")
 
     def _buried(self, poll: TenantPoll, refused: Pending, text: str) -> Pending:
-        """What came of its sending can never be written, and must not be sent again: dead.
+        """Returns a settlement that declares dead a message whose outcome the database refused.
 
-        Where even that was refused, with its log line, the document's state alone is tried.
+        A dead message is not sent again. If the database refuses that settlement too, the next one
+        has no log line. If the message was not sent, nothing changes: its lease ends.
         """
         stored, live = refused.stored, refused.settlement.live
         if stored is None:
@@ -254,7 +265,7 @@ class Upstream:
         elif live is not None and live.dead_reason is DeadReason.UNWRITTEN_OUTCOME:
             text, lines, expires = live.error or text, (), None
         elif not lines:
-            return refused  # it was not sent: it waits for its lease
+            return refused  # the message was not sent: it is due at the end of its lease
         sent = Stored(replace(stored.message, attempt=stored.message.attempt + 1), stored.version)
         buried = settlement.unwritten(sent, text, self._clock(), expires, lines)
         return Pending(buried, refused.claim, stored)
@@ -262,7 +273,7 @@ class Upstream:
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """A tenant's outbox, page by page, a chunk a turn."""
+    """Sends a tenant's outbox page by page; each turn sends one chunk."""
 
     settings: Settings
     clock: Clock
@@ -272,17 +283,18 @@ class Sending:
     upstream: Upstream
 
     def begin(self, poll: TenantPoll, page: Page) -> Sequence[Stored]:
-        """Takes up the first page; answers the chunk to send at once, if any.
+        """Begins with the first page; returns the chunk to send at once, which may be empty.
 
-        Since a send failed none was accepted: then one message is tried, beside the receiving,
-        and the others follow it if it is. So a broker that does not send costs one call a poll.
+        If no send was accepted since the last one failed, one message is sent in a later turn, and
+        the others follow only if the broker accepts it. So a broker that does not accept costs one
+        call in each poll.
         """
         probing = bool(page.due) and not poll.state.sends
         poll.outgoing = self._outgoing(page, probing=probing)
         return () if probing else poll.outgoing.take_unfailed()
 
     def go_on(self, poll: TenantPoll, push: Push, chunk: Sequence[Stored]) -> None:
-        """The rest of the first page, once its first chunk is sent."""
+        """Pushes the turns for the rest of the first page, after its first chunk has been sent."""
         if poll.outgoing.probing:
             push(self._probe)
         else:
@@ -295,7 +307,7 @@ class Sending:
     def send(
         self, poll: TenantPoll, chunk: Sequence[Stored], session: BrokerSession
     ) -> PortError | None:
-        """Sends a chunk; answers RAC's refusal, if it refuses the tenant."""
+        """Sends a chunk; returns RAC's refusal of the tenant's credentials, or None."""
         failure = self.upstream.send(poll, chunk, session)
         self.states.sending(poll)
         if poll.accepted:
@@ -321,8 +333,11 @@ class Sending:
                 self._sent(poll, push)
 
     def _sent(self, poll: TenantPoll, push: Push) -> None:
-        """The next page is read when this one is sent: what is not claimed yet would be found
-        again."""
+        """Notes that a chunk was sent; after the page's last chunk, pushes the turn for the next
+        page.
+
+        A page that is read earlier would show again the messages that are not claimed yet.
+        """
         if poll.outgoing.sent():
             self._turn_page(poll, push)
 

@@ -1,4 +1,4 @@
-"""A shard: the tenants that one call polls, as it travels over Pub/Sub."""
+"""A shard holds the tenants that one call polls. It travels over Pub/Sub."""
 
 import json
 from collections.abc import Mapping
@@ -10,15 +10,15 @@ from smartlink.ports import Envelope, Unavailable
 from smartlink.services.push import PushError
 
 TICK_LIFE = timedelta(seconds=60)
-"""A tick older than this is over: the next one has its own shards."""
+"""How long a tick lasts; then the next tick polls all tenants with its own shards."""
 
 
 class ShardError(PushError):
-    """A Pub/Sub message is no shard of this relay."""
+    """The Pub/Sub message is not a shard of this relay."""
 
 
 class OtherCatalogError(Unavailable):
-    """The shard was decided by another catalogue: it is for an instance that has that one."""
+    """The poll that made the shard has another catalogue than this instance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,20 +30,22 @@ class Shard:
     sequence: int
     entries: tuple[TenantEntry, ...]
     quota: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    """A continuation's: what each tenant may still dispatch in this tick, by command."""
+    """In a continuation: how many dispatches each tenant has left in this tick, by command."""
     catalog: str = ""
-    """The digest of the catalogue that the poll decided by; empty where it did not say: it is of
-    a release that did not, or an operator's."""
+    """The digest of the poll's catalogue; empty if an old release or an operator made the shard."""
     others: frozenset[str] = frozenset()
     """Commands that this catalogue lacks, and that a poll of another deployment knows."""
+    changes: str = ""
+    """The mark of the last change that an operator announced; empty where there was none, or where
+    the poll did not say: it is of a release that did not, or an operator's."""
 
     @property
     def ends(self) -> datetime:
-        """When its tick is over."""
+        """When the shard's tick is over."""
         return self.tick + TICK_LIFE
 
     def encode(self) -> Envelope:
-        """The Pub/Sub message."""
+        """Writes the shard as a Pub/Sub message."""
         document = {
             "tick": self.tick.isoformat(),
             "number": self.number,
@@ -52,13 +54,14 @@ class Shard:
             "quota": self.quota,
             "catalog": self.catalog,
             "others": sorted(self.others),
+            "changes": self.changes,
         }
         attributes = {"tick": self.tick.isoformat(), "shard": str(self.number)}
         return Envelope(json.dumps(document).encode(), attributes)
 
 
 def decode_shard(data: bytes) -> Shard:
-    """The shard in a Pub/Sub message. Raises ShardError."""
+    """Reads the shard from a Pub/Sub message's data. Raises ShardError."""
     try:
         document = json.loads(data)
         shard = Shard(
@@ -72,6 +75,7 @@ def decode_shard(data: bytes) -> Shard:
             },
             str(document.get("catalog", "")),
             frozenset(str(command) for command in document.get("others", ())),
+            str(document.get("changes", "")),
         )
     except (
         ValueError,

@@ -1,4 +1,4 @@
-"""`tenants/{tenant}`: read now and then, written when something changed."""
+"""Reads the tenants' states (`tenants/{tenant}`) now and then, and writes what has changed."""
 
 import threading
 from collections.abc import Sequence
@@ -15,13 +15,15 @@ _ORPHANS_EVERY = timedelta(hours=1)
 _UNDATED_HOUR = 5  # of the day in UTC, night in Brazil: then the look begins
 _UNDATED_TENANTS = 200  # at most, in an hour
 _TOLD = 10  # documents by name
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 class States:
-    """The tenants' states, kept in this process for a few minutes.
+    """Keeps the tenants' states in this process for a few minutes.
 
-    A pause that another process has just noted is learnt late: that costs a failing call.
+    A pause that another process has just noted is learnt late: that costs a failing call. What an
+    operator changed is learnt in the next tick: see changes.py.
     """
 
     def __init__(self, store: TenantStates, messages: Messages, refresh: timedelta) -> None:
@@ -30,14 +32,23 @@ class States:
         self._refresh = refresh
         self._kept: dict[str, tuple[TenantState, datetime]] = {}
         self._stored: dict[str, TenantState] = {}  # as they were read, or written last
+        self._changes = ""  # the last mark
         self._orphans_at: datetime | None = None
-        self._undated_on: date | None = None  # when the last look began
-        self._unlooked: list[str] = []  # tenants that this day's look has not come to
+        self._undated_on: date | None = None  # the day of the last look for undated documents
+        self._unlooked: list[str] = []  # tenants that this look has not reached
         self._lock = threading.Lock()
 
-    def of(self, tenants: Sequence[str], now: datetime) -> dict[str, TenantState]:
-        """The states of these tenants, read in one batch where they are not known."""
+    def of(
+        self, tenants: Sequence[str], now: datetime, changes: str = ""
+    ) -> dict[str, TenantState]:
+        """The states of these tenants, read in one batch where they are not known.
+
+        A mark of changes that is not known yet puts all that is kept out of date.
+        """
         with self._lock:
+            if changes and changes != self._changes:
+                self._changes = changes
+                self._kept = {name: (state, _LONG_AGO) for name, (state, _) in self._kept.items()}
             stale = [
                 name
                 for name in tenants
@@ -54,7 +65,7 @@ class States:
             return {name: self._kept[name][0] for name in tenants}
 
     def again(self, poll: TenantPoll, now: datetime) -> None:
-        """Reads the tick's state as it stands now."""
+        """Reads the tenant's state again."""
         state = self._store.states([poll.name])[poll.name]
         poll.change(lambda _: state)
         with self._lock:
@@ -62,7 +73,7 @@ class States:
             self._stored[poll.name] = state
 
     def pin(self, poll: TenantPoll, pin: Pin) -> bool:
-        """Notes whose the name is; False if another process has just noted another customer."""
+        """Pins the name to a customer; returns False if another process has just pinned it."""
         if not self._store.pin(poll.name, pin, poll.state.pin):
             return False
         state = poll.change(lambda it: replace(it, pin=pin, known=True))
@@ -73,7 +84,7 @@ class States:
         return True
 
     def halted(self, poll: TenantPoll, error: str, now: datetime) -> None:
-        """Its credentials are not those of whom the name belongs to. It is said in each tick."""
+        """Notes that the credentials belong to another customer, and logs it in each tick."""
         before = poll.state
         state = poll.change(lambda it: it.after_halt(now, error))
         if state is not before:
@@ -82,20 +93,21 @@ class States:
         event("tenant_halted", error, ERROR)
 
     def resumed(self, poll: TenantPoll) -> None:
-        """Its credentials are again those of whom the name belongs to."""
+        """Notes that the credentials belong again to the name's customer."""
         if poll.state.halted is None:
             return
         event("tenant_resumed", "Its credentials are those of whom its name belongs to", INFO)
         self._save(poll, poll.change(lambda it: replace(it, halted=None)))
 
     def set_up(self, poll: TenantPoll, setup: str, commands: Sequence[str]) -> None:
-        """Setup was run. If this is not noted, setup runs again, which does no harm."""
+        """Notes that the queue was set up. If the note is lost, setup runs again, which does no
+        harm."""
         names = tuple(commands)
         state = poll.change(lambda it: replace(it, setup=setup, commands=names))
         self._save(poll, state)
 
     def failed(self, poll: TenantPoll, error: PortError, now: datetime) -> None:
-        """The broker or RAC failed in this tick."""
+        """Notes that the broker or RAC failed in this tick, and pauses the tenant if due."""
         state = poll.change(lambda it: it.after_failure(now, str(error)))
         self._save(poll, state)
         poll.count("broker_failures")
@@ -106,7 +118,7 @@ class States:
             event("tenant_paused", text, ERROR, pausedUntil=state.paused_until.isoformat())
 
     def succeeded(self, poll: TenantPoll, now: datetime) -> None:
-        """The broker answered in this tick."""
+        """Notes that the broker answered in this tick."""
         before = poll.state
         state = poll.change(lambda it: it.after_success(now))
         if state is before:
@@ -116,7 +128,7 @@ class States:
         self._save(poll, state)
 
     def sending(self, poll: TenantPoll) -> None:
-        """Keeps how sending goes: written when it fails first, and when it goes again."""
+        """Keeps how sending goes; writes it when sending first fails and when it works again."""
         state = poll.state
         with self._lock:
             kept, at = self._kept.get(poll.name, (TenantState(), _FOREVER))
@@ -127,7 +139,8 @@ class States:
             self._save(poll, state)
 
     def _save(self, poll: TenantPoll, state: TenantState) -> None:
-        """It is as old as when it was read: what others have noted since is not in it."""
+        """Writes the state. The state keeps its age: it lacks what other processes have noted
+        since."""
         with self._lock:
             kept_at = self._kept.get(poll.name, (state, _FOREVER))[1]
             self._kept[poll.name] = (state, kept_at)
@@ -141,7 +154,7 @@ class States:
                 self._stored[poll.name] = state
 
     def note_orphans(self, entries: Sequence[TenantEntry], now: datetime) -> None:
-        """Once an hour: tenants whose secret is gone while they have live messages."""
+        """Once an hour, logs the tenants that have live messages but no secret."""
         if self._orphans_at is not None and now - self._orphans_at < _ORPHANS_EVERY:
             return
         self._orphans_at = now
@@ -155,11 +168,11 @@ class States:
             event("orphans_not_sought", f"The next hour tries again: {error}", WARNING)
 
     def _tell_undated(self, tenants: Sequence[str], now: datetime) -> None:
-        """Once a day: live documents that no sweep finds, for a person took their date away.
+        """Once a day, logs live documents without a date, which no sweep finds.
 
-        It reads every live document, so it begins in one hour of the day only: a new process
-        does not begin again at another. So many tenants each hour, as the poll waits for it; each
-        day another tenant is the first.
+        A person must have removed the date. The look reads every live document, so it begins only
+        in one hour of the day, even in a new process. It looks at 200 tenants an hour, because the
+        poll waits for it. Each day another tenant is the first.
         """
         if now.hour == _UNDATED_HOUR and self._undated_on != now.date():
             self._undated_on = now.date()
@@ -199,7 +212,7 @@ def _tell_of(undated: Sequence[str]) -> None:
 
 
 def _tell_unreadable(name: str, state: TenantState) -> None:
-    """The tenant goes on without them."""
+    """Logs the fields of a state that are unreadable; the tenant goes on without them."""
     if state.unreadable:
         text = f"Its state cannot be read whole: {', '.join(state.unreadable)} must be fixed"
         event("document_unreadable", text, ERROR, tenant=name, documents=[name])

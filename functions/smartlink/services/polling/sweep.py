@@ -1,6 +1,6 @@
-"""The sweep: due downstream messages are dispatched again, or declared dead.
+"""The sweep dispatches due Downstream messages again, or declares them dead.
 
-One query finds retries, crashed executions and lost dispatches alike: `due` has come.
+Retries, crashed executions and lost dispatches are all due, so one query finds them.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from smartlink.services.settle import bury
 
 
 class Sweep:
-    """Moves a tenant's due downstream messages."""
+    """Sweeps a tenant's due Downstream messages."""
 
     def __init__(
         self,
@@ -42,7 +42,8 @@ class Sweep:
         self._repeats = Repeats(messages, logs, contents)
 
     def __call__(self, poll: TenantPoll, due: Sequence[Stored]) -> None:
-        """Each by compare-and-swap on the version it was read at: two sweeps cannot both win."""
+        """Moves each message by compare-and-swap on its version, so only one of two sweeps moves
+        it."""
         now = self._clock()
         due = self._ours(poll, due)
         if not due:
@@ -58,14 +59,15 @@ class Sweep:
                 self._repeats.drop(poll, stored, ended[message.document], now)
                 continue
             if message.document in undecided:
-                continue  # it stays due: the next tick looks again
+                continue  # the message stays due, and the next tick decides
             moved = self._move(message, poll, now)
             (dead if moved.state is State.DEAD else moves).append(Stored(moved, stored.version))
         bury(self._messages, poll, dead, now)
         self._dispatch(poll, moves)
 
     def _ours(self, poll: TenantPoll, due: Sequence[Stored]) -> list[Stored]:
-        """Without those of a command that only another deployment knows: its sweep takes them."""
+        """Leaves out messages of commands that only a newer deployment knows: it sweeps them
+        itself."""
         theirs = self._commands.elsewhere({stored.message.type for stored in due})
         ours = [stored for stored in due if stored.message.type not in theirs]
         if theirs:
@@ -88,7 +90,7 @@ class Sweep:
         return swept.message
 
     def _dispatch(self, poll: TenantPoll, moves: Sequence[Stored]) -> None:
-        """Only what may be dispatched in this tick is moved; the rest stays due."""
+        """Moves and dispatches the messages within the tick's quota; the others stay due."""
         allowed = self._dispatcher.take_quota(poll, moves)
         moving = [stored for dispatch in allowed for stored in dispatch.messages]
         if not moving:

@@ -1,4 +1,4 @@
-"""One tenant's part of one poll: what its turns share."""
+"""What the turns of one tenant share in one poll."""
 
 import threading
 from collections import Counter
@@ -13,71 +13,74 @@ from smartlink.domain.tenant import Tenant, TenantEntry, TenantState
 from smartlink.ports import CredentialsRefused, Place, PortError
 from smartlink.services.polling.outgoing import Outgoing
 
-_CALLS_END = timedelta(seconds=2)  # after the poll's deadline, when no call of the broker goes on
-_JOIN = timedelta(seconds=0.1)  # that messages come, until another session receives too
-_FAILURES_IN_A_ROW = 2  # sends: one may be its message's own, the next one is the broker's
+_CALLS_END = timedelta(seconds=2)  # after the poll's deadline every call of the broker is cut off
+_JOIN = timedelta(seconds=0.1)  # of messages coming, before another session joins
+_REPEATS = 100  # of one message in one poll: if more come, acks do not remove it at the broker
+_FAILURES_IN_A_ROW = 2  # sends: the first may be the message's fault, the second is the broker's
 
 
 class Turn(Protocol):
-    """A bounded piece of a tenant's work; it pushes what is left of it."""
+    """A short piece of a tenant's work. It pushes a further turn for the work that is left."""
 
     def __call__(self, poll: "TenantPoll", push: "Push", /) -> None: ...  # noqa: D102
 
 
 class Push(Protocol):
-    """Appends a turn, behind those of the other tenants."""
+    """Appends a turn behind the turns of the other tenants."""
 
     def __call__(self, turn: Turn, /) -> None: ...  # noqa: D102
 
 
 @dataclass(slots=True)
 class TenantPoll:
-    """Shared by the tenant's turns, which may run at the same time."""
+    """The state that the tenant's turns share. They may run at the same time."""
 
     entry: TenantEntry
     state: TenantState
     policy: RetryPolicy
-    deadline: datetime  # no turn begins, and no batch grows, after it
-    expires: datetime  # of log lines written now
+    deadline: datetime  # after it no turn begins and no batch grows
+    expires: datetime  # when log lines that are written now expire
     quota: Counter[str]  # dispatches left, by command
     counts: Counter[str] = field(default_factory=Counter)
-    tenant: Tenant | None = None  # once its secret is read
-    receivers: int = 1  # sessions that receive: the first turn's own is one
-    joined: datetime | None = None  # when the last one began to, or the first one's first came
-    gathering: int = 0  # batches on their way in: each may need a dispatch of every command
+    tenant: Tenant | None = None  # None until its secret is read
+    receivers: int = 1  # sessions that receive, with the first turn's
+    joined: datetime | None = None  # when the last session joined, or the first message came
+    gathering: int = 0  # batches being received: each may need a dispatch of every command
+    again: Counter[tuple[str, int | None]] = field(default_factory=Counter)
+    """The acked repeats by document and tag; without a tag, how many repeats of the document."""
     others: frozenset[str] = frozenset()  # commands that only another deployment knows
-    vacant: bool = False  # the name passes to these credentials' customer: nothing of another lives
+    vacant: bool = False  # no message lives: the name passes to these credentials' customer
     unreadable: dict[str, str] = field(default_factory=dict)  # due documents, and why
-    error: PortError | None = None  # the broker or RAC failed: nothing more is received
+    error: PortError | None = None  # how the broker or RAC failed first: nothing more is received
     unswept: Place | None = None  # where the sweep's next page begins
     outgoing: Outgoing = field(default_factory=lambda: Outgoing((), 1, None))
     accepted: bool = False  # the broker took a message that was sent
-    sends_left: int = _FAILURES_IN_A_ROW  # that may fail until no more is sent in this poll
+    sends_left: int = _FAILURES_IN_A_ROW  # failures until this poll stops sending
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def name(self) -> str:
-        """The tenant's."""
+        """The tenant's name."""
         return self.entry.name
 
     def count(self, what: str, number: int = 1) -> None:
-        """Adds to the poll's report."""
+        """Adds to a count of the poll's report."""
         with self.lock:
             self.counts[what] += number
 
     def counted(self) -> Counter[str]:
-        """What was counted so far; a turn that hangs may still count."""
+        """Returns a copy of the counts, because a turn that hangs may still count."""
         with self.lock:
             return self.counts.copy()
 
     def pass_over(self, unreadable: Sequence[Unreadable]) -> None:
-        """Notes due documents that cannot be read; a further page may show one again."""
+        """Notes unreadable due documents, each once: a further page may show one again."""
         with self.lock:
             self.unreadable.update((it.document, it.why) for it in unreadable)
             self.counts["unreadable"] = len(self.unreadable)
 
     def take(self, command: str) -> bool:
-        """One dispatch of the command, if there is one left in this poll."""
+        """Takes one dispatch of the command from the quota; returns False if none is left."""
         with self.lock:
             if self.quota[command] <= 0:
                 return False
@@ -86,7 +89,7 @@ class TenantPoll:
 
     @property
     def exhausted(self) -> bool:
-        """Some command has no dispatch left: nothing more is received, the broker keeps it."""
+        """Whether some command has no dispatch left. Then nothing more is received in this poll."""
         return self._least <= 0
 
     @property
@@ -94,7 +97,7 @@ class TenantPoll:
         return min(self.quota.values(), default=1)
 
     def begin_batch(self) -> bool:
-        """Whether a batch may be received: there is a dispatch for it, whatever its command."""
+        """Notes that a batch begins; returns False if some command has no dispatch left for it."""
         with self.lock:
             if self._least <= self.gathering:
                 return False
@@ -102,22 +105,23 @@ class TenantPoll:
             return True
 
     def end_batch(self) -> None:
-        """A batch is dispatched, or given up."""
+        """Notes that a batch was dispatched or given up."""
         with self.lock:
             self.gathering -= 1
 
     def pace(self, now: datetime) -> timedelta:
-        """How long a batch may take, acks included, for the dispatches to last until the end.
+        """Returns how long a batch may take, with its acks, so that the dispatches last for the
+        poll.
 
-        Several sessions at a slow broker would spend them on small batches before; larger ones
-        would keep their first messages waiting for the acks of their last.
+        If batches took less time, several sessions at a slow broker would use up the dispatches on
+        small batches. If they took more, the first messages of a batch would wait for its last
+        acks.
         """
         with self.lock:
             return (self.deadline - now) * self.gathering / max(self._least, 1)
 
     def enter_receiver(self, most: int, now: datetime) -> bool:
-        """Whether one more session may receive for the tenant: one each 0.1 s, while messages
-        keep coming."""
+        """Lets one more session receive, at most one each 0.1 s; tells whether it may."""
         with self.lock:
             if self.joined is None:
                 self.joined = now
@@ -128,33 +132,45 @@ class TenantPoll:
             return True
 
     def leave_receiver(self) -> None:
-        """A session stopped receiving."""
+        """Notes that a session stopped receiving."""
         with self.lock:
             self.receivers -= 1
 
+    def repeated(self, acked: Sequence[tuple[str, int | None]]) -> bool:
+        """Notes acked repeats, each by its document and tag; returns whether one is progress.
+
+        It is none if the broker gave the same delivery before, or the same message over 100 times.
+        """
+        with self.lock:
+            fresh = [it for it in acked if it not in self.again]
+            self.again.update(fresh)
+            self.again.update((document, None) for document, _ in fresh)
+            return any(self.again[document, None] <= _REPEATS for document, _ in fresh)
+
     @property
     def ends(self) -> datetime:
-        """When every call of the broker is cut off, whatever it is at."""
+        """When every call of the broker is cut off."""
         return self.deadline + _CALLS_END
 
     def change(self, change: Callable[[TenantState], TenantState]) -> TenantState:
-        """The tenant's state after a change; other turns may be changing it too."""
+        """Changes the tenant's state under the lock, and returns the new state."""
         with self.lock:
             self.state = change(self.state)
             return self.state
 
     def may_send(self) -> bool:
-        """Whether another message may be tried in this poll."""
+        """Tells whether this poll may send another message."""
         with self.lock:
             return self.sends_left > 0 and not isinstance(self.error, CredentialsRefused)
 
     def stop_sending(self) -> None:
-        """No more message is tried in this poll."""
+        """Makes this poll send no further message."""
         with self.lock:
             self.sends_left = 0
 
     def send_failed(self, now: datetime) -> datetime:
-        """Notes that a send failed; answers when, in the order of what the tenant sends."""
+        """Notes that a send failed; returns the failure's instant, which is not before the last
+        send."""
         state = self.change(lambda it: it.after_failed_send(now))
         with self.lock:
             self.sends_left -= 1
@@ -169,7 +185,7 @@ class TenantPoll:
             self.sends_left = _FAILURES_IN_A_ROW
 
     def fail(self, error: PortError) -> bool:
-        """Notes that the broker or RAC failed; True for the first failure of the poll."""
+        """Notes that the broker or RAC failed; tells whether it was the poll's first failure."""
         with self.lock:
             first = self.error is None
             self.error = self.error or error

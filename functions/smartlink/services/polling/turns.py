@@ -1,4 +1,4 @@
-"""A tenant's turns within a poll: each bounded, and what is left queues behind the others'.
+"""A tenant's turns within a poll. Each is short; a further turn queues behind the other tenants'.
 
 first:     sweep due downstream ─▶ setup, if the commands changed ─▶ send due upstream
 ─▶ receive one batch, unless the tenant has been silent (see idleness.py)
@@ -29,7 +29,7 @@ from smartlink.services.tenants import Tenants
 
 @dataclass(frozen=True, slots=True)
 class TenantTurns:
-    """What a poll does for one tenant."""
+    """The turns that a poll performs for one tenant."""
 
     clock: Clock
     tenants: Tenants
@@ -43,7 +43,8 @@ class TenantTurns:
     idleness: Idleness
 
     def first(self, poll: TenantPoll, push: Push) -> None:
-        """The only turn of an idle tenant: one query, one call of the broker."""
+        """Performs the first turn. For an idle tenant it is the only one: one query, one broker
+        call."""
         if not self._open(poll):
             return
         now = self.clock()
@@ -70,7 +71,8 @@ class TenantTurns:
         self.sending.go_on(poll, push, chunk)
 
     def _open(self, poll: TenantPoll) -> bool:
-        """Reads who the tenant is; False when there is nothing to be done for it."""
+        """Reads the tenant's secret and checks its identity; tells whether the poll may go on with
+        it."""
         try:
             poll.tenant = self.tenants.tenant(poll.entry)
             if not poll.tenant.enabled:
@@ -83,8 +85,11 @@ class TenantTurns:
             return False
 
     def _current(self, poll: TenantPoll) -> bool:
-        """Whether the tenant is still who it was when the tenants were listed: what waits for it is
-        touched with no credentials but those that are in force now."""
+        """Tells whether the tenant's waiting messages may be touched; reads its secret again if it
+        changed.
+
+        Only the credentials that are in force now may touch them.
+        """
         entry = self.tenants.current(poll.entry)
         if entry is None:
             event("tenant_gone", "Its secret is deleted: what waits for it stays", WARNING)
@@ -97,7 +102,7 @@ class TenantTurns:
     def _talk(
         self, poll: TenantPoll, push: Push, chunk: Sequence[Stored], *, receive: bool
     ) -> None:
-        """Sends the chunk and receives a batch, over one session."""
+        """Sends the chunk and receives a batch over one session."""
 
         def talk(session: BrokerSession) -> PortError | None:
             failure = self.calls.begin(poll, session)

@@ -1,26 +1,31 @@
-"""Publish: a segment's message for a cloud app is stored in the outbox, once for each id."""
+"""Publish stores a segment's message for a cloud app in the outbox, once for each id."""
 
+import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from smartlink.domain import lifecycle
-from smartlink.domain.identity import Direction, document_id
+from smartlink.domain.identity import Direction, document_id, is_no_id
 from smartlink.domain.message import Message, Past, Stored
 from smartlink.domain.payload import beyond_doubles, read_json, write_json
 from smartlink.domain.settlement import Settlement
 from smartlink.domain.tenant import TenantError, check_tenant_name
-from smartlink.observability import INFO, bound, event
+from smartlink.domain.traceparent import valid_traceparent
+from smartlink.observability import INFO, bound, event, message_event
 from smartlink.ports import Clock, Conflict, Contents, Messages, NewId, Unavailable
 from smartlink.services.contents import keep, withdraw_all
 from smartlink.services.repeats import same
 from smartlink.services.tenants import Tenants
 
-BODY_LIMIT = 12_582_912  # bytes of a request's body; the caller of parse_request sees to it
+BODY_LIMIT = 12_582_912  # bytes of a request's body; the caller of parse_request checks it
 _CONTENT_LIMIT = 8_388_608  # characters of a content
+_CONTAINERS = 500_000  # objects and lists in a body
+_TEXT_OR_OPENED = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[{\[]', re.DOTALL)
 
 _RESERVED = {".", ".."}
 _REPLY = re.compile(r"D-.*/reply/[0-9]+", re.DOTALL)  # see settlement.reply_id
@@ -37,6 +42,9 @@ def _free(message_id: str) -> str:
     if _REPLY.fullmatch(message_id):
         message = "ids of this form belong to the relay's own replies"
         raise ValueError(message)
+    if message_id.strip() and is_no_id(message_id):
+        message = "a GUID of zeros is no id: give one of its own, or leave it out"
+        raise ValueError(message)
     return message_id
 
 
@@ -51,16 +59,16 @@ def _carried(text: str) -> str:
 
 _Content = Annotated[str, AfterValidator(_carried)]
 _Text = Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[^\x00-\x1f\x7f]*$")]
-_Name = Annotated[_Text, AfterValidator(_sendable)]  # it stands in the path of `send`
+_Name = Annotated[_Text, AfterValidator(_sendable)]  # a segment of the path of `send`
 
 
 class PublishError(ValueError):
-    """The request cannot be accepted; `field` names the culprit, the text the fix."""
+    """The request cannot be accepted. `field` names the wrong field, and the text names the fix."""
 
     def __init__(self, field: str, problem: str, *, conflict: bool = False) -> None:
         super().__init__(problem)
         self.field = field
-        self.conflict = conflict  # the request is fine by itself; what is stored contradicts it
+        self.conflict = conflict  # the request is valid, but contradicts a stored message
 
 
 class PublishRequest(BaseModel):
@@ -78,25 +86,34 @@ class PublishRequest(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """The answer."""
+    """The answer to a call of `publish`."""
 
     id: str
-    repeated: bool  # a message with this id and content had been accepted before
+    repeated: bool  # a message with this id and content was accepted before
 
 
 def parse_request(body: bytes) -> PublishRequest:
-    """The request in a body. Raises PublishError, which names the first field that is wrong."""
+    """Reads the request from a body. Raises PublishError, which names the first wrong field."""
+    if _too_rich(body):
+        problem = f"it has more than {_CONTAINERS} objects and lists; send it as a text"
+        raise PublishError("content", problem)
     try:
         document = read_json(body, constants=False)
-    except (ValueError, RecursionError):
+    except (json.JSONDecodeError, UnicodeDecodeError):
         raise PublishError("body", "it is no JSON") from None
+    except RecursionError:
+        raise PublishError("body", "it is nested too deeply") from None
+    except ValueError:  # of an integer: only a content may hold one
+        field = "content" if body.lstrip().startswith(b"{") else "body"
+        problem = "a number in it has more digits than can be read; use a text"
+        raise PublishError(field, problem) from None
     if not isinstance(document, Mapping):
         raise PublishError("body", "it must be a JSON object")
     try:
         request = PublishRequest.model_validate(document)
     except ValidationError as error:
         item = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        # A union's branch follows the field's name: the field is what the caller wrote.
+        # After the field's name `loc` may hold a union's branch, which the caller does not know.
         problem = item["msg"].removeprefix("Value error, ")
         field = str(item["loc"][0]) if item["loc"] else "body"
         raise PublishError(field, problem) from None
@@ -104,6 +121,15 @@ def parse_request(body: bytes) -> PublishRequest:
         problem = "a number in it is too large: whoever reads it as a double gets none; use a text"
         raise PublishError("content", problem)
     return request
+
+
+def _too_rich(body: bytes) -> bool:
+    """Whether what Python would make of it takes more memory than an instance can spare: 200 bytes
+    for each object and list. Texts are passed over, to the end of one that has none."""
+    if body.count(b"{") + body.count(b"[") <= _CONTAINERS:
+        return False
+    opened = (1 for found in _TEXT_OR_OPENED.finditer(body) if found[0] in {b"{", b"["})
+    return next(islice(opened, _CONTAINERS, None), None) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,15 +142,19 @@ class Publish:
     clock: Clock
     new_id: NewId
 
-    def __call__(self, request: PublishRequest) -> Published:
-        """Stores the message; raises PublishError, or Unavailable when it may not be stored."""
+    def __call__(self, request: PublishRequest, traceparent: str | None = None) -> Published:
+        """Stores the message, with the trace of the call.
+
+        Raises PublishError if the request is wrong, and Unavailable if the database or the bucket
+        failed, so that the message may not be stored.
+        """
         self._check_tenant(request.tenant)
-        message = self._message(request)
+        message = replace(self._message(request), trace=valid_traceparent(traceparent))
         with bound(tenant=request.tenant):
             repeated = not self._store(request.tenant, message)
             action = "message_duplicate" if repeated else "message_published"
             text = "Accepted before" if repeated else "Accepted"
-            event(action, text, INFO, messageId=message.id, type=message.type)
+            message_event(message, action, text, INFO, type=message.type)
         return Published(message.id, repeated)
 
     def _check_tenant(self, name: str) -> None:
@@ -161,7 +191,11 @@ class Publish:
         )
 
     def _store(self, tenant: str, message: Message) -> bool:
-        """Creates first, then reads the history; False when it was accepted before."""
+        """Creates the document, then reads the history; returns False if the message was accepted
+        before.
+
+        Raises PublishError if the id belongs to another message.
+        """
         document = message.document
         version = self.messages.create(tenant, [message])[0]
         live = self.messages.alive(tenant, [document]).get(document) if version is None else None

@@ -1,1 +1,1 @@
-"""What is examined. Each check answers what it saw, or raises FailedError or NotRunError."""
+"""The checks of an examination. Each returns what it saw, or raises FailedError or NotRunError."""

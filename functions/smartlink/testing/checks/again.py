@@ -1,4 +1,4 @@
-"""What a run must come to that follows another one of the same message."""
+"""Checks a run of a message that has run before."""
 
 from smartlink.domain.outcome import Done, Unknown
 from smartlink.testing.examination import Examination, FailedError, NotRunError
@@ -19,7 +19,8 @@ _EFFECTS = (
 
 
 def worth_it(exam: Examination) -> None:
-    """Raise NotRunError where the relay repeats nothing, or a plain repeat fails already."""
+    """Raises NotRunError if the relay never repeats the message, or if a plain repeat fails
+    already."""
     if not exam.repeats:
         raise NotRunError(HELD)
     if "repeat" in exam.failed:
@@ -30,9 +31,10 @@ def worth_it(exam: Examination) -> None:
 def recovers(
     exam: Examination, scenario: Scenario, start: object, broken: str, doubled: str = ""
 ) -> bool:
-    """Run the message again after its first run broke; whether it is then held for a person.
+    """Runs the message again after its first run broke off; tells whether it is held for a person.
 
-    `start` is the snapshot before, `broken` says where, `doubled` what helps against doubling.
+    `start` is the snapshot before the first run. `broken` says where that run broke off. `doubled`
+    is the advice if the effects are doubled. Raises FailedError.
     """
     where = f"the run after {broken}"
     again = scenario.deliver(exam.text, attempt=2)
@@ -61,7 +63,7 @@ def _finished(exam: Examination, again: Seen, where: str) -> None:
 
 
 def same(one: Seen, other: Seen, what: str) -> None:
-    """Raise FailedError unless outcome and replies are the same."""
+    """Raises FailedError unless outcome and replies are the same."""
     if one.result != other.result:
         detail = f"{what} came to {_shown(other)}, not {_shown(one)}"
         raise FailedError(detail, _REPLIES)
@@ -74,7 +76,7 @@ def _shown(seen: Seen) -> str:
 
 
 def still(before: object, after: object, what: str) -> None:
-    """Raise FailedError unless the outside is as it was."""
+    """Raises FailedError if the outside has changed between the two snapshots."""
     if before != after:
         detail = f"{what} changed effects: {str(before)[:_SHOWN]} became {str(after)[:_SHOWN]}"
         raise FailedError(detail, _EFFECTS)

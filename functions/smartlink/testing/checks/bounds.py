@@ -1,4 +1,4 @@
-"""Whether what a message takes is bounded: replies, log lines, threads, memory."""
+"""Checks that a message takes a limited amount of replies, log lines, threads and memory."""
 
 import gc
 import threading
@@ -13,7 +13,7 @@ _WARM = 3  # runs that may fill caches and pools
 
 
 def replies(exam: Examination) -> str:
-    """Their number and size."""
+    """Checks the number and the size of the replies."""
     limits, seen = exam.options.limits, exam.first
     number = len(seen.replies)
     if seen.watch.endless or number > limits.replies:
@@ -29,7 +29,7 @@ def replies(exam: Examination) -> str:
 
 
 def log_lines(exam: Examination) -> str:
-    """Their number."""
+    """Checks the number of the log lines."""
     number, most = len(exam.first.delivered.lines), exam.options.limits.lines
     if number > most:
         detail = f"more than {most} log lines for one message"
@@ -38,7 +38,7 @@ def log_lines(exam: Examination) -> str:
 
 
 def threads(exam: Examination) -> str:
-    """None is left behind, message after message; what the first ones start may stay."""
+    """Checks that messages leave no threads behind, except those that the first messages start."""
     _run(exam, _WARM)
     before = set(threading.enumerate())
     runs = exam.options.limits.runs
@@ -61,7 +61,7 @@ def _ended(found: set[threading.Thread]) -> set[threading.Thread]:
 
 
 def memory(exam: Examination) -> str:
-    """What stays in memory, message after message."""
+    """Checks how much memory each message leaves behind."""
     limits = exam.options.limits
     started = not tracemalloc.is_tracing()
     if started:

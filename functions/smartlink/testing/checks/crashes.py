@@ -1,12 +1,12 @@
-"""Whether a message survives that its run breaks off: at the seams, and around an effect."""
+"""Checks that a message survives a run that breaks off, at the seams and around an effect."""
 
 from smartlink.adapters.in_memory.faults import Faults
 from smartlink.ports import Unavailable
 from smartlink.testing.checks.again import recovers, worth_it
 from smartlink.testing.examination import Examination, NotRunError
 
-_SEAMS = 25  # at most so many crashes
-_WRITES_OF_ONE = 2  # what `once` writes: that it begins, and how it ended
+_SEAMS = 25  # crashes at most
+_WRITES_OF_ONE = 2  # writes of one `once`: at the begin and at the end
 _DOUBLED = (
     "between an effect and its record the process may end: give the command "
     '"unknownOutcome": "hold" in the catalogue (hold=True here), or make the effect itself '
@@ -15,7 +15,7 @@ _DOUBLED = (
 
 
 def crash(exam: Examination) -> str:
-    """The process ends at each seam in turn, and the message is delivered again."""
+    """Ends the process at each seam in turn, and delivers the message again."""
     worth_it(exam)
     seams = exam.first.watch.seams[:_SEAMS]
     if not seams:
@@ -34,8 +34,10 @@ def _crashed(exam: Examination, number: int, name: str) -> bool:
 
 
 def once(exam: Examination) -> str:
-    """What `once` remembers by cannot be written, or is written and the answer is lost, from each
-    write on until the call ends."""
+    """Fails the writes of `once`, from each write on until the call ends, and delivers again.
+
+    Either the records are not written, or they are written and the answers are lost.
+    """
     worth_it(exam)
     if "crash" in exam.failed:
         reason = "a crash does harm already: fix that first"
@@ -50,7 +52,7 @@ def once(exam: Examination) -> str:
 
 
 class _Down(Faults):
-    """From one write on all fail, as long as the call lasts: `once` tries each for seconds."""
+    """Fails every write from the write `first` on, because `once` tries each one again."""
 
     def __init__(self, first: int, *, lost: bool) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Whether every odd payload comes to a verdict that somebody chose."""
+"""Checks that every odd payload comes to a verdict that the author chose."""
 
 from smartlink.consumer import RetryableError, UnknownOutcomeError
 from smartlink.domain.outcome import Done, Reject
@@ -22,7 +22,10 @@ _OTHER = "raise FatalError where it will never work, RetryableError where it may
 
 
 def odd_payloads(exam: Examination) -> str:
-    """Empty, cut off, of other types, huge, deep, of odd characters: no unexpected exception."""
+    """Delivers odd payloads: empty, cut off, huge, deep, of other types, with odd characters.
+
+    None of them may raise an unexpected exception.
+    """
     scenario = exam.scenario()
     problems: dict[str, list[str]] = {}
     number = 0
@@ -41,7 +44,7 @@ def odd_payloads(exam: Examination) -> str:
 
 
 def _surprise(seen: Seen) -> str | None:
-    """What nobody chose: an exception's name, or what the relay says of the replies."""
+    """Returns the unexpected exception's name, or the relay's reason; None for a chosen verdict."""
     if isinstance(seen.delivered.verdict, (Done, Reject)):
         return None
     raised = seen.watch.raised

@@ -1,4 +1,4 @@
-"""Whether values stay out of Cloud Logging, and one tenant's secret out of another's run."""
+"""Checks that Cloud Logging gets no values, and that no run uses another tenant's secret."""
 
 import io
 import logging
@@ -17,7 +17,8 @@ _STRANGER = "another-tenant"
 
 
 def log_templates(exam: Examination) -> str:
-    """Cloud Logging gets the templates, and whatever is printed or logged past the context."""
+    """Checks that templates, and what is printed or logged past the context, hold no payload
+    value."""
     with _overheard() as heard:
         seen = exam.scenario().deliver(exam.text)
     values = set(_values(body_of(exam.text)))
@@ -33,7 +34,7 @@ def log_templates(exam: Examination) -> str:
 
 
 def tenants(exam: Examination) -> str:
-    """A tenant without a secret is not served with what another's run left behind."""
+    """Checks that a tenant without a secret is not served with what another tenant's run kept."""
     if not exam.first.watch.asked_for("erp_secret"):
         reason = "it asks for no secret (or had it already: examine it in a fresh process)"
         raise NotRunError(reason)
@@ -74,7 +75,7 @@ def _found(values: set[str], text: str) -> str | None:
 
 @contextmanager
 def _overheard() -> Iterator[io.StringIO]:
-    """What leaves by stdout, stderr and the root logger meanwhile."""
+    """Records what the block writes to stdout, stderr and the root logger."""
     heard = io.StringIO()
     handler = logging.StreamHandler(heard)
     logging.getLogger().addHandler(handler)

@@ -1,4 +1,5 @@
-"""Whether a message may run again: a duplicate, a lost settlement, another order."""
+"""Checks that a message may run again: as a duplicate, after a lost settlement, in another
+order."""
 
 from smartlink.testing.checks.again import HELD, same, still, worth_it
 from smartlink.testing.examination import Examination, NotRunError
@@ -6,12 +7,13 @@ from smartlink.testing.scenario import Scenario, Seen
 
 
 def repeat(exam: Examination) -> str:
-    """The same message delivered twice, at the same attempt."""
+    """Delivers the same message twice, at the same attempt."""
     return _twice(exam, attempt=1)
 
 
 def lost_settlement(exam: Examination) -> str:
-    """It ran to its end, the process ended before that was written down, it runs again."""
+    """Runs a message to its end, and runs it again as if the process had ended before it
+    settled."""
     return _twice(exam, attempt=2)
 
 
@@ -28,7 +30,7 @@ def _twice(exam: Examination, attempt: int) -> str:
 
 
 def order(exam: Examination) -> str:
-    """Several messages, forwards and backwards."""
+    """Delivers several messages forwards and backwards, and compares the replies."""
     worth_it(exam)
     texts = [exam.text, *exam.others]
     if len(texts) == 1:
