@@ -353,6 +353,11 @@ class Platform(Protocol):
         """Returns the relay's functions, and whether each is active."""
         ...
 
+    def publish_status(self) -> int | None:
+        """Calls the function `publish` without an identity, from this machine; returns the HTTP
+        status. None on the emulators, and where it is not deployed."""
+        ...
+
     def variables(self) -> Mapping[str, str] | None:
         """The environment variables that the relay's functions are deployed with."""
         ...
