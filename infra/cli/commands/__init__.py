@@ -41,4 +41,5 @@ COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "replay": {"replay": ("replay", "replay")},
     "purge": {"purge": ("purge", "purge")},
     "doctor": {"doctor": ("doctor", "doctor")},
+    "accept": {"accept": ("accept", "accept")},
 }
