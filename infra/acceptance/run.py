@@ -34,7 +34,10 @@ def ingress(place: Place) -> str:
     if any(status in _REFUSED for status in statuses.values()):
         message = f"{seen}: this machine seems to be inside the project's network"
         raise UnansweredError(message)
-    need(seen, holds=bool(internal) and set(statuses.values()) == {_NOT_FOUND})
+    need(
+        seen or "no function is internal",
+        holds=bool(internal) and set(statuses.values()) == {_NOT_FOUND},
+    )
     return f"404 from {len(internal)} functions"
 
 
