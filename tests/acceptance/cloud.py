@@ -118,7 +118,7 @@ class Cloud:
             self.iam("pubsub", subscription, "roles/pubsub.subscriber", AGENT)
         caller = self.account("schedule")
         self.invokers("poll", f"serviceAccount:{caller}")
-        self.job = {
+        self.job: dict[str, Any] = {
             "state": "ENABLED",
             "attemptDeadline": f"{self.config.catalog.functions.poll.timeout + 30}s",
             "lastAttemptTime": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}.123456789Z",
