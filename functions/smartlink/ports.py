@@ -45,6 +45,10 @@ class Busy(Unavailable):
     """This process had no memory free in time. The other side did not fail."""
 
 
+class ComesFirst(Unavailable):
+    """Another message is to be answered first. This one waits, and no attempt of it is spent."""
+
+
 class Refused(PortError):
     """The call can never work as it is, so nobody should repeat it."""
 
@@ -200,6 +204,13 @@ class Messages(Protocol):
 
     def reused(self, tenant: str, document: str) -> list[str]:
         """Returns the documents, live or ended, of other messages that came under this one's id."""
+        ...
+
+    def of_command(self, tenant: str, command: str) -> Iterator[Stored | Unreadable]:
+        """Returns the live messages of a command, by document; also those that cannot be read.
+
+        It reads them page by page, as they are taken.
+        """
         ...
 
     def undated(self, tenant: str) -> list[str]:
@@ -358,6 +369,14 @@ class RelayState(Protocol):
         """
         ...
 
+    def changes(self) -> str:
+        """Returns the mark of the last change that an operator announced; "" before the first."""
+        ...
+
+    def announce_change(self) -> None:
+        """Gives the mark another value: what processes keep of tenants is out of date."""
+        ...
+
     def content_sweep(self) -> ContentSweep | None:
         """Returns the last look through the bucket; None before the first one."""
         ...
@@ -389,6 +408,10 @@ class BrokerSession(Protocol):
 
         It may call RAC for a token, but it never calls the broker.
         """
+        ...
+
+    def trace(self, traceparent: str) -> None:
+        """Lets the next `send` carry the message's trace."""
         ...
 
     def setup(self, commands: Sequence[str]) -> None: ...
@@ -427,9 +450,13 @@ class TenantSecrets(Protocol):
 
 
 class ErpSecrets(Protocol):
-    """The secrets of the tenants' ERPs."""
+    """The secrets of the tenants' ERPs, and of what names their people."""
 
     def erp(self, tenant: str) -> bytes: ...
+
+    def titular(self, tenant: str) -> bytes:
+        """Returns the payload of `smartlink-titular-<tenant>`. Raises NotFound if there is none."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

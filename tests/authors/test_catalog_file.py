@@ -1,6 +1,7 @@
 """An entry more in a catalogue that people format by hand."""
 
 import json
+from difflib import ndiff
 
 import pytest
 
@@ -20,8 +21,9 @@ def test_the_projects_own_file() -> None:
     """Nothing but the entry is added: every line that was there still is, but for one comma."""
     text = CATALOG.read_text(encoding="utf-8")
     added = with_entry(text, "XyzCommand", ENTRY)
-    lines = [line for line in added.splitlines() if line not in text.splitlines()]
-    assert lines[0] == '    "XyzCommand": {'
+    changes = [it for it in ndiff(text.splitlines(), added.splitlines()) if it[0] in "+-"]
+    assert changes[:2] == ["+     },", '+     "XyzCommand": {']
+    assert [it[0] for it in changes] == ["+"] * (len(ENTRY) + 2)
     assert added.endswith(text[text.rstrip()[:-1].rstrip().rindex("}") :])
     assert list(json.loads(added)["commands"])[-1] == "XyzCommand"
     assert len(added.splitlines()) == len(text.splitlines()) + len(ENTRY) + 2

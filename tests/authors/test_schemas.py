@@ -102,6 +102,11 @@ def test_a_break_is_refused_with_its_field(tmp_path: Path) -> None:
     said = refused(tmp_path, Narrower)
     assert "XyzCommand: name has maxLength set to 9: set no such limit" in said
     assert "--accept-breaking" in said
+    export(tmp_path, Narrower, "nobody sends longer ones")
+    assert (
+        schema_of("XyzCommand", Narrower).items()
+        <= json.loads((tmp_path / FOLDER / "XyzCommand.json").read_text()).items()
+    )
 
 
 def test_an_accepted_break_is_recorded(tmp_path: Path) -> None:

@@ -113,12 +113,13 @@ def started(folder: Path) -> Iterator[Runs]:
 def test_connections_that_died_without_a_word_cost_seconds(tmp_path: Path) -> None:
     """All at once: Firestore's, Pub/Sub's, the broker's and RAC's. New ones work."""
     with started(tmp_path) as runs:
-        services = [runs.stack.proxies[name] for name in ("firestore", "pubsub", "simulator")]
-        for proxy in services:
+        services = {name: runs.stack.proxies[name] for name in ("firestore", "pubsub", "simulator")}
+        for proxy in services.values():
             proxy.set(Mode.BLACKHOLE)
         runs.offer()
         runs.poll_until(runs.done, FEW_SECONDS)
-        assert any(proxy.swallowed for proxy in services), "nobody met a dead connection"
+        met = {name for name, proxy in services.items() if proxy.swallowed}
+        assert met >= {"firestore", "pubsub"}, "the broker's session may have been closed before"
         assert runs.broken() == []
 
 

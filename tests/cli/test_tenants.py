@@ -1,5 +1,6 @@
 """`tenants …`: RM's wizard, and what follows it."""
 
+import base64
 import json
 import os
 import pty
@@ -12,10 +13,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from consumers.sgdp.maps import named_map
+from infra.local.rest import Rest
+from infra.people import create_people_database
+from smartlink.adapters.google.secret_manager_operator import OperatorSecretManager
 from smartlink.domain.pin import fingerprint, first_use
 from smartlink.domain.tenant import TenantState
+from smartlink.ports import NotFound
 from tests.cli.place import COMMAND, PATIENCE, Place, environment, golden
-from tests.support.samples import NOW, dead, pending
+from tests.cli.samples import NOW, dead, pending
 
 SECRET = "very-secret-value"
 
@@ -108,6 +114,7 @@ def test_a_failed_step_leaves_nothing(place: Place, client: str) -> None:
 
 def test_rotate_disable_enable_check(place: Place, client: str) -> None:
     """Each adds a version and disables the older ones; the etag tells the functions."""
+    versions = OperatorSecretManager(place.project, emulator=place.hosts.secrets)
     activate(place, "acme", client)
     etag = place.secrets.entries()[0].etag
     place.hosts.simulator.add_tenant(client, client, "newer", f"tid-{client}")
@@ -119,15 +126,20 @@ def test_rotate_disable_enable_check(place: Place, client: str) -> None:
     assert good.code == 0, good.err
     assert json.loads(place.secrets.payload("acme"))["clientSecret"] == "newer"
     assert place.secrets.entries()[0].etag != etag
+    assert versions.enabled_versions("acme") == ["2"]
+    etag = place.secrets.entries()[0].etag
     assert place.run("tenants", "check", "acme").code == 0
     assert place.run("tenants", "disable", "acme").code == 0
     assert json.loads(place.secrets.payload("acme"))["enabled"] is False
+    assert versions.enabled_versions("acme") == ["3"]
+    assert place.secrets.entries()[0].etag != etag
     assert place.run("tenants", "list", "--json").json[0]["status"] == "disabled"
     assert place.run("tenants", "enable", "acme").code == 0
+    assert versions.enabled_versions("acme") == ["4"]
     place.hosts.simulator.configure(down=True)
     failing = place.run("tenants", "check", "acme")
     assert failing.code == 1
-    assert "✗ acme: broker" in failing.out
+    assert "✗ acme: broker: The broker (Smart Link Server) is down" in " ".join(failing.out.split())
 
 
 def test_a_rotation_pins_both_clients_and_then_the_new_one(place: Place, client: str) -> None:
@@ -204,6 +216,7 @@ def test_a_halted_tenant_shows_and_is_adopted(place: Place, client: str) -> None
 
 
 def test_there_is_nothing_to_adopt_where_nobody_is_pinned(place: Place) -> None:
+    place.keep("acme", pending("1"))
     ran = place.run("tenants", "adopt", "acme", "--reason", "why not")
     assert ran.code == 3
     assert "belongs to nobody yet" in ran.err
@@ -230,3 +243,89 @@ def test_tenants_at_a_glance(place: Place, client: str) -> None:
     golden("tenants_list", listed.out)
     golden("tenants_show", shown.out)
     assert missing.code == 3
+
+
+def test_doctor_speaks_of_dead_messages_pauses_and_queues(place: Place, client: str) -> None:
+    """Each with what to do."""
+    activate(place, "acme", client)
+    fine = {it["check"]: it for it in place.run("doctor", "--json").json}
+    for name in ("audit", "ticks", "dead messages", "queues", "acme: broker"):
+        assert fine[name]["ok"], fine[name]
+    now = datetime.now(UTC)
+    state = place.store.states(["acme"])["acme"]
+    place.store.save_state(
+        "acme", replace(state, failures=9, paused_until=now + timedelta(hours=1))
+    )
+    place.store.save_state("gone", TenantState())
+    place.store.note_commands(["SGDPDataCommand"], now - timedelta(hours=2), timedelta())
+    place.keep("acme", dead("1"), dead("2"), pending("3"))
+    place.keep("gone", dead("4"))
+    place.hosts.simulator.configure(down=True)
+    ran = place.run("doctor", "--json")
+    place.hosts.simulator.configure(down=False)
+    assert ran.code == 1
+    checks = {it["check"]: it for it in ran.json}
+    told = {
+        "dead messages": "3 messages (2 of acme, 1 of gone) are dead (Morta)",
+        "queues": "1 messages (1 of acme) are due for more than 15m: the queue grows",
+        "ticks": "none for 2h",
+    }
+    for name, text in told.items():
+        assert (checks[name]["ok"], text in checks[name]["text"]) == (False, True), checks[name]
+    assert all(it["fix"] for name, it in checks.items() if name in told)
+    broken = next(it for it in ran.json if it["check"].startswith("acme: ") and not it["ok"])
+    assert "is down or out of reach" in broken["text"]
+    paused = {it["check"]: it for it in place.run("doctor", "--json").json}["acme: pause"]
+    assert paused["fix"] == "it goes on by itself; at once with smartlink tenants enable acme"
+
+
+def put_erp(place: Place, tenant: str, payload: object) -> None:
+    url = f"http://{place.hosts.secrets}/v1/projects/{place.project}/secrets"
+    labelled = {"replication": {"automatic": {}}, "labels": {"smartlink": "erp"}}
+    Rest().call("POST", f"{url}?secretId=smartlink-erp-{tenant}", labelled)
+    data = base64.b64encode(json.dumps(payload).encode()).decode()
+    version = {"payload": {"data": data}}
+    Rest().call("POST", f"{url}/smartlink-erp-{tenant}:addVersion", version)
+
+
+def test_activate_checks_the_erp(place: Place, client: str) -> None:
+    """A map with faults is refused before anything is made, unless that is asked for."""
+    url = f"sqlite:///{place.folder / 'erp.db'}"
+    create_people_database(url, count=30)
+    data_map = named_map("demo")
+    assert isinstance(data_map, dict)
+    del data_map["tables"]["people"]["columns"]["phone"]
+    put_erp(place, "acme", {"databaseUrl": url, "map": data_map})
+    call = ("tenants", "activate", "acme", "--from-file", "-")
+    ran = place.run(*call, text=credentials(client))
+    assert ran.code == 4
+    assert "The ERP of acme has 1 faults, so acme is not activated" in ran.err
+    assert "tpd check --tenant acme" in ran.err
+    with pytest.raises(NotFound):
+        place.secrets.payload("acme")
+    shown = place.run("tpd", "check", "--tenant", "acme", "--json")
+    assert shown.code == 1
+    assert [it["place"] for it in shown.json["findings"] if it["level"] == "fault"] == [
+        "people.phone"
+    ]
+    ran = place.run(*call, "--without-erp-check", text=credentials(client))
+    assert ran.code == 0, ran.err
+
+
+def test_activate_tells_of_an_erp_that_is_right_or_out_of_reach(place: Place, client: str) -> None:
+    """Out of reach is what a database behind a firewall is: no reason to refuse."""
+    url = f"sqlite:///{place.folder / 'erp.db'}"
+    create_people_database(url, count=30)
+    put_erp(place, "acme", {"databaseUrl": url, "map": "demo"})
+    ran = place.run("tenants", "activate", "acme", "--from-file", "-", text=credentials(client))
+    assert ran.code == 0, ran.err
+    assert "ERP: map and database checked: no faults, 0 warnings" in ran.out
+    far = "postgresql+psycopg://u:pw7@127.0.0.1:9/erp"
+    put_erp(place, "other", {"databaseUrl": far, "map": "demo"})
+    place.hosts.simulator.add_tenant("far", f"{client}-2", SECRET, f"tid-{client}-2")
+    again = credentials(f"{client}-2")
+    ran = place.run("tenants", "activate", "other", "--from-file", "-", text=again)
+    place.hosts.simulator.remove_tenant("far")
+    assert ran.code == 0, ran.err
+    assert "ERP: not checked (the database does not answer: OperationalError" in ran.out
+    assert "pw7" not in ran.out + ran.err

@@ -1,6 +1,7 @@
 """Firestore when the network fails it: what was applied but not answered, what never arrives."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -9,17 +10,36 @@ import pytest
 from google.cloud.firestore_v1 import types
 
 from smartlink.adapters.firestore import documents
+from smartlink.adapters.firestore.effects import FirestoreEffects
+from smartlink.adapters.firestore.store import Firestore
 from smartlink.adapters.firestore.writes import put
-from smartlink.domain.message import Past, Stored
+from smartlink.domain.message import Past, Stored, Version
+from smartlink.domain.pin import Pin
 from smartlink.domain.settlement import Settlement
-from smartlink.ports import Conflict, Refused, Unavailable
+from smartlink.domain.tenant import TenantState
+from smartlink.ports import ConfigFile, Conflict, ContentSweep, Refused, Unavailable
 from tests.contract.backends import FirestoreStore
 from tests.support.firestore_counter import FirestoreCounter
-from tests.support.samples import LATER, NOW, ended, line, pending, under_claim
+from tests.support.samples import BEGUN, LATER, NOW, ended, line, pending, under_claim
 
 TENANT = "acme"
 Make = Callable[..., FirestoreStore]
 _UNAVAILABLE = grpc.StatusCode.UNAVAILABLE
+
+
+NOT_NOW = [
+    grpc.StatusCode.ABORTED,
+    grpc.StatusCode.PERMISSION_DENIED,
+    grpc.StatusCode.RESOURCE_EXHAUSTED,
+    grpc.StatusCode.UNAUTHENTICATED,
+]
+PASSES = [
+    *NOT_NOW,
+    grpc.StatusCode.CANCELLED,
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+    grpc.StatusCode.INTERNAL,
+    grpc.StatusCode.UNKNOWN,
+]
 
 
 class _LostError(grpc.RpcError):  # type: ignore[misc]
@@ -113,24 +133,119 @@ class _Spoilt:
         return getattr(self._call, name)
 
 
-def test_what_passes_is_tried_again(firestore: Make) -> None:
-    """Two failures and a success are a success, for every kind of call."""
-    trouble = Trouble(0)
+PIN = Pin("t-one", ())
+Call = Callable[[FirestoreStore, Version], object]
+CALLS: dict[str, Call] = {
+    "create": lambda store, _: store.create(TENANT, [pending("new")]),
+    "swap": lambda store, v: store.swap(TENANT, [Stored(under_claim(pending()), v)]),
+    "commit": lambda store, v: store.commit(TENANT, [Settlement(document="D-m-1", fence=v)]),
+    "read": lambda store, _: store.read(TENANT, ["D-m-1"]),
+    "unreadable": lambda store, _: store.unreadable(TENANT, ["D-m-1"]),
+    "alive": lambda store, _: store.alive(TENANT, ["D-m-1"]),
+    "history": lambda store, _: store.history(TENANT, ["D-ended"]),
+    "past": lambda store, _: store.past(TENANT, ["D-ended"]),
+    "references": lambda store, _: store.references(TENANT, ["D-m-1", "D-ended"]),
+    "reused": lambda store, _: store.reused(TENANT, "D-m-1"),
+    "undated": lambda store, _: store.undated(TENANT),
+    "due": lambda store, _: store.due(TENANT, LATER, 5),
+    "log": lambda store, _: store.log(TENANT, [line()]),
+    "states": lambda store, _: store.states([TENANT]),
+    "save_state": lambda store, _: store.save_state(TENANT, TenantState(failures=1)),
+    "pin": lambda store, _: store.pin(TENANT, PIN, None),
+    "has_live": lambda store, _: store.has_live(TENANT),
+    "known_tenants": lambda store, _: store.known_tenants(),
+    "advance": lambda store, _: store.advance(0, NOW, 0),
+    "commands": lambda store, _: store.commands(),
+    "note_commands": lambda store, _: store.note_commands(["A"], NOW, LATER - NOW),
+    "content_sweep": lambda store, _: store.content_sweep(),
+    "save_content_sweep": lambda store, _: store.save_content_sweep(ContentSweep(NOW, "")),
+    "load": lambda store, _: store.load(),
+    "save": lambda store, _: store.save(ConfigFile("2", b"{}")),
+    "write of effects": lambda store, _: FirestoreEffects(store.calls).write(TENANT, BEGUN, None),
+    "read of effects": lambda store, _: FirestoreEffects(store.calls).read(TENANT, "01"),
+    "delete of effects": lambda store, v: FirestoreEffects(store.calls).delete(TENANT, "01", v),
+}
+ONE_OF_EACH_METHOD = ("create", "commit", "read", "due", "known_tenants")
+READS = {
+    *("read", "unreadable", "alive", "history", "past", "references", "reused", "undated", "due"),
+    *("states", "has_live", "known_tenants", "commands", "content_sweep", "load"),
+    "read of effects",
+}
+
+
+def furnished(store: FirestoreStore) -> Version:
+    """Something of all that can be read; the version of a live message."""
+    far = replace(pending(), content=replace(pending().content, text=None, object="acme/D-m-1/0"))
+    reused = replace(pending(), document=f"D-m-1~{'0' * 64}")
+    version, *_ = store.create(TENANT, [far, reused])
+    assert version
+    over = pending("ended")
+    store.commit(TENANT, [Settlement(document=over.document, fence=None, history=ended(over))])
+    store.save_state(TENANT, TenantState(failures=2))
+    store.note_commands(["Known"], NOW, LATER - NOW)
+    store.save_content_sweep(ContentSweep(NOW, "acme/D-m-1/0"))
+    store.save(ConfigFile("1", b"{}"))
+    FirestoreEffects(store.calls).write(TENANT, replace(BEGUN, document="01"), None)
+    return version
+
+
+def test_every_call_to_the_database_is_tried() -> None:
+    """A call that is new takes its place here."""
+    public = {name for name in (*vars(Firestore), *vars(FirestoreEffects)) if name[0] != "_"}
+    assert public == {name.removesuffix(" of effects") for name in CALLS}
+
+
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [
+        *((name, grpc.StatusCode.UNAVAILABLE) for name in CALLS),
+        *((name, grpc.StatusCode.PERMISSION_DENIED) for name in CALLS),
+        *(
+            (name, status)
+            for name in ONE_OF_EACH_METHOD
+            for status in PASSES
+            if status is not grpc.StatusCode.PERMISSION_DENIED
+        ),
+    ],
+)
+def test_what_passes_is_tried_again(firestore: Make, name: str, status: grpc.StatusCode) -> None:
+    """Two failures and a success are a success, for every call; with more it is Unavailable."""
+    trouble = Trouble(0, status=status)
     store = firestore(trouble)
+    version = furnished(store)
+    trouble.times = 3
+    with pytest.raises(Unavailable):
+        CALLS[name](store, version)
+    assert trouble.times == 0
+    trouble.times = 2
+    answer = CALLS[name](store, version)
+    assert trouble.times == 0
+    if name in READS:
+        assert answer == CALLS[name](firestore(), version)
+        assert name in {"unreadable", "undated"} or answer, "there is something to be read"
 
-    def twice(call: Callable[[], Any]) -> Any:  # noqa: ANN401
-        trouble.times = 2
-        return call()
 
-    [version] = twice(lambda: store.create(TENANT, [pending()]))
-    [version] = twice(lambda: store.swap(TENANT, [Stored(under_claim(pending()), version)]))
-    stored = twice(lambda: store.read(TENANT, ["D-m-1"]))["D-m-1"]
-    assert stored.version == version
-    assert twice(lambda: store.due(TENANT, LATER, 5)) == [stored]
-    twice(lambda: store.commit(TENANT, [Settlement(document="D-m-1", fence=version)]))
-    assert twice(lambda: store.read(TENANT, ["D-m-1"])) == {}
-    assert twice(store.known_tenants) == []
-    assert twice(lambda: store.advance(0, NOW, 0))
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [
+        *((name, grpc.StatusCode.INVALID_ARGUMENT) for name in CALLS),
+        *((name, grpc.StatusCode.OUT_OF_RANGE) for name in ONE_OF_EACH_METHOD),
+    ],
+)
+def test_what_can_never_work_is_not_tried_again(
+    firestore: Make, name: str, status: grpc.StatusCode, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By no call: the database said what it thinks of it. A log line and a state that it refuses
+    harm no others: they are told in Cloud Logging."""
+    trouble = Trouble(0, status=status)
+    store = firestore(trouble)
+    version = furnished(store)
+    trouble.times = 2
+    with pytest.raises(Refused) if name not in {"log", "swap"} else nullcontext():
+        CALLS[name](store, version)
+    assert trouble.times == 1
+    if name in {"log", "swap"}:
+        assert "The database refuses" in caplog.text
 
 
 def test_what_does_not_pass_is_unavailable(firestore: Make) -> None:
@@ -140,14 +255,6 @@ def test_what_does_not_pass_is_unavailable(firestore: Make) -> None:
         store.create(TENANT, [pending()])
     assert trouble.times == 0
     assert store.read(TENANT, ["D-m-1"]) == {}
-
-
-NOT_NOW = [
-    grpc.StatusCode.ABORTED,
-    grpc.StatusCode.PERMISSION_DENIED,
-    grpc.StatusCode.RESOURCE_EXHAUSTED,
-    grpc.StatusCode.UNAUTHENTICATED,
-]
 
 
 @pytest.mark.parametrize("status", NOT_NOW)
@@ -167,15 +274,6 @@ def test_a_commit_that_the_database_does_not_take_now_is_no_conflict(
     trouble.times = 2
     store.commit(TENANT, [settlement])
     assert set(store.history(TENANT, ["D-m-1"])) == {"D-m-1"}
-
-
-@pytest.mark.parametrize("status", [grpc.StatusCode.OUT_OF_RANGE, grpc.StatusCode.INVALID_ARGUMENT])
-def test_what_can_never_work_is_not_tried_again(firestore: Make, status: grpc.StatusCode) -> None:
-    trouble = Trouble(2, status=status)
-    store = firestore(trouble)
-    with pytest.raises(Refused):
-        store.create(TENANT, [pending()])
-    assert trouble.times == 1
 
 
 def test_a_create_whose_answer_was_lost_meets_itself(firestore: Make) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from smartlink.adapters.firestore.calls import Fill
 from smartlink.adapters.firestore.values import Raw
+from smartlink.domain.pin import Pin
 from smartlink.domain.tenant import TenantState
 from smartlink.ports import ConfigFile, ContentSweep
 from tests.contract.backends import FirestoreStore
@@ -52,6 +53,18 @@ def test_saving_a_state_keeps_what_another_version_keeps(firestore: Make) -> Non
     store.save_state("acme", TenantState())
     [found] = store.calls.get("look", [f"{store.calls.root}/tenants/acme"])
     assert set(found.fields) == {"DeOutraVersao"}
+
+
+def test_a_pin_that_cannot_be_read_is_not_free(firestore: Make) -> None:
+    """Only who has seen that it is there, an operator, writes another over it."""
+    store = firestore()
+    store.save_state("acme", replace(FULL, pin=Pin("t-one", ("a",))))
+    write(store, "tenants/acme", {"TenantIdRac": 7, "ClientesRac": "a"})
+    other = Pin("t-two", ("b",))
+    assert not store.pin("acme", other, None)
+    assert store.states(["acme"])["acme"].pin == Pin(None, ())
+    assert store.pin("acme", other, Pin(None, ()))
+    assert store.states(["acme"])["acme"] == replace(FULL, pin=other)
 
 
 @pytest.mark.parametrize("fields", [{"Instante": "now"}, {"Sequencia": "first"}, {"Chamada": 7}])

@@ -221,6 +221,8 @@ def test_a_version_is_disabled_enabled_and_destroyed(client: SecretManagerServic
     assert left.destroy_time is not None
     with pytest.raises((BadRequest, FailedPrecondition), match="DESTROYED"):
         client.enable_secret_version(name=version.name)
+    with pytest.raises((BadRequest, FailedPrecondition), match="DESTROYED"):
+        client.access_secret_version(name=version.name)
 
 
 def test_a_payload_is_checked(client: SecretManagerServiceClient) -> None:

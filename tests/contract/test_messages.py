@@ -7,7 +7,17 @@ import pytest
 
 from smartlink.domain import lifecycle
 from smartlink.domain.identity import Direction, document_id
-from smartlink.domain.message import DeadReason, Ending, Message, Past, State, Stored, Version
+from smartlink.domain.message import (
+    DeadReason,
+    Ended,
+    Ending,
+    Message,
+    Past,
+    State,
+    Stored,
+    Unreadable,
+    Version,
+)
 from smartlink.domain.settlement import Settlement
 from smartlink.ports import Conflict, Place
 from tests.contract.backends import Store
@@ -67,6 +77,7 @@ def test_a_swap_moves_only_what_is_at_its_version(store: Store) -> None:
     ]
     assert [bool(item) for item in store.swap(TENANT, changes)] == [False, True, False]
     assert live(store, "m-1")["D-m-1"] == Stored(waiting, version)
+    assert live(store, "other")["D-other"].message == under_claim(other.message)
     assert not live(store, "missing")
 
 
@@ -296,6 +307,42 @@ def test_a_page_goes_on_behind_the_end_of_the_one_before(store: Store) -> None:
         assert seen == whole
 
 
+def test_the_messages_of_a_command_come_by_document(store: Store) -> None:
+    """In every state, over pages that are cut by number or by size; what is odd is told."""
+    names = [f"m-{number:03}" for number in range(205)]
+    store.create(TENANT, [pending(name) for name in names])
+    store.create(TENANT, [pending("other", command="SGDPMaskCommand")])
+    store.create(TENANT, [pending(f"x-{n}", "y" * 250_000, state=State.DEAD) for n in range(5)])
+    store.create("globex", [pending("m-000")])
+    store.make_unreadable(TENANT, "D-m-100")
+    found = list(store.of_command(TENANT, "SGDPDataCommand"))
+    assert [
+        it.document if isinstance(it, Unreadable) else it.message.document for it in found
+    ] == sorted([*(f"D-{name}" for name in names), *(f"D-x-{n}" for n in range(5))])
+    assert [it.document for it in found if isinstance(it, Unreadable)] == ["D-m-100"]
+    assert {it.message.content.size for it in found if not isinstance(it, Unreadable)} == {
+        20,
+        250_000,
+    }
+    assert list(store.of_command(TENANT, "SGDPLogsCommand")) == []
+
+
+def test_whom_a_message_is_about_is_kept_with_it(store: Store) -> None:
+    """While it lives, over a swap and a claim, and in the history."""
+    titular = ("ab" * 32, "cd" * 32)
+    stored = claimed(store, pending())
+    failed = replace(stored.message, state=State.WAITING, titular=titular)
+    store.commit(TENANT, [Settlement(document="D-m-1", fence=stored.version, live=failed)])
+    again = store.read(TENANT, ["D-m-1"])["D-m-1"]
+    assert again.message.titular == titular
+    [version] = store.swap(TENANT, [replace(again, message=replace(again.message, attempt=2))])
+    assert version is not None
+    assert store.read(TENANT, ["D-m-1"])["D-m-1"].message.titular == titular
+    ended = Ended(again.message, Ending.DONE, LATER, LATER)
+    store.commit(TENANT, [Settlement(document="D-m-1", fence=version, history=ended)])
+    assert store.history(TENANT, ["D-m-1"])["D-m-1"].message.titular == titular
+
+
 def test_what_lost_its_date_is_found_though_never_due(store: Store) -> None:
     """Of the living; a dead one has no date. It cannot be read, so it is listed as odd."""
     names = [f"m-{number:03}" for number in range(301)]  # more than a page
@@ -341,7 +388,18 @@ def test_tenants_are_apart(store: Store) -> None:
     assert store.due(TENANT, NOW, 10) == []
     assert store.due("globex", NOW, 10) == [theirs]
     assert store.history("globex", ["D-m-1"]) == {}
+    assert store.past("globex", ["D-m-1"]) == {}
     assert store.logs("globex") == []
+    assert store.read("globex", ["D-m-1"]) == {"D-m-1": theirs}
+    assert (store.read(TENANT, ["D-m-1"]), store.alive(TENANT, ["D-m-1"])) == ({}, {})
+    assert [store.has_live(tenant) for tenant in (TENANT, "globex")] == [False, True]
+    store.make_unreadable("globex", "D-m-1")
+    assert store.unreadable(TENANT, ["D-m-1"]) == {}
+    assert list(store.unreadable("globex", ["D-m-1"])) == ["D-m-1"]
+    store.take_date("globex", "D-m-1")
+    assert (store.undated(TENANT), store.undated("globex")) == ([], ["D-m-1"])
+    [swapped] = store.swap(TENANT, [Stored(under_claim(pending()), theirs.version)])
+    assert swapped is None
 
 
 def test_a_call_takes_more_messages_than_firestore_does_at_once(store: Store) -> None:

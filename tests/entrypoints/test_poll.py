@@ -90,20 +90,31 @@ def test_broken_settings_are_named(deployment: Deployment, variable: str, value:
 @pytest.mark.parametrize(
     ("port", "call"),
     [
+        ("secrets", "entries"),
         ("secrets", "payload"),
         ("config", "read"),
-        ("store", "due"),
-        ("store", "create"),
-        ("store", "history"),
-        ("store", "save_state"),
-        ("broker", "get"),
-        ("broker", "ack"),
+        *(
+            ("store", call)
+            for call in (
+                *("states", "known_tenants", "commands", "note_commands", "pin", "save_state"),
+                *("due", "swap", "create", "history", "read", "commit"),
+                *("content_sweep", "save_content_sweep", "load", "save"),
+            )
+        ),
+        *(("broker", call) for call in ("session", "tenant_id", "setup", "get", "ack", "send")),
+        *(("contents", call) for call in ("put", "get", "lasting")),
         ("publisher", "publish"),
     ],
 )
 def test_a_surprise_anywhere_shows_nothing(deployment: Deployment, port: str, call: str) -> None:
     """Be it a tenant's own or the poll's: what it says stays out of answer and log."""
-    deployment.world.broker.offer("acme", COMMAND)
+    world = deployment.world
+    if call == "load":
+        world.config.put(b"{")
+    world.broker.offer("acme", COMMAND, "x" * 300_000)
+    world.broker.offer("acme", COMMAND, "same", message_id="one")
+    world.broker.offer("acme", COMMAND, "other", message_id="one")
+    world.publish(content="x" * 300_000)
     faults = getattr(deployment.world, port).faults
     faults.fail(call, ValueError(CANARY), times=3)
     answer = deployment.call("poll")

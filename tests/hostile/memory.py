@@ -1,9 +1,10 @@
 """How much memory a poll takes at most, in a process of its own.
 
-`python -m tests.hostile.memory blanks 8` (or contents, one; or due) prints the MiB by which its
-peak is above what it had before, the server's answer left out.
+`python -m tests.hostile.memory blanks 8` (or contents, one, rows; or due) prints the MiB by which
+its peak is above what it had before, the server's answer left out.
 """
 
+import json
 import resource
 import sys
 from collections.abc import Callable, Sequence
@@ -43,6 +44,15 @@ def contents() -> bytes:
 def one() -> bytes:
     """A single message, for the bucket."""
     return _listed("y" * (62 * MIB)) + b"]"
+
+
+def rows() -> bytes:
+    """A single message as large as is looked into for its correlation id; parsed, it takes many
+    times that."""
+    head, row = '{"header":{"correlationId":"c"},"content":[', "[1.10]"
+    number = (4 * MIB - len(head) - 2) // (len(row) + 1)
+    content = head + ",".join([row] * number) + "]}"
+    return _listed(json.dumps(content)[1:-1]) + b"]"
 
 
 def _listed(*texts: str) -> bytes:
@@ -141,7 +151,9 @@ def peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1_024
 
 
-_RECEIVED: dict[str, Callable[[], bytes]] = {it.__name__: it for it in (blanks, contents, one)}
+_RECEIVED: dict[str, Callable[[], bytes]] = {
+    it.__name__: it for it in (blanks, contents, one, rows)
+}
 
 if __name__ == "__main__":
     if sys.argv[1] == "due":

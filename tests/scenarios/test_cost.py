@@ -80,7 +80,11 @@ def test_each_further_log_line_costs_a_write() -> None:
         world.broker.offer("acme", COMMAND)
     before = world.store.operations.copy()
     world.minute()
-    assert spent(world, before)["write"] <= 20 * (4 + 3)
+    cost = spent(world, before)
+    assert cost["write"] <= 20 * (4 + 3)
+    assert cost["delete"] <= 20
+    assert cost["read"] <= 20 + 2
+    assert len(world.logs()) == 20 * (1 + 3)
 
 
 def test_an_idle_tenants_minute_costs_next_to_nothing() -> None:

@@ -5,18 +5,20 @@ Real HTTP sessions, real sockets; only the clock of the relay is moved by hand.
 
 import ssl
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
 from smartlink.domain.tenant import TenantState
 from tests.hostile.corpus import entry, written
-from tests.hostile.wire import TOKEN, Wire, wired
+from tests.hostile.wire import BOUNDS, TOKEN, Wire, wired
 from tests.scenarios.conftest import Logged
 from tests.unit.adapters.http_server import Reply
 
 GOOD = entry("{}", 99, MsgId="good")
 INVALID_CLIENT = b'{"error": "invalid_client"}'
+BUSY_SECONDS = 3  # that a busy machine may add
 DRIP = Reply(body=b" ", endless=True, pause=0.05)
 
 
@@ -81,7 +83,10 @@ def test_a_broker_that_does_not_serve(always: Reply, told: str, logged: Logged) 
     with wired() as wire:
         wire.world.publish(content="waiting", id="w")
         wire.always = always
+        began = time.monotonic()
         wire.world.minutes(3)
+        longest = BOUNDS.read_seconds + BOUNDS.silence_seconds
+        assert time.monotonic() - began < len(wire.seen) * longest + BUSY_SECONDS
         assert len(logged("tenant_failed")) == 3
         assert len(logged("tenant_paused")) == 1
         assert told in (state(wire).last_error or "")

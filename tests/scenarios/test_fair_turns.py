@@ -13,7 +13,7 @@ from smartlink.domain.retry import RetryPolicy
 from smartlink.domain.tenant import TenantEntry, TenantState
 from smartlink.services.polling.tenant_poll import TenantPoll
 from tests.scenarios.conftest import Logged
-from tests.support.world import COMMAND, OTHER, START, Clock, World
+from tests.support.world import COMMAND, OTHER, START, Slow, World
 
 
 def tenants(number: int) -> tuple[str, ...]:
@@ -102,18 +102,6 @@ def test_one_tenants_backlog_leaves_the_others_polls_on_time() -> None:
     assert len({tenant for tenant, _ in world.ran}) == 20
     world.minutes(3)
     assert Counter(tenant for tenant, _ in world.ran)[big] == 2_000
-
-
-class Slow(Faults):
-    """Each call of the broker takes some milliseconds."""
-
-    def __init__(self, clock: Clock, milliseconds: float) -> None:
-        super().__init__()
-        self._clock, self._milliseconds = clock, milliseconds
-
-    def before(self, call: str, subject: str) -> None:
-        self._clock.forward(milliseconds=self._milliseconds)
-        super().before(call, subject)
 
 
 @pytest.mark.parametrize(

@@ -113,6 +113,8 @@ def test_a_refusal_holds_up_no_other_reply() -> None:
     world.broker.faults.fail("send", Refused("404"))
     world.minute()
     assert len(world.replies_to("acme")) == 2
+    (refused,) = world.live().values()
+    assert (refused.state, refused.attempt, refused.error) == (State.WAITING, 1, "404")
 
 
 def test_a_limit_that_was_lowered_ends_a_refused_reply() -> None:
@@ -242,8 +244,11 @@ def test_a_late_settlement_of_a_reply_is_told(logged: Logged) -> None:
 
     broker.at("before send", later)
     world.minutes(3)
+    assert world.replies_to() == ["one", "one"]
     assert world.live() == {}
-    assert logged("settle_lost")
+    [lost] = logged("settle_lost")
+    assert lost["document"] == "U-D-message-1%2Freply%2F1"
+    assert len(world.ended()) == 2
 
 
 def test_two_polls_do_not_both_send() -> None:
@@ -295,8 +300,9 @@ def test_a_content_that_is_gone_from_the_bucket_counts_as_refused() -> None:
     world.contents.objects.clear()
     world.minutes(160)
     (dead,) = world.live().values()
-    assert dead.state is State.DEAD
+    assert (dead.state, dead.attempt) == (State.DEAD, 5)
     assert "no longer in the bucket" in (dead.error or "")
+    assert world.calls("send") == 0
 
 
 def test_a_long_outbox_is_sent_in_one_tick() -> None:

@@ -53,9 +53,13 @@ def test_the_dead_stay_dead() -> None:
     world = World(behave=failing)
     world.config.put(config_file(attempts=1))
     request = world.broker.offer("acme", COMMAND, "precious")
-    world.minute()
+    world.tick(minutes=1)
+    (delivery,) = world.publisher.take()
+    world.delivery(*delivery)
     world.behave = lambda _, __: None
+    assert world.delivery(*delivery) == {"dropped": 1}
     world.cold_start()
+    assert world.delivery(*delivery) == {"dropped": 1}
     world.minutes(100)
     world.clock.forward(days=400)
     world.minutes(2)

@@ -8,7 +8,8 @@ from datetime import timedelta
 import pytest
 
 from smartlink.consumer import Context, Reply, RetryableError, Returned
-from smartlink.domain.message import DeadReason, State, Stored
+from smartlink.domain.message import DeadReason, Result, State, Stored
+from smartlink.domain.pin import Pin
 from smartlink.ports import CredentialsRefused, Unavailable
 from tests.scenarios.conftest import Logged
 from tests.support.world import COMMAND, Interruptions, World
@@ -102,6 +103,24 @@ def test_the_other_tenants_go_on() -> None:
     world.broker.offer("other", COMMAND)
     world.minutes(10)
     assert [tenant for tenant, _ in world.ran] == ["other"]
+
+
+def test_a_pin_that_cannot_be_read_halts_the_name_until_it_is_adopted() -> None:
+    """Another release wrote it, or a slip of a hand: whose the messages are is not known."""
+    world = used(**OLD)
+    state = world.store.states(["acme"])["acme"]
+    world.store.pin("acme", Pin(None, ()), state.pin)
+    world.cold_start()
+    before = touched(world)
+    world.minutes(60)
+    assert touched(world) == before
+    halted, text = rows(world)
+    assert halted
+    assert "in a way that cannot be read" in text
+    assert "tenants adopt acme" in text
+    world.store.pin("acme", state.pin, Pin(None, ()))
+    world.minutes(60)
+    assert world.live() == {}
 
 
 def test_a_dead_message_is_its_customers_too() -> None:
@@ -256,6 +275,11 @@ def test_a_halt_ends_with_its_own_credentials(logged: Logged) -> None:
     assert (world.live(), rows(world)[0]) == ({}, False)
     assert len(world.broker.sent) == 2
     assert len(logged("tenant_resumed")) == 1
+    results = {
+        it.message.id: [own.result for own in it.message.attempts] for it in world.ended().values()
+    }
+    assert results["answered"] == [Result.DONE]
+    assert results["fails"] == [Result.RETRY, Result.DONE]
 
 
 def test_a_halt_outlives_the_process() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from smartlink.consumer import Context, Reply, RetryableError, Returned
 from smartlink.domain.identity import Direction
-from smartlink.ports import Unavailable
+from smartlink.ports import Refused, Unavailable
 from tests.scenarios.conftest import Logged
 from tests.support.world import COMMAND, World, secret
 
@@ -50,16 +50,20 @@ def test_a_dispatch_holds_one_tenants_messages() -> None:
     assert sorted(seen) == [("acme", b"acme"), ("other", b"other")]
 
 
-@pytest.mark.parametrize("call", ["session", "setup", "get", "ack"])
-def test_one_tenants_broker_is_not_anothers_trouble(call: str) -> None:
-    """Whatever fails for the one, the other is served in the same tick."""
+@pytest.mark.parametrize("error", [Unavailable("down"), Refused("403"), ZeroDivisionError()])
+@pytest.mark.parametrize("call", ["session", "tenant_id", "setup", "get", "ack", "send"])
+def test_one_tenants_broker_is_not_anothers_trouble(call: str, error: Exception) -> None:
+    """Whatever fails for the one, and however, the other is served in the same tick."""
     world = World(tenants=("acme", "other"))
     for tenant in world.tenants:
         world.broker.offer(tenant, COMMAND)
-    broken = Unavailable("down")
-    world.broker.faults.fail(call, broken, times=99, when=lambda tenant: tenant == "acme")
+        world.publish(tenant=tenant, content=tenant)
+    world.broker.faults.fail(call, error, times=99, when=lambda tenant: tenant == "acme")
     world.minute()
-    assert [tenant for tenant, _ in world.ran] == ["other"]
+    served = {"acme", "other"} if call == "send" else {"other"}
+    assert {tenant for tenant, _ in world.ran} == served
+    assert world.replies_to("other") == ["other"]
+    assert world.replies_to("acme") == (["acme"] if call in {"get", "ack"} else [])
 
 
 @pytest.mark.parametrize("call", ["due", "create", "history", "log", "save_state"])
@@ -73,12 +77,27 @@ def test_one_tenants_documents_are_not_anothers_trouble(call: str) -> None:
     assert ("other", "message-2") in world.ran
 
 
-def test_a_surprise_in_one_tenants_turn_is_logged_and_contained(logged: Logged) -> None:
-    """Even what nobody foresaw."""
+@pytest.mark.parametrize(
+    ("port", "call"),
+    [
+        ("secrets", "payload"),
+        ("store", "due"),
+        ("store", "pin"),
+        ("store", "save_state"),
+        ("store", "create"),
+        ("store", "history"),
+        ("contents", "put"),
+    ],
+)
+def test_a_surprise_in_one_tenants_turn_is_logged_and_contained(
+    port: str, call: str, logged: Logged
+) -> None:
+    """Even what nobody foresaw, at whatever call."""
     world = World(tenants=("acme", "other"))
     for tenant in world.tenants:
-        world.broker.offer(tenant, COMMAND)
-    world.store.faults.fail("due", ZeroDivisionError(), when=lambda tenant: tenant == "acme")
+        world.broker.offer(tenant, COMMAND, "x" * 300_000)
+    faults = getattr(world, port).faults
+    faults.fail(call, ZeroDivisionError(), when=lambda tenant: tenant == "acme")
     world.minute()
     assert [tenant for tenant, _ in world.ran] == ["other"]
     (line,) = logged("turn_failed")

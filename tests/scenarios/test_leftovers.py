@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -12,7 +13,7 @@ from smartlink.adapters.in_memory import InMemoryContents, InMemoryMessages
 from smartlink.consumer import Context, FatalError, Reply, Returned
 from smartlink.domain.lifecycle import received
 from smartlink.domain.message import DeadReason, Message, State, Stored
-from smartlink.ports import Delivery, Refused, StoredContent, Unavailable
+from smartlink.ports import ContentSweep, Delivery, Refused, StoredContent, Unavailable
 from smartlink.services.contents import inline
 from tests.support.world import COMMAND, OTHER, SECRET_ONE, START, Clock, Interruptions, World
 
@@ -456,13 +457,25 @@ def test_a_repeat_without_an_id_leaves_no_object() -> None:
 
 
 def test_it_looks_once_a_day(caplog: pytest.LogCaptureFixture) -> None:
-    """And costs no read in between, but one for each new process."""
-    world = World()
+    """It costs two reads then, none in between, and one in each new process."""
+    looks: list[datetime] = []
+
+    class Store(InMemoryMessages):
+        def content_sweep(self) -> ContentSweep | None:
+            looks.append(world.clock())
+            return super().content_sweep()
+
+    world = World(store=Store())
     world.minutes(2)
     with caplog.at_level(logging.INFO):
-        for _ in range(24 * 3):
+        for hour in range(24 * 3):
             world.clock.forward(hours=1)
+            if hour == 30:
+                world.cold_start()
             world.tick()
+    days_of_looks = Counter(look.date() for look in looks)
+    assert max(days_of_looks.values()) <= 2 + 1
+    assert len(looks) <= 2 * 4 + 1
     swept = [it for it in caplog.records if it.fields["action"] == "contents_swept"]  # type: ignore[attr-defined]
     assert len(swept) == 3
 

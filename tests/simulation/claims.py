@@ -51,6 +51,7 @@ class Held:
     returned: int = 0  # the number of the last call before it did
     settled: Message | None = None  # by itself: what the message then was
     ended: bool = False  # by itself, and into the history
+    followed: bool = False  # claimed again since: what it wrote is then hidden from it
 
     @property
     def name(self) -> str:
@@ -109,6 +110,7 @@ class Claims:
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
         self._held: dict[tuple[str, str], Held] = {}  # by tenant and document
+        self._last: dict[tuple[str, str], Held] = {}  # the same, settled ones too
         self._by_process: dict[str, list[Held]] = {}
         self._sends: dict[str, list[tuple[str, bool]]] = {}  # by tenant: content, and if accepted
         self.excused: Counter[tuple[str, str]] = Counter()
@@ -122,7 +124,10 @@ class Claims:
         lease = message.due or claim.started
         call, task = self._kernel.acting_call, getcurrent()
         held = Held(tenant, message, claim, process, task, call, lease)
-        self._held[tenant, message.document] = held
+        earlier = self._last.get((tenant, message.document))
+        if earlier is not None:
+            earlier.followed = True
+        self._held[tenant, message.document] = self._last[tenant, message.document] = held
         self._by_process.setdefault(process.name, []).append(held)
 
     def under(self, tenant: str, message: Message) -> Held | None:

@@ -650,7 +650,7 @@ class Deployment:
         """What a call says has ended did end; and what it gives up, another has."""
         tried = [it for it in self.claims.of(process) if it.tries]
         done = sum(it.ended for it in tried)
-        lost = sum(it.settled is None or it.late(self.kernel) for it in tried)
+        lost = sum(it.settled is None or it.followed or it.late(self.kernel) for it in tried)
         if counts["done"] != done or (counts["lost"] and not lost):
             self.ledger.broken(f"{process.name} tells {dict(counts)}: {done} done, {lost} lost")
 

@@ -97,6 +97,7 @@ def everything_set(identity: str = "m-1", text: str = "{}") -> Message:
         due=NOW + timedelta(microseconds=999_999),
         audience="SGDP",
         correlation_id="c-1",
+        trace=f"00-{'a' * 32}-{'b' * 16}-01",
         personal=True,
         attempt=2,
         attempts=(
@@ -112,6 +113,7 @@ def everything_set(identity: str = "m-1", text: str = "{}") -> Message:
         error="No connection",
         dead_reason=DeadReason.EXHAUSTED,
         failure=SendFailure(3, NOW),
+        titular=("ab" * 32, "cd" * 32),
     )
 
 

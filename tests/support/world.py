@@ -151,6 +151,18 @@ class Interruptions(Faults):
                 plan[1]()
 
 
+class Slow(Faults):
+    """Each call takes some milliseconds: `broker.faults = Slow(world.clock, 100)`."""
+
+    def __init__(self, clock: Clock, milliseconds: float) -> None:
+        super().__init__()
+        self._clock, self._milliseconds = clock, milliseconds
+
+    def before(self, call: str, subject: str) -> None:
+        self._clock.forward(milliseconds=self._milliseconds)
+        super().before(call, subject)
+
+
 class InlineRunner:
     """Messages one after the other; each is handed over before the next one runs, or, if it
     `gathers`, all of them at the end.

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Column, Table
 
-from consumers.sgdp.masks import FakeMask, HashMask, Mask
+from consumers.sgdp.comparison import Comparison, compared
+from consumers.sgdp.masks import Mask, draws
 from consumers.sgdp.personal_data import PersonalColumn, Purpose
 
 _Column = Column[object]
@@ -29,9 +30,14 @@ class Attribute:
         return self.spec.mask
 
     @property
+    def comparison(self) -> Comparison:
+        """How it is compared with an identifier of a request."""
+        return compared(self.spec.identifier, self.column.type)
+
+    @property
     def draws(self) -> bool:
         """Whether masking twice would change it twice."""
-        return isinstance(self.mask, HashMask | FakeMask)
+        return draws(self.mask)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +48,7 @@ class Link:
     parent: str  # the other table's name in the map
     to: tuple[_Column, ...]
     same_person: bool
+    comparisons: tuple[Comparison, ...]  # of each column with that which it refers to
 
 
 @dataclass(frozen=True, slots=True)

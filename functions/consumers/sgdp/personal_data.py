@@ -5,12 +5,12 @@ not in code: a column is either masked, or kept with the reason that TPD shows t
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from consumers.sgdp.map_error import refuse
-from consumers.sgdp.masks import FakeMask, HashMask, MapPart, Mask
+from consumers.sgdp.masks import FakeMask, HashMask, MapPart, Mask, draws, redacts
 
 IDENTIFIER = r"^[A-Z][A-Z0-9_]{1,29}$"
 
@@ -32,6 +32,7 @@ class PersonalColumn(MapPart):
     description: _Text
     purposes: _Names
     identifier: Annotated[str | None, Field(pattern=IDENTIFIER)] = None
+    holds: Literal["name", "phone"] | None = None  # which the rule `redact` looks for in texts
     sensitive: bool = False  # in the sense of LGPD, art. 5, II
     mask: Mask | None = None
     keep: _Text | None = None
@@ -77,12 +78,15 @@ class PersonalDataMap(MapPart):
     schema_file: Annotated[str | None, Field(alias="$schema")] = None  # for editors
     purposes: Annotated[Mapping[_Name, Purpose], Field(min_length=1)]
     tables: Annotated[Mapping[_Name, PersonalTable], Field(min_length=1, max_length=200)]
+    # What looks personal and is nobody's, by `table.column` or `table`, and why: no consumer reads
+    # it, `smartlink tpd check` does.
+    not_personal: Annotated[Mapping[_Name, _Text], Field(alias="notPersonal")] = {}
 
     @property
     def needs_salt(self) -> bool:
         """Whether a rule draws on the secret's salt."""
         masks = (item.mask for table in self.tables.values() for item in table.columns.values())
-        return any(isinstance(mask, HashMask | FakeMask) for mask in masks)
+        return any(map(draws, masks))
 
     @property
     def identifiers(self) -> frozenset[str]:
@@ -122,11 +126,42 @@ class PersonalDataMap(MapPart):
                 refuse(f"{place}.references", "one may have samePerson, the others not")
             for number, reference in enumerate(table.references):
                 self._check_reference(f"{place}.references.{number}", table, reference)
+            self._check_redaction(place, table)
         classes = [table.class_name for table in self.tables.values()]
         for name, table in self.tables.items():
             if classes.count(table.class_name) > 1:
                 refuse(f"map.tables.{name}.class", "another table has this class too")
         self.parents_first()
+        self._check_reached()
+
+    def _check_redaction(self, place: str, table: PersonalTable) -> None:
+        """Refuse to look for a person's name in texts if no column is said to hold it."""
+        columns = (item for other in self.tables.values() for item in other.columns.values())
+        if any(item.holds == "name" for item in columns):
+            return
+        for column, item in table.columns.items():
+            if redacts(item.mask):
+                problem = 'no column says which name to look for: write "holds": "name" at one'
+                refuse(f"{place}.columns.{column}.mask", problem)
+
+    def _check_reached(self) -> None:
+        """Refuse a table of whose rows nothing tells whose they are."""
+        reached = {name for name, table in self.tables.items() if any(_identifiers(table))}
+        ordered = self.parents_first()
+        for name in reversed(ordered):  # from a row found, to the person's own
+            if name in reached:
+                references = self.tables[name].references
+                reached |= {item.table for item in references if item.same_person}
+        for name in ordered:  # and from there to all that belongs to the person
+            if reached & {item.table for item in self.tables[name].references}:
+                reached.add(name)
+        for name in ordered:
+            if name not in reached:
+                problem = (
+                    "nothing leads to its rows: it needs a column with an identifier, or a "
+                    "reference to a table of the map that has one, itself or by its references"
+                )
+                refuse(f"map.tables.{name}", problem)
 
     def _check_reference(self, place: str, table: PersonalTable, reference: Reference) -> None:
         parent = self.tables.get(reference.table)
@@ -151,7 +186,8 @@ def _identifiers(table: PersonalTable) -> Iterator[str]:
 
 def _way(table: PersonalTable, column: str) -> object:
     """What becomes of a column that joins tables; two that give the same way stay equal."""
-    item = table.columns.get(column)
+    alike = (it for name, it in table.columns.items() if name.casefold() == column.casefold())
+    item = next(alike, None)
     if item is None or item.mask is None:
         return None
     if isinstance(item.mask, HashMask | FakeMask):

@@ -7,16 +7,22 @@ pseudonym, and columns that hold the same identifier can still be joined.
 import base64
 import hashlib
 import hmac
+import re
 import string
 from collections.abc import Iterator
 from datetime import date, datetime
+from uuid import UUID
 
 from consumers.sgdp.identifiers import CPF_DIGITS, canonical, check_digits, is_cpf
 
 LEAST_HASH = 10  # characters of 5 bits: that two people share a pseudonym is one in a billion
+LEAST_DIGITS = 15
+"""Of a number that is a pseudonym: as many values as the shortest text has."""
+
 MOST_HASH = 32
 FAKE_HOST = "@anonimo.invalid"  # RFC 2606: no mail to it can reach anybody
 _DRAWS = 16
+_WRITTEN_DATE = re.compile(r"(\d{4,})-(\d\d)-\d\d( [\d:.]+)?([+-][\d:]+)?( BC)?")
 
 
 def hashed(salt: bytes, kind: str | None, value: str, length: int | None) -> str:
@@ -25,12 +31,41 @@ def hashed(salt: bytes, kind: str | None, value: str, length: int | None) -> str
     return text[: min(length or MOST_HASH, MOST_HASH)]
 
 
+def hashed_number(salt: bytes, kind: str | None, value: str, digits: int) -> int:
+    """A pseudonym of that many digits."""
+    least = int("1".ljust(digits, "0"))
+    return least + int.from_bytes(_digest(salt, "hash", kind, value)) % (9 * least)
+
+
+def hashed_uuid(salt: bytes, kind: str | None, value: str) -> UUID:
+    """A pseudonym that has the form of a random UUID."""
+    return UUID(bytes=_digest(salt, "hash", kind, value)[:16], version=4)
+
+
+def hashed_bytes(salt: bytes, kind: str | None, value: str) -> bytes:
+    """A pseudonym of 32 bytes."""
+    return _digest(salt, "hash", kind, value)
+
+
 def truncated(value: date, to: str) -> date:
     """The first instant of the date's year or month."""
     first = value.replace(day=1) if to == "month" else value.replace(month=1, day=1)
     if isinstance(first, datetime):
         return first.replace(hour=0, minute=0, second=0, microsecond=0)
     return first
+
+
+def truncated_text(value: str, to: str) -> str | None:
+    """The same of a date that no Python type holds, as PostgreSQL writes it: before Christ, or
+    after the year 9999. Infinity tells nothing and stays; of what is no date nothing is left."""
+    if value in ("infinity", "-infinity"):
+        return value
+    found = _WRITTEN_DATE.fullmatch(value)
+    if found is None:
+        return None
+    year, month, time, zone, era = found.groups(default="")
+    midnight = " 00:00:00" if time else ""
+    return f"{year}-{month if to == 'month' else '01'}-01{midnight}{zone}{era}"
 
 
 def faked(salt: bytes, kind: str | None, value: str, length: int | None) -> str:

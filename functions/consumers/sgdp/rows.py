@@ -5,9 +5,12 @@ import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, or_, select
 
+from consumers.sgdp.failures import failing_at
+from consumers.sgdp.lenient import lenient
 from consumers.sgdp.model import Model
 from consumers.sgdp.plain_values import plain_value
 from smartlink.consumer import FatalError
@@ -15,9 +18,9 @@ from smartlink.consumer import FatalError
 MOST_ROWS = 5_000
 """Of one person, in all tables. It bounds a request's time, memory and transaction."""
 
-_SINGLE, _COMPOSITE = 500, 100  # values in one query; Oracle takes 1,000, SQL Server 2,100 bound
-
 Values = tuple[object, ...]
+
+_COMPOSITE = 100  # keys in one query
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +30,10 @@ class Row:
     model: Model
     values: Mapping[str, object] = field(repr=False)
 
-    def of(self, columns: Sequence[Column[object]]) -> Values:
-        """These columns' values, comparable with another table's: padding is dropped."""
-        found = (self.values[column.name] for column in columns)
-        return tuple(value.rstrip() if isinstance(value, str) else value for value in found)
+    @property
+    def key(self) -> Values:
+        """The key's values, as they were read."""
+        return tuple(self.values[column.name] for column in self.model.key)
 
     @property
     def ids(self) -> dict[str, object]:
@@ -48,24 +51,32 @@ def rows_where(
     connection: Connection, model: Model, condition: ColumnElement[bool], most: int = MOST_ROWS
 ) -> list[Row]:
     """Read the rows that fit, by their key. Raises FatalError if they are too many."""
-    query = select(model.table).where(condition).order_by(*model.key).limit(most + 1)
-    found = [Row(model, dict(row)) for row in connection.execute(query).mappings()]
+    found = some_rows(connection, model, condition, most + 1)
     bounded(len(found), most)
     return found
 
 
-def rows_among(
-    connection: Connection,
-    model: Model,
-    columns: Sequence[Column[object]],
-    values: Collection[Values],
+def some_rows(
+    connection: Connection, model: Model, condition: ColumnElement[bool], most: int
 ) -> list[Row]:
-    """Read the rows whose columns hold one of the values; NULL is none."""
-    wanted = [value for value in values if None not in value]
+    """Read the first of the rows that fit, by their key."""
+    columns = (lenient(column).label(column.name) for column in model.table.c)
+    query = select(*columns).where(condition).order_by(*model.key).limit(most)
+
+    def alone(trial: Connection, name: str) -> None:
+        one = select(lenient(model.table.c[name])).where(condition).limit(most)
+        trial.execute(one).all()
+
+    names = [column.name for column in model.table.c]
+    with failing_at("reading", model.table, names, alone):
+        return [Row(model, dict(row)) for row in connection.execute(query).mappings()]
+
+
+def rows_again(connection: Connection, rows: Sequence[Row]) -> list[Row]:
+    """Read these rows, of one table, once more, by their keys."""
     found: list[Row] = []
-    for some in chunks(wanted, _SINGLE if len(columns) == 1 else _COMPOSITE):
-        found += rows_where(connection, model, _among(columns, some))
-        bounded(len(found))
+    for some in chunks([row.key for row in rows], _COMPOSITE):
+        found += rows_where(connection, rows[0].model, among(rows[0].model.key, some))
     return found
 
 
@@ -86,9 +97,10 @@ def chunks(values: Collection[Values], size: int) -> Iterator[list[Values]]:
         yield some
 
 
-def _among(columns: Sequence[Column[object]], values: Sequence[Values]) -> ColumnElement[bool]:
+def among(columns: Sequence[ColumnElement[Any]], values: Sequence[Values]) -> ColumnElement[bool]:
+    """Compare columns with values that were read from them, or from their like."""
     if len(columns) == 1:
-        return columns[0].in_([value for (value,) in values])
+        return lenient(columns[0]).in_([value for (value,) in values])
     # Not each database can compare tuples.
     rows = (zip(columns, value, strict=True) for value in values)
-    return or_(*(and_(*(column == item for column, item in row)) for row in rows))
+    return or_(*(and_(*(lenient(column) == item for column, item in row)) for row in rows))

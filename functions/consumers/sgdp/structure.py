@@ -1,14 +1,27 @@
 """What the database says of the mapped tables: columns, keys, what must be unique or present."""
 
 import warnings
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import Connection, inspect
-from sqlalchemy.engine.interfaces import ReflectedColumn
+from sqlalchemy import Connection, MetaData, Table, inspect, text
+from sqlalchemy.dialects.postgresql.base import PGInspector
+from sqlalchemy.engine.interfaces import ReflectedColumn, ReflectedIndex
 from sqlalchemy.engine.reflection import Inspector
 
+from consumers.sgdp.catalogue import (
+    ON_AN_EXPRESSION,
+    PARTIAL,
+    Check,
+    ColumnType,
+    Uniqueness,
+    mentioned,
+    read_relation,
+    unique_on_sqlite,
+)
+from consumers.sgdp.comparison import DIALECTS, ENCODINGS
 from consumers.sgdp.map_error import refuse
 from consumers.sgdp.personal_data import PersonalTable
 
@@ -22,9 +35,11 @@ class Structure:
     schema: str | None
     name: str
     columns: Mapping[str, ReflectedColumn]
-    unique: Sequence[frozenset[str]]  # each set of columns that no two rows share
+    unique: Sequence[Uniqueness]
     joined: frozenset[str]  # columns in a foreign key, or referred to by one of a mapped table
     primary: frozenset[str]
+    checks: Sequence[Check] = ()
+    types: Mapping[str, ColumnType] = field(default_factory=dict)  # PostgreSQL's alone
 
     def column(self, place: str, name: str) -> ReflectedColumn:
         """Find a column, in any casing if that is unambiguous; else raise MapError."""
@@ -41,52 +56,125 @@ def read_structures(
 
     Raises MapError at a table that is missing; SQLAlchemyError if the database fails.
     """
+    if connection.dialect.name not in DIALECTS:
+        refuse("databaseUrl", f"identifiers are compared on {', '.join(DIALECTS)} only")
+    if connection.dialect.name == "postgresql":
+        encoding = connection.scalar(text("SHOW server_encoding"))
+        if encoding not in ENCODINGS:
+            refuse("databaseUrl", f"letters are compared in {', '.join(ENCODINGS)}, not {encoding}")
     inspector = inspect(connection)
     found: dict[str, Structure] = {}
     for schema in {table.db_schema for table in tables.values()}:
         wanted = {name: table for name, table in tables.items() if table.db_schema == schema}
         there = inspector.get_table_names(schema=schema)
-        names = {name: _table(name, table, there) for name, table in wanted.items()}
+        names = {name: _table(inspector, name, table, there) for name, table in wanted.items()}
         for name, structure in _read(inspector, schema, set(names.values())).items():
-            found |= {mapped: structure for mapped, own in names.items() if own == name}
+            for mapped in (mapped for mapped, own in names.items() if own == name):
+                found[mapped] = _completed(connection, f"map.tables.{mapped}", structure)
     return found
 
 
-def _table(name: str, table: PersonalTable, there: Collection[str]) -> str:
+def _table(inspector: Inspector, name: str, table: PersonalTable, there: Collection[str]) -> str:
     found = _named(table.name or name, there)
     if found is None:
+        place = f"map.tables.{name}"
+        for kind, others in _no_tables(inspector, table.db_schema):
+            if _named(table.name or name, others):
+                problem = (
+                    f"it is a {kind}, whose rows are kept elsewhere: map the tables beneath it"
+                )
+                refuse(place, problem)
         where = f"schema {table.db_schema}" if table.db_schema else "the user's default schema"
-        problem = f"{where} has no such table, or its user may not see it"
-        refuse(f"map.tables.{name}", problem)
+        refuse(place, f"{where} has no such table, or its user may not see it")
     return found
+
+
+def _no_tables(inspector: Inspector, schema: str | None) -> Iterator[tuple[str, list[str]]]:
+    """Yield what has a table's name and is none."""
+    yield "view", inspector.get_view_names(schema=schema)
+    with suppress(NotImplementedError):
+        yield "materialised view", inspector.get_materialized_view_names(schema=schema)
+    if isinstance(inspector, PGInspector):
+        yield "foreign table", inspector.get_foreign_table_names(schema=schema)
+
+
+def _completed(connection: Connection, place: str, structure: Structure) -> Structure:
+    """Add what only the database's own catalogue tells; refuse a table that cannot be mapped."""
+    if connection.dialect.name == "sqlite":
+        where = (structure.schema, structure.name, structure.columns)
+        unique = [*structure.unique, *unique_on_sqlite(connection, *where)]
+        return replace(structure, unique=unique)
+    if connection.dialect.name != "postgresql":
+        return structure
+    name = Table(structure.name, MetaData(), schema=structure.schema)
+    quoted = connection.dialect.identifier_preparer.format_table(name)
+    relation = read_relation(connection, quoted)
+    if relation.refused:
+        refuse(place, relation.refused)
+    return replace(
+        structure,
+        unique=relation.unique,
+        checks=relation.checks,
+        types=relation.types,
+    )
 
 
 def _read(inspector: Inspector, schema: str | None, names: set[str]) -> dict[str, Structure]:
     only: dict[str, Any] = {"schema": schema, "filter_names": sorted(names)}
-    columns = inspector.get_multi_columns(**only)
-    primary = inspector.get_multi_pk_constraint(**only)
-    foreign = inspector.get_multi_foreign_keys(**only)
     with warnings.catch_warnings():
-        # An index on an expression says nothing about a column; SQLAlchemy warns that it skips it.
+        # SQLAlchemy warns of types that the database alone knows, and of indexes on expressions.
         warnings.simplefilter("ignore")
+        columns = inspector.get_multi_columns(**only)
+        primary = inspector.get_multi_pk_constraint(**only)
+        foreign = inspector.get_multi_foreign_keys(**only)
         constraints = inspector.get_multi_unique_constraints(**only)
         indexes = inspector.get_multi_indexes(**only)
     found = {}
     for name in names:
         at = _key(columns, name)
+        own = {column["name"]: column for column in columns[at]}
         key = frozenset(primary[at]["constrained_columns"])
-        unique: list[list[str | None]] = [
-            [*item["column_names"]] for item in constraints.get(at, ())
+        unique = [Uniqueness("of the primary key", key)] if key else []
+        unique += [
+            Uniqueness(item["name"] or "of a constraint", frozenset(item["column_names"]))
+            for item in constraints.get(at, ())
         ]
-        unique += [item["column_names"] for item in indexes.get(at, ()) if item["unique"]]
+        unique += [_uniqueness(item, own) for item in indexes.get(at, ()) if item["unique"]]
         found[name] = Structure(
             schema=schema,
             name=name,
-            columns={column["name"]: column for column in columns[at]},
-            unique=[key, *(frozenset(filter(None, item)) for item in unique if None not in item)],
+            columns=own,
+            unique=unique,
             joined=_joined(name, foreign),
             primary=key,
+            checks=_checks(inspector, schema, name, own),
         )
+    return found
+
+
+def _uniqueness(index: ReflectedIndex, columns: Collection[str]) -> Uniqueness:
+    """Judge a unique index; of an expression every column counts that it may name."""
+    name = index["name"] or "without a name"
+    own = frozenset(filter(None, index["column_names"]))
+    if None in index["column_names"]:
+        own |= mentioned(" ".join(index.get("expressions") or columns), columns)
+        return Uniqueness(name, own, ON_AN_EXPRESSION)
+    options = index.get("dialect_options", {})
+    if any(option.endswith("_where") and value is not None for option, value in options.items()):
+        return Uniqueness(name, own, PARTIAL)
+    return Uniqueness(name, own)
+
+
+def _checks(
+    inspector: Inspector, schema: str | None, name: str, columns: Collection[str]
+) -> list[Check]:
+    """Read the CHECKs where SQLAlchemy can; PostgreSQL's come from its catalogue."""
+    if inspector.dialect.name != "sqlite":
+        return []
+    found = []
+    for item in inspector.get_check_constraints(name, schema):
+        said = item["sqltext"]
+        found.append(Check(item["name"] or "without a name", said, mentioned(said, columns)))
     return found
 
 

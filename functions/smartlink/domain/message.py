@@ -125,6 +125,7 @@ class Summary:
     due: datetime | None  # the instant from which the sweep may take it; None: never
     audience: str | None = None
     correlation_id: str | None = None
+    trace: str | None = None  # the `traceparent` that came with it; None: see `traceparent_of`
     personal: bool = False  # the history keeps the content's hash and size only
     attempt: int = 0  # attempts made, the current one included
     attempts: tuple[Attempt, ...] = ()
@@ -137,6 +138,7 @@ class Summary:
     error: str | None = None
     dead_reason: DeadReason | None = None
     failure: SendFailure | None = None  # Upstream: its last sends failed
+    titular: tuple[str, ...] = ()  # keyed hashes of what names the person whom it is about
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,22 +4,17 @@ A name can pass to another customer, but its documents cannot. The pin compares 
 RAC's token names. If the token names none, it compares the clientId.
 """
 
-import re
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from smartlink.domain.identity import digest
+from smartlink.domain.identity import digest, guid
 
-_GUID = re.compile(r"[0-9a-f]{32}")
-_AROUND = re.compile(r"^urn:uuid:|^uuid:|[-{}()\s]")
 _CLIENTS = 10  # clients that a pin keeps: a rotation by hand leaves the old one
 
 
 def _normal(tenant_id: str) -> str:
-    """Brings a tenant id to one form: a GUID may have any casing, dashes or braces, or be a URN."""
-    folded = tenant_id.strip().casefold()
-    bare = _AROUND.sub("", folded)
-    return bare if _GUID.fullmatch(bare) else folded
+    """Brings a tenant id to one form: a GUID may be written in several."""
+    return guid(tenant_id) or tenant_id.strip().casefold()
 
 
 def same_tenant_id(one: str, other: str) -> bool:
@@ -29,8 +24,10 @@ def same_tenant_id(one: str, other: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """The customer of a name: its tenant id, if a token or secret has named one, and its
-    clients."""
+    """The customer of a name: its tenant id, if a token or secret has named one, and its clients.
+
+    A pin with neither stands for one that cannot be read: it admits nobody.
+    """
 
     tenant_id: str | None
     clients: tuple[str, ...]
@@ -65,6 +62,8 @@ class Pin:
         """Names the customer for people."""
         if self.tenant_id:
             return f"tenant id {self.tenant_id[:80]}"
+        if not self.clients:
+            return "whom its document names in a way that cannot be read"
         return "the client that RAC names no tenant id of"
 
 

@@ -14,6 +14,7 @@ from flask import Request, Response
 from werkzeug.datastructures import Headers
 
 from smartlink import bootstrap
+from smartlink.domain.traceparent import called_under
 from smartlink.observability import ERROR, WARNING, bound, event, surprise, trace_fields
 from smartlink.ports import PortError
 from smartlink.services.dispatch import decode_dispatch
@@ -27,6 +28,8 @@ from smartlink.settings import SettingsError
 # But an idle instance is frozen for far longer: at each thaw it would lose its worker and all that
 # the worker has kept. The relay and Cloud Run end what runs too long.
 os.environ["CLOUD_RUN_TIMEOUT_SECONDS"] = "0"
+
+_PIECE = 65_536  # bytes
 
 
 class EnvelopeError(PushError):
@@ -83,7 +86,9 @@ def _publish(request: Request) -> Response:
     if len(body) > BODY_LIMIT:
         return _json(_problem("body", f"at most {BODY_LIMIT} bytes are accepted"), 413)
     try:
-        published = bootstrap.publish()(parse_request(body))
+        headers = request.headers
+        trace = called_under(headers.get("traceparent"), headers.get("X-Cloud-Trace-Context"))
+        published = bootstrap.publish()(parse_request(body), trace)
     except PublishError as error:
         event("publish_refused", f"{error.field}: {error}", WARNING, field=error.field)
         return _json(_problem(error.field, str(error)), 409 if error.conflict else 400)
@@ -91,6 +96,14 @@ def _publish(request: Request) -> Response:
 
 
 def _http(request: Request, answer: Callable[[Request], Response]) -> Response:
+    response = _answered(request, answer)
+    # The framework reads, into memory, what is left of a body before it answers: drop it first.
+    while request.stream.read(_PIECE):
+        pass
+    return response
+
+
+def _answered(request: Request, answer: Callable[[Request], Response]) -> Response:
     with bound(**_trace(request.headers)):
         try:
             return answer(request)

@@ -6,7 +6,11 @@ Each operation calls `report` after each step that is done. A step that fails ra
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 
+from smartlink.domain import lifecycle
+from smartlink.domain.identity import Direction
+from smartlink.domain.message import Listed, State, Stored
 from smartlink.domain.noted import kept
 from smartlink.domain.pin import Pin, first_use, same_tenant_id
 from smartlink.domain.tenant import Credentials, Tenant
@@ -19,6 +23,7 @@ from smartlink.operations.credentials import (
 )
 from smartlink.operations.errors import (
     ActiveAlreadyError,
+    ErpFaultsError,
     ForbiddenError,
     InvalidError,
     MissingError,
@@ -26,13 +31,15 @@ from smartlink.operations.errors import (
     OperationError,
     SetupError,
 )
+from smartlink.operations.names import existing_tenant, known_name
 from smartlink.operations.ports import Deployment
-from smartlink.operations.select import known_name
 from smartlink.operations.tenants import UnusableSecretError, stored_tenant
-from smartlink.ports import PortError
+from smartlink.ports import NotFound, PortError
 from smartlink.services.polling.shard import Shard
 
-_OWN_SHARD = 1_000_000  # no tick of the scheduler has so many shards
+_AT_ONCE = 20  # messages read whole
+_UNSENT = {"Direcao": Direction.UPSTREAM, "Situacao": State.PENDING}
+_OWN_SHARD = 1_000_000  # no tick of the scheduler has so many
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +47,20 @@ class TokenGiven:
     """RAC gave a token. `tenant_id` is None if the token names none."""
 
     tenant_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ErpChecked:
+    """The tenant's ERP was checked, or could not be."""
+
+    faults: int = 0
+    warnings: int = 0
+    unchecked: str | None = None  # why it could not be
+
+
+CheckErp = Callable[[bytes], ErpChecked]
+"""Checks an ERP by the payload of its secret. The consumers know how, and no operation knows them:
+the screen brings it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +119,31 @@ class Switched:
     already: bool
 
 
+@dataclass(frozen=True, slots=True)
+class PauseEnded:
+    """The tenant was paused after failures; it is no longer."""
+
+    failures: int
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class SendsDue:
+    """So many messages waited after failed sends; they are due now."""
+
+    messages: int
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """The next tick sees the change, unless announcing it failed: then it takes some minutes."""
+
+    error: PortError | None = None
+
+
 Step = (
     TokenGiven
+    | ErpChecked
     | SecretStored
     | QueueReady
     | FirstPoll
@@ -107,6 +151,9 @@ Step = (
     | OldVersionsDisabled
     | Adopted
     | Switched
+    | PauseEnded
+    | SendsDue
+    | Announced
 )
 ReportStep = Callable[[Step], object]
 
@@ -126,9 +173,10 @@ def check_new(deployment: Deployment, tenant: str) -> None:
 
 
 def check_active(deployment: Deployment, tenant: str) -> None:
-    """Raises NoSecretError if the tenant has no secret."""
+    """Raise NoSecretError where the tenant has none, and UnknownTenantError."""
     known_name(tenant)
     if not deployment.secrets.exists(tenant):
+        existing_tenant(deployment, tenant)
         message = f"{tenant} has no secret in {deployment.title}"
         raise NoSecretError(message)
 
@@ -139,18 +187,23 @@ def activate(
     credentials: Credentials,
     region: str | None,
     report: ReportStep,
+    check_erp: CheckErp | None = None,
 ) -> str | None:
-    """Activates a tenant: token, secret, setup, first poll; returns the tenant id or None.
+    """Activates a tenant: token, check of its ERP if it has one, secret, setup, first poll; returns
+    the tenant id or None.
 
-    Until setup has made the tenant's queue, the broker loses messages to the tenant. If setup
-    fails, the secret is deleted again, and SetupError is raised. If the first poll fails, the next
-    minute's poll tries again.
+    If the ERP has faults, ErpFaultsError is raised before anything is made. Until setup has made
+    the tenant's queue, the broker loses messages to the tenant. If setup fails, the secret is
+    deleted again, and SetupError is raised. If the first poll fails, the next minute's poll tries
+    again.
     """
     check_new(deployment, tenant)
     candidate = check_environment(deployment, tenant, credentials)
     named, claimed = verify(deployment, candidate)
     report(TokenGiven(claimed))
     check_pin(deployment, named)
+    if check_erp is not None:
+        _check_erp(deployment, tenant, check_erp, report)
     deployment.secrets.create(tenant, payload_of(named.credentials), region)
     report(SecretStored(tenant))
     try:
@@ -158,8 +211,26 @@ def activate(
         report(QueueReady(commands))
     except BaseException as error:
         raise SetupError(tenant, _take_back(deployment, tenant)) from error
+    _announce(deployment, report)
     report(_first_poll(deployment, tenant))
     return named.credentials.tenant_id
+
+
+def _check_erp(
+    deployment: Deployment, tenant: str, check_erp: CheckErp, report: ReportStep
+) -> None:
+    """Checks the tenant's ERP if it has one; reports why it could not be checked from here."""
+    try:
+        payload = deployment.secrets.erp(tenant)
+    except NotFound:
+        return
+    except PortError as error:
+        report(ErpChecked(unchecked=str(error)))
+        return
+    found = check_erp(payload)
+    if found.faults:
+        raise ErpFaultsError(tenant, found.faults)
+    report(found)
 
 
 def set_up(deployment: Deployment, tenant: Tenant) -> list[str]:
@@ -214,7 +285,8 @@ def rotate(
     own = named.credentials.model_copy(update={"enabled": enabled})
     with _both_clients(deployment, tenant, own):
         _replace(deployment, tenant, own, report)
-    _unpause(deployment, tenant)
+    _unpause(deployment, tenant, report)
+    _announce(deployment, report)
     return after
 
 
@@ -223,8 +295,9 @@ def _both_clients(deployment: Deployment, tenant: str, new: Credentials) -> Iter
     """Pins the name to both clients while the block replaces the versions, then to the new one
     alone.
 
-    So the name is not halted, whichever version a function has read. If the block fails, the old
-    pin is restored.
+    So the name is not halted, whichever version a function has read. If the block fails, both
+    clients stay pinned: nobody may know which version is in force, and the next rotation takes the
+    old one away.
     """
     before = deployment.store.states([tenant])[tenant].pin
     if before is None:
@@ -232,11 +305,7 @@ def _both_clients(deployment: Deployment, tenant: str, new: Credentials) -> Iter
         return
     both = before.used(new.tenant_id, new.client_id)
     _pin(deployment, tenant, both, before)
-    try:
-        yield
-    except BaseException:
-        deployment.store.pin(tenant, before, both)
-        raise
+    yield
     _pin(deployment, tenant, both.only(new.client_id), both)
 
 
@@ -254,7 +323,7 @@ def adopt(deployment: Deployment, tenant: str, who: str, reason: str, report: Re
     has no secret, the name passes to the customer that is activated next. Returns the note that is
     stored.
     """
-    known_name(tenant)
+    existing_tenant(deployment, tenant)
     if not reason.strip():
         message = "the reason is empty: say how you know that it is the same customer."
         raise InvalidError(message)
@@ -274,6 +343,7 @@ def adopt(deployment: Deployment, tenant: str, who: str, reason: str, report: Re
     changed = replace(known, halted=None, failures=0, paused_until=None, adopted=told[:1_000])
     deployment.store.save_state(tenant, changed, known)
     report(Adopted(state.pin, pin))
+    _announce(deployment, report)
     return told
 
 
@@ -282,11 +352,14 @@ def switch(deployment: Deployment, tenant: str, report: ReportStep, *, enabled: 
     check_active(deployment, tenant)
     own = stored_tenant(deployment, tenant).credentials
     already = own.enabled == enabled
-    if not already:
+    if already:  # perhaps by a switch that stopped before the polls could see it
+        deployment.secrets.touch(tenant, deployment.now())
+    else:
         _replace(deployment, tenant, own.model_copy(update={"enabled": enabled}), report)
     report(Switched(tenant, enabled, already))
     if enabled:
-        _unpause(deployment, tenant)
+        _unpause(deployment, tenant, report)
+    _announce(deployment, report)
 
 
 def _old(deployment: Deployment, tenant: str) -> Credentials | None:
@@ -317,8 +390,39 @@ def _replace(
     report(OldVersionsDisabled(len(before)))
 
 
-def _unpause(deployment: Deployment, tenant: str) -> None:
+def _unpause(deployment: Deployment, tenant: str, report: ReportStep) -> None:
+    """A pause ends, and so does the wait of each message that could not be sent."""
     state = deployment.store.states([tenant])[tenant]
     if state.failures or state.paused_until:
         cleared = replace(state, failures=0, paused_until=None)
         deployment.store.save_state(tenant, cleared, state)
+        report(PauseEnded(state.failures, state.paused_until))
+    waiting = [
+        it.message.document
+        for it in deployment.store.scan(tenant, _UNSENT)
+        if isinstance(it, Listed)
+        and it.message.failure is not None
+        and it.message.due != it.message.failure.at
+    ]
+    due = 0
+    for start in range(0, len(waiting), _AT_ONCE):
+        stored = deployment.store.read(tenant, waiting[start : start + _AT_ONCE]).values()
+        again = [
+            Stored(lifecycle.due_again(it.message), it.version)
+            for it in stored
+            if it.message.state is State.PENDING
+        ]
+        versions = deployment.store.swap(tenant, again) if again else []
+        due += sum(version is not None for version in versions)
+    if due:
+        report(SendsDue(due))
+
+
+def _announce(deployment: Deployment, report: ReportStep) -> None:
+    """After the change itself, so that whoever sees the new mark sees the change too."""
+    try:
+        deployment.store.announce_change()
+    except PortError as error:
+        report(Announced(error))
+    else:
+        report(Announced())

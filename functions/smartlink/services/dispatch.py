@@ -15,6 +15,7 @@ from smartlink.domain.catalog import Catalog
 from smartlink.domain.identity import Direction, encode
 from smartlink.domain.message import Attempt, Content, Message, Result, Stored, Version
 from smartlink.domain.retry import RetryPolicy
+from smartlink.domain.traceparent import valid_traceparent
 from smartlink.observability import ERROR, event
 from smartlink.ports import Envelope, PortError, Publisher
 from smartlink.services.push import PushError
@@ -64,7 +65,8 @@ def _size(message: Message) -> int:
     """Estimates a message's bytes in a batch, without the escapes that JSON adds."""
     inline = message.content.size if message.content.text is not None else 0
     names = len(message.id) + 1_024
-    return inline + names + sum(256 + len(it.error or "") for it in message.attempts)
+    attempts = sum(256 + len(it.error or "") for it in message.attempts)
+    return inline + names + attempts + sum(map(len, message.titular))
 
 
 class Dispatcher:
@@ -182,6 +184,7 @@ def _encode_message(stored: Stored) -> dict[str, Any]:
         "object": content.object,
         "audience": message.audience,
         "correlation": message.correlation_id,
+        "trace": message.trace,
         "personal": message.personal,
         "alone": message.alone,
         "redriven": message.redriven and message.redriven.isoformat(),
@@ -191,6 +194,7 @@ def _encode_message(stored: Stored) -> dict[str, Any]:
             [item.number, item.started.isoformat(), item.ended.isoformat(), item.result, item.error]
             for item in message.attempts
         ],
+        "titular": list(message.titular),
     }
     return {name: value for name, value in encoded.items() if value or type(value) is int}
 
@@ -211,6 +215,7 @@ def _decode_message(item: dict[str, Any], command: str) -> Stored:
         due=None,
         audience=_optional(item.get("audience")),
         correlation_id=_optional(item.get("correlation")),
+        trace=valid_traceparent(item.get("trace")),
         personal=bool(item.get("personal")),
         attempt=int(item["attempt"]),
         attempts=tuple(
@@ -227,6 +232,7 @@ def _decode_message(item: dict[str, Any], command: str) -> Stored:
         redriven=_instant(item["redriven"]) if "redriven" in item else None,
         undone=bool(item.get("undone")),
         error=_optional(item.get("error")),
+        titular=tuple(_text(it) for it in item.get("titular", ())),
     )
     return Stored(message, Version(_text(item["version"])))
 

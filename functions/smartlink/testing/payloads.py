@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import BaseModel
 
-from smartlink.domain.payload import PayloadError, parse_payload, write_json
+from smartlink.domain.payload import PayloadError, as_written, parse_payload, write_json
 
 Content = str | BaseModel | Mapping[str, object] | Sequence[object]
 """A content. A text is used unchanged, and anything else becomes JSON."""
@@ -14,9 +14,7 @@ def as_text(payload: Content) -> str:
     """Returns the content's text. Raises TypeError or ValueError if JSON has no form for it."""
     if isinstance(payload, str):
         return payload
-    if isinstance(payload, BaseModel):
-        payload = payload.model_dump(mode="json", by_alias=True)
-    return write_json(payload)
+    return write_json(_plain(payload))
 
 
 def totvs(body: Content, **header: object) -> dict[str, object]:
@@ -41,4 +39,6 @@ def body_of(text: str) -> object:
 
 
 def _plain(body: Content) -> object:
-    return body.model_dump(mode="json", by_alias=True) if isinstance(body, BaseModel) else body
+    if not isinstance(body, BaseModel):
+        return body
+    return as_written(body.model_dump(mode="json", by_alias=True), body.model_dump(by_alias=True))

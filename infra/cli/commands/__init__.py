@@ -6,6 +6,7 @@ GROUPS: Mapping[str, str] = {
     "messages": "Look at messages, and act on dead ones (Situacao Morta).",
     "tenants": "Activate tenants, and see how they do.",
     "config": "totvsAppConfig_v2.json: RM's retries (QtdeTentativasExec …).",
+    "tpd": "Personal data maps: check, draft, look for what is left of a person; the report.",
 }
 
 COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
@@ -32,14 +33,22 @@ COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "config": {
         "show": ("config", "show"),
         "check": ("config", "check"),
+        "sample": ("config", "sample"),
         "push": ("config", "push"),
         "rollback": ("config", "rollback"),
+    },
+    "tpd": {
+        "check": ("tpd", "check_map"),
+        "draft": ("tpd", "draft_map"),
+        "trace": ("tpd", "trace_person"),
+        "report": ("tpd_report", "report"),
     },
     "logs": {"logs": ("logs", "logs")},
     "stats": {"stats": ("stats", "stats")},
     "publish": {"publish": ("publish", "publish")},
     "replay": {"replay": ("replay", "replay")},
     "purge": {"purge": ("purge", "purge")},
+    "audit": {"audit": ("audit", "audit")},
     "doctor": {"doctor": ("doctor", "doctor")},
     "accept": {"accept": ("accept", "accept")},
 }

@@ -59,6 +59,7 @@ FULL = replace(
     error="down",
     dead_reason=DeadReason.REJECTED,
     failure=SendFailure(4, LATER),
+    titular=("ab" * 32,),
 )
 TEXTS = st.text(st.characters(codec=None)) | st.text(st.characters(categories=["Cs"]), min_size=1)
 INSTANTS = st.timedeltas(timedelta(days=-700_000), timedelta(days=2_900_000)).map(
@@ -121,6 +122,7 @@ def test_every_other_field_has_its_name() -> None:
         "UltimoErro": "down",
         "MotivoMorte": "rejected",
         "FalhaEnvio": {"Vezes": 4, "Data": end},
+        "Titular": ["ab" * 32],
         "Execucao": {"ID": "f00d", "Mensagens": 5, "Inicio": start},
         "Tentativas": [
             {"Numero": 1, "Inicio": start, "Fim": end, "Resultado": "Falha", "Erro": "down"}
@@ -238,13 +240,25 @@ def test_whatever_is_stored_is_read(
     assert documents.get_live("D-m-1", document.fields) == message
 
 
-@pytest.mark.parametrize("name", ["ID", "Direcao", "Comando", "Situacao", "DataRecebimento"])
+NUMBERS = {"ConteudoTamanho", "QtdeTentativaExec"}
+
+
+@pytest.mark.parametrize("name", sorted(live(PLAIN).keys() - NUMBERS))
 def test_a_document_that_lacks_a_field_is_none_of_ours(name: str) -> None:
     fields = new()
     documents.put_live(fields, PLAIN)
     del fields[name]
-    with pytest.raises(ValueError, match=name):
+    with pytest.raises(ValueError, match="its content" if name == "Conteudo" else name):
         documents.get_live("D-m-1", fields)
+
+
+def test_a_number_that_is_missing_is_none() -> None:
+    fields = new()
+    documents.put_live(fields, PLAIN)
+    for name in NUMBERS:
+        del fields[name]
+    message = documents.get_live("D-m-1", fields)
+    assert (message.content.size, message.attempt) == (0, 0)
 
 
 def test_a_document_with_another_type_of_value_is_none_of_ours() -> None:

@@ -15,7 +15,7 @@ from smartlink.adapters.firestore.documents import Tick
 from smartlink.adapters.firestore.effects import get_effect, put_effect
 from smartlink.adapters.firestore.values import DocumentError, get_time, put_time
 from smartlink.domain.message import Ended, Ending
-from smartlink.domain.pin import Pin
+from smartlink.domain.pin import Pin, fingerprint
 from smartlink.domain.tenant import TenantState
 from smartlink.ports import ConfigFile
 from tests.support.samples import BEGUN, LATER, NOW, everything_set, line
@@ -210,5 +210,19 @@ def test_of_a_state_all_of_which_is_odd_nothing_is_believed() -> None:
     for name in fields:
         fields[name].geo_point_value.latitude = 1.0
     state = documents.get_tenant(fields)
-    assert state == TenantState()
+    assert state == TenantState(pin=Pin(None, ()))
     assert set(state.unreadable) == set(fields)
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_pin_of_which_nothing_can_be_read_admits_nobody(*, named: bool) -> None:
+    """The name is somebody's, though nobody knows whose: it is not free."""
+    pin = Pin("t-one" if named else None, () if named else (fingerprint("a"),))
+    fields = stored(documents.put_tenant, TenantState(pin=pin))
+    for name in fields:
+        fields[name].geo_point_value.latitude = 1.0
+    found = documents.get_tenant(fields).pin
+    assert found
+    assert not found.admits("t-one", "a")
+    assert not found.admits(None, "a")
+    assert documents.get_tenant({}).pin is None

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from smartlink.domain.identity import Direction
 from smartlink.domain.message import DeadReason, State
 from smartlink.operations.act import perform
 from smartlink.operations.actions import DISCARD, HOLD, REDRIVE
@@ -12,7 +13,7 @@ from smartlink.operations.errors import AmbiguousError, ForbiddenError, InvalidE
 from smartlink.operations.plan import Idle, Unfit, plan, plan_one
 from smartlink.operations.ports import MessageDocuments
 from smartlink.operations.select import Filters, Located, locate
-from tests.support.samples import dead, done, pending, waiting
+from tests.support.samples import NOW, dead, done, pending, upstream, waiting
 from tests.support.world import COMMAND
 from tests.unit.operations.desk import Desk, Told
 
@@ -77,6 +78,27 @@ def test_it_goes_at_the_rate_and_stops_between_two_commits() -> None:
     }
 
 
+def test_an_act_is_a_part_of_its_messages_trace(caplog: pytest.LogCaptureFixture) -> None:
+    """The line has no name and no reason: those stand in `GTotvsLinkLog`."""
+    caplog.set_level("INFO", logger="smartlink")
+    made, trace = Desk(), "4bf92f3577b34da6a3ce929d0e0e4736"
+    made.keep(dead("m", type=COMMAND, trace=f"00-{trace}-00f067aa0ba902b7-01"))
+    planned = plan(made.deployment, REDRIVE, Filters(), 100)
+    own = note(made.deployment, "ana", "the ERP is back")
+    perform(made.deployment, planned, own, 50, Told(9), lambda _: None)
+    [record] = caplog.records
+    fields = vars(record)["fields"]
+    assert (fields["action"], fields["act"], fields["tenant"]) == (
+        "message_operated",
+        "redrive",
+        "acme",
+    )
+    assert fields["logging.googleapis.com/trace"].endswith(f"/traces/{trace}")
+    assert "ana" not in f"{record.getMessage()} {fields}"
+    [live] = made.store.live("acme").values()
+    assert live.message.trace == f"00-{trace}-00f067aa0ba902b7-01"
+
+
 def test_what_another_changed_meanwhile_is_left_to_them() -> None:
     made = Desk()
     made.keep(dead("m", type=COMMAND))
@@ -101,15 +123,30 @@ def test_one_message_that_is_not_dead_or_has_ended() -> None:
 
 def test_filters_hold_all_at_once() -> None:
     made = Desk()
-    made.keep(dead("m-1", "Row 7 is locked"), dead("m-2", "No such person"), waiting("m-3"))
+    made.keep(
+        dead("m-1", "Row 7 is locked"),
+        dead("m-2", "No such person"),
+        waiting("m-3"),
+        upstream("u-1"),
+    )
 
     def found(**filters: object) -> list[str]:
         wanted = Filters(**filters)  # type: ignore[arg-type]
         return [it.message.id for it in wanted.select(made.deployment)]
 
+    down, up = ["m-1", "m-2", "m-3"], ["u-1"]
+    assert found(state=State.DEAD) == ["m-1", "m-2"]
+    assert found(error="row") == ["m-1"]
     assert found(state=State.DEAD, error="row") == ["m-1"]
+    assert found(state=State.WAITING, error="row") == []
+    assert found(direction=Direction.UPSTREAM) == up
+    assert found(direction=Direction.DOWNSTREAM, command="ProbeCommand") == []
+    assert found(command=waiting("m-3").type) == down
     assert found(older=timedelta(days=2)) == []
-    assert found(newer=timedelta(days=2)) == ["m-1", "m-2", "m-3"]
+    assert found(newer=timedelta(days=2)) == [*down, *up]
+    assert found(received_after=NOW - timedelta(microseconds=1), direction=Direction.UPSTREAM) == up
+    assert found(received_after=NOW + timedelta(days=1)) == []
+    assert found(tenant="acme", state=State.DEAD) == ["m-1", "m-2"]
     assert not Filters(state=State.DEAD).narrow
     assert Filters(older=timedelta(0)).narrow
     with pytest.raises(InvalidError, match="no tenant name"):

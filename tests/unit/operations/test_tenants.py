@@ -1,14 +1,31 @@
 """A tenant's activation takes back what it made; its checks say where it breaks."""
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 
 import pytest
 
-from smartlink.domain.tenant import Tenant
-from smartlink.operations.activation import SecretStored, Step, TokenGiven, activate
+from smartlink.domain.pin import first_use
+from smartlink.domain.tenant import Tenant, TenantState
+from smartlink.operations.activation import (
+    ErpChecked,
+    SecretStored,
+    Step,
+    TokenGiven,
+    activate,
+    rotate,
+    switch,
+)
 from smartlink.operations.credentials import parse
-from smartlink.operations.errors import ActiveAlreadyError, ForbiddenError, InvalidError, SetupError
+from smartlink.operations.errors import (
+    ActiveAlreadyError,
+    ErpFaultsError,
+    ForbiddenError,
+    InvalidError,
+    SetupError,
+)
 from smartlink.operations.health import Fix, tenant_checks
 from smartlink.operations.tenants import Status, overview
 from smartlink.ports import Refused, Unavailable
@@ -69,6 +86,51 @@ def test_nobody_is_activated_twice_under_one_name_or_two() -> None:
         activate(desk.deployment, "other", login, None, lambda _: None)
 
 
+@pytest.mark.parametrize(
+    ("found", "steps"),
+    [
+        (ErpChecked(warnings=2), [ErpChecked(warnings=2)]),
+        (ErpChecked(unchecked="no route"), [ErpChecked(unchecked="no route")]),
+    ],
+)
+def test_an_erp_is_checked_before_anything_is_made(found: ErpChecked, steps: list[Step]) -> None:
+    """What cannot be checked from here is told, and no reason to refuse."""
+    desk = Desk(broker=Broker(Unavailable("set up the queue")))
+    desk.secrets.put_erp("acme", b"the ERP's")
+    told: list[Step] = []
+    asked: list[bytes] = []
+
+    def check(payload: bytes) -> ErpChecked:
+        asked.append(payload)
+        return found
+
+    login = parse(LOGIN, desk.deployment)
+    with pytest.raises(SetupError):
+        activate(desk.deployment, "acme", login, None, told.append, check)
+    assert told == [TokenGiven(None), *steps, SecretStored("acme")]
+    assert asked == [b"the ERP's"]
+
+
+def test_an_erp_with_faults_is_not_activated() -> None:
+    desk = Desk(broker=Broker())
+    desk.secrets.put_erp("acme", b"the ERP's")
+    steps: list[Step] = []
+    login = parse(LOGIN, desk.deployment)
+    with pytest.raises(ErpFaultsError, match="has 3 faults, so acme is not activated"):
+        activate(desk.deployment, "acme", login, None, steps.append, lambda _: ErpChecked(faults=3))
+    assert steps == [TokenGiven(None)]
+    assert not desk.secrets.exists("acme")
+
+
+def test_a_tenant_without_an_erp_has_nothing_to_check() -> None:
+    desk = Desk(broker=Broker(Unavailable("set up the queue")))
+    steps: list[Step] = []
+    login = parse(LOGIN, desk.deployment)
+    with pytest.raises(SetupError):
+        activate(desk.deployment, "acme", login, None, steps.append, lambda _: ErpChecked(faults=3))
+    assert steps == [TokenGiven(None), SecretStored("acme")]
+
+
 def test_broken_credentials_are_named_without_their_values() -> None:
     with pytest.raises(InvalidError) as raised:
         parse({"clientId": "id", "clientSecret": 5_551_234}, Desk().deployment)
@@ -92,6 +154,63 @@ def test_checks_go_as_far_as_they_can() -> None:
     assert (odd.holds, odd.error) == (False, None)
 
 
+@pytest.mark.parametrize("named", [None, "t-one"])
+@pytest.mark.parametrize(
+    ("call", "applied"),
+    [("add", False), ("add", True), ("payload", False), ("touch", False), ("disable", False)],
+)
+def test_a_rotation_that_stops_midway_halts_nothing(
+    call: str,
+    applied: bool,  # noqa: FBT001
+    named: str | None,
+) -> None:
+    """Whichever version is in force then, the name is pinned to its client. Tried again, the
+    rotation ends, and the old client is known no more."""
+    desk = Desk()
+    desk.secrets.put("acme", secret(clientId="old"))
+    desk.store.save_state("acme", TenantState(pin=first_use(named, "old")))
+    new = parse({"clientId": "new", "clientSecret": "s"}, desk.deployment)
+    rotating: list[bool] = []
+    desk.secrets.faults.fail(
+        call, Unavailable("down"), applied=applied, when=lambda _: bool(rotating)
+    )
+
+    def begin(step: Step) -> None:
+        rotating.append(isinstance(step, TokenGiven))
+
+    with pytest.raises(Unavailable):
+        rotate(desk.deployment, "acme", new, begin)
+    pin = desk.store.states(["acme"])["acme"].pin
+    assert pin
+    for client in ("old", "new"):
+        assert pin.admits(None, client)
+    assert not pin.admits(None, "other")
+
+    rotate(desk.deployment, "acme", new, lambda _: None)
+    assert b'"new"' in desk.secrets.payload("acme")
+    assert desk.store.states(["acme"])["acme"].pin == first_use(named, "new")
+
+
+@pytest.mark.parametrize("enabled", [False, True])
+@pytest.mark.parametrize("call", ["add", "touch", "disable"])
+def test_a_switch_that_stopped_midway_is_seen_once_it_is_tried_again(
+    call: str,
+    enabled: bool,  # noqa: FBT001
+) -> None:
+    """The polls read a secret again when its etag changes: it has to, although the version that
+    says so is there already."""
+    desk = Desk()
+    desk.secrets.put("acme", secret(enabled=not enabled))
+    [before] = desk.secrets.entries()
+    desk.secrets.faults.fail(call, Unavailable("down"), applied=call == "add")
+    with pytest.raises(Unavailable):
+        switch(desk.deployment, "acme", lambda _: None, enabled=enabled)
+    switch(desk.deployment, "acme", lambda _: None, enabled=enabled)
+    [after] = desk.secrets.entries()
+    assert after.etag != before.etag
+    assert json.loads(desk.secrets.payload("acme"))["enabled"] is enabled
+
+
 def test_each_status_has_its_cause(monkeypatch: pytest.MonkeyPatch) -> None:
     desk = Desk()
     desk.keep()
@@ -104,7 +223,15 @@ def test_each_status_has_its_cause(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (status("acme"), status("nobody")) == (Status.ORPHANED, Status.UNKNOWN)
     desk.secrets.put("acme", secret())
     assert status("acme") is Status.ACTIVE
+    now = desk.now()
+    desk.store.save_state("acme", TenantState(paused_until=now + timedelta(microseconds=1)))
+    assert status("acme") is Status.PAUSED
+    desk.store.save_state("acme", TenantState(paused_until=now))
+    assert status("acme") is Status.ACTIVE
+    desk.store.save_state("acme", TenantState(halted=now, paused_until=now + timedelta(hours=1)))
+    assert status("acme") is Status.HALTED
     desk.secrets.put("acme", secret(enabled=False))
     assert status("acme") is Status.DISABLED
     desk.secrets.put("acme", b"{")
     assert status("acme") is Status.UNUSABLE
+    assert len(Status) == 7, "each has been seen"

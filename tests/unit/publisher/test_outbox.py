@@ -28,8 +28,8 @@ class Transaction:
         self.created.append((reference, data))
 
 
-def write(**message: Any) -> tuple[str, Transaction]:  # noqa: ANN401
-    transaction = Transaction()
+def write(transaction: Transaction | None = None, **message: Any) -> tuple[str, Transaction]:  # noqa: ANN401
+    transaction = transaction or Transaction()
     whole = {"tenant": "acme", "type": "OrderPlaced", "content": {"order": 7}, **message}
     identity = outbox_write(transaction, Client(), now=NOW, **whole)  # type: ignore[arg-type]
     return identity, transaction
@@ -85,9 +85,11 @@ def test_an_odd_id_has_the_relays_document(identity: str) -> None:
 )
 def test_what_the_function_refuses_is_refused(changes: dict[str, Any], field: str) -> None:
     """By the same rules; nothing is added."""
+    transaction = Transaction()
     with pytest.raises(PublishRefused) as refused:
-        write(**changes)
+        write(transaction, **changes)
     assert refused.value.field == field
+    assert transaction.created == []
 
 
 def test_a_content_as_large_as_a_document_holds() -> None:

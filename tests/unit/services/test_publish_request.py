@@ -1,11 +1,13 @@
 """The body of a `publish`: what is accepted, and how what is not is named."""
 
 import json
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from smartlink.services.publishing import publish
 from smartlink.services.publishing.publish import PublishError, PublishRequest, parse_request
 from tests.support.world import World
 
@@ -69,6 +71,7 @@ def test_what_is_missing_is_named(missing: str) -> None:
         ({"audience": 7}, "audience"),
         ({"correlationId": ["c"]}, "correlationId"),
         ({"id": {}}, "id"),
+        ({"id": "00000000-0000-0000-0000-000000000000"}, "id"),
         ({"content": 7}, "content"),
         ({"content": None}, "content"),
         ({"content": True}, "content"),
@@ -137,10 +140,70 @@ def test_an_id_of_a_reply_is_refused() -> None:
     assert refused.value.field == "id"
 
 
-@pytest.mark.parametrize("content", ['{"n": 1e400}', '[{"a": [-1e999]}]'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"n": 1e400}',
+        '[{"a": [-1e999]}]',
+        "[1.8e308]",
+        f"[1{'0' * 400}]",
+        f'{{"n": [-1{"0" * 309}]}}',
+    ],
+)
 def test_a_number_that_no_double_holds_is_refused(content: str) -> None:
     """Its readers would have infinity; the field is named."""
     body = f'{{"tenant": "acme", "type": "T", "content": {content}}}'
     with pytest.raises(PublishError, match="too large") as error:
+        parse_request(body.encode())
+    assert error.value.field == "content"
+
+
+@pytest.mark.parametrize("number", ["1e308", "-1.7976931348623157e308", "9" * 308, "-0", "1E2"])
+def test_a_number_that_a_double_holds_is_sent_as_it_was_written(number: str) -> None:
+    world = World()
+    body = f'{{"tenant": "acme", "type": "T", "content": [{number}]}}'
+    world.publish(**parse_request(body.encode()).model_dump(exclude_none=True, by_alias=True))
+    world.minute()
+    assert world.replies_to() == [f"[{number}]"]
+
+
+@pytest.mark.parametrize("part", ["{}", "[]", '{"a":1}', '{"[[":"{{"}'])
+def test_a_content_of_too_many_parts_is_refused_before_it_is_read(
+    part: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each takes 200 bytes once it is read: 9 MB of them would take all of an instance's memory."""
+
+    def body(number: int) -> bytes:  # the request itself and the list in it are two more
+        parts = ",".join([part] * (number - 2))
+        return f'{{"tenant":"acme","type":"T","content":[{parts}]}}'.encode()
+
+    monkeypatch.setattr(publish, "_CONTAINERS", 1_000)
+    assert parse_request(body(1_000))
+    monkeypatch.setattr(publish, "read_json", lambda *_, **__: pytest.fail("it was read"))
+    with pytest.raises(PublishError, match="more than 1000 objects and lists") as error:
+        parse_request(body(1_001))
+    assert error.value.field == "content"
+
+
+@pytest.mark.parametrize(
+    "text", ["[{" * 1_000_000, '{\\"[' * 600_000, "\\" * 600_000 + "[{" * 300_000]
+)
+def test_what_stands_in_a_text_is_no_part(text: str) -> None:
+    assert parse(content=text).content == text
+
+
+def test_a_text_without_an_end_takes_no_quadratic_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is looked through once, not from each quote on."""
+    monkeypatch.setattr(publish, "_CONTAINERS", 1_000)
+    began = time.process_time()
+    with pytest.raises(PublishError, match="no JSON"):
+        parse_request(b'{"content": "' + b'[\\"' * 40_000)
+    assert time.process_time() - began < 1
+
+
+def test_an_integer_that_python_cannot_read_is_the_contents() -> None:
+    """It is JSON, so that is not what is said of it."""
+    body = f'{{"tenant": "acme", "type": "T", "content": [{"9" * 5_000}]}}'
+    with pytest.raises(PublishError, match="more digits than can be read") as error:
         parse_request(body.encode())
     assert error.value.field == "content"

@@ -16,7 +16,9 @@ from pydantic import BaseModel, Field
 from smartlink.consumer import Context, Reply, RetryableError
 from smartlink.domain.identity import content_hash
 from smartlink.domain.outcome import HandBack
+from smartlink.domain.payload import read_json
 from smartlink.ports import Unavailable
+from smartlink.testing.payloads import as_text
 from tests.unit.services.execution import Call, Function
 
 CANARY = "canary-529"
@@ -106,6 +108,27 @@ def test_a_large_reply_goes_to_the_bucket() -> None:
     assert len(json.loads(call.contents.objects[answer.content.object])["text"]) == 300_000
 
 
+class Free(BaseModel):
+    anything: object
+    listed: list[object]
+    named: dict[str, object] = Field(alias="Named")
+    inner: "Free | None" = None
+    at: datetime | None = None
+
+
+@pytest.mark.parametrize("number", ["10.10", "12345678901234567.89", "1E2", "-0", "1e400", "0.5"])
+def test_a_model_that_passes_numbers_on_writes_them_as_they_came(number: str) -> None:
+    """What it declares as a float is one; where it takes anything, every digit stays."""
+    body = f'{{"anything":{number},"listed":[{number},[1]],"Named":{{"a":{{"b":{number}}}}}'
+    model = Free.model_validate(read_json(f'{body},"inner":{body}}},"at":"2026-01-15T00:00:00Z"}}'))
+    (answer,) = Call().done(returning(Reply("A", model))).answers
+    inner = f'{body},"inner":null,"at":null}}'
+    assert answer.content.text == f'{body},"inner":{inner},"at":"2026-01-15T00:00:00Z"}}'
+    assert as_text(model) == answer.content.text
+    (listed,) = Call().done(returning(Reply("A", [model]))).answers
+    assert listed.content.text == f"[{answer.content.text}]"
+
+
 def test_a_bucket_that_is_down_returns_the_attempt() -> None:
     """The reply could not be kept: the message runs again, at no cost."""
     call = Call()
@@ -133,9 +156,9 @@ def test_a_bucket_that_is_down_returns_the_attempt() -> None:
 )
 def test_anything_else_is_named(returned: object, named: str) -> None:
     """The author reads what kind of thing was returned; its value is not repeated."""
-    retry = Call().unknown(returning(returned))
-    assert f"The consumer returned {named};" in retry.error
-    assert CANARY not in f"{retry.error} {retry.debug}"
+    error = Call().unwritten(returning(returned)).error
+    assert f"The consumer returned {named};" in error
+    assert CANARY not in error
 
 
 @pytest.mark.parametrize(
@@ -155,10 +178,11 @@ def test_anything_else_is_named(returned: object, named: str) -> None:
     ],
 )
 def test_a_reply_that_cannot_be_sent_is_named(reply: Reply, named: str) -> None:
-    """By its number and part; it is a failed attempt, and nothing of it is stored."""
-    retry = Call().unknown(returning([reply]))
-    assert retry.error.startswith(named)
-    assert CANARY not in f"{retry.error} {retry.debug}"
+    """By its number and part; the work is done, so it never runs again, and nothing of it is
+    stored."""
+    error = Call().unwritten(returning([reply])).error
+    assert error.startswith(named)
+    assert CANARY not in error
 
 
 def test_what_a_contract_has_a_form_for_is_written_in_it() -> None:
@@ -203,7 +227,7 @@ def test_what_a_contract_has_a_form_for_is_written_in_it() -> None:
 )
 def test_the_part_of_a_content_that_is_wrong_is_named(content: Any, said: str) -> None:  # noqa: ANN401
     """By its keys and its type, never by its value; a key that may be a value is not named."""
-    error = Call().unknown(returning([Reply("A", ""), Reply("B", content)])).error
+    error = Call().unwritten(returning([Reply("A", ""), Reply("B", content)])).error
     assert error.startswith(f"Reply 2: its content {said}")
     assert CANARY not in error
     assert "12345678901" not in error
@@ -253,16 +277,25 @@ def test_a_reply_of_wrong_types_fails_where_it_is_made(
 )
 def test_a_name_that_the_broker_cannot_take_is_refused_here(reply: Reply, said: str) -> None:
     """Not at each attempt to send it, when nobody knows any more who made it."""
-    assert Call().unknown(returning(reply)).error.startswith(f"Reply 1: {said}")
+    assert Call().unwritten(returning(reply)).error.startswith(f"Reply 1: {said}")
+
+
+def test_replies_without_an_end_are_not_gathered() -> None:
+    """They would take the memory that the other messages need, until the process ends."""
+    given = iter(range(20_000))
+    endless = (Reply("A", str(number)) for number in given)
+    error = Call().unwritten(returning(endless)).error
+    assert error.startswith("The consumer returned more than 1,474 replies, the most that")
+    assert next(given) <= 1_476
 
 
 def test_more_replies_than_a_commit_holds_are_the_consumers_own_error() -> None:
     """What it did not return at all cannot be lost; which one was too much is told."""
-    error = Call().unknown(returning([Reply("A", "x") for _ in range(5_000)])).error
-    assert re.fullmatch(r"Reply 1\d\d\d: with those before it, .*", error)
+    error = Call().unwritten(returning([Reply("A", "x" * 90) for _ in range(1_450)])).error
+    assert re.fullmatch(r"Reply 1[34]\d\d: with those before it, .*2,359,296 bytes.*", error)
 
 
 def test_the_second_reply_is_named_too() -> None:
     """The number is that of the reply."""
     replies = [Reply("A", ""), Reply("", "")]
-    assert Call().unknown(returning(replies)).error.startswith("Reply 2: type")
+    assert Call().unwritten(returning(replies)).error.startswith("Reply 2: type")

@@ -55,7 +55,8 @@ def test_each_use_case_is_put_together_once() -> None:
     """With the real adapters; a warm process makes nothing twice."""
     made = bootstrap.poll(), bootstrap.consume(), bootstrap.publish()
     assert [type(use_case) for use_case in made] == [Poll, Consume, Publish]
-    assert made == (bootstrap.poll(), bootstrap.consume(), bootstrap.publish())
+    again = bootstrap.poll(), bootstrap.consume(), bootstrap.publish()
+    assert all(one is other for one, other in zip(made, again, strict=True))
 
 
 def test_the_clocks_of_a_consumer() -> None:

@@ -121,9 +121,41 @@ def test_hosts_can_be_overridden(url: str) -> None:
     "url",
     ["http://127.0.0.1.evil.example/", "http://localhost:80@evil.example/", "http://10.0.0.1:1"],
 )
-def test_no_bearer_token_goes_out_in_the_clear(url: str) -> None:
+@pytest.mark.parametrize("name", ["SMARTLINK_BASE_URL", "SMARTLINK_RAC_TOKEN_URL"])
+def test_neither_token_nor_secret_goes_out_in_the_clear(name: str, url: str) -> None:
     """Whatever looks like this machine, and is not, is refused."""
-    assert "SMARTLINK_BASE_URL: " in refusal(SMARTLINK_BASE_URL=url)
+    assert f"{name}: " in refusal(**{name: url})
+
+
+@pytest.mark.parametrize("variable", ["SMARTLINK_BASE_URL", "SMARTLINK_RAC_TOKEN_URL"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://gw:canary@gateway.example",
+        "https://canary@gateway.example",
+        "https://gw:canary@gateway.example:99999",
+        "https://@gateway.example",
+        "https://gateway.example/base?key=canary",
+        "https://gateway.example/base?",
+        "https://gateway.example/#canary",
+        "https://gateway.example:99999",
+        "https://gateway.example:canary",
+        "https://gateway.example:0",
+        "https://gateway.example:",
+        "https://gateway.example\\@canary",
+        "https://gateway.example/a b",
+        "https://gateway.example/ca\tnary",
+        "https://[canary",
+        "http://gw:canary@127.0.0.1:8080",
+    ],
+)
+def test_a_url_with_more_than_a_place_is_refused(variable: str, url: str) -> None:
+    """Invariant 10: what names the server in errors, logs and screens holds no credential, and the
+    refusal does not quote it."""
+    text = refusal(**{variable: url})
+    assert f"{variable}: " in text
+    assert "canary" not in text
+    assert url not in text
 
 
 def test_a_path_can_be_corrected() -> None:

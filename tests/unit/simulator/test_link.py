@@ -203,14 +203,12 @@ def test_down_answers_503_to_all_and_takes_nothing(
     """Up again, everything is where it was."""
     simulator.offer("acme", [{"id": "m1", "type": "X", "content": ""}])
     simulator.configure(down=True)
-    assert [acme.get().status_code, acme.send("X", "").status_code, acme.ack(1).status_code] == [
-        503,
-        503,
-        503,
-    ]
+    answers = [acme.get(), acme.send("X", ""), acme.ack(1), acme.setup("Y")]
+    assert [answer.status_code for answer in answers] == [503] * 4
+    assert acme.token().status_code == 200, "RAC is another service"
     simulator.configure(down=False)
     assert acme.get().json()["id"] == "m1"
-    assert (simulator.sent(), counts(simulator, "errors")) == ([], [3])
+    assert (simulator.sent(), counts(simulator, "errors")) == ([], [4])
 
 
 def test_an_errors_share_is_drawn_from_the_seed(simulator: RunningSimulator, acme: Client) -> None:

@@ -207,7 +207,8 @@ def test_it_needs_no_test_runner() -> None:
     """It works under unittest alone, and loads no vendor's client: there is nothing to reach."""
     code = (
         "import sys; sys.modules['pytest'] = None; import smartlink.testing; "
-        "print([it for it in sys.modules if it.split('.')[0] in ('grpc', 'requests', 'urllib3')])"
+        "print([it for it in sys.modules if it.split('.')[0] in ('grpc', 'requests', 'urllib3', "
+        "'flask', 'sqlalchemy') or it.startswith(('google.auth', 'google.cloud.'))])"
     )
     ran = subprocess.run(
         [sys.executable, "-c", code],

@@ -55,6 +55,7 @@ from smartlink.domain.message import (
 from smartlink.domain.noted import Noted
 from smartlink.domain.pin import Pin
 from smartlink.domain.tenant import TenantState
+from smartlink.domain.traceparent import valid_traceparent
 from smartlink.ports import ConfigFile, ContentSweep
 
 T = TypeVar("T")
@@ -77,6 +78,7 @@ STATE_FIELDS = (
     "UltimoErro",
     "MotivoMorte",
     "FalhaEnvio",
+    "Titular",
 )
 """The fields that change while a message lives. A change writes only these, never the content."""
 
@@ -87,6 +89,7 @@ ORIGIN_FIELDS = (
     "DataRecebimento",
     "Audiencia",
     "CorrelacaoId",
+    "Rastreio",
     "Pessoal",
     "Publicada",
 )
@@ -200,6 +203,7 @@ def _put_origin(fields: Raw, message: Message) -> None:
     put_time(fields["DataRecebimento"], message.received)
     put_optional_text(fields, "Audiencia", message.audience)
     put_optional_text(fields, "CorrelacaoId", message.correlation_id)
+    put_optional_text(fields, "Rastreio", message.trace)
     put_flag(fields, "Pessoal", flag=message.personal)
     put_flag(fields, "Publicada", flag=message.published)
 
@@ -223,6 +227,8 @@ def _put_record(fields: Raw, message: Message) -> None:
     fields["QtdeTentativaExec"].integer_value = message.attempt
     put_optional_text(fields, "UltimoErro", message.error)
     put_optional_text(fields, "MotivoMorte", message.dead_reason)
+    for titular in message.titular:
+        fields["Titular"].array_value.values.add().string_value = titular
     if message.claim is not None:
         claim = fields["Execucao"].map_value.fields
         claim["ID"].string_value = message.claim.id
@@ -368,6 +374,7 @@ def _get_about(document: str, fields: Raw, state: State) -> dict[str, Any]:
         "due": get_optional_time(fields, "DataTentativaExec"),
         "audience": get_optional_text(fields, "Audiencia"),
         "correlation_id": get_optional_text(fields, "CorrelacaoId"),
+        "trace": valid_traceparent(readable(fields, "Rastreio")),
         "personal": get_flag(fields, "Pessoal"),
         "published": get_flag(fields, "Publicada"),
         "attempt": get_count(fields, "QtdeTentativaExec"),
@@ -380,6 +387,7 @@ def _get_about(document: str, fields: Raw, state: State) -> dict[str, Any]:
         "error": get_optional_text(fields, "UltimoErro"),
         "dead_reason": get_one_of(fields, "MotivoMorte", DeadReason) if dead else None,
         "failure": _get_failure(get_map(fields, "FalhaEnvio")),
+        "titular": _get_texts(fields, "Titular"),
     }
 
 
@@ -483,7 +491,8 @@ def get_tenant(fields: Raw) -> TenantState:
     """Reads `tenants/{tenant}`.
 
     An unreadable field counts as missing, and `unreadable` names it: one wrong field must not stop
-    the tenant.
+    the tenant. A pin of which nothing can be read admits nobody: the name belongs to somebody, and
+    what lives under it must not be sent with another customer's credentials.
     """
     unreadable: list[str] = []
 
@@ -494,6 +503,11 @@ def get_tenant(fields: Raw) -> TenantState:
             unreadable.append(name)
             return instead
 
+    named = read(get_optional_text, "TenantIdRac", None)
+    nobody: tuple[str, ...] = ()
+    clients = read(_get_texts, "ClientesRac", nobody)
+    pinned = bool(named or clients or unreadable)  # perhaps to whom nobody can read
+    since = read(get_optional_time, "DataRepasse", None)
     state = TenantState(
         setup=read(get_optional_text, "Assinatura", None) or "",
         commands=read(_get_texts, "ComandosConfigurados", ()),
@@ -505,20 +519,12 @@ def get_tenant(fields: Raw) -> TenantState:
         orphaned=read(get_flag, "Orfao", instead=False),
         send_failed=read(get_optional_time, "UltimaFalhaEnvio", None),
         sent=read(get_optional_time, "UltimoEnvio", None),
-        pin=_pinned(
-            read(get_optional_text, "TenantIdRac", None),
-            read(_get_texts, "ClientesRac", ()),
-            read(get_optional_time, "DataRepasse", None),
-        ),
+        pin=Pin(named, clients, since) if pinned else None,
         halted=read(get_optional_time, "BloqueadoDesde", None),
         adopted=read(get_optional_text, "Adocao", None),
         known=True,
     )
     return replace(state, unreadable=tuple(unreadable)) if unreadable else state
-
-
-def _pinned(tenant_id: str | None, clients: tuple[str, ...], since: datetime | None) -> Pin | None:
-    return Pin(tenant_id, clients, since) if tenant_id or clients else None
 
 
 def _get_texts(fields: Raw, name: str) -> tuple[str, ...]:
@@ -559,6 +565,16 @@ def get_commands(fields: Raw) -> dict[str, Noted]:
         with suppress(DocumentError):
             noted[command] = Noted(get_time(times, "Desde"), get_time(times, "VistoEm"))
     return noted
+
+
+def put_changes(fields: Raw, mark: str) -> None:
+    """Fill `relay/changes`."""
+    put_text(fields["Marca"], mark)
+
+
+def get_changes(fields: Raw) -> str:
+    """Read `relay/changes`."""
+    return get_text(fields, "Marca")
 
 
 def put_content_sweep(fields: Raw, sweep: ContentSweep) -> None:

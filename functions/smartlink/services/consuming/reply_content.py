@@ -13,7 +13,7 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
-from smartlink.domain.payload import Number, write_json
+from smartlink.domain.payload import Number, as_written, write_json
 
 _NAME = re.compile("[A-Za-z_][A-Za-z0-9_-]{0,63}")
 _PARTS = 10_000  # objects and lists that are searched for the part that is wrong
@@ -29,7 +29,7 @@ def content_text(content: object) -> str:
         return content
     try:
         if isinstance(content, BaseModel):
-            return write_json(content.model_dump(mode="json", by_alias=True))
+            return write_json(_dumped(content))
         if isinstance(content, Mapping):
             content = dict(content)  # write_json knows only dict
         try:
@@ -38,6 +38,10 @@ def content_text(content: object) -> str:
             return write_json(_plain(content))
     except (TypeError, ValueError, RecursionError) as error:
         raise ContentError(_problem(content, error)) from None
+
+
+def _dumped(model: BaseModel) -> object:
+    return as_written(model.model_dump(mode="json", by_alias=True), model.model_dump(by_alias=True))
 
 
 def _plain(value: object) -> object:
@@ -53,7 +57,7 @@ def _plain(value: object) -> object:
         case list() | tuple():
             plain = [_plain(item) for item in value]
         case BaseModel():
-            plain = value.model_dump(mode="json", by_alias=True)
+            plain = _dumped(value)
         case Decimal() if value.is_finite():
             plain = Number(format(value, "f"))
         case date() | time():

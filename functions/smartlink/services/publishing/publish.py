@@ -1,19 +1,22 @@
 """Publish stores a segment's message for a cloud app in the outbox, once for each id."""
 
+import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from smartlink.domain import lifecycle
-from smartlink.domain.identity import Direction, document_id
+from smartlink.domain.identity import Direction, document_id, is_no_id
 from smartlink.domain.message import Message, Past, Stored
 from smartlink.domain.payload import beyond_doubles, read_json, write_json
 from smartlink.domain.settlement import Settlement
 from smartlink.domain.tenant import TenantError, check_tenant_name
-from smartlink.observability import INFO, bound, event
+from smartlink.domain.traceparent import valid_traceparent
+from smartlink.observability import INFO, bound, event, message_event
 from smartlink.ports import Clock, Conflict, Contents, Messages, NewId, Unavailable
 from smartlink.services.contents import keep, withdraw_all
 from smartlink.services.repeats import same
@@ -21,6 +24,8 @@ from smartlink.services.tenants import Tenants
 
 BODY_LIMIT = 12_582_912  # bytes of a request's body; the caller of parse_request checks it
 _CONTENT_LIMIT = 8_388_608  # characters of a content
+_CONTAINERS = 500_000  # objects and lists in a body
+_TEXT_OR_OPENED = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[{\[]', re.DOTALL)
 
 _RESERVED = {".", ".."}
 _REPLY = re.compile(r"D-.*/reply/[0-9]+", re.DOTALL)  # see settlement.reply_id
@@ -36,6 +41,9 @@ def _sendable(name: str) -> str:
 def _free(message_id: str) -> str:
     if _REPLY.fullmatch(message_id):
         message = "ids of this form belong to the relay's own replies"
+        raise ValueError(message)
+    if message_id.strip() and is_no_id(message_id):
+        message = "a GUID of zeros is no id: give one of its own, or leave it out"
         raise ValueError(message)
     return message_id
 
@@ -86,10 +94,19 @@ class Published:
 
 def parse_request(body: bytes) -> PublishRequest:
     """Reads the request from a body. Raises PublishError, which names the first wrong field."""
+    if _too_rich(body):
+        problem = f"it has more than {_CONTAINERS} objects and lists; send it as a text"
+        raise PublishError("content", problem)
     try:
         document = read_json(body, constants=False)
-    except (ValueError, RecursionError):
+    except (json.JSONDecodeError, UnicodeDecodeError):
         raise PublishError("body", "it is no JSON") from None
+    except RecursionError:
+        raise PublishError("body", "it is nested too deeply") from None
+    except ValueError:  # of an integer: only a content may hold one
+        field = "content" if body.lstrip().startswith(b"{") else "body"
+        problem = "a number in it has more digits than can be read; use a text"
+        raise PublishError(field, problem) from None
     if not isinstance(document, Mapping):
         raise PublishError("body", "it must be a JSON object")
     try:
@@ -106,6 +123,15 @@ def parse_request(body: bytes) -> PublishRequest:
     return request
 
 
+def _too_rich(body: bytes) -> bool:
+    """Whether what Python would make of it takes more memory than an instance can spare: 200 bytes
+    for each object and list. Texts are passed over, to the end of one that has none."""
+    if body.count(b"{") + body.count(b"[") <= _CONTAINERS:
+        return False
+    opened = (1 for found in _TEXT_OR_OPENED.finditer(body) if found[0] in {b"{", b"["})
+    return next(islice(opened, _CONTAINERS, None), None) is not None
+
+
 @dataclass(frozen=True, slots=True)
 class Publish:
     """The use case of `publish`."""
@@ -116,19 +142,19 @@ class Publish:
     clock: Clock
     new_id: NewId
 
-    def __call__(self, request: PublishRequest) -> Published:
-        """Stores the message.
+    def __call__(self, request: PublishRequest, traceparent: str | None = None) -> Published:
+        """Stores the message, with the trace of the call.
 
         Raises PublishError if the request is wrong, and Unavailable if the database or the bucket
         failed, so that the message may not be stored.
         """
         self._check_tenant(request.tenant)
-        message = self._message(request)
+        message = replace(self._message(request), trace=valid_traceparent(traceparent))
         with bound(tenant=request.tenant):
             repeated = not self._store(request.tenant, message)
             action = "message_duplicate" if repeated else "message_published"
             text = "Accepted before" if repeated else "Accepted"
-            event(action, text, INFO, messageId=message.id, type=message.type)
+            message_event(message, action, text, INFO, type=message.type)
         return Published(message.id, repeated)
 
     def _check_tenant(self, name: str) -> None:

@@ -83,7 +83,7 @@ def test_another_cpf(erp: TenantErp) -> None:
 
 @pytest.mark.parametrize(
     ("column", "value"),
-    [("email", "familia@pessoas.example"), ("rg", "1"), ("cpf", "000.000.000-00")],
+    [("email", "familia@pessoas.example"), ("rg", "1"), ("cpf", "111.111.111-11")],
 )
 def test_several_people(erp: TenantErp, column: str, value: str) -> None:
     """An identifier that fits several people shows none of them, and the operator learns why."""
