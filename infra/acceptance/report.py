@@ -45,7 +45,7 @@ class Report:
         counts = [f"{self.count(verdict)} {verdict.value}" for verdict in Verdict]
         more = [f"{len(self.not_asked)} not asked"] if self.not_asked else []
         more += [f"{len(self.left)} left behind"] if self.left else []
-        return f"{len(self.results)} assumptions: {', '.join([*counts, *more])}."
+        return f"Assumptions asked: {len(self.results)}. {', '.join([*counts, *more])}."
 
     def document(self) -> dict[str, object]:
         """Return everything as one JSON document."""

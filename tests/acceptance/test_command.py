@@ -53,7 +53,7 @@ def test_what_holds_is_shown_and_reported(stack: Path, capsys: pytest.CaptureFix
     assert code_of("accept", "--only", "storage", "--report", str(folder)) == 0
     shown = capsys.readouterr()
     assert "storage-create" in shown.out
-    assert "6 assumptions: 3 holds, 0 does not hold, 3 not known here." in shown.out
+    assert "Assumptions asked: 6. 3 holds, 0 does not hold, 3 not known here." in shown.out
     page, document = sorted(folder.iterdir(), key=lambda it: it.suffix, reverse=True)
     assert "# What Google answered" in page.read_text(encoding="utf-8")
     assert json.loads(document.read_bytes())["accepted"] is True

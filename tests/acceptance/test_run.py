@@ -149,7 +149,7 @@ def test_the_report_says_expected_seen_verdict_and_what_depends_on_it(tmp_path: 
         "Holds",
     ]
     assert "| `probe-fails` | It is so. | so | a \\| b &lt;c> | Everything. |" in text
-    assert "3 assumptions: 1 holds, 1 does not hold, 1 not known here." in text
+    assert "Assumptions asked: 3. 1 holds, 1 does not hold, 1 not known here." in text
     document = json.loads(document_path.read_text(encoding="utf-8"))
     assert document["accepted"] is False
     assert document["counts"] == {"holds": 1, "does not hold": 1, "not known here": 1}
