@@ -7,6 +7,14 @@ from infra.acceptance.place import Place
 from infra.acceptance.probe import need, probe
 
 _SERVICE = "firestore-admin"
+AUDITOR = (
+    "datastore.databases.get",
+    "datastore.entities.create",
+    "datastore.entities.get",
+    "datastore.entities.list",
+)
+"""The rights of the role smartlinkAuditor in terraform/audit.tf. A test compares."""
+
 _CLOUD = "the Firestore emulator has no Admin API"
 
 
@@ -117,4 +125,24 @@ def ttl(place: Place) -> str:
     return f"{len(wanted)} ACTIVE"
 
 
-PROBES = (database, indexes, exemptions, ttl)
+@probe(
+    "firestore-audit",
+    assumes="A role that may create, get and list documents lets nobody change or delete one, and "
+    "a condition limits it to one database.",
+    relied="What operators did cannot be changed by them (terraform/audit.tf).",
+    expected="the database smartlink-audit, and the role smartlinkAuditor with these rights alone",
+    cloud_only=_CLOUD,
+)
+def audit(place: Place) -> str:
+    """Read the audit's database and the operators' role on it."""
+    project = f"projects/{place.settings.project}"
+    answer = place.call(_SERVICE, "GET", f"/v1/{project}/databases/smartlink-audit")
+    kind = answer.needed("read the audit's database")["type"]
+    answer = place.call("iam", "GET", f"/v1/{project}/roles/smartlinkAuditor")
+    rights = sorted(answer.needed("read the operators' role")["includedPermissions"])
+    seen = f"{kind}; {', '.join(rights)}"
+    need(seen, holds=kind == "FIRESTORE_NATIVE" and rights == sorted(AUDITOR))
+    return seen
+
+
+PROBES = (database, indexes, exemptions, ttl, audit)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from infra.acceptance.firestore_admin import AUDITOR
 from infra.acceptance.observability import ALERTS, METRICS
 from smartlink.settings import Settings
 from tests.acceptance.place import INDEXES, Scripted
@@ -137,6 +138,11 @@ class Cloud:
         database = f"{self.parent}/databases/{self.config.firestore_database}"
         self.database = {"type": "FIRESTORE_NATIVE", "locationId": REGION}
         self.answers[f"firestore-admin GET /v1/{database}"] = self.database
+        audit = f"firestore-admin GET /v1/{self.parent}/databases/smartlink-audit"
+        self.answers[audit] = {"type": "FIRESTORE_NATIVE"}
+        self.rights = list(AUDITOR)
+        role = f"iam GET /v1/{self.parent}/roles/smartlinkAuditor"
+        self.answers[role] = {"includedPermissions": self.rights}
         groups = f"{database}/collectionGroups"
         self.indexes = [
             {

@@ -97,6 +97,12 @@ OTHERWISE: Mapping[str, Mapping[str, Change]] = {
         ],
         "missing": lambda it: it.fields.clear(),
     },
+    "firestore-audit": {
+        "may delete": lambda it: it.rights.append("datastore.entities.delete"),
+        "no database": lambda it: it.answers.pop(
+            f"firestore-admin GET /v1/{it.parent}/databases/smartlink-audit"
+        ),
+    },
     "pubsub-push-identity": {
         "no token": lambda it: push(it).pop("oidcToken"),
         "other endpoint": lambda it: push(it).update(pushEndpoint="https://elsewhere"),

@@ -12,6 +12,7 @@ import pytest
 from infra.acceptance.assumptions import page
 from infra.acceptance.calls import Answer
 from infra.acceptance.errors import DiffersError, UnansweredError
+from infra.acceptance.firestore_admin import AUDITOR
 from infra.acceptance.observability import ALERTS, METRICS
 from infra.acceptance.place import Place
 from infra.acceptance.probe import Probe, Result, Verdict
@@ -191,6 +192,13 @@ def test_metrics_and_alerts_are_terraforms() -> None:
     alerts = (ROOT / "terraform/monitoring_alerts.tf").read_text(encoding="utf-8")
     titles = re.findall(r'title += "(.+)"|display_name += "Smart Link: ([^$"]+)"', alerts)
     assert sorted(ALERTS) == sorted(a or b for a, b in titles)
+
+
+def test_the_auditors_rights_are_terraforms() -> None:
+    """Those of the role smartlinkAuditor, in any order."""
+    text = (ROOT / "terraform/audit.tf").read_text(encoding="utf-8")
+    block = text.partition("smartlinkAuditor")[2].partition("]")[0].partition("permissions = [")[2]
+    assert sorted(re.findall(r'"([\w.]+)"', block)) == sorted(AUDITOR)
 
 
 def test_nothing_of_it_is_deployed() -> None:
