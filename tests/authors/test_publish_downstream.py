@@ -4,7 +4,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,12 @@ from infra.cli.errors import CliError, ForbiddenError, MissingError, UsageError
 from infra.cli.offering import Offer, offered
 from infra.cli.target import Target
 from infra.local.checkout import FUNCTIONS, ROOT
+from infra.local.emulators import firestore_emulator
+from infra.local.secret_manager import secret_manager
 from infra.simulator.running import RunningSimulator, running_simulator
+from smartlink.adapters.firestore.operator import OperatorCalls, OperatorFirestore
+from smartlink.domain.tenant import TenantState
+from tests.contract.backends import started
 
 OFFER = Offer("acme", "EchoCommand", "ação", "RM", "m-1")
 
@@ -86,12 +92,30 @@ def test_a_simulator_that_is_gone() -> None:
         offered(target("http://127.0.0.1:9"), OFFER)
 
 
-def test_the_command_says_how_to_follow_it(simulator: RunningSimulator, tmp_path: Path) -> None:
+@pytest.fixture
+def emulators() -> Iterator[Mapping[str, str]]:
+    """A stack that knows the tenant."""
+    with ExitStack() as stack:
+        firestore = started(firestore_emulator(), stack)
+        store = OperatorFirestore(OperatorCalls("shop", emulator=firestore))
+        store.save_state("acme", TenantState())
+        secrets = stack.enter_context(secret_manager())
+        yield {
+            "FIRESTORE_EMULATOR_HOST": firestore,
+            "SECRET_MANAGER_EMULATOR_HOST": secrets,
+            "PUBSUB_EMULATOR_HOST": "127.0.0.1:9",
+            "STORAGE_EMULATOR_HOST": "http://127.0.0.1:9",
+        }
+
+
+def test_the_command_says_how_to_follow_it(
+    simulator: RunningSimulator, emulators: Mapping[str, str], tmp_path: Path
+) -> None:
     """On the screen; and `--correlation-id` is refused, as an envelope has none."""
     subscribe(simulator, "EchoCommand")
     stack = {
         "project": "shop",
-        "emulators": {},
+        "emulators": dict(emulators),
         "baseUrl": simulator.url,
         "racTokenUrl": simulator.rac_token_url,
         "simulator": simulator.url,
@@ -117,7 +141,7 @@ def test_the_command_says_how_to_follow_it(simulator: RunningSimulator, tmp_path
         )
 
     ran = run("--id", "m-7")
-    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.returncode == 0, ran.stderr
     assert (
         "Offered as m-7. The next poll fetches it (at once: curl -s -X POST http://" in ran.stdout
     )

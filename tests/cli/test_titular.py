@@ -58,6 +58,7 @@ def test_what_it_refuses(place: Place) -> None:
         assert not {"12345", "Ana", "Silva"} & set(ran.err.split())
     for wrong in (LIST[:-2], (*LIST[:3], "--reason", "x"), (*LIST, "--history")):
         assert place.run(*wrong, text=CPF).code == 2
+    place.keep("globex", pending("g-1"))
     missing = place.run(*LIST[:4], "globex", *LIST[5:], text=CPF)
     assert missing.code == 3
     assert "smartlink-titular-globex" in missing.err

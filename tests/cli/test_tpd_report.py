@@ -39,6 +39,7 @@ def test_the_three_forms(place: Place) -> None:
 
 
 def test_what_it_refuses(place: Place) -> None:
+    place.keep("acme", pending("a-1"))
     for wrong, why in {
         ("--from", "yesterday", "--to", DAY): "is no day",
         ("--from", "2026-02-30", "--to", DAY): "is no day",

@@ -157,6 +157,9 @@ CALLS: dict[str, Call] = {
     "advance": lambda store, _: store.advance(0, NOW, 0),
     "commands": lambda store, _: store.commands(),
     "note_commands": lambda store, _: store.note_commands(["A"], NOW, LATER - NOW),
+    "changes": lambda store, _: store.changes(),
+    "announce_change": lambda store, _: store.announce_change(),
+    "of_command": lambda store, _: list(store.of_command(TENANT, "SGDPDataCommand")),
     "content_sweep": lambda store, _: store.content_sweep(),
     "save_content_sweep": lambda store, _: store.save_content_sweep(ContentSweep(NOW, "")),
     "load": lambda store, _: store.load(),
@@ -168,7 +171,8 @@ CALLS: dict[str, Call] = {
 ONE_OF_EACH_METHOD = ("create", "commit", "read", "due", "known_tenants")
 READS = {
     *("read", "unreadable", "alive", "history", "past", "references", "reused", "undated", "due"),
-    *("states", "has_live", "known_tenants", "commands", "content_sweep", "load"),
+    *("states", "has_live", "known_tenants", "commands", "changes", "of_command"),
+    *("content_sweep", "load"),
     "read of effects",
 }
 
@@ -183,6 +187,7 @@ def furnished(store: FirestoreStore) -> Version:
     store.commit(TENANT, [Settlement(document=over.document, fence=None, history=ended(over))])
     store.save_state(TENANT, TenantState(failures=2))
     store.note_commands(["Known"], NOW, LATER - NOW)
+    store.announce_change()
     store.save_content_sweep(ContentSweep(NOW, "acme/D-m-1/0"))
     store.save(ConfigFile("1", b"{}"))
     FirestoreEffects(store.calls).write(TENANT, replace(BEGUN, document="01"), None)

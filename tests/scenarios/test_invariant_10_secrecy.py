@@ -2,11 +2,18 @@
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pytest
 
-from smartlink.consumer import Context, FatalError, Reply, RetryableError, Returned
+from smartlink.consumer import (
+    Context,
+    FatalError,
+    Reply,
+    RetryableError,
+    Returned,
+    UnknownOutcomeError,
+)
 from smartlink.domain.tenant import TenantError, parse_credentials
 from smartlink.observability import JsonFormatter
 from smartlink.ports import CredentialsRefused, Delivery, Unavailable
@@ -43,26 +50,44 @@ def stored(world: World, tenant: str = "acme") -> str:
     return repr([documents, world.logs(tenant), states])
 
 
-def misbehave(content: str, context: Context) -> Returned:
-    """Each attempt goes wrong in another way, and quotes the content if it can."""
-    context.log.info("Found %s", content, debug=content)
-    match context.attempt:
-        case 1:
-            raise RetryableError(content)
-        case 2:
-            raise ValueError(content)
-        case 3:
-            return Reply("T" * 600, content)
-        case 4:
-            return [Reply("ProbeResponse", content), 7]  # type: ignore[list-item]
+def fatal(content: str) -> Returned:
     raise FatalError(content)
 
 
+LAST: Mapping[str, Callable[[str], Returned]] = {
+    "a fatal error": fatal,
+    "a type that is too long": lambda content: Reply("T" * 600, content),
+    "no reply": lambda content: [Reply("ProbeResponse", content), 7],  # type: ignore[list-item]
+}
+
+
+def misbehave(last: Callable[[str], Returned]) -> Callable[[str, Context], Returned]:
+    """Each attempt goes wrong in another way, and quotes the content if it can."""
+
+    def behave(content: str, context: Context) -> Returned:
+        context.log.info("Found %s", content, debug=content)
+        match context.attempt:
+            case 1:
+                raise RetryableError(content)
+            case 2:
+                raise ValueError(content)
+            case 3:
+                raise UnknownOutcomeError(content)
+            case 4:
+                raise RuntimeError(content) from ValueError(content)
+        return last(content)
+
+    return behave
+
+
+@pytest.mark.parametrize("last", LAST)
 @pytest.mark.parametrize("command", [COMMAND, OTHER, SECRET_ONE])
-def test_no_content_reaches_cloud_logging(command: str, printed: Callable[[], str]) -> None:
+def test_no_content_reaches_cloud_logging(
+    command: str, last: str, printed: Callable[[], str]
+) -> None:
     """Whatever the consumer does with it, and whatever becomes of the message."""
     world = with_canary()
-    world.behave = misbehave
+    world.behave = misbehave(LAST[last])
     world.broker.offer("acme", command, CONTENT, message_id="one")
     world.minutes(160)
     world.broker.offer("acme", command, f"{CONTENT} other", message_id="one")

@@ -86,10 +86,14 @@ def test_a_fatal_error_is_dead_at_once() -> None:
 
 @pytest.mark.parametrize("wrong", ["a text", 7, [7], object()])
 def test_a_consumer_that_returns_nonsense_is_told_so(wrong: object) -> None:
-    """An author's mistake is a failed attempt with a text that names it."""
+    """An author's mistake, met after the work was done: dead after one run, with a text that
+    names it. Another run would do the work again, and fail again."""
     world = World(behave=lambda _, __: wrong)  # type: ignore[arg-type,return-value]
     request = world.broker.offer("acme", COMMAND)
     world.minute()
     message = world.live()[request]
-    assert message.state is State.WAITING
-    assert message.error
+    world.minutes(160)
+    assert message.state is State.DEAD
+    assert message.dead_reason is DeadReason.UNWRITTEN_OUTCOME
+    assert "The consumer returned" in (message.error or "")
+    assert len(world.ran) == 1
