@@ -54,7 +54,10 @@ def _try(asked: argparse.Namespace) -> int:
         catalog=CATALOG,
         folder=STATE / "try",
         erp=_text(asked.erp).encode() if asked.erp else None,
+        keep=asked.keep,
     )
+    if trial.keep:
+        _say(f"No time-out. What `once` remembers is kept: {trial.remembered}")
     tried = attempt(trial)
     for line in report(tried):
         _say(line)
@@ -98,4 +101,9 @@ def _parser() -> argparse.ArgumentParser:
     tried.add_argument("command", metavar="COMMAND", help="one of infra/catalog.json")
     tried.add_argument("file", metavar="FILE", help="the content of the message; - is stdin")
     tried.add_argument("--erp", metavar="FILE", help="the ERP's secret (else sample people)")
+    tried.add_argument(
+        "--keep",
+        action="store_true",
+        help="the next run knows what `once` remembers; no time-out, for a debugger",
+    )
     return parser
