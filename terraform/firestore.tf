@@ -1,5 +1,7 @@
 locals {
   firestore = jsondecode(file("${path.module}/../infra/firestore.json"))
+
+  recovery_days = 7 # Firestore's own, where point-in-time recovery is on
 }
 
 resource "google_firestore_database" "messages" {

@@ -16,6 +16,13 @@ locals {
       SMARTLINK_FIRESTORE_DATABASE = google_firestore_database.messages.name
       SMARTLINK_HISTORY_DAYS       = tostring(var.retention.history)
       SMARTLINK_REDRIVE_DAYS       = tostring(var.retention.redrive)
+
+      # Until when copies live on: answers and reports tell it.
+      SMARTLINK_BACKUP_DAYS      = tostring(var.firestore.backup_days)
+      SMARTLINK_RECOVERY_DAYS    = tostring(var.firestore.point_in_time_recovery ? local.recovery_days : 0)
+      SMARTLINK_SOFT_DELETE_DAYS = tostring(local.soft_delete_days)
+      SMARTLINK_TOPIC_DAYS       = tostring(local.topic_days)
+      SMARTLINK_DEAD_LETTER_DAYS = tostring(var.retention.dead_letter)
     },
     var.smart_link.base_url == "" ? {} : { SMARTLINK_BASE_URL = var.smart_link.base_url },
     var.smart_link.rac_token_url == "" ? {} : { SMARTLINK_RAC_TOKEN_URL = var.smart_link.rac_token_url },

@@ -5,6 +5,7 @@
 # again what got lost. So nothing here is kept for long.
 
 locals {
+  topic_days   = 1 # that a dispatch may wait
   pubsub_agent = "serviceAccount:service-${data.google_project.this.number}@gcp-sa-pubsub.iam.gserviceaccount.com"
 }
 
@@ -37,7 +38,7 @@ resource "google_pubsub_subscription" "push" {
 
   # A shard is void after a minute (ten is the least there is); a dispatch is made again after an
   # hour at most. The day leaves time to repair a function before the dead-letter alert is moot.
-  message_retention_duration = each.key == "poll_shard" ? "600s" : "86400s"
+  message_retention_duration = each.key == "poll_shard" ? "600s" : "${local.topic_days * 86400}s"
 
   push_config {
     push_endpoint = google_cloudfunctions2_function.function[each.key].service_config[0].uri

@@ -1,4 +1,4 @@
-# Tenants and their ERPs are secrets that operators make; none of them passes through Terraform.
+# Tenants, their ERPs and the keys of their people (`Titular`) are secrets that operators make; none of them passes through Terraform.
 # Conditions know names, not labels, and hold the project's number.
 
 locals {
@@ -46,6 +46,6 @@ resource "google_project_iam_member" "erp_secrets" {
 
   condition {
     title      = "only-erps"
-    expression = "resource.name.startsWith(\"${local.secrets}/smartlink-erp-\")"
+    expression = "resource.name.startsWith(\"${local.secrets}/smartlink-erp-\") || resource.name.startsWith(\"${local.secrets}/smartlink-titular-\")"
   }
 }

@@ -1,5 +1,6 @@
 locals {
-  soft_delete_seconds = 7 * 86400 # what was deleted or replaced by mistake can be had back for a week
+  soft_delete_days    = 7 # what was deleted or replaced by mistake can be had back for a week
+  soft_delete_seconds = local.soft_delete_days * 86400
 }
 
 # totvsAppConfig_v2.json: Terraform puts it there once, the operator owns it from then on.

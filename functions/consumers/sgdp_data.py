@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable
 
-from consumers.sgdp.access_log import record_access
+from consumers.sgdp.access_log import forget_old, record_access
 from consumers.sgdp.erp import open_erp
 from consumers.sgdp.messages import Request, respond_in_parts
 from consumers.sgdp.person import Record, find_person
+from consumers.sgdp.titulares import asked, known, note, record_titulares
+from consumers.sgdp.told import told
 from smartlink.consumer import Context, Reply, consumer
 
 
@@ -17,10 +19,15 @@ def answer_with_data(request: Request, context: Context) -> list[Reply]:
     """
     erp = open_erp(context)
     identifiers = request.identifiers.needed(erp.models.identifiers)
+    note(context, asked(identifiers))
     with erp.transaction() as connection:
         records = find_person(connection, erp.models, identifiers)
         record_access(connection, context, __name__, request.request_id, records)
-    context.log.info("The person's data is in %d rows", len(records))
+        record_titulares(connection, context, records)
+    note(context, set().union(*known(records).values()))
+    forget_old(erp, context)
+    rows = len(records)
+    context.log.info("The person's data is in %d rows", rows, debug=told(rows=rows))
     return respond_in_parts(context, "SGDPDataResponse", request, records, _response)
 
 

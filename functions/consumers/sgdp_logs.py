@@ -8,21 +8,30 @@ from consumers.sgdp.access_log import newest_accesses, utc
 from consumers.sgdp.erp import open_erp
 from consumers.sgdp.messages import APPLICATION_ID, Request, respond_in_parts, tenant_id
 from consumers.sgdp.person import find_person
+from consumers.sgdp.titulares import asked, known, logged_people, note
+from consumers.sgdp.told import told
 from smartlink.consumer import Context, Reply, consumer
 
 
 @consumer("SGDPLogsCommand")
 def answer_with_logs(request: Request, context: Context) -> list[Reply]:
-    """Answer with the newest entries: the person's, if one is named, else the whole tenant's."""
+    """Answer with the newest entries: the person's, if one is named, else the whole tenant's.
+
+    Who was masked is found by the keyed hashes of the identifiers that were.
+    """
     people = None
     erp = open_erp(context)
     with erp.transaction() as connection:
         if not request.identifiers.empty:
             identifiers = request.identifiers.needed(erp.models.identifiers)
+            note(context, asked(identifiers))
             records = find_person(connection, erp.models, identifiers)
-            people = sorted({record.person for record in records})
-        entries = newest_accesses(connection, context.tenant, people)
-    context.log.info("The access log has %d entries", len(entries))
+            note(context, set().union(*known(records).values()))
+            people = logged_people(connection, context, identifiers, records)
+        oldest = erp.oldest_access(context.now)
+        entries = newest_accesses(connection, context.tenant, people, oldest)
+    number = len(entries)
+    context.log.info("The access log has %d entries", number, debug=told(entries=number))
     tenant = tenant_id(context)
 
     def logs(rows: Iterable[RowMapping]) -> dict[str, object]:

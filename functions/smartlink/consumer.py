@@ -26,9 +26,11 @@ from typing import Any
 
 from pydantic import AliasChoices, AliasPath, BaseModel, ConfigDict, model_validator
 
+from smartlink.domain.copies import Copies
 from smartlink.domain.message import LogType
 from smartlink.domain.outcome import Line
 from smartlink.domain.payload import Style
+from smartlink.domain.titular import TitularKeys
 
 
 class RetryableError(Exception):
@@ -226,6 +228,20 @@ class Context:
     UnknownOutcomeError; any other command does the effect again. If `effect` raises RetryableError
     or FatalError, it says that it has done nothing.
     """
+    answered_first: Callable[[str, Callable[[object], bool]], None] = field(
+        default=lambda _command, _fits: None, repr=False
+    )
+    """`answered_first(command, fits)` lets this message wait while a live message of that command
+    came before it, or together with it, and `fits(body)`. It is handed back then, and no attempt
+    is spent. It looks once: what comes later it does not see.
+    """
+    titular_keys: Callable[[], TitularKeys] = field(default=TitularKeys, repr=False)
+    """The keys of the secret `smartlink-titular-<tenant>`; none if there is no such secret.
+    Raises RetryableError when it cannot be read."""
+    concerns: Callable[[Iterable[str]], None] = field(default=lambda _titulares: None, repr=False)
+    """Says whom the message is about, in hashes by these keys and never otherwise. The settlement
+    writes them as `Titular`, by which an operator finds a person's requests."""
+    copies: Copies | None = None  # until when copies live on; None: it is not known here
 
 
 Returned = Reply | Iterable[Reply] | None

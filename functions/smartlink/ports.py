@@ -45,6 +45,10 @@ class Busy(Unavailable):
     """This process had no memory free in time. The other side did not fail."""
 
 
+class ComesFirst(Unavailable):
+    """Another message is to be answered first. This one waits, and no attempt of it is spent."""
+
+
 class Refused(PortError):
     """The call can never work as it is, so nobody should repeat it."""
 
@@ -200,6 +204,13 @@ class Messages(Protocol):
 
     def reused(self, tenant: str, document: str) -> list[str]:
         """Returns the documents, live or ended, of other messages that came under this one's id."""
+        ...
+
+    def of_command(self, tenant: str, command: str) -> Iterator[Stored | Unreadable]:
+        """Returns the live messages of a command, by document; also those that cannot be read.
+
+        It reads them page by page, as they are taken.
+        """
         ...
 
     def undated(self, tenant: str) -> list[str]:
@@ -427,9 +438,13 @@ class TenantSecrets(Protocol):
 
 
 class ErpSecrets(Protocol):
-    """The secrets of the tenants' ERPs."""
+    """The secrets of the tenants' ERPs, and of what names their people."""
 
     def erp(self, tenant: str) -> bytes: ...
+
+    def titular(self, tenant: str) -> bytes:
+        """Returns the payload of `smartlink-titular-<tenant>`. Raises NotFound if there is none."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

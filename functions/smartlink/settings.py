@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from smartlink.domain.catalog import Catalog, CatalogError, Command, parse_catalog
+from smartlink.domain.copies import Copies, Copy
 from smartlink.domain.settlement import Retention
 from smartlink.domain.tenant import Environment
 
@@ -87,6 +88,7 @@ class Paths(BaseModel):
 _Count = Annotated[int, Field(ge=1, le=10_000)]
 _Seconds = Annotated[float, Field(gt=0, le=86_400)]
 _Url = Annotated[str, AfterValidator(_url)]
+_Days = Annotated[int, Field(ge=0, le=3_650)]
 
 
 class Settings(BaseModel):
@@ -106,6 +108,13 @@ class Settings(BaseModel):
     contents_bucket: str = ""
     history_days: Annotated[int, Field(ge=1, le=3_650)] = 90
     redrive_days: Annotated[int, Field(ge=1, le=3_650)] = 30
+
+    # How long copies live on; 0: there are none. Terraform passes what it has set up.
+    backup_days: _Days = 7  # of each daily backup of Firestore
+    recovery_days: _Days = 7  # point-in-time recovery of Firestore
+    soft_delete_days: _Days = 7  # objects that were deleted
+    topic_days: _Days = 1  # a dispatch that waits in Pub/Sub
+    dead_letter_days: _Days = 7  # a dispatch that could not be delivered
 
     poll_seconds: _Seconds = 45  # no turn begins later; a poll answers within 5 s more
     shard_tenants: _Count = 200
@@ -179,6 +188,19 @@ class Settings(BaseModel):
     def retention(self) -> Retention:
         """How long the history and the logs are kept."""
         return Retention(self.history_days, timedelta(days=self.redrive_days))
+
+    @property
+    def copies(self) -> Copies:
+        """Where copies of a message live on, and how long."""
+        return Copies(
+            {
+                Copy.BACKUPS: self.backup_days,
+                Copy.RECOVERY: self.recovery_days,
+                Copy.SOFT_DELETED: self.soft_delete_days,
+                Copy.TOPICS: self.topic_days,
+                Copy.DEAD_LETTERS: self.dead_letter_days,
+            }
+        )
 
     def consuming(self) -> tuple[str, Command]:
         """Returns the command that this function consumes. Raises SettingsError if none is set."""

@@ -31,6 +31,7 @@ from smartlink.ports import (
     Wait,
 )
 from smartlink.services.consuming.consume import Consume, Timeouts
+from smartlink.services.consuming.titulares import Titulares
 from smartlink.services.dispatch import Dispatcher
 from smartlink.services.in_flight import InFlight
 from smartlink.services.polling.broker_calls import BrokerCalls
@@ -164,6 +165,8 @@ def make_consume(
         new_id=adapters.new_id,
         wait=adapters.wait,
         end_process=own.end_process,
+        titulares=Titulares(own.erp, adapters.clock),
+        copies=settings.copies,
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from infra.cli.screen import Screen
 from smartlink.operations.activation import (
     Adopted,
+    ErpChecked,
     FirstPoll,
     OldVersionsDisabled,
     QueueReady,
@@ -41,6 +42,8 @@ def _words(step: Step) -> tuple[str, str]:  # noqa: PLR0911  (one for each kind)
     match step:
         case TokenGiven():
             return "Token", f"RAC gave one for tenant id {step.tenant_id or '(none in the token)'}"
+        case ErpChecked():
+            return "ERP", _erp(step)
         case SecretStored():
             return "Secret", f"smartlink-tenant-{step.tenant} stored"
         case QueueReady():
@@ -57,6 +60,12 @@ def _words(step: Step) -> tuple[str, str]:  # noqa: PLR0911  (one for each kind)
         case Switched():
             state = "enabled" if step.enabled else "disabled"
             return "Tenant", f"{step.tenant} is {state}{' already' if step.already else ''}"
+
+
+def _erp(step: ErpChecked) -> str:
+    if step.unchecked is not None:
+        return f"not checked ({step.unchecked}): run smartlink tpd check where it can be reached"
+    return f"map and database checked: no faults, {step.warnings} warnings (smartlink tpd check)"
 
 
 def _polled(step: FirstPoll) -> str:

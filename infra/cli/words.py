@@ -42,6 +42,13 @@ _HINTS: tuple[tuple[type[failed.OperationError], str], ...] = (
         failed.OtherCustomerError,
         "; if it is the same customer, smartlink tenants adopt {tenant} --reason …",
     ),
+    (
+        failed.ErpFaultsError,
+        (
+            ": smartlink tpd check --tenant {tenant} shows them; mend them, or take the risk with "
+            "--without-erp-check."
+        ),
+    ),
     (failed.NoSecretError, ": smartlink tenants activate."),
     (failed.UnknownTenantError, ": smartlink tenants list."),
     (failed.NoGenerationError, ": smartlink config show --json lists them."),

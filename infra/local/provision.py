@@ -69,13 +69,15 @@ def write_config(rest: Rest, addresses: Addresses, config: Json) -> None:
 def create_secrets(
     rest: Rest, addresses: Addresses, tenants: Iterable[LocalTenant], folder: Path
 ) -> None:
-    """Create both secrets of each tenant."""
+    """Create the three secrets of each tenant."""
     for tenant in tenants:
         erp = tenant.erp_secret(folder)
         _create_secret(
             rest, addresses, f"smartlink-tenant-{tenant.tenant}", "tenant", tenant.secret()
         )
         _create_secret(rest, addresses, f"smartlink-erp-{tenant.tenant}", "erp", erp)
+        titular = tenant.titular_secret()
+        _create_secret(rest, addresses, f"smartlink-titular-{tenant.tenant}", "titular", titular)
 
 
 def _create_secret(rest: Rest, addresses: Addresses, name: str, label: str, payload: Json) -> None:

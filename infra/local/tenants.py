@@ -10,6 +10,7 @@ The file is a list. Each entry needs `tenant`, `clientId` and `clientSecret`::
 people under `.local`. Without `map` it gets the map of the sample people.
 """
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Annotated, Any
@@ -31,6 +32,8 @@ class Erp(BaseModel):
     database_url: Annotated[str, Field(alias="databaseUrl", min_length=1)]
     data_map: Annotated[str | Json, Field(alias="map")] = MAP
     salt: SecretStr | None = None
+    access_log_days: Annotated[int | None, Field(alias="accessLogDays")] = None
+    unproven: bool | None = None
 
 
 class LocalTenant(BaseModel):
@@ -66,7 +69,14 @@ class LocalTenant(BaseModel):
         """Write the payload of `smartlink-erp-<tenant>`."""
         erp = self.erp or Erp.model_validate({"databaseUrl": self.database_url(folder)})
         salt = {} if erp.salt is None else {"salt": erp.salt.get_secret_value()}
-        return {"databaseUrl": erp.database_url, "map": erp.data_map, **salt}
+        more = {"accessLogDays": erp.access_log_days, "unproven": erp.unproven}
+        given = {name: value for name, value in more.items() if value is not None}
+        return {"databaseUrl": erp.database_url, "map": erp.data_map, **salt, **given}
+
+    def titular_secret(self) -> Json:
+        """Write the payload of `smartlink-titular-<tenant>`: the same whenever the stack starts."""
+        own = f"{self.tenant}/{self.client_secret.get_secret_value()}"
+        return {"keys": [hashlib.sha256(own.encode()).hexdigest()]}
 
 
 _FILE = TypeAdapter(list[LocalTenant])

@@ -1,5 +1,6 @@
 """`tenants …`: RM's wizard, and what follows it."""
 
+import base64
 import json
 import os
 import pty
@@ -12,9 +13,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from consumers.sgdp.maps import named_map
+from infra.local.rest import Rest
+from infra.people import create_people_database
 from smartlink.adapters.google.secret_manager_operator import OperatorSecretManager
 from smartlink.domain.pin import fingerprint, first_use
 from smartlink.domain.tenant import TenantState
+from smartlink.ports import NotFound
 from tests.cli.place import COMMAND, PATIENCE, Place, environment, golden
 from tests.support.samples import NOW, dead, pending
 
@@ -237,3 +242,55 @@ def test_tenants_at_a_glance(place: Place, client: str) -> None:
     golden("tenants_list", listed.out)
     golden("tenants_show", shown.out)
     assert missing.code == 3
+
+
+def put_erp(place: Place, tenant: str, payload: object) -> None:
+    url = f"http://{place.hosts.secrets}/v1/projects/{place.project}/secrets"
+    labelled = {"replication": {"automatic": {}}, "labels": {"smartlink": "erp"}}
+    Rest().call("POST", f"{url}?secretId=smartlink-erp-{tenant}", labelled)
+    data = base64.b64encode(json.dumps(payload).encode()).decode()
+    version = {"payload": {"data": data}}
+    Rest().call("POST", f"{url}/smartlink-erp-{tenant}:addVersion", version)
+
+
+def test_activate_checks_the_erp(place: Place, client: str) -> None:
+    """A map with faults is refused before anything is made, unless that is asked for."""
+    url = f"sqlite:///{place.folder / 'erp.db'}"
+    create_people_database(url, count=30)
+    data_map = named_map("demo")
+    assert isinstance(data_map, dict)
+    del data_map["tables"]["people"]["columns"]["phone"]
+    put_erp(place, "acme", {"databaseUrl": url, "map": data_map})
+    call = ("tenants", "activate", "acme", "--from-file", "-")
+    ran = place.run(*call, text=credentials(client))
+    assert ran.code == 4
+    assert "The ERP of acme has 1 faults, so acme is not activated" in ran.err
+    assert "tpd check --tenant acme" in ran.err
+    with pytest.raises(NotFound):
+        place.secrets.payload("acme")
+    shown = place.run("tpd", "check", "--tenant", "acme", "--json")
+    assert shown.code == 1
+    assert [it["place"] for it in shown.json["findings"] if it["level"] == "fault"] == [
+        "people.phone"
+    ]
+    ran = place.run(*call, "--without-erp-check", text=credentials(client))
+    assert ran.code == 0, ran.err
+
+
+def test_activate_tells_of_an_erp_that_is_right_or_out_of_reach(place: Place, client: str) -> None:
+    """Out of reach is what a database behind a firewall is: no reason to refuse."""
+    url = f"sqlite:///{place.folder / 'erp.db'}"
+    create_people_database(url, count=30)
+    put_erp(place, "acme", {"databaseUrl": url, "map": "demo"})
+    ran = place.run("tenants", "activate", "acme", "--from-file", "-", text=credentials(client))
+    assert ran.code == 0, ran.err
+    assert "ERP: map and database checked: no faults, 0 warnings" in ran.out
+    far = "postgresql+psycopg://u:pw7@127.0.0.1:9/erp"
+    put_erp(place, "other", {"databaseUrl": far, "map": "demo"})
+    place.hosts.simulator.add_tenant("far", f"{client}-2", SECRET, f"tid-{client}-2")
+    again = credentials(f"{client}-2")
+    ran = place.run("tenants", "activate", "other", "--from-file", "-", text=again)
+    place.hosts.simulator.remove_tenant("far")
+    assert ran.code == 0, ran.err
+    assert "ERP: not checked (the database does not answer: OperationalError" in ran.out
+    assert "pw7" not in ran.out + ran.err

@@ -104,8 +104,15 @@ def test_contents_and_errors_are_not_indexed() -> None:
 
 def test_what_an_operator_filters_by_is_indexed() -> None:
     kept = {
-        documents.LIVE: {"ID", "Comando", "Situacao", "DataTentativaExec", "MotivoMorte"},
-        documents.HISTORY: {"ID", "Comando", "Situacao", "DataFim"},
+        documents.LIVE: {
+            "ID",
+            "Comando",
+            "Situacao",
+            "DataTentativaExec",
+            "MotivoMorte",
+            "Titular",
+        },
+        documents.HISTORY: {"ID", "Comando", "Situacao", "DataFim", "Titular"},
         documents.LOGS: {"IDMENSAGEM", "LOGTYPE", "LOGDATE"},
     }
     for collection, fields in kept.items():

@@ -7,7 +7,17 @@ import pytest
 
 from smartlink.domain import lifecycle
 from smartlink.domain.identity import Direction, document_id
-from smartlink.domain.message import DeadReason, Ending, Message, Past, State, Stored, Version
+from smartlink.domain.message import (
+    DeadReason,
+    Ended,
+    Ending,
+    Message,
+    Past,
+    State,
+    Stored,
+    Unreadable,
+    Version,
+)
 from smartlink.domain.settlement import Settlement
 from smartlink.ports import Conflict, Place
 from tests.contract.backends import Store
@@ -295,6 +305,42 @@ def test_a_page_goes_on_behind_the_end_of_the_one_before(store: Store) -> None:
             seen += [it.message.document for it in page]
             page = store.due(TENANT, NOW, 2, direction, page.end.due, page.end)
         assert seen == whole
+
+
+def test_the_messages_of_a_command_come_by_document(store: Store) -> None:
+    """In every state, over pages that are cut by number or by size; what is odd is told."""
+    names = [f"m-{number:03}" for number in range(205)]
+    store.create(TENANT, [pending(name) for name in names])
+    store.create(TENANT, [pending("other", command="SGDPMaskCommand")])
+    store.create(TENANT, [pending(f"x-{n}", "y" * 250_000, state=State.DEAD) for n in range(5)])
+    store.create("globex", [pending("m-000")])
+    store.make_unreadable(TENANT, "D-m-100")
+    found = list(store.of_command(TENANT, "SGDPDataCommand"))
+    assert [
+        it.document if isinstance(it, Unreadable) else it.message.document for it in found
+    ] == sorted([*(f"D-{name}" for name in names), *(f"D-x-{n}" for n in range(5))])
+    assert [it.document for it in found if isinstance(it, Unreadable)] == ["D-m-100"]
+    assert {it.message.content.size for it in found if not isinstance(it, Unreadable)} == {
+        20,
+        250_000,
+    }
+    assert list(store.of_command(TENANT, "SGDPLogsCommand")) == []
+
+
+def test_whom_a_message_is_about_is_kept_with_it(store: Store) -> None:
+    """While it lives, over a swap and a claim, and in the history."""
+    titular = ("ab" * 32, "cd" * 32)
+    stored = claimed(store, pending())
+    failed = replace(stored.message, state=State.WAITING, titular=titular)
+    store.commit(TENANT, [Settlement(document="D-m-1", fence=stored.version, live=failed)])
+    again = store.read(TENANT, ["D-m-1"])["D-m-1"]
+    assert again.message.titular == titular
+    [version] = store.swap(TENANT, [replace(again, message=replace(again.message, attempt=2))])
+    assert version is not None
+    assert store.read(TENANT, ["D-m-1"])["D-m-1"].message.titular == titular
+    ended = Ended(again.message, Ending.DONE, LATER, LATER)
+    store.commit(TENANT, [Settlement(document="D-m-1", fence=version, history=ended)])
+    assert store.history(TENANT, ["D-m-1"])["D-m-1"].message.titular == titular
 
 
 def test_what_lost_its_date_is_found_though_never_due(store: Store) -> None:

@@ -57,6 +57,7 @@ class Case:
     secrets: Secrets
     put: Callable[[str, bytes], None]
     put_erp: Callable[[str, bytes], None]
+    put_titular: Callable[[str, bytes], None]
     touch: Callable[[str], None]
     remove: Callable[[str], None]
 
@@ -69,7 +70,14 @@ def vault() -> Iterator[Vault]:
 
 def in_memory() -> Case:
     secrets = InMemorySecrets()
-    return Case(secrets, secrets.put, secrets.put_erp, secrets.touch, secrets.remove)
+    return Case(
+        secrets,
+        secrets.put,
+        secrets.put_erp,
+        secrets.put_titular,
+        secrets.touch,
+        secrets.remove,
+    )
 
 
 def emulated(vault: Vault) -> Case:
@@ -89,6 +97,7 @@ def emulated(vault: Vault) -> Case:
         SecretManager(PROJECT, emulator=vault.host, patience=AT_ONCE),
         putter("tenant"),
         putter("erp"),
+        putter("titular"),
         lambda tenant: vault.touch(f"smartlink-tenant-{tenant}"),
         lambda tenant: vault.client.delete_secret(
             name=f"projects/{PROJECT}/secrets/smartlink-tenant-{tenant}"
@@ -110,6 +119,7 @@ def test_every_tenant_is_listed_and_nothing_else(case: Case) -> None:
     for name in names:
         case.put(name, b"{}")
     case.put_erp("other", b"{}")
+    case.put_titular("other", b"{}")
     assert sorted(entry.name for entry in case.secrets.entries()) == names
 
 
@@ -127,13 +137,15 @@ def test_a_payload_is_the_last_version(case: Case) -> None:
     for payload in (b"old", bytes(range(256))):
         case.put("acme", payload)
     case.put_erp("acme", b"erp")
+    case.put_titular("acme", b"keys")
     assert case.secrets.payload("acme") == bytes(range(256))
     assert case.secrets.erp("acme") == b"erp"
+    assert case.secrets.titular("acme") == b"keys"
 
 
 @pytest.mark.parametrize("tenant", ["none", "../x", "", "A", "x" * 70])
 def test_a_missing_secret_is_not_found(case: Case, tenant: str) -> None:
-    for read in (case.secrets.payload, case.secrets.erp):
+    for read in (case.secrets.payload, case.secrets.erp, case.secrets.titular):
         with pytest.raises(NotFound):
             read(tenant)
 

@@ -13,14 +13,18 @@ from consumers.sgdp.engine import engine_for
 from consumers.sgdp_data import answer_with_data as data
 from consumers.sgdp_logs import answer_with_logs as logs
 from consumers.sgdp_mask import answer_with_exceptions as mask
-from smartlink.consumer import RetryableError
+from smartlink.consumer import FatalError, RetryableError
 from tests.erp.postgres import PostgresServer
 from tests.erp.university import cpf_of
 from tests.support.tpd import Tpd
 
 README = Path(__file__).parents[2] / "functions" / "consumers" / "sgdp" / "README.md"
 GRANTS, POSTGRESQL, *_ = re.findall(r"```sql\n(.*?)```", README.read_text(), re.DOTALL)
-SHORT_MAP = re.findall(r"```json\n(.*?)```", README.read_text(), re.DOTALL)[1]
+(SHORT_MAP,) = (
+    block
+    for block in re.findall(r"```json\n(.*?)```", README.read_text(), re.DOTALL)
+    if '"$schema"' in block
+)
 BODY = {"requestID": "r1", "identifiers": {"CPF": cpf_of(60)}}
 
 
@@ -58,7 +62,8 @@ def test_least_rights(humble: Tpd, run: Callable[..., None]) -> None:
     with pytest.raises(RetryableError, match=r"lacks smartlink_access_log.*DDL in functions/"):
         humble.run(data, BODY)
     run(*statements(POSTGRESQL), database=database)
-    with pytest.raises(RetryableError, match="InsufficientPrivilege 42501"):
+    wanted = r"42501.*GRANT SELECT ON smartlink_access_log TO smartlink.* and redrive"
+    with pytest.raises(FatalError, match=wanted):
         humble.run(data, BODY)
     run(*(it for it in grants if "smartlink_" in it), database=database)
     assert humble.run(data, BODY)["response"]["people"]
@@ -126,3 +131,89 @@ def test_a_connection_that_was_cut(on_postgres: Tpd, run: Callable[..., None]) -
     others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid != pg_backend_pid()"
     run(others, database=database_of(on_postgres))
     assert on_postgres.run(data, BODY, "m2")["response"]
+
+
+def trigger_of_the_erp(statement: str) -> tuple[str, ...]:
+    """A trigger that needs a right of whoever updates the table."""
+    return (
+        "CREATE TABLE audit (id serial PRIMARY KEY, what text)",
+        f"""CREATE FUNCTION watch() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN {statement}; RETURN NEW; END $$""",
+        "CREATE TRIGGER watch AFTER UPDATE ON people FOR EACH ROW EXECUTE FUNCTION watch()",
+    )
+
+
+@pytest.mark.parametrize(
+    ("revoked", "wanted"),
+    [
+        ("SELECT ON people", "GRANT SELECT ON people TO smartlink"),
+        ("UPDATE (name, cpf) ON people", "GRANT UPDATE (name, cpf) ON people TO smartlink"),
+        ("UPDATE (name) ON people", "GRANT UPDATE (name) ON people TO smartlink"),
+        ("SELECT ON employees", "GRANT SELECT ON employees TO smartlink"),
+        ("INSERT ON smartlink_access_log", "GRANT INSERT ON smartlink_access_log TO smartlink"),
+    ],
+)
+def test_a_missing_right_is_named(
+    humble: Tpd, run: Callable[..., None], revoked: str, wanted: str
+) -> None:
+    """By the GRANT that a DBA runs; the message is dead, as no retry can succeed."""
+    database = database_of(humble)
+    run(*statements(POSTGRESQL), *statements(GRANTS), database=database)
+    run(f"REVOKE {revoked} FROM smartlink", database=database)
+    consumer = mask if "UPDATE" in revoked else data
+    with pytest.raises(FatalError) as caught:
+        humble.run(consumer, BODY)
+    assert f"{wanted}, and redrive the message" in str(caught.value)
+    assert str(caught.value).count("GRANT ") == 1
+    run(wanted, database=database)
+    assert humble.run(consumer, BODY, "m2")
+
+
+def test_a_right_to_some_columns(humble: Tpd, run: Callable[..., None]) -> None:
+    """What is granted column by column is asked for so."""
+    database = database_of(humble)
+    run(*statements(POSTGRESQL), *statements(GRANTS), database=database)
+    run(
+        "REVOKE SELECT ON people FROM smartlink",
+        "GRANT SELECT (id, name) ON people TO smartlink",
+        database=database,
+    )
+    with pytest.raises(FatalError, match=r"GRANT SELECT \(cpf\) ON people TO smartlink"):
+        humble.run(data, BODY)
+
+
+@pytest.mark.parametrize(
+    ("statement", "wanted"),
+    [
+        ("INSERT INTO audit (what) VALUES ('x')", "GRANT INSERT ON audit TO smartlink"),
+        ("UPDATE audit SET what = 'x'", "GRANT UPDATE ON audit TO smartlink"),
+        (
+            "PERFORM nextval('audit_id_seq')",
+            "GRANT USAGE ON SEQUENCE audit_id_seq TO smartlink",
+        ),
+    ],
+)
+def test_a_right_that_a_trigger_needs(
+    humble: Tpd, run: Callable[..., None], statement: str, wanted: str
+) -> None:
+    """The ERP's own trigger writes where the product's user has no right; no map names that."""
+    run(
+        *statements(POSTGRESQL),
+        *statements(GRANTS),
+        *trigger_of_the_erp(statement),
+        database=database_of(humble),
+    )
+    with pytest.raises(FatalError, match=r"masking people .*42501") as caught:
+        humble.run(mask, BODY)
+    assert wanted in str(caught.value)
+
+
+def test_what_may_pass_is_tried_again(on_postgres: Tpd) -> None:
+    """A lock that somebody holds is no fault of the map: the place is named all the same."""
+    assert on_postgres.run(data, BODY, "m0")["response"]
+    with on_postgres.engine.connect() as other:
+        other.exec_driver_sql("LOCK TABLE employees IN ACCESS EXCLUSIVE MODE")
+        with pytest.raises(RetryableError, match=r"reading employees .*LockNotAvailable 55P03"):
+            on_postgres.run(data, BODY)
+        other.rollback()
+    assert on_postgres.run(data, BODY)["response"]

@@ -15,6 +15,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from tests.project.checkout import FUNCTIONS, ROOT
+from tests.support.bundle import bundle
 
 FILES = {name: ROOT / name / "requirements.txt" for name in ("functions", "infra", "tests")}
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -88,18 +89,25 @@ def home(name: str) -> str | None:
 
 
 def test_what_is_imported_is_asked_for() -> None:
-    """Not left to what another package happens to depend on: that one may stop to."""
+    """Not left to what another package happens to depend on: that one may stop to.
+
+    What is deployed asks for its own; what operators run from the same folder may use theirs.
+    """
     owners = {
         str(distribution.locate_file(file)): canonicalize_name(distribution.name)
         for distribution in distributions()
         for file in distribution.files or ()
         if file.suffix in {".py", ".so"}
     }
-    asked = {canonicalize_name(Requirement(text).name) for text in PYPROJECT["dependencies"]}
-    names = {name for file in FUNCTIONS.rglob("*.py") for name in imported(file)}
-    homes = {name: file for name in sorted(names) if (file := home(name))}
-    assert {name.partition(".")[0] for name in names} <= {it.partition(".")[0] for it in homes}
-    assert {owners[file] for file in homes.values()} - asked == set()
+    deployed = [FUNCTIONS / file for file in bundle() if file.suffix == ".py"]
+    operators = PYPROJECT["optional-dependencies"]["local"]
+    for files, more in ((deployed, []), (FUNCTIONS.rglob("*.py"), operators)):
+        texts = [*PYPROJECT["dependencies"], *more]
+        asked = {canonicalize_name(Requirement(text).name) for text in texts}
+        names = {name for file in files for name in imported(file)}
+        homes = {name: file for name in sorted(names) if (file := home(name))}
+        assert {name.partition(".")[0] for name in names} <= {it.partition(".")[0] for it in homes}
+        assert {owners[file] for file in homes.values()} - asked == set()
 
 
 def test_the_zip_installs_no_tools() -> None:

@@ -66,6 +66,31 @@ def test_a_process_that_dies_settling_has_written_all_or_nothing(
     assert world.ended().keys() > {request}
 
 
+@pytest.mark.parametrize(
+    ("reply", "number", "said"),
+    [
+        ("x", 10_000, "It was executed. The consumer returned more than 1,474 replies"),
+        ("x" * 500, 1_400, "It was executed. Reply 10"),
+        ("\ud83d", 1, "It was executed. Reply 1: audience has half of a surrogate pair"),
+    ],
+)
+def test_an_outcome_that_no_commit_can_hold_never_runs_the_message_again(
+    reply: str, number: int, said: str
+) -> None:
+    """It is dead after that one run; none of its replies is sent, and nothing of them is left."""
+    world = World()
+    world.behave = lambda _, __: [Reply("ProbeResponse", "x", audience=reply)] * number
+    request = world.broker.offer("acme", COMMAND, "one")
+    world.minutes(120)
+    dead = world.live()[request]
+    assert (dead.state, dead.attempt) == (State.DEAD, 1)
+    assert dead.dead_reason is DeadReason.UNWRITTEN_OUTCOME
+    assert (dead.error or "").startswith(said)
+    assert world.ran == [("acme", request)]
+    assert world.broker.sent == []
+    assert not [it for it in world.live().values() if it.type == "ProbeResponse"]
+
+
 @pytest.mark.parametrize("applied", [False, True])
 def test_a_settlement_of_unknown_outcome_is_written_once(
     applied: bool,  # noqa: FBT001

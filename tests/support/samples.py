@@ -112,6 +112,7 @@ def everything_set(identity: str = "m-1", text: str = "{}") -> Message:
         error="No connection",
         dead_reason=DeadReason.EXHAUSTED,
         failure=SendFailure(3, NOW),
+        titular=("ab" * 32, "cd" * 32),
     )
 
 

@@ -81,11 +81,43 @@ def test_secrets_are_read_by_those_who_need_them(plan: Resources) -> None:
     }
     for grant in plan.of("google_project_iam_member"):
         if grant.name in ("tenant_secrets", "erp_secrets"):
-            prefix = "smartlink-tenant-" if grant.name == "tenant_secrets" else "smartlink-erp-"
-            expression = grant.values["condition"][0]["expression"]
-            assert re.fullmatch(
-                rf'resource\.name\.startsWith\("projects/\d+/secrets/{prefix}"\)', expression
+            kinds = ["tenant"] if grant.name == "tenant_secrets" else ["erp", "titular"]
+            starts = (
+                rf'resource\.name\.startsWith\("projects/\d+/secrets/smartlink-{kind}-"\)'
+                for kind in kinds
             )
+            expression = grant.values["condition"][0]["expression"]
+            assert re.fullmatch(r" \|\| ".join(starts), expression)
+
+
+def test_the_functions_know_until_when_copies_live(plan: Resources) -> None:
+    """What answers and reports tell is what is set up."""
+    (backup,) = plan.of("google_firestore_backup_schedule")
+    (database,) = plan.of("google_firestore_database")
+    contents = next(it for it in plan.of("google_storage_bucket") if it.name == "contents")
+    soft = contents.values["soft_delete_policy"][0]["retention_duration_seconds"]
+    kept = {
+        it.name: it.values["message_retention_duration"]
+        for it in plan.of("google_pubsub_subscription")
+        if it.key != "poll_shard"
+    }
+    recovers = database.values["point_in_time_recovery_enablement"].endswith("ENABLED")
+    wanted = {
+        "SMARTLINK_BACKUP_DAYS": _days(backup.values["retention"]),
+        "SMARTLINK_RECOVERY_DAYS": "7" if recovers else "0",
+        "SMARTLINK_SOFT_DELETE_DAYS": _days(f"{soft}s"),
+        "SMARTLINK_TOPIC_DAYS": _days(kept["push"]),
+        "SMARTLINK_DEAD_LETTER_DAYS": _days(kept["dead_letter"]),
+    }
+    for function in plan.of("google_cloudfunctions2_function"):
+        variables = function.values["service_config"][0]["environment_variables"]
+        assert {name: variables[name] for name in wanted} == wanted
+
+
+def _days(seconds: str) -> str:
+    whole, rest = divmod(int(seconds.removesuffix("s")), 86_400)
+    assert rest == 0
+    return str(whole)
 
 
 def test_only_the_polls_publish(plan: Resources) -> None:

@@ -1,15 +1,16 @@
 """Who saw whose data, and when: the law wants it on record."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from uuid import UUID, uuid5
 
-from sqlalchemy import Connection, RowMapping, insert, select
+from sqlalchemy import Connection, RowMapping, Table, delete, insert, select
 
-from consumers.sgdp.database import access_log
+from consumers.sgdp.database import access_log, access_titulares
+from consumers.sgdp.erp import Erp
 from consumers.sgdp.person import Record
 from consumers.sgdp.rows import chunks
-from smartlink.consumer import Context
+from smartlink.consumer import Context, FatalError, RetryableError
 
 LIMIT = 2_000
 """Entries in an answer, the newest."""
@@ -43,28 +44,69 @@ def record_access(
         for record in records
     }
     seen = seen or {"": (REQUEST_CLASS, {"requestID": request_id}, NOBODY)}
-    entries = {
-        uuid5(_NAMESPACE, f"{context.tenant}/{context.message_id}/{digest}"): entry
-        for digest, entry in seen.items()
-    }
+    entries: dict[object, dict[str, object]] = {}
+    for digest, (name, ids, person) in seen.items():
+        key = entry_id(context, digest)
+        entries[key] = {**same, "id": key, "class": name, "ids": ids, "person": person}
+    insert_new(connection, access_log, entries)
+
+
+def entry_id(context: Context, what: str) -> UUID:
+    """Name an entry of the message: the same at each delivery."""
+    return uuid5(_NAMESPACE, f"{context.tenant}/{context.message_id}/{what}")
+
+
+def insert_new(
+    connection: Connection, table: Table, entries: Mapping[object, Mapping[str, object]]
+) -> None:
+    """Insert the entries, by their ids, that are not there yet."""
+    left = dict(entries)
     for some in chunks([(key,) for key in entries], _AT_ONCE):
-        known = select(access_log.c.id).where(access_log.c.id.in_([key for (key,) in some]))
-        for earlier in connection.scalars(known).all():
-            del entries[earlier]
-    if not entries:
+        earlier = select(table.c.id).where(table.c.id.in_([key for (key,) in some]))
+        for known in connection.scalars(earlier).all():
+            del left[known]
+    if left:
+        connection.execute(insert(table), list(left.values()))
+
+
+def forget_old(erp: Erp, context: Context) -> None:
+    """Remove some of what is older than the ERP's `accessLogDays`, if that is set.
+
+    In a transaction of its own: a request is answered although nothing can be removed, and the
+    message's log tells why.
+    """
+    oldest = erp.oldest_access(context.now)
+    if oldest is None:
         return
-    values = [
-        {**same, "id": key, "class": name, "ids": ids, "person": person}
-        for key, (name, ids, person) in entries.items()
-    ]
-    connection.execute(insert(access_log), values)
+    try:
+        with erp.transaction() as connection:
+            for table in (access_log, access_titulares):
+                _forget(connection, table, context.tenant, oldest)
+    except (RetryableError, FatalError) as error:
+        template = "What is older than accessLogDays could not be removed from the access log: %s"
+        context.log.warning(template, error)
+
+
+def _forget(connection: Connection, table: Table, tenant: str, oldest: datetime) -> None:
+    old = select(table.c.id).where(table.c.tenant == tenant, table.c.seen_on < oldest)
+    found = connection.scalars(old.order_by(table.c.seen_on).limit(_AT_ONCE)).all()
+    if found:
+        connection.execute(delete(table).where(table.c.id.in_(found)))
 
 
 def newest_accesses(
-    connection: Connection, tenant: str, people: Sequence[str] | None
+    connection: Connection,
+    tenant: str,
+    people: Sequence[str] | None,
+    oldest: datetime | None = None,
 ) -> list[RowMapping]:
-    """Read the tenant's last entries, the newest first; these people's only, if they are given."""
+    """Read the tenant's last entries, the newest first; these people's only, if they are given.
+
+    What is older than `oldest` is as if it were removed.
+    """
     query = select(access_log).where(access_log.c.tenant == tenant)
+    if oldest is not None:
+        query = query.where(access_log.c.seen_on >= oldest)
     queries = [query]
     if people is not None:
         some = chunks([(person,) for person in people], _AT_ONCE)

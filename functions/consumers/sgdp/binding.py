@@ -8,6 +8,7 @@ from sqlalchemy import Column, Connection, MetaData, Table, select
 from consumers.sgdp.comparison import Comparison, compared
 from consumers.sgdp.fitting import fitting_constant, plain_type, python_kind, samples
 from consumers.sgdp.map_error import refuse
+from consumers.sgdp.masks import ConstantMask
 from consumers.sgdp.model import Attribute, Link, Model, Models
 from consumers.sgdp.personal_data import PersonalDataMap, PersonalTable
 from consumers.sgdp.rules import digits_of
@@ -28,6 +29,8 @@ def bind(connection: Connection, data_map: PersonalDataMap, salt: bytes) -> Mode
     models: dict[str, Model] = {}
     for name in data_map.parents_first():
         models[name] = _model(connection, name, data_map, structures[name], models)
+        if connection.dialect.name == "oracle":
+            _check_empty_texts(models[name], structures[name])
     return Models(tuple(models.values()), data_map.identifiers, salt)
 
 
@@ -170,3 +173,12 @@ def _of(table: Table, place: str, name: str) -> Column[object]:
     if not found:
         refuse(place, "the table has no such column")
     return found[0]
+
+
+def _check_empty_texts(model: Model, structure: Structure) -> None:
+    """Refuse a constant that Oracle would take for NULL where there may be none."""
+    for item in model.attributes:
+        nullable = structure.columns[item.column.name]["nullable"]
+        if isinstance(item.mask, ConstantMask) and item.constant == "" and not nullable:
+            place = f"map.tables.{model.name}.columns.{item.name}.mask.value"
+            refuse(place, "Oracle takes an empty text for NULL, and the column is NOT NULL")

@@ -36,6 +36,7 @@ from consumers.sgdp.identifiers import (
     is_cpf,
     written,
 )
+from consumers.sgdp.lenient import lenient
 
 DIALECTS = ("postgresql", "sqlite", "mssql", "oracle")
 """The databases for which the expressions are written."""
@@ -78,7 +79,7 @@ class Comparison:
     def among(self, column: Column[Any], values: Collection[object]) -> ColumnElement[bool]:
         """Compare a column with values that are as `value` returns them."""
         if self.identifier is None:
-            return column.in_(sorted({*values, *self._padded(values)}, key=str))
+            return lenient(column).in_(sorted({*values, *self._padded(values)}, key=str))
         if is_text(column.type):
             return self.expression(column).in_(sorted(map(str, values)))
         numbers = [it for value in values if (it := _number(column, str(value))) is not None]

@@ -1,6 +1,6 @@
 """The product's own tables in an ERP's database: the access log, and what was masked.
 
-They hold no personal data: keys of rows, hashes, and texts of the map.
+They hold no personal data in the open: keys of rows, hashes, and texts of the map.
 """
 
 import json
@@ -54,6 +54,22 @@ access_log = Table(
     Column("action", String(20), nullable=False),
     Index("ix_smartlink_access_newest", "tenant", "seen_on"),
     Index("ix_smartlink_access_person", "person"),
+)
+
+# By what the people of the access log were known: keyed hashes, as after a mask the identifiers
+# find nobody. Each message has rows of its own, so that no two write one row.
+access_titulares = Table(
+    "smartlink_access_titulares",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("tenant", String(63), nullable=False),
+    Column("seen_on", DateTime(timezone=True), nullable=False),
+    Column("titular", String(64), nullable=False),  # HMAC-SHA256 of kind and value
+    Column("kind", String(30), nullable=False),
+    Column("person", String(64), nullable=False),
+    Index("ix_smartlink_titulares_newest", "tenant", "seen_on"),
+    Index("ix_smartlink_titulares", "tenant", "titular"),
+    Index("ix_smartlink_titulares_person", "person"),
 )
 
 # What was answered to each mask request. After it the identifiers may find nobody, so a repeated

@@ -7,13 +7,17 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from consumers.sgdp.lenient import read_leniently
+
 ENGINES = 32  # kept by a process; the longest unused is forgotten
 _RECYCLE_SECONDS = 900  # firewalls drop idle connections silently
 
 # A message past its time-out ends the process, so the database has to give up earlier.
 _CONNECT_SECONDS = 10
+STATEMENT_TIMEOUT = "40s"
 _BEGIN_POSTGRESQL = (
-    "SELECT set_config('lock_timeout', '10s', true), set_config('statement_timeout', '40s', true)"
+    "SELECT set_config('lock_timeout', '10s', true), "
+    f"set_config('statement_timeout', '{STATEMENT_TIMEOUT}', true)"
 )
 
 
@@ -28,6 +32,8 @@ def engine_for(url: str) -> Engine:
         pool_recycle=_RECYCLE_SECONDS,
         **_own(parsed),
     )
+    # First of all: SQLAlchemy itself reads texts when a connection is new.
+    event.listen(engine, "connect", _read_leniently, insert=True)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _leave_begin_to_us)
         event.listen(engine, "begin", _begin_to_write)
@@ -49,6 +55,10 @@ def _own(url: URL) -> dict[str, Any]:
         wanted = {name: value for name, value in arguments.items() if name not in url.query}
         options["connect_args"] = wanted
     return options
+
+
+def _read_leniently(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+    read_leniently(connection)
 
 
 def _leave_begin_to_us(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:

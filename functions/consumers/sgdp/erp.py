@@ -4,19 +4,22 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
-from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy import Connection, Engine, make_url
+from sqlalchemy.exc import SQLAlchemyError
 
 from consumers.sgdp.binding import bind
 from consumers.sgdp.database import OwnTablesError, create_own_tables
 from consumers.sgdp.engine import engine_for
+from consumers.sgdp.failures import FailedAt, StructureChangedError, described, explained
 from consumers.sgdp.map_error import MapError
 from consumers.sgdp.maps import named_map, parse_map
 from consumers.sgdp.model import Models
+from consumers.sgdp.proof import UnprovenError, check_proven
 from smartlink.consumer import Context, RetryableError
 
 ERPS = 32  # kept by a process; the longest unused is forgotten
@@ -32,6 +35,8 @@ class ErpSecret(BaseModel):
     database_url: Annotated[SecretStr, Field(alias="databaseUrl", min_length=1)]
     data_map: Annotated[str | dict[str, Any], Field(alias="map")]  # a name under maps/, or a map
     salt: Annotated[SecretStr | None, Field(min_length=16)] = None
+    access_log_days: Annotated[int | None, Field(alias="accessLogDays", ge=1, le=36_500)] = None
+    unproven: bool = False  # also a database on which nothing was ever run
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +46,29 @@ class Erp:
     tenant: str
     engine: Engine
     models: Models
+    access_log_days: int | None = None  # None: the access log is kept without an end
+
+    def oldest_access(self, now: datetime) -> datetime | None:
+        """Since when entries of the access log are kept; None: since ever."""
+        if self.access_log_days is None:
+            return None
+        return now.astimezone(UTC) - timedelta(days=self.access_log_days)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """Commit everything or nothing; the database's failures become RetryableError.
+        """Commit everything or nothing.
 
-        A driver's text may quote values and the URL, so only the names of its error get out.
+        The database's failures become RetryableError; those that would come again at each
+        attempt, as a missing right, become FatalError.
         """
-        with _translated(self.tenant), self.engine.begin() as connection:
-            yield connection
+        try:
+            with self.engine.begin() as connection:
+                yield connection
+        except (SQLAlchemyError, FailedAt) as error:
+            failure = explained(self.tenant, self.engine, self.models, error)
+            if isinstance(failure, StructureChangedError):
+                _models.cache_clear()
+            raise failure from None
 
 
 def open_erp(context: Context) -> Erp:
@@ -64,10 +83,12 @@ def open_erp(context: Context) -> Erp:
         value = secret.data_map
         loaded = named_map(value) if isinstance(value, str) else value
         url = secret.database_url.get_secret_value()
+        check_proven(make_url(url), unproven=secret.unproven)
         engine = engine_for(url)
         salt = secret.salt.get_secret_value() if secret.salt else ""
         with _translated(tenant):
-            return Erp(tenant, engine, _models(url, json.dumps(loaded, sort_keys=False), salt))
+            models = _models(url, json.dumps(loaded, sort_keys=False), salt)
+        return Erp(tenant, engine, models, secret.access_log_days)
     except (
         ValidationError,
         MapError,
@@ -80,6 +101,9 @@ def open_erp(context: Context) -> Erp:
             f"the secret smartlink-erp-{tenant} cannot be used ({_problem(error)}): add a version "
             f"{_SHAPE}, its driver being installed; functions/consumers/sgdp/README.md tells more"
         )
+        raise RetryableError(message) from None
+    except UnprovenError as error:
+        message = f"the secret smartlink-erp-{tenant} names a database without proof: {error}"
         raise RetryableError(message) from None
     except OwnTablesError as error:
         message = (
@@ -105,18 +129,11 @@ def _translated(tenant: str) -> Iterator[None]:
         yield
     except SQLAlchemyError as error:
         message = (
-            f"the ERP database of tenant {tenant} failed ({_name(error)}): see that it "
+            f"the ERP database of tenant {tenant} failed ({described(error)}): see that it "
             f"runs, can be reached and has the tables and rights that it needs, and that the URL "
             f"in the secret smartlink-erp-{tenant} is right"
         )
         raise RetryableError(message) from None
-
-
-def _name(error: SQLAlchemyError) -> str:
-    if not isinstance(error, DBAPIError) or error.orig is None:
-        return type(error).__name__
-    codes = (getattr(error.orig, name, None) for name in ("sqlite_errorname", "sqlstate"))
-    return " ".join([type(error.orig).__name__, *(str(code) for code in codes if code)])
 
 
 def _problem(error: Exception) -> str:
@@ -127,7 +144,7 @@ def _problem(error: Exception) -> str:
     problems = error.errors(include_input=False, include_url=False, include_context=False)
     # An unknown field is left unnamed: its name is what somebody wrote into a secret.
     return "; ".join(
-        "a field that is not databaseUrl, map or salt"
+        "a field that is not databaseUrl, map, salt, accessLogDays or unproven"
         if item["type"] == "extra_forbidden"
         else f"{'.'.join(str(part) for part in item['loc'][:1]) or 'payload'}: {item['msg']}"
         for item in problems

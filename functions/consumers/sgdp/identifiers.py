@@ -53,7 +53,9 @@ ADDRESS_MARKS = (
 
 _LENGTH = 254  # characters; an e-mail address has no more
 _USUAL = ("CPF", "RG", "EMAIL")
-_LAST = ("RG", "EMAIL")  # an RG is one person's only within a state; families share e-mails
+WEAK = ("RG", "EMAIL")
+"""Identifiers that prove nobody: an RG is one person's only within a state; families share
+e-mails."""
 
 
 def _class(ranges: tuple[tuple[str, str], ...]) -> re.Pattern[str]:
@@ -120,8 +122,8 @@ class Identifiers(RootModel[_Named]):
 
     def strongest_first(self, known: Collection[str]) -> Iterator[tuple[str, str]]:
         """Yield those that are given and known, comparable: CPF first, RG and e-mail last."""
-        kinds = sorted(kind for kind in set(self.root) & set(known) - {"CPF", *_LAST})
-        for kind in ("CPF", *kinds, *_LAST):
+        kinds = sorted(kind for kind in set(self.root) & set(known) - {"CPF", *WEAK})
+        for kind in ("CPF", *kinds, *WEAK):
             value = canonical(kind, self.root.get(kind) or "")
             if kind in known and value.strip("0"):  # of nothing but punctuation nothing is left
                 yield kind, value
@@ -165,8 +167,9 @@ def written(value: object) -> str:
     """Write a stored identifier as a text; of a number that is whole, no decimals."""
     if isinstance(value, float):
         value = Decimal(value)
-    whole = isinstance(value, Decimal) and value.is_finite() and value % 1 == 0
-    return f"{value:.0f}" if whole else str(value)
+    if isinstance(value, Decimal) and value.is_finite() and value == value.to_integral_value():
+        return format(value.to_integral_value(), "f")
+    return str(value)
 
 
 def is_cpf(text: str) -> bool:

@@ -30,6 +30,7 @@ class NeededIndex:
 
     table: str  # in the database, with its schema if the map names one
     columns: tuple[str, ...]
+    expressions: tuple[str, ...]  # what it is on, as SQL: the columns as they are compared
     sql: str  # the statement that creates it
     exists: bool  # whether an index that serves the question is there, under any name
 
@@ -54,6 +55,7 @@ def needed_indexes(connection: Connection, models: Models) -> list[NeededIndex]:
                 found[name] = NeededIndex(
                     table=_table(columns).fullname,
                     columns=tuple(column.name for column in columns),
+                    expressions=tuple(said),
                     sql=_statement(connection, name, _table(columns), said),
                     exists=_exists(connection, name, columns, comparisons),
                 )

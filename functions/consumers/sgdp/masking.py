@@ -6,16 +6,19 @@ from dataclasses import dataclass, field
 from datetime import UTC
 from typing import cast
 
-from sqlalchemy import BindParameter, Column, Connection, bindparam, insert, select, update
+from sqlalchemy import BindParameter, Column, Connection, Update, bindparam, insert, select, update
 
 from consumers.sgdp.database import masked_requests, masked_rows
-from consumers.sgdp.exceptions import Answer
-from consumers.sgdp.model import Attribute
+from consumers.sgdp.failures import failing_at
+from consumers.sgdp.lenient import Lenient, lenient
+from consumers.sgdp.model import Attribute, Model
 from consumers.sgdp.person import Record
 from consumers.sgdp.redaction import redaction
-from consumers.sgdp.rows import Row, chunks
+from consumers.sgdp.rows import Row, chunks, rows_again
 from consumers.sgdp.rules import masked, stable_text
-from smartlink.consumer import Context, RetryableError
+from smartlink.consumer import Context, FatalError, RetryableError
+
+_Answer = Mapping[str, object]
 
 _AT_ONCE = 500  # values bound in one query
 
@@ -50,34 +53,84 @@ def changes(connection: Connection, records: Iterable[Record], salt: bytes) -> l
 
 
 def mask(connection: Connection, context: Context, wanted: Sequence[Change]) -> None:
-    """Anonymise the rows; keys and references stay as they are."""
+    """Anonymise the rows, and read them back; keys and references stay as they are.
+
+    Raises FatalError if an old value is still there: something in the database keeps it.
+    """
     for model in {change.row.model.name: change.row.model for change in wanted}.values():
         of_model = [change for change in wanted if change.row.model is model]
-        keys = (column == bindparam(f"key_{n}") for n, column in enumerate(model.key))
-        values: dict[Column[object], BindParameter[object]] = {
-            item.column: bindparam(f"to_{n}") for n, item in enumerate(model.masked)
-        }
-        parameters = [_parameters(change) for change in of_model]
-        done = connection.execute(update(model.table).where(*keys).values(values), parameters)
-        if connection.dialect.supports_sane_multi_rowcount and done.rowcount != len(parameters):
+        done = _updated(connection, model, of_model)
+        if connection.dialect.supports_sane_multi_rowcount and done != len(of_model):
             message = (
-                f"{done.rowcount} of {len(parameters)} rows of {model.name} were there to be "
+                f"{done} of {len(of_model)} rows of {model.name} were there to be "
                 f"masked: somebody else is changing them"
             )
             raise RetryableError(message)
+        written = _read_back(connection, model, of_model)
         if any(item.draws for item in model.attributes):
-            _write_down(connection, context, of_model)
+            _write_down(connection, context, of_model, written)
 
 
-def earlier_answer(connection: Connection, tenant: str, request_id: str) -> Answer | None:
+def _updated(connection: Connection, model: Model, wanted: Sequence[Change]) -> int:
+    def alone(trial: Connection, name: str) -> None:
+        (item,) = (it for it in model.masked if it.column.name == name)
+        trial.execute(_update(model, [item]), [_parameters(it, [item]) for it in wanted])
+
+    names = [item.column.name for item in model.masked]
+    parameters = [_parameters(change, model.masked) for change in wanted]
+    with failing_at("masking", model.table, names, alone):
+        return connection.execute(_update(model, model.masked), parameters).rowcount
+
+
+def _update(model: Model, items: Sequence[Attribute]) -> Update:
+    keys = (
+        lenient(column) == bindparam(f"key_{n}", type_=Lenient(column.type))
+        for n, column in enumerate(model.key)
+    )
+    values: dict[Column[object], BindParameter[object]] = {
+        item.column: bindparam(f"to_{n}", type_=Lenient(item.column.type))
+        for n, item in enumerate(items)
+    }
+    return update(model.table).where(*keys).values(values)
+
+
+def _read_back(connection: Connection, model: Model, wanted: Sequence[Change]) -> dict[str, Row]:
+    """Read the rows again, by their digests: a trigger may have written otherwise."""
+    written = {row.digest: row for row in rows_again(connection, [it.row for it in wanted])}
+    kept = set()
+    for change in wanted:
+        back = written.get(change.row.digest)
+        if back is None:
+            kept.add(f"{model.table.fullname}: a masked row is no longer found by its key")
+            continue
+        for name, value in change.values.items():
+            old = change.row.values[name]
+            if _bare(old) != _bare(value) and _bare(back.values[name]) == _bare(old):
+                kept.add(f"{model.table.fullname}.{name}")
+    if kept:
+        message = (
+            f"the mask did not stay in {', '.join(sorted(kept))}: a trigger or rule of the ERP "
+            f"writes the old value back. Nothing was masked: have it changed, and redrive the "
+            f"message"
+        )
+        raise FatalError(message)
+    return written
+
+
+def earlier_answer(connection: Connection, tenant: str, request_id: str) -> _Answer | None:
     """Look up what was answered when this request was carried out, if it was."""
     table = masked_requests
     same = (table.c.tenant == tenant, table.c.request_id == request_id)
-    return cast("Answer | None", connection.scalar(select(table.c.answer).where(*same)))
+    return cast("_Answer | None", connection.scalar(select(table.c.answer).where(*same)))
 
 
 def keep_answer(
-    connection: Connection, context: Context, request_id: str, *, rows: int, answer: Answer
+    connection: Connection,
+    context: Context,
+    request_id: str,
+    *,
+    rows: int,
+    answer: _Answer,
 ) -> None:
     """Write down that the request is carried out. Two at once: the database refuses the second."""
     values = {
@@ -100,10 +153,9 @@ def _bare(value: object) -> object:
     return value.rstrip() if isinstance(value, str) else value
 
 
-def _parameters(change: Change) -> dict[str, object]:
+def _parameters(change: Change, items: Sequence[Attribute]) -> dict[str, object]:
     key = {f"key_{n}": change.row.values[it.name] for n, it in enumerate(change.row.model.key)}
-    masked = enumerate(change.row.model.masked)
-    return key | {f"to_{n}": change.values[item.column.name] for n, item in masked}
+    return key | {f"to_{n}": change.values[it.column.name] for n, it in enumerate(items)}
 
 
 def _pseudonyms(connection: Connection, rows: Iterable[Row]) -> dict[str, Mapping[str, object]]:
@@ -118,12 +170,15 @@ def _pseudonyms(connection: Connection, rows: Iterable[Row]) -> dict[str, Mappin
     return found
 
 
-def _write_down(connection: Connection, context: Context, done: Iterable[Change]) -> None:
+def _write_down(
+    connection: Connection, context: Context, done: Iterable[Change], written: Mapping[str, Row]
+) -> None:
     seen_before: list[dict[str, object]] = []
     new: list[dict[str, object]] = []
     for change in done:
         drawn = (item.column.name for item in change.row.model.masked if item.draws)
-        pseudonyms = {name: _fingerprint(change.values[name]) for name in drawn}
+        values = written[change.row.digest].values
+        pseudonyms = {name: _fingerprint(values[name]) for name in drawn}
         entry = {"masked_on": context.now.astimezone(UTC), "pseudonyms": pseudonyms}
         if change.known:
             seen_before.append({"digest": change.row.digest, **entry})

@@ -1,17 +1,18 @@
 """Find the person whom a request is about: never somebody else, or nobody is found."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Column, ColumnElement, Connection, and_, or_
 
-from consumers.sgdp.identifiers import Identifiers, canonical, is_cpf, written
+from consumers.sgdp.identifiers import WEAK, Identifiers, canonical, is_cpf, written
 from consumers.sgdp.model import Link, Model, Models
 from consumers.sgdp.plain_values import plain_value
-from consumers.sgdp.rows import Row, Values, bounded, chunks, rows_where
+from consumers.sgdp.rows import Row, Values, bounded, chunks, rows_again, rows_where, some_rows
 from smartlink.consumer import FatalError
 
 _SINGLE, _COMPOSITE = 500, 100  # values in one query; Oracle takes 1,000, SQL Server 2,100 bound
+_MOST_STRANGE = 100  # rows; what more hold is a placeholder, and no person's identifier
 
 _Place = tuple[str, str]  # a table of the map, and the digest of a row of it
 
@@ -179,3 +180,72 @@ def _cpfs(records: Iterable[Record]) -> dict[str, set[str]]:
             if is_cpf(cpf) and len(set(cpf)) > 1:
                 known.setdefault(record.person, set()).add(cpf)
     return known
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Who is found when a person is looked for once more."""
+
+    records: list[Record]  # by the CPF, and by the rows that were the person's own
+    left: list[Record]  # by another identifier that names a person, and no other CPF
+    others: list[tuple[Row, str]]  # somebody else's, with the kind of identifier that is equal
+
+
+def find_again(
+    connection: Connection, models: Models, known: Iterable[Record], asked: Identifiers
+) -> Again:
+    """Find the person once more, by the rows that were the person's own and by every identifier
+    that they or the request held, although they are masked meanwhile.
+
+    An RG or an e-mail names nobody for certain, nor does a value that hundreds of rows hold.
+    """
+    records = list(known)
+    before = {record.row.digest for record in records}
+    identities = set(asked.strongest_first(models.identifiers))
+    identities |= {it for record in records if not record.dependent for it in _identities(record)}
+    cpfs = {value for kind, value in identities if kind == "CPF"}
+    own = [record.row for record in records if record.row.digest == record.person]
+    roots: dict[_Place, Row] = {}
+    for model in models:
+        roots |= _placed(rows_again(connection, [row for row in own if row.model is model]))
+    left: dict[_Place, Row] = {}
+    others: list[tuple[Row, str]] = []
+    for kind, value in sorted(identities):
+        strange = _holding(connection, models, kind, value, before)
+        if kind in WEAK or len(strange) > _MOST_STRANGE:
+            others += [(row, kind) for row in strange]
+        elif strange:
+            for place, row in _roots(connection, models, kind, value).items():
+                named = set().union(*_cpfs(_records(connection, models, {place: row})).values())
+                if row.digest in before or named & cpfs or (kind == "CPF" and not named):
+                    roots[place] = row
+                elif named:
+                    others.append((row, kind))
+                else:
+                    left[place] = row
+    found = _records(connection, models, roots)
+    return Again(found, _records(connection, models, left) if left else [], others)
+
+
+def _holding(
+    connection: Connection, models: Models, kind: str, value: str, known: Collection[str]
+) -> list[Row]:
+    """Read the rows that hold the identifier and are not known, a bounded number of them."""
+    found: list[Row] = []
+    for model in models:
+        fits = [
+            it.comparison.among(it.column, [it.comparison.value(value)])
+            for it in model.identifying(kind)
+        ]
+        if fits:
+            found += some_rows(connection, model, or_(*fits), len(known) + _MOST_STRANGE + 1)
+    return [row for row in found if row.digest not in known]
+
+
+def _identities(record: Record) -> Iterator[tuple[str, str]]:
+    for item in record.model.attributes:
+        kind, value = item.spec.identifier, record.row.values[item.column.name]
+        text = canonical(kind, written(value)) if kind and value is not None else ""
+        nobodys = kind == "CPF" and not (is_cpf(text) and len(set(text)) > 1)
+        if kind and text.strip("0") and not nobodys:
+            yield kind, text

@@ -78,6 +78,9 @@ class PersonalDataMap(MapPart):
     schema_file: Annotated[str | None, Field(alias="$schema")] = None  # for editors
     purposes: Annotated[Mapping[_Name, Purpose], Field(min_length=1)]
     tables: Annotated[Mapping[_Name, PersonalTable], Field(min_length=1, max_length=200)]
+    # What looks personal and is nobody's, by `table.column` or `table`, and why: no consumer reads
+    # it, `smartlink tpd check` does.
+    not_personal: Annotated[Mapping[_Name, _Text], Field(alias="notPersonal")] = {}
 
     @property
     def needs_salt(self) -> bool:

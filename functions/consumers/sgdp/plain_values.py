@@ -2,6 +2,7 @@
 
 import base64
 import math
+import re
 from datetime import date, datetime, time
 
 
@@ -16,11 +17,18 @@ def plain_value(value: object) -> object:
             return value.isoformat()
         case bytes() | bytearray() | memoryview():
             return base64.b64encode(value).decode()
+        case str():
+            return readable(value)
         case _:
             return value if _is_plain(value) else str(value)
+
+
+def readable(text: str) -> str:
+    """Read the bytes of a text that were no UTF-8 (`lenient.decoded`) as Latin-1."""
+    return re.sub("[\udc80-\udcff]", lambda it: chr(ord(it[0]) - 0xDC00), text)
 
 
 def _is_plain(value: object) -> bool:
     if isinstance(value, float):
         return math.isfinite(value)
-    return value is None or isinstance(value, bool | int | str)
+    return value is None or isinstance(value, bool | int)

@@ -7,6 +7,7 @@ pseudonym, and columns that hold the same identifier can still be joined.
 import base64
 import hashlib
 import hmac
+import re
 import string
 from collections.abc import Iterator
 from datetime import date, datetime
@@ -21,6 +22,7 @@ LEAST_DIGITS = 15
 MOST_HASH = 32
 FAKE_HOST = "@anonimo.invalid"  # RFC 2606: no mail to it can reach anybody
 _DRAWS = 16
+_WRITTEN_DATE = re.compile(r"(\d{4,})-(\d\d)-\d\d( [\d:.]+)?([+-][\d:]+)?( BC)?")
 
 
 def hashed(salt: bytes, kind: str | None, value: str, length: int | None) -> str:
@@ -51,6 +53,19 @@ def truncated(value: date, to: str) -> date:
     if isinstance(first, datetime):
         return first.replace(hour=0, minute=0, second=0, microsecond=0)
     return first
+
+
+def truncated_text(value: str, to: str) -> str | None:
+    """The same of a date that no Python type holds, as PostgreSQL writes it: before Christ, or
+    after the year 9999. Infinity tells nothing and stays; of what is no date nothing is left."""
+    if value in ("infinity", "-infinity"):
+        return value
+    found = _WRITTEN_DATE.fullmatch(value)
+    if found is None:
+        return None
+    year, month, time, zone, era = found.groups(default="")
+    midnight = " 00:00:00" if time else ""
+    return f"{year}-{month if to == 'month' else '01'}-01{midnight}{zone}{era}"
 
 
 def faked(salt: bytes, kind: str | None, value: str, length: int | None) -> str:

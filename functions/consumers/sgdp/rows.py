@@ -2,12 +2,15 @@
 
 import hashlib
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, select
+from sqlalchemy import ColumnElement, Connection, and_, or_, select
 
+from consumers.sgdp.failures import failing_at
+from consumers.sgdp.lenient import lenient
 from consumers.sgdp.model import Model
 from consumers.sgdp.plain_values import plain_value
 from smartlink.consumer import FatalError
@@ -17,6 +20,8 @@ MOST_ROWS = 5_000
 
 Values = tuple[object, ...]
 
+_COMPOSITE = 100  # keys in one query
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -24,6 +29,11 @@ class Row:
 
     model: Model
     values: Mapping[str, object] = field(repr=False)
+
+    @property
+    def key(self) -> Values:
+        """The key's values, as they were read."""
+        return tuple(self.values[column.name] for column in self.model.key)
 
     @property
     def ids(self) -> dict[str, object]:
@@ -41,9 +51,32 @@ def rows_where(
     connection: Connection, model: Model, condition: ColumnElement[bool], most: int = MOST_ROWS
 ) -> list[Row]:
     """Read the rows that fit, by their key. Raises FatalError if they are too many."""
-    query = select(model.table).where(condition).order_by(*model.key).limit(most + 1)
-    found = [Row(model, dict(row)) for row in connection.execute(query).mappings()]
+    found = some_rows(connection, model, condition, most + 1)
     bounded(len(found), most)
+    return found
+
+
+def some_rows(
+    connection: Connection, model: Model, condition: ColumnElement[bool], most: int
+) -> list[Row]:
+    """Read the first of the rows that fit, by their key."""
+    columns = (lenient(column).label(column.name) for column in model.table.c)
+    query = select(*columns).where(condition).order_by(*model.key).limit(most)
+
+    def alone(trial: Connection, name: str) -> None:
+        one = select(lenient(model.table.c[name])).where(condition).limit(most)
+        trial.execute(one).all()
+
+    names = [column.name for column in model.table.c]
+    with failing_at("reading", model.table, names, alone):
+        return [Row(model, dict(row)) for row in connection.execute(query).mappings()]
+
+
+def rows_again(connection: Connection, rows: Sequence[Row]) -> list[Row]:
+    """Read these rows, of one table, once more, by their keys."""
+    found: list[Row] = []
+    for some in chunks([row.key for row in rows], _COMPOSITE):
+        found += rows_where(connection, rows[0].model, among(rows[0].model.key, some))
     return found
 
 
@@ -62,3 +95,12 @@ def chunks(values: Collection[Values], size: int) -> Iterator[list[Values]]:
     left = iter(values)
     while some := list(islice(left, size)):
         yield some
+
+
+def among(columns: Sequence[ColumnElement[Any]], values: Sequence[Values]) -> ColumnElement[bool]:
+    """Compare columns with values that were read from them, or from their like."""
+    if len(columns) == 1:
+        return lenient(columns[0]).in_([value for (value,) in values])
+    # Not each database can compare tuples.
+    rows = (zip(columns, value, strict=True) for value in values)
+    return or_(*(and_(*(lenient(column) == item for column, item in row)) for row in rows))

@@ -24,6 +24,7 @@ from consumers.sgdp.masks import (
     TruncateDateMask,
 )
 from consumers.sgdp.model import Attribute
+from consumers.sgdp.plain_values import readable
 from consumers.sgdp.pseudonyms import (
     faked,
     hashed,
@@ -31,6 +32,7 @@ from consumers.sgdp.pseudonyms import (
     hashed_number,
     hashed_uuid,
     truncated,
+    truncated_text,
 )
 from consumers.sgdp.redaction import Redaction
 
@@ -46,8 +48,9 @@ def masked(item: Attribute, value: object, salt: bytes, redaction: Redaction) ->
     match item.mask:
         case ConstantMask():
             return item.constant
-        case TruncateDateMask(to=to) if isinstance(value, date):
-            return truncated(value, to)
+        case TruncateDateMask(to=to) if isinstance(value, date | str):
+            # A text is a date that Python has none for: of the year 12024, say.
+            return truncated(value, to) if isinstance(value, date) else truncated_text(value, to)
         case HashMask() | FakeMask():
             return _drawn(item, value, salt)
         case RedactMask() | JsonMask() | EachMask():
@@ -64,7 +67,9 @@ def _within(item: Attribute, value: object, salt: bytes, redaction: Redaction) -
         case EachMask(mask=mask):
             return _each(value, lambda it: _part(item, mask, it, salt, redaction))
         case _:
-            return redaction.apply(str(value))
+            said = readable(str(value))
+            left = redaction.apply(said)
+            return value if left == said else left
 
 
 def stable_text(value: object) -> str:
@@ -88,16 +93,16 @@ def _drawn(item: Attribute, value: object, salt: bytes) -> object:
     """Draw a pseudonym of the value's type."""
     kind = item.spec.identifier
     if isinstance(item.mask, FakeMask):
-        return faked(salt, kind, str(value), item.length)
+        return faked(salt, kind, readable(str(value)), item.length)
+    if item.kind in (int, Decimal):  # a number that no Python type holds was read as a text
+        return hashed_number(salt, kind, written(value), digits_of(item.column.type))
     match value:
         case UUID():
             return hashed_uuid(salt, kind, str(value))
         case bytes():
             return hashed_bytes(salt, kind, value.hex())
-        case int() | Decimal():
-            return hashed_number(salt, kind, written(value), digits_of(item.column.type))
         case _:
-            return hashed(salt, kind, str(value), item.length)
+            return hashed(salt, kind, readable(str(value)), item.length)
 
 
 def _document(
@@ -114,8 +119,8 @@ def _document(
     if not isinstance(value, str):
         return _at(value, paths, on, keep=mask.others == "keep") or {}
     try:
-        read = json.loads(value)
-    except ValueError:
+        read = json.loads(readable(value))
+    except (ValueError, RecursionError):
         return "{}"
     left = _at(read, paths, on, keep=mask.others == "keep") or {}
     if left == read:

@@ -157,13 +157,17 @@ def claimed(message: Message, claim: Claim, lease: timedelta) -> Message:
     )
 
 
-def handed_back(message: Message, now: datetime, error: str | None = None) -> Message:
-    """Hands back a claimed message that was not run: it is due at once and gets its attempt
-    back."""
+def handed_back(
+    message: Message, due: datetime, error: str | None = None, *, waits: bool = False
+) -> Message:
+    """Hands back a claimed message that was not run: it gets its attempt back.
+
+    One that waits for another message is no lost dispatch: it holds up nothing new.
+    """
     return replace(
         message,
-        state=State.PENDING,
-        due=now,
+        state=State.WAITING if waits else State.PENDING,
+        due=due,
         attempt=message.attempt - 1,
         error=shorten(error) if error else message.error,
     )

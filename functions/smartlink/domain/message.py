@@ -137,6 +137,7 @@ class Summary:
     error: str | None = None
     dead_reason: DeadReason | None = None
     failure: SendFailure | None = None  # Upstream: its last sends failed
+    titular: tuple[str, ...] = ()  # keyed hashes of what names the person whom it is about
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -53,6 +53,14 @@ class Unknown:
 
 
 @dataclass(frozen=True, slots=True)
+class Unwritten:
+    """It did its work, but what came of it can never be stored: dead, so that it never runs again
+    by itself."""
+
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
 class Reject:
     """The message can never succeed, so it is dead at once (RM's fatal exception)."""
 
@@ -65,15 +73,17 @@ class HandBack:
     """The message was not run, or failed without its own fault: it gets its attempt back."""
 
     error: str | None = None
+    due: datetime | None = None  # when it is to be tried again; None: at once
 
 
-Outcome = Done | Retry | Unknown | Reject | HandBack
+Outcome = Done | Retry | Unknown | Unwritten | Reject | HandBack
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """An outcome, its instant, and the lines that the consumer logged."""
+    """An outcome, its instant, and what the consumer logged and told on the way."""
 
     outcome: Outcome
     at: datetime
     lines: tuple[Line, ...] = field(default=())
+    titular: tuple[str, ...] = ()  # whom the message is about, in keyed hashes

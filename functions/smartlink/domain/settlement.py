@@ -18,9 +18,19 @@ from smartlink.domain.message import (
     Result,
     State,
     Stored,
+    Summary,
     Version,
 )
-from smartlink.domain.outcome import Done, Finished, HandBack, Line, Reject, Retry, Unknown
+from smartlink.domain.outcome import (
+    Done,
+    Finished,
+    HandBack,
+    Line,
+    Reject,
+    Retry,
+    Unknown,
+    Unwritten,
+)
 from smartlink.domain.retry import RetryPolicy
 
 
@@ -77,7 +87,7 @@ def _whole(message: Message) -> int:
 
 def _state(message: Message) -> int:
     errors = sum(_ATTEMPT_OVERHEAD + _bytes(attempt.error) for attempt in message.attempts)
-    return _bytes(message.error) + errors
+    return _bytes(message.error) + errors + sum(map(_bytes, message.titular))
 
 
 def _text(line: LogLine) -> int:
@@ -203,7 +213,7 @@ def annotate(
     return LogLine(message.id, kind, text, now, expires)
 
 
-def reply_id(message: Message, number: int) -> str:
+def reply_id(message: Summary, number: int) -> str:
     """Returns the id of a message's reply, which is the same at each execution of the message."""
     return f"{message.document}/reply/{number}"
 
@@ -213,6 +223,8 @@ def settle(
 ) -> Settlement:
     """Makes the settlement of one attempt of a Downstream message."""
     message, now = stored.message, finished.at
+    if finished.titular:
+        message = replace(message, titular=finished.titular)
     expires = retention.expires(now, policy)
 
     def lines(kind: LogType, text: str, debug: str | None = None) -> tuple[LogLine, ...]:
@@ -259,11 +271,15 @@ def settle(
                 text = f"Failed in {limit}, next at {live.due:%Y-%m-%d %H:%M:%S}Z: {live.error}"
                 log = lines(LogType.WARNING, text, debug)
             return Settlement(document=message.document, fence=stored.version, live=live, logs=log)
+        case Unwritten(error):
+            live = lifecycle.unwritten(message, now, f"It was executed. {error}")
+            log = lines(LogType.ERROR, f"Dead, outcome unwritten in {limit}: {live.error}")
+            return Settlement(document=message.document, fence=stored.version, live=live, logs=log)
         case Reject(error, debug):
             rejected = lifecycle.with_attempt(message, Result.REJECTED, now, error)
             live = lifecycle.dead(rejected, DeadReason.REJECTED, error)
             log = lines(LogType.ERROR, f"Dead, rejected in {limit}: {live.error}", debug)
             return Settlement(document=message.document, fence=stored.version, live=live, logs=log)
-        case HandBack(error):
-            live = lifecycle.handed_back(message, now, error)
+        case HandBack(error, due):
+            live = lifecycle.handed_back(message, due or now, error, waits=due is not None)
             return Settlement(document=message.document, fence=stored.version, live=live)

@@ -19,6 +19,7 @@ from smartlink.operations.credentials import (
 )
 from smartlink.operations.errors import (
     ActiveAlreadyError,
+    ErpFaultsError,
     ForbiddenError,
     InvalidError,
     MissingError,
@@ -29,7 +30,7 @@ from smartlink.operations.errors import (
 from smartlink.operations.ports import Deployment
 from smartlink.operations.select import known_name
 from smartlink.operations.tenants import UnusableSecretError, stored_tenant
-from smartlink.ports import PortError
+from smartlink.ports import NotFound, PortError
 from smartlink.services.polling.shard import Shard
 
 _OWN_SHARD = 1_000_000  # no tick of the scheduler has so many shards
@@ -40,6 +41,20 @@ class TokenGiven:
     """RAC gave a token. `tenant_id` is None if the token names none."""
 
     tenant_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ErpChecked:
+    """The tenant's ERP was checked, or could not be."""
+
+    faults: int = 0
+    warnings: int = 0
+    unchecked: str | None = None  # why it could not be
+
+
+CheckErp = Callable[[bytes], ErpChecked]
+"""Checks an ERP by the payload of its secret. The consumers know how, and no operation knows them:
+the screen brings it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +115,7 @@ class Switched:
 
 Step = (
     TokenGiven
+    | ErpChecked
     | SecretStored
     | QueueReady
     | FirstPoll
@@ -139,18 +155,23 @@ def activate(
     credentials: Credentials,
     region: str | None,
     report: ReportStep,
+    check_erp: CheckErp | None = None,
 ) -> str | None:
-    """Activates a tenant: token, secret, setup, first poll; returns the tenant id or None.
+    """Activates a tenant: token, check of its ERP if it has one, secret, setup, first poll; returns
+    the tenant id or None.
 
-    Until setup has made the tenant's queue, the broker loses messages to the tenant. If setup
-    fails, the secret is deleted again, and SetupError is raised. If the first poll fails, the next
-    minute's poll tries again.
+    If the ERP has faults, ErpFaultsError is raised before anything is made. Until setup has made
+    the tenant's queue, the broker loses messages to the tenant. If setup fails, the secret is
+    deleted again, and SetupError is raised. If the first poll fails, the next minute's poll tries
+    again.
     """
     check_new(deployment, tenant)
     candidate = check_environment(deployment, tenant, credentials)
     named, claimed = verify(deployment, candidate)
     report(TokenGiven(claimed))
     check_pin(deployment, named)
+    if check_erp is not None:
+        _check_erp(deployment, tenant, check_erp, report)
     deployment.secrets.create(tenant, payload_of(named.credentials), region)
     report(SecretStored(tenant))
     try:
@@ -160,6 +181,23 @@ def activate(
         raise SetupError(tenant, _take_back(deployment, tenant)) from error
     report(_first_poll(deployment, tenant))
     return named.credentials.tenant_id
+
+
+def _check_erp(
+    deployment: Deployment, tenant: str, check_erp: CheckErp, report: ReportStep
+) -> None:
+    """Checks the tenant's ERP if it has one; reports why it could not be checked from here."""
+    try:
+        payload = deployment.secrets.erp(tenant)
+    except NotFound:
+        return
+    except PortError as error:
+        report(ErpChecked(unchecked=str(error)))
+        return
+    found = check_erp(payload)
+    if found.faults:
+        raise ErpFaultsError(tenant, found.faults)
+    report(found)
 
 
 def set_up(deployment: Deployment, tenant: Tenant) -> list[str]:

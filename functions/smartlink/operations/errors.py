@@ -47,6 +47,15 @@ class OtherCustomerError(ForbiddenError):
         self.tenant = tenant
 
 
+class ErpFaultsError(ForbiddenError):
+    """The check of the tenant's ERP found faults."""
+
+    def __init__(self, tenant: str, faults: int) -> None:
+        """Name the tenant, and say how many faults there are."""
+        super().__init__(f"The ERP of {tenant} has {faults} faults, so {tenant} is not activated")
+        self.tenant = tenant
+
+
 class NoSecretError(MissingError):
     """The tenant has no secret."""
 

@@ -93,6 +93,13 @@ class OperatorStore(Messages, TenantStates, RelayState, LastGoodConfig, Protocol
         """Lists the history without contents, the newest first; and its unreadable records."""
         ...
 
+    def about(
+        self, tenant: str, titulares: Sequence[str]
+    ) -> tuple[list[Listed], list[EndedSummary], Sequence[RawDocument]]:
+        """The messages, live and ended, that hold one of these in `Titular`, without contents; and
+        what of them cannot be read."""
+        ...
+
     def find(self, tenant: str, documents: Sequence[str], message_id: str) -> MessageDocuments:
         """Finds these documents, and every other document of a message with this id."""
         ...
@@ -225,6 +232,10 @@ class Platform(Protocol):
 
     def functions(self) -> Mapping[str, bool]:
         """Returns the relay's functions, and whether each is active."""
+        ...
+
+    def variables(self) -> Mapping[str, str] | None:
+        """The environment variables that the relay's functions are deployed with."""
         ...
 
     def broker_time(self) -> datetime | None:

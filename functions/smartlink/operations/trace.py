@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from smartlink.domain.identity import Direction, document_id
-from smartlink.domain.message import Ending, LogLine, Message, State
+from smartlink.domain.message import Ending, LogLine, Message, State, Summary
 from smartlink.domain.settlement import reply_id
 from smartlink.operations.ports import Deployment, OperatorStore
 from smartlink.operations.select import Located
@@ -19,6 +19,7 @@ class MessageReply:
 
     state: State | Ending
     message: Message
+    ended: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +66,19 @@ def trace(deployment: Deployment, located: Located) -> Trace:
     """Reads the log lines and the replies of a message. Raises UnreadableError."""
     message = located.message
     lines = deployment.store.lines_of(located.tenant, message.id)
-    return Trace(located, lines, _replies(deployment.store, located.tenant, message))
+    return Trace(located, lines, replies_of(deployment.store, located.tenant, message))
 
 
-def _replies(store: OperatorStore, tenant: str, message: Message) -> list[MessageReply]:
+def replies_of(store: OperatorStore, tenant: str, message: Summary) -> list[MessageReply]:
+    """Read the replies that a message made, REPLIES_SOUGHT at most."""
     ids = [reply_id(message, number) for number in range(1, REPLIES_SOUGHT + 1)]
     documents = [document_id(Direction.UPSTREAM, it) for it in ids]
     live, ended = store.read(tenant, documents), store.history(tenant, documents)
     found: list[MessageReply] = []
     for document in documents:
         if document in ended:
-            found.append(MessageReply(ended[document].ending, ended[document].message))
+            end = ended[document]
+            found.append(MessageReply(end.ending, end.message, end.ended))
         elif document in live:
             found.append(MessageReply(live[document].message.state, live[document].message))
     return found

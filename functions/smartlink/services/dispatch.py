@@ -64,7 +64,8 @@ def _size(message: Message) -> int:
     """Estimates a message's bytes in a batch, without the escapes that JSON adds."""
     inline = message.content.size if message.content.text is not None else 0
     names = len(message.id) + 1_024
-    return inline + names + sum(256 + len(it.error or "") for it in message.attempts)
+    attempts = sum(256 + len(it.error or "") for it in message.attempts)
+    return inline + names + attempts + sum(map(len, message.titular))
 
 
 class Dispatcher:
@@ -191,6 +192,7 @@ def _encode_message(stored: Stored) -> dict[str, Any]:
             [item.number, item.started.isoformat(), item.ended.isoformat(), item.result, item.error]
             for item in message.attempts
         ],
+        "titular": list(message.titular),
     }
     return {name: value for name, value in encoded.items() if value or type(value) is int}
 
@@ -227,6 +229,7 @@ def _decode_message(item: dict[str, Any], command: str) -> Stored:
         redriven=_instant(item["redriven"]) if "redriven" in item else None,
         undone=bool(item.get("undone")),
         error=_optional(item.get("error")),
+        titular=tuple(_text(it) for it in item.get("titular", ())),
     )
     return Stored(message, Version(_text(item["version"])))
 

@@ -6,7 +6,16 @@ from typing import Any, NoReturn, Self, TypeVar, overload
 from pydantic import TypeAdapter, ValidationError
 
 from smartlink.domain.message import LogType
-from smartlink.domain.outcome import Done, HandBack, Line, Outcome, Reject, Retry, Unknown
+from smartlink.domain.outcome import (
+    Done,
+    HandBack,
+    Line,
+    Outcome,
+    Reject,
+    Retry,
+    Unknown,
+    Unwritten,
+)
 from smartlink.testing.payloads import body_of
 
 _SHOWN = 500  # characters of a reply or a line in a failure's text
@@ -61,6 +70,10 @@ class Delivered:
         """Claims that it may have done some work: by UnknownOutcomeError or an unexpected
         exception."""
         return self._claim(f"an unknown outcome because of {text!r}", Unknown, text)
+
+    def outcome_unwritten(self, text: str = "") -> Self:
+        """It did its work and returned what can never be stored or sent."""
+        return self._claim(f"an unwritten outcome because of {text!r}", Unwritten, text)
 
     def handed_back(self, text: str = "") -> Self:
         """Claims that it was handed back without its own fault, so that it costs no attempt."""

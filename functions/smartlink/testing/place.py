@@ -15,6 +15,7 @@ from smartlink.domain.settlement import Retention
 from smartlink.ports import Clock, Contents, Effects, ErpSecrets
 from smartlink.services.consuming.execute import Execution
 from smartlink.services.consuming.once import Once
+from smartlink.services.consuming.titulares import Titulares
 from smartlink.services.contents import load
 from smartlink.testing.delivered import Delivered, Sent
 
@@ -56,6 +57,7 @@ class Place:
             erp=self.erp,
             once=once,
             clock=self.clock,
+            titulares=Titulares(self.erp, self.clock),
         )
 
     def run(self, consumer: Consumer, message: Message) -> Finished:

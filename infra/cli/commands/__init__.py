@@ -6,6 +6,7 @@ GROUPS: Mapping[str, str] = {
     "messages": "Look at messages, and act on dead ones (Situacao Morta).",
     "tenants": "Activate tenants, and see how they do.",
     "config": "totvsAppConfig_v2.json: RM's retries (QtdeTentativasExec …).",
+    "tpd": "Personal data maps: check, draft, look for what is left of a person; the report.",
 }
 
 COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
@@ -34,6 +35,12 @@ COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "check": ("config", "check"),
         "push": ("config", "push"),
         "rollback": ("config", "rollback"),
+    },
+    "tpd": {
+        "check": ("tpd", "check_map"),
+        "draft": ("tpd", "draft_map"),
+        "trace": ("tpd", "trace_person"),
+        "report": ("tpd_report", "report"),
     },
     "logs": {"logs": ("logs", "logs")},
     "stats": {"stats": ("stats", "stats")},

@@ -9,9 +9,12 @@ import typer
 
 from infra.cli import options as opt
 from infra.cli.errors import UsageError
+from infra.cli.identifier import read_identifier
 from infra.cli.screen import Screen, instant
-from infra.cli.session import session_of
+from infra.cli.session import Session, session_of
 from smartlink.domain.message import EndedSummary, Message, Summary
+from smartlink.operations.audit import note
+from smartlink.operations.persons import concerned
 from smartlink.operations.ports import RawDocument
 from smartlink.operations.select import Filters, Located, Passed, Selected, locate
 from smartlink.operations.trace import trace
@@ -37,6 +40,15 @@ _History = Annotated[
 ]
 
 
+_Titular = Annotated[
+    bool,
+    typer.Option("--titular", help="The requests of one person, named on stdin; needs --tenant."),
+]
+_Reason = Annotated[
+    str | None, typer.Option("--reason", "-r", help="Why you look, with --titular: it is kept.")
+]
+
+
 def list_messages(
     context: typer.Context,
     *,
@@ -48,10 +60,25 @@ def list_messages(
     newer: opt.Newer = None,
     error: opt.ErrorText = None,
     history: _History = False,
+    titular: _Titular = False,
+    reason: _Reason = None,
     limit: opt.Limit = 50,
 ) -> None:
-    """List live messages (GTotvsLinkMessage). A message that succeeds is no longer live."""
+    """List live messages (GTotvsLinkMessage). A message that succeeds is no longer live.
+
+    With --titular: a person's requests, live and ended. The identifier is asked for, or read from
+    stdin (CPF, e-mail, or KIND=VALUE), never an argument; who looks, and why, is kept.
+    """
     session = session_of(context)
+    if titular:
+        if any((direction, command, state, older, newer, error, history)):
+            message = "--titular goes with --tenant, --reason and --limit alone"
+            raise UsageError(message)
+        _list_concerned(session, tenant, reason, limit)
+        return
+    if reason is not None:
+        message = "--reason belongs to --titular"
+        raise UsageError(message)
     filters = Filters(
         tenant=tenant,
         direction=direction.direction if direction else None,
@@ -88,6 +115,36 @@ def list_messages(
         _list_unreadable(screen, odd)
     if more:
         screen.note(f"There are more than {limit}: narrow the filters, or raise --limit.")
+
+
+def _list_concerned(session: Session, tenant: str | None, reason: str | None, limit: int) -> None:
+    if tenant is None or not (reason or "").strip():
+        message = "--titular needs --tenant, and --reason: it is kept in GTotvsLinkLog"
+        raise UsageError(message)
+    kind, value = read_identifier()
+    own = note(session.deployment, session.who, reason or "")
+    found = concerned(session.deployment, tenant, kind, value, own)
+    screen = session.screen
+    live, ended = found.live[:limit], found.ended[:limit]
+    if screen.as_json:
+        screen.json(
+            [message_view(tenant, it.message) for it in live]
+            + [ended_view(tenant, it) for it in ended]
+            + [unreadable_view(tenant, it.document, it.why) for it in found.raw]
+        )
+    elif not live and not ended and not found.raw:
+        screen.say("No request of this person is known.")
+    else:
+        alive = ((it.message, it.message.state, None) for it in live)
+        gone = ((it.message, it.ending, it.ended) for it in ended)
+        rows = (
+            (message.id, message.type, state, message.received, at)
+            for message, state, at in (*alive, *gone)
+        )
+        screen.table(("~Id", "Command", "Situacao", "Received", "Ended"), rows)
+        _list_unreadable(screen, [(tenant, it.document, it.why) for it in found.raw])
+    if len(found.live) > limit or len(found.ended) > limit:
+        screen.note(f"There are more than {limit}: raise --limit.")
 
 
 def _list_live(screen: Screen, found: Sequence[Selected]) -> None:

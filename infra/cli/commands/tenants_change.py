@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from infra.cli import options as opt
+from infra.cli.erp_check import check_erp
 from infra.cli.errors import UsageError
 from infra.cli.login import read_credentials
 from infra.cli.session import session_of
@@ -31,10 +32,14 @@ def activate(
     region: Annotated[
         str | None, typer.Option(help="Keep the secret in this region only (else automatic).")
     ] = None,
+    without_erp_check: Annotated[
+        bool, typer.Option("--without-erp-check", help="Whatever is wrong with its ERP and map.")
+    ] = False,
 ) -> None:
     """Activate a tenant (RM: "Ativação Totvs Apps"): credentials, token, secret, setup, poll.
 
     Setup makes the tenant's queue: until it has run, messages to the tenant are lost.
+    A tenant with an ERP (smartlink-erp-TENANT) has its map checked first: smartlink tpd check.
     If a step fails, what was made is removed, and the error says how to fix it.
     """
     session = session_of(context)
@@ -42,8 +47,9 @@ def activate(
     activation.check_new(deployment, tenant)
     credentials = parse(read_credentials(source), deployment)
     session.begin_relay()
+    checking = None if without_erp_check else check_erp
     try:
-        named = activation.activate(deployment, tenant, credentials, region, steps.tell)
+        named = activation.activate(deployment, tenant, credentials, region, steps.tell, checking)
     except SetupError as error:
         if isinstance(error.__cause__, KeyboardInterrupt) and error.kept is None:
             raise error.__cause__ from None

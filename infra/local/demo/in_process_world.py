@@ -117,7 +117,10 @@ def _secrets(settings: LocalSettings, plan: Plan) -> InMemorySecrets:
         tenant.tenant: json.dumps(tenant.erp_secret(settings.folder)).encode()
         for tenant in plan.tenants
     }
-    return InMemorySecrets(tenants, erps)
+    secrets = InMemorySecrets(tenants, erps)
+    for tenant in plan.tenants:
+        secrets.put_titular(tenant.tenant, json.dumps(tenant.titular_secret()).encode())
+    return secrets
 
 
 def _settings(plan: Plan, simulator: RunningSimulator) -> Settings:

@@ -59,6 +59,7 @@ FULL = replace(
     error="down",
     dead_reason=DeadReason.REJECTED,
     failure=SendFailure(4, LATER),
+    titular=("ab" * 32,),
 )
 TEXTS = st.text(st.characters(codec=None)) | st.text(st.characters(categories=["Cs"]), min_size=1)
 INSTANTS = st.timedeltas(timedelta(days=-700_000), timedelta(days=2_900_000)).map(
@@ -121,6 +122,7 @@ def test_every_other_field_has_its_name() -> None:
         "UltimoErro": "down",
         "MotivoMorte": "rejected",
         "FalhaEnvio": {"Vezes": 4, "Data": end},
+        "Titular": ["ab" * 32],
         "Execucao": {"ID": "f00d", "Mensagens": 5, "Inicio": start},
         "Tentativas": [
             {"Numero": 1, "Inicio": start, "Fim": end, "Resultado": "Falha", "Erro": "down"}

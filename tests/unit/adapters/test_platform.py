@@ -70,6 +70,17 @@ def test_functions_and_apis_that_are_off() -> None:
     assert cloud.disabled_apis(["a", "b"]) == ["b"]
 
 
+def test_the_variables_of_the_functions() -> None:
+    """As they are deployed; none where there is no poll."""
+    variables = {"SMARTLINK_BACKUP_DAYS": "28"}
+    poll = {
+        "name": "projects/p/locations/l/functions/smartlink-poll",
+        "serviceConfig": {"environmentVariables": variables},
+    }
+    assert platform(cloudfunctions={"functions": [poll]}).variables() == variables
+    assert platform(cloudfunctions={}).variables() == {}
+
+
 def test_each_way_to_fail_is_told_apart() -> None:
     with pytest.raises(PlatformError, match=r"v1/projects/project/topics/t answers 404$"):
         platform(topics=404).need_topic("t")

@@ -6,11 +6,18 @@ from datetime import datetime, timedelta
 from typing import cast
 
 from smartlink.adapters.in_memory import InMemoryContents, InMemoryMessages, InMemorySecrets
-from smartlink.domain.message import Listed, LogLine, Message, Unreadable
+from smartlink.domain.message import (
+    EndedSummary,
+    Listed,
+    LogLine,
+    Message,
+    Summary,
+    Unreadable,
+)
 from smartlink.domain.retry import RetryPolicy
 from smartlink.domain.tenant import Tenant, TenantEntry
-from smartlink.operations.ports import Deployment, Purgeable
-from smartlink.ports import Contents, NotFound
+from smartlink.operations.ports import Deployment, Purgeable, RawDocument
+from smartlink.ports import Contents, NotFound, PortError
 from smartlink.settings import Settings, load_settings
 from tests.support.samples import NOW
 from tests.support.world import catalog
@@ -33,10 +40,36 @@ class Store(InMemoryMessages):
                 "Situacao": message.state,
                 "Direcao": message.direction,
             }
-            if document in odd:
-                yield odd[document]
-            elif all(own.get(name) == value for name, value in equal.items()):
-                yield Listed(message, stored.version)
+            if all(own.get(name) == value for name, value in equal.items()):
+                yield odd.get(document) or Listed(message, stored.version)
+
+    def about(
+        self, tenant: str, titulares: Sequence[str]
+    ) -> tuple[list[Listed], list[EndedSummary], Sequence[RawDocument]]:
+        def fits(message: Summary) -> bool:
+            return not set(titulares).isdisjoint(message.titular)
+
+        live = [Listed(it.message, it.version) for it in self.live(tenant).values()]
+        ended = self.ended(tenant).values()
+        return (
+            [it for it in live if fits(it.message)],
+            [
+                EndedSummary(it.message, it.ending, it.ended, it.expires)
+                for it in ended
+                if fits(it.message)
+            ],
+            [],
+        )
+
+    def lines_of(self, tenant: str, message_id: str) -> list[LogLine]:
+        return [it for it in self.logs(tenant) if it.message_id == message_id]
+
+    def scan_ended(
+        self, tenant: str, since: datetime | None, most: int
+    ) -> tuple[list[EndedSummary], Sequence[RawDocument]]:
+        ended = sorted(self.ended(tenant).values(), key=lambda it: it.ended, reverse=True)
+        fit = [it for it in ended if since is None or it.ended >= since][:most]
+        return [EndedSummary(it.message, it.ending, it.ended, it.expires) for it in fit], []
 
     def newest_lines(
         self, tenant: str, since: datetime | None, most: int
@@ -99,6 +132,21 @@ class Tokens:
 
 
 @dataclass
+class Ground:
+    """What the deployment stands on: a cloud whose functions have these variables."""
+
+    deployed: Mapping[str, str] | None = None
+    fails: PortError | None = None
+
+    def sign_in(self) -> None:
+        if self.fails:
+            raise self.fails
+
+    def variables(self) -> Mapping[str, str] | None:
+        return self.deployed
+
+
+@dataclass
 class Desk:
     """A tenant `acme`, and where an operator sits."""
 
@@ -109,6 +157,7 @@ class Desk:
     contents: Contents = field(default_factory=InMemoryContents)
     tokens: Tokens = field(default_factory=Tokens)
     broker: object = None
+    platform: Ground = field(default_factory=Ground)
     policy: RetryPolicy = field(default_factory=RetryPolicy)
     settings: Settings = field(
         default_factory=lambda: load_settings(

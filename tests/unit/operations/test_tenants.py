@@ -9,9 +9,23 @@ import pytest
 
 from smartlink.domain.pin import first_use
 from smartlink.domain.tenant import Tenant, TenantState
-from smartlink.operations.activation import SecretStored, Step, TokenGiven, activate, rotate, switch
+from smartlink.operations.activation import (
+    ErpChecked,
+    SecretStored,
+    Step,
+    TokenGiven,
+    activate,
+    rotate,
+    switch,
+)
 from smartlink.operations.credentials import parse
-from smartlink.operations.errors import ActiveAlreadyError, ForbiddenError, InvalidError, SetupError
+from smartlink.operations.errors import (
+    ActiveAlreadyError,
+    ErpFaultsError,
+    ForbiddenError,
+    InvalidError,
+    SetupError,
+)
 from smartlink.operations.health import Fix, tenant_checks
 from smartlink.operations.tenants import Status, overview
 from smartlink.ports import Refused, Unavailable
@@ -70,6 +84,51 @@ def test_nobody_is_activated_twice_under_one_name_or_two() -> None:
         activate(desk.deployment, "acme", login, None, lambda _: None)
     with pytest.raises(ForbiddenError, match="active already as tenant acme"):
         activate(desk.deployment, "other", login, None, lambda _: None)
+
+
+@pytest.mark.parametrize(
+    ("found", "steps"),
+    [
+        (ErpChecked(warnings=2), [ErpChecked(warnings=2)]),
+        (ErpChecked(unchecked="no route"), [ErpChecked(unchecked="no route")]),
+    ],
+)
+def test_an_erp_is_checked_before_anything_is_made(found: ErpChecked, steps: list[Step]) -> None:
+    """What cannot be checked from here is told, and no reason to refuse."""
+    desk = Desk(broker=Broker(Unavailable("set up the queue")))
+    desk.secrets.put_erp("acme", b"the ERP's")
+    told: list[Step] = []
+    asked: list[bytes] = []
+
+    def check(payload: bytes) -> ErpChecked:
+        asked.append(payload)
+        return found
+
+    login = parse(LOGIN, desk.deployment)
+    with pytest.raises(SetupError):
+        activate(desk.deployment, "acme", login, None, told.append, check)
+    assert told == [TokenGiven(None), *steps, SecretStored("acme")]
+    assert asked == [b"the ERP's"]
+
+
+def test_an_erp_with_faults_is_not_activated() -> None:
+    desk = Desk(broker=Broker())
+    desk.secrets.put_erp("acme", b"the ERP's")
+    steps: list[Step] = []
+    login = parse(LOGIN, desk.deployment)
+    with pytest.raises(ErpFaultsError, match="has 3 faults, so acme is not activated"):
+        activate(desk.deployment, "acme", login, None, steps.append, lambda _: ErpChecked(faults=3))
+    assert steps == [TokenGiven(None)]
+    assert not desk.secrets.exists("acme")
+
+
+def test_a_tenant_without_an_erp_has_nothing_to_check() -> None:
+    desk = Desk(broker=Broker(Unavailable("set up the queue")))
+    steps: list[Step] = []
+    login = parse(LOGIN, desk.deployment)
+    with pytest.raises(SetupError):
+        activate(desk.deployment, "acme", login, None, steps.append, lambda _: ErpChecked(faults=3))
+    assert steps == [TokenGiven(None), SecretStored("acme")]
 
 
 def test_broken_credentials_are_named_without_their_values() -> None:

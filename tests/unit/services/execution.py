@@ -10,7 +10,7 @@ from smartlink.adapters.in_memory import InMemoryContents, InMemoryEffects, InMe
 from smartlink.consumer import Returned, consumer
 from smartlink.domain import lifecycle
 from smartlink.domain.message import Claim, Message, Stored, Version
-from smartlink.domain.outcome import Done, Finished, Reject, Retry, Unknown
+from smartlink.domain.outcome import Done, Finished, Reject, Retry, Unknown, Unwritten
 from smartlink.domain.retry import RetryPolicy
 from smartlink.domain.settlement import Retention
 from smartlink.services.consuming.execute import Execution
@@ -89,6 +89,11 @@ class Call:
     def unknown(self, function: Function, content: str = "{}") -> Unknown:
         outcome = self.finish(function, content).outcome
         assert isinstance(outcome, Unknown), outcome
+        return outcome
+
+    def unwritten(self, function: Function, content: str = "{}") -> Unwritten:
+        outcome = self.finish(function, content).outcome
+        assert isinstance(outcome, Unwritten), outcome
         return outcome
 
     def reject(self, function: Function, content: str = "{}") -> Reject:

@@ -77,6 +77,7 @@ STATE_FIELDS = (
     "UltimoErro",
     "MotivoMorte",
     "FalhaEnvio",
+    "Titular",
 )
 """The fields that change while a message lives. A change writes only these, never the content."""
 
@@ -223,6 +224,8 @@ def _put_record(fields: Raw, message: Message) -> None:
     fields["QtdeTentativaExec"].integer_value = message.attempt
     put_optional_text(fields, "UltimoErro", message.error)
     put_optional_text(fields, "MotivoMorte", message.dead_reason)
+    for titular in message.titular:
+        fields["Titular"].array_value.values.add().string_value = titular
     if message.claim is not None:
         claim = fields["Execucao"].map_value.fields
         claim["ID"].string_value = message.claim.id
@@ -380,6 +383,7 @@ def _get_about(document: str, fields: Raw, state: State) -> dict[str, Any]:
         "error": get_optional_text(fields, "UltimoErro"),
         "dead_reason": get_one_of(fields, "MotivoMorte", DeadReason) if dead else None,
         "failure": _get_failure(get_map(fields, "FalhaEnvio")),
+        "titular": _get_texts(fields, "Titular"),
     }
 
 

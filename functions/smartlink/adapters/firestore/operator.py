@@ -42,8 +42,8 @@ PURGES = {
 }
 """The queries of a purge: each finds the oldest documents by this field."""
 FILTERED = {
-    rm.LIVE: ("ID", "Comando", "Direcao", "Situacao"),
-    rm.HISTORY: ("ID", "DataFim"),
+    rm.LIVE: ("ID", "Comando", "Direcao", "Situacao", "Titular"),
+    rm.HISTORY: ("ID", "DataFim", "Titular"),
     rm.LOGS: ("IDMENSAGEM", "LOGDATE"),
 }
 """The fields by which the queries here filter or order. A test checks that each is indexed."""
@@ -162,6 +162,35 @@ class OperatorFirestore(Firestore):
         _newest(query, "DataFim", since)
         found = self._more.query(f"list the history of {tenant}", self._under(tenant), query)
         return _apart(rm.HISTORY, found, lambda it: rm.get_listed_history(it.id, it.fields))
+
+    def about(
+        self, tenant: str, titulares: Sequence[str]
+    ) -> tuple[list[Listed], list[EndedSummary], list[OddDocument]]:
+        """Find the messages that hold one of these in `Titular`: the index of an array's values
+        serves that, which Firestore keeps by itself."""
+        live = self._holding(tenant, rm.LIVE, titulares)
+        ended = self._holding(tenant, rm.HISTORY, titulares)
+        listed, odd = _apart(
+            rm.LIVE, live, lambda it: Listed(rm.get_listed(it.id, it.fields), it.version)
+        )
+        history, odder = _apart(
+            rm.HISTORY, ended, lambda it: rm.get_listed_history(it.id, it.fields)
+        )
+        return listed, history, [*odd, *odder]
+
+    def _holding(self, tenant: str, collection: str, titulares: Sequence[str]) -> Iterable[Found]:
+        found: dict[str, Found] = {}
+        for titular in titulares:
+            query = _query(collection, {}, 0)
+            _without_content(query, collection)
+            condition = query.where.field_filter
+            condition.field.field_path = "Titular"
+            condition.op = _Filter.ARRAY_CONTAINS
+            condition.value.string_value = titular
+            what = f"find messages of {tenant} by Titular"
+            its = self._more.query(what, self._under(tenant), query)
+            found.update({it.id: it for it in its})
+        return found.values()
 
     def find(self, tenant: str, documents: Sequence[str], message_id: str) -> MessageDocuments:
         """Finds these documents, and every other document of a message with this id."""

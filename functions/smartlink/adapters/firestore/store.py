@@ -11,7 +11,14 @@ from google.cloud.firestore_v1 import types
 from smartlink.adapters.firestore import documents as rm
 from smartlink.adapters.firestore.calls import Fill, FirestoreCalls, Found
 from smartlink.adapters.firestore.documents import Tick
-from smartlink.adapters.firestore.values import LONG_AGO, DocumentError, Raw, get_time, put_time
+from smartlink.adapters.firestore.values import (
+    LONG_AGO,
+    DocumentError,
+    Raw,
+    get_time,
+    put_text,
+    put_time,
+)
 from smartlink.adapters.firestore.writes import change, create, delete, put
 from smartlink.domain.identity import Direction
 from smartlink.domain.message import (
@@ -48,6 +55,7 @@ from smartlink.settings import LIMITS
 T = TypeVar("T")
 _RACES = 5
 _UNDATED_PAGE = 300
+_COMMAND_PAGE = 100
 _ASCENDING = types.StructuredQuery.Direction.ASCENDING
 _AT_LEAST = types.StructuredQuery.FieldFilter.Operator.GREATER_THAN_OR_EQUAL
 _AT_MOST = types.StructuredQuery.FieldFilter.Operator.LESS_THAN_OR_EQUAL
@@ -132,6 +140,19 @@ def _by_name(collection: str, fields: Sequence[str], limit: int) -> Raw:
     query.from_.add(collection_id=collection)
     for field in fields:
         query.select.fields.add(field_path=field)
+    query.order_by.add(direction=_ASCENDING).field.field_path = "__name__"
+    query.limit.value = limit
+    return query
+
+
+def _equal(collection: str, field: str, value: str, limit: int) -> Raw:
+    """Build a query for documents whose field equals a text, by name."""
+    query = types.StructuredQuery.pb()()
+    query.from_.add(collection_id=collection)
+    condition = query.where.field_filter
+    condition.field.field_path = field
+    condition.op = types.StructuredQuery.FieldFilter.Operator.EQUAL
+    put_text(condition.value, value)
     query.order_by.add(direction=_ASCENDING).field.field_path = "__name__"
     query.limit.value = limit
     return query
@@ -256,6 +277,24 @@ class Firestore:
             what = f"find messages of {tenant} with a reused id"
             found.update(item.id for item in self._calls.query(what, parent, query))
         return sorted(found)
+
+    def of_command(self, tenant: str, command: str) -> Iterator[Stored | Unreadable]:
+        """See Messages. An equality in the order of names needs no composite index."""
+        what = f"find live messages of {tenant} by command"
+        parent = self._name(rm.TENANTS, tenant)
+        last = ""
+        while True:
+            query = _equal(rm.LIVE, "Comando", command, _COMMAND_PAGE)
+            if last:
+                query.start_at.values.add(reference_value=self._in(tenant, rm.LIVE, last))
+            found, cut = self._calls.query_page(what, parent, query, LIMITS.page)
+            for item in found:
+                stored, unreadable = _sorted_out([item])
+                yield from stored
+                yield from unreadable
+            if len(found) < _COMMAND_PAGE and not cut:
+                return
+            last = found[-1].id
 
     def undated(self, tenant: str) -> list[str]:
         what = f"find live messages of {tenant} without a due instant"

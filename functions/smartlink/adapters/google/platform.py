@@ -71,11 +71,18 @@ class GooglePlatform:
         return f"https://pubsub.googleapis.com/v1/projects/{self.settings.project}"
 
     def functions(self) -> Mapping[str, bool]:
+        return {name: it.get("state") == "ACTIVE" for name, it in self._functions().items()}
+
+    def variables(self) -> Mapping[str, str] | None:
+        poll = self._functions().get(f"{_PREFIX}poll", {})
+        found: Mapping[str, str] = poll.get("serviceConfig", {}).get("environmentVariables", {})
+        return found
+
+    def _functions(self) -> Mapping[str, Any]:
         project = self.settings.project
         url = f"https://cloudfunctions.googleapis.com/v2/projects/{project}/locations/-/functions"
-        found = self._get(url).get("functions", ())
-        states = {it["name"].rpartition("/")[2]: it.get("state") == "ACTIVE" for it in found}
-        return {name: state for name, state in states.items() if name.startswith(_PREFIX)}
+        named = {it["name"].rpartition("/")[2]: it for it in self._get(url).get("functions", ())}
+        return {name: it for name, it in named.items() if name.startswith(_PREFIX)}
 
     def broker_time(self) -> datetime | None:
         return _time_of(self.settings.smart_link_url)
@@ -131,6 +138,9 @@ class EmulatedPlatform:
                 message = f"{name} does not listen at {url}"
                 raise PlatformError(message) from None
         return dict.fromkeys(self.addresses, True)
+
+    def variables(self) -> Mapping[str, str] | None:
+        return None
 
     def broker_time(self) -> datetime | None:
         return _time_of(self.settings.smart_link_url)

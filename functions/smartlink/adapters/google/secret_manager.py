@@ -26,6 +26,7 @@ T = TypeVar("T")
 _log = logging.getLogger("smartlink")
 _PREFIX = "smartlink-tenant-"
 _ERP_PREFIX = "smartlink-erp-"
+_TITULAR_PREFIX = "smartlink-titular-"
 _FILTER = "labels.smartlink=tenant"
 _PAGE = 1_000
 _LIST_ROLE = "a role with secretmanager.secrets.list on the project"
@@ -80,6 +81,9 @@ class SecretManager:
 
     def erp(self, tenant: str) -> bytes:
         return self._access(_ERP_PREFIX, tenant)
+
+    def titular(self, tenant: str) -> bytes:
+        return self._access(_TITULAR_PREFIX, tenant)
 
     def _access(self, prefix: str, tenant: str) -> bytes:
         try:

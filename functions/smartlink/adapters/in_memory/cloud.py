@@ -187,6 +187,7 @@ class InMemorySecrets:
         self._lock = Lock()
         self._tenants: dict[str, tuple[str, bytes]] = {}
         self._erps = dict(erps or {})
+        self._titulares: dict[str, bytes] = {}
         self._etags = count(1)
         for name, payload in (tenants or {}).items():
             self.put(name, payload)
@@ -209,6 +210,11 @@ class InMemorySecrets:
         """Sets the secret of a tenant's ERP."""
         with self._lock:
             self._erps[tenant] = payload
+
+    def put_titular(self, tenant: str, payload: bytes) -> None:
+        """Set the secret of the keys of `Titular`."""
+        with self._lock:
+            self._titulares[tenant] = payload
 
     def remove(self, tenant: str) -> None:
         """Deletes a tenant's secret."""
@@ -237,6 +243,16 @@ class InMemorySecrets:
                 message = f"there is no secret smartlink-erp-{tenant}"
                 raise NotFound(message)
             return self._erps[tenant]
+
+    def titular(self, tenant: str) -> bytes:
+        """See ErpSecrets."""
+        self.faults.before("titular", tenant)
+        with self._lock:
+            self.operations["access"] += 1
+            if tenant not in self._titulares:
+                message = f"there is no secret smartlink-titular-{tenant}"
+                raise NotFound(message)
+            return self._titulares[tenant]
 
 
 class InMemoryConfig:

@@ -1,7 +1,7 @@
 """The twin of the relay's store in Firestore."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from itertools import count
@@ -59,6 +59,7 @@ def _with_state_of(old: Message, new: Message) -> Message:
         error=new.error,
         dead_reason=new.dead_reason,
         failure=new.failure,
+        titular=new.titular,
     )
 
 
@@ -284,6 +285,18 @@ class InMemoryMessages:
             )
             self.operations["read"] += max(len(found), 2)
         return found
+
+    def of_command(self, tenant: str, command: str) -> Iterator[Stored | Unreadable]:
+        """See Messages."""
+        self.faults.before("of_command", tenant)
+        with self._lock:
+            found: list[Stored | Unreadable] = [
+                self._unreadable.get(key, stored)
+                for key, stored in sorted(self._live.items())
+                if key[0] == tenant and stored.message.type == command
+            ]
+            self.operations["read"] += max(len(found), 1)
+        return iter(found)
 
     def undated(self, tenant: str) -> list[str]:
         self.faults.before("undated", tenant)

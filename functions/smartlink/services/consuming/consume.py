@@ -17,6 +17,7 @@ from typing import NoReturn
 from smartlink.consumer import Consumer
 from smartlink.domain import lifecycle
 from smartlink.domain.catalog import Catalog, Command
+from smartlink.domain.copies import Copies
 from smartlink.domain.message import (
     MAY_HAVE_RUN,
     Claim,
@@ -44,8 +45,10 @@ from smartlink.ports import (
     Wait,
 )
 from smartlink.services.claim import claim_all
+from smartlink.services.consuming.answered_first import AnsweredFirst
 from smartlink.services.consuming.execute import Execution
 from smartlink.services.consuming.once import Once
+from smartlink.services.consuming.titulares import Titulares
 from smartlink.services.contents import release, withdraw, withdraw_all
 from smartlink.services.dispatch import Dispatch
 from smartlink.services.patience import persist
@@ -120,6 +123,8 @@ class Consume:
     new_id: NewId
     wait: Wait
     end_process: EndProcess
+    titulares: Titulares
+    copies: Copies
 
     def __call__(self, dispatch: Dispatch) -> Counter[str]:
         """Consumes the dispatch and returns how many messages ended in which way.
@@ -173,6 +178,9 @@ class Consume:
                 dispatch.since,
             ),
             self.clock,
+            AnsweredFirst(self.messages, self.contents),
+            self.titulares,
+            self.copies,
         )
         claimed = list(call.open.values())
         for finished in self.runner.run(claimed, execution, self.timeouts.message):

@@ -3,9 +3,9 @@
 import inspect
 import re
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
 
@@ -22,6 +22,7 @@ from smartlink.consumer import (
     UnknownOutcomeError,
     WrongTypeError,
 )
+from smartlink.domain.copies import Copies
 from smartlink.domain.identity import Direction, document_id
 from smartlink.domain.message import LogType, Message, Stored
 from smartlink.domain.outcome import (
@@ -34,23 +35,30 @@ from smartlink.domain.outcome import (
     Reject,
     Retry,
     Unknown,
+    Unwritten,
 )
 from smartlink.domain.payload import Payload, PayloadError, parse_payload
 from smartlink.domain.retry import RetryPolicy
 from smartlink.domain.settlement import reply_id
-from smartlink.observability import bound, describe, event, surprise
-from smartlink.ports import Clock, Contents, ErpSecrets, NotFound, PortError, Refused
+from smartlink.domain.titular import TitularKeys
+from smartlink.observability import WARNING, bound, describe, event, surprise
+from smartlink.ports import Clock, ComesFirst, Contents, ErpSecrets, NotFound, PortError, Refused
+from smartlink.services.consuming.answered_first import AnsweredFirst
 from smartlink.services.consuming.once import Once
 from smartlink.services.consuming.reply_content import ContentError, content_text
+from smartlink.services.consuming.titulares import Titulares
 from smartlink.services.contents import keep, load, withdraw
 
 _SEVERITY = {LogType.INFORMATION: 20, LogType.WARNING: 30, LogType.ERROR: 40}
 _INLINE_REPLIES = 1_048_576  # bytes of contents in the replies' documents: one commit holds all
 _NAME_LIMIT = 512  # characters of a reply's type, audience or correlation id
-_MOST_REPLIES = 5_000
 _ALL_REPLIES = 2_359_296  # bytes of all replies' documents: the history is in the same request
 _REPLY_OVERHEAD = 1_600  # bytes of a reply's document besides its names and its content
+_MOST_REPLIES = _ALL_REPLIES // _REPLY_OVERHEAD
 _CONTROL = re.compile("[\x00-\x1f\x7f]")
+_HASH = re.compile("[0-9a-f]{64}")  # of Titular
+_LATER = timedelta(minutes=1)  # until a message looks again whether it is its turn
+_TITULARES = 500  # hashes that are stored with a message, 32 KB: the first that came
 _NO_SEGMENT = {".", ".."}  # no segment of the path of `send`: URLs resolve them
 _NOT_RUN = "The consumer returned a {}, which nobody awaits: none of it was run"
 _NO_REPLY = "The consumer returned {}; it may return Reply, several of them, or nothing"
@@ -72,6 +80,9 @@ class Execution:
     erp: ErpSecrets
     once: Once
     clock: Clock
+    answered_first: AnsweredFirst | None = None  # None: no message waits for another
+    titulares: Titulares | None = None  # None: nobody has keys
+    copies: Copies | None = None
 
     def __call__(self, stored: Stored) -> Finished:
         """Runs the consumer on the message; hands the message back if it is too late to start."""
@@ -80,15 +91,16 @@ class Execution:
             return Finished(HandBack(), self.clock())
         lines: list[Line] = []  # the author's code may put anything in it
         log = Logger(_to_cloud_logging, self.clock, lines)
+        titular: dict[str, None] = {}
         with bound(tenant=self.tenant, messageId=message.id, attempt=message.attempt):
             try:
-                outcome = self._outcome(message, log)
+                outcome = self._outcome(message, log, titular)
             except BaseException as error:  # noqa: BLE001  (SystemExit too is one message's failure)
                 outcome = _unexpected(message, error)
         kept = tuple(line for line in lines if type(line) is Line)
-        return Finished(outcome, self.clock(), kept)
+        return Finished(outcome, self.clock(), kept, _told(titular))
 
-    def _outcome(self, message: Message, log: Logger) -> Outcome:
+    def _outcome(self, message: Message, log: Logger, titular: dict[str, None]) -> Outcome:
         try:
             text = load(self.contents, message.content)
         except NotFound:
@@ -101,7 +113,11 @@ class Execution:
             payload, argument = self._argument(text)
         except (PayloadError, ValidationError) as error:
             return Reject(_invalid(error))
-        return self._run(message, argument, self._context(message, payload, log))
+        context = self._context(message, payload, log, titular)
+        try:
+            return self._run(message, argument, context)
+        except _ReplyError as error:
+            return Unwritten(str(error))
 
     def _argument(self, text: str) -> tuple[Payload | None, object]:
         if self.consumer.payload is None:
@@ -115,8 +131,8 @@ class Execution:
         except (FatalError, RetryableError, UnknownOutcomeError) as error:
             return _verdict(error)
         except PortError as error:
-            return Unknown(str(error)) if isinstance(error, Refused) else HandBack(str(error))
-        except (_ReplyError, WrongTypeError) as error:
+            return self._port_failed(error)
+        except WrongTypeError as error:
             return Unknown(str(error), _frames(error))
         try:
             return Done(self._answers(message, returned))
@@ -124,10 +140,16 @@ class Execution:
             text = f"A reply could not be kept: {error}"
             lasting = isinstance(error, Refused) or self.policy.hold_unknown
             return Unknown(text) if lasting else HandBack(text)
-        except _ReplyError as error:
-            return Unknown(str(error))
 
-    def _context(self, message: Message, payload: Payload | None, log: Logger) -> Context:
+    def _port_failed(self, error: PortError) -> Outcome:
+        """What a call of the relay's own, in the consumer's run, came to."""
+        if isinstance(error, ComesFirst):
+            return HandBack(str(error), self.clock() + _LATER)
+        return Unknown(str(error)) if isinstance(error, Refused) else HandBack(str(error))
+
+    def _context(
+        self, message: Message, payload: Payload | None, log: Logger, titular: dict[str, None]
+    ) -> Context:
         return Context(
             tenant=self.tenant,
             message_id=message.id,
@@ -143,7 +165,20 @@ class Execution:
             log=log,
             erp_secret=self._erp_secret,
             once=partial(self.once, self.tenant, message, self.policy),
+            answered_first=partial(self._answered_first, message),
+            titular_keys=self._titular_keys,
+            concerns=partial(_concern, titular),
+            copies=self.copies,
         )
+
+    def _answered_first(
+        self, message: Message, command: str, fits: Callable[[object], bool]
+    ) -> None:
+        if self.answered_first is not None:
+            self.answered_first(self.tenant, message, command, fits)
+
+    def _titular_keys(self) -> TitularKeys:
+        return self.titulares.keys(self.tenant) if self.titulares else TitularKeys()
 
     def _erp_secret(self) -> bytes:
         try:
@@ -172,8 +207,9 @@ class Execution:
             left -= inline + _overhead(message, answer)
             if left < 0:
                 text = (
-                    f"Reply {number}: with those before it, it is too large to be stored at once: "
-                    f"return fewer replies, each with more in it"
+                    f"Reply {number}: with those before it, it is too large to be stored at once, "
+                    f"{_ALL_REPLIES:,} bytes with their names: return fewer replies, each with "
+                    f"more in it"
                 )
                 raise _ReplyError(text)
 
@@ -187,6 +223,23 @@ class Execution:
         document = document_id(Direction.UPSTREAM, reply_id(message, number))
         content = keep(self.contents, self.tenant, document, _text(number, reply), room)
         return Answer(reply.type, content, reply.audience, reply.correlation_id)
+
+
+def _concern(titular: dict[str, None], hashes: Iterable[str]) -> None:
+    """Take nothing but hashes: what is none of ours is no thing to be stored in the open."""
+    given = list(hashes)
+    if not all(isinstance(it, str) and _HASH.fullmatch(it) for it in given):
+        text = "concerns: it takes what the titular_keys hash, and nothing else"
+        raise WrongTypeError(text)
+    titular.update(dict.fromkeys(given))
+
+
+def _told(titular: Mapping[str, None]) -> tuple[str, ...]:
+    """The hashes that are stored, in one order whatever the consumer's."""
+    if len(titular) > _TITULARES:
+        text = f"Of {len(titular)} hashes of Titular {_TITULARES} are stored"
+        event("titular_cut", text, WARNING, hashes=len(titular))
+    return tuple(sorted(islice(titular, _TITULARES)))
 
 
 def _verdict(error: FatalError | RetryableError | UnknownOutcomeError) -> Outcome:
@@ -229,16 +282,19 @@ def _replies(returned: Returned) -> Iterable[Reply]:
     if inspect.iscoroutine(returned):
         returned.close()  # otherwise Python warns, in a log that the author may not see
     if inspect.isawaitable(returned) or inspect.isasyncgen(returned):
-        raise _ReplyError(_NOT_RUN.format(type(returned).__name__))
+        raise WrongTypeError(_NOT_RUN.format(type(returned).__name__))
     if isinstance(returned, Reply):
         return (returned,)
     if isinstance(returned, str | bytes | Mapping | BaseModel) or not isinstance(
         returned, Iterable
     ):
         raise _ReplyError(_NO_REPLY.format(type(returned).__name__))
-    replies = tuple(islice(returned, _MOST_REPLIES + 1))
-    if len(replies) > _MOST_REPLIES:  # a generator may have no end
-        text = f"The consumer returned more than {_MOST_REPLIES} replies: return fewer of them"
+    replies = tuple(islice(returned, _MOST_REPLIES + 1))  # a generator may be endless
+    if len(replies) > _MOST_REPLIES:
+        text = (
+            f"The consumer returned more than {_MOST_REPLIES:,} replies, the most that Firestore "
+            f"can store at once with the message's end: return fewer, each with more in it"
+        )
         raise _ReplyError(text)
     for reply in replies:
         if not isinstance(reply, Reply):

@@ -74,10 +74,18 @@ def test_no_tables(erp: TenantErp, consumer: Consumer) -> None:
         ).encode(),
         json.dumps({"databaseUrl": f"nosuch://u:{SECRET}@host/x", "map": "demo"}).encode(),
         json.dumps(
-            {"databaseUrl": f"postgresql+nosuch://u:{SECRET}@host/x", "map": "demo"}
+            {
+                "databaseUrl": f"postgresql+nosuch://u:{SECRET}@host/x",
+                "map": "demo",
+                "unproven": True,
+            }
         ).encode(),
         json.dumps(
-            {"databaseUrl": f"oracle+cx_oracle://u:{SECRET}@host/x", "map": "demo"}
+            {
+                "databaseUrl": f"oracle+cx_oracle://u:{SECRET}@host/x",
+                "map": "demo",
+                "unproven": True,
+            }
         ).encode(),
         json.dumps({"databaseUrl": "sqlite://", "map": "demo", SECRET: SECRET}).encode(),
         json.dumps({"databaseUrl": "sqlite://", "map": "demo", "salt": "short"}).encode(),

@@ -1,0 +1,107 @@
+"""Masks a person until nobody is found any more, and tells what else holds the old values."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from consumers.sgdp.copies import Copy, Watch, copies_in_rows, triggers, values_of
+from consumers.sgdp.identifiers import Identifiers
+from consumers.sgdp.indexed import equal_values
+from consumers.sgdp.masking import Change, changes, mask
+from consumers.sgdp.model import Model, Models
+from consumers.sgdp.person import Again, Record, find_again
+from smartlink.consumer import Context, FatalError
+
+_ROUNDS = 3  # a trigger may write a row of the person's, whose mask may set off another
+
+
+@dataclass(frozen=True, slots=True)
+class Masked:
+    """What a mask came to."""
+
+    rows: int
+    copies: Sequence[Copy] = ()  # outside the map, that hold what was masked
+    others: Sequence[str] = ()  # columns in which somebody else's row holds an equal value
+    unsearched: int | None = 0  # indexed columns that were not looked into; None: all
+    triggers: Sequence[str] = ()  # that a dry run did not set off
+
+
+def would_mask(
+    connection: Connection, records: Sequence[Record], wanted: Sequence[Change]
+) -> Masked:
+    """Say what a mask would come to: no trigger writes before it does."""
+    needles = values_of(records, wanted)
+    rows = [record.row for record in records]
+    copies = copies_in_rows(connection, rows, needles) if needles else set[Copy]()
+    models = {change.row.model.name: change.row.model for change in wanted}
+    names = [
+        f"{model.table.fullname}: {name}"
+        for model in models.values()
+        for name in triggers(connection, model)
+    ]
+    return Masked(len(wanted), sorted(copies), triggers=sorted(names))
+
+
+def mask_and_look_again(
+    connection: Connection,
+    context: Context,
+    models: Models,
+    records: Sequence[Record],
+    asked: Identifiers,
+    wanted: Sequence[Change],
+) -> Masked:
+    """Mask the rows; then look for the person again, as if nothing were known of the mask.
+
+    Raises FatalError, so that nothing is masked, if something of the person is left.
+    """
+    needles = values_of(records, wanted)
+    watch = Watch.begin(connection, models)
+    done = {change.row.digest for change in wanted}
+    every = list(wanted)
+    again = Again([], [], [])
+    left: Sequence[Change] = wanted
+    for _ in range(_ROUNDS):
+        mask(connection, context, left)
+        again = find_again(connection, models, records, asked)
+        left = changes(connection, again.records, models.salt)
+        if not left:
+            break
+        every += left
+        done |= {change.row.digest for change in left}
+    left = [*left, *changes(connection, again.left, models.salt)]
+    if left:
+        places = sorted({place for change in left for place in _places(change)})
+        message = (
+            f"after the mask the person is still found in {', '.join(places)}. Nothing was masked: "
+            f"have these tables refer to the person's in the personal data map, or hold the CPF, "
+            f"and redrive the message"
+        )
+        raise FatalError(message)
+    others = {place for row, kind in again.others for place in _identifying(row.model, kind)}
+    if needles is None:
+        return Masked(len(done), others=sorted(others))
+    masked = Counter(change.row.model.name for change in every)
+    rows = {record.row.digest: record.row for record in (*records, *again.records)}
+    copies = copies_in_rows(connection, list(rows.values()), needles)
+    copies |= watch.copies(connection, needles, masked)
+    equal = equal_values(connection, models, every, rows.keys())
+    return Masked(
+        len(done),
+        sorted(copies | equal.outside),
+        sorted(others | equal.others),
+        equal.unsearched if equal.looked else None,
+    )
+
+
+def _places(change: Change) -> Iterator[str]:
+    """The columns of a row that would be masked."""
+    for name, value in change.values.items():
+        if change.row.values[name] != value:
+            yield f"{change.row.model.table.fullname}.{name}"
+
+
+def _identifying(model: Model, kind: str) -> Iterator[str]:
+    columns = [item.column.name for item in model.identifying(kind)]
+    yield from (f"{model.table.fullname}.{name}" for name in columns or ["*"])
