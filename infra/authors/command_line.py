@@ -50,10 +50,10 @@ def _try(asked: argparse.Namespace) -> int:
 
     trial = Trial(
         command=asked.command,
-        content=_text(asked.file),
+        content=_read(asked.file),
         catalog=CATALOG,
         folder=STATE / "try",
-        erp=_text(asked.erp).encode() if asked.erp else None,
+        erp=_read(asked.erp) if asked.erp else None,
         keep=asked.keep,
     )
     if trial.keep:
@@ -64,15 +64,11 @@ def _try(asked: argparse.Namespace) -> int:
     return 0 if tried.done else FAILED
 
 
-def _text(file: str) -> str:
+def _read(file: str) -> bytes:
     try:
-        data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-        return data.decode()
+        return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     except OSError as error:
         message = f"{file} cannot be read: {error.strerror}. Give a file, or - for stdin."
-        raise AuthorError(message) from error
-    except UnicodeDecodeError as error:
-        message = f"{file} is not UTF-8, as every content is: convert it."
         raise AuthorError(message) from error
 
 

@@ -28,6 +28,7 @@ from infra.local.tenants import LocalTenant
 from infra.simulator.running import RunningSimulator, running_simulator
 from smartlink.adapters.in_memory import InMemorySecrets
 from smartlink.adapters.threads import ThreadRunner
+from smartlink.consumer import Consumer
 from smartlink.domain.catalog import Catalog, parse_catalog
 from smartlink.domain.message import Stored
 from smartlink.ports import Ran, Run
@@ -47,7 +48,7 @@ class Trial:
     """The message to try, and its surroundings."""
 
     command: str
-    content: str
+    content: bytes
     catalog: Path
     folder: Path  # of the logs and a new sample ERP database
     erp: bytes | None = (
@@ -90,9 +91,9 @@ class Tried:
 
 def attempt(trial: Trial) -> Tried:
     """Run the message once. Raises AuthorError, or NotReadyError if it runs past its time-out."""
-    with _relay(trial) as (world, simulator, catalog):
+    with _relay(trial) as (world, simulator, catalog, consumer):
         world.tick()  # sets the tenant's queue up: a message offered before is lost
-        message = {"type": trial.command, "content": trial.content}
+        message = {"type": trial.command, "content": _text(trial.content, consumer)}
         simulator.offer(TENANT, [message], routed=True)
         began = time.monotonic()
         world.tick()
@@ -111,10 +112,12 @@ def attempt(trial: Trial) -> Tried:
 
 
 @contextmanager
-def _relay(trial: Trial) -> Iterator[tuple[InProcessWorld, RunningSimulator, Catalog]]:
+def _relay(
+    trial: Trial,
+) -> Iterator[tuple[InProcessWorld, RunningSimulator, Catalog, Consumer]]:
     text = _one_command(trial)
     catalog = parse_catalog(text)
-    loaded_consumer(trial.command, catalog.commands[trial.command].module)
+    consumer = loaded_consumer(trial.command, catalog.commands[trial.command].module)
     secret = secrets.token_hex(16)
     tenant = LocalTenant.model_validate(
         {"tenant": TENANT, "clientId": f"{TENANT}-client", "clientSecret": secret}
@@ -142,7 +145,21 @@ def _relay(trial: Trial) -> Iterator[tuple[InProcessWorld, RunningSimulator, Cat
             runner=_PatientRunner() if trial.keep else None,
         )
         with relay.running():
-            yield InProcessWorld(relay, simulator.url, log), simulator, catalog
+            yield InProcessWorld(relay, simulator.url, log), simulator, catalog, consumer
+
+
+def _text(content: bytes, consumer: Consumer) -> str:
+    """Return the content as the relay gets it. Raises AuthorError for bytes that nobody reads."""
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        if consumer.encoding is None:
+            message = (
+                "The content is not UTF-8, as every content is unless the consumer says otherwise: "
+                'convert it, or write @consumer("…", encoding="windows-1252").'
+            )
+            raise AuthorError(message) from error
+        return content.decode("utf-8", "surrogateescape")
 
 
 def _kept(trial: Trial, catalog: Catalog) -> KeptEffects:

@@ -6,6 +6,7 @@ import re
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -84,12 +85,12 @@ def catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def tried(
-    catalog: Path, content: str, erp: bytes | None = None, *, keep: bool = False
+    catalog: Path, content: str | bytes, erp: bytes | None = None, *, keep: bool = False
 ) -> tuple[bool, str]:
     folder = catalog.parent / "try"
     trial = Trial(
         command="ProbeCommand",
-        content=content,
+        content=content if isinstance(content, bytes) else content.encode(),
         catalog=catalog,
         folder=folder,
         erp=erp,
@@ -186,7 +187,9 @@ def test_a_command_that_needs_an_erp_gets_sample_people(catalog: Path) -> None:
     """The project's own commands can be tried as they are."""
     content = '{"requestID": "r-1", "identifiers": {"CPF": "11144477735"}}'
     folder = catalog.parent / "try"
-    trial = Trial(command="SGDPDataCommand", content=content, catalog=CATALOG, folder=folder)
+    trial = Trial(
+        command="SGDPDataCommand", content=content.encode(), catalog=CATALOG, folder=folder
+    )
     found = attempt(trial)
     assert found.done, found.message
     assert [it["type"] for it in found.replies] == ["SGDPDataResponse"]
@@ -205,7 +208,6 @@ def test_a_module_that_cannot_be_loaded(catalog: Path, monkeypatch: pytest.Monke
         (("NoCommand", str(CATALOG)), "NoCommand is not in .*: it has .*: make consumer COMMAND="),
         (("NoCommand", "nowhere.json"), "nowhere.json cannot be read: No such file"),
         (("NoCommand", str(CATALOG), "--erp", "nowhere.json"), "nowhere.json cannot be read"),
-        (("NoCommand", sys.executable), "is not UTF-8"),
     ],
 )
 def test_what_cannot_be_tried(
@@ -226,3 +228,16 @@ def test_the_exit_code_is_the_outcome(tmp_path: Path) -> None:
     echo = root / "functions" / "consumers" / "echo.py"
     echo.write_text(echo.read_text().replace("return Reply", "raise ValueError"))
     assert python(root, *call, text="any text").returncode == 1
+
+
+def test_a_content_that_is_not_utf_8(catalog: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A consumer that names the encoding reads it, as in production; for another it is refused."""
+    content = '{"do": "ação"}'.encode("cp1252")
+    with pytest.raises(AuthorError, match=r"not UTF-8, .* encoding="):
+        tried(catalog, content)
+    module = ModuleType(MODULE)
+    module.answer = replace(answer, encoding="cp1252")  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, MODULE, module)
+    done, said = tried(catalog, content)
+    assert done, said
+    assert 'ProbeResponse to APP: {"did":"ação"}' in said

@@ -8,10 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
+from time import monotonic
 
 from pydantic import BaseModel, ValidationError
 
 from smartlink.consumer import (
+    MOST_REPLIES,
+    MOST_REPLY_BYTES,
+    REPLY_OVERHEAD,
     Consumer,
     Context,
     FatalError,
@@ -37,13 +41,14 @@ from smartlink.domain.outcome import (
     Unknown,
     Unwritten,
 )
-from smartlink.domain.payload import Payload, PayloadError, parse_payload
+from smartlink.domain.payload import Payload, PayloadError
 from smartlink.domain.retry import RetryPolicy
 from smartlink.domain.settlement import reply_id
 from smartlink.domain.titular import TitularKeys
 from smartlink.observability import WARNING, bound, describe, event, surprise
 from smartlink.ports import Clock, ComesFirst, Contents, ErpSecrets, NotFound, PortError, Refused
 from smartlink.services.consuming.answered_first import AnsweredFirst
+from smartlink.services.consuming.argument import argument_of
 from smartlink.services.consuming.once import Once
 from smartlink.services.consuming.reply_content import ContentError, content_text
 from smartlink.services.consuming.titulares import Titulares
@@ -52,9 +57,6 @@ from smartlink.services.contents import keep, load, withdraw
 _SEVERITY = {LogType.INFORMATION: 20, LogType.WARNING: 30, LogType.ERROR: 40}
 _INLINE_REPLIES = 1_048_576  # bytes of contents in the replies' documents: one commit holds all
 _NAME_LIMIT = 512  # characters of a reply's type, audience or correlation id
-_ALL_REPLIES = 2_359_296  # bytes of all replies' documents: the history is in the same request
-_REPLY_OVERHEAD = 1_600  # bytes of a reply's document besides its names and its content
-_MOST_REPLIES = _ALL_REPLIES // _REPLY_OVERHEAD
 _CONTROL = re.compile("[\x00-\x1f\x7f]")
 _HASH = re.compile("[0-9a-f]{64}")  # of Titular
 _LATER = timedelta(minutes=1)  # until a message looks again whether it is its turn
@@ -80,6 +82,7 @@ class Execution:
     erp: ErpSecrets
     once: Once
     clock: Clock
+    timeout: timedelta  # of one message, which the runner watches
     answered_first: AnsweredFirst | None = None  # None: no message waits for another
     titulares: Titulares | None = None  # None: nobody has keys
     copies: Copies | None = None
@@ -110,7 +113,7 @@ class Execution:
         except PortError as error:
             return HandBack(str(error))
         try:
-            payload, argument = self._argument(text)
+            payload, argument = argument_of(self.consumer, text)
         except (PayloadError, ValidationError) as error:
             return Reject(_invalid(error))
         context = self._context(message, payload, log, titular)
@@ -118,12 +121,6 @@ class Execution:
             return self._run(message, argument, context)
         except _ReplyError as error:
             return Unwritten(str(error))
-
-    def _argument(self, text: str) -> tuple[Payload | None, object]:
-        if self.consumer.payload is None:
-            return None, text
-        payload = parse_payload(text)
-        return payload, self.consumer.payload.model_validate(payload.body)
 
     def _run(self, message: Message, argument: object, context: Context) -> Outcome:
         try:
@@ -162,6 +159,7 @@ class Execution:
             now=self.clock(),
             style=payload.style if payload else None,
             header=payload.header if payload else {},
+            _time_left=self._time_left(),
             log=log,
             erp_secret=self._erp_secret,
             once=partial(self.once, self.tenant, message, self.policy),
@@ -170,6 +168,11 @@ class Execution:
             concerns=partial(_concern, titular),
             copies=self.copies,
         )
+
+    def _time_left(self) -> Callable[[], float]:
+        """Returns what tells how much of the time-out is left. The runner's watch began now."""
+        ends = monotonic() + self.timeout.total_seconds()
+        return lambda: ends - monotonic()
 
     def _answered_first(
         self, message: Message, command: str, fits: Callable[[object], bool]
@@ -198,7 +201,7 @@ class Execution:
 
     def _keep(self, message: Message, replies: Iterable[Reply], answers: list[Answer]) -> None:
         """Stores the content of each reply, and then appends the reply to `answers`."""
-        room, left = _INLINE_REPLIES, _ALL_REPLIES
+        room, left = _INLINE_REPLIES, MOST_REPLY_BYTES
         for number, reply in enumerate(replies, start=1):
             answer = self._answer(message, number, reply, room)
             answers.append(answer)
@@ -208,7 +211,7 @@ class Execution:
             if left < 0:
                 text = (
                     f"Reply {number}: with those before it, it is too large to be stored at once, "
-                    f"{_ALL_REPLIES:,} bytes with their names: return fewer replies, each with "
+                    f"{MOST_REPLY_BYTES:,} bytes with their names: return fewer replies, each with "
                     f"more in it"
                 )
                 raise _ReplyError(text)
@@ -289,10 +292,10 @@ def _replies(returned: Returned) -> Iterable[Reply]:
         returned, Iterable
     ):
         raise _ReplyError(_NO_REPLY.format(type(returned).__name__))
-    replies = tuple(islice(returned, _MOST_REPLIES + 1))  # a generator may be endless
-    if len(replies) > _MOST_REPLIES:
+    replies = tuple(islice(returned, MOST_REPLIES + 1))  # a generator may be endless
+    if len(replies) > MOST_REPLIES:
         text = (
-            f"The consumer returned more than {_MOST_REPLIES:,} replies, the most that Firestore "
+            f"The consumer returned more than {MOST_REPLIES:,} replies, the most that Firestore "
             f"can store at once with the message's end: return fewer, each with more in it"
         )
         raise _ReplyError(text)
@@ -325,7 +328,7 @@ def _name_problem(name: str, value: object) -> str | None:
 def _overhead(message: Message, answer: Answer) -> int:
     names = (answer.type, answer.audience, answer.correlation_id or message.correlation_id)
     texts = sum(len((name or message.id).encode("utf-8", "surrogatepass")) for name in names)
-    return _REPLY_OVERHEAD + texts + 3 * len(message.document)
+    return REPLY_OVERHEAD + texts + 3 * len(message.document)
 
 
 def _text(number: int, reply: Reply) -> str:
