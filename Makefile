@@ -10,6 +10,9 @@ BIN := $(VENV)/bin
 UV := $(VENV)/uv/bin/uv
 ARGS ?=
 
+# A file's or a folder's name for the shell, whatever is in it.
+quoted = '$(subst ','\'',$(1))'
+
 export PYTHONPATH := functions:.
 export TERRAFORM
 
@@ -47,7 +50,7 @@ $(BIN)/smartlink: infra/cli/install.py $(VENV)/local.stamp
 	@$(BIN)/python -m infra.cli.install $@
 
 .PHONY: demo
-demo: $(VENV)/local.stamp ## Run the product on 60 TPD requests and show what became of them (ARGS=--json)
+demo: $(BIN)/smartlink ## Run the product on 60 TPD requests and show what became of them (ARGS=--json)
 	@$(BIN)/python -m infra.local demo $(ARGS)
 
 .PHONY: local
@@ -60,7 +63,7 @@ consumer: $(VENV)/test.stamp ## Write a new command's files (COMMAND=XyzCommand 
 
 .PHONY: try
 try: $(VENV)/local.stamp ## Run one message through one consumer (COMMAND=XyzCommand FILE=payload.json)
-	@$(BIN)/python -m infra.authors try $(or $(COMMAND),$(error Name it: make try COMMAND=XyzCommand FILE=payload.json)) $(or $(FILE),$(error Name its payload: make try COMMAND=$(COMMAND) FILE=payload.json)) $(ARGS)
+	@$(BIN)/python -m infra.authors try $(or $(COMMAND),$(error Name it: make try COMMAND=XyzCommand FILE=payload.json)) $(call quoted,$(or $(FILE),$(error Name its payload: make try COMMAND=$(COMMAND) FILE=payload.json))) $(ARGS)
 
 .PHONY: schemas
 schemas: $(VENV)/test.stamp ## Bring the payloads' contracts in infra/schemas up to date
@@ -89,7 +92,7 @@ check: $(VENV)/test.stamp $(BIN)/smartlink ## Lint, format, types, import fences
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	@if command -v $(TERRAFORM) > /dev/null; then $(TERRAFORM) fmt -check -recursive terraform; \
+	@if command -v $(call quoted,$(TERRAFORM)) > /dev/null; then $(call quoted,$(TERRAFORM)) fmt -check -recursive terraform; \
 	else echo "Skipped: terraform fmt, as there is no $(TERRAFORM)"; fi
 
 .PHONY: format

@@ -1,7 +1,7 @@
 # The catalogue says which functions and commands there are; Terraform adds what the cloud needs.
 
 locals {
-  catalog = jsondecode(file("${path.module}/../infra/catalog.json"))
+  catalog = jsondecode(trimprefix(file("${path.module}/../infra/catalog.json"), "\ufeff"))
 
   # Names of Cloud Run services have at most 49 characters, account ids at most 30: longer ones
   # are cut and told apart by a hash.

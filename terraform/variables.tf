@@ -85,6 +85,18 @@ variable "cpus" {
   }
 }
 
+variable "operators" {
+  description = "Who operates the deployment with `smartlink`: they work on the messages, and record and read what operators do, without changing it."
+  type        = set(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for member in var.operators : can(regex("^(group|user|serviceAccount):[^@ ]+@[^@ ]+$", member))])
+    error_message = "operators must be group:…, user:… or serviceAccount:… members; nobody anonymous."
+  }
+}
+
 variable "publish" {
   description = "Who may call the function `publish`, and from where."
   type = object({
@@ -116,8 +128,8 @@ variable "smart_link" {
   nullable = false
 
   validation {
-    condition     = alltrue([for url in [var.smart_link.base_url, var.smart_link.rac_token_url] : url == "" || startswith(url, "https://")])
-    error_message = "smart_link.base_url and smart_link.rac_token_url must begin with https://."
+    condition     = alltrue([for url in [var.smart_link.base_url, var.smart_link.rac_token_url] : url == "" || can(regex("^https://[^/@?#[:space:]]+(/[^?#[:space:]]*)?$", url))])
+    error_message = "smart_link.base_url and smart_link.rac_token_url must begin with https://, and hold no user, password, query or fragment: errors and logs name them."
   }
 
   validation {

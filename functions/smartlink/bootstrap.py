@@ -51,7 +51,9 @@ def new_id() -> str:
 def settings() -> Settings:
     """Returns the settings; the first call also configures the logs. Raises SettingsError."""
     observability.configure()
-    return load_settings()
+    loaded = load_settings()
+    observability.traces_in(loaded.project)
+    return loaded
 
 
 @cache

@@ -282,6 +282,9 @@ class Context:
     UnknownOutcomeError; any other command does the effect again. If `effect` raises RetryableError
     or FatalError, it says that it has done nothing.
     """
+    traceparent: str | None = None
+    """The message's trace (W3C): a call of another system that carries it as its header of this
+    name belongs to the same trace."""
     answered_first: Callable[[str, Callable[[object], bool]], None] = field(
         default=lambda _command, _fits: None, repr=False
     )

@@ -14,14 +14,18 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from pathlib import Path
 from types import MappingProxyType, TracebackType
 
-from smartlink.domain.message import Message
+from smartlink.domain.message import Summary
+from smartlink.domain.traceparent import traceparent_of
 
 _LOGGER = logging.getLogger("smartlink")
 _BOUND: ContextVar[Mapping[str, object]] = ContextVar("bound", default=MappingProxyType({}))
 _HEX_32, _HEX_16 = re.compile("[0-9a-f]{32}"), re.compile("[0-9a-f]{16}")  # a trace's, a span's id
 _encode = json.JSONEncoder(separators=(",", ":"), default=str).encode
+_TRACE, _SPAN = "logging.googleapis.com/trace", "logging.googleapis.com/spanId"
+_PROJECT = [""]  # of the traces of messages; `configure` and `traces_in` set it
 _VALUE_LIMIT = 2_000  # characters; an entry of Cloud Logging holds 256 KB
 
 DEBUG, INFO, WARNING, ERROR = logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR
@@ -66,6 +70,11 @@ def configure(level: int = INFO) -> None:
     _LOGGER.setLevel(level)
 
 
+def traces_in(project: str) -> None:
+    """Names the project that the traces of messages belong to, once the settings are read."""
+    _PROJECT[0] = project
+
+
 def event(action: str, text: str, severity: int = INFO, **fields: object) -> None:
     """Logs what happened. `text` is for people, and `action` for machines.
 
@@ -78,17 +87,35 @@ def event(action: str, text: str, severity: int = INFO, **fields: object) -> Non
         _LOGGER.handle(record)
 
 
-def message_event(message: Message, action: str, text: str, severity: int, **more: object) -> None:
-    """Logs what happened to a message."""
+def message_event(message: Summary, action: str, text: str, severity: int, **more: object) -> None:
+    """Logs what happened to a message, under its own trace."""
     event(
         action,
         text,
         severity,
+        **message_trace(str(_BOUND.get().get("tenant", "")), message),
         messageId=message.id,
         document=message.document,
         command=message.type,
         **more,
     )
+
+
+def message_trace(tenant: str, message: Summary) -> dict[str, object]:
+    """Returns the log fields by which Cloud Logging shows a message's way as one trace. The call's
+    own, if it is another one, stays in `callTrace`."""
+    call = _BOUND.get().get(_TRACE)
+    if message.trace is None and call is not None:
+        return {}
+    own = trace_fields(traceparent_of(tenant, message), _PROJECT[0])
+    return own if call in (None, own[_TRACE]) else {**own, "callTrace": call}
+
+
+def call_trace() -> str | None:
+    """Returns the `traceparent` of the call that is being answered, if it has one."""
+    call = _BOUND.get()
+    trace, span = str(call.get(_TRACE, "")).rpartition("/")[2], call.get(_SPAN)
+    return f"00-{trace}-{span}-01" if trace and span else None
 
 
 def surprise(action: str, text: str, error: BaseException, **fields: object) -> None:
@@ -99,7 +126,7 @@ def surprise(action: str, text: str, error: BaseException, **fields: object) -> 
 def describe(error: BaseException) -> str:
     """Describes an exception by its type and the line that raised it, without its text."""
     frames = traceback.extract_tb(error.__traceback__)
-    last = f" at {frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].lineno}" if frames else ""
+    last = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
     return f"{type(error).__name__}{last}"
 
 
@@ -128,7 +155,7 @@ def trace_fields(header: str | None, project: str) -> dict[str, object]:
     trace, span = (parts[1], parts[2]) if len(parts) >= 4 else (parts[0], "")  # noqa: PLR2004
     fields: dict[str, object] = {}
     if _HEX_32.fullmatch(trace):
-        fields["logging.googleapis.com/trace"] = f"projects/{project}/traces/{trace}"
+        fields[_TRACE] = f"projects/{project}/traces/{trace}"
         if _HEX_16.fullmatch(span):
-            fields["logging.googleapis.com/spanId"] = span
+            fields[_SPAN] = span
     return fields

@@ -14,6 +14,7 @@ from smartlink.operations.errors import InvalidError
 from smartlink.settings import Settings, SettingsError, load_settings
 
 if TYPE_CHECKING:
+    from smartlink.adapters.firestore.audit import FirestoreAudit
     from smartlink.adapters.firestore.operator import OperatorFirestore
     from smartlink.adapters.google.secret_manager_operator import OperatorSecretManager
     from smartlink.adapters.google.storage import BucketContents
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from smartlink.adapters.http.rac import RacTokens
     from smartlink.adapters.http.smart_link import SmartLinkBroker
     from smartlink.domain.retry import RetryPolicy
-    from smartlink.operations.ports import Deployment, Platform
+    from smartlink.operations.ports import Deployment, Identity, Platform
     from smartlink.services.polling.poll import Poll
 
 
@@ -33,8 +34,9 @@ class OperatorWiring:
     title: str
     local: bool
     variables: Mapping[str, str]  # the environment of its functions
-    functions: Mapping[str, str] = field(default_factory=dict)  # the functions' URLs, if known
-    indexes: Sequence[Mapping[str, Any]] = ()  # that `infra/firestore.json` declares
+    functions: Mapping[str, str] = field(default_factory=dict)  # the URLs, where they are known
+    indexes: Sequence[Mapping[str, Any]] = ()  # of Firestore, that are declared
+    local_operator: str = "unknown"  # who acts on a local stack, as the machine says
 
     def now(self) -> datetime:
         """Returns the current time in UTC."""
@@ -57,6 +59,25 @@ class OperatorWiring:
         emulator = config.firestore_emulator
         calls = OperatorCalls(config.project, config.firestore_database, emulator=emulator)
         return OperatorFirestore(calls)
+
+    @cached_property
+    def operator(self) -> "Identity":
+        """Who acts: as Google says, or, on a local stack, as the machine claims."""
+        from smartlink.operations.ports import Identity  # noqa: PLC0415
+
+        return self.platform.identity() or Identity(self.local_operator, verified=False)
+
+    @cached_property
+    def audit(self) -> "FirestoreAudit":
+        """`Auditoria`, in its own database."""
+        from smartlink.adapters.firestore.audit import FirestoreAudit  # noqa: PLC0415
+        from smartlink.adapters.firestore.calls import FirestoreCalls  # noqa: PLC0415
+
+        config = self.settings
+        emulator = config.firestore_emulator
+        return FirestoreAudit(
+            FirestoreCalls(config.project, config.audit_database, emulator=emulator)
+        )
 
     @cached_property
     def secrets(self) -> "OperatorSecretManager":

@@ -369,6 +369,14 @@ class RelayState(Protocol):
         """
         ...
 
+    def changes(self) -> str:
+        """Returns the mark of the last change that an operator announced; "" before the first."""
+        ...
+
+    def announce_change(self) -> None:
+        """Gives the mark another value: what processes keep of tenants is out of date."""
+        ...
+
     def content_sweep(self) -> ContentSweep | None:
         """Returns the last look through the bucket; None before the first one."""
         ...
@@ -400,6 +408,10 @@ class BrokerSession(Protocol):
 
         It may call RAC for a token, but it never calls the broker.
         """
+        ...
+
+    def trace(self, traceparent: str) -> None:
+        """Lets the next `send` carry the message's trace."""
         ...
 
     def setup(self, commands: Sequence[str]) -> None: ...

@@ -21,6 +21,7 @@ from pydantic import (
 
 from smartlink.domain.catalog import Catalog, CatalogError, Command, parse_catalog
 from smartlink.domain.copies import Copies, Copy
+from smartlink.domain.json_bytes import unmarked
 from smartlink.domain.settlement import Retention
 from smartlink.domain.tenant import Environment
 
@@ -38,21 +39,47 @@ _HOSTS: Mapping[Environment, tuple[str, str]] = {
 }
 _CHECKOUT_CATALOG = Path(__file__).parents[2] / "infra" / "catalog.json"
 _THIS_MACHINE = {"127.0.0.1", "localhost"}
+_NOT_IN_URLS = frozenset(' "<>\\^`{|}')
 
 
 class SettingsError(ValueError):
     """An environment variable is missing or wrong. The text names the variable and the fix."""
 
 
-def _url(value: str) -> str:
-    parts = urlsplit(value)
-    host = parts.hostname
-    if value and not (
-        (parts.scheme == "https" and host) or (parts.scheme == "http" and host in _THIS_MACHINE)
+def check_url(value: str) -> str:
+    """Returns the URL if calls can go there. Raises ValueError, whose text quotes nothing of it: it
+    may hold a password.
+
+    Errors, logs and screens name the server that failed. So a URL that holds a credential is
+    refused.
+    """
+    if not value:
+        return value
+    try:
+        parts = urlsplit(value)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        message = "it is no URL, or its port is none (1 to 65535)"
+        raise ValueError(message) from None
+    if not (parts.scheme == "https" and host) and not (
+        parts.scheme == "http" and host in _THIS_MACHINE
     ):
         message = "it must be an https URL (http only on this machine)"
-        raise ValueError(message)
-    return value
+    elif "@" in parts.netloc:
+        message = "it holds a user or a password, which errors and logs would show: leave them out"
+    elif "?" in value or "#" in value:
+        message = "it has a query or a fragment, which no call would carry: leave it out"
+    elif port == 0 or parts.netloc.endswith(":"):
+        message = "its port is none: give one from 1 to 65535, or leave the colon out"
+    elif not value.isascii() or not value.isprintable() or set(value) & _NOT_IN_URLS:
+        message = "it has a blank or another sign that no URL can hold"
+    else:
+        return value
+    raise ValueError(message)
+
+
+def _unmarked(value: object) -> object:
+    return unmarked(value) if isinstance(value, str) else value
 
 
 def _catalog(text: str) -> Catalog:
@@ -87,7 +114,7 @@ class Paths(BaseModel):
 
 _Count = Annotated[int, Field(ge=1, le=10_000)]
 _Seconds = Annotated[float, Field(gt=0, le=86_400)]
-_Url = Annotated[str, AfterValidator(_url)]
+_Url = Annotated[str, AfterValidator(check_url)]
 _Days = Annotated[int, Field(ge=0, le=3_650)]
 
 
@@ -101,10 +128,11 @@ class Settings(BaseModel):
     command: str | None = None
     rac_token_url: _Url = ""
     base_url: _Url = ""
-    paths: Json[Paths] = Paths()
+    paths: Annotated[Json[Paths], BeforeValidator(_unmarked)] = Paths()
     catalog: Annotated[Catalog, BeforeValidator(_catalog), Field(default="", validate_default=True)]
     project: Annotated[str, Field(min_length=1)]
     firestore_database: str = "(default)"
+    audit_database: str = "smartlink-audit"
     contents_bucket: str = ""
     history_days: Annotated[int, Field(ge=1, le=3_650)] = 90
     redrive_days: Annotated[int, Field(ge=1, le=3_650)] = 30

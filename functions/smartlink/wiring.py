@@ -35,6 +35,7 @@ from smartlink.services.consuming.titulares import Titulares
 from smartlink.services.dispatch import Dispatcher
 from smartlink.services.in_flight import InFlight
 from smartlink.services.polling.broker_calls import BrokerCalls
+from smartlink.services.polling.changes import Changes
 from smartlink.services.polling.config import Config
 from smartlink.services.polling.identity import Identity
 from smartlink.services.polling.idleness import Idleness
@@ -142,6 +143,7 @@ def make_poll(settings: Settings, adapters: Adapters, own: PollAdapters) -> Poll
         beside=adapters.beside,
         tenant_turns=turns,
         commands=commands,
+        changes=Changes(store),
         leftovers=Leftovers(store, contents, store, clock),
     )
 

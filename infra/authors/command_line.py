@@ -7,8 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from infra.authors.errors import AuthorError
+from infra.console import print_any_text
 from infra.local.checkout import CATALOG, ROOT, STATE
 from infra.local.errors import LocalStackError
+from smartlink.domain.json_bytes import unmarked
 
 FAILED = 1
 _EXIT_CODES = """\
@@ -19,6 +21,7 @@ exit codes:
 
 def run(arguments: Sequence[str]) -> int:
     """Do what the arguments ask; return the exit code."""
+    print_any_text()
     asked = _parser().parse_args(arguments)
     actions = {"consumer": _consumer, "schemas": _schemas, "try": _try}
     try:
@@ -66,7 +69,8 @@ def _try(asked: argparse.Namespace) -> int:
 
 def _read(file: str) -> bytes:
     try:
-        return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        return unmarked(data)
     except OSError as error:
         message = f"{file} cannot be read: {error.strerror}. Give a file, or - for stdin."
         raise AuthorError(message) from error

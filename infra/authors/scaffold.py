@@ -15,6 +15,7 @@ from infra.authors.placing import place
 from infra.authors.schemas import FOLDER, review
 from smartlink.consumer import Consumer
 from smartlink.domain.catalog import CatalogError, parse_catalog
+from smartlink.domain.json_bytes import unmarked
 
 MEMORY_MIB = 512
 
@@ -65,7 +66,7 @@ def scaffold(root: Path, command: str, wish: Wish) -> Scaffolded:
 
 def _read(catalog: Path) -> str:
     try:
-        return catalog.read_text(encoding="utf-8")
+        return unmarked(catalog.read_bytes()).decode().replace("\r\n", "\n")
     except OSError as error:
         message = f"{catalog} cannot be read: {error.strerror}. Run it in a checkout."
         raise AuthorError(message) from error

@@ -11,6 +11,7 @@ import typer
 from infra.cli import options as opt
 from infra.cli.errors import UsageError
 from infra.cli.session import Session, session_of
+from infra.cli.zone import zone
 from smartlink import bootstrap
 from smartlink.operations.select import Filters
 
@@ -38,18 +39,19 @@ COMMAND = _option("command", opt.Command)
 OLDER = _option("older", opt.Older)
 NEWER = _option("newer", opt.Newer)
 ERROR = _option("error", opt.ErrorText)
+PRINT = _option("print_code", opt.Print)
 RECEIVED_AFTER = _option(
     "received_after",
     Annotated[
         str | None,
         typer.Option(
             "--received-after",
-            help="Received since then: 2026-03-09T12:30Z (UTC where no zone is named), "
+            help="Received since then: 2026-03-09T12:30Z (your zone where none is named), "
             "or 2h, 3d ago.",
         ),
     ],
 )
-FILTERS_OF_DEAD = (IDENTITY, TENANT, DIRECTION, COMMAND, OLDER, NEWER, ERROR, _every("dead"))
+FILTERS_OF_DEAD = (IDENTITY, TENANT, DIRECTION, COMMAND, OLDER, NEWER, ERROR, PRINT, _every("dead"))
 EVERY_LIVE = _every("live")
 LIMIT = _option(
     "limit",
@@ -86,6 +88,7 @@ class Asked:
     older: str | None = None
     newer: str | None = None
     error: str | None = None
+    print_code: str | None = None
     received_after: str | None = None
     every: bool
     limit: int
@@ -103,6 +106,7 @@ class Asked:
             older=opt.age(self.older),
             newer=opt.age(self.newer),
             error=self.error,
+            cause=opt.cause(self.print_code),
             received_after=_instant(self.received_after) if self.received_after else None,
         )
 
@@ -133,4 +137,4 @@ def _instant(text: str) -> datetime:
         except UsageError:
             message = f"{text!r} is no instant: write 2026-03-09T12:30Z, or 2h for two hours ago"
             raise UsageError(message) from None
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
+    return at if at.tzinfo else at.replace(tzinfo=zone()).astimezone(UTC)

@@ -12,6 +12,7 @@ from infra.cli.commands import COMMANDS, GROUPS
 from infra.cli.errors import CliError
 from infra.cli.screen import Screen
 from infra.cli.session import CURRENT, Session
+from infra.console import print_any_text
 
 _FLAGS = ("--json", "--no-color")
 _VALUES = ("--project", "--environment")
@@ -106,6 +107,7 @@ def hoisted(arguments: Sequence[str]) -> list[str]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and end the process with its exit code."""
+    print_any_text()
     given = sys.argv[1:] if arguments is None else arguments
     try:
         arguments = hoisted(given)

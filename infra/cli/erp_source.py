@@ -22,7 +22,7 @@ from consumers.sgdp.proof import UnprovenError, check_proven
 from infra.cli.erp_options import ErpOptions
 from infra.cli.errors import CliError, ForbiddenError, MissingError, UsageError
 from infra.cli.session import Session
-from smartlink.operations.select import known_name
+from smartlink.operations.names import known_name
 
 _FIELDS = ("databaseUrl", "map", "salt", "accessLogDays", "unproven")
 _SIZE = 65_536  # bytes of a secret's payload

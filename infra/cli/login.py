@@ -7,6 +7,7 @@ from pathlib import Path
 import typer
 
 from infra.cli.errors import UsageError
+from smartlink.domain.json_bytes import unmarked
 
 _SIZE = 65_536  # bytes of a secret's payload
 
@@ -33,7 +34,7 @@ def _document(source: str) -> dict[str, object]:
     place = "stdin" if source == "-" else source
     try:
         data = sys.stdin.buffer.read(_SIZE) if source == "-" else Path(source).read_bytes()
-        document = json.loads(data)
+        document = json.loads(unmarked(data))
     except OSError as error:
         message = f"{place} cannot be read: {error.strerror}"
         raise UsageError(message) from None

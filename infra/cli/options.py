@@ -7,9 +7,12 @@ from typing import Annotated
 
 import typer
 
-from infra.cli.errors import UsageError
+from infra.cli.errors import MissingError, UsageError
 from smartlink.domain.identity import Direction
-from smartlink.domain.message import State
+from smartlink.domain.message import Ending, State
+from smartlink.operations.causes import CODE
+from smartlink.operations.names import did_you_mean
+from smartlink.operations.select import LOOKED_AT
 
 _SPAN = re.compile(r"(\d+)\s*([smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -27,18 +30,31 @@ class Way(StrEnum):
         return Direction.DOWNSTREAM if self is Way.DOWN else Direction.UPSTREAM
 
 
-class Situation(StrEnum):
-    """`Situacao` of a live message as an option."""
+def situation(text: str | None) -> State | Ending | None:
+    """Read a `Situacao`, in any casing. Raises MissingError."""
+    if text is None:
+        return None
+    every: dict[str, State | Ending] = {it.value.casefold(): it for it in (*State, *Ending)}
+    found = every.get(text.strip().casefold())
+    if found is None:
+        names = [it.value for it in every.values()]
+        hint = did_you_mean(text, names) or f": they are {', '.join(names)}"
+        message = f"There is no Situacao {text!r}{hint}"
+        raise MissingError(message)
+    return found
 
-    PENDING = "pendente"
-    RUNNING = "executando"
-    WAITING = "aguardando"
-    DEAD = "morta"
 
-    @property
-    def state(self) -> State:
-        """The relay's name for it."""
-        return State(self.value.capitalize())
+def cause(text: str | None) -> str | None:
+    """Read a fingerprint's code. Raises UsageError."""
+    if text is None:
+        return None
+    code = text.strip().lower()
+    if CODE.fullmatch(code) is None:
+        message = (
+            f"{text!r} is no fingerprint: they have eight digits of 0-9 and a-f, as in 00dfdf50"
+        )
+        raise UsageError(message)
+    return code
 
 
 def span(text: str) -> timedelta:
@@ -72,13 +88,14 @@ Command = Annotated[
     typer.Option("--command", "-c", help="Comando: the message's type, such as SGDPDataCommand."),
 ]
 InState = Annotated[
-    Situation | None,
+    str | None,
     typer.Option(
         "--state",
         "-s",
-        case_sensitive=False,
+        metavar="SITUACAO",
         help="Situacao. Pendente: dispatched, or to be. Executando: claimed by a consumer. "
-        "Aguardando: failed, waits for its retry. Morta: dead, waits for an operator.",
+        "Aguardando: failed, waits for its retry. Morta: dead, waits for an operator. "
+        "With --history: Concluida, Descartada.",
     ),
 ]
 Older = Annotated[
@@ -94,10 +111,29 @@ Newer = Annotated[
 ErrorText = Annotated[
     str | None, typer.Option("--error", "-e", help="UltimoErro contains this text (any case).")
 ]
+Print = Annotated[
+    str | None,
+    typer.Option(
+        "--print",
+        "-p",
+        metavar="CODE",
+        help="The cause: the Print of an error, as stats and messages list show it.",
+    ),
+]
+Every = Annotated[
+    bool,
+    typer.Option(
+        "--all",
+        help=f"Look at all messages, not at {LOOKED_AT:,} of each tenant: it costs a read each.",
+    ),
+]
 Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=100_000, help="At most so many.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do it. Without it: a dry run, nothing changes.")]
 Reason = Annotated[
     str | None,
     typer.Option("--reason", "-r", help="Why: it is kept in GTotvsLinkLog with your name."),
+]
+Why = Annotated[
+    str | None, typer.Option("--reason", "-r", help="Why: it is kept with your name (audit).")
 ]
 OneTenant = Annotated[str, typer.Argument(metavar="TENANT", help="The tenant's name here.")]

@@ -2,19 +2,27 @@
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
+from textwrap import wrap
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
+from rich.text import Text
+
+from infra.cli.zone import instant
 
 _NOTHING = "-"
+_BREAKS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
 _KEPT_WIDE = 20  # characters of a column that must not shrink below them
-_UNBOUNDED = 1_000  # columns, if no terminal wraps the lines
+_NOT_PLAIN = re.compile(r"[^\n\x20-\x7e]")
+_UNBOUNDED = 1_000  # columns, where no terminal wraps them
 
 
 @dataclass(slots=True)
@@ -23,28 +31,37 @@ class Screen:
 
     as_json: bool = False
     out: Console = field(
-        default_factory=lambda: Console(highlight=False, markup=False, width=_width())
+        default_factory=lambda: Console(highlight=False, markup=False, emoji=False, width=_width())
     )
     err: Console = field(
-        default_factory=lambda: Console(stderr=True, highlight=False, markup=False)
+        default_factory=lambda: Console(stderr=True, highlight=False, markup=False, emoji=False)
     )
 
     def json(self, document: object) -> None:
         """Write the one document that `--json` promises."""
-        text = json.dumps(document, indent=2, ensure_ascii=False, default=str)
-        # A text that UTF-8 cannot carry is written as its escape.
-        safe = text.encode("utf-8", "backslashreplace").decode()
-        sys.stdout.write(f"{safe}\n")
+        # In ASCII: a program reads it through whatever encoding the console has.
+        sys.stdout.write(f"{json.dumps(document, indent=2, default=str)}\n")
 
     def line(self, document: object) -> None:
-        """Write one JSON document of several, on its own line."""
-        sys.stdout.write(f"{json.dumps(document, default=str)}\n")
+        """Write one JSON document of many, on a line of its own."""
+        sys.stdout.write(f"{_escaped(json.dumps(document, default=str))}\n")
         sys.stdout.flush()
 
     def say(self, text: str, style: str | None = None) -> None:
         """Write a sentence of the result; nothing with `--json`."""
         if not self.as_json:
             self.out.print(clean(text), style=style, soft_wrap=False)
+
+    def whole(self, text: str, style: str | None = None) -> None:
+        """Write a line that is not broken, for it holds an id; nothing with `--json`."""
+        if not self.as_json:
+            self.out.print(clean(text), style=style, soft_wrap=True)
+
+    def block(self, text: str) -> None:
+        """Write a text of several lines, each indented: none of them is a line of ours."""
+        if not self.as_json:
+            for line in text.splitlines():
+                self.out.print(f"    {clean(line)}", soft_wrap=True)
 
     def note(self, text: str, style: str | None = None) -> None:
         """Tell what happens besides the result."""
@@ -53,38 +70,75 @@ class Screen:
     def table(
         self, columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None
     ) -> None:
-        """Draw a table; a column whose name begins with `#` holds numbers, with `~` may wrap."""
+        """Draw a table. A column whose name begins with `#` holds numbers, with `~` may wrap, with
+        `!` holds ids, which stay whole: where the screen is too narrow they get lines of their own.
+        """
         cells = [[shown(cell) for cell in row] for row in rows]
+        if title:
+            self.out.print(f"\n{title}", style="bold")
+        ids = [number for number, name in enumerate(columns) if name.startswith("!")]
+        if ids and _least_width(columns, cells) > self.out.width:
+            self._stack(columns, cells, ids[0])
+            return
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True, expand=False)
         for number, name in enumerate(columns):
             right, folds = name.startswith("#"), name.startswith("~")
-            widest = max((len(row[number]) for row in cells), default=0)
+            widest = max((cell_len(row[number]) for row in cells), default=0)
+            least = widest if name.startswith("!") else min(widest, _KEPT_WIDE)
             table.add_column(
-                name.lstrip("#~"),
+                name.lstrip("#~!"),
                 justify="right" if right else "left",
                 no_wrap=not folds,
                 overflow="fold" if folds else "ellipsis",
-                min_width=None if folds else min(max(widest, len(name)), _KEPT_WIDE),
+                min_width=None if folds else max(least, min(len(name), _KEPT_WIDE)),
             )
         for row in cells:
             table.add_row(*row)
-        if title:
-            self.out.print(f"\n{title}", style="bold")
         self.out.print(table)
 
+    def _stack(self, columns: Sequence[str], cells: Sequence[Sequence[str]], id_at: int) -> None:
+        """Write each id on a line of its own, and the rest below it."""
+        others = [number for number in range(len(columns)) if number != id_at]
+        heads = [columns[number].lstrip("#~") for number in others]
+        widths = [
+            max([len(head), *(cell_len(row[number]) for row in cells)])
+            for head, number in zip(heads, others, strict=True)
+        ]
+
+        def line(texts: Sequence[str]) -> str:
+            padded = (
+                f"{' ' * (width - cell_len(text))}{text}"
+                if columns[number].startswith("#")
+                else f"{text}{' ' * (width - cell_len(text))}"
+                for text, width, number in zip(texts, widths, others, strict=True)
+            )
+            return "   " + "  ".join(padded).rstrip()
+
+        self.out.print(f" {columns[id_at].lstrip('!')}", style="bold", soft_wrap=True)
+        self.out.print(line(heads), style="bold", soft_wrap=True)
+        for row in cells:
+            self.out.print(f" {row[id_at]}", soft_wrap=True)
+            self.out.print(line([row[number] for number in others]), soft_wrap=True)
+
     def facts(self, pairs: Iterable[tuple[str, object]]) -> None:
-        """Draw names and values, one on each line; leave out missing values."""
-        grid = Table.grid(padding=(0, 2))
-        grid.add_column(style="bold", no_wrap=True)
-        grid.add_column(overflow="fold")
-        for name, value in pairs:
-            if value not in (None, "", ()):
-                grid.add_row(name, shown(value))
-        self.out.print(grid)
+        """Write names and values, one a line; what there is not is left out.
+
+        A long value goes on below itself; no word of it is broken, for it may be an id.
+        """
+        told = [(name, value) for name, value in pairs if value not in (None, "", ())]
+        wide = max((cell_len(name) for name, _ in told), default=0) + 2
+        for name, value in told:
+            head = name
+            for line in shown(value, several=True).split("\n"):
+                for part in _folded(line, self.out.width - wide):
+                    indent = " " * (wide - cell_len(head))
+                    self.out.print(Text.assemble((head, "bold"), indent, part), soft_wrap=True)
+                    head = ""
 
     def progress(self) -> Progress:
-        """Make a progress bar on stderr, which is hidden if stderr is not a terminal."""
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+        """A bar on stderr, where that is a terminal."""
+        text = TextColumn("{task.description}", markup=False)
+        columns = (text, BarColumn(), MofNCompleteColumn())
         hidden = self.as_json or not self.err.is_terminal
         return Progress(*columns, console=self.err, transient=True, disable=hidden)
 
@@ -94,25 +148,56 @@ def _width() -> int | None:
     return None if sys.stdout.isatty() or os.environ.get("COLUMNS") else _UNBOUNDED
 
 
-def shown(value: object) -> str:
-    """Write a value for people."""
+def _least_width(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> int:
+    """How wide a table is if nothing in it is cut."""
+    width = 1
+    for number, name in enumerate(columns):
+        widest = max([len(name.lstrip("#~!")), *(cell_len(row[number]) for row in cells)])
+        width += (min(widest, _KEPT_WIDE) if name.startswith("~") else widest) + 2
+    return width
+
+
+def shown(value: object, *, several: bool = False) -> str:
+    """Write a value for people, on one line unless it may have `several`."""
     if value is None or value == "":
         return _NOTHING
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, datetime):
         return instant(value)
-    return clean(str(value))
+    text = str(value)
+    return "\n".join(map(clean, text.splitlines())) if several else clean(text)
 
 
 def clean(text: str) -> str:
-    """Replace control characters, with which a sender could control the operator's terminal."""
-    return "".join(
-        char if char in "\n\t" or (char.isprintable() and not "\ud800" <= char <= "\udfff") else "·"
-        for char in text
-    )
+    """Make one line of a text that others wrote, and nothing that steers the operator's terminal.
+
+    A line break shows as `⏎`: else a text could look like lines of ours. Whatever has no picture of
+    its own (control characters, marks that turn the direction of writing) shows as `·`.
+    """
+    return "".join(map(_picture, text.rstrip("\r\n").replace("\r\n", "\n")))
 
 
-def instant(at: datetime) -> str:
-    """Write an instant in UTC, to the second."""
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z"
+def _picture(char: str) -> str:
+    if char.isprintable() and not "\ud800" <= char <= "\udfff":
+        return char
+    if char in _BREAKS:
+        return "⏎"
+    return " " if char in "\t\xa0" else "·"
+
+
+def _folded(line: str, width: int) -> list[str]:
+    folded = wrap(line, max(width, 20), break_long_words=False, break_on_hyphens=False)
+    return folded or [""]
+
+
+def _escaped(text: str) -> str:
+    """JSON text whose strings hold no character that steers a terminal, or that UTF-8 has not."""
+    return _NOT_PLAIN.sub(lambda found: _as_json(found[0]), text)
+
+
+def _as_json(char: str) -> str:
+    if char.isprintable() and not "\ud800" <= char <= "\udfff":
+        return char
+    units = char.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[start : start + 4]}" for start in range(0, len(units), 4))

@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import socket
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -14,6 +15,7 @@ from infra.cli.screen import Screen
 from infra.cli.target import Target, find_target
 from infra.local.checkout import CATALOG
 from smartlink import bootstrap
+from smartlink.operations.audit import Facts, Recording, recorded
 from smartlink.operator_wiring import OperatorWiring
 
 
@@ -46,6 +48,7 @@ class Session:
             target.variables,
             target.functions,
             json.loads(CATALOG.with_name("firestore.json").read_bytes())["indexes"],
+            self._local_operator,
         )
 
     def begin_relay(self) -> None:
@@ -55,10 +58,37 @@ class Session:
         bootstrap.settings()  # turns the logs on
         quiet_logs()
 
-    @cached_property
+    @property
     def who(self) -> str:
-        """The person's name, for the log of what was done."""
+        """Name the person, for the log of what was done."""
+        return self.deployment.operator.name
+
+    @property
+    def _local_operator(self) -> str:
+        """What a local stack takes for the person's name: nobody verifies it."""
         return os.environ.get("SMARTLINK_OPERATOR") or f"{getpass.getuser()}@{socket.gethostname()}"
+
+    def recorded(
+        self,
+        act: str,
+        *,
+        target: str,
+        tenant: str | None = None,
+        reason: str | None = None,
+        count: int | None = None,
+        before: Facts | None = None,
+    ) -> AbstractContextManager[Recording]:
+        """Record an act before it is done, and what came of it."""
+        return recorded(
+            self.deployment,
+            act,
+            target=target,
+            tenant=tenant,
+            reason=reason,
+            count=count,
+            before=before,
+            warn=lambda text: self.screen.note(text, "yellow"),
+        )
 
 
 def quiet_logs() -> None:

@@ -3,20 +3,22 @@
 from dataclasses import dataclass, field
 
 from infra.cli.screen import Screen
+from infra.cli.zone import instant
 from smartlink.operations.activation import (
     Adopted,
+    Announced,
     ErpChecked,
     FirstPoll,
     OldVersionsDisabled,
+    PauseEnded,
     QueueReady,
     SecretStored,
+    SendsDue,
     Step,
     Switched,
     TokenGiven,
     VersionStored,
 )
-
-_SOON = "the functions see it within 5 minutes"
 
 
 @dataclass
@@ -38,7 +40,7 @@ class Steps:
             self.screen.json({"steps": self.done, **more})
 
 
-def _words(step: Step) -> tuple[str, str]:  # noqa: PLR0911  (one for each kind)
+def _words(step: Step) -> tuple[str, str]:  # noqa: C901, PLR0911, PLR0912  (one for each kind)
     match step:
         case TokenGiven():
             return "Token", f"RAC gave one for tenant id {step.tenant_id or '(none in the token)'}"
@@ -53,13 +55,22 @@ def _words(step: Step) -> tuple[str, str]:  # noqa: PLR0911  (one for each kind)
         case VersionStored():
             return "Secret", f"version {step.number} stored and read back"
         case OldVersionsDisabled():
-            return "Old versions", f"{step.count} disabled; {_SOON}"
+            return "Old versions", f"{step.count} disabled"
         case Adopted():
             after = step.after or "whoever is activated next"
-            return "Adopted", f"{step.before} is now {after}; {_SOON}"
+            return "Adopted", f"{step.before} is now {after}"
         case Switched():
             state = "enabled" if step.enabled else "disabled"
             return "Tenant", f"{step.tenant} is {state}{' already' if step.already else ''}"
+        case PauseEnded():
+            until = f", until {instant(step.until)}" if step.until else ""
+            return "Pause", f"ended; it had failed {step.failures} times in a row{until}"
+        case SendsDue():
+            return "Outbox", f"{step.messages} messages that waited after failed sends are due now"
+        case Announced():
+            if step.error is not None:
+                return "Announced", f"no ({step.error}): the functions see it within 5 minutes"
+            return "Announced", "the next tick sees it, within a minute"
 
 
 def _erp(step: ErpChecked) -> str:

@@ -1,7 +1,6 @@
 """Chooses where the commands work: the local stack if one runs here, or else a cloud project."""
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 
 from infra.cli.errors import UsageError
 from infra.local.checkout import CATALOG, STATE
+from infra.local.processes import alive
 
 ENVIRONMENTS = ("development", "staging", "production")
 CHECKOUT = {
@@ -108,14 +108,13 @@ def _cloud(project: str, environment: str, environ: Mapping[str, str]) -> Target
 def _running_stack(environ: Mapping[str, str]) -> dict[str, Any] | None:
     """Read `stack.json`, unless its stack was killed and left it behind."""
     folder = environ.get("SMARTLINK_LOCAL_DIR")
-    candidates = [Path(folder)] if folder else [Path.cwd() / ".local", STATE]
-    for candidate in candidates:
+    folders = [Path(folder)] if folder else [Path.cwd() / ".local", STATE]
+    demos = [it / "demo" for it in folders]  # what `make demo ARGS=--keep` leaves up
+    for candidate in [*folders, *demos]:
         try:
             stack: dict[str, Any] = json.loads((candidate / "stack.json").read_bytes())
-            os.kill(int(stack["pids"]["stack"]), 0)
-        except PermissionError:
-            return stack
+            if alive(int(stack["pids"]["stack"])):
+                return stack
         except (OSError, ValueError, KeyError, TypeError):
             continue
-        return stack
     return None

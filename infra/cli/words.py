@@ -73,11 +73,18 @@ def explained(error: BaseException, target: Target | None) -> CliError | None:  
         what = str(error).partition(": ")[0]
         role = next(role for word, role in _ROLES if word in what)
         return ForbiddenError(f"You may not {what}{where}: ask an owner to grant you {role}.")
+    if isinstance(cause, exceptions.FailedPrecondition) and "index" in str(cause):
+        return CliError(
+            f"{str(error).partition(': ')[0]}{where} needs an index that is not ready: run make "
+            f"deploy, then wait (smartlink doctor tells when)."
+        )
     match error:
         case CredentialsRefused():
             return ForbiddenError(f"{error}.")
         case NotFound():
             return MissingError(f"{error}{where}.")
+        case Unavailable() if _far(error):
+            return CliError(f"{_far(error)}: {error}{where}. {_far_fix(target)}")
         case Unavailable():
             fix = (
                 "is the stack still up (.local/stack.json, .local/logs)?"
@@ -90,6 +97,22 @@ def explained(error: BaseException, target: Target | None) -> CliError | None:  
         case Refused():
             return ForbiddenError(f"Refused: {error}{where}.")
     return CliError(f"{error}{where}.")
+
+
+_FAR = {
+    "Smart Link": "The broker (Smart Link Server) is down or out of reach",
+    "RAC": "RAC is down or out of reach",
+}
+"""What the texts of the HTTP adapters begin with → what does not answer."""
+
+
+def _far(error: Unavailable) -> str | None:
+    return next((text for begin, text in _FAR.items() if str(error).startswith(begin)), None)
+
+
+def _far_fix(target: Target | None) -> str:
+    local = " On a local stack it is the simulator." if target and target.local else ""
+    return f"The relay goes on by itself once it answers; until then try again.{local}"
 
 
 def _of_operation(error: failed.OperationError, target: Target | None) -> CliError | None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 
+from infra.console import print_any_text
 from infra.deploy.cloud import GoogleCloud
 from infra.deploy.deployment import Deployment
 from infra.deploy.errors import DeployError
@@ -14,6 +15,7 @@ from infra.deploy.terraform import Terraform
 
 def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Do what the arguments ask; return the exit code."""
+    print_any_text()
     asked = _parser().parse_args(arguments)
     console = Console(highlight=False, markup=False)
     try:

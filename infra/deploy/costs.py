@@ -95,7 +95,7 @@ def _run(prices: Mapping[str, float], seconds: float, memory: float) -> Iterator
 
 def table(path: Path = PRICES) -> str:
     """Write both bills as Markdown."""
-    document = json.loads(path.read_text())
+    document = json.loads(path.read_text("utf-8"))
     lines: list[str] = []
     for title, items in (
         ("A million messages, each with a reply", million_messages(document)),

@@ -20,6 +20,7 @@ from infra.deploy.terraform import REMOVAL, RETIREMENT, Terraform
 _PLAN = "smartlink.tfplan"
 _PROTECTED = (
     "-target=google_firestore_database.messages",
+    "-target=google_firestore_database.audit",
     "-target=google_storage_bucket.config",
     "-target=google_storage_bucket.contents",
 )

@@ -10,6 +10,15 @@ resource "google_firestore_database" "messages" {
   }
 }
 
+resource "google_firestore_database" "audit" {
+  delete_protection_state = "DELETE_PROTECTION_DISABLED"
+  deletion_policy         = "DELETE"
+
+  lifecycle {
+    prevent_destroy = false
+  }
+}
+
 resource "google_storage_bucket" "config" {
   force_destroy = true
 

@@ -39,7 +39,7 @@ def load_target(
     if not file.is_file():
         known = ", ".join(sorted(path.stem for path in file.parent.glob("*.tfvars")))
         raise NotReadyError([f"There is no environment {environment!r}: ENV is one of {known}."])
-    text = file.read_text()
+    text = file.read_text("utf-8-sig")
     found = {name: _value(text, name) for name in ("project_id", "environment", "region")}
     missing = [name for name, value in found.items() if value is None]
     if missing:

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from infra.local.errors import NotReadyError
+from infra.local.processes import end_group
 from infra.local.program import Program
 
 TAIL_LINES = 15
@@ -35,8 +36,9 @@ def _dies_with_parent() -> tuple[str, ...]:
 class Child:
     """A running program. Its process id is also the id of its process group."""
 
-    def __init__(self, program: Program, logs: Path) -> None:
-        """Start the program with an empty log. Raises NotReadyError."""
+    def __init__(self, program: Program, logs: Path, *, again: bool = False) -> None:
+        """Start the program with an empty log, or `again` with the log that it has. Raises
+        NotReadyError."""
         self.program = program
         self.log = logs / f"{program.name}.log"
         logs.mkdir(parents=True, exist_ok=True)
@@ -45,7 +47,7 @@ class Child:
             raise NotReadyError(message)
         environment = {**os.environ, "PYTHONUNBUFFERED": "1", **program.environment}
         try:
-            with self.log.open("wb") as output:
+            with self.log.open("ab" if again else "wb") as output:
                 self._process = subprocess.Popen(
                     [*_dies_with_parent(), *program.command],
                     stdin=subprocess.DEVNULL,
@@ -53,7 +55,9 @@ class Child:
                     stderr=subprocess.STDOUT,
                     env=environment,
                     cwd=program.folder,
-                    start_new_session=True,  # only the parent gets Ctrl-C, and stops all in order
+                    # Only the parent gets Ctrl-C, and stops all in order.
+                    start_new_session=True,
+                    creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
                 )
         except OSError as error:
             message = f"{program.name} could not be started: {error}"
@@ -74,19 +78,15 @@ class Child:
         return self.program.ready(self.log)
 
     def ask_to_stop(self) -> None:
-        """Send SIGTERM to the whole group."""
-        self._signal(signal.SIGTERM)
+        """Ask the whole group to end."""
+        end_group(self.pid)
 
     def make_sure(self, seconds: float) -> None:
         """Wait for the process's end, at most so many seconds, then kill the rest of its group."""
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(seconds)
-        self._signal(signal.SIGKILL)
+        end_group(self.pid, at_once=True)
         self._process.wait()
-
-    def _signal(self, number: signal.Signals) -> None:
-        with suppress(ProcessLookupError, PermissionError):  # macOS: EPERM for a group of zombies
-            os.killpg(self.pid, number)
 
     def tail(self) -> str:
         """Return the last lines of the log."""

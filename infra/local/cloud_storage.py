@@ -14,6 +14,7 @@ from email.parser import BytesParser
 from functools import partial
 from http.server import ThreadingHTTPServer
 from io import BytesIO
+from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -24,6 +25,8 @@ from gcp_storage_emulator.storage import Storage
 from infra.local.ports import HOST
 
 _OBJECT = "/o/"
+_VERSIONS = 20  # of an object that are kept
+_VERSION_BYTES = 1_000_000  # of one: a configuration has no more
 _LOCK = threading.Lock()
 
 
@@ -38,6 +41,8 @@ class _Strict(RequestHandler):  # type: ignore[misc]
             path = urlsplit(self.path).path
             if path.startswith("/storage/v1/b/") and path.endswith("/o"):
                 self._list(path.split("/")[4])
+            elif "generation" in self._query:
+                self._get_version(self._query["generation"])
             else:
                 super().do_GET()
 
@@ -48,6 +53,7 @@ class _Strict(RequestHandler):  # type: ignore[misc]
             if "/upload/" not in self.path or name is None:
                 super().do_POST()
             elif self._holds(str(name)):
+                self._keep_version(str(name))
                 super().do_POST()
                 made = self._found(str(name))
                 if made is not None:  # the emulator counts the upload's own metadata as a change
@@ -127,17 +133,56 @@ class _Strict(RequestHandler):  # type: ignore[misc]
         self._answer(status, {"error": {"code": status, "message": message}})
 
     def _answer(self, status: int, answer: object) -> None:
-        body = json.dumps(answer).encode()
+        self._answer_with(status, json.dumps(answer).encode(), "application/json")
+
+    def _answer_with(self, status: int, body: bytes, kind: str) -> None:
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def _keep_version(self, name: str) -> None:
+        """What is about to be replaced stays, as in a bucket with versions, unless it is large."""
+        found = self._found(name)
+        if found is None or int(found["size"]) > _VERSION_BYTES:
+            return
+        kept = self._versions.setdefault((self._bucket, name), [])
+        ended = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
+        kept.append((found | {"timeDeleted": ended}, self.storage.get_file(self._bucket, name)))
+        del kept[:-_VERSIONS]
+
+    @property
+    def _versions(self) -> dict[tuple[str, str], list[tuple[dict[str, Any], bytes]]]:
+        """The replaced versions of each object, the oldest first: they live with the storage."""
+        versions: dict[tuple[str, str], list[tuple[dict[str, Any], bytes]]]
+        versions = self.storage.__dict__.setdefault("replaced_versions", {})
+        return versions
+
+    def _get_version(self, generation: str) -> None:
+        """An object as it was at a generation: its description, or its content."""
+        found = self._found(self._name)
+        if found is not None and found["generation"] == generation:
+            super().do_GET()
+            return
+        for described, content in self._versions.get((self._bucket, self._name), ()):
+            if described["generation"] == generation:
+                if self._query.get("alt") == "media":
+                    self._answer_with(200, content, "application/octet-stream")
+                else:
+                    self._answer(200, described)
+                return
+        self._refuse(404, f"No such object: {self._bucket}/{self._name}#{generation}")
 
     def _list(self, bucket: str) -> None:
         first = self._query.get("pageToken") or self._query.get("startOffset", "")
         most = int(self._query.get("maxResults", 1_000))
         files, _ = self.storage.get_file_list(bucket)
+        if self._query.get("versions", "").lower() == "true":
+            kept = (
+                it for (owner, _), its in self._versions.items() if owner == bucket for it in its
+            )
+            files = [*files, *(described for described, _ in kept)]
         found = sorted((it for it in files if it["name"] >= first), key=lambda it: it["name"])
         answer = {"kind": "storage#objects", "items": found[:most]}
         if len(found) > most:
@@ -149,8 +194,10 @@ def _forward(before: str, after: str | None) -> bool:
     return after is not None and datetime.fromisoformat(before) <= datetime.fromisoformat(after)
 
 
-def _server(port: int) -> ThreadingHTTPServer:
-    return ThreadingHTTPServer((HOST, port), partial(_Strict, Storage(use_memory_fs=True)))
+def _server(port: int, folder: Path | None = None) -> ThreadingHTTPServer:
+    kept = None if folder is None else str(folder.absolute())
+    storage = Storage(use_memory_fs=kept is None, data_dir=kept)
+    return ThreadingHTTPServer((HOST, port), partial(_Strict, storage))
 
 
 @contextmanager
@@ -171,7 +218,9 @@ def main() -> None:
     """Serve until the process is told to end."""
     parser = argparse.ArgumentParser(description="Cloud Storage's JSON API, in memory")
     parser.add_argument("--port", type=int, required=True)
-    _server(parser.parse_args().port).serve_forever()
+    parser.add_argument("--folder", type=Path, help="keep the objects here")
+    asked = parser.parse_args()
+    _server(asked.port, asked.folder).serve_forever()
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 
+from infra.console import print_any_text
 from infra.local.demo.run import TIME_LIMIT_SECONDS, Options, demo
 from infra.local.errors import LocalStackError
 from infra.local.settings import LocalSettings, load_settings
@@ -20,6 +21,7 @@ environment:
   SMARTLINK_LOCAL_TICK_SECONDS  seconds between two calls of poll (up 60, demo 1)
   SMARTLINK_LOCAL_PORTS         ports of your choice: poll=8081,publish=8082
   SMARTLINK_LOCAL_DIR           folder of logs, databases and stack.json (.local)
+  SMARTLINK_LOCAL_KEEP          1: the next stack goes on with this one's state (up only)
   SMARTLINK_LOCAL_EMULATORS     auto, or none: the demo then runs in one process
   SMARTLINK_BASE_URL            a Smart Link Server of your own, with
   SMARTLINK_RAC_TOKEN_URL       its RAC: no simulator is started then
@@ -33,6 +35,7 @@ exit codes:
 
 def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Do what the arguments ask; return the exit code."""
+    print_any_text()
     asked = _parser().parse_args(arguments)
     progress = Console(stderr=True)
     try:

@@ -26,11 +26,17 @@ PUBSUB_VARIABLE = "PUBSUB_EMULATOR_HOST"
 QUICK_START = ("-XX:TieredStopAtLevel=1",)
 
 
-def firestore_program(toolkit: Toolkit, port: int, jvm: tuple[str, ...] = ()) -> Program:
-    """Run the Firestore emulator, which stores everything in its memory."""
+def firestore_program(
+    toolkit: Toolkit, port: int, jvm: tuple[str, ...] = (), documents: Path | None = None
+) -> Program:
+    """Run the Firestore emulator, which stores everything in its memory.
+
+    It begins with the documents of an export, if there is one.
+    """
     main = "com.google.cloud.datastore.emulator.firestore.CloudFirestore"
     command = (str(toolkit.java), *jvm, "-cp", str(toolkit.firestore_jar), main)
-    options = (f"--host={HOST}", f"--port={port}")
+    kept = () if documents is None else (f"--import-data={documents}",)
+    options = (f"--host={HOST}", f"--port={port}", *kept)
     return Program("firestore", (*command, *options), port, answers(port))
 
 
@@ -41,9 +47,10 @@ def pubsub_program(toolkit: Toolkit, port: int, jvm: tuple[str, ...] = ()) -> Pr
     return Program("pubsub", (*command, *options), port, answers(port))
 
 
-def storage_program(port: int) -> Program:
-    """Run the Cloud Storage emulator, in memory."""
-    command = (sys.executable, "-m", "infra.local.cloud_storage", "--port", str(port))
+def storage_program(port: int, folder: Path | None = None) -> Program:
+    """Run the Cloud Storage emulator, in memory if it has no folder."""
+    kept = () if folder is None else ("--folder", str(folder))
+    command = (sys.executable, "-m", "infra.local.cloud_storage", "--port", str(port), *kept)
     return Program("storage", command, port, answers(port), folder=ROOT)
 
 

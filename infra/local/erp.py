@@ -18,15 +18,21 @@ BEGIN SELECT RAISE(ABORT, 'row locked by payroll'); END
 
 
 class ErpDatabase:
-    """A tenant's own, new database of sample people."""
+    """A tenant's own database of sample people."""
 
-    def __init__(self, tenant: LocalTenant, folder: Path, seed: int) -> None:
-        """Make the database and fill it. The same seed gives the same people."""
+    def __init__(self, tenant: LocalTenant, folder: Path, seed: int, *, keep: bool = False) -> None:
+        """Make the database and fill it. The same seed gives the same people.
+
+        With `keep` a database that exists stays as it is, and `people` is empty.
+        """
         self._url = tenant.database_url(folder)
         self.path = Path(self._url.removeprefix("sqlite:///"))
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.people: Sequence[SamplePerson] = ()
+        if keep and self.path.exists():
+            return
         self.path.unlink(missing_ok=True)
-        self.people: Sequence[SamplePerson] = create_people_database(self._url, seed=seed)
+        self.people = create_people_database(self._url, seed=seed)
 
     def anonymised(self) -> tuple[int, int]:
         """Count the people, and those of them who are anonymised."""

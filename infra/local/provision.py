@@ -52,11 +52,15 @@ def _create_topic(
 
 
 def create_buckets(rest: Rest, addresses: Addresses, config: Json) -> None:
-    """Create both buckets, and the configuration file in one of them."""
-    url = f"http://{addresses.storage}"
-    for bucket in (addresses.config_bucket, addresses.contents_bucket):
-        rest.call("POST", f"{url}/storage/v1/b?project={addresses.project}", {"name": bucket})
-    write_config(rest, addresses, config)
+    """Create both buckets, and the configuration file in one of them. Kept ones stay."""
+    url = f"http://{addresses.storage}/storage/v1/b?project={addresses.project}"
+    new = [
+        bucket
+        for bucket in (addresses.config_bucket, addresses.contents_bucket)
+        if rest.call("POST", url, {"name": bucket}, exists_ok=True) is not None
+    ]
+    if addresses.config_bucket in new:
+        write_config(rest, addresses, config)
 
 
 def write_config(rest: Rest, addresses: Addresses, config: Json) -> None:
@@ -69,22 +73,29 @@ def write_config(rest: Rest, addresses: Addresses, config: Json) -> None:
 def create_secrets(
     rest: Rest, addresses: Addresses, tenants: Iterable[LocalTenant], folder: Path
 ) -> None:
-    """Create the three secrets of each tenant."""
+    """Create the secrets of each tenant; those that are kept stay."""
     for tenant in tenants:
+        own = tenant.secret()
         erp = tenant.erp_secret(folder)
-        _create_secret(
-            rest, addresses, f"smartlink-tenant-{tenant.tenant}", "tenant", tenant.secret()
-        )
-        _create_secret(rest, addresses, f"smartlink-erp-{tenant.tenant}", "erp", erp)
         titular = tenant.titular_secret()
-        _create_secret(rest, addresses, f"smartlink-titular-{tenant.tenant}", "titular", titular)
+        _create_secret(rest, addresses, f"smartlink-tenant-{tenant.tenant}", own, "tenant")
+        _create_secret(rest, addresses, f"smartlink-erp-{tenant.tenant}", erp, "erp")
+        _create_secret(rest, addresses, f"smartlink-titular-{tenant.tenant}", titular, "titular")
+        for name, payload in tenant.secrets.items():
+            _create_secret(rest, addresses, name, payload)
 
 
-def _create_secret(rest: Rest, addresses: Addresses, name: str, label: str, payload: Json) -> None:
+def _create_secret(
+    rest: Rest, addresses: Addresses, name: str, payload: object, label: str | None = None
+) -> None:
     url = f"http://{addresses.secret_manager}/v1/projects/{addresses.project}/secrets"
-    secret = {"replication": {"automatic": {}}, "labels": {"smartlink": label}}
-    rest.call("POST", f"{url}?secretId={name}", secret)
-    data = base64.b64encode(json.dumps(payload).encode()).decode()
+    secret: Json = {"replication": {"automatic": {}}}
+    if label is not None:
+        secret["labels"] = {"smartlink": label}
+    if rest.call("POST", f"{url}?secretId={name}", secret, exists_ok=True) is None:
+        return
+    text = payload if isinstance(payload, str) else json.dumps(payload)
+    data = base64.b64encode(text.encode()).decode()
     rest.call("POST", f"{url}/{name}:addVersion", {"payload": {"data": data}})
 
 

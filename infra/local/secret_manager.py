@@ -17,6 +17,7 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from json import JSONDecodeError
+from pathlib import Path
 
 from aiohttp import web
 
@@ -168,8 +169,9 @@ def main() -> None:
     """Serve until the process is told to end."""
     parser = argparse.ArgumentParser(description="Secret Manager's REST API, in memory")
     parser.add_argument("--port", type=int, required=True)
-    port = parser.parse_args().port
-    web.run_app(application(SecretStore()), host=HOST, port=port, print=None)
+    parser.add_argument("--file", type=Path, help="keep the secrets here")
+    asked = parser.parse_args()
+    web.run_app(application(SecretStore(file=asked.file)), host=HOST, port=asked.port, print=None)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The secrets, versions and errors of Secret Manager, as its API shows them."""
 
+import base64
 import hashlib
 import secrets as randomness
 from dataclasses import dataclass, field
@@ -52,6 +53,15 @@ class Version:
     destroyed: str | None = None
     etag: str = field(default_factory=new_etag)
 
+    def kept(self) -> Json:
+        """Write it for a file, with its payload."""
+        return vars(self) | {"data": base64.b64encode(self.data).decode()}
+
+    @classmethod
+    def read(cls, kept: Json) -> "Version":
+        """Read what `kept` wrote."""
+        return cls(**kept | {"data": base64.b64decode(kept["data"])})
+
     def json(self) -> Json:
         """Show the version as the API does, without its payload."""
         shown = {
@@ -74,6 +84,15 @@ class Secret:
     annotations: dict[str, str]
     etag: str = field(default_factory=new_etag)
     versions: list[Version] = field(default_factory=list)
+
+    def kept(self) -> Json:
+        """Write it for a file, with its payloads."""
+        return vars(self) | {"versions": [version.kept() for version in self.versions]}
+
+    @classmethod
+    def read(cls, kept: Json) -> "Secret":
+        """Read what `kept` wrote."""
+        return cls(**kept | {"versions": [Version.read(version) for version in kept["versions"]]})
 
     def json(self) -> Json:
         """Show the secret as the API does."""

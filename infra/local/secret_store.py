@@ -6,9 +6,11 @@ project's name. A secret's etag changes when the secret changes, but not when it
 
 import base64
 import binascii
+import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 from google_crc32c import value as crc32c
 
@@ -34,10 +36,25 @@ _CHANGEABLE = ("labels", "annotations")
 class SecretStore:
     """Keeps the secrets of all projects."""
 
-    def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        """The store begins empty."""
+    def __init__(
+        self, clock: Callable[[], datetime] = lambda: datetime.now(UTC), file: Path | None = None
+    ) -> None:
+        """The store begins with what its file holds, and writes each change to it."""
         self._clock = clock
+        self._file = file
         self._secrets: dict[str, Secret] = {}
+        if file is not None and file.is_file():
+            kept = map(Secret.read, json.loads(file.read_bytes()))
+            self._secrets = {secret.name: secret for secret in kept}
+
+    def _keep(self) -> None:
+        if self._file is None:
+            return
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        draft = self._file.with_suffix(".draft")
+        draft.touch(mode=0o600)  # it holds credentials
+        draft.write_text(json.dumps([it.kept() for it in self._secrets.values()]), encoding="utf-8")
+        draft.replace(self._file)
 
     def create(self, project: str, secret_id: str, body: Json) -> Json:
         """Create a secret without versions."""
@@ -52,6 +69,7 @@ class SecretStore:
             raise ApiError(409, "ALREADY_EXISTS", f"Secret [{name}] already exists.")
         secret = Secret(name, self._now(), _labels(body), dict(body.get("annotations", {})))
         self._secrets[name] = secret
+        self._keep()
         return secret.json()
 
     def list(self, project: str, terms: str = "", size: int = 0, token: str = "") -> Json:
@@ -83,6 +101,7 @@ class SecretStore:
         if "annotations" in paths:
             secret.annotations = dict(body.get("annotations", {}))
         secret.etag = new_etag()
+        self._keep()
         return secret.json()
 
     def delete(self, project: str, secret_id: str, etag: str = "") -> Json:
@@ -90,6 +109,7 @@ class SecretStore:
         secret = self._secret(project, secret_id)
         _check_etag(etag, secret.etag, secret.name)
         del self._secrets[secret.name]
+        self._keep()
         return {}
 
     def add_version(self, project: str, secret_id: str, body: Json) -> Json:
@@ -109,6 +129,7 @@ class SecretStore:
             raise invalid(message)
         version = Version(f"{secret.name}/versions/{len(secret.versions) + 1}", self._now(), data)
         secret.versions.append(version)
+        self._keep()
         return version.json()
 
     def versions(self, project: str, secret_id: str, size: int = 0, token: str = "") -> Json:
@@ -139,6 +160,7 @@ class SecretStore:
         if state == "DESTROYED":
             version.data, version.destroyed = b"", self._now()
         version.state, version.etag = state, new_etag()
+        self._keep()
         return version.json()
 
     def _now(self) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from infra.local.checkout import DEFAULT_TENANTS, STATE
 from infra.local.errors import SettingError
+from smartlink.settings import check_url
 
 BASE_URL = "SMARTLINK_BASE_URL"
 RAC_TOKEN_URL = "SMARTLINK_RAC_TOKEN_URL"  # noqa: S105 - a variable's name
@@ -30,6 +31,7 @@ class LocalSettings:
     ports: Mapping[str, int] | None = None  # SMARTLINK_LOCAL_PORTS: "poll=8081,publish=8082"
     folder: Path = STATE  # SMARTLINK_LOCAL_DIR
     broker: Broker | None = None  # SMARTLINK_BASE_URL and SMARTLINK_RAC_TOKEN_URL
+    keep: bool = False  # SMARTLINK_LOCAL_KEEP: 1, and the state outlives the stack
     emulators: bool = True  # SMARTLINK_LOCAL_EMULATORS: "auto" or "none"
 
 
@@ -41,6 +43,7 @@ def load_settings(environ: Mapping[str, str]) -> LocalSettings:
         ports=_ports(environ.get("SMARTLINK_LOCAL_PORTS", "")),
         folder=Path(environ.get("SMARTLINK_LOCAL_DIR") or STATE).absolute(),
         broker=_broker(environ.get(BASE_URL), environ.get(RAC_TOKEN_URL)),
+        keep=_keep(environ.get("SMARTLINK_LOCAL_KEEP") or "0"),
         emulators=_emulators(environ.get("SMARTLINK_LOCAL_EMULATORS") or "auto"),
     )
 
@@ -75,6 +78,12 @@ def _ports(text: str) -> dict[str, int]:
 
 def _broker(base_url: str | None, rac_token_url: str | None) -> Broker | None:
     if base_url and rac_token_url:
+        for name, url in ((BASE_URL, base_url), (RAC_TOKEN_URL, rac_token_url)):
+            try:
+                check_url(url)
+            except ValueError as error:
+                message = f"{name}: {error}."
+                raise SettingError(message) from None
         return Broker(base_url, rac_token_url)
     if base_url or rac_token_url:
         there, lacking = (BASE_URL, RAC_TOKEN_URL) if base_url else (RAC_TOKEN_URL, BASE_URL)
@@ -84,6 +93,13 @@ def _broker(base_url: str | None, rac_token_url: str | None) -> Broker | None:
         )
         raise SettingError(message)
     return None
+
+
+def _keep(text: str) -> bool:
+    if text not in ("0", "1"):
+        message = f"SMARTLINK_LOCAL_KEEP is {text!r}: it may be 1 or 0."
+        raise SettingError(message)
+    return text == "1"
 
 
 def _emulators(text: str) -> bool:

@@ -7,8 +7,11 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn, TypeAlias
 
-# SIGHUP comes when the terminal is closed.
-ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# SIGHUP comes when the terminal is closed. Windows has no such signal.
+ENDING: tuple[signal.Signals, ...] = tuple(
+    it for it in signal.Signals if it.name in {"SIGINT", "SIGTERM", "SIGHUP"}
+)
+_OTHERS: tuple[signal.Signals, ...] = tuple(it for it in ENDING if it != signal.SIGINT)
 
 
 # As in typeshed. None is a handler that was not installed from Python.
@@ -26,7 +29,7 @@ def _raise_terminated(number: int, _frame: FrameType | None) -> NoReturn:
 @contextmanager
 def ending_signals_raise() -> Iterator[None]:
     """Make the ending signals raise exceptions, even if the shell started us with them ignored."""
-    previous = {number: signal.signal(number, _raise_terminated) for number in ENDING[1:]}
+    previous = {number: signal.signal(number, _raise_terminated) for number in _OTHERS}
     previous[signal.SIGINT] = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield

@@ -28,6 +28,7 @@ from infra.local.functions import (
     function_urls,
     load_catalog,
 )
+from infra.local.kept import Kept
 from infra.local.ports import HOST, allocate
 from infra.local.program import Program, answers, said_json, says_json
 from infra.local.provision import (
@@ -40,6 +41,7 @@ from infra.local.provision import (
 from infra.local.rest import Json, Rest
 from infra.local.sdk import find_toolkit
 from infra.local.settings import Broker, LocalSettings
+from infra.local.signals import ending_signals_held
 from infra.local.stack_file import StackFile, sole_stack
 from infra.local.supervisor import Supervisor, supervised
 from infra.local.tenants import LocalTenant
@@ -59,6 +61,7 @@ class Plan:
     simulator: Json = field(default_factory=dict)  # the simulator's options
     source: Path = FUNCTIONS / "main.py"
     catalog: Path = CATALOG
+    kept: Kept | None = None  # what the stack before left, and this one leaves
 
 
 @dataclass
@@ -106,7 +109,20 @@ def running_stack(settings: LocalSettings, plan: Plan) -> Iterator[RunningStack]
     with sole_stack(settings.folder) as file, supervised(logs) as supervisor:
         stack = _Start(settings, plan, supervisor).run(file)
         stack.show()
-        yield stack
+        try:
+            yield stack
+        finally:
+            if plan.kept is not None:
+                _keep(stack, plan.kept)
+
+
+def _keep(stack: RunningStack, kept: Kept) -> None:
+    """Keep the documents once nothing writes any more."""
+    if "firestore" not in stack.pids:
+        return  # somebody else's emulator keeps its own
+    with ending_signals_held():
+        stack.supervisor.end(function_names(stack.catalog))
+        kept.export(stack.addresses.firestore, stack.addresses.project)
 
 
 class _Start:
@@ -152,16 +168,19 @@ class _Start:
         return allocate(names, wanted)
 
     def _services(self) -> list[Program]:
-        programs = []
+        programs, kept = [], self._plan.kept
         if not (self._firestore and self._pubsub):
             toolkit = find_toolkit()
             if not self._firestore:
-                programs.append(firestore_program(toolkit, self._ports["firestore"], QUICK_START))
+                documents = kept.documents if kept else None
+                port = self._ports["firestore"]
+                programs.append(firestore_program(toolkit, port, QUICK_START, documents))
             if not self._pubsub:
                 programs.append(pubsub_program(toolkit, self._ports["pubsub"], QUICK_START))
         if not self._settings.broker:
             programs.insert(0, self._simulator_program())
-        return [*programs, storage_program(self._ports["storage"]), self._secret_manager_program()]
+        storage = storage_program(self._ports["storage"], kept.storage if kept else None)
+        return [*programs, storage, self._secret_manager_program()]
 
     def _simulator_program(self) -> Program:
         port = self._ports["simulator"]
@@ -171,7 +190,8 @@ class _Start:
 
     def _secret_manager_program(self) -> Program:
         port = self._ports["secret-manager"]
-        command = (sys.executable, "-m", "infra.local.secret_manager", "--port", str(port))
+        kept = ("--file", str(self._plan.kept.secrets)) if self._plan.kept else ()
+        command = (sys.executable, "-m", "infra.local.secret_manager", "--port", str(port), *kept)
         return Program("secret-manager", command, port, answers(port), folder=ROOT)
 
     def _simulated_broker(self, simulator: Child) -> Broker:

@@ -1,6 +1,5 @@
 """Writes `stack.json`, which tells other programs what runs where, and locks its folder."""
 
-import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.local.errors import AlreadyRunningError
+from infra.local.processes import alive, lock
 
 
 class StackFile:
@@ -38,27 +38,27 @@ def sole_stack(folder: Path) -> Iterator[StackFile]:
     The lock also ends when the process ends.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
+    with (folder / "lock").open("w") as file:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+            lock(file)
+        except OSError as error:
             path = folder / "stack.json"
             message = (
                 f"A local stack is running already: see {path} ({_owner(path)}). "
                 f"Stop it first, or give this one a folder of its own in SMARTLINK_LOCAL_DIR."
             )
             raise AlreadyRunningError(message) from error
-        file = StackFile(folder)
+        stack = StackFile(folder)
         try:
-            yield file
+            yield stack
         finally:
-            file.remove()
+            stack.remove()
 
 
 def _leftovers(path: Path) -> list[int]:
     """List the processes of a killed stack that may still run; on Linux the kernel ends them."""
     try:
-        return [pid for pid in json.loads(path.read_bytes())["pids"].values() if _alive(pid)]
+        return [pid for pid in json.loads(path.read_bytes())["pids"].values() if alive(pid)]
     except (OSError, ValueError, KeyError, AttributeError):
         return []
 
@@ -68,13 +68,3 @@ def _owner(path: Path) -> str:
         return f"process {json.loads(path.read_bytes())['pids']['stack']}"
     except (OSError, ValueError, KeyError):
         return "it is just starting or stopping"
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -60,6 +60,16 @@ class Supervisor:
             if not child.running:
                 raise NotReadyError(child.explain_death())
 
+    def restart(self, child: Child) -> Child:
+        """Start a dead child's program again, in its place; what it left of its group is ended."""
+        with ending_signals_held():
+            _stop([child])
+            again = Child(child.program, self._logs, again=True)
+            self._stages = [
+                [again if it is child else it for it in stage] for stage in self._stages
+            ]
+        return again
+
     def end(self, names: Collection[str]) -> None:
         """Stop and forget the children of these names, dead ones too; the others go on."""
         ending = [child for child in self.children if child.program.name in names]

@@ -3,11 +3,17 @@
 The file is a list. Each entry needs `tenant`, `clientId` and `clientSecret`::
 
     [{"tenant": "acme", "clientId": "…", "clientSecret": "…",
-      "tenantId": "…", "enabled": true,
-      "erp": {"databaseUrl": "sqlite:////…", "map": …, "salt": "…"}}]
+      "tenantId": "…", "environment": "development", "enabled": true,
+      "erp": {"databaseUrl": "sqlite:////…", "map": …, "salt": "…"},
+      "secrets": {"acme-bank": {"apiKey": "…"}}}]
 
-`erp` is the payload of `smartlink-erp-<tenant>`. Without `erp` a tenant gets a database of sample
-people under `.local`. Without `map` it gets the map of the sample people.
+All fields but `tenant`, `erp` and `secrets` are the payload of `smartlink-tenant-<tenant>`, so the
+payload of a real secret can be pasted. The stack's environment is development: like a deployed
+relay it refuses the credentials of another environment. `erp` is the payload of
+`smartlink-erp-<tenant>`, with further fields if the tenant's own consumers read them. Without `erp`
+a tenant gets a database of sample people under `.local`. Without `map` it gets the map of the
+sample people. `secrets` holds further secrets by their names: each payload is a JSON value or a
+text.
 """
 
 import hashlib
@@ -15,11 +21,20 @@ import json
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    TypeAdapter,
+    ValidationError,
+)
 
 from infra.local.errors import SettingError
 from infra.people import MAP
-from smartlink.domain.tenant import TenantError, check_tenant_name
+from smartlink.domain.json_bytes import unmarked
+from smartlink.domain.tenant import Environment, TenantError, check_tenant_name
 
 Json = dict[str, Any]
 
@@ -27,13 +42,23 @@ Json = dict[str, Any]
 class Erp(BaseModel):
     """A tenant's ERP database, and the map of its personal data."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True)
 
-    database_url: Annotated[str, Field(alias="databaseUrl", min_length=1)]
+    database_url: Annotated[str, Field(alias="databaseUrl", min_length=1, repr=False)]
     data_map: Annotated[str | Json, Field(alias="map")] = MAP
     salt: SecretStr | None = None
     access_log_days: Annotated[int | None, Field(alias="accessLogDays")] = None
     unproven: bool | None = None
+
+
+def _free(secret_id: str) -> str:
+    if secret_id.startswith("smartlink-"):
+        message = "names that begin with smartlink- are the relay's own: use erp, or another name"
+        raise ValueError(message)
+    return secret_id
+
+
+_SecretId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,255}$"), AfterValidator(_free)]
 
 
 class LocalTenant(BaseModel):
@@ -45,12 +70,14 @@ class LocalTenant(BaseModel):
     client_id: Annotated[str, Field(alias="clientId", min_length=1)]
     client_secret: Annotated[SecretStr, Field(alias="clientSecret", min_length=1)]
     tenant_id: Annotated[str | None, Field(alias="tenantId")] = None
+    environment: Environment = "development"
     enabled: bool = True
-    erp: Erp | None = None
+    erp: Annotated[Erp | None, Field(repr=False)] = None
+    secrets: Annotated[dict[_SecretId, Json | list[Any] | str], Field(repr=False)] = {}
 
     def secret(self) -> Json:
         """Write the payload of `smartlink-tenant-<tenant>`."""
-        payload = {"enabled": self.enabled, "environment": "development"}
+        payload = {"enabled": self.enabled, "environment": self.environment}
         return self.credential() | payload
 
     def credential(self) -> Json:
@@ -71,7 +98,8 @@ class LocalTenant(BaseModel):
         salt = {} if erp.salt is None else {"salt": erp.salt.get_secret_value()}
         more = {"accessLogDays": erp.access_log_days, "unproven": erp.unproven}
         given = {name: value for name, value in more.items() if value is not None}
-        return {"databaseUrl": erp.database_url, "map": erp.data_map, **salt, **given}
+        own = {"databaseUrl": erp.database_url, "map": erp.data_map, **salt, **given}
+        return {**(erp.model_extra or {}), **own}
 
     def titular_secret(self) -> Json:
         """Write the payload of `smartlink-titular-<tenant>`: the same whenever the stack starts."""
@@ -85,7 +113,7 @@ _FILE = TypeAdapter(list[LocalTenant])
 def load_tenants(path: Path) -> tuple[LocalTenant, ...]:
     """Read the file. Raises SettingError, which names the file, the entry and the field."""
     try:
-        tenants = _FILE.validate_python(json.loads(path.read_bytes()))
+        tenants = _FILE.validate_python(json.loads(unmarked(path.read_bytes())))
     except OSError as error:
         message = (
             f"The tenants' file {path} (SMARTLINK_LOCAL_TENANTS) cannot be read: {error.strerror}."

@@ -1,16 +1,18 @@
 """`make local`: runs the stack until Ctrl-C."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 
 from rich.console import Console
 
 from infra.local.erp import ErpDatabase
+from infra.local.kept import Kept
 from infra.local.reload import Reload
 from infra.local.rest import Json
+from infra.local.restarts import Restarts
 from infra.local.settings import LocalSettings
-from infra.local.stack import Plan, RunningStack, running_stack
+from infra.local.stack import Plan, running_stack
 from infra.local.table import hints, whereabouts
 from infra.local.tenants import load_tenants
 from infra.local.tick import MinuteTick
@@ -25,9 +27,11 @@ def up(settings: LocalSettings, console: Console) -> None:
     tenants = load_tenants(settings.tenants)
     seconds = settings.tick_seconds or MINUTE_SECONDS
     starting = console.status("Starting emulators, simulator and functions …")
-    with starting, running_stack(settings, Plan(project=PROJECT, tenants=tenants)) as stack:
+    kept = Kept(settings.folder / "kept") if settings.keep else None
+    plan = Plan(project=PROJECT, tenants=tenants, kept=kept)
+    with starting, running_stack(settings, plan) as stack:
         databases = {
-            tenant.tenant: ErpDatabase(tenant, settings.folder, seed)
+            tenant.tenant: ErpDatabase(tenant, settings.folder, seed, keep=settings.keep)
             for seed, tenant in enumerate(tenants, 1)
             if tenant.erp is None
         }
@@ -43,27 +47,30 @@ def up(settings: LocalSettings, console: Console) -> None:
         def say(change: str) -> None:
             console.print(f"{time.strftime('%H:%M:%S')} {change}", soft_wrap=True, markup=False)
 
-        reload = Reload(stack, say)
+        reload, restarts = Reload(stack, say), Restarts(stack, say)
+
+        def look() -> None:
+            restarts.look()
+            reload.look()
+            time.sleep(WATCH_SECONDS)
+
         with MinuteTick(stack.tick, timedelta(seconds=seconds), report=report) as tick:
             # The first poll sets the tenants' queues up; requests before it are lost.
-            _watch(stack, reload, until=lambda: tick.done > 0)
+            while tick.done == 0:
+                look()
             example = _example(databases)
             console.print(hints(stack, settings.folder, example), soft_wrap=True, highlight=False)
             names = ", ".join(tenant.tenant for tenant in tenants) or "none"
             console.print(f"Tenants: {names}. A tick every {seconds:g} s. Ctrl-C stops it all.")
             console.print("Changes of functions/ and infra/catalog.json are taken up as you save.")
-            _watch(stack, reload, until=lambda: False)
-
-
-def _watch(stack: RunningStack, reload: Reload, *, until: Callable[[], bool]) -> None:
-    while not until():
-        stack.supervisor.check()
-        reload.look()
-        time.sleep(WATCH_SECONDS)
+            while True:
+                look()
 
 
 def _example(databases: Mapping[str, ErpDatabase]) -> Json | None:
     for tenant, erp in databases.items():
+        if not erp.people:
+            continue
         identifiers = {"CPF": erp.people[0].cpf}
         return {"tenant": tenant, "command": "SGDPDataCommand", "identifiers": identifiers}
     return None

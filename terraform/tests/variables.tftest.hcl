@@ -39,9 +39,10 @@ run "refusals_1" {
     encryption = { kms_key = "projects/p/locations/southamerica-east1/keyRings/r/cryptoKeys/k/cryptoKeyVersions/1" } # key version
     alerts     = { emails = ["operations"] }                                                                         # alert address
     cpus       = 0.5                                                                                                 # half a CPU
+    operators  = ["allAuthenticatedUsers"]                                                                           # operators everybody
   }
 
-  expect_failures = [var.project_id, var.labels, var.instances, var.publish, var.smart_link, var.settings, var.retention, var.firestore, var.network, var.encryption, var.alerts, var.cpus]
+  expect_failures = [var.project_id, var.labels, var.instances, var.operators, var.publish, var.smart_link, var.settings, var.retention, var.firestore, var.network, var.encryption, var.alerts, var.cpus]
 }
 
 run "refusals_2" {
@@ -98,10 +99,11 @@ run "refusals_5" {
   command = plan
 
   variables {
-    environment = "test"                 # environment unknown
-    region      = "southamerica-east1-a" # region is a zone
-    network     = { egress = "ALL" }     # network egress unknown
+    environment = "test"                                                # environment unknown
+    region      = "southamerica-east1-a"                                # region is a zone
+    network     = { egress = "ALL" }                                    # network egress unknown
+    smart_link  = { base_url = "https://gw:invented@link.example.com" } # smart link with a password
   }
 
-  expect_failures = [var.environment, var.region, var.network]
+  expect_failures = [var.environment, var.region, var.network, var.smart_link]
 }

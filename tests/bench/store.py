@@ -71,6 +71,9 @@ class _Waiting:
         """Nobody in particular."""
         return None
 
+    def trace(self, traceparent: str) -> None:
+        """Nothing to do."""
+
     def setup(self, commands: Sequence[str]) -> None:
         """Nothing to do."""
 

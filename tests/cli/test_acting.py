@@ -9,7 +9,7 @@ from smartlink.adapters.firestore.operator import OperatorCalls
 from smartlink.adapters.firestore.values import Raw, plain, put_time
 from smartlink.domain.message import DeadReason, State
 from tests.cli.place import Place, golden
-from tests.support.samples import NEVER, NOW, dead, done, line, pending, waiting
+from tests.cli.samples import NEVER, NOW, dead, done, line, pending, waiting
 
 COMMITS = 10  # messages a second: slow enough to be stopped on the way
 
@@ -98,7 +98,7 @@ def test_ctrl_c_in_a_bulk_redrive_and_its_resumption(place: Place) -> None:
     again = place.run(*bulk, "--rate", "1000", "--json")
     assert (again.code, again.json["done"]) == (0, left)
     assert set(states(place, "acme").values()) == {State.PENDING}
-    lines = place.store.newest_lines("acme", None, 1_000)
+    lines = list(place.store.newest_lines("acme"))
     assert len(lines) == 60
 
 
@@ -108,13 +108,93 @@ def test_wrong_usage(place: Place) -> None:
         "messages redrive": "say which to redrive",
         "messages redrive --all --yes": "--yes needs --reason",
         "messages list --older soon": "'soon' is no age",
-        "messages list --state gone": "Invalid value",
+        "messages list --state Concluida": "add --history",
+        "messages list --print xyz": "is no fingerprint",
         "messages list --tenant NOPE!": "is no tenant name",
     }
     for call, ran in zip(calls, place.run_all(*calls), strict=True):
         assert ran.code == 2, call
         assert calls[call] in ran.err
         assert "Traceback" not in ran.err
+
+
+def test_names_that_do_not_exist(place: Place) -> None:
+    """Exit code 3 and what is meant perhaps, in every command, before anything else."""
+    furnish(place, "acme")
+    place.keep("acme", dead("a-1"))
+    calls = [
+        "messages list -t acm",
+        "messages show a-1 -t acm",
+        "messages timeline a-1 -t acm",
+        "messages export a-1 x.json -t acm",
+        "messages redrive -t acm --yes",
+        "messages discard a-1 -t acm --yes -r x",
+        "messages hold -t acm",
+        "logs -t acm",
+        "logs -t acm --follow",
+        "stats -t acm",
+        "purge --keep-days 1 -t acm",
+        "tenants show acm",
+        "tenants check acm",
+        "tenants enable acm",
+        "tenants disable acm",
+        "tenants rotate acm",
+        "tenants adopt acm --reason x",
+        "publish acm Aviso",
+        "publish acm Aviso --downstream",
+    ]
+    for call, ran in zip(calls, place.run_all(*calls), strict=True):
+        assert ran.code == 3, (call, ran)
+        assert "did you mean acme?" in " ".join(ran.err.split()), (call, ran)
+    others = {
+        "messages list --command SGDPDataComand": "did you mean SGDPDataCommand",
+        "messages list --history -c sgdpmaskcommand": "did you mean SGDPMaskCommand",
+        "messages redrive -c Nothing --yes -r x": "No message has the command Nothing",
+        "messages list --state mort": "did you mean Morta?",
+        "messages list --history --state concluido": "did you mean Concluida?",
+    }
+    for call, ran in zip(others, place.run_all(*others), strict=True):
+        assert ran.code == 3, (call, ran)
+        assert others[call] in " ".join(ran.err.split()), (call, ran)
+
+
+def test_a_type_that_only_messages_have_is_a_command(place: Place) -> None:
+    """What is sent has types of its senders' own."""
+    furnish(place, "acme")
+    place.keep("acme", pending("p-1", command="PaymentRequested"))
+    [found] = place.run("messages", "list", "-c", "PaymentRequested", "--json").json
+    assert found["id"] == "p-1"
+
+
+def test_redriving_what_is_not_dead_says_so(place: Place) -> None:
+    furnish(place, "acme")
+    place.keep("acme", waiting("w-1"), waiting("w-2"), pending("p-1"))
+    dry, done_, as_json = place.run_all(
+        "messages redrive -t acme",
+        "messages redrive -t acme --error refused --yes -r x",
+        "messages redrive -t acme --json",
+    )
+    assert "None of the 3 messages that fit is dead (Morta): 1 Pendente, 2 Aguardando" in dry.err
+    assert "None of the 2 messages that fit is dead (Morta): 2 Aguardando" in done_.err
+    assert as_json.json["notDead"] == {"Pendente": 1, "Aguardando": 2}
+
+
+def test_the_same_cause_by_its_print(place: Place) -> None:
+    """The fingerprint that `stats` shows groups lists and dry runs, and selects what is done."""
+    furnish(place, "acme")
+    rows = [dead(f"r-{n}", f"Row {n} is locked") for n in range(3)]
+    place.keep("acme", *rows, dead("x-1", "No such person"), waiting("w-1", "Row 9 is locked"))
+    listed = place.run("messages", "list", "--json").json
+    [code] = {it["print"] for it in listed if it["id"].startswith("r-")}
+    assert [it["print"] for it in listed if it["id"] == "w-1"] == [code]
+    shown, stats, dry = place.run_all("messages list", "stats", f"messages discard --print {code}")
+    assert f"    4      3  {code}  Row <n> is locked" in shown.out
+    assert f"     4      3  {code}  Row <n> is locked" in stats.out
+    assert f"     3  acme    SGDPDataCommand  {code}  Row <n> is locked" in dry.out
+    ran = place.run("messages", "redrive", "--print", code, "--yes", "-r", "The lock is gone")
+    assert ran.out == "3 messages redriven.\n"
+    assert states(place, "acme")["x-1"] is State.DEAD
+    assert states(place, "acme")["w-1"] is State.WAITING
 
 
 def edit(place: Place, tenant: str, document: str, **fields: str) -> None:

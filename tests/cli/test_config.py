@@ -73,9 +73,25 @@ def test_publish_stores_once(place: Place) -> None:
     assert (first.code, first.json) == (0, {"id": "p-1", "repeated": False}), first.err
     assert place.run(*call, text='{"n": 1}').json["repeated"] is True
     assert place.run(*call, text='{"n": 2}').code == 4
-    assert place.run("publish", "nobody", "T", text="x").code == 2
     message = place.store.read("acme", ["U-p-1"])["U-p-1"].message
     assert message.content.text == '{"n": 1}'
+
+
+def test_publish_refuses_an_empty_content(place: Place) -> None:
+    """Unless it is told to; and it says what it waits for."""
+    login = b'{"clientId": "c", "clientSecret": "s", "environment": "development"}'
+    OperatorSecretManager(place.project, emulator=place.hosts.secrets).create("acme", login, None)
+    blank = place.folder / "blank"
+    blank.write_text(" \n")
+    for more in ((), ("--downstream",), ("--from-file", "-"), ("--from-file", str(blank))):
+        refused = place.run("publish", "acme", "Aviso", *more)
+        assert refused.code == 2, refused
+        assert "--empty publishes it all the same" in refused.err
+        assert ("Reading the content from stdin" in refused.err) == ("--from-file" not in more)
+    assert place.run("messages", "list", "--json").json == []
+    told = place.run("publish", "acme", "Aviso", "--empty", "--id", "p-1")
+    assert told.code == 0, told
+    assert place.store.read("acme", ["U-p-1"])["U-p-1"].message.content.size == 0
 
 
 def test_doctor_names_what_is_broken_and_the_fix(place: Place) -> None:
@@ -90,3 +106,35 @@ def test_doctor_names_what_is_broken_and_the_fix(place: Place) -> None:
     ]
     assert "restart the local stack" in checks["topics"]["text"]
     assert "smartlink config push" in checks["configuration"]["text"]
+
+
+def test_a_rollback_after_good_pushes(place: Place) -> None:
+    """The bucket keeps versions: back to the one before, or to any."""
+    place.make_buckets()
+    sample = place.run("config", "sample").out
+    numbers = []
+    for attempts in (5, 7, 9):
+        file = place.folder / "config.json"
+        file.write_text(sample.replace(": 5", f": {attempts}"))
+        assert place.run("config", "push", str(file), "--yes").code == 0
+        shown = place.run("config", "show", "--json").json
+        numbers.append(shown["generation"])
+        assert shown["inForce"]["QtdeTentativasExec"] == attempts
+    assert [it["generation"] for it in shown["generations"]] == numbers[::-1]
+    back = place.run("config", "rollback", "--yes")
+    assert back.code == 0, back
+    assert f"Back to generation {numbers[1]}" in back.err
+    assert place.run("config", "show", "--json").json["inForce"]["QtdeTentativasExec"] == 7
+    assert place.run("config", "rollback", "--to", numbers[0], "--yes").code == 0
+    assert place.run("config", "show", "--json").json["inForce"]["QtdeTentativasExec"] == 5
+    assert place.run("config", "rollback", "--to", "1", "--yes").code == 3
+
+
+def test_every_error_of_a_file_is_told_at_once(place: Place) -> None:
+    file = place.folder / "config.json"
+    info = {"QtdeTentativasExec": 0, "FatorTempoExecucao": "x"}
+    file.write_text(json.dumps({"TotvsAppGlobalConfig": {"IntegrationSmartLinkInfo": info}}))
+    ran = place.run("config", "check", str(file))
+    assert ran.code == 1
+    for name in ("QtdeTentativasExec", "FatorTempoExecucao", "MinutesInterval"):
+        assert name in ran.err

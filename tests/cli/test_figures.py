@@ -7,8 +7,10 @@ from xml.etree import ElementTree as ET
 
 from infra.local.erp import ErpDatabase
 from infra.local.tenants import LocalTenant
+from smartlink.domain.message import EndedSummary
+from smartlink.operations.ports import EndedQuery
 from tests.cli.place import Place
-from tests.support.samples import dead, done, pending, waiting
+from tests.cli.samples import dead, done, pending, waiting
 
 
 def furnish(place: Place) -> None:
@@ -33,7 +35,8 @@ def test_stats_and_their_chart(place: Place, tmp_path: Path) -> None:
     assert "Row <n> is locked" in screen.out
     assert max(map(len, screen.out.splitlines())) <= 80
     root = ET.fromstring(drawing.read_text())  # noqa: S314  (our own file)
-    assert sum(it.tag.endswith("rect") for it in root) == 25
+    assert sum(it.tag.endswith("rect") for it in root) == 3 * 25
+    assert "longest wait (at most " in drawing.read_text()
     assert "Row &lt;n&gt; is locked" in page.read_text()
 
 
@@ -75,5 +78,6 @@ def test_purge_keeps_what_is_needed(place: Place) -> None:
     assert "would be executed again" in few.err
     ran = place.run("purge", "--keep-days", "60", "--max", "2", "--yes")
     assert (ran.code, "2 of 6 documents removed" in ran.out) == (0, True), ran.err
-    left = {it.message.id for it in place.store.scan_ended("acme", None, 10)[0]}
+    ended = place.store.scan_ended("acme", EndedQuery())
+    left = {it.message.id for it in ended if isinstance(it, EndedSummary)}
     assert left == {"o-2", "new"}

@@ -1,15 +1,26 @@
 """`messages list|show|timeline` and `logs`, as an operator sees them."""
 
+import re
+from dataclasses import replace
 from datetime import timedelta
 
 from smartlink.domain.message import LogLine, LogType, Message
+from smartlink.operations.causes import code_of
 from tests.cli.place import Place, golden
-from tests.support.samples import NEVER, NOW, dead, done, line, pending, waiting
+from tests.cli.samples import NEVER, NOW, dead, done, line, pending, waiting
 
 
 def said(message: Message, text: str, kind: LogType, after: int) -> LogLine:
     at = NOW + timedelta(seconds=after)
     return line(text, message_id=message.id, type=kind, at=at, expires=NEVER)
+
+
+AGE = re.compile(r" +[0-9]+d  ")
+
+
+def know(place: Place, tenant: str = "acme") -> None:
+    """As the first poll does."""
+    place.store.save_state(tenant, place.store.states([tenant])[tenant])
 
 
 def furnish(place: Place) -> None:
@@ -22,7 +33,7 @@ def furnish(place: Place) -> None:
     place.store.log("acme", [said(failing, warning, LogType.WARNING, after=6)])
     place.store.log("acme", [said(lost, "Dead after attempt 5 of 5", LogType.ERROR, after=7)])
     for tenant in ("acme", "globex"):
-        place.store.save_state(tenant, place.store.states([tenant])[tenant])
+        know(place, tenant)
 
 
 def test_screens(place: Place) -> None:
@@ -38,7 +49,7 @@ def test_screens(place: Place) -> None:
     }
     for name, ran in zip(screens, place.run_all(*screens.values()), strict=True):
         assert (ran.code, ran.err) == (0, "")
-        golden(name, ran.out)
+        golden(name, AGE.sub("   AGE  ", ran.out))
 
 
 def test_filters(place: Place) -> None:
@@ -100,3 +111,133 @@ def test_logs_follow_goes_on_until_interrupted(place: Place) -> None:
         _, err = process.communicate(timeout=20)
     assert process.returncode == 130
     assert "Traceback" not in err
+
+
+def test_an_error_line_is_found_whatever_came_after_it(place: Place) -> None:
+    """The type is filtered before the limit."""
+    know(place)
+    at = NOW.replace(microsecond=0)
+    lines = [
+        line(f"line {n}", message_id=f"m-{n}", at=at + timedelta(seconds=n), expires=NEVER)
+        for n in range(1, 1_499)
+    ]
+    worse = [
+        line("the error", message_id="m-0", type=LogType.ERROR, at=at, expires=NEVER),
+        line("the warning", message_id="m-1", type=LogType.WARNING, at=at, expires=NEVER),
+    ]
+    for start in range(0, 1_500, 300):
+        place.keep("acme", logs=[*worse, *lines][start : start + 300])
+    errors, warnings, newest = place.run_all(
+        "logs --type error --json", "logs --type warning -t acme --json", "logs --limit 2 --json"
+    )
+    assert [it["text"] for it in errors.json] == ["the error"]
+    assert {it["text"] for it in warnings.json} == {"the error", "the warning"}
+    assert [it["text"] for it in newest.json] == ["line 1497", "line 1498"]
+
+
+def test_the_history_is_filtered_before_the_limit(place: Place) -> None:
+    """By the database where it can; else page by page, to the end."""
+    know(place)
+    first = dead("old-1", "Row 7 is locked", type="SGDPMaskCommand")
+    place.end("acme", *done(first, ended=NOW))
+    newer = [
+        it
+        for n in range(700)
+        for it in done(pending(f"note-{n}"), ended=NOW + timedelta(seconds=60 + n))
+    ]
+    for start in range(0, len(newer), 100):
+        place.end("acme", *newer[start : start + 100])
+    calls = (
+        "messages list --history -t acme --command SGDPMaskCommand --json",
+        "messages list --history --error LOCKED --limit 1 --json",
+        "messages list --history -d downstream -c SGDPMaskCommand -s concluida --json",
+        f"messages list --history --print {code_of(first.error)} --json",
+    )
+    for call, ran in zip(calls, place.run_all(*calls), strict=True):
+        assert [it["id"] for it in ran.json] == ["old-1"], (call, ran.err)
+    paged = place.run("messages", "list", "--history", "--limit", "100", "--page", "8", "--json")
+    assert [it["id"] for it in paged.json] == ["old-1"]
+    assert "701-701 of 701 messages that fit" in paged.err
+
+
+def test_a_list_has_pages_and_goes_by_age(place: Place) -> None:
+    """The oldest first; how many there are and how to go on is told beside the list."""
+    know(place)
+    messages = [
+        replace(pending(f"m-{n:03}"), received=NOW - timedelta(minutes=n)) for n in range(450)
+    ]
+    place.keep("acme", *messages)
+    first, second, last, newest, beyond = place.run_all(
+        "messages list --json",
+        "messages list --page 2 --json",
+        "messages list --limit 400 --page 2 --json",
+        "messages list --sort newest --limit 1 --json",
+        "messages list --page 99",
+    )
+    assert [it["id"] for it in first.json] == [f"m-{n:03}" for n in range(449, 399, -1)]
+    assert first.err == "1-50 of 450 messages that fit; --page 2 goes on.\n"
+    assert first.json[0]["ageSeconds"] > 449 * 60
+    assert second.json[0]["id"] == "m-399"
+    assert len(last.json) == 50
+    assert last.err == "401-450 of 450 messages that fit.\n"
+    assert [it["id"] for it in newest.json] == ["m-000"]
+    assert "There is no page 99: 450 messages fit" in beyond.err
+
+
+def test_ids_stay_whole(place: Place) -> None:
+    """Where a table is too narrow they have lines of their own."""
+    know(place)
+    identity = f"{'0123456789abcdef' * 5}-{'long' * 10}"
+    place.keep("acme", dead(identity), pending("b7d5c1f0-5b1c-4b0e-9c1d-0d4c7e0f8f11"))
+    place.end("acme", *done(pending(f"x{identity}")))
+    calls = (
+        "messages list",
+        "messages list --history",
+        f"messages show {identity}",
+        f"messages timeline {identity}",
+        "logs",
+    )
+    for call, ran in zip(calls[:3], place.run_all(*calls[:3]), strict=True):
+        assert identity in ran.out, call
+
+
+def test_the_time_is_the_operators_own(place: Place) -> None:
+    """`TZ`, or São Paulo for whoever works in Portuguese; with its zone; UTC for programs."""
+    furnish(place)
+    portuguese = place.run("logs", "--type", "error", LANG="pt_BR.UTF-8", LC_ALL="", LC_MESSAGES="")
+    assert "2026-03-09 09:30:22-03:00 ERRO acme req-3" in portuguese.out
+    tokyo = place.run("messages", "list", "-s", "Aguardando", TZ="Asia/Tokyo", LANG="pt_BR.UTF-8")
+    assert "Next (+09:00)" in tokyo.out
+    assert "03-09 21:45" in tokyo.out
+    shown = place.run("messages", "show", "req-2", "--json", TZ="Asia/Tokyo").json
+    assert shown["received"].startswith("2026-03-09T12:30:15")
+    assert shown["received"].endswith("Z")
+
+
+def test_stored_text_steers_no_terminal_and_forges_no_line(place: Place) -> None:
+    """Control characters, marks of direction, codes of emoji, line breaks."""
+    know(place)
+    forged = "2026-03-09 12:30:20Z INFO acme all-is-well"
+    evil = f"\x1b[2J\x9b31m\u202eabc\u2066:smile:\r\n{forged}\n[red]x[/red]"
+    place.keep("acme", dead(f"id\n{forged}", evil))
+    said = line(evil, message_id=f"id\n{forged}", type=LogType.ERROR, expires=NEVER)
+    place.keep("acme", logs=[said])
+    identity = place.run("messages", "list", "--json").json[0]["document"]
+    calls = (
+        "messages list",
+        "messages list --json",
+        f"messages show {identity}",
+        f"messages show {identity} --json",
+        f"messages timeline {identity}",
+        "logs",
+        "logs --json",
+        "stats",
+        "messages redrive --all",
+    )
+    for call, ran in zip(calls, place.run_all(*calls), strict=True):
+        assert ran.code == 0, (call, ran)
+        told = ran.out + ran.err
+        assert all(it == "\n" or it.isprintable() for it in told), call
+        assert ":smile:" in told, call
+        assert "[red]x[/red]" in told or "--json" not in call, call
+        assert not any(it.startswith(forged) for it in told.splitlines()), call

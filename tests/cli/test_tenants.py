@@ -21,7 +21,7 @@ from smartlink.domain.pin import fingerprint, first_use
 from smartlink.domain.tenant import TenantState
 from smartlink.ports import NotFound
 from tests.cli.place import COMMAND, PATIENCE, Place, environment, golden
-from tests.support.samples import NOW, dead, pending
+from tests.cli.samples import NOW, dead, pending
 
 SECRET = "very-secret-value"
 
@@ -139,7 +139,7 @@ def test_rotate_disable_enable_check(place: Place, client: str) -> None:
     place.hosts.simulator.configure(down=True)
     failing = place.run("tenants", "check", "acme")
     assert failing.code == 1
-    assert "✗ acme: broker" in failing.out
+    assert "✗ acme: broker: The broker (Smart Link Server) is down" in " ".join(failing.out.split())
 
 
 def test_a_rotation_pins_both_clients_and_then_the_new_one(place: Place, client: str) -> None:
@@ -216,6 +216,7 @@ def test_a_halted_tenant_shows_and_is_adopted(place: Place, client: str) -> None
 
 
 def test_there_is_nothing_to_adopt_where_nobody_is_pinned(place: Place) -> None:
+    place.keep("acme", pending("1"))
     ran = place.run("tenants", "adopt", "acme", "--reason", "why not")
     assert ran.code == 3
     assert "belongs to nobody yet" in ran.err
@@ -242,6 +243,40 @@ def test_tenants_at_a_glance(place: Place, client: str) -> None:
     golden("tenants_list", listed.out)
     golden("tenants_show", shown.out)
     assert missing.code == 3
+
+
+def test_doctor_speaks_of_dead_messages_pauses_and_queues(place: Place, client: str) -> None:
+    """Each with what to do."""
+    activate(place, "acme", client)
+    fine = {it["check"]: it for it in place.run("doctor", "--json").json}
+    for name in ("audit", "ticks", "dead messages", "queues", "acme: broker"):
+        assert fine[name]["ok"], fine[name]
+    now = datetime.now(UTC)
+    state = place.store.states(["acme"])["acme"]
+    place.store.save_state(
+        "acme", replace(state, failures=9, paused_until=now + timedelta(hours=1))
+    )
+    place.store.save_state("gone", TenantState())
+    place.store.note_commands(["SGDPDataCommand"], now - timedelta(hours=2), timedelta())
+    place.keep("acme", dead("1"), dead("2"), pending("3"))
+    place.keep("gone", dead("4"))
+    place.hosts.simulator.configure(down=True)
+    ran = place.run("doctor", "--json")
+    place.hosts.simulator.configure(down=False)
+    assert ran.code == 1
+    checks = {it["check"]: it for it in ran.json}
+    told = {
+        "dead messages": "3 messages (2 of acme, 1 of gone) are dead (Morta)",
+        "queues": "1 messages (1 of acme) are due for more than 15m: the queue grows",
+        "ticks": "none for 2h",
+    }
+    for name, text in told.items():
+        assert (checks[name]["ok"], text in checks[name]["text"]) == (False, True), checks[name]
+    assert all(it["fix"] for name, it in checks.items() if name in told)
+    broken = next(it for it in ran.json if it["check"].startswith("acme: ") and not it["ok"])
+    assert "is down or out of reach" in broken["text"]
+    paused = {it["check"]: it for it in place.run("doctor", "--json").json}["acme: pause"]
+    assert paused["fix"] == "it goes on by itself; at once with smartlink tenants enable acme"
 
 
 def put_erp(place: Place, tenant: str, payload: object) -> None:

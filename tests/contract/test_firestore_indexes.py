@@ -13,6 +13,7 @@ from google.cloud.firestore_v1 import types
 
 from smartlink.adapters.firestore import documents
 from smartlink.adapters.firestore.effects import COLLECTION, put_effect
+from smartlink.adapters.firestore.operator import OPERATOR_QUERIES
 from smartlink.adapters.firestore.store import QUERIES, QueryShape, up_to
 from smartlink.domain.message import Content, Ended, Ending
 from tests.support.samples import BEGUN, LATER, NOW, everything_set, line, pending
@@ -51,17 +52,21 @@ def fields_of(fill: Callable[[Any, T], None], value: T) -> set[str]:
     return set(document.fields)
 
 
-@pytest.mark.parametrize("shape", QUERIES, ids=str)
+EVERY = (*QUERIES, *OPERATOR_QUERIES)
+
+
+@pytest.mark.parametrize("shape", EVERY, ids=str)
 def test_every_query_has_its_index(shape: QueryShape) -> None:
     """A range alone is served by the field's own index; with equalities it takes a composite."""
     used = {(shape.collection, name) for name in (*shape.equal, shape.range)}
     assert not used & UNINDEXED
     if shape.equal:
-        fields = [*shape.equal, shape.range]
+        last = "DESCENDING" if shape.descending else "ASCENDING"
+        equal = [{"fieldPath": name, "order": "ASCENDING"} for name in shape.equal]
         assert {
             "collectionGroup": shape.collection,
             "queryScope": "COLLECTION",
-            "fields": [{"fieldPath": name, "order": "ASCENDING"} for name in fields],
+            "fields": [*equal, {"fieldPath": shape.range, "order": last}],
         } in DECLARED["indexes"]
 
 
@@ -78,7 +83,7 @@ def test_a_query_is_what_its_shape_says(
 
 
 def test_no_index_is_without_a_query() -> None:
-    needed = {(shape.collection, (*shape.equal, shape.range)) for shape in QUERIES}
+    needed = {(shape.collection, (*shape.equal, shape.range)) for shape in EVERY}
     for index in DECLARED["indexes"]:
         fields = tuple(field["fieldPath"] for field in index["fields"])
         assert (index["collectionGroup"], fields) in needed

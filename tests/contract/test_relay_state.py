@@ -163,3 +163,14 @@ def test_how_far_the_bucket_was_swept_comes_back(store: Store) -> None:
     for after in ("acme/D-m/00", ""):
         store.save_content_sweep(ContentSweep(NOW, after))
         assert store.content_sweep() == ContentSweep(NOW, after)
+
+
+def test_changes_are_told_by_a_mark(store: Store) -> None:
+    """Another one each time; processes that know it have seen the change."""
+    assert store.changes() == ""
+    store.announce_change()
+    first = store.changes()
+    assert first
+    assert store.changes() == first
+    store.announce_change()
+    assert store.changes() not in {"", first}

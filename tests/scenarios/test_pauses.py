@@ -1,10 +1,13 @@
 """A tenant whose broker keeps failing is paused, with growing delay, and recovers."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 
 from smartlink.consumer import Context, Reply, RetryableError, Returned
+from smartlink.domain.lifecycle import due_again
+from smartlink.domain.message import Stored
 from smartlink.ports import CredentialsRefused, Refused, Unavailable
 from tests.scenarios.conftest import Logged
 from tests.support.world import COMMAND, Slow, World
@@ -231,3 +234,78 @@ def test_once_a_message_goes_again_all_that_waits_does() -> None:
     assert world.replies_to() == []
     world.minute()
     assert len(world.replies_to()) == 350
+
+
+def paused(world: World) -> World:
+    """`acme` is paused for long, and its broker works again."""
+    world.minute()
+    world.publish(content="waits")
+    world.broker.faults.fail("send", DOWN, times=10_000)
+    world.broker.faults.fail("get", DOWN, times=10_000)
+    world.minutes(30)
+    assert world.store.states(["acme"])["acme"].paused(world.clock())
+    world.broker.faults.clear()
+    return world
+
+
+def end_pause(world: World) -> None:
+    """As `smartlink tenants enable` does, from another process."""
+    state = world.store.states(["acme"])["acme"]
+    world.store.save_state("acme", replace(state, failures=0, paused_until=None), state)
+    waiting = [it for it in world.store.live("acme").values() if it.message.failure]
+    world.store.swap("acme", [Stored(due_again(it.message), it.version) for it in waiting])
+    world.store.announce_change()
+
+
+@pytest.mark.parametrize("size", ["1", "3"])
+def test_an_operator_ends_a_pause_at_once(size: str) -> None:
+    """Whichever process polls the tenant: the shards carry the mark of the change."""
+    tenants = ("aaa", "acme", "bbb")
+    world = paused(World(tenants=tenants, variables={"SMARTLINK_SHARD_TENANTS": size}))
+    world.minute()
+    assert world.replies_to() == []
+    end_pause(world)
+    world.minute()
+    assert world.replies_to() == ["waits"]
+
+
+def test_an_operator_enables_a_disabled_tenant_at_once() -> None:
+    world = World()
+    world.minute()
+    world.activate(enabled=False)
+    world.store.announce_change()
+    world.broker.offer("acme", COMMAND)
+    world.minutes(2)
+    assert world.ran == []
+    world.activate(enabled=True)
+    world.store.announce_change()
+    world.minute()
+    assert len(world.ran) == 1
+
+
+def test_changes_that_cannot_be_read_delay_nothing_but_the_news(logged: Logged) -> None:
+    """The tick goes on with what is kept; the next one that reads the mark sees the change."""
+    world = paused(World())
+    end_pause(world)
+    world.store.faults.fail("changes", Unavailable("down"), times=1)
+    world.minute()
+    assert world.replies_to() == []
+    assert len(logged("changes_not_read")) == 1
+    world.minute()
+    assert world.replies_to() == ["waits"]
+
+
+def test_a_list_of_secrets_that_fails_is_tried_again_for_the_change() -> None:
+    """The mark counts as seen only once the tenants were listed for it."""
+    world = World()
+    world.minute()
+    world.activate(enabled=False)
+    world.store.announce_change()
+    world.secrets.faults.fail("entries", Unavailable("down"), times=1)
+    world.broker.offer("acme", COMMAND)
+    world.minute()
+    world.minute()
+    assert len(world.ran) == 1, "the first tick knew nothing of it"
+    world.broker.offer("acme", COMMAND)
+    world.minute()
+    assert len(world.ran) == 1

@@ -87,6 +87,7 @@ class Operator:
         state = deployment.store.states([tenant])[tenant]
         if enabled and (state.failures or state.paused_until):
             deployment.store.save_state(tenant, replace(state, failures=0, paused_until=None))
+        deployment.store.announce_change()
 
     def give(self, tenant: str, credentials: dict[str, str]) -> None:
         """Gives the name other credentials, of its customer or of another one."""
@@ -120,3 +121,4 @@ class Operator:
             known, halted=None, failures=0, paused_until=None, adopted="it is the same"
         )
         store.save_state(tenant, changed, known)
+        store.announce_change()

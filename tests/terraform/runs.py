@@ -21,6 +21,7 @@ ENVIRONMENTS = ("development", "staging", "production")
 # Every optional part on; the shared project's name shows in conditions and accounts.
 EVERYTHING = """
 project_id  = "smartlink-everything"
+operators   = ["group:operators@example.com"]
 environment = "staging"
 region      = "southamerica-east1"
 labels      = { team = "integration" }

@@ -68,8 +68,9 @@ def test_settings_that_may_be_tuned_are_those_of_the_functions() -> None:
     tuned = set(re.findall(r'"(\w+)"', block.partition("setsubtract")[2]))
     own = {
         "environment", "config_uri", "command", "rac_token_url", "base_url", "paths", "project",
-        "catalog", "firestore_database", "contents_bucket", "history_days", "redrive_days",
-        "backup_days", "recovery_days", "soft_delete_days", "topic_days", "dead_letter_days",
+        "catalog", "firestore_database", "audit_database", "contents_bucket", "history_days",
+        "redrive_days", "backup_days", "recovery_days", "soft_delete_days", "topic_days",
+        "dead_letter_days",
     }  # fmt: skip
     known = {name for name in Settings.model_fields if not name.endswith("_emulator")}
     assert tuned == known - own

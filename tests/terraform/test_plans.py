@@ -22,7 +22,10 @@ PROJECT_WIDE = {
     "roles/storage.objectViewer": ("Google makes the bucket later", "resource.name.startsWith("),
     "roles/logging.logWriter": ("entries are written to a project", None),
     "smartlinkTenantLister": ("listing is a right on the project", None),
+    "smartlinkAuditor": ("Firestore has no policy of its own", "resource.name == "),
 }
+CUSTOM = {"tenant_lister": "smartlinkTenantLister", "audit": "smartlinkAuditor"}
+"""By the grant's name: a plan does not know the id of a role that is not made yet."""
 PRIMITIVE = {"roles/owner", "roles/editor", "roles/viewer", "roles/browser"}
 
 
@@ -52,7 +55,7 @@ def test_no_primitive_role_and_nobody_anonymous(plan: Resources) -> None:
 def test_a_role_on_the_project_only_where_nothing_is_narrower(plan: Resources) -> None:
     """Each on the list above, with its condition."""
     for grant in plan.of("google_project_iam_member"):
-        role = str(grant.values.get("role") or "smartlinkTenantLister").rsplit("roles/smart", 1)[-1]
+        role = str(grant.values.get("role") or CUSTOM[grant.name]).rsplit("roles/smart", 1)[-1]
         name = next((known for known in PROJECT_WIDE if known.endswith(role)), None)
         assert name, f"{grant.address} grants {role} on the whole project"
         needed = PROJECT_WIDE[name][1]
@@ -62,8 +65,22 @@ def test_a_role_on_the_project_only_where_nothing_is_narrower(plan: Resources) -
 
 def test_the_role_that_lists_does_nothing_else(plan: Resources) -> None:
     """Names of secrets, no payload."""
-    (role,) = plan.of("google_project_iam_custom_role")
-    assert role.values["permissions"] == ["secretmanager.secrets.list"]
+    roles = {role.name: role for role in plan.of("google_project_iam_custom_role")}
+    assert roles["tenant_lister"].values["permissions"] == ["secretmanager.secrets.list"]
+
+
+def test_nobody_is_let_in_who_could_change_the_audit(plan: Resources) -> None:
+    """Operators create, get and list its records; every other grant on Firestore names the
+    messages' database."""
+    roles = {role.name: role for role in plan.of("google_project_iam_custom_role")}
+    permissions = roles["audit"].values["permissions"]
+    rights = {str(it).rpartition(".")[2] for it in permissions if "entities" in str(it)}
+    assert rights == {"create", "get", "list"}
+    for grant in plan.of("google_project_iam_member"):
+        conditions = [item["expression"] for item in grant.values["condition"]]
+        if "datastore" in str(grant.values.get("role")):
+            assert not any("smartlink-audit" in it for it in conditions), grant.address
+            assert conditions, grant.address
 
 
 def test_secrets_are_read_by_those_who_need_them(plan: Resources) -> None:
@@ -240,8 +257,9 @@ def test_firestore_is_as_its_file_says(plan: Resources) -> None:
         (it["collectionGroup"], tuple(item["fieldPath"] for item in it["fields"]))
         for it in FIRESTORE["indexes"]
     }
-    (backup,) = plan.of("google_firestore_backup_schedule")
-    assert backup.values["daily_recurrence"]
+    backups = {it.name: it for it in plan.of("google_firestore_backup_schedule")}
+    assert set(backups) == {"daily", "audit"}
+    assert all(it.values["daily_recurrence"] for it in backups.values())
 
 
 def test_contents_are_never_deleted_by_age(plan: Resources) -> None:

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from uuid import UUID, uuid5
+from hashlib import sha1
+from uuid import UUID
 
 from sqlalchemy import Connection, RowMapping, Table, delete, insert, select
 
@@ -53,7 +54,7 @@ def record_access(
 
 def entry_id(context: Context, what: str) -> UUID:
     """Name an entry of the message: the same at each delivery."""
-    return uuid5(_NAMESPACE, f"{context.tenant}/{context.message_id}/{what}")
+    return _entry_id(f"{context.tenant}/{context.message_id}/{what}")
 
 
 def insert_new(
@@ -92,6 +93,13 @@ def _forget(connection: Connection, table: Table, tenant: str, oldest: datetime)
     found = connection.scalars(old.order_by(table.c.seen_on).limit(_AT_ONCE)).all()
     if found:
         connection.execute(delete(table).where(table.c.id.in_(found)))
+
+
+def _entry_id(name: str) -> UUID:
+    """Make the UUID of version 5 of a name, which may hold half of a surrogate pair: the broker
+    gives the ids of messages, and `uuid5` takes only what UTF-8 can carry."""
+    data = _NAMESPACE.bytes + name.encode("utf-8", "surrogatepass")
+    return UUID(bytes=sha1(data, usedforsecurity=False).digest()[:16], version=5)
 
 
 def newest_accesses(

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from smartlink.domain.identity import digest
+from smartlink.domain.json_bytes import unmarked
 from smartlink.domain.retry import RetryPolicy
 
 MAX_FUNCTION_SECONDS = 600  # the longest ack deadline of a Pub/Sub push
@@ -94,7 +95,7 @@ class Catalog(BaseModel):
 def parse_catalog(text: str | bytes) -> Catalog:
     """Parses the JSON text of a catalogue. Raises CatalogError, which names each wrong entry."""
     try:
-        catalog = Catalog.model_validate_json(text)
+        catalog = Catalog.model_validate_json(unmarked(text))
     except ValidationError as error:
         problems = "; ".join(
             f"{'.'.join(str(part) for part in item['loc']) or 'the file'}: {item['msg']}"

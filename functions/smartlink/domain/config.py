@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from smartlink.domain.json_bytes import unmarked
 from smartlink.domain.retry import RetryPolicy
 
 MAX_HORIZON = timedelta(days=366)
@@ -46,8 +47,7 @@ def parse_config(data: bytes, generation: str) -> RetryPolicy:
         message = f"totvsAppConfig_v2.json has {len(data)} bytes; at most {MAX_BYTES} are read"
         raise ConfigError(message)
     try:
-        # RM runs on Windows, where editors put a byte order mark before the JSON.
-        info = _AppConfig.model_validate_json(data.removeprefix(b"\xef\xbb\xbf")).config.info
+        info = _AppConfig.model_validate_json(unmarked(data)).config.info
     except ValidationError as error:
         raise ConfigError(_explain(error)) from None
     policy = RetryPolicy(info.attempts, info.factor, info.interval, generation)

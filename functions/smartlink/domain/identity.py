@@ -9,6 +9,8 @@ from urllib.parse import quote
 _MAX_DOCUMENT_ID = 1_000  # bytes; Firestore allows 1,500, and a suffix must still fit
 _CONSOLE_LIMIT = 64
 DERIVED = "content-"  # begins an id that is derived from the content
+_NOT_IN_GUIDS = re.compile(r"^urn:uuid:|^uuid:|0x|[-{}(),\s]")
+_GUID = re.compile("[0-9a-f]{32}")
 _UNSAFE = re.compile("[^A-Za-z0-9_.-]+")  # `quote` is slow, and most ids have no such character
 
 
@@ -22,6 +24,26 @@ class Direction(StrEnum):
 def encode(text: str) -> bytes:
     """Encodes a text as UTF-8, even with half of a surrogate pair, which a JSON escape can make."""
     return text.encode("utf-8", "surrogatepass")
+
+
+def guid(text: str) -> str | None:
+    """Returns a GUID's 32 hexadecimal digits, whichever way it is written; None if it is none.
+
+    .NET writes it with dashes, without, in braces, in parentheses, and as an initializer of C
+    (`{0x…,0x…,0x…,{0x…}}`); others write a URN. The case does not count.
+    """
+    folded = text.strip().casefold()
+    digits = _NOT_IN_GUIDS.sub("", folded)
+    return digits if _GUID.fullmatch(digits) else None
+
+
+def is_no_id(text: str) -> bool:
+    """Tells whether a text is what a program writes for an id that it does not have.
+
+    That is nothing, blanks, or the GUID of zeros, which is an unset field of .NET.
+    """
+    digits = guid(text)
+    return not (text.strip() if digits is None else digits.strip("0"))
 
 
 def digest(*parts: str) -> str:

@@ -273,6 +273,13 @@ def send_again(message: Message, now: datetime) -> datetime:
     return max(now, message.failure.at + min(wait, LONGEST_WAIT))
 
 
+def due_again(message: Message) -> Message:
+    """Ends the wait of an upstream message after failed sends: it is due since the last one."""
+    if message.failure is None or message.due is None:
+        return message
+    return replace(message, due=min(message.due, message.failure.at))
+
+
 def unsent(message: Message, due: datetime, error: str | None = None) -> Message:
     """Makes an Upstream message wait until `due`, without an attempt: it was not at fault."""
     return replace(

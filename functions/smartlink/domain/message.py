@@ -125,6 +125,7 @@ class Summary:
     due: datetime | None  # the instant from which the sweep may take it; None: never
     audience: str | None = None
     correlation_id: str | None = None
+    trace: str | None = None  # the `traceparent` that came with it; None: see `traceparent_of`
     personal: bool = False  # the history keeps the content's hash and size only
     attempt: int = 0  # attempts made, the current one included
     attempts: tuple[Attempt, ...] = ()

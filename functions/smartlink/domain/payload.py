@@ -2,11 +2,13 @@
 
     TOTVS        {"header": {"type", "tenantId", "generatedOn", "locale", …}, "content": {…}}
     CloudEvents  {"specversion": "1.0", "id", "source", "type", "time", "tenantid",
-                  "correlationid", "data": {…}}
+                  "correlationid", "data": {…}}     or "data_base64" instead of "data"
 
-Senders write these names in different casings, so they are found in any casing.
+Senders write these names in different casings, so they are found in any casing. Some senders write
+the JSON of the body, or of the whole content, into a JSON string: then that string's JSON is read.
 """
 
+import binascii
 import json
 import re
 import sys
@@ -15,8 +17,14 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Self
 
+from smartlink.domain.identity import is_no_id
+from smartlink.domain.json_bytes import unmarked
+
 _BEYOND_ASCII = re.compile("[^\x00-\x7f]+")
 _LOOKED_INTO = 4_194_304  # characters
+_LAYERS = 3  # of JSON in a JSON string
+_DATA = frozenset({"data", "data_base64"})
+_STANDARD = str.maketrans("-_", "+/")  # of base64 as URLs have it
 _MINUS_ZERO = re.compile(r"-0(?![\d.eE])")
 _LARGEST = sys.float_info.max
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
@@ -86,14 +94,16 @@ class Payload:
 
     @property
     def correlation_id(self) -> str | None:
-        """The id that the sender wants to find in the answer; None if there is none."""
-        return self.text("correlationId", "correlatedId")
+        """The id that the sender wants to find in the answer; None if there is none, or if it is a
+        GUID of zeros."""
+        found = self.text("correlationId", "correlatedId")
+        return None if found is None or is_no_id(found) else found
 
 
 def parse_payload(text: str) -> Payload:
     """Parses a content. Raises PayloadError, which never quotes the content."""
     try:
-        value = read_json(text.removeprefix("\ufeff"))  # Windows writes a byte order mark
+        value = _opened(read_json(text))
     except json.JSONDecodeError as error:
         message = (
             f"the content is no JSON: {error.msg} at line {error.lineno}, column {error.colno}"
@@ -109,22 +119,63 @@ def _taken_apart(value: object) -> Payload:
     if not isinstance(value, dict):
         return Payload(Style.JSON, value)
     names = {key.lower(): item for key, item in value.items()}
-    header = names.get("header")
+    header = _opened(names.get("header"))
     if isinstance(header, dict) and "content" in names:
         lowered = {key.lower(): item for key, item in header.items()}
-        return Payload(Style.TOTVS, names["content"], lowered)
+        return Payload(Style.TOTVS, _opened(names["content"]), lowered)
     if "specversion" in names:
-        attributes = {name: item for name, item in names.items() if name != "data"}
-        return Payload(Style.CLOUD_EVENTS, names.get("data"), attributes)
+        attributes = {name: item for name, item in names.items() if name not in _DATA}
+        return Payload(Style.CLOUD_EVENTS, _data(names), attributes)
     return Payload(Style.JSON, value)
+
+
+def _opened(value: object) -> object:
+    """Returns the object or the list whose JSON text a string is; all else as it is."""
+    for _ in range(_LAYERS):
+        if not isinstance(value, str) or unmarked(value).lstrip()[:1] not in ("{", "[", '"'):
+            return value
+        try:
+            inner = read_json(value)
+        except (ValueError, RecursionError):
+            return value
+        if not isinstance(inner, dict | list | str):
+            return value
+        value = inner
+    return value
+
+
+def _data(event: Mapping[str, object]) -> object:
+    """Returns a CloudEvent's data. Bytes in base64 are JSON, or else a text."""
+    encoded = event.get("data_base64")
+    if event.get("data") is not None or encoded is None:
+        return _opened(event.get("data"))
+    if not isinstance(encoded, str):
+        message = "the content's data_base64 is no text"
+        raise PayloadError(message)
+    written = "".join(encoded.split()).rstrip("=").translate(_STANDARD)
+    try:
+        data = binascii.a2b_base64(f"{written}{'=' * (-len(written) % 4)}", strict_mode=True)
+    except binascii.Error:
+        message = "the content's data_base64 is no base64"
+        raise PayloadError(message) from None
+    try:
+        text = unmarked(data).decode()
+    except UnicodeDecodeError:
+        message = "the content's data_base64 is neither JSON nor a text in UTF-8"
+        raise PayloadError(message) from None
+    try:
+        return _opened(read_json(text))
+    except (ValueError, RecursionError):
+        return text
 
 
 def read_json(text: str | bytes, *, constants: bool = True) -> object:
     """Reads a JSON text. `write_json` can write its numbers as they stand in the text.
 
-    Raises ValueError or RecursionError. Without `constants` it refuses `NaN` and `Infinity`, which
-    only Python accepts as JSON.
+    It skips a byte order mark. Raises ValueError or RecursionError. Without `constants` it refuses
+    `NaN` and `Infinity`, which only Python accepts as JSON.
     """
+    text = unmarked(text)
     if isinstance(text, bytes):
         text = text.decode(json.detect_encoding(text), "surrogatepass")
     value: object = json.loads(
@@ -216,6 +267,19 @@ def _written(value: object) -> Iterator[str]:
         yield "]"
     else:
         yield _encode(value)
+
+
+def traceparent(text: str) -> str | None:
+    """Finds the `traceparent` in a content's header, as CloudEvents' extension for traces has it.
+
+    A content without that word, and one of over 4 million characters, is not parsed.
+    """
+    if len(text) > _LOOKED_INTO or ("raceparent" not in text and "RACEPARENT" not in text):
+        return None
+    try:
+        return parse_payload(text).text("traceparent")
+    except PayloadError:
+        return None
 
 
 def correlation_id(text: str) -> str | None:

@@ -4,22 +4,17 @@ A name can pass to another customer, but its documents cannot. The pin compares 
 RAC's token names. If the token names none, it compares the clientId.
 """
 
-import re
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from smartlink.domain.identity import digest
+from smartlink.domain.identity import digest, guid
 
-_GUID = re.compile(r"[0-9a-f]{32}")
-_AROUND = re.compile(r"^urn:uuid:|^uuid:|[-{}()\s]")
 _CLIENTS = 10  # clients that a pin keeps: a rotation by hand leaves the old one
 
 
 def _normal(tenant_id: str) -> str:
-    """Brings a tenant id to one form: a GUID may have any casing, dashes or braces, or be a URN."""
-    folded = tenant_id.strip().casefold()
-    bare = _AROUND.sub("", folded)
-    return bare if _GUID.fullmatch(bare) else folded
+    """Brings a tenant id to one form: a GUID may be written in several."""
+    return guid(tenant_id) or tenant_id.strip().casefold()
 
 
 def same_tenant_id(one: str, other: str) -> bool:

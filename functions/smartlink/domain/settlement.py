@@ -22,6 +22,7 @@ from smartlink.domain.message import (
     Version,
 )
 from smartlink.domain.outcome import (
+    Answer,
     Done,
     Finished,
     HandBack,
@@ -82,6 +83,7 @@ def _whole(message: Message) -> int:
         + _bytes(message.type)
         + _bytes(message.audience)
         + _bytes(message.correlation_id)
+        + _bytes(message.trace)
     )
 
 
@@ -218,6 +220,19 @@ def reply_id(message: Summary, number: int) -> str:
     return f"{message.document}/reply/{number}"
 
 
+def _reply(message: Message, number: int, answer: Answer, now: datetime) -> Message:
+    reply = lifecycle.to_send(
+        message_id=reply_id(message, number),
+        message_type=answer.type,
+        content=answer.content,
+        now=now,
+        audience=answer.audience,
+        correlation_id=answer.correlation_id or message.correlation_id or message.id,
+        personal=message.personal,
+    )
+    return replace(reply, trace=message.trace)
+
+
 def settle(
     stored: Stored, finished: Finished, policy: RetryPolicy, retention: Retention
 ) -> Settlement:
@@ -238,15 +253,7 @@ def settle(
     match finished.outcome:
         case Done(answers):
             replies = tuple(
-                lifecycle.to_send(
-                    message_id=reply_id(message, number),
-                    message_type=answer.type,
-                    content=answer.content,
-                    now=now,
-                    audience=answer.audience,
-                    correlation_id=answer.correlation_id or message.correlation_id or message.id,
-                    personal=message.personal,
-                )
+                _reply(message, number, answer, now)
                 for number, answer in enumerate(answers, start=1)
             )
             done = lifecycle.with_attempt(message, Result.DONE, now, None)

@@ -5,8 +5,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
+from smartlink.domain.identity import is_no_id
+from smartlink.domain.json_bytes import unmarked
 from smartlink.domain.pin import Pin
 
 Environment = Literal["development", "staging", "production"]
@@ -24,6 +26,16 @@ class TenantError(ValueError):
     """A tenant's secret cannot be used. The text names the secret and the fix."""
 
 
+def _named(tenant_id: str | None) -> str | None:
+    """Takes nothing, or blanks, for no tenant id. A GUID of zeros is somebody's mistake."""
+    if tenant_id is None or not tenant_id.strip():
+        return None
+    if is_no_id(tenant_id):
+        message = "a GUID of zeros is no tenant id: give RAC's, or leave it out"
+        raise ValueError(message)
+    return tenant_id
+
+
 class Credentials(BaseModel):
     """The payload of the secret `smartlink-tenant-<tenant>`."""
 
@@ -32,7 +44,9 @@ class Credentials(BaseModel):
     client_id: Annotated[str, Field(alias="clientId", min_length=1, max_length=512)]
     client_secret: Annotated[SecretStr, Field(alias="clientSecret", min_length=1, max_length=4_096)]
     environment: Environment
-    tenant_id: Annotated[str | None, Field(alias="tenantId", max_length=512)] = None
+    tenant_id: Annotated[
+        str | None, Field(alias="tenantId", max_length=512), AfterValidator(_named)
+    ] = None
     enabled: bool = True
 
 
@@ -80,7 +94,7 @@ def parse_credentials(name: str, payload: bytes, environment: Environment) -> Te
     """
     secret = f"secret smartlink-tenant-{name}"
     try:
-        credentials = Credentials.model_validate_json(payload)
+        credentials = Credentials.model_validate_json(unmarked(payload))
     except ValidationError as error:
         problems = "; ".join(
             f"{_place(item['loc'])}: {item['msg']}"

@@ -14,6 +14,7 @@ from flask import Request, Response
 from werkzeug.datastructures import Headers
 
 from smartlink import bootstrap
+from smartlink.domain.traceparent import called_under
 from smartlink.observability import ERROR, WARNING, bound, event, surprise, trace_fields
 from smartlink.ports import PortError
 from smartlink.services.dispatch import decode_dispatch
@@ -85,7 +86,9 @@ def _publish(request: Request) -> Response:
     if len(body) > BODY_LIMIT:
         return _json(_problem("body", f"at most {BODY_LIMIT} bytes are accepted"), 413)
     try:
-        published = bootstrap.publish()(parse_request(body))
+        headers = request.headers
+        trace = called_under(headers.get("traceparent"), headers.get("X-Cloud-Trace-Context"))
+        published = bootstrap.publish()(parse_request(body), trace)
     except PublishError as error:
         event("publish_refused", f"{error.field}: {error}", WARNING, field=error.field)
         return _json(_problem(error.field, str(error)), 409 if error.conflict else 400)

@@ -4,19 +4,24 @@ Each operation is one function. It takes a `ports.Deployment` and typed values, 
 values. It prints nothing and reaches the outside only through the ports. It raises
 `errors.OperationError`, or the `PortError` of the call that failed.
 
-    select         Filters.scan, Filters.ended: messages that fit a filter; locate: one by its id;
-                   tenants_of, known_name: which tenants are meant; counted: by tenant and error
+    names          tenants_of, existing_tenant, existing_command: a name that does not exist is an
+                   error; did_you_mean: the names that are like it
+    causes         fingerprint: the cause of an error; failures_of: messages grouped by it
+    select         Filters.scan, .look, .ended: messages that fit, and how far the look went;
+                   locate: one by its id; counted: by tenant, command and cause
     trace          trace: one message with its log lines and replies; its `events` in order of time
-    log_lines      LogFilter.lines: the log lines that fit; Follower: the new ones, look after look
+    log_lines      LogFilter.lines: the newest log lines that fit; Follower: the new ones, look
+                   after look
     actions        REDRIVE, DISCARD, HOLD: what each makes of a message
     plan           plan, plan_one: what an action would do, and what it leaves out and why
     act            perform: do what was planned; give_up: discard what nobody can read
-    audit          Note: who acts, why and when, for the log line of each message; note: make one
+    audit          recorded: an act's intent before it, its result after it; look: what was done;
+                   Note: who acts, why and when, for the log line of each message; note: make one
     purge          older: count the history and logs before a date; remove: delete the oldest
-    figures        gather: what was done, failed and waits; fingerprint: the cause of an error
+    figures        gather: what was done, failed and waits, by the hour
     retries        check: whether a configuration can work; schedule: each attempt's delay
     configuration  look: the file, its problem, what is in force; propose, write: a new generation;
-                   earlier: the generation to go back to
+                   earlier: the generation to go back to; SAMPLE: a file to start from
     tenants        overview, show: the tenants' status and queues; stored_tenant: from its secret
     credentials    parse: credentials from a document; verify, check_pin: whose they are
     activation     activate, rotate, adopt, switch: change a tenant, step by step;

@@ -11,6 +11,7 @@ from itertools import groupby
 
 from smartlink.domain.message import LogLine, LogType, Message, Stored
 from smartlink.domain.settlement import Settlement
+from smartlink.observability import INFO, bound, message_event
 from smartlink.operations.actions import DISCARD, Action, discarded
 from smartlink.operations.audit import Note
 from smartlink.operations.plan import Plan, check_given_up
@@ -86,6 +87,7 @@ def perform(
         ]
         settled = settle_all(deployment.store, tenant, pending)
         report.done += len(settled.written)
+        _tell(tenant, action, whole, {it.document for it in settled.written})
         report.second += sum(it.document in before for it in settled.written)
         report.changed += len(settled.lost) + len(chunk) - len(whole)
         report.unanswered += len(settled.unknown)
@@ -104,6 +106,15 @@ def perform(
             report.stopped = True
             break
     return report
+
+
+def _tell(tenant: str, action: Action, whole: Sequence[Stored], written: Collection[str]) -> None:
+    """Logs what was done, under each message's own trace; who and why stand in GTotvsLinkLog."""
+    with bound(tenant=tenant):
+        for stored in whole:
+            if stored.message.document in written:
+                text = f"An operator's act: {action.name}"
+                message_event(stored.message, "message_operated", text, INFO, act=action.name)
 
 
 def _whole(deployment: Deployment, tenant: str, chunk: Sequence[Selected]) -> list[Stored]:

@@ -6,7 +6,11 @@ Each operation calls `report` after each step that is done. A step that fails ra
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 
+from smartlink.domain import lifecycle
+from smartlink.domain.identity import Direction
+from smartlink.domain.message import Listed, State, Stored
 from smartlink.domain.noted import kept
 from smartlink.domain.pin import Pin, first_use, same_tenant_id
 from smartlink.domain.tenant import Credentials, Tenant
@@ -27,13 +31,15 @@ from smartlink.operations.errors import (
     OperationError,
     SetupError,
 )
+from smartlink.operations.names import existing_tenant, known_name
 from smartlink.operations.ports import Deployment
-from smartlink.operations.select import known_name
 from smartlink.operations.tenants import UnusableSecretError, stored_tenant
 from smartlink.ports import NotFound, PortError
 from smartlink.services.polling.shard import Shard
 
-_OWN_SHARD = 1_000_000  # no tick of the scheduler has so many shards
+_AT_ONCE = 20  # messages read whole
+_UNSENT = {"Direcao": Direction.UPSTREAM, "Situacao": State.PENDING}
+_OWN_SHARD = 1_000_000  # no tick of the scheduler has so many
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +119,28 @@ class Switched:
     already: bool
 
 
+@dataclass(frozen=True, slots=True)
+class PauseEnded:
+    """The tenant was paused after failures; it is no longer."""
+
+    failures: int
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class SendsDue:
+    """So many messages waited after failed sends; they are due now."""
+
+    messages: int
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """The next tick sees the change, unless announcing it failed: then it takes some minutes."""
+
+    error: PortError | None = None
+
+
 Step = (
     TokenGiven
     | ErpChecked
@@ -123,6 +151,9 @@ Step = (
     | OldVersionsDisabled
     | Adopted
     | Switched
+    | PauseEnded
+    | SendsDue
+    | Announced
 )
 ReportStep = Callable[[Step], object]
 
@@ -142,9 +173,10 @@ def check_new(deployment: Deployment, tenant: str) -> None:
 
 
 def check_active(deployment: Deployment, tenant: str) -> None:
-    """Raises NoSecretError if the tenant has no secret."""
+    """Raise NoSecretError where the tenant has none, and UnknownTenantError."""
     known_name(tenant)
     if not deployment.secrets.exists(tenant):
+        existing_tenant(deployment, tenant)
         message = f"{tenant} has no secret in {deployment.title}"
         raise NoSecretError(message)
 
@@ -179,6 +211,7 @@ def activate(
         report(QueueReady(commands))
     except BaseException as error:
         raise SetupError(tenant, _take_back(deployment, tenant)) from error
+    _announce(deployment, report)
     report(_first_poll(deployment, tenant))
     return named.credentials.tenant_id
 
@@ -252,7 +285,8 @@ def rotate(
     own = named.credentials.model_copy(update={"enabled": enabled})
     with _both_clients(deployment, tenant, own):
         _replace(deployment, tenant, own, report)
-    _unpause(deployment, tenant)
+    _unpause(deployment, tenant, report)
+    _announce(deployment, report)
     return after
 
 
@@ -289,7 +323,7 @@ def adopt(deployment: Deployment, tenant: str, who: str, reason: str, report: Re
     has no secret, the name passes to the customer that is activated next. Returns the note that is
     stored.
     """
-    known_name(tenant)
+    existing_tenant(deployment, tenant)
     if not reason.strip():
         message = "the reason is empty: say how you know that it is the same customer."
         raise InvalidError(message)
@@ -309,6 +343,7 @@ def adopt(deployment: Deployment, tenant: str, who: str, reason: str, report: Re
     changed = replace(known, halted=None, failures=0, paused_until=None, adopted=told[:1_000])
     deployment.store.save_state(tenant, changed, known)
     report(Adopted(state.pin, pin))
+    _announce(deployment, report)
     return told
 
 
@@ -323,7 +358,8 @@ def switch(deployment: Deployment, tenant: str, report: ReportStep, *, enabled: 
         _replace(deployment, tenant, own.model_copy(update={"enabled": enabled}), report)
     report(Switched(tenant, enabled, already))
     if enabled:
-        _unpause(deployment, tenant)
+        _unpause(deployment, tenant, report)
+    _announce(deployment, report)
 
 
 def _old(deployment: Deployment, tenant: str) -> Credentials | None:
@@ -354,8 +390,39 @@ def _replace(
     report(OldVersionsDisabled(len(before)))
 
 
-def _unpause(deployment: Deployment, tenant: str) -> None:
+def _unpause(deployment: Deployment, tenant: str, report: ReportStep) -> None:
+    """A pause ends, and so does the wait of each message that could not be sent."""
     state = deployment.store.states([tenant])[tenant]
     if state.failures or state.paused_until:
         cleared = replace(state, failures=0, paused_until=None)
         deployment.store.save_state(tenant, cleared, state)
+        report(PauseEnded(state.failures, state.paused_until))
+    waiting = [
+        it.message.document
+        for it in deployment.store.scan(tenant, _UNSENT)
+        if isinstance(it, Listed)
+        and it.message.failure is not None
+        and it.message.due != it.message.failure.at
+    ]
+    due = 0
+    for start in range(0, len(waiting), _AT_ONCE):
+        stored = deployment.store.read(tenant, waiting[start : start + _AT_ONCE]).values()
+        again = [
+            Stored(lifecycle.due_again(it.message), it.version)
+            for it in stored
+            if it.message.state is State.PENDING
+        ]
+        versions = deployment.store.swap(tenant, again) if again else []
+        due += sum(version is not None for version in versions)
+    if due:
+        report(SendsDue(due))
+
+
+def _announce(deployment: Deployment, report: ReportStep) -> None:
+    """After the change itself, so that whoever sees the new mark sees the change too."""
+    try:
+        deployment.store.announce_change()
+    except PortError as error:
+        report(Announced(error))
+    else:
+        report(Announced())

@@ -1,13 +1,31 @@
-"""Notes who acts, why and when."""
+"""Everything that an operator does is on record: who, what, why, and what came of it.
 
-from dataclasses import dataclass
-from datetime import datetime
+An act is recorded twice: as an intent before it begins, without which it does not begin, and as a
+result after it. The records lie in a database of their own, where operators may create, get and
+list, and nothing else.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+from uuid import uuid4
 
 from smartlink.domain.message import LogLine, LogType, Message
 from smartlink.domain.settlement import annotate
-from smartlink.operations.ports import Deployment
+from smartlink.operations.errors import ForbiddenError, OperationError
+from smartlink.operations.names import existing_tenant
+from smartlink.operations.ports import AuditRecord, Deployment
+from smartlink.operations.tenants import UnusableSecretError, stored_tenant
+from smartlink.ports import NotFound, PortError
 
-REASON = 500  # characters that are stored
+REASON = 500  # characters that are kept
+_TARGET = 1_000
+_OUTCOME = 500
+_BETWEEN = ", "  # tenants
+LOOKED_AT = 20_000
+"""Records that a list looks at, unless it is asked for all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +45,193 @@ class Note:
 
 
 def note(deployment: Deployment, who: str, reason: str, *, undone: bool = False) -> Note:
-    """Makes a note with the present time. It is kept as long as a message that ends now."""
+    """Makes a note of now, kept as long as what ends now."""
     now = deployment.now()
     expires = deployment.settings.retention.expires(now, deployment.policy)
     return Note(who, reason[:REASON], now, expires, undone)
+
+
+class NotRecordedError(ForbiddenError):
+    """The intent could not be recorded, so nothing was done."""
+
+
+class ResultNotRecordedError(OperationError):
+    """It was done, but its result could not be recorded."""
+
+
+Facts = Mapping[str, object]
+
+
+class Recording(Protocol):
+    """What an act says of itself while it is done."""
+
+    outcome: str
+    count: int | None
+    before: Facts
+    after: Facts
+
+
+@dataclass(slots=True)
+class _Recording:
+    outcome: str = "done"
+    count: int | None = None
+    before: Facts = field(default_factory=dict)
+    after: Facts = field(default_factory=dict)
+
+
+@contextmanager
+def recorded(
+    deployment: Deployment,
+    act: str,
+    *,
+    target: str,
+    tenant: str | None = None,
+    reason: str | None = None,
+    count: int | None = None,
+    before: Facts | None = None,
+    warn: Callable[[str], object],
+) -> Iterator[Recording]:
+    """Records the intent, lets the act be done, and records its result.
+
+    Raises NotRecordedError before anything is done, and ResultNotRecordedError afterwards. Where
+    the act itself fails, `warn` is told that its result could not be recorded.
+    """
+    who, now = deployment.operator, deployment.now()
+    recording = _Recording(count=count, before=before or {})
+    intent = AuditRecord(
+        id=f"{now:%Y%m%dT%H%M%S%f}-{uuid4().hex[:8]}",
+        act=act,
+        who=who.name,
+        verified=who.verified,
+        at=now,
+        target=target[:_TARGET],
+        tenant=tenant,
+        reason=(reason or "").strip()[:REASON] or None,
+        count=count,
+        before=_texts(recording.before),
+    )
+    try:
+        deployment.audit.create(intent)
+    except PortError as error:
+        message = f"{act} was not recorded ({error}), so nothing was done"
+        raise NotRecordedError(message) from error
+    try:
+        yield recording
+    except BaseException as error:
+        text = str(error) or type(error).__name__
+        try:
+            deployment.audit.create(_result(deployment, intent, recording, f"failed: {text}"))
+        except PortError as lost:
+            warn(f"That it failed is not on record ({lost}): record {intent.id} has no result.")
+        raise
+    try:
+        deployment.audit.create(_result(deployment, intent, recording, recording.outcome))
+    except PortError as error:
+        message = (
+            f"{act} was done ({recording.outcome}), but its result is not on record ({error}): "
+            f"record {intent.id} has none"
+        )
+        raise ResultNotRecordedError(message) from error
+
+
+def _result(
+    deployment: Deployment, intent: AuditRecord, recording: Recording, outcome: str
+) -> AuditRecord:
+    return AuditRecord(
+        id=f"{intent.id}-result",
+        act=intent.act,
+        who=intent.who,
+        verified=intent.verified,
+        at=deployment.now(),
+        target=intent.target,
+        tenant=intent.tenant,
+        reason=intent.reason,
+        count=recording.count,
+        before=_texts(recording.before),
+        after=_texts(recording.after),
+        outcome=outcome[:_OUTCOME],
+        intent=intent.id,
+    )
+
+
+def _texts(facts: Facts) -> dict[str, str]:
+    return {name: str(value)[:_OUTCOME] for name, value in facts.items() if value is not None}
+
+
+def tenant_facts(deployment: Deployment, tenant: str) -> Facts:
+    """Returns what can change of a tenant, as it is now."""
+    existing_tenant(deployment, tenant)
+    state = deployment.store.states([tenant])[tenant]
+    enabled: object
+    try:
+        enabled = stored_tenant(deployment, tenant).enabled
+    except (NotFound, UnusableSecretError):
+        enabled = "no usable secret"
+    return {
+        "enabled": enabled,
+        "failures": state.failures,
+        "pausedUntil": state.paused_until,
+        "haltedSince": state.halted,
+        "belongsTo": state.pin,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """An act: its intent, and its result if there is one."""
+
+    intent: AuditRecord
+    result: AuditRecord | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditFilter:
+    """All that are set must hold."""
+
+    tenant: str | None = None
+    who: str | None = None
+    act: str | None = None
+    newer: timedelta | None = None
+
+
+@dataclass(slots=True)
+class AuditLook:
+    """The acts that fit, the newest first, and how far the look went."""
+
+    deeds: list[Deed] = field(default_factory=list)
+    more: bool = False
+    cut: datetime | None = None  # older records were not looked at
+
+
+def look(
+    deployment: Deployment, wanted: AuditFilter, most: int, bound: int | None = LOOKED_AT
+) -> AuditLook:
+    """Returns the newest `most` acts that fit. `bound` records are looked at, at most."""
+    since = deployment.now() - wanted.newer if wanted.newer is not None else None
+    found = AuditLook()
+    results: dict[str, AuditRecord] = {}
+    for number, record in enumerate(deployment.audit.records(since)):
+        if number == bound:
+            found.cut = record.at
+            break
+        if record.intent is not None:
+            results[record.intent] = record
+        elif _fits(wanted, record):
+            if len(found.deeds) == most:
+                found.more = True
+                break
+            found.deeds.append(Deed(record, results.pop(record.id, None)))
+    return found
+
+
+def named_together(tenants: Iterable[str]) -> str | None:
+    """Returns what to record for an act on several tenants."""
+    return _BETWEEN.join(sorted(set(tenants)))[:_TARGET] or None
+
+
+def _fits(wanted: AuditFilter, record: AuditRecord) -> bool:
+    return (
+        (wanted.tenant is None or wanted.tenant in (record.tenant or "").split(_BETWEEN))
+        and (wanted.who or "").casefold() in record.who.casefold()
+        and (wanted.act or "").casefold() in record.act.casefold()
+    )

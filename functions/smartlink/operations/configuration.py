@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from smartlink.domain.config import ConfigError, parse_config
+from smartlink.domain.json_bytes import unmarked
 from smartlink.domain.retry import RetryPolicy
 from smartlink.operations.errors import (
     GenerationChangedError,
@@ -16,6 +17,19 @@ from smartlink.operations.ports import Deployment
 from smartlink.operations.retries import InvalidConfigError, check
 from smartlink.ports import ConfigFile, NotFound
 from smartlink.settings import Settings
+
+SAMPLE = """\
+{
+  "TotvsAppGlobalConfig": {
+    "IntegrationSmartLinkInfo": {
+      "QtdeTentativasExec": 5,
+      "FatorTempoExecucao": 1,
+      "MinutesInterval": 3
+    }
+  }
+}
+"""
+"""A file to start from: what is in force where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +137,6 @@ def _difference(old: bytes, new: bytes) -> list[str]:
 def _lines(data: bytes) -> list[str]:
     """Returns the JSON's indented lines, so that the difference does not show its layout."""
     try:
-        return json.dumps(json.loads(data.removeprefix(b"\xef\xbb\xbf")), indent=2).splitlines()
+        return json.dumps(json.loads(unmarked(data)), indent=2).splitlines()
     except (ValueError, RecursionError):
         return data.decode("utf-8", "replace").splitlines()

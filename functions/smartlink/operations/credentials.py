@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
+from smartlink.domain.json_bytes import unmarked
 from smartlink.domain.tenant import Credentials, Tenant
 from smartlink.domain.token import claimed_tenant, claims_of
 from smartlink.operations.errors import ForbiddenError, InvalidError, OtherCustomerError
@@ -128,7 +129,7 @@ def _active_elsewhere(deployment: Deployment, name: str, client_id: str) -> str 
             continue
         try:
             other = deployment.secrets.payload(entry.name)
-            if json.loads(other).get("clientId") == client_id:
+            if json.loads(unmarked(other)).get("clientId") == client_id:
                 return entry.name
         except (NotFound, ValueError, AttributeError, RecursionError):
             continue  # a tenant without a usable version receives no messages

@@ -64,6 +64,10 @@ class UnknownTenantError(MissingError):
     """There is no tenant of this name."""
 
 
+class UnknownCommandError(MissingError):
+    """No catalogue and no message has this command."""
+
+
 class NoGenerationError(MissingError):
     """The configuration has no such generation."""
 

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from smartlink.domain import lifecycle
 from smartlink.domain.identity import content_hash, encode
+from smartlink.domain.json_bytes import unmarked
 from smartlink.domain.message import Content, Message
 from smartlink.operations.errors import InvalidError
 from smartlink.operations.ports import Deployment
@@ -53,7 +54,7 @@ def document(trace: Trace, text: str | None) -> Json:
 def parse(data: bytes, name: str) -> Exported:
     """Reads the message from a file. Raises InvalidError, which tells the file's `name`."""
     try:
-        exported = Exported.model_validate(json.loads(data))
+        exported = Exported.model_validate(json.loads(unmarked(data)))
     except ValidationError as error:
         problem = error.errors(include_input=False, include_url=False)[0]
         message = f"{name}: {'.'.join(map(str, problem['loc']))}: {problem['msg']}"

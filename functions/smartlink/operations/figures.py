@@ -1,41 +1,26 @@
 """Counts the messages that were done, that failed and that wait."""
 
-import hashlib
-import re
-from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from smartlink.domain.message import Ending, State, Summary
-from smartlink.operations.ports import Deployment
-from smartlink.operations.select import tenants_of
+from smartlink.domain.message import Attempt, EndedSummary, Ending, Listed, Result, State, Summary
+from smartlink.operations.causes import Failure, add_failure, worst
+from smartlink.operations.names import tenants_of
+from smartlink.operations.ports import Deployment, EndedQuery
 
-_MOST = 5_000  # records of a tenant's history, the newest
-_VARIABLE = (
-    (re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}|\b[0-9a-fA-F]{16,}\b"), "<id>"),
-    (re.compile(r"'[^']*'|\"[^\"]*\""), "<text>"),
-    (re.compile(r"\d+"), "<n>"),
-)
+_MOST = 20_000  # of a tenant's history: the newest
+_HOUR = timedelta(hours=1)
 
 
-def fingerprint(error: str) -> tuple[str, str]:
-    """Returns a short code and the pattern of an error, without ids, quoted texts and numbers."""
-    pattern = error.partition("\n")[0]
-    for variable, word in _VARIABLE:
-        pattern = variable.sub(word, pattern)
-    return hashlib.sha256(pattern.encode("utf-8", "replace")).hexdigest()[:8], pattern[:200]
+@dataclass(slots=True)
+class Hour:
+    """What happened in an hour."""
 
-
-@dataclass
-class Failure:
-    """Messages whose errors have the same pattern."""
-
-    code: str
-    pattern: str
-    messages: int = 0
-    dead: int = 0
-    example: str = ""
+    done: int = 0
+    failed: int = 0  # attempts that failed, of messages that live and that have ended
+    retried: int = 0  # attempts after a message's first one
+    waited: timedelta = timedelta()  # the longest, from reception to end, of what was done
 
 
 @dataclass
@@ -44,33 +29,36 @@ class Figures:
 
     since: datetime
     until: datetime
-    done: Counter[datetime] = field(default_factory=Counter)  # by the hour
-    attempts: Counter[int] = field(default_factory=Counter)  # of done messages
+    by_hour: dict[datetime, Hour] = field(default_factory=dict)
+    attempts: Counter[int] = field(default_factory=Counter)  # of what was done, by their number
     discarded: int = 0
     states: Counter[str] = field(default_factory=Counter)
     failures: dict[str, Failure] = field(default_factory=dict)
-    oldest: tuple[str, Summary] | None = None  # the message that waits the longest, and its tenant
-    cut: bool = False  # some tenant's history had more records than were read
+    oldest: tuple[str, Summary] | None = None  # waiting the longest, and whose it is
+    cut: dict[str, datetime] = field(default_factory=dict)
+    """Tenant → since when its history was looked at, where that was too much for all of it."""
 
-    def hours(self) -> list[tuple[datetime, int]]:
-        """Returns every hour of the period, with the number of messages done in it."""
-        first = self.since.replace(minute=0, second=0, microsecond=0)
-        count = int((self.until - first) / timedelta(hours=1)) + 1
+    @property
+    def done(self) -> int:
+        """How many messages were done."""
+        return sum(it.done for it in self.by_hour.values())
+
+    def hours(self) -> list[tuple[datetime, Hour]]:
+        """Every hour of the time, with what happened in it."""
+        first = _hour(self.since)
+        count = int((self.until - first) / _HOUR) + 1
         hours = [first + timedelta(hours=number) for number in range(count)]
-        return [(hour, self.done[hour]) for hour in hours]
+        return [(hour, self.by_hour.get(hour, Hour())) for hour in hours]
 
     def worst(self) -> list[Failure]:
-        """Returns the failures, the most frequent first."""
-        return sorted(self.failures.values(), key=lambda it: (-it.messages, it.code))
+        """The failures, the most frequent first."""
+        return worst(self.failures.values())
 
-    def fail(self, message: Summary) -> None:
-        """Counts a message if it has an error."""
-        if not message.error:
-            return
-        code, pattern = fingerprint(message.error)
-        failure = self.failures.setdefault(code, Failure(code, pattern, example=message.id))
-        failure.messages += 1
-        failure.dead += message.state is State.DEAD
+    def at(self, instant: datetime) -> Hour | None:
+        """The hour of an instant; None where it is not in the time that is looked at."""
+        if not self.since <= instant <= self.until:
+            return None
+        return self.by_hour.setdefault(_hour(instant), Hour())
 
 
 def gather(deployment: Deployment, tenant: str | None, period: timedelta) -> Figures:
@@ -78,24 +66,46 @@ def gather(deployment: Deployment, tenant: str | None, period: timedelta) -> Fig
     now = deployment.now()
     figures = Figures(now - period, now)
     for name in tenants_of(deployment, tenant):
-        _live(figures, name, (it.message for it in deployment.store.live(name, {})))
-        ended, odd = deployment.store.scan_ended(name, figures.since, _MOST)
-        figures.cut |= len(ended) + len(odd) == _MOST
-        for it in ended:
-            if it.ending is Ending.DISCARDED:
-                figures.discarded += 1
-                continue
-            figures.done[it.ended.replace(minute=0, second=0, microsecond=0)] += 1
-            figures.attempts[it.message.attempt] += 1
+        for listed in deployment.store.live(name, {}):
+            _count_live(figures, name, listed)
+        wanted = EndedQuery(since=figures.since)
+        for number, it in enumerate(deployment.store.scan_ended(name, wanted)):
+            if isinstance(it, EndedSummary):
+                if number >= _MOST:
+                    figures.cut[name] = it.ended
+                    break
+                _count_ended(figures, it)
     return figures
 
 
-def _live(figures: Figures, tenant: str, messages: Iterable[Summary]) -> None:
-    states: dict[str, int] = defaultdict(int)
-    for message in messages:
-        states[message.state] += 1
-        figures.fail(message)
-        waits = message.state is not State.DEAD
-        if waits and (figures.oldest is None or message.received < figures.oldest[1].received):
-            figures.oldest = (tenant, message)
-    figures.states.update(states)
+def _count_live(figures: Figures, tenant: str, listed: Listed) -> None:
+    message = listed.message
+    figures.states[message.state] += 1
+    add_failure(figures.failures, message)
+    _count_attempts(figures, message.attempts)
+    waits = message.state is not State.DEAD
+    if waits and (figures.oldest is None or message.received < figures.oldest[1].received):
+        figures.oldest = (tenant, message)
+
+
+def _count_ended(figures: Figures, ended: EndedSummary) -> None:
+    _count_attempts(figures, ended.message.attempts)
+    hour = figures.at(ended.ended)
+    if ended.ending is Ending.DISCARDED or hour is None:
+        figures.discarded += ended.ending is Ending.DISCARDED
+        return
+    hour.done += 1
+    hour.waited = max(hour.waited, ended.ended - ended.message.received)
+    figures.attempts[ended.message.attempt] += 1
+
+
+def _count_attempts(figures: Figures, attempts: tuple[Attempt, ...]) -> None:
+    for it in attempts:
+        hour = figures.at(it.ended)
+        if hour is not None:
+            hour.failed += it.result is not Result.DONE
+            hour.retried += it.number > 1
+
+
+def _hour(at: datetime) -> datetime:
+    return at.replace(minute=0, second=0, microsecond=0)

@@ -1,28 +1,38 @@
 """Checks everything that the relay needs to work."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from functools import partial
 from typing import TypeVar
 
+from smartlink.domain.message import State
+from smartlink.domain.noted import NOTED_EVERY
 from smartlink.operations.activation import set_up
 from smartlink.operations.credentials import tenant_id
 from smartlink.operations.errors import OperationError
+from smartlink.operations.names import all_tenants
 from smartlink.operations.ports import Deployment, NotSignedInError, PlatformError
-from smartlink.operations.retries import check, in_words
-from smartlink.operations.tenants import stored_tenant
+from smartlink.operations.retries import InvalidConfigError, check, in_words
+from smartlink.operations.tenants import UnusableSecretError, last_tick, stored_tenant
 from smartlink.ports import PortError
 
 _APIS = ("cloudfunctions", "cloudscheduler", "firestore", "pubsub", "run", "secretmanager")
 _SKEW = timedelta(seconds=60)
+_NO_TICK = NOTED_EVERY + timedelta(minutes=2)
+_OVERDUE = timedelta(minutes=15)
+_AT_ONCE = 8  # tenants that are counted at the same time
+_NAMED = 10  # tenants that a check names
 _Answer = TypeVar("_Answer")
 
 
 class Fix(StrEnum):
     """How to fix the problem that a check found, if the text does not say it already."""
 
+    SIGN_IN = "sign-in"
     DEPLOY = "deploy"
     DEPLOY_OR_ENABLE = "deploy-or-enable"  # the APIs
     DEPLOY_AND_WAIT = "deploy-and-wait"  # the indexes become ready
@@ -32,8 +42,14 @@ class Fix(StrEnum):
     RESTART = "restart"  # the local stack
     PUSH_CONFIG = "push-config"
     SET_CLOCK = "set-clock"
-    NETWORK = "network"
+    BROKER = "broker"  # it is down or out of reach
     ENABLE = "enable"  # the tenant
+    ROTATE = "rotate"  # the tenant's credentials
+    ADOPT = "adopt"  # the tenant, or give it its own credentials back
+    END_PAUSE = "end-pause"
+    REDRIVE = "redrive"  # the dead, or discard them
+    LOOK_AT_QUEUE = "look-at-queue"
+    RESUME_TICKS = "resume-ticks"  # Cloud Scheduler
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +61,10 @@ class Check:
     text: str
     fix: Fix | None = None
     error: PortError | None = None  # the error of a failed call, which the screen explains
+    tenant: str | None = None
+
+
+_FIX_OF: Mapping[type[Exception], Fix] = {UnusableSecretError: Fix.ROTATE}
 
 
 class _FailedError(Exception):
@@ -68,12 +88,18 @@ def checks(deployment: Deployment) -> Iterator[Check]:
         ("configuration", _config),
         ("clock", _clock),
         ("secrets", _secrets),
+        ("audit", _audit),
+        ("ticks", _ticks),
+        ("dead messages", _dead),
+        ("queues", _queues),
     )
     for name, part in parts:
         try:
             yield Check(name, holds=True, text=part(deployment))
         except _FailedError as error:
             yield Check(name, holds=False, text=str(error), fix=error.fix)
+        except InvalidConfigError as error:
+            yield Check(name, holds=False, text=str(error), fix=Fix.PUSH_CONFIG)
         except OperationError as error:
             yield Check(name, holds=False, text=str(error))
         except PortError as error:
@@ -94,12 +120,12 @@ def tenant_checks(deployment: Deployment, name: str) -> list[Check]:
     done: list[Check] = []
 
     def note(what: str, text: str, fix: Fix | None = None, *, holds: bool = True) -> None:
-        done.append(Check(f"{name}: {what}", holds, text, fix))
+        done.append(Check(f"{name}: {what}", holds, text, fix, tenant=name))
 
     try:
         tenant = stored_tenant(deployment, name)
         if not tenant.enabled:
-            note("secret", "disabled", Fix.ENABLE)
+            note("secret", "disabled; what waits for it stays", Fix.ENABLE)
             return done
         note("secret", "enabled")
         note("RAC", f"gives a token for tenant id {tenant_id(deployment, tenant) or '(opaque)'}")
@@ -108,13 +134,20 @@ def tenant_checks(deployment: Deployment, name: str) -> list[Check]:
     except (OperationError, PortError) as error:
         what = ("secret", "RAC", "broker")[len(done)]
         cause = error if isinstance(error, PortError) else None
-        done.append(Check(f"{name}: {what}", holds=False, text=str(error), error=cause))
+        fix = _FIX_OF.get(type(error))
+        done.append(
+            Check(
+                f"{name}: {what}", holds=False, text=str(error), fix=fix, error=cause, tenant=name
+            )
+        )
         return done
     state = deployment.store.states([name])[name]
     if state.halted is not None:
-        note("identity", f"halted since {state.halted}: {state.last_error}", holds=False)
+        text = f"halted since {state.halted}: {state.last_error}"
+        note("identity", text, Fix.ADOPT, holds=False)
     if state.paused(deployment.now()):
-        note("pause", f"paused until {state.paused_until}: {state.last_error}", holds=False)
+        text = f"paused until {state.paused_until}: {state.last_error}"
+        note("pause", text, Fix.END_PAUSE, holds=False)
     return done
 
 
@@ -179,12 +212,71 @@ def _functions(deployment: Deployment) -> str:
     return f"{len(own)} active"
 
 
+def _audit(deployment: Deployment) -> str:
+    """Reads the newest record, and who would be in the next one."""
+    next(deployment.audit.records(None), None)
+    who = deployment.operator
+    return f"answers; you are {who.name}" + ("" if who.verified else ", as this machine claims")
+
+
+def _ticks(deployment: Deployment) -> str:
+    last = last_tick(deployment)
+    if last is None:
+        return "none is noted yet"
+    ago = deployment.now() - last
+    if ago > _NO_TICK:
+        message = f"none for {in_words(ago)}: nothing is polled"
+        raise _FailedError(message, Fix.RESTART if deployment.local else Fix.RESUME_TICKS)
+    return f"the last one that was noted was {in_words(ago)} ago"
+
+
+def _dead(deployment: Deployment) -> str:
+    dead = {"Situacao": State.DEAD}
+    found = _counted(deployment, lambda name: deployment.store.count_live(name, dead))
+    if found:
+        message = f"{_told(found)} are dead (Morta)"
+        raise _FailedError(message, Fix.REDRIVE)
+    return "none"
+
+
+def _queues(deployment: Deployment) -> str:
+    """Finds what nobody works off: due for longer than any wait of the relay's own.
+
+    A disabled tenant's documents wait as they should.
+    """
+    before = deployment.now() - _OVERDUE
+    late = _counted(deployment, lambda name: deployment.store.count_due(name, before))
+    for name in list(late):
+        with suppress(OperationError, PortError):
+            if not stored_tenant(deployment, name).enabled:
+                del late[name]
+    if late:
+        message = f"{_told(late)} are due for more than {in_words(_OVERDUE)}: the queue grows"
+        raise _FailedError(message, Fix.LOOK_AT_QUEUE)
+    return "nothing is overdue"
+
+
+def _counted(deployment: Deployment, count: Callable[[str], int]) -> dict[str, int]:
+    names = all_tenants(deployment)
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        found = zip(names, pool.map(count, names), strict=True)
+        return {name: number for name, number in found if number}
+
+
+def _told(numbers: Mapping[str, int]) -> str:
+    most = sorted(numbers.items(), key=lambda it: -it[1])
+    named = ", ".join(f"{number} of {name}" for name, number in most[:_NAMED])
+    others = len(most) - _NAMED
+    more = f", and of {others} other tenants" if others > 0 else ""
+    return f"{sum(numbers.values())} messages ({named}{more})"
+
+
 def _asked(ask: Callable[[], _Answer], fix: Fix) -> _Answer:
     try:
         return ask()
     except NotSignedInError:
         message = "not looked at without credentials"
-        raise _FailedError(message) from None
+        raise _FailedError(message, Fix.SIGN_IN) from None
     except PlatformError as error:
         raise _FailedError(str(error), fix) from None
 
@@ -202,7 +294,7 @@ def _config(deployment: Deployment) -> str:
 def _clock(deployment: Deployment) -> str:
     """Compares this machine's clock with the broker's, because tokens and leases depend on
     clocks."""
-    theirs = _asked(deployment.platform.broker_time, Fix.NETWORK)
+    theirs = _asked(deployment.platform.broker_time, Fix.BROKER)
     if theirs is None:
         return "the broker does not tell its time"
     skew = abs(deployment.now() - theirs)

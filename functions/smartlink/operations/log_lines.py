@@ -1,14 +1,19 @@
 """Finds lines of `GTotvsLinkLog` that fit a filter, and follows the new ones."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import islice
 
 from smartlink.domain.message import LogLine, LogType
+from smartlink.operations.names import tenants_of
 from smartlink.operations.ports import Deployment
-from smartlink.operations.select import tenants_of
 
-_AT_A_LOOK = 1_000  # new lines of a tenant in one look
+_PAGE = 300
+_NEAR = timedelta(minutes=1)
+"""How far each look goes back: for commits that take a while, and for clocks that differ."""
+_FAR = timedelta.max
+_FAR_EVERY = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,41 +34,91 @@ class LogFilter:
     least: LogType = LogType.INFORMATION  # this type or a worse one
 
     def lines(self, deployment: Deployment, since: datetime | None, most: int) -> list[FoundLine]:
-        """Returns the lines that fit among the newest `most` lines of each tenant, the oldest
-        first."""
-        store = deployment.store
+        """Returns the newest `most` lines that fit, the oldest first: the database filters them.
+
+        Raises UnknownTenantError.
+        """
         found: list[FoundLine] = []
         for tenant in tenants_of(deployment, self.tenant):
-            if self.message_id is not None:
-                own = store.lines_of(tenant, self.message_id)
-                found += [FoundLine(tenant, f"{it.at}{it.text}", it) for it in own]
-            else:
-                newest = store.newest_lines(tenant, since, most)
-                found += [FoundLine(tenant, key, line) for key, line in newest]
-        fit = (it for it in found if it.line.type >= self.least)
-        recent = (it for it in fit if since is None or it.line.at >= since)
-        return sorted(recent, key=lambda it: it.line.at)
+            found += islice(self._newest(deployment, tenant, since, most), most)
+        return sorted(found, key=lambda it: it.line.at)[-most:]
+
+    def _newest(
+        self, deployment: Deployment, tenant: str, since: datetime | None, most: int
+    ) -> Iterator[FoundLine]:
+        store = deployment.store
+        if self.message_id is None:
+            page = min(most, _PAGE)
+            for key, line in store.newest_lines(tenant, since, self.least, page=page):
+                yield FoundLine(tenant, key, line)
+            return
+        for key, line in reversed(store.keyed_lines_of(tenant, self.message_id)):
+            if self.fits(line) and (since is None or line.at >= since):
+                yield FoundLine(tenant, key, line)
+
+    def fits(self, line: LogLine) -> bool:
+        """Tells whether a line has the type and the message that are wanted."""
+        return line.type >= self.least and self.message_id in {None, line.message_id}
 
 
 class Follower:
-    """Looks for new lines, from the instant of the last line on.
+    """Reads on from where it was, page after page to the end, so no line is left out at any rate.
 
-    Lines of one instant come in any order, so it remembers the keys of the lines that it has seen.
+    A line is dated when it is said, and stored when its message's attempt has ended. So each look
+    goes back by a minute, and once a minute by as long as an attempt can take. What was there at
+    the beginning, or has been shown, is not shown again.
     """
 
-    def __init__(
-        self, deployment: Deployment, wanted: LogFilter, shown: Sequence[FoundLine]
-    ) -> None:
-        """`shown` are the lines that were shown already; without them it begins now."""
+    def __init__(self, deployment: Deployment, wanted: LogFilter) -> None:
+        """Begins now: what is read of the lines after this may be shown with `show`."""
         self._deployment = deployment
         self._filter = wanted
-        self._seen = {it.key for it in shown}
-        self._since = shown[-1].line.at if shown else deployment.now()
+        self._longest = deployment.settings.lease + _NEAR
+        self._begun = self._far_at = deployment.now()
+        self._at: dict[str, datetime] = {}  # tenant → its newest line
+        self._seen: dict[tuple[str, str], datetime] = {}
+        self._follow()
+        for tenant in self._at:
+            for _, line in deployment.store.newest_lines(tenant, page=1):
+                self._at[tenant] = min(line.at, self._begun)
+                break
+            for key, line in deployment.store.lines_from(tenant, self._since(tenant, _FAR)):
+                self._seen[tenant, key] = line.at
 
-    def look(self) -> list[FoundLine]:
-        """Returns the lines that came since the last look."""
-        found = self._filter.lines(self._deployment, self._since, _AT_A_LOOK)
-        new = [it for it in found if it.key not in self._seen]
-        self._seen |= {it.key for it in new}
-        self._since = max([self._since, *(it.line.at for it in new)])
-        return new
+    def shown(self, lines: Sequence[FoundLine]) -> None:
+        """Notes what has been shown since the beginning."""
+        self._seen.update({(it.tenant, it.key): it.line.at for it in lines})
+
+    def look(self) -> Iterator[FoundLine]:
+        """Yields the lines that came since the last look, as they are read."""
+        now = self._deployment.now()
+        far = now - self._far_at >= _FAR_EVERY
+        if far:
+            self._far_at = now
+            self._follow()
+            self._forget()
+        for tenant in self._at:
+            since = self._since(tenant, _FAR if far else _NEAR)
+            for key, line in self._deployment.store.lines_from(tenant, since, page=_PAGE):
+                self._at[tenant] = max(self._at[tenant], min(line.at, now))
+                if (tenant, key) not in self._seen:
+                    self._seen[tenant, key] = line.at
+                    if self._filter.fits(line):
+                        yield FoundLine(tenant, key, line)
+
+    def _follow(self) -> None:
+        """Takes in the tenants that are there by now; the one that is named may come later."""
+        named = self._filter.tenant
+        for tenant in [named] if named is not None else tenants_of(self._deployment, None):
+            self._at.setdefault(tenant, self._begun)
+
+    def _since(self, tenant: str, back: timedelta) -> datetime:
+        """Where the next look begins. What was said before a line that is old by now is stored."""
+        at = self._at[tenant]
+        old = self._deployment.now() - at > self._longest
+        return at if old else at - min(back, self._longest)
+
+    def _forget(self) -> None:
+        for (tenant, key), at in list(self._seen.items()):
+            if at < self._at[tenant] - self._longest:
+                del self._seen[tenant, key]

@@ -8,8 +8,8 @@ from smartlink.domain.settlement import Settlement
 from smartlink.domain.titular import TitularKeyError, TitularKeys, parse_titular_keys
 from smartlink.operations.audit import Note
 from smartlink.operations.errors import InvalidError, MissingError
+from smartlink.operations.names import existing_tenant
 from smartlink.operations.ports import Deployment, RawDocument
-from smartlink.operations.select import known_name
 from smartlink.ports import NotFound
 
 AUDIT = "titular"
@@ -32,7 +32,7 @@ def concerned(deployment: Deployment, tenant: str, kind: str, value: str, note: 
     answered a line of the tenant's log says who looked, for which hash, and why. Raises
     MissingError where the tenant has no such secret.
     """
-    known_name(tenant)
+    existing_tenant(deployment, tenant)
     hashes = _keys(deployment, tenant).sought(kind, value)
     live, ended, raw = deployment.store.about(tenant, hashes)
     number = len(live) + len(ended) + len(raw)

@@ -1,14 +1,15 @@
 """Plans an action: which messages it changes and which it leaves out, before anything is done."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from smartlink.domain.message import MAY_HAVE_RUN, DeadReason, Ending, Listed, State, Summary
 from smartlink.operations.actions import DISCARD, HOLD, Action
 from smartlink.operations.errors import ForbiddenError, OnlyDiscardError
 from smartlink.operations.ports import Deployment, RawDocument
-from smartlink.operations.select import Filters, Located, Passed, Selected
+from smartlink.operations.select import LOOKED_AT, Filters, Located, Passed, Selected
 
 
 class Unfit(StrEnum):
@@ -73,6 +74,9 @@ class Plan:
     messages: Sequence[Selected] = ()
     skipped: Sequence[Skipped] = ()
     idle: Idle | None = None
+    more: bool = False  # there are more that fit than the limit
+    alive: Mapping[State, int] = field(default_factory=dict)
+    """Where nothing dead fits: what fits but is not dead, by state."""
 
 
 def plan(
@@ -84,7 +88,11 @@ def plan(
     """
     unfit = _unfit(deployment, action, undone=undone)
     found = replace(filters, state=State.DEAD if action.dead else None).scan(deployment)
-    return _sorted_out(action, found, unfit, limit)
+    planned = _sorted_out(action, found, unfit, limit)
+    if planned.messages or planned.skipped or not action.dead:
+        return planned
+    alive = replace(filters, state=None).look(deployment, LOOKED_AT).found
+    return replace(planned, alive=Counter(it.message.state for it in alive))
 
 
 def plan_one(
@@ -145,9 +153,9 @@ def _sorted_out(
             reason = str(message.dead_reason)
             skipped.append(Skipped(item.tenant, message.document, message.id, why, reason))
             continue
-        fit.append(item)
         if len(fit) == limit:
-            break
+            return Plan(action, fit, skipped, more=True)
+        fit.append(item)
     return Plan(action, fit, skipped)
 
 

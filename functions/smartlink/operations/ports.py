@@ -1,12 +1,20 @@
 """The ports that the operations need besides the relay's own."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from smartlink.domain.message import Ended, EndedSummary, Listed, LogLine, Stored, Unreadable
+from smartlink.domain.message import (
+    Ended,
+    EndedSummary,
+    Listed,
+    LogLine,
+    LogType,
+    Stored,
+    Unreadable,
+)
 from smartlink.domain.retry import RetryPolicy
 from smartlink.domain.tenant import TenantEntry
 from smartlink.ports import (
@@ -67,6 +75,15 @@ class MessageDocuments:
     raw: Sequence[RawDocument]
 
 
+@dataclass(frozen=True, slots=True)
+class EndedQuery:
+    """What the database itself can find in the history."""
+
+    equal: Mapping[str, str] = field(default_factory=dict)  # stored fields
+    since: datetime | None = None
+    until: datetime | None = None
+
+
 class Purgeable(StrEnum):
     """A collection whose old documents an operator may remove."""
 
@@ -87,10 +104,27 @@ class OperatorStore(Messages, TenantStates, RelayState, LastGoodConfig, Protocol
 
     def count_live(self, tenant: str, equal: Mapping[str, str]) -> int: ...
 
+    def count_due(self, tenant: str, before: datetime) -> int:
+        """How many live messages were due before an instant."""
+        ...
+
     def scan_ended(
-        self, tenant: str, since: datetime | None, most: int
-    ) -> tuple[list[EndedSummary], Sequence[RawDocument]]:
-        """Lists the history without contents, the newest first; and its unreadable records."""
+        self, tenant: str, wanted: EndedQuery, *, page: int = ...
+    ) -> Iterator[EndedSummary | RawDocument]:
+        """The history without contents, the newest first, and what of it cannot be read.
+
+        It reads `page` documents at a time, and no further than it is asked for.
+        """
+        ...
+
+    def count_ended(self, tenant: str, wanted: EndedQuery) -> int: ...
+
+    def has_documents(self, tenant: str) -> bool:
+        """Whether there is any message, history or log line of this tenant."""
+        ...
+
+    def has_command(self, tenant: str, command: str) -> bool:
+        """Whether the tenant has, or had, a message of this type."""
         ...
 
     def about(
@@ -116,10 +150,28 @@ class OperatorStore(Messages, TenantStates, RelayState, LastGoodConfig, Protocol
         """Returns every log line of a message, the oldest first."""
         ...
 
+    def keyed_lines_of(self, tenant: str, message_id: str) -> list[tuple[str, LogLine]]:
+        """The same with the ids of the lines."""
+        ...
+
     def newest_lines(
-        self, tenant: str, since: datetime | None, most: int
-    ) -> list[tuple[str, LogLine]]:
-        """Returns the newest log lines with their documents' ids, the newest first."""
+        self,
+        tenant: str,
+        since: datetime | None = ...,
+        least: LogType = ...,
+        *,
+        page: int = ...,
+    ) -> Iterator[tuple[str, LogLine]]:
+        """The log lines of this type and worse with their ids, the newest first.
+
+        It reads `page` lines at a time, and no further than it is asked for.
+        """
+        ...
+
+    def lines_from(
+        self, tenant: str, since: datetime, *, page: int = ...
+    ) -> Iterator[tuple[str, LogLine]]:
+        """The log lines from an instant on with their ids, the oldest first."""
         ...
 
     def count_before(self, tenant: str, what: Purgeable, cutoff: datetime) -> int: ...
@@ -195,6 +247,43 @@ class ConfigGenerations(ConfigSource, Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who acts. `verified`: Google says so; else it is what the local machine claims."""
+
+    name: str
+    verified: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditRecord:
+    """One document of `Auditoria`: an act's intent, or its result."""
+
+    id: str
+    act: str
+    who: str
+    verified: bool
+    at: datetime
+    target: str  # what it is done to: a tenant, a document, a filter in words
+    tenant: str | None = None
+    reason: str | None = None
+    count: int | None = None  # messages, or documents
+    before: Mapping[str, str] = field(default_factory=dict)
+    after: Mapping[str, str] = field(default_factory=dict)
+    outcome: str | None = None  # of a result
+    intent: str | None = None  # of a result: the id of its intent
+
+
+class AuditLog(Protocol):
+    """What operators did. Nothing in it is ever changed."""
+
+    def create(self, record: AuditRecord) -> None: ...
+
+    def records(self, since: datetime | None) -> Iterator[AuditRecord]:
+        """The records, the newest first, read a page at a time."""
+        ...
+
+
 class PlatformError(PortError):
     """The platform answered with an error, or did not answer."""
 
@@ -212,6 +301,10 @@ class Platform(Protocol):
 
     def sign_in(self) -> None:
         """Finds the operator's credentials. Raises Refused if there are none."""
+        ...
+
+    def identity(self) -> Identity | None:
+        """Whose the credentials are, as Google says; None on the emulators. Raises Refused."""
         ...
 
     def disabled_apis(self, names: Sequence[str]) -> list[str] | None:
@@ -261,6 +354,13 @@ class Deployment(Protocol):
         """The settings, as the deployment's functions parse them. Raises InvalidError."""
         ...
 
+    @property
+    def operator(self) -> Identity:
+        """Who acts. Raises Refused where Google does not say it."""
+        ...
+
+    @property
+    def audit(self) -> AuditLog: ...
     @property
     def store(self) -> OperatorStore: ...
     @property

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from smartlink.operations.errors import ForbiddenError
+from smartlink.operations.names import tenants_of
 from smartlink.operations.ports import Deployment, Purgeable, Stop
-from smartlink.operations.select import tenants_of
 
 _AT_ONCE = 200  # documents that one request deletes
 
@@ -39,6 +39,7 @@ def older(deployment: Deployment, tenant: str | None, keep_days: int) -> OlderDo
     The relay recognises a repeated message by the history, so the history must outlive every retry
     and redrive.
     """
+    names = tenants_of(deployment, tenant)
     redrive = deployment.settings.redrive_days
     least = deployment.policy.horizon + timedelta(days=redrive)
     if timedelta(days=keep_days) < least:
@@ -52,7 +53,7 @@ def older(deployment: Deployment, tenant: str | None, keep_days: int) -> OlderDo
     cutoff = deployment.now() - timedelta(days=keep_days)
     found = [
         Older(name, what, deployment.store.count_before(name, what, cutoff))
-        for name in tenants_of(deployment, tenant)
+        for name in names
         for what in Purgeable
     ]
     return OlderDocuments(cutoff, found)

@@ -14,27 +14,27 @@ class InvalidConfigError(OperationError):
 
 
 def check(data: bytes, generation: str, settings: Settings) -> RetryPolicy:
-    """Returns the policy in the file. Raises InvalidConfigError if it cannot work here, and why."""
+    """The policy in a file that can work here. Raises InvalidConfigError, with every problem."""
     try:
         policy = parse_config(data, generation)
     except ConfigError as error:
         message = f"{error}."
         raise InvalidConfigError(message) from None
-    kept = timedelta(days=settings.history_days)
-    if policy.horizon > kept:
-        message = (
+    problems: list[str] = []
+    if policy.horizon > timedelta(days=settings.history_days):
+        problems.append(
             f"The attempts spread over {in_words(policy.horizon)}, but the history is kept for "
             f"{settings.history_days} days: lower QtdeTentativasExec, FatorTempoExecucao or "
             f"MinutesInterval, or raise SMARTLINK_HISTORY_DAYS."
         )
-        raise InvalidConfigError(message)
-    for name, command in settings.catalog.commands.items():
-        if settings.lease < timedelta(seconds=command.timeout):
-            message = (
-                f"A claim's lease ({in_words(settings.lease)}) is shorter than the time-out of "
-                f"{name} ({command.timeout} s): raise functions.consume.timeoutSeconds."
-            )
-            raise InvalidConfigError(message)
+    problems += [
+        f"A claim's lease ({in_words(settings.lease)}) is shorter than the time-out of "
+        f"{name} ({command.timeout} s): raise functions.consume.timeoutSeconds."
+        for name, command in settings.catalog.commands.items()
+        if settings.lease < timedelta(seconds=command.timeout)
+    ]
+    if problems:
+        raise InvalidConfigError(" ".join(problems))
     return policy
 
 
@@ -66,3 +66,9 @@ def in_words(span: timedelta) -> str:
     parts = [(days, "d"), (hours, "h"), (minutes, "m"), (rest, "s")]
     shown = [f"{number}{unit}" for number, unit in parts if number]
     return " ".join(shown[:3]) or "0s"
+
+
+def roughly(span: timedelta) -> str:
+    """Write a time span in its largest unit alone: `3d`, `12m`."""
+    words = in_words(max(span, timedelta(0)))
+    return words.partition(" ")[0]

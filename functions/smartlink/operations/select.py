@@ -1,15 +1,14 @@
 """Selects messages: by filters, or one message by its id."""
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from smartlink.domain.identity import Direction, document_id
 from smartlink.domain.message import (
     Ended,
     EndedSummary,
+    Ending,
     Listed,
     Message,
     State,
@@ -17,17 +16,14 @@ from smartlink.domain.message import (
     Summary,
     Unreadable,
 )
-from smartlink.domain.tenant import TenantError, check_tenant_name
-from smartlink.operations.errors import (
-    AmbiguousError,
-    InvalidError,
-    MissingError,
-    UnreadableError,
-)
-from smartlink.operations.ports import Deployment, RawDocument
-from smartlink.ports import Refused
+from smartlink.operations.causes import code_of, fingerprint
+from smartlink.operations.errors import AmbiguousError, MissingError, UnreadableError
+from smartlink.operations.names import existing_command, tenants_of
+from smartlink.operations.ports import Deployment, EndedQuery, RawDocument
 
-_LOOKED_THROUGH = 2_000  # records of a tenant's history, if they are filtered here
+LOOKED_AT = 20_000
+"""Messages of each tenant that a list looks at, unless it is asked for all."""
+PAGE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +45,28 @@ class Passed:
 
     tenant: str
     document: Unreadable
+
+
+@dataclass(slots=True)
+class Look:
+    """The live messages that fit, and how far the look went."""
+
+    found: list[Selected] = field(default_factory=list)
+    unreadable: list[Passed] = field(default_factory=list)
+    looked: int = 0
+    cut: dict[str, int] = field(default_factory=dict)  # tenant → messages not looked at
+
+
+@dataclass(slots=True)
+class EndedLook:
+    """The ended messages that fit, and how far the look went."""
+
+    found: list[tuple[str, EndedSummary]] = field(default_factory=list)
+    unreadable: list[tuple[str, RawDocument]] = field(default_factory=list)
+    total: int = 0  # that fit, where the database can count them
+    more: bool = False  # than were asked for
+    cut: dict[str, datetime | None] = field(default_factory=dict)
+    """Tenant → the instant of the last message that was looked at: older ones were not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,101 +109,149 @@ class Filters:
     direction: Direction | None = None
     command: str | None = None
     state: State | None = None
+    ending: Ending | None = None  # of what has ended; not together with `state`
     older: timedelta | None = None
     newer: timedelta | None = None
     error: str | None = None
+    cause: str | None = None  # the code of an error's fingerprint
     received_after: datetime | None = None
 
     @property
     def narrow(self) -> bool:
-        """Whether any value besides the state is set."""
-        sifted = (self.older, self.newer, self.error, self.received_after)
+        """Whether any is set besides the state."""
+        sifted = (self.older, self.newer, self.error, self.cause, self.received_after)
         return any(
             it not in (None, "") for it in (self.tenant, self.direction, self.command, *sifted)
         )
 
+    def check_names(self, deployment: Deployment) -> list[str]:
+        """Returns the tenants that are meant. Raises UnknownTenantError, UnknownCommandError and
+        InvalidError."""
+        tenants = tenants_of(deployment, self.tenant)
+        if self.command:
+            existing_command(deployment, self.command, tenants)
+        return tenants
+
     def select(self, deployment: Deployment) -> Iterator[Selected]:
-        """Yields the live messages that fit, tenant by tenant."""
+        """Returns the messages, tenant by tenant."""
         return (it for it in self.scan(deployment) if isinstance(it, Selected))
 
     def scan(self, deployment: Deployment) -> Iterator[Selected | Passed]:
-        """Yields the live messages that fit, and the unreadable documents that may fit.
+        """Returns the messages, and what cannot be read, however many there are.
 
-        Only the database has compared an unreadable document, so it is shown and not hidden.
+        Whether what cannot be read fits is told by the database alone, so it is told of rather than
+        hidden.
         """
+        tenants = self.check_names(deployment)
+        return (it for name in tenants for it in self._scan_one(deployment, name) if it is not None)
+
+    def _scan_one(self, deployment: Deployment, tenant: str) -> Iterator[Selected | Passed | None]:
+        """Yields None for a message that the database found and that does not fit."""
         now = deployment.now()
-        latest = now - self.older if self.older is not None else None
-        earliest = now - self.newer if self.newer is not None else None
-        equal: dict[str, str] = {}
-        if self.direction:
-            equal["Direcao"] = self.direction
-        if self.command:
-            equal["Comando"] = self.command
-        if self.state:
-            equal["Situacao"] = self.state
-        for tenant in tenants_of(deployment, self.tenant):
-            for listed in deployment.store.scan(tenant, equal):
-                if isinstance(listed, Unreadable):
-                    yield Passed(tenant, listed)
-                    continue
-                at = last_event(listed.message)
-                fits = (latest is None or at <= latest) and (earliest is None or at >= earliest)
-                if fits and self._received(listed.message) and self._says(listed.message.error):
-                    yield Selected(tenant, listed)
+        for listed in deployment.store.scan(tenant, self.equal):
+            if isinstance(listed, Unreadable):
+                yield Passed(tenant, listed)
+            else:
+                yield Selected(tenant, listed) if self._fits_live(listed.message, now) else None
 
-    def ended(
-        self, deployment: Deployment, most: int
-    ) -> tuple[list[tuple[str, EndedSummary]], list[tuple[str, RawDocument]]]:
-        """Returns the ended messages that fit, the newest first; and the unreadable records.
-
-        `state` and `older` do not apply.
-        """
-        since = deployment.now() - self.newer if self.newer is not None else None
-        found: list[tuple[str, EndedSummary]] = []
-        raw: list[tuple[str, RawDocument]] = []
-        for tenant in tenants_of(deployment, self.tenant):
-            ended, its = deployment.store.scan_ended(
-                tenant, since, _LOOKED_THROUGH if self._sifts else most
-            )
-            found += [(tenant, it) for it in ended if self._fits(it.message)]
-            raw += [(tenant, it) for it in its]
-        return sorted(found, key=lambda it: it[1].ended, reverse=True)[:most], raw
+    def look(self, deployment: Deployment, bound: int | None) -> "Look":
+        """Returns every message that fits, the oldest first; no more than `bound` of each tenant
+        are looked at."""
+        look = Look()
+        for tenant in self.check_names(deployment):
+            looked = 0
+            for item in self._scan_one(deployment, tenant):
+                if looked == bound:
+                    look.cut[tenant] = deployment.store.count_live(tenant, self.equal) - looked
+                    break
+                looked += 1
+                if isinstance(item, Selected):
+                    look.found.append(item)
+                elif item is not None:
+                    look.unreadable.append(item)
+            look.looked += looked
+        look.found.sort(key=lambda it: (it.message.received, it.tenant, it.message.document))
+        return look
 
     @property
-    def _sifts(self) -> bool:
-        return bool(self.direction or self.command or self.error)
+    def equal(self) -> dict[str, str]:
+        """What the database filters by."""
+        named = {
+            "Direcao": self.direction,
+            "Comando": self.command,
+            "Situacao": self.state or self.ending,
+        }
+        return {name: value for name, value in named.items() if value}
 
-    def _received(self, message: Summary) -> bool:
-        return self.received_after is None or message.received >= self.received_after
+    def ended(self, deployment: Deployment, most: int, bound: int | None) -> "EndedLook":
+        """Returns the newest `most` messages of the history that fit, the newest first.
 
-    def _fits(self, message: Summary) -> bool:
+        The database filters by everything but the error: of that, `bound` messages of each tenant
+        are looked at.
+        """
+        now = deployment.now()
+        wanted = EndedQuery(
+            self.equal,
+            now - self.newer if self.newer is not None else None,
+            now - self.older if self.older is not None else None,
+        )
+        look = EndedLook()
+        for tenant in self.check_names(deployment):
+            self._ended_of(deployment, tenant, wanted, most, bound, look)
+        look.found.sort(key=lambda it: it[1].ended, reverse=True)
+        look.more |= len(look.found) > most
+        del look.found[most:]
+        return look
+
+    def _ended_of(
+        self,
+        deployment: Deployment,
+        tenant: str,
+        wanted: EndedQuery,
+        most: int,
+        bound: int | None,
+        look: "EndedLook",
+    ) -> None:
+        found = looked = 0
+        last: datetime | None = None
+        page = PAGE if self.sifts else min(most + 1, PAGE)
+        for item in deployment.store.scan_ended(tenant, wanted, page=page):
+            if found == most:
+                look.more = True
+                break
+            if looked == bound:
+                look.cut[tenant] = last
+                break
+            looked += 1
+            if not isinstance(item, EndedSummary):
+                look.unreadable.append((tenant, item))
+                continue
+            last = item.ended
+            if self._says(item.message.error):
+                look.found.append((tenant, item))
+                found += 1
+        if not self.sifts:
+            look.total += deployment.store.count_ended(tenant, wanted)
+
+    @property
+    def sifts(self) -> bool:
+        """Tells whether the history is filtered by what the database cannot find."""
+        return bool(self.error or self.cause)
+
+    def _fits_live(self, message: Summary, now: datetime) -> bool:
+        at = last_event(message)
         return (
-            (self.direction is None or message.direction is self.direction)
-            and (self.command is None or message.type == self.command)
+            (self.older is None or at <= now - self.older)
+            and (self.newer is None or at >= now - self.newer)
+            and (self.received_after is None or message.received >= self.received_after)
             and self._says(message.error)
         )
 
     def _says(self, error: str | None) -> bool:
-        return not self.error or self.error.casefold() in (error or "").casefold()
-
-
-def tenants_of(deployment: Deployment, only: str | None) -> list[str]:
-    """Returns the named tenant, or every tenant that has documents or a secret."""
-    if only is not None:
-        known_name(only)
-        return [only]
-    known = set(deployment.store.known_tenants())
-    with suppress(Refused):  # a person who may read messages may lack the right to read secrets
-        known |= {entry.name for entry in deployment.secrets.entries()}
-    return sorted(known)
-
-
-def known_name(tenant: str) -> str:
-    """Returns the name. Raises InvalidError if no tenant can have it."""
-    try:
-        return check_tenant_name(tenant)
-    except TenantError as error:
-        raise InvalidError(str(error)) from None
+        """Tells whether an error has the text and the cause that are wanted."""
+        if self.error and self.error.casefold() not in (error or "").casefold():
+            return False
+        return self.cause is None or code_of(error) == self.cause
 
 
 def locate(deployment: Deployment, identity: str, tenant: str | None) -> Located:
@@ -222,10 +288,23 @@ def _in(deployment: Deployment, tenant: str, identity: str) -> list[Located]:
     ]
 
 
-def counted(messages: Sequence[Selected]) -> list[tuple[str, str, str, int]]:
-    """Counts messages by tenant, command and error, the most frequent first."""
-    groups = Counter(
-        (it.tenant, it.message.type, (it.message.error or "").partition("\n")[0][:200])
-        for it in messages
-    )
-    return [(*group, number) for group, number in sorted(groups.items(), key=lambda it: -it[1])]
+def counted(messages: Sequence[Selected]) -> list["Group"]:
+    """Groups messages by tenant, command and cause, the largest group first."""
+    groups: dict[tuple[str, str, str], Group] = {}
+    for it in messages:
+        code, pattern = fingerprint(it.message.error) if it.message.error else ("", "")
+        key = (it.tenant, it.message.type, code)
+        group = groups.setdefault(key, Group(it.tenant, it.message.type, code, pattern))
+        group.messages += 1
+    return sorted(groups.values(), key=lambda it: -it.messages)
+
+
+@dataclass(slots=True)
+class Group:
+    """Messages of one tenant and command that failed alike."""
+
+    tenant: str
+    command: str
+    code: str  # "": they have no error
+    pattern: str
+    messages: int = 0

@@ -3,16 +3,19 @@
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
+from itertools import islice
 
-from smartlink.domain.message import State
+from smartlink.domain.message import EndedSummary, Listed, State
 from smartlink.domain.tenant import Tenant, TenantError, TenantState, parse_credentials
-from smartlink.operations.errors import OperationError, UnknownTenantError
-from smartlink.operations.ports import Deployment
-from smartlink.operations.select import known_name
+from smartlink.operations.errors import OperationError
+from smartlink.operations.names import existing_tenant
+from smartlink.operations.ports import Deployment, EndedQuery
 from smartlink.ports import NotFound
 
-_AT_ONCE = 8  # tenants that are read at the same time
+_AT_ONCE = 8
+_FEW = 100  # live messages, of which each is looked at
 
 
 class Status(StrEnum):
@@ -24,7 +27,7 @@ class Status(StrEnum):
     HALTED = "halted"  # its credentials are of another customer than its messages
     ORPHANED = "orphaned"  # its secret is gone, its documents are not
     UNUSABLE = "unusable secret"
-    UNKNOWN = "unknown"  # neither secret nor documents
+    UNKNOWN = "unknown"  # neither secret nor state
 
 
 class UnusableSecretError(OperationError):
@@ -40,6 +43,8 @@ class TenantOverview:
     state: TenantState
     live: int  # live messages, dead ones included
     dead: int
+    last_message: datetime | None  # when one ended last, or its log had a line
+    last_tick: datetime | None  # the deployment's
 
     @property
     def waiting(self) -> int:
@@ -51,28 +56,42 @@ def overview(deployment: Deployment, names: Sequence[str]) -> list[TenantOvervie
     """Looks at each tenant, several at the same time."""
     secrets = {entry.name for entry in deployment.secrets.entries()}
     states = deployment.store.states(names)
+    tick = last_tick(deployment)
 
     def row(name: str) -> TenantOverview:
         state = states[name]
         dead = deployment.store.count_live(name, {"Situacao": State.DEAD})
         live = deployment.store.count_live(name, {})
         status = _status(deployment, name, state, has_secret=name in secrets)
-        return TenantOverview(name, status, state, live, dead)
+        last = _last_message(deployment, name, live)
+        return TenantOverview(name, status, state, live, dead, last, tick)
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         return list(pool.map(row, names))
 
 
-def show(deployment: Deployment, tenant: str) -> tuple[TenantOverview, dict[State, int]]:
-    """Returns one tenant, and how many live messages it has in each state.
+def last_tick(deployment: Deployment) -> datetime | None:
+    """Returns when a poll last noted that it runs, which it does every 10 minutes."""
+    return max((it.at for it in deployment.store.commands().values()), default=None)
 
-    Raises UnknownTenantError.
-    """
-    known_name(tenant)
+
+def _last_message(deployment: Deployment, tenant: str, live: int) -> datetime | None:
+    """When something last happened to a message: it came, ran, or ended. When the newest of many
+    live ones came is not known."""
+    ended = deployment.store.scan_ended(tenant, EndedQuery(), page=1)
+    lines = deployment.store.newest_lines(tenant, page=1)
+    found = [it.ended for it in islice(ended, 1) if isinstance(it, EndedSummary)]
+    found += [line.at for _, line in islice(lines, 1)]
+    if live <= _FEW:
+        every = deployment.store.scan(tenant, {})
+        found += [it.message.received for it in every if isinstance(it, Listed)]
+    return max(found, default=None)
+
+
+def show(deployment: Deployment, tenant: str) -> tuple[TenantOverview, dict[State, int]]:
+    """One tenant, and its live messages by state. Raises UnknownTenantError."""
+    existing_tenant(deployment, tenant)
     [found] = overview(deployment, [tenant])
-    if found.status is Status.UNKNOWN:
-        message = f"There is no tenant {tenant} in {deployment.title}"
-        raise UnknownTenantError(message)
     counts = {state: deployment.store.count_live(tenant, {"Situacao": state}) for state in State}
     return found, counts
 

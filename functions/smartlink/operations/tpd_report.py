@@ -9,11 +9,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from itertools import islice
 
 from smartlink.domain.copies import Copies, Copy
-from smartlink.domain.message import Ending, Listed, LogLine, State, Summary, Unreadable
-from smartlink.operations.ports import Deployment
-from smartlink.operations.select import known_name
+from smartlink.domain.message import (
+    EndedSummary,
+    Ending,
+    Listed,
+    LogLine,
+    State,
+    Summary,
+    Unreadable,
+)
+from smartlink.operations.names import existing_tenant
+from smartlink.operations.ports import Deployment, EndedQuery
 from smartlink.operations.trace import replies_of
 from smartlink.ports import PortError
 from smartlink.settings import Settings, SettingsError, load_settings
@@ -95,12 +104,14 @@ def gather_report(
     deployment: Deployment, tenant: str, since: datetime, until: datetime
 ) -> TpdReport:
     """Read the requests that came in the period, alive or ended."""
-    known_name(tenant)
+    existing_tenant(deployment, tenant)
     store = deployment.store
     # The living first: what ends meanwhile is then met again in the history, and counted there.
     scanned = [it for command in COMMANDS for it in store.scan(tenant, {"Comando": command})]
-    ended, raw = store.scan_ended(tenant, since, _MOST)
-    odd = sum(isinstance(it, Unreadable) for it in scanned) + len(raw)
+    listed = list(islice(store.scan_ended(tenant, EndedQuery(since=since)), _MOST))
+    ended = [it for it in listed if isinstance(it, EndedSummary)]
+    raw = len(listed) - len(ended)
+    odd = sum(isinstance(it, Unreadable) for it in scanned) + raw
     stories: dict[str, _Story] = {
         it.message.document: (it.message, it.message.state, None)
         for it in scanned
@@ -121,7 +132,7 @@ def gather_report(
         made=deployment.now(),
         requests=sorted(found, key=lambda it: (it.message.received, it.message.document)),
         odd=odd,
-        cut=len(ended) + len(raw) == _MOST,
+        cut=len(listed) == _MOST,
         copies=settings.copies,
         history_days=settings.history_days,
         confirmed=confirmed,

@@ -15,6 +15,9 @@ from smartlink.domain.message import (
 )
 from smartlink.domain.retry import RetryPolicy
 from smartlink.domain.tenant import TenantState
+from smartlink.domain.traceparent import traceparent_of
+from smartlink.operations.audit import Deed
+from smartlink.operations.causes import code_of
 from smartlink.operations.figures import Figures
 from smartlink.operations.ports import RawDocument
 from smartlink.operations.retries import schedule
@@ -34,9 +37,10 @@ def log_type(kind: LogType) -> str:
     return kind.name.lower()
 
 
-def message_view(tenant: str, message: Summary) -> Json:
-    """A message without its content."""
-    return {
+def message_view(tenant: str, message: Summary, now: datetime | None = None) -> Json:
+    """A message without its content; with its age if it is said when `now` is."""
+    age = {"ageSeconds": int((now - message.received).total_seconds())} if now else {}
+    return age | {
         "tenant": tenant,
         "document": message.document,
         "id": message.id,
@@ -48,9 +52,11 @@ def message_view(tenant: str, message: Summary) -> Json:
         "due": iso(message.due),
         "audience": message.audience,
         "correlationId": message.correlation_id,
+        "traceparent": traceparent_of(tenant, message),
         "personal": message.personal,
         "redriven": iso(message.redriven),
         "error": message.error,
+        "print": code_of(message.error),
         "deadReason": message.dead_reason.value if message.dead_reason else None,
     }
 
@@ -154,6 +160,8 @@ def overview_view(found: TenantOverview) -> Json:
         "tenant": found.tenant,
         "status": str(found.status),
         **counts,
+        "lastMessage": iso(found.last_message),
+        "lastTick": iso(found.last_tick),
         **state_view(found.state),
     }
 
@@ -173,19 +181,46 @@ def schedule_view(policy: RetryPolicy) -> Json:
     }
 
 
+def deed_view(deed: Deed) -> Json:
+    """An act of an operator: what was meant, and what came of it."""
+    intent, result = deed.intent, deed.result
+    return {
+        "id": intent.id,
+        "at": iso(intent.at),
+        "act": intent.act,
+        "who": intent.who,
+        "verified": intent.verified,
+        "tenant": intent.tenant,
+        "target": intent.target,
+        "reason": intent.reason,
+        "intended": intent.count,
+        "before": dict(intent.before),
+        "done": result.count if result else None,
+        "after": dict(result.after) if result else None,
+        "result": result.outcome if result else None,
+        "ended": iso(result.at) if result else None,
+    }
+
+
 def figures_view(figures: Figures) -> Json:
     """All figures."""
     oldest = figures.oldest
     return {
         "since": iso(figures.since),
         "until": iso(figures.until),
-        "done": sum(figures.done.values()),
+        "done": figures.done,
         "discarded": figures.discarded,
-        "doneByHour": {str(iso(hour)): number for hour, number in figures.hours()},
+        "doneByHour": {str(iso(hour)): its.done for hour, its in figures.hours()},
+        "failedByHour": {str(iso(hour)): its.failed for hour, its in figures.hours()},
+        "retriedByHour": {str(iso(hour)): its.retried for hour, its in figures.hours()},
+        "longestWaitSecondsByHour": {
+            str(iso(hour)): its.waited.total_seconds() for hour, its in figures.hours()
+        },
         "attempts": {str(number): count for number, count in sorted(figures.attempts.items())},
         "situacao": dict(figures.states),
         "failures": [vars(it) for it in figures.worst()],
         "oldestWaiting": oldest
         and {"tenant": oldest[0], "id": oldest[1].id, "received": iso(oldest[1].received)},
-        "incomplete": figures.cut,
+        "incomplete": bool(figures.cut),
+        "historySince": {tenant: iso(since) for tenant, since in figures.cut.items()},
     }

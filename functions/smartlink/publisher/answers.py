@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from smartlink.domain.json_bytes import unmarked
 from smartlink.publisher.errors import PublishRefused
 
 _UNAUTHORIZED, _FORBIDDEN, _OK = 401, 403, 200
@@ -45,7 +46,7 @@ def accepted(answer: Answer) -> Accepted:
 def read_json(text: bytes) -> Any:  # noqa: ANN401
     """Reads a JSON object; returns an empty one if the text holds none."""
     try:
-        body = json.loads(text)
+        body = json.loads(unmarked(text))
     except (ValueError, RecursionError):
         return {}
     return body if isinstance(body, dict) else {}

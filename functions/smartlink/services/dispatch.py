@@ -15,6 +15,7 @@ from smartlink.domain.catalog import Catalog
 from smartlink.domain.identity import Direction, encode
 from smartlink.domain.message import Attempt, Content, Message, Result, Stored, Version
 from smartlink.domain.retry import RetryPolicy
+from smartlink.domain.traceparent import valid_traceparent
 from smartlink.observability import ERROR, event
 from smartlink.ports import Envelope, PortError, Publisher
 from smartlink.services.push import PushError
@@ -183,6 +184,7 @@ def _encode_message(stored: Stored) -> dict[str, Any]:
         "object": content.object,
         "audience": message.audience,
         "correlation": message.correlation_id,
+        "trace": message.trace,
         "personal": message.personal,
         "alone": message.alone,
         "redriven": message.redriven and message.redriven.isoformat(),
@@ -213,6 +215,7 @@ def _decode_message(item: dict[str, Any], command: str) -> Stored:
         due=None,
         audience=_optional(item.get("audience")),
         correlation_id=_optional(item.get("correlation")),
+        trace=valid_traceparent(item.get("trace")),
         personal=bool(item.get("personal")),
         attempt=int(item["attempt"]),
         attempts=tuple(

@@ -59,21 +59,26 @@ class Tenants:
         self._asked: tuple[datetime, Callable[[], list[TenantEntry]]] | None = None
         self._entries: list[TenantEntry] = []
         self._listed: datetime | None = None
-        self._failed: datetime | None = None  # when the last list failed; None if it did not
+        self._failed: datetime | None = None  # the last list, when
+        self._changes = ""  # the mark for which they were listed last
         self._read: dict[str, _Read] = {}
         self._lock = threading.Lock()
 
-    def entries(self, *, fresh: bool = False) -> list[TenantEntry]:
-        """Returns every tenant, by name. If the list fails, that is logged, and the last list
-        holds.
+    def entries(self, changes: str = "", *, fresh: bool = False) -> list[TenantEntry]:
+        """Every tenant, by name. A list that fails is replaced by the last one, and logged.
 
-        Raises PortError if the first list of this process fails.
+        They are listed again for a mark of changes that is not known yet.
         """
         with self._lock:
             now = self._clock()
-            if not fresh and self._listed and now - self._listed < self._refresh:
+            changed = bool(changes) and changes != self._changes
+            recent = self._listed and now - self._listed < self._refresh
+            if recent and not fresh and not changed:
                 return self._entries
-            return self._list()
+            entries = self._list()
+            if changed and self._failed is None:
+                self._changes = changes
+            return entries
 
     def _list(self) -> list[TenantEntry]:
         now = self._clock()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from pydantic import BaseModel
 
+from smartlink.domain.json_bytes import unmarked
 from smartlink.domain.payload import PayloadError, Style, parse_payload
 
 _FIELDS = 40  # fields that are made odd, each in turn
@@ -123,7 +124,9 @@ def _envelope(sample: str) -> Callable[[object], str]:
     style = parse_payload(sample).style
     if style is Style.JSON:
         return json.dumps
-    whole = json.loads(sample.removeprefix("\ufeff"))
+    whole = json.loads(unmarked(sample))
+    while isinstance(whole, str):  # JSON in a JSON string
+        whole = json.loads(unmarked(whole))
     field = "content" if style is Style.TOTVS else "data"
     name = next((it for it in whole if it.lower() == field), field)
     return lambda body: json.dumps({**whole, name: body})

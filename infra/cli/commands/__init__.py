@@ -33,6 +33,7 @@ COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "config": {
         "show": ("config", "show"),
         "check": ("config", "check"),
+        "sample": ("config", "sample"),
         "push": ("config", "push"),
         "rollback": ("config", "rollback"),
     },
@@ -47,5 +48,6 @@ COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "publish": {"publish": ("publish", "publish")},
     "replay": {"replay": ("replay", "replay")},
     "purge": {"purge": ("purge", "purge")},
+    "audit": {"audit": ("audit", "audit")},
     "doctor": {"doctor": ("doctor", "doctor")},
 }

@@ -1,5 +1,6 @@
-"""`smartlink config show|check|push|rollback`: totvsAppConfig_v2.json."""
+"""`smartlink config show|check|sample|push|rollback`: totvsAppConfig_v2.json."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,8 @@ from infra.cli.schedule import show_schedule
 from infra.cli.screen import Screen
 from infra.cli.session import Session, session_of
 from infra.cli.target import CHECKOUT
-from smartlink.operations.configuration import Proposal, earlier, look, propose, write
+from smartlink.domain.retry import RetryPolicy
+from smartlink.operations.configuration import SAMPLE, Proposal, earlier, look, propose, write
 from smartlink.operations.errors import InvalidError
 from smartlink.operations.retries import check as check_config
 from smartlink.operations.views import iso, schedule_view
@@ -67,6 +69,12 @@ def check(context: typer.Context, file: _File) -> None:
     show_schedule(session.screen, policy)
 
 
+def sample(context: typer.Context) -> None:
+    """Print a file to start from: smartlink config sample > totvsAppConfig_v2.json."""
+    del context  # it needs no place
+    sys.stdout.write(SAMPLE)
+
+
 def _settings(session: Session) -> Settings:
     """Return the deployment's settings; the defaults if none is found, as a check needs none."""
     try:
@@ -86,11 +94,16 @@ def _read(file: str) -> bytes:
 
 
 def push(
-    context: typer.Context, file: _File, *, generation: _Generation = None, yes: opt.Yes = False
+    context: typer.Context,
+    file: _File,
+    *,
+    generation: _Generation = None,
+    reason: opt.Why = None,
+    yes: opt.Yes = False,
 ) -> None:
     """Check a file, show the difference, and upload it. The next poll reads it."""
     session = session_of(context)
-    _replace(session, _read(file), generation, yes=yes)
+    _replace(session, _read(file), generation, ("config push", reason), yes=yes)
 
 
 def rollback(
@@ -101,16 +114,24 @@ def rollback(
         typer.Option("--to", help="A generation (else the one before, or the last good)."),
     ] = None,
     generation: _Generation = None,
+    reason: opt.Why = None,
     yes: opt.Yes = False,
 ) -> None:
     """Make an earlier generation the current one again, as a new generation."""
     session = session_of(context)
     file = earlier(session.deployment, to)
     session.screen.note(f"Back to generation {file.generation}.")
-    _replace(session, file.data, generation, yes=yes)
+    _replace(session, file.data, generation, ("config rollback", reason), yes=yes)
 
 
-def _replace(session: Session, data: bytes, generation: str | None, *, yes: bool) -> None:
+def _replace(
+    session: Session,
+    data: bytes,
+    generation: str | None,
+    act: tuple[str, str | None],
+    *,
+    yes: bool,
+) -> None:
     screen = session.screen
     proposal = propose(session.deployment, data, generation)
     if not yes or not proposal.difference:
@@ -118,9 +139,25 @@ def _replace(session: Session, data: bytes, generation: str | None, *, yes: bool
         if proposal.difference:
             screen.say("Dry run, nothing was changed. Add --yes to do it.")
         return
-    write(session.deployment, proposal)
+    deployment = session.deployment
+    before = {"generation": proposal.replaces or "none", **_policy(deployment.policy)}
+    with session.recorded(
+        act[0], target=deployment.settings.config_uri, reason=act[1], before=before
+    ) as record:
+        write(deployment, proposal)
+        current = deployment.config.current()
+        now = current.generation if current else None
+        record.after = {"generation": now, **_policy(proposal.policy)}
     _show(screen, proposal, written=True)
     screen.say("Written. The next poll reads it; messages keep the delay they wait for now.")
+
+
+def _policy(policy: RetryPolicy) -> dict[str, object]:
+    return {
+        "QtdeTentativasExec": policy.attempts,
+        "FatorTempoExecucao": policy.factor,
+        "MinutesInterval": policy.interval,
+    }
 
 
 def _show(screen: Screen, proposal: Proposal, *, written: bool) -> None:

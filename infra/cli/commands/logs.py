@@ -2,17 +2,19 @@
 
 import gc
 import time
-from collections.abc import Iterator
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from infra.cli import options as opt
-from infra.cli.screen import Screen, instant
-from infra.cli.session import session_of
+from infra.cli.screen import Screen
+from infra.cli.session import Session, session_of
+from infra.cli.zone import instant
 from smartlink.domain.message import LogType
 from smartlink.operations.log_lines import Follower, FoundLine, LogFilter
+from smartlink.operations.names import all_tenants, exists, known_name, unknown_tenant
 from smartlink.operations.views import line_view, log_type
 
 _STYLES = {1: "yellow", 2: "red"}
@@ -53,23 +55,43 @@ def logs(
     deployment, screen = session.deployment, session.screen
     wanted = LogFilter(tenant=tenant, message_id=message, least=LogType[kind.name])
     since = deployment.now() - opt.span(newer) if newer else None
-    found = wanted.lines(deployment, since, limit)[-limit:]
-    if screen.as_json and not follow:
+    if follow:
+        _follow(session, wanted, since, limit, every)
+        return
+    found = wanted.lines(deployment, since, limit)
+    if screen.as_json:
         screen.json([line_view(it.tenant, it.line) for it in found])
         return
     for it in found:
         _print(screen, it)
-    if not found and not follow:
+    if not found:
         screen.say("No line fits.")
-    for it in _following(Follower(deployment, wanted, found), every) if follow else ():
-        _print(screen, it)
+    if len(found) == limit:
+        screen.note(f"The newest {limit} are shown; for older ones raise --limit.")
 
 
-def _following(follower: Follower, every: float) -> Iterator[FoundLine]:
+def _follow(
+    session: Session, wanted: LogFilter, since: datetime | None, limit: int, every: float
+) -> None:
+    """Show what fits now, and go on with what comes."""
+    deployment, screen = session.deployment, session.screen
+    if wanted.tenant is not None and not exists(deployment, known_name(wanted.tenant)):
+        # Where there is no tenant at all yet, the first one may be waited for.
+        if all_tenants(deployment):
+            raise unknown_tenant(deployment, wanted.tenant)
+        screen.note(f"There is no tenant yet: waiting for {wanted.tenant}.", "yellow")
+        follower = Follower(deployment, wanted)
+    else:
+        follower = Follower(deployment, wanted)
+        found = wanted.lines(deployment, since, limit)
+        follower.shown(found)
+        for it in found:
+            _print(screen, it)
     gc.enable()  # this may run for days
     while True:
         time.sleep(every)
-        yield from follower.look()
+        for it in follower.look():
+            _print(screen, it)
 
 
 def _print(screen: Screen, found: FoundLine) -> None:
@@ -79,5 +101,5 @@ def _print(screen: Screen, found: FoundLine) -> None:
         return
     kind = log_type(line.type)[:4].upper()
     text = f"{instant(line.at)} {kind} {found.tenant} {line.message_id}"
-    screen.say(text, _STYLES.get(line.type))
-    screen.say(f"    {line.text}")
+    screen.whole(text, _STYLES.get(line.type))
+    screen.block(line.text)

@@ -1,5 +1,6 @@
 """`smartlink messages redrive|discard|hold`: acts on one message, or on many by filters."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
 
@@ -11,7 +12,7 @@ from infra.cli.screen import Screen
 from infra.cli.session import Session
 from smartlink.operations.act import Report, give_up, perform
 from smartlink.operations.actions import DISCARD, HOLD, REDRIVE, Action
-from smartlink.operations.audit import Note, note
+from smartlink.operations.audit import Note, named_together, note
 from smartlink.operations.plan import (
     Idle,
     Plan,
@@ -39,6 +40,8 @@ _UNFIT: Mapping[Unfit, str] = {
 
 def _act(action: Action, session: Session, asked: Asked) -> None:
     filters = asked.filters()
+    if filters.tenant or filters.command:
+        filters.check_names(session.deployment)
     _check_usage(action, asked, filters)
     deployment, screen = session.deployment, session.screen
     undone = asked.outcome_unknown
@@ -55,12 +58,35 @@ def _act(action: Action, session: Session, asked: Asked) -> None:
         _show_dry(screen, planned)
         return
     own = _note(session, asked)
-    with interrupted() as stop, screen.progress() as bar:
-        total = len(planned.messages)
+    total = len(planned.messages)
+    before = Counter(str(it.message.dead_reason or it.message.state) for it in planned.messages)
+    with (
+        interrupted() as stop,
+        session.recorded(
+            f"messages {action.name}",
+            target=_target(asked),
+            tenant=named_together(it.tenant for it in planned.messages),
+            reason=asked.reason,
+            count=total,
+            before=before,
+        ) as record,
+        screen.progress() as bar,
+    ):
         task = bar.add_task(f"{action.name} in {deployment.title}", total=total)
         advance = partial(bar.advance, task)
         report = perform(deployment, planned, own, asked.rate, stop, advance)
+        record.count = report.done
+        record.outcome = _outcome(action, report)
+        record.after = {
+            action.done: report.done,
+            "left": report.left,
+            "skipped": len(planned.skipped),
+        }
+    _tell_alive(screen, planned)
     _tell(screen, action, report, planned.skipped)
+    if planned.more:
+        text = f"There are more than {asked.limit} that fit: the same command again goes on."
+        screen.note(text, "yellow")
 
 
 redrive = command(
@@ -110,6 +136,38 @@ hold = command(
 )
 
 
+def _target(asked: Asked) -> str:
+    """Which messages were meant, as it was written."""
+    if asked.identity is not None:
+        return asked.identity
+    written = {
+        "--tenant": asked.tenant,
+        "--direction": asked.direction,
+        "--command": asked.command,
+        "--older": asked.older,
+        "--newer": asked.newer,
+        "--error": asked.error,
+        "--print": asked.print_code,
+        "--received-after": asked.received_after,
+        "--all": asked.every or None,
+        "--outcome-unknown": asked.outcome_unknown or None,
+    }
+    return " ".join(
+        name if value is True else f"{name} {value}" for name, value in written.items() if value
+    )
+
+
+def _outcome(action: Action, report: Report) -> str:
+    parts = {
+        action.done: report.done,
+        "changed by others": report.changed,
+        "refused": len(report.refused),
+        "unanswered": report.unanswered,
+    }
+    told = ", ".join(f"{number} {name}" for name, number in parts.items() if number)
+    return ("stopped: " if report.stopped else "") + (told or "nothing to do")
+
+
 def _note(session: Session, asked: Asked) -> Note:
     reason = asked.reason or ""
     return note(session.deployment, session.who, reason, undone=asked.outcome_unknown)
@@ -146,8 +204,13 @@ def _act_unread(
         if screen.as_json:
             screen.json({"dryRun": True, "found": 1, "groups": [], "skipped": []})
         return
+    own = _note(session, asked)
+    document = f"{raw.collection}/{raw.document}"
     try:
-        second, problem = give_up(deployment, tenant, raw, _note(session, asked))
+        with session.recorded(
+            f"messages {action.name}", target=document, tenant=tenant, reason=asked.reason, count=1
+        ):
+            second, problem = give_up(deployment, tenant, raw, own)
     except Conflict:
         _tell(screen, action, Report(changed=1), [])
         return
@@ -161,24 +224,47 @@ def _show_dry(screen: Screen, planned: Plan) -> None:
     action, fit, unfit = planned.action, planned.messages, planned.skipped
     groups = counted(fit)
     if screen.as_json:
-        names = ("tenant", "command", "error", "messages")
         screen.json(
             {
                 "dryRun": True,
                 "found": len(fit),
-                "groups": [dict(zip(names, group, strict=True)) for group in groups],
+                "more": planned.more,
+                "groups": [
+                    {
+                        "tenant": it.tenant,
+                        "command": it.command,
+                        "print": it.code or None,
+                        "error": it.pattern,
+                        "messages": it.messages,
+                    }
+                    for it in groups
+                ],
                 "skipped": [_skipped_view(it) for it in unfit],
+                "notDead": {str(state): number for state, number in planned.alive.items()},
             }
         )
         return
     if groups:
-        rows = ((number, tenant, command, error) for tenant, command, error, number in groups)
-        screen.table(("#Msgs", "Tenant", "Command", "~UltimoErro"), rows)
+        rows = ((it.messages, it.tenant, it.command, it.code, it.pattern) for it in groups)
+        screen.table(("#Msgs", "Tenant", "Command", "Print", "~UltimoErro"), rows)
     _tell_skipped(screen, unfit)
+    _tell_alive(screen, planned)
     which = "dead" if action.dead else "live"
-    screen.say(f"Dry run, nothing was changed: {len(fit)} {which} messages would be {action.done}.")
+    more = " in this run; there are more that fit (--limit)" if planned.more else ""
+    screen.say(
+        f"Dry run, nothing was changed: {len(fit)} {which} messages would be {action.done}{more}."
+    )
     if fit:
         screen.say("Add --yes and --reason to do it.")
+
+
+def _tell_alive(screen: Screen, planned: Plan) -> None:
+    """What fits but is not dead is no work of this action, and that is said."""
+    if planned.alive:
+        total = sum(planned.alive.values())
+        states = ", ".join(f"{number} {state}" for state, number in planned.alive.items())
+        text = f"None of the {total} messages that fit is dead (Morta): {states}."
+        screen.note(text, "yellow")
 
 
 def _why(skipped: Skipped) -> str:

@@ -1,8 +1,8 @@
 """`smartlink messages list|show|timeline`: shows what happened to messages."""
 
-from collections import Counter
 from collections.abc import Sequence
-from itertools import islice
+from datetime import datetime
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -10,13 +10,24 @@ import typer
 from infra.cli import options as opt
 from infra.cli.errors import UsageError
 from infra.cli.identifier import read_identifier
-from infra.cli.screen import Screen, instant
+from infra.cli.paging import Page
+from infra.cli.screen import Screen
 from infra.cli.session import Session, session_of
-from smartlink.domain.message import EndedSummary, Message, Summary
+from infra.cli.zone import instant, short, zone_name
+from smartlink.domain.message import Ending, Message, State, Summary
 from smartlink.operations.audit import note
+from smartlink.operations.causes import failures_of
 from smartlink.operations.persons import concerned
 from smartlink.operations.ports import RawDocument
-from smartlink.operations.select import Filters, Located, Passed, Selected, locate
+from smartlink.operations.retries import roughly
+from smartlink.operations.select import (
+    LOOKED_AT,
+    EndedLook,
+    Filters,
+    Located,
+    Look,
+    locate,
+)
 from smartlink.operations.trace import trace
 from smartlink.operations.views import (
     ended_view,
@@ -40,6 +51,13 @@ _History = Annotated[
 ]
 
 
+class Sort(StrEnum):
+    """By age."""
+
+    OLDEST = "oldest"
+    NEWEST = "newest"
+
+
 _Titular = Annotated[
     bool,
     typer.Option("--titular", help="The requests of one person, named on stdin; needs --tenant."),
@@ -59,19 +77,26 @@ def list_messages(
     older: opt.Older = None,
     newer: opt.Newer = None,
     error: opt.ErrorText = None,
+    print_code: opt.Print = None,
     history: _History = False,
+    sort: Annotated[
+        Sort, typer.Option(case_sensitive=False, help="By age; --history is newest first.")
+    ] = Sort.OLDEST,
     titular: _Titular = False,
     reason: _Reason = None,
     limit: opt.Limit = 50,
+    page: Annotated[int, typer.Option(min=1, help="Which page of --limit messages.")] = 1,
+    every: opt.Every = False,
 ) -> None:
     """List live messages (GTotvsLinkMessage). A message that succeeds is no longer live.
 
-    With --titular: a person's requests, live and ended. The identifier is asked for, or read from
-    stdin (CPF, e-mail, or KIND=VALUE), never an argument; who looks, and why, is kept.
+    With --json an array; how many there are stands beside it, on stderr. With --titular: a
+    person's requests, live and ended. The identifier is asked for, or read from stdin (CPF, e-mail,
+    or KIND=VALUE), never an argument; who looks, and why, is kept.
     """
     session = session_of(context)
     if titular:
-        if any((direction, command, state, older, newer, error, history)):
+        if any((direction, command, state, older, newer, error, print_code, history)):
             message = "--titular goes with --tenant, --reason and --limit alone"
             raise UsageError(message)
         _list_concerned(session, tenant, reason, limit)
@@ -79,42 +104,78 @@ def list_messages(
     if reason is not None:
         message = "--reason belongs to --titular"
         raise UsageError(message)
+    wanted = opt.situation(state)
     filters = Filters(
         tenant=tenant,
         direction=direction.direction if direction else None,
         command=command,
-        state=state.state if state else None,
+        state=wanted if isinstance(wanted, State) else None,
+        ending=wanted if isinstance(wanted, Ending) else None,
         older=opt.age(older),
         newer=opt.age(newer),
         error=error,
+        cause=opt.cause(print_code),
     )
+    if wanted is not None and history != isinstance(wanted, Ending):
+        how = "leave --history out" if history else "add --history"
+        message = f"{wanted} is no Situacao of what you list: {how}"
+        raise UsageError(message)
+    bound = None if every else LOOKED_AT
+    deployment = session.deployment
     if history:
-        if state or older:
-            message = "--history goes with neither --state nor --older: use --newer"
-            raise UsageError(message)
-        _list_history(session.screen, *filters.ended(session.deployment, limit))
-        return
-    scanned = list(islice(filters.scan(session.deployment), limit + 1))
-    more, scanned = len(scanned) > limit, scanned[:limit]
-    found = [it for it in scanned if isinstance(it, Selected)]
-    odd = [
-        (it.tenant, it.document.document, it.document.why)
-        for it in scanned
-        if isinstance(it, Passed)
-    ]
-    screen = session.screen
+        ended = filters.ended(deployment, limit * page, bound)
+        _list_history(session.screen, ended, Page(page, limit))
+    else:
+        live = filters.look(deployment, bound)
+        if sort is Sort.NEWEST:
+            live.found.reverse()
+        _list_live(session.screen, live, Page(page, limit), deployment.now())
+
+
+def _list_live(screen: Screen, live: Look, page: Page, now: datetime) -> None:
+    found = page.of(live.found)
+    odd = [(it.tenant, it.document.document, it.document.why) for it in live.unreadable]
     if screen.as_json:
         screen.json(
-            [message_view(it.tenant, it.message) for it in found]
+            [message_view(it.tenant, it.message, now) for it in found]
             + [unreadable_view(*it) for it in odd]
         )
-    elif not found and not odd:
+    elif not live.found and not odd:
         screen.say("No message fits.")
-    else:
-        _list_live(screen, found)
+    if found and not screen.as_json:
+        columns = ("Tenant", "!Id", "Command", "Situacao", "#Att.", "#Age")
+        rows = (_row(it.tenant, it.message, now) for it in found)
+        screen.table((*columns, f"Next ({zone_name(now)})"), rows)
+    if not screen.as_json:
+        _list_causes(screen, [it.message for it in live.found])
         _list_unreadable(screen, odd)
-    if more:
-        screen.note(f"There are more than {limit}: narrow the filters, or raise --limit.")
+    if live.found or live.cut:
+        _tell_page(screen, page, len(found), f"{'at least ' * bool(live.cut)}{len(live.found):,}")
+    for tenant, left in live.cut.items():
+        text = (
+            f"Looked at {LOOKED_AT:,} messages of {tenant}; {left:,} were not looked at: --all, or "
+            f"narrow it by --state, --command or --direction"
+        )
+        screen.note(text, "yellow")
+
+
+def _list_causes(screen: Screen, messages: Sequence[Summary]) -> None:
+    causes = failures_of(messages)
+    if causes:
+        rows = ((it.messages, it.dead, it.code, it.pattern) for it in causes)
+        screen.table(("#Msgs", "#Dead", "Print", "~UltimoErro"), rows)
+
+
+def _tell_page(screen: Screen, page: Page, shown: int, total: str) -> None:
+    """On stderr, so that a pipe gets the messages alone."""
+    if not shown:
+        screen.note(f"There is no page {page.number}: {total} messages fit.", "yellow")
+        return
+    first = page.begin + 1
+    if page.number > 1 or total != str(shown):
+        text = f"{first:,}-{first + shown - 1:,} of {total} messages that fit"
+        more = "" if total == f"{first + shown - 1:,}" else f"; --page {page.number + 1} goes on"
+        screen.note(f"{text}{more}.")
 
 
 def _list_concerned(session: Session, tenant: str | None, reason: str | None, limit: int) -> None:
@@ -147,54 +208,73 @@ def _list_concerned(session: Session, tenant: str | None, reason: str | None, li
         screen.note(f"There are more than {limit}: raise --limit.")
 
 
-def _list_live(screen: Screen, found: Sequence[Selected]) -> None:
-    if found:
-        rows = (_row(it.tenant, it.message) for it in found)
-        screen.table(("Tenant", "~Id", "Command", "Situacao", "#Att.", "Next (UTC)"), rows)
-        errors = Counter((it.message.error or "").partition("\n")[0] for it in found)
-        del errors[""]
-        if errors:
-            screen.table(("#Msgs", "~UltimoErro"), ((n, text) for text, n in errors.most_common()))
-
-
 def _list_unreadable(screen: Screen, odd: Sequence[tuple[str, str, str]]) -> None:
     if odd:
         title = f"{len(odd)} cannot be read: messages show has their fields, discard gives one up"
-        screen.table(("Tenant", "~Document", "~Why"), odd, title)
+        screen.table(("Tenant", "!Document", "~Why"), odd, title)
 
 
-def _row(tenant: str, message: Summary) -> tuple[object, ...]:
-    due = message.due and f"{message.due:%m-%d %H:%M}"
-    return (tenant, message.id, message.type, message.state, message.attempt, due)
+def _row(tenant: str, message: Summary, now: datetime) -> tuple[object, ...]:
+    age, due = roughly(now - message.received), short(message.due)
+    return (tenant, message.id, message.type, message.state, message.attempt, age, due)
 
 
-def _list_history(
-    screen: Screen, found: list[tuple[str, EndedSummary]], raw: list[tuple[str, RawDocument]]
-) -> None:
-    unreadable = [(tenant, it.document, it.why) for tenant, it in raw]
+def _list_history(screen: Screen, look: EndedLook, page: Page) -> None:
+    found = page.of(look.found)
+    unreadable = [(tenant, it.document, it.why) for tenant, it in look.unreadable]
     if screen.as_json:
         screen.json(
             [ended_view(tenant, it) for tenant, it in found]
             + [unreadable_view(*it) for it in unreadable]
         )
-        return
-    rows = (
-        (tenant, it.message.id, it.message.type, it.ending, it.message.attempt, it.ended)
-        for tenant, it in found
-    )
-    screen.table(("Tenant", "~Id", "Command", "Situacao", "#Att.", "Ended"), rows)
-    if unreadable:
+    elif not found and not unreadable and page.number == 1:
+        screen.say("No message fits.")
+    if found and not screen.as_json:
+        rows = (
+            (tenant, it.message.id, it.message.type, it.ending, it.message.attempt, it.ended)
+            for tenant, it in found
+        )
+        screen.table(("Tenant", "!Id", "Command", "Situacao", "#Att.", "Ended"), rows)
+    if unreadable and not screen.as_json:
         title = f"{len(unreadable)} cannot be read; they expire as the others do"
-        screen.table(("Tenant", "~Document", "~Why"), unreadable, title)
+        screen.table(("Tenant", "!Document", "~Why"), unreadable, title)
+    if look.found or page.number > 1:
+        known = len(look.found)
+        total = f"{look.total:,}" if look.total else f"{'at least ' * look.more}{known:,}"
+        _tell_page(screen, page, len(found), total)
+    for tenant, last in look.cut.items():
+        text = (
+            f"Looked at {LOOKED_AT:,} messages of {tenant}, back to "
+            f"{instant(last) if last else 'some that cannot be read'}; older ones were not looked "
+            f"at: --all"
+        )
+        screen.note(text, "yellow")
 
 
 def show(
-    context: typer.Context, identity: _ID, *, tenant: opt.Tenant = None, content: _Content = False
+    context: typer.Context,
+    identity: _ID,
+    *,
+    tenant: opt.Tenant = None,
+    content: _Content = False,
+    reason: opt.Why = None,
 ) -> None:
-    """Show all about one message: document, attempts (Tentativas), log lines, replies."""
+    """Show all about one message: document, attempts (Tentativas), log lines, replies.
+
+    Whoever reads a content is on record (audit).
+    """
     session = session_of(context)
     deployment, screen = session.deployment, session.screen
     found = locate(deployment, identity, tenant)
+    if content:
+        with session.recorded(
+            "messages show --content",
+            target=found.document,
+            tenant=found.tenant,
+            reason=reason,
+            count=1,
+        ) as record:
+            record.outcome = "shown"
     if found.raw is not None:
         _show_raw(screen, found.tenant, found.raw, content=content)
     if found.live is None and found.ended is None:

@@ -10,8 +10,12 @@ import typer
 from infra.cli import options as opt
 from infra.cli.errors import ForbiddenError, UsageError
 from infra.cli.offering import Offer, offered
+from infra.cli.screen import Screen
 from infra.cli.session import Session, session_of
 from smartlink import bootstrap
+from smartlink.domain.identity import content_hash
+from smartlink.domain.json_bytes import unmarked
+from smartlink.operations.names import existing_tenant
 from smartlink.services.publishing.publish import PublishError, parse_request
 
 
@@ -21,8 +25,9 @@ def publish(
     message_type: Annotated[str, typer.Argument(metavar="TYPE", help="The type to send under.")],
     *,
     file: Annotated[
-        str, typer.Option("--from-file", help="The content, as it is; - is stdin.")
-    ] = "-",
+        str | None,
+        typer.Option("--from-file", help="The content, as it is; - is stdin, also without it."),
+    ] = None,
     audience: Annotated[str | None, typer.Option(help="Who gets it, such as ANTECIPA.")] = None,
     identity: Annotated[
         str | None, typer.Option("--id", help="The same id and content again changes nothing.")
@@ -30,6 +35,10 @@ def publish(
     correlation: Annotated[
         str | None, typer.Option("--correlation-id", help="The message that it answers.")
     ] = None,
+    empty: Annotated[
+        bool, typer.Option("--empty", help="Publish it though its content is empty, or blank.")
+    ] = False,
+    reason: opt.Why = None,
     downstream: Annotated[
         bool,
         typer.Option("--downstream", help="From the cloud app to the ERP (local stack only)."),
@@ -40,20 +49,29 @@ def publish(
     With --downstream the local stack's simulator offers it, as the cloud app would.
     """
     session = session_of(context)
+    existing_tenant(session.deployment, tenant)
     if downstream:
         if correlation is not None:
             message = "--correlation-id is for Upstream: a Downstream message has it in its content"
             raise UsageError(message)
-        offer = Offer(tenant, message_type, _content(file), audience, identity)
+        content = _content(session.screen, file, empty=empty)
+        offer = Offer(tenant, message_type, content, audience, identity)
         _offer(session, offer)
         return
     screen = session.screen
-    request = {"tenant": tenant, "type": message_type, "content": _content(file)}
+    content = _content(screen, file, empty=empty)
+    request = {"tenant": tenant, "type": message_type, "content": content}
     more = {"audience": audience, "id": identity, "correlationId": correlation}
     request |= {name: value for name, value in more.items() if value is not None}
     session.begin_relay()
     try:
-        published = bootstrap.publish()(parse_request(json.dumps(request).encode()))
+        parsed = parse_request(json.dumps(request).encode())
+        with session.recorded(
+            "publish", target=message_type, tenant=tenant, reason=reason, count=1
+        ) as record:
+            published = bootstrap.publish()(parsed)
+            record.outcome = "repeated" if published.repeated else "accepted"
+            record.after = {"id": published.id, "sha256": content_hash(content)}
     except PublishError as error:
         message = f"{error.field}: {error}"
         raise (ForbiddenError if error.conflict else UsageError)(message) from None
@@ -61,7 +79,7 @@ def publish(
         screen.json({"id": published.id, "repeated": published.repeated})
         return
     again = " It had been accepted before: nothing was changed." if published.repeated else ""
-    screen.say(f"Accepted as {published.id}.{again}")
+    screen.whole(f"Accepted as {published.id}.{again}")
 
 
 def _offer(session: Session, offer: Offer) -> None:
@@ -71,17 +89,30 @@ def _offer(session: Session, offer: Offer) -> None:
         return
     poll = session.target.functions.get("poll")
     at_once = f" (at once: curl -s -X POST {poll})" if poll else ""
-    session.screen.say(f"Offered as {identity}. The next poll fetches it{at_once}.")
-    session.screen.say(f"Follow it: smartlink messages show {identity} --tenant {offer.tenant}")
+    session.screen.whole(f"Offered as {identity}. The next poll fetches it{at_once}.")
+    follow = f"smartlink messages show {identity} --tenant {offer.tenant}"
+    session.screen.whole(f"Follow it: {follow}")
 
 
-def _content(file: str) -> str:
+def _content(screen: Screen, file: str | None, *, empty: bool) -> str:
+    """The content, from the file or stdin. Raises UsageError where it is blank and may not be."""
+    name = "stdin" if file in {None, "-"} else str(file)
+    if name == "stdin" and (file is None or sys.stdin.isatty()):
+        end = ", which ends with Ctrl-D" if sys.stdin.isatty() else ""
+        screen.note(f"Reading the content from stdin{end} (--from-file reads a file) …")
     try:
-        data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-        return data.decode()
+        data = sys.stdin.buffer.read() if name == "stdin" else Path(name).read_bytes()
+        text = unmarked(data).decode()
     except OSError as error:
-        message = f"{file} cannot be read: {error.strerror}"
+        message = f"{name} cannot be read: {error.strerror}"
         raise UsageError(message) from None
     except UnicodeDecodeError:
-        message = f"{file} is not UTF-8"
+        message = f"{name} is not UTF-8"
         raise UsageError(message) from None
+    if not empty and not text.strip("\ufeff \t\r\n"):
+        message = (
+            f"the content is {'blank' if text else 'empty'}: {name} holds nothing. Give it with "
+            f"--from-file FILE or on stdin; --empty publishes it all the same"
+        )
+        raise UsageError(message)
+    return text

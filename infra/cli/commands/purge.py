@@ -9,6 +9,7 @@ from infra.cli.errors import StoppedError
 from infra.cli.interrupt import interrupted
 from infra.cli.session import session_of
 from smartlink.operations.purge import older, remove
+from smartlink.operations.views import iso
 
 
 def purge(
@@ -19,6 +20,7 @@ def purge(
     most: Annotated[
         int, typer.Option("--max", min=1, help="Remove so many documents at most, in this run.")
     ] = 10_000,
+    reason: opt.Why = None,
     yes: opt.Yes = False,
 ) -> None:
     """Remove old history (GTotvsLinkMessageExec) and logs (GTotvsLinkLog), the oldest first.
@@ -30,10 +32,24 @@ def purge(
     found = older(deployment, tenant, keep_days)
     total, removed, stopped = found.total, 0, False
     if yes:
-        with interrupted() as stop, screen.progress() as bar:
+        target = f"{'--tenant ' + tenant if tenant else 'every tenant'}, before {iso(found.cutoff)}"
+        with (
+            interrupted() as stop,
+            session.recorded(
+                "purge",
+                target=target,
+                tenant=tenant,
+                reason=reason,
+                count=min(total, most),
+                before={"older": total},
+            ) as record,
+            screen.progress() as bar,
+        ):
             task = bar.add_task("purge", total=min(total, most))
             removed = remove(deployment, found, most, stop, lambda n: bar.advance(task, n))
             stopped = stop.is_set()
+            record.count = removed
+            record.outcome = f"{'stopped: ' if stopped else ''}{removed} removed"
     if screen.as_json:
         rows = [
             {"tenant": it.tenant, "collection": it.collection, "found": it.documents}

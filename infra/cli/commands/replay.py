@@ -37,6 +37,7 @@ def export(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The JSON file to write.")],
     *,
     tenant: opt.Tenant = None,
+    reason: opt.Why = None,
 ) -> None:
     """Write one message with its whole history as JSON: smartlink replay FILE runs it.
 
@@ -45,8 +46,17 @@ def export(
     session = session_of(context)
     deployment = session.deployment
     traced = trace(deployment, locate(deployment, identity, tenant))
+    located = traced.located
+    with session.recorded(
+        "messages export",
+        target=located.document,
+        tenant=located.tenant,
+        reason=reason,
+        count=1,
+    ) as record:
+        record.outcome = "read"
     try:
-        text = content_of(deployment, traced.located.message)
+        text = content_of(deployment, located.message)
     except PortError as error:
         session.screen.note(f"Without its content: {error}.", "yellow")
         text = None
@@ -163,7 +173,7 @@ def _show(session: Session, replayed: Replayed) -> None:
         for it in delivered.replies:
             screen.say(f"reply: {it.type} to {it.audience or '(anyone)'}: {it.text}")
         if debug:
-            screen.say(debug)
+            screen.block(debug)
     if not done:
         message = f"The consumer did not do it: {name}: {error}"
         raise CliError(message)

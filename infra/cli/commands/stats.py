@@ -8,12 +8,14 @@ import typer
 from infra.cli import options as opt
 from infra.cli.chart import html, svg
 from infra.cli.errors import UsageError
-from infra.cli.screen import Screen, instant
+from infra.cli.screen import Screen
 from infra.cli.session import session_of
-from smartlink.operations.figures import Figures, gather
+from infra.cli.zone import instant, local, zone_name
+from smartlink.operations.figures import Figures, Hour, gather
+from smartlink.operations.retries import in_words
 from smartlink.operations.views import figures_view
 
-_BARS = 40  # characters of the longest bar
+_BARS = 30  # characters of the longest bar
 
 
 def stats(
@@ -58,20 +60,39 @@ def _show(screen: Screen, figures: Figures) -> None:
     oldest = figures.oldest
     screen.facts(
         (
-            ("Done", sum(figures.done.values())),
+            ("Done", figures.done),
             ("Discarded", figures.discarded),
             *((f"Live, {state}", number) for state, number in sorted(figures.states.items())),
-            ("Oldest waiting", oldest and f"{oldest[1].received:%Y-%m-%d %H:%M} {oldest[1].id}"),
+            ("Oldest waiting", oldest and f"{instant(oldest[1].received)} {oldest[1].id}"),
         )
     )
-    top = max(figures.done.values(), default=0)
-    if top:
-        busy = [(hour, number) for hour, number in figures.hours() if number][-24:]
-        rows = ((f"{hour:%m-%d %H}h", n, "#" * max(1, n * _BARS // top)) for hour, n in busy)
-        screen.table(("Hour (UTC)", "#Done", "Messages"), rows)
+    busy = [(hour, its) for hour, its in figures.hours() if its != Hour()][-24:]
+    if busy:
+        top = max(max(its.done, its.failed) for _, its in busy)
+        rows = (
+            (
+                f"{local(hour):%m-%d %H}h",
+                its.done,
+                its.failed,
+                its.retried,
+                in_words(its.waited) if its.done else None,
+                _bar(its.done, top, "#") + _bar(its.failed, top, "x"),
+            )
+            for hour, its in busy
+        )
+        head = f"Hour ({zone_name(figures.until)})"
+        columns = (head, "#Done", "#Failed", "#Retried", "#Longest wait", "# done, x failed")
+        screen.table((*columns[:-1], f" {columns[-1]}"), rows)
         screen.table(("#Attempts", "#Messages"), sorted(figures.attempts.items()))
     if figures.failures:
         failed = ((it.messages, it.dead, it.code, it.pattern) for it in figures.worst())
         screen.table(("#Msgs", "#Dead", "Print", "~Error"), failed, "Failures")
-    if figures.cut:
-        screen.note("A tenant had more than 5,000 in this time: the newest were counted.", "yellow")
+    for tenant, since in figures.cut.items():
+        text = (
+            f"{tenant} had too much for one look: its history was counted back to {instant(since)}."
+        )
+        screen.note(text, "yellow")
+
+
+def _bar(number: int, top: int, mark: str) -> str:
+    return mark * max(1, number * _BARS // (2 * top)) if number else ""

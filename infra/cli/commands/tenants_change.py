@@ -11,9 +11,10 @@ from infra.cli.login import read_credentials
 from infra.cli.session import session_of
 from infra.cli.steps import Steps
 from smartlink.operations import activation
+from smartlink.operations.audit import tenant_facts
 from smartlink.operations.credentials import parse
 from smartlink.operations.errors import SetupError
-from smartlink.operations.select import known_name
+from smartlink.operations.names import existing_tenant
 
 _File = Annotated[
     str | None,
@@ -35,6 +36,7 @@ def activate(
     without_erp_check: Annotated[
         bool, typer.Option("--without-erp-check", help="Whatever is wrong with its ERP and map.")
     ] = False,
+    reason: opt.Why = None,
 ) -> None:
     """Activate a tenant (RM: "Ativação Totvs Apps"): credentials, token, secret, setup, poll.
 
@@ -49,7 +51,13 @@ def activate(
     session.begin_relay()
     checking = None if without_erp_check else check_erp
     try:
-        named = activation.activate(deployment, tenant, credentials, region, steps.tell, checking)
+        with session.recorded(
+            "tenants activate", target=tenant, tenant=tenant, reason=reason
+        ) as record:
+            named = activation.activate(
+                deployment, tenant, credentials, region, steps.tell, checking
+            )
+            record.after = tenant_facts(deployment, tenant)
     except SetupError as error:
         if isinstance(error.__cause__, KeyboardInterrupt) and error.kept is None:
             raise error.__cause__ from None
@@ -57,13 +65,20 @@ def activate(
     steps.finish(tenant=tenant, tenantId=named)
 
 
-def rotate(context: typer.Context, tenant: opt.OneTenant, *, source: _File = None) -> None:
+def rotate(
+    context: typer.Context, tenant: opt.OneTenant, *, source: _File = None, reason: opt.Why = None
+) -> None:
     """Give a tenant new credentials: RAC verifies them before the old ones are disabled."""
     session = session_of(context)
     deployment, steps = session.deployment, Steps(session.screen)
     activation.check_active(deployment, tenant)
     credentials = parse(read_credentials(source), deployment)
-    named = activation.rotate(deployment, tenant, credentials, steps.tell)
+    before = tenant_facts(deployment, tenant)
+    with session.recorded(
+        "tenants rotate", target=tenant, tenant=tenant, reason=reason, before=before
+    ) as record:
+        named = activation.rotate(deployment, tenant, credentials, steps.tell)
+        record.after = tenant_facts(deployment, tenant)
     steps.finish(tenant=tenant, tenantId=named)
 
 
@@ -81,26 +96,39 @@ def adopt(
     """
     session = session_of(context)
     steps = Steps(session.screen)
-    known_name(tenant)
+    existing_tenant(session.deployment, tenant)
     if not reason.strip():
         message = "--reason is empty: say how you know that it is the same customer."
         raise UsageError(message)
-    told = activation.adopt(session.deployment, tenant, session.who, reason, steps.tell)
+    deployment = session.deployment
+    before = tenant_facts(deployment, tenant)
+    with session.recorded(
+        "tenants adopt", target=tenant, tenant=tenant, reason=reason, before=before
+    ) as record:
+        told = activation.adopt(deployment, tenant, session.who, reason, steps.tell)
+        record.after = tenant_facts(deployment, tenant)
     steps.finish(tenant=tenant, adopted=told)
 
 
-def disable(context: typer.Context, tenant: opt.OneTenant) -> None:
+def disable(context: typer.Context, tenant: opt.OneTenant, *, reason: opt.Why = None) -> None:
     """Disable a tenant: nothing is received, sent or swept; its documents wait."""
-    _switch(context, tenant, enabled=False)
+    _switch(context, tenant, reason, enabled=False)
 
 
-def enable(context: typer.Context, tenant: opt.OneTenant) -> None:
-    """Enable a tenant again; a pause after failures ends too."""
-    _switch(context, tenant, enabled=True)
+def enable(context: typer.Context, tenant: opt.OneTenant, *, reason: opt.Why = None) -> None:
+    """Enable a tenant again; a pause after failures ends too, at the next tick."""
+    _switch(context, tenant, reason, enabled=True)
 
 
-def _switch(context: typer.Context, tenant: str, *, enabled: bool) -> None:
+def _switch(context: typer.Context, tenant: str, reason: str | None, *, enabled: bool) -> None:
     session = session_of(context)
-    steps = Steps(session.screen)
-    activation.switch(session.deployment, tenant, steps.tell, enabled=enabled)
+    deployment, steps = session.deployment, Steps(session.screen)
+    activation.check_active(deployment, tenant)
+    act = "tenants enable" if enabled else "tenants disable"
+    before = tenant_facts(deployment, tenant)
+    with session.recorded(
+        act, target=tenant, tenant=tenant, reason=reason, before=before
+    ) as record:
+        activation.switch(deployment, tenant, steps.tell, enabled=enabled)
+        record.after = tenant_facts(deployment, tenant)
     steps.finish(tenant=tenant, enabled=enabled)

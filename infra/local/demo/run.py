@@ -135,5 +135,5 @@ def _watch(world: World, console: Console) -> None:
 
 
 def _print_json(document: Json) -> None:
-    sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
+    sys.stdout.write(json.dumps(document, indent=2) + "\n")
     sys.stdout.flush()

@@ -282,10 +282,14 @@ def test_a_refusal_is_refused(status: int) -> None:
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_no_redirect_is_followed(status: int) -> None:
-    """A redirect could carry the token to another host."""
+    """A redirect could carry the token to another host. It is an outage, as a gateway makes one
+    for its maintenance page, and no refusal of what was sent."""
     with HttpServer(lambda _: OK) as thief:
         redirect = Reply(status, b"x", headers={"Location": thief.url}, endless=True)
-        with HttpServer(lambda _: redirect) as server, pytest.raises(Refused, match=str(status)):
+        with (
+            HttpServer(lambda _: redirect) as server,
+            pytest.raises(Unavailable, match=str(status)),
+        ):
             session(server.url).call(a_call())
         assert thief.seen == []
 
@@ -434,6 +438,26 @@ def test_a_proxy_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{closed_port()}")
     with pytest.raises(Unavailable, match="the proxy that the environment names"):
         session("http://link.invalid").call(a_call())
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        "http://gw:canary-4d1c@127.0.0.1:99999",
+        "http://gw:canary-4d1c@[::",
+        "socks5://gw:canary-4d1c@127.0.0.1:1",
+        "gw:canary-4d1c@bad host:1",
+        "http://gw:canary-4d1c@127.0.0.1:1",
+    ],
+)
+def test_a_proxys_password_is_in_no_text(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Invariant 10: whatever is wrong with the proxy, or with its URL."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, proxy)
+    for origin in ("http://link.invalid", "https://link.invalid"):
+        with pytest.raises(Unavailable, match="the proxy that the environment names") as raised:
+            session(origin).call(a_call())
+        assert "canary" not in "".join(traceback.format_exception(raised.value))
 
 
 def test_nothing_else_of_the_environment_is_trusted(

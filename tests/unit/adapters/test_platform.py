@@ -3,13 +3,14 @@
 import json
 from io import BytesIO
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 import pytest
 import requests
 
 from smartlink.adapters.google.platform import GooglePlatform
-from smartlink.operations.ports import NotSignedInError, PlatformError
-from smartlink.ports import Unavailable
+from smartlink.operations.ports import Identity, NotSignedInError, PlatformError
+from smartlink.ports import Refused, Unavailable
 from smartlink.settings import load_settings
 from tests.support.world import catalog
 
@@ -88,3 +89,42 @@ def test_each_way_to_fail_is_told_apart() -> None:
         platform(subscriptions=requests.ConnectionError("no")).need_subscription("s")
     with pytest.raises(NotSignedInError):
         GooglePlatform(SETTINGS, [INDEX]).functions()
+
+
+def whose(monkeypatch: pytest.MonkeyPatch, told: object, status: int = 200) -> Identity | None:
+    """Whom Google names for the token of a session."""
+    asked: list[object] = []
+
+    def post(url: str, data: object, timeout: float) -> requests.Response:
+        assert (urlsplit(url).hostname, timeout > 0) == ("oauth2.googleapis.com", True)
+        asked.append(data)
+        answer = requests.Response()
+        answer.status_code = status
+        answer.raw = BytesIO(json.dumps(told).encode())
+        return answer
+
+    class Credentials:
+        valid = False
+        token = "old"
+
+        def refresh(self, _request: object) -> None:
+            self.token = "access-token"
+
+    session = Session()
+    session.credentials = Credentials()  # type: ignore[attr-defined]
+    monkeypatch.setattr(requests, "post", post)
+    found = GooglePlatform(SETTINGS, [INDEX], cast("Any", session)).identity()
+    assert asked == [{"access_token": "access-token"}]
+    return found
+
+
+def test_google_says_who_acts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An address that is verified; of a service account the id may be all that is told."""
+    ana = {"email": "ana@example.com", "email_verified": "true", "sub": "1"}
+    assert whose(monkeypatch, ana) == Identity("ana@example.com", verified=True)
+    assert whose(monkeypatch, {"azp": "42"}) == Identity("account 42", verified=True)
+    for claim in ({"email": "ana@example.com", "email_verified": "false", "sub": "1"}, {}):
+        with pytest.raises(Refused, match="does not say whose"):
+            whose(monkeypatch, claim)
+    with pytest.raises(PlatformError, match="answers 400"):
+        whose(monkeypatch, {"error": "invalid_token"}, 400)

@@ -221,7 +221,6 @@ def test_refused_credentials_name_the_fix(status: int, code: str) -> None:
         Reply(401, b"<html>canary-c2e7</html>"),
         Reply(403),
         Reply(404),
-        Reply(302, headers={"Location": "http://127.0.0.1:1/"}),
     ],
 )
 def test_other_refusals_are_not_blamed_on_the_credentials(reply: Reply) -> None:
@@ -232,10 +231,36 @@ def test_other_refusals_are_not_blamed_on_the_credentials(reply: Reply) -> None:
     assert "canary" not in str(raised.value)
 
 
-def test_rac_down_is_unavailable() -> None:
-    """Faults of the server and of the network may pass."""
-    with HttpServer(lambda _: Reply(500)) as server, pytest.raises(Unavailable):
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(500),
+        Reply(302, headers={"Location": "http://127.0.0.1:1/"}),
+        Reply(407),
+        Reply(body=b"<!doctype html><title>canary-c2e7</title>"),
+        Reply(body=b"\xef\xbb\xbf \r\n<html>"),
+    ],
+)
+def test_rac_down_is_unavailable(reply: Reply) -> None:
+    """Faults of the server and of the network may pass, as may whatever stands before it."""
+    with HttpServer(lambda _: reply) as server, pytest.raises(Unavailable) as raised:
         rac(server).token(tenant())
+    assert "canary" not in str(raised.value)
+
+
+def test_a_byte_order_mark_before_an_answer_is_skipped() -> None:
+    """Some servers of .NET write one, before a token and before a refusal."""
+    mark = b"\xef\xbb\xbf"
+    body = mark + b'{"access_token": "token-9", "expires_in": 3600}'
+    with HttpServer(lambda _: Reply(body=body)) as server:
+        assert rac(server).token(tenant()) == "token-9"
+    refusal = Reply(400, mark + b'{"error": "invalid_client"}')
+    with HttpServer(lambda _: refusal) as server, pytest.raises(CredentialsRefused):
+        rac(server).token(tenant())
+
+
+def test_nobody_listening_is_unavailable() -> None:
+    """The address may be served again."""
     nowhere = RacTokens(Http(BOUNDS), f"http://127.0.0.1:{closed_port()}/t", SetClock())
     with pytest.raises(Unavailable):
         nowhere.token(tenant())

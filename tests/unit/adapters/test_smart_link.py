@@ -71,10 +71,140 @@ def broker(server: HttpServer, paths: Paths | None = None, idle: int = 8) -> Sma
     )
 
 
-@pytest.mark.parametrize("body", ["", " \r\n\t", "null", "[]", " [] ", "{}", "\ufeff"])
+ZEROS = "00000000-0000-0000-0000-000000000000"
+ENVELOPE = {"msgId": "", "msgType": "", "msgContent": "", "msgAud": "", "msgDeliveryTag": "0"}
+NOTHING: list[object] = [
+    None,
+    [],
+    {},
+    [{}],
+    [None],
+    [[]],
+    0,
+    False,
+    "",
+    "[]",
+    "null",
+    json.dumps(json.dumps({"messages": []})),
+    ENVELOPE,
+    [ENVELOPE, ENVELOPE],
+    dict.fromkeys(ENVELOPE),
+    ENVELOPE | {"msgId": ZEROS, "msgDeliveryTag": 0},
+    ENVELOPE | {"msgId": f"{{{ZEROS}}}", "msgContent": "null", "msgDeliveryTag": None},
+    ENVELOPE | {"msgContent": "{}", "msgAud": "ERP", "msgDeliveryTag": 0.0},
+    ENVELOPE | {"msgContent": {}, "sent": "0001-01-01T00:00:00", "persistent": False},
+    ENVELOPE | {"at": "2026-01-02T03:04:05Z", "server": "link-3", "status": 204},
+    {"id": 0, "type": None, "content": [], "deliveryTag": 0},
+    {"messages": []},
+    {"Messages": None, "count": 0},
+    {"messages": [], "requestId": "7f", "success": True, "message": "the queue is empty"},
+    {"message": ENVELOPE},
+    {"data": {"items": [{}]}, "hasNext": False},
+    {"items": [], "hasNext": True},
+]
+
+
+@pytest.mark.parametrize("body", ["", " \r\n\t", " [] ", "\ufeff", "\ufeff{}", "\ufeff \r\n"])
 def test_nothing_in_each_form(body: str) -> None:
     """An empty queue is no error and no message."""
     assert deliveries(body.encode()) == []
+    assert deliveries(b"\xff\xfe" + body.removeprefix("\ufeff").encode("utf-16-le")) == []
+
+
+@pytest.mark.parametrize("value", NOTHING, ids=json.dumps)
+def test_nothing_as_zero_values(value: object) -> None:
+    """Gateways of gRPC services, and serializers of .NET, write an empty message so."""
+    assert parse(value) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "tag"),
+    [
+        ({"other": "x"}, None),
+        ({"code": 204, "message": "empty"}, None),
+        ({"messageId": "m", "body": "b"}, None),
+        (ENVELOPE | {"msgDeliveryTag": "7"}, 7),
+        (ENVELOPE | {"msgContent": "x"}, None),
+        (ENVELOPE | {"msgType": "X", "msgContent": None}, None),
+        ([ENVELOPE, {"other": "x"}], None),
+    ],
+)
+def test_what_may_be_a_message_is_none_of_nothing(value: object, tag: int | None) -> None:
+    """It is kept, with its raw text; a tag of zero was not set."""
+    got = parse(value)
+    assert got
+    assert got[-1].problem is not None
+    assert got[-1].tag == tag
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"messages": [message(1), message(2)]},
+        {"Data": {"Items": [message(1), message(2)]}, "total": 2},
+        {"success": True, "result": [message(1), message(2)], "errors": []},
+        json.dumps([message(1), message(2)]),
+        {"id": None, "value": [message(1), message(2)]},
+    ],
+)
+def test_messages_may_be_wrapped(value: object) -> None:
+    """In an object with one list, or in a text: each is read as without it."""
+    assert parse(value) == [delivery(1), delivery(2)]
+
+
+def test_a_message_in_utf_16_is_read() -> None:
+    """A byte order mark tells the encoding."""
+    body = json.dumps(message(1), ensure_ascii=False)
+    assert deliveries(b"\xff\xfe" + body.encode("utf-16-le")) == [delivery(1)]
+
+
+RECEIPTS = [b"", b" \r\n", b"{}", b"null", b"OK", b"true", b'"done"', b'\xef\xbb\xbf{"ok": true}']
+PAGES = [
+    b"<!doctype html><title>canary</title>",
+    b"\xef\xbb\xbf\r\n<html>",
+    b"<?xml version='1.0'?><fault/>",
+    b"<!-- canary -->",
+    b"Please log in to the network",
+    b"Service temporarily unavailable",
+    b"{canary}",
+    b"[" * 50_000,
+    b'{"a": "' + b"x" * 70_000 + b'"}',
+]
+DOINGS: list[Callable[[BrokerSession], object]] = [
+    lambda session: session.setup(["X"]),
+    lambda session: session.ack(1),
+    lambda session: session.send("X", None, b"{}"),
+]
+
+
+@pytest.mark.parametrize("body", RECEIPTS)
+def test_a_receipt_is_nothing_or_json_or_a_word(body: bytes) -> None:
+    """What is done needs no more than a status."""
+    for do in DOINGS:
+        with HttpServer(lambda _: Reply(202, body)) as server:
+            with broker(server).session(tenant()) as session:
+                do(session)
+            assert len(server.seen) == 1
+
+
+@pytest.mark.parametrize("body", PAGES, ids=lambda body: ascii(body[:20]))
+def test_a_page_is_no_receipt(body: bytes) -> None:
+    """A captive portal or a gateway answers 200 for a server that never got the call."""
+    for do in DOINGS:
+        with HttpServer(lambda _: Reply(body=body)) as server:
+            with (
+                broker(server).session(tenant()) as session,
+                pytest.raises(Unavailable, match="not the broker's") as raised,
+            ):
+                do(session)
+            assert "canary" not in str(raised.value)
+
+
+def test_a_page_instead_of_messages_is_unavailable() -> None:
+    """Nothing of it is stored as a message."""
+    for body in PAGES[:6]:
+        with pytest.raises(Unavailable):
+            deliveries(body)
 
 
 def test_one_message_or_a_list() -> None:
@@ -102,7 +232,8 @@ def test_names_in_any_casing(names: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("written", "read"), [("m", "m"), (7, "7"), (1.5, "1.5"), (None, None), ("", None)]
+    ("written", "read"),
+    [("m", "m"), (7, "7"), (1.5, "1.5"), (None, None), ("", None), (" ", None), (ZEROS, None)],
 )
 def test_ids(written: object, read: str | None) -> None:
     """A number is an id too; a message may have none."""
@@ -376,6 +507,19 @@ def test_the_calls_on_the_wire() -> None:
     assert len({seen.connection for seen in server.seen}) == 1
 
 
+def test_a_send_carries_its_messages_trace() -> None:
+    """The next one only: no other call, and no other message, belongs to it."""
+    traced = f"00-{'a' * 32}-{'b' * 16}-01"
+    with HttpServer(lambda _: OK) as server, broker(server).session(tenant()) as session:
+        session.trace(traced)
+        session.get()
+        session.ack(1)
+        session.send("X", None, b"{}")
+        session.send("X", None, b"{}")
+    seen = [(it.path.split("/")[4], it.headers.get("traceparent")) for it in server.seen]
+    assert seen == [("get", None), ("ack", None), ("send", traced), ("send", None)]
+
+
 def test_paths_and_verbs_are_settings() -> None:
     """An assumption that proves wrong is corrected without a change of code."""
     paths = Paths(get="POST /v2/next", send_audience="PUT /v2/{audience}/{type}")
@@ -579,7 +723,7 @@ def test_a_tag_is_a_number_of_64_bits() -> None:
 
 def test_an_answer_has_ten_thousand_messages_at_most() -> None:
     """As many are taken; with one more none is."""
-    assert len(deliveries(b"[" + b",".join([b"{}"] * 10_000) + b"]")) == 10_000
+    assert len(deliveries(b"[" + b",".join([b"[7]"] * 10_000) + b"]")) == 10_000
     with pytest.raises(Refused, match="more than 10000 messages"):
         deliveries(b"[" + b",".join([b"{}"] * 10_001) + b"]")
 

@@ -1,5 +1,6 @@
 """The styles in which apps write contents, in any casing."""
 
+import base64
 import copy
 import json
 import pickle
@@ -106,6 +107,64 @@ def test_what_is_no_json_is_said_without_quoting_it(text: str) -> None:
 def test_a_byte_order_mark_is_passed_over() -> None:
     """Windows writes one before the JSON."""
     assert parse_payload('\ufeff{"a": 1}').body == {"a": 1}
+
+
+BARE_EVENT = {"specversion": "1.0", "id": "1", "source": "s", "type": "X"}
+
+
+@pytest.mark.parametrize(
+    ("content", "body"),
+    [
+        (json.dumps(json.dumps({"n": 7})), {"n": 7}),
+        (json.dumps(json.dumps(json.dumps({"n": 7}))), {"n": 7}),
+        (json.dumps({"header": {}, "content": json.dumps({"n": 7})}), {"n": 7}),
+        (json.dumps({"header": "{}", "content": json.dumps([7])}), [7]),
+        (json.dumps(json.dumps({"header": {}, "content": '\ufeff{"n": 7}'})), {"n": 7}),
+        (json.dumps({**BARE_EVENT, "data": ' {"n": 7}'}), {"n": 7}),
+        (json.dumps({"header": {}, "content": "{no JSON"}), "{no JSON"),
+        (json.dumps({"header": {}, "content": "7"}), "7"),
+        (json.dumps("text"), "text"),
+        (json.dumps({"header": {}, "content": json.dumps({"n": "{}"})}), {"n": "{}"}),
+    ],
+)
+def test_json_in_a_json_string_is_read(content: str, body: object) -> None:
+    """Some senders write a body, or the whole, twice; a field's own text stays a text."""
+    assert parse_payload(content).body == body
+
+
+@pytest.mark.parametrize(
+    ("encoded", "body"),
+    [
+        (base64.b64encode(b'{"n": 7}').decode(), {"n": 7}),
+        (base64.b64encode(b'\xef\xbb\xbf{"n": 7}').decode(), {"n": 7}),
+        (base64.b64encode(b'{"n": 7.10}').decode().rstrip("="), {"n": Number("7.10")}),
+        (base64.encodebytes(b'{"n": "' + b"x" * 99 + b'"}').decode(), {"n": "x" * 99}),
+        (base64.urlsafe_b64encode('["ÿ?þ>"]'.encode()).decode(), ["ÿ?þ>"]),
+        (base64.b64encode("ação".encode()).decode(), "ação"),
+        (base64.b64encode(b"7").decode(), 7),
+    ],
+)
+def test_the_data_of_a_cloud_event_may_be_base64(encoded: str, body: object) -> None:
+    """The CloudEvents' form for bytes, with or without padding; JSON in it is read."""
+    payload = parse_payload(json.dumps({**BARE_EVENT, "Data_Base64": encoded}))
+    assert (payload.style, payload.body) == (Style.CLOUD_EVENTS, body)
+    assert "data_base64" not in payload.header
+    both = parse_payload(json.dumps({**BARE_EVENT, "data": None, "data_base64": encoded}))
+    assert both.body == body
+
+
+@pytest.mark.parametrize("encoded", ["a", "*", f"{CANARY}*", 7, [], "/w=="])
+def test_what_is_no_base64_is_said_without_quoting_it(encoded: object) -> None:
+    """Invariant 10: the error names the field, never what it holds."""
+    with pytest.raises(PayloadError, match="data_base64") as refused:
+        parse_payload(json.dumps({**BARE_EVENT, "data_base64": encoded}))
+    assert CANARY not in str(refused.value)
+
+
+def test_a_correlation_id_of_zeros_is_none() -> None:
+    """An unset GUID of .NET would join messages that have nothing in common."""
+    zeros = "00000000-0000-0000-0000-000000000000"
+    assert correlation_id(json.dumps({"header": {"correlationId": zeros}, "content": {}})) is None
 
 
 def test_the_content_is_in_no_repr() -> None:

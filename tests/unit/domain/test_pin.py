@@ -84,3 +84,21 @@ def test_a_client_id_is_kept_as_its_fingerprint_alone() -> None:
     pin = first_use("t-one", "hush-client").used("t-one", "hush-hush")
     assert pin.clients == (fingerprint("hush-client"), fingerprint("hush-hush"))
     assert "hush" not in repr(pin)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "4bf92f3577b34da6a3ce929d0e0e4736",
+        "4BF92F35-77B3-4DA6-A3CE-929D0E0E4736",
+        "{4bf92f35-77b3-4da6-a3ce-929d0e0e4736}",
+        "(4bf92f35-77b3-4da6-a3ce-929d0e0e4736)",
+        "urn:uuid:4bf92f35-77b3-4da6-a3ce-929d0e0e4736",
+        " {0x4BF92F35,0x77b3,0x4da6,{0xa3,0xce,0x92,0x9d,0x0e,0x0e,0x47,0x36}} ",
+    ],
+)
+def test_each_form_of_a_guid_is_one_tenant(written: str) -> None:
+    """RAC's claim, a secret and an operator may each write it as their library does."""
+    plain = "4bf92f35-77b3-4da6-a3ce-929d0e0e4736"
+    assert same_tenant_id(written, plain)
+    assert not same_tenant_id(written, plain.replace("4736", "4737"))

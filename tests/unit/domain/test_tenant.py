@@ -1,6 +1,7 @@
 """Tenants: their names, their secrets, and the pause of one that keeps failing."""
 
 import json
+from base64 import urlsafe_b64encode
 from dataclasses import replace
 from datetime import timedelta
 
@@ -13,6 +14,7 @@ from smartlink.domain.tenant import (
     check_tenant_name,
     parse_credentials,
 )
+from smartlink.domain.token import TENANT_CLAIM, claimed_tenant
 from tests.support.samples import MINUTE, NOW
 
 SECRET = "canary-secret-529"
@@ -181,3 +183,15 @@ def test_a_state_that_was_stored_says_no_more_than_it_holds() -> None:
 def test_what_is_known_of_a_state_s_document_makes_no_other_state() -> None:
     """Nothing is saved for it."""
     assert TenantState(known=True, unreadable=("PausadoAte",)) == TenantState()
+
+
+@pytest.mark.parametrize("zeros", ["00000000-0000-0000-0000-000000000000", "{" + "0" * 32 + "}"])
+def test_a_guid_of_zeros_is_no_tenant_id(zeros: str) -> None:
+    """It would make one customer of all who left it unset."""
+    with pytest.raises(TenantError, match=r"tenantId: .*zeros"):
+        parse_credentials("acme", payload(tenantId=zeros), "production")
+    claims = json.dumps({TENANT_CLAIM: zeros}).encode()
+    token = f"h.{urlsafe_b64encode(claims).decode().rstrip('=')}.s"
+    assert claimed_tenant(token) is None
+    blank = parse_credentials("acme", payload(tenantId=" "), "production")
+    assert blank.credentials.tenant_id is None

@@ -60,3 +60,20 @@ def test_a_wrong_setting_is_named_with_the_fix(name: str, value: str, said: str)
 
     assert str(caught.value).startswith(name)
     assert said in str(caught.value)
+
+
+def test_the_state_is_kept_if_asked() -> None:
+    """Else each stack begins empty."""
+    assert load_settings({"SMARTLINK_LOCAL_KEEP": "1"}).keep
+    assert not load_settings({"SMARTLINK_LOCAL_KEEP": "0"}).keep
+    with pytest.raises(SettingError, match="SMARTLINK_LOCAL_KEEP is 'yes'"):
+        load_settings({"SMARTLINK_LOCAL_KEEP": "yes"})
+
+
+@pytest.mark.parametrize("name", ["SMARTLINK_BASE_URL", "SMARTLINK_RAC_TOKEN_URL"])
+def test_a_brokers_url_holds_no_credential(name: str) -> None:
+    """It is refused before anything starts, and not quoted."""
+    both = {"SMARTLINK_BASE_URL": "https://broker", "SMARTLINK_RAC_TOKEN_URL": "https://rac/token"}
+    with pytest.raises(SettingError, match=name) as caught:
+        load_settings(both | {name: "https://gw:canary@gateway"})
+    assert "canary" not in str(caught.value)

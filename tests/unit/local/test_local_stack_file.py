@@ -2,10 +2,14 @@
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from infra.cli.errors import UsageError
+from infra.cli.target import find_target
 from infra.local.errors import AlreadyRunningError
 from infra.local.stack_file import sole_stack
 
@@ -47,3 +51,31 @@ def test_the_file_of_a_killed_stack_does_not_stand_in_the_way(tmp_path: Path) ->
     (tmp_path / "stack.json").write_text("{")
     with sole_stack(tmp_path) as file:
         assert file.leftovers == []
+
+
+def test_the_command_line_finds_the_stack_that_a_demo_left_up(tmp_path: Path) -> None:
+    """By the same folder; a stack of `make local` goes before it, one that ended is none."""
+    place = {"SMARTLINK_LOCAL_DIR": str(tmp_path)}
+
+    def runs(folder: Path, project: str, pid: int) -> None:
+        folder.mkdir(exist_ok=True)
+        stack = {
+            "project": project,
+            "pids": {"stack": pid},
+            "emulators": {},
+            "configUri": "gs://c/f",
+            "buckets": {"contents": "c"},
+            "baseUrl": "http://127.0.0.1:1",
+            "racTokenUrl": "http://127.0.0.1:1/token",
+        }
+        (folder / "stack.json").write_text(json.dumps(stack))
+
+    ended = subprocess.Popen([sys.executable, "-S", "-c", ""])
+    ended.wait()
+    runs(tmp_path, "local", ended.pid)
+    with pytest.raises(UsageError, match="no local stack"):
+        find_target(None, None, place)
+    runs(tmp_path / "demo", "demo", os.getpid())
+    assert find_target(None, None, place).project == "demo"
+    runs(tmp_path, "local", os.getpid())
+    assert find_target(None, None, place).project == "local"

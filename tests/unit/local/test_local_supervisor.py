@@ -253,3 +253,17 @@ def test_one_child_ends_and_the_others_stay(tmp_path: Path, home: Home) -> None:
         assert home.all_gone()
         assert not ended.running
         assert supervisor.children == (stays,)
+
+
+def test_a_dead_child_is_started_again_in_its_place(tmp_path: Path, home: Home) -> None:
+    """The others stay, and its new process is stopped with them."""
+    with supervised(tmp_path) as supervisor:
+        supervisor.start(python("dies", "pass"), python("stays", STAY, home.port))
+        dead, stays = supervisor.children
+        home.expect(1)
+        while dead.running:
+            pass
+        again = supervisor.restart(dead)
+        assert supervisor.children == (again, stays)
+        assert again.program == dead.program
+    assert home.all_gone()

@@ -8,6 +8,7 @@ import pytest
 from infra.local.checkout import DEFAULT_TENANTS
 from infra.local.errors import SettingError
 from infra.local.tenants import LocalTenant, load_tenants
+from smartlink.domain.tenant import TenantError, parse_credentials
 
 GOOD = {"tenant": "acme", "clientId": "id", "clientSecret": "hush"}
 
@@ -88,3 +89,40 @@ def test_a_tenant_shows_without_its_secret(tmp_path: Path) -> None:
 
     assert isinstance(tenant, LocalTenant)
     assert "hush" not in repr(tenant)
+
+
+def test_the_payload_of_a_real_secret_is_read(tmp_path: Path) -> None:
+    """With its environment: another one's credentials are the relay's to refuse, as deployed."""
+    real = {"clientId": "c", "clientSecret": "s", "environment": "production", "tenantId": "t"}
+    [tenant] = load_tenants(write(tmp_path, [{"tenant": "acme", **real}]))
+    assert tenant.secret() == {**real, "enabled": True}
+    with pytest.raises(TenantError, match="production"):
+        parse_credentials("acme", json.dumps(tenant.secret()).encode(), "development")
+
+
+def test_a_tenant_may_have_further_secrets(tmp_path: Path) -> None:
+    """Of its own consumers: beside the relay's, or in the ERP's; none shows in a repr."""
+    entry = {"tenant": "acme", "clientId": "c", "clientSecret": "canary"}
+    erp = {"databaseUrl": "sqlite://", "apiKey": "canary"}
+    more = {"acme-bank": {"key": "canary"}, "acme-pin": "canary"}
+    [tenant] = load_tenants(write(tmp_path, [entry | {"erp": erp, "secrets": more}]))
+    assert tenant.secrets == more
+    assert tenant.erp_secret(tmp_path)["apiKey"] == "canary"
+    assert "canary" not in repr(tenant)
+
+
+@pytest.mark.parametrize("name", ["smartlink-tenant-globex", "a b", ""])
+def test_a_further_secret_is_none_of_the_relays(name: str, tmp_path: Path) -> None:
+    """It could stand in the place of another tenant's."""
+    entry = {"tenant": "acme", "clientId": "c", "clientSecret": "s", "secrets": {name: "x"}}
+    with pytest.raises(SettingError, match="entry 1, secrets"):
+        load_tenants(write(tmp_path, [entry]))
+
+
+def test_a_byte_order_mark_before_the_file_is_skipped(tmp_path: Path) -> None:
+    """Also of UTF-16, as PowerShell 5 writes a file."""
+    text = '[{"tenant": "acme", "clientId": "ç", "clientSecret": "s"}]'
+    for mark, encoding in ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le")):
+        path = tmp_path / "marked.json"
+        path.write_bytes(mark + text.encode(encoding))
+        assert load_tenants(path)[0].client_id == "ç"

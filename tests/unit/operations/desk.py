@@ -10,14 +10,23 @@ from smartlink.domain.message import (
     EndedSummary,
     Listed,
     LogLine,
+    LogType,
     Message,
     Summary,
     Unreadable,
 )
 from smartlink.domain.retry import RetryPolicy
 from smartlink.domain.tenant import Tenant, TenantEntry
-from smartlink.operations.ports import Deployment, Purgeable, RawDocument
-from smartlink.ports import Contents, NotFound, PortError
+from smartlink.operations.ports import (
+    AuditLog,
+    AuditRecord,
+    Deployment,
+    EndedQuery,
+    Identity,
+    Purgeable,
+    RawDocument,
+)
+from smartlink.ports import Contents, NotFound, PortError, Unavailable
 from smartlink.settings import Settings, load_settings
 from tests.support.samples import NOW
 from tests.support.world import catalog
@@ -64,19 +73,46 @@ class Store(InMemoryMessages):
     def lines_of(self, tenant: str, message_id: str) -> list[LogLine]:
         return [it for it in self.logs(tenant) if it.message_id == message_id]
 
+    def count_live(self, tenant: str, equal: Mapping[str, str]) -> int:
+        return len(list(self.scan(tenant, equal)))
+
     def scan_ended(
-        self, tenant: str, since: datetime | None, most: int
-    ) -> tuple[list[EndedSummary], Sequence[RawDocument]]:
-        ended = sorted(self.ended(tenant).values(), key=lambda it: it.ended, reverse=True)
-        fit = [it for it in ended if since is None or it.ended >= since][:most]
-        return [EndedSummary(it.message, it.ending, it.ended, it.expires) for it in fit], []
+        self, tenant: str, wanted: EndedQuery, *, page: int = 1
+    ) -> Iterator[EndedSummary]:
+        assert (wanted, page > 0) == (EndedQuery(since=wanted.since), True)
+        yield from (
+            EndedSummary(it.message, it.ending, it.ended, it.expires)
+            for it in sorted(self.ended(tenant).values(), key=lambda it: it.ended, reverse=True)
+            if wanted.since is None or it.ended >= wanted.since
+        )
+
+    def has_documents(self, tenant: str) -> bool:
+        return bool(self.live(tenant) or self.lines)
+
+    def has_command(self, tenant: str, command: str) -> bool:
+        return any(it.message.type == command for it in self.live(tenant).values())
 
     def newest_lines(
-        self, tenant: str, since: datetime | None, most: int
-    ) -> list[tuple[str, LogLine]]:
-        assert tenant == "acme"
-        fit = [it for it in self.lines if since is None or it[1].at >= since]
-        return fit[-most:]
+        self,
+        tenant: str,
+        since: datetime | None = None,
+        least: LogType = LogType.INFORMATION,
+        *,
+        page: int = 1,
+    ) -> Iterator[tuple[str, LogLine]]:
+        assert page > 0
+        ordered = sorted(self.lines, key=lambda it: it[1].at, reverse=True)
+        yield from (
+            it
+            for it in ordered
+            if tenant == "acme" and it[1].type >= least and (since is None or it[1].at >= since)
+        )
+
+    def lines_from(
+        self, tenant: str, since: datetime, *, page: int = 1
+    ) -> Iterator[tuple[str, LogLine]]:
+        assert (tenant, page > 0) == ("acme", True)
+        yield from sorted((it for it in self.lines if it[1].at >= since), key=lambda it: it[1].at)
 
     def count_before(self, tenant: str, what: Purgeable, cutoff: datetime) -> int:
         assert (tenant, cutoff < NOW) == ("acme", True)
@@ -87,6 +123,24 @@ class Store(InMemoryMessages):
         removed = min(most, self.old[what])
         self.old[what] -= removed
         return removed
+
+
+class InMemoryAudit:
+    """`Auditoria`; `failing` says of the next records which cannot be created."""
+
+    def __init__(self) -> None:
+        self.kept: list[AuditRecord] = []
+        self.failing: list[bool] = []
+
+    def create(self, record: AuditRecord) -> None:
+        if self.failing and self.failing.pop(0):
+            text = "the audit is down"
+            raise Unavailable(text)
+        self.kept.append(record)
+
+    def records(self, since: datetime | None) -> Iterator[AuditRecord]:
+        newest = reversed(self.kept)
+        yield from (it for it in newest if since is None or it.at >= since)
 
 
 class Secrets(InMemorySecrets):
@@ -157,6 +211,8 @@ class Desk:
     contents: Contents = field(default_factory=InMemoryContents)
     tokens: Tokens = field(default_factory=Tokens)
     broker: object = None
+    operator: Identity = field(default_factory=lambda: Identity("ana", verified=True))
+    audit: AuditLog = field(default_factory=InMemoryAudit)
     platform: Ground = field(default_factory=Ground)
     policy: RetryPolicy = field(default_factory=RetryPolicy)
     settings: Settings = field(
@@ -170,8 +226,10 @@ class Desk:
         )
     )
 
+    time: datetime = NOW + timedelta(days=1)
+
     def now(self) -> datetime:
-        return NOW + timedelta(days=1)
+        return self.time
 
     def keep(self, *messages: Message) -> None:
         self.store.create("acme", messages)

@@ -78,6 +78,27 @@ def test_it_goes_at_the_rate_and_stops_between_two_commits() -> None:
     }
 
 
+def test_an_act_is_a_part_of_its_messages_trace(caplog: pytest.LogCaptureFixture) -> None:
+    """The line has no name and no reason: those stand in `GTotvsLinkLog`."""
+    caplog.set_level("INFO", logger="smartlink")
+    made, trace = Desk(), "4bf92f3577b34da6a3ce929d0e0e4736"
+    made.keep(dead("m", type=COMMAND, trace=f"00-{trace}-00f067aa0ba902b7-01"))
+    planned = plan(made.deployment, REDRIVE, Filters(), 100)
+    own = note(made.deployment, "ana", "the ERP is back")
+    perform(made.deployment, planned, own, 50, Told(9), lambda _: None)
+    [record] = caplog.records
+    fields = vars(record)["fields"]
+    assert (fields["action"], fields["act"], fields["tenant"]) == (
+        "message_operated",
+        "redrive",
+        "acme",
+    )
+    assert fields["logging.googleapis.com/trace"].endswith(f"/traces/{trace}")
+    assert "ana" not in f"{record.getMessage()} {fields}"
+    [live] = made.store.live("acme").values()
+    assert live.message.trace == f"00-{trace}-00f067aa0ba902b7-01"
+
+
 def test_what_another_changed_meanwhile_is_left_to_them() -> None:
     made = Desk()
     made.keep(dead("m", type=COMMAND))
@@ -119,7 +140,7 @@ def test_filters_hold_all_at_once() -> None:
     assert found(state=State.DEAD, error="row") == ["m-1"]
     assert found(state=State.WAITING, error="row") == []
     assert found(direction=Direction.UPSTREAM) == up
-    assert found(direction=Direction.DOWNSTREAM, command="Nobodys") == []
+    assert found(direction=Direction.DOWNSTREAM, command="ProbeCommand") == []
     assert found(command=waiting("m-3").type) == down
     assert found(older=timedelta(days=2)) == []
     assert found(newer=timedelta(days=2)) == [*down, *up]

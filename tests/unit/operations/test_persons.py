@@ -74,6 +74,7 @@ def test_what_cannot_be_audited_is_not_shown(desk: Desk) -> None:
 
 def test_a_tenant_without_keys_is_told(desk: Desk) -> None:
     own = note(desk.deployment, "ana", "x")
+    desk.secrets.put("globex", b"{}")
     with pytest.raises(MissingError, match="smartlink-titular-globex"):
         concerned(desk.deployment, "globex", "CPF", CPF, own)
     desk.secrets.put_titular("acme", b'{"keys": ["too short"]}')

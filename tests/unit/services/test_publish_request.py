@@ -71,6 +71,7 @@ def test_what_is_missing_is_named(missing: str) -> None:
         ({"audience": 7}, "audience"),
         ({"correlationId": ["c"]}, "correlationId"),
         ({"id": {}}, "id"),
+        ({"id": "00000000-0000-0000-0000-000000000000"}, "id"),
         ({"content": 7}, "content"),
         ({"content": None}, "content"),
         ({"content": True}, "content"),

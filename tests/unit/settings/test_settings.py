@@ -127,6 +127,37 @@ def test_neither_token_nor_secret_goes_out_in_the_clear(name: str, url: str) -> 
     assert f"{name}: " in refusal(**{name: url})
 
 
+@pytest.mark.parametrize("variable", ["SMARTLINK_BASE_URL", "SMARTLINK_RAC_TOKEN_URL"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://gw:canary@gateway.example",
+        "https://canary@gateway.example",
+        "https://gw:canary@gateway.example:99999",
+        "https://@gateway.example",
+        "https://gateway.example/base?key=canary",
+        "https://gateway.example/base?",
+        "https://gateway.example/#canary",
+        "https://gateway.example:99999",
+        "https://gateway.example:canary",
+        "https://gateway.example:0",
+        "https://gateway.example:",
+        "https://gateway.example\\@canary",
+        "https://gateway.example/a b",
+        "https://gateway.example/ca\tnary",
+        "https://[canary",
+        "http://gw:canary@127.0.0.1:8080",
+    ],
+)
+def test_a_url_with_more_than_a_place_is_refused(variable: str, url: str) -> None:
+    """Invariant 10: what names the server in errors, logs and screens holds no credential, and the
+    refusal does not quote it."""
+    text = refusal(**{variable: url})
+    assert f"{variable}: " in text
+    assert "canary" not in text
+    assert url not in text
+
+
 def test_a_path_can_be_corrected() -> None:
     """One assumption about Smart Link is corrected by configuration; the others stay."""
     paths = load(SMARTLINK_PATHS='{"ack": "PUT /v2/ack/{deliveryTag}"}').paths

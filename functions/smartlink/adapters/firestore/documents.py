@@ -55,6 +55,7 @@ from smartlink.domain.message import (
 from smartlink.domain.noted import Noted
 from smartlink.domain.pin import Pin
 from smartlink.domain.tenant import TenantState
+from smartlink.domain.traceparent import valid_traceparent
 from smartlink.ports import ConfigFile, ContentSweep
 
 T = TypeVar("T")
@@ -88,6 +89,7 @@ ORIGIN_FIELDS = (
     "DataRecebimento",
     "Audiencia",
     "CorrelacaoId",
+    "Rastreio",
     "Pessoal",
     "Publicada",
 )
@@ -201,6 +203,7 @@ def _put_origin(fields: Raw, message: Message) -> None:
     put_time(fields["DataRecebimento"], message.received)
     put_optional_text(fields, "Audiencia", message.audience)
     put_optional_text(fields, "CorrelacaoId", message.correlation_id)
+    put_optional_text(fields, "Rastreio", message.trace)
     put_flag(fields, "Pessoal", flag=message.personal)
     put_flag(fields, "Publicada", flag=message.published)
 
@@ -371,6 +374,7 @@ def _get_about(document: str, fields: Raw, state: State) -> dict[str, Any]:
         "due": get_optional_time(fields, "DataTentativaExec"),
         "audience": get_optional_text(fields, "Audiencia"),
         "correlation_id": get_optional_text(fields, "CorrelacaoId"),
+        "trace": valid_traceparent(readable(fields, "Rastreio")),
         "personal": get_flag(fields, "Pessoal"),
         "published": get_flag(fields, "Publicada"),
         "attempt": get_count(fields, "QtdeTentativaExec"),
@@ -561,6 +565,16 @@ def get_commands(fields: Raw) -> dict[str, Noted]:
         with suppress(DocumentError):
             noted[command] = Noted(get_time(times, "Desde"), get_time(times, "VistoEm"))
     return noted
+
+
+def put_changes(fields: Raw, mark: str) -> None:
+    """Fill `relay/changes`."""
+    put_text(fields["Marca"], mark)
+
+
+def get_changes(fields: Raw) -> str:
+    """Read `relay/changes`."""
+    return get_text(fields, "Marca")
 
 
 def put_content_sweep(fields: Raw, sweep: ContentSweep) -> None:

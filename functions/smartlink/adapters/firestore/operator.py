@@ -1,7 +1,10 @@
 """Firestore for operators: lists, counts and purges.
 
-A list filters by equality and is ordered by document name. Firestore serves any such query from its
-own single-field indexes, so no composite index is needed.
+A list of live messages filters by equality and goes by document name: Firestore serves any such
+combination from the single-field indexes that it keeps by itself, and it also finds the documents
+that have lost a field. The history and the log lines go by time. A filter on them needs a composite
+index: see `HISTORY_BY` and `LINES_BY_TYPE`. Several filters at once use several of these indexes,
+which Firestore merges.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -14,7 +17,7 @@ from google.cloud.firestore_v1.services.firestore import FirestoreClient
 
 from smartlink.adapters.firestore import documents as rm
 from smartlink.adapters.firestore.calls import FirestoreCalls, Found
-from smartlink.adapters.firestore.store import Firestore, QueryShape, up_to
+from smartlink.adapters.firestore.store import DUE, Firestore, QueryShape, up_to
 from smartlink.adapters.firestore.values import DocumentError, Raw, get_flag, plain, put_time
 from smartlink.adapters.firestore.writes import create, delete
 from smartlink.domain.identity import second_end_id
@@ -28,6 +31,7 @@ from smartlink.domain.message import (
     Version,
 )
 from smartlink.operations.ports import (
+    EndedQuery,
     MessageDocuments,
     OperatorStore,
     Purgeable,
@@ -40,11 +44,19 @@ PURGES = {
     Purgeable.HISTORY: QueryShape(rm.HISTORY, (), "DataFim"),
     Purgeable.LOGS: QueryShape(rm.LOGS, (), "LOGDATE"),
 }
-"""The queries of a purge: each finds the oldest documents by this field."""
+"""What is purged, by which field: oldest first."""
+HISTORY_BY = {
+    name: QueryShape(rm.HISTORY, (name,), "DataFim", descending=True)
+    for name in ("Comando", "Direcao", "Situacao")
+}
+LINES_BY_TYPE = QueryShape(rm.LOGS, ("LOGTYPE",), "LOGDATE", descending=True)
+OPERATOR_QUERIES = (*HISTORY_BY.values(), LINES_BY_TYPE)
+"""The queries here that need a composite index; a test compares them with
+`infra/firestore.json`."""
 FILTERED = {
     rm.LIVE: ("ID", "Comando", "Direcao", "Situacao", "Titular"),
-    rm.HISTORY: ("ID", "DataFim", "Titular"),
-    rm.LOGS: ("IDMENSAGEM", "LOGDATE"),
+    rm.HISTORY: ("ID", "Comando", "Direcao", "Situacao", "DataFim", "Titular"),
+    rm.LOGS: ("IDMENSAGEM", "LOGTYPE", "LOGDATE"),
 }
 """The fields by which the queries here filter or order. A test checks that each is indexed."""
 
@@ -153,15 +165,64 @@ class OperatorFirestore(Firestore):
         what = f"count messages of {tenant}"
         return self._more.count(what, self._under(tenant), _query(rm.LIVE, equal, 0))
 
+    def count_due(self, tenant: str, before: datetime) -> int:
+        """Count the live messages that were due before an instant."""
+        query = up_to(DUE, [], before, 1)
+        query.ClearField("limit")
+        return self._more.count(f"count due messages of {tenant}", self._under(tenant), query)
+
     def scan_ended(
-        self, tenant: str, since: datetime | None, most: int
-    ) -> tuple[list[EndedSummary], list[OddDocument]]:
-        """Lists the history, and its unreadable records."""
-        query = _query(rm.HISTORY, {}, most)
+        self, tenant: str, wanted: EndedQuery, *, page: int = PAGE
+    ) -> Iterator[EndedSummary | OddDocument]:
+        """List the history, the newest first, and the documents of it that cannot be read."""
+        query = _history(wanted, page)
         _without_content(query, rm.HISTORY)
-        _newest(query, "DataFim", since)
-        found = self._more.query(f"list the history of {tenant}", self._under(tenant), query)
-        return _apart(rm.HISTORY, found, lambda it: rm.get_listed_history(it.id, it.fields))
+        _by_time(query, "DataFim", _DESCENDING)
+        for found in self._pages(f"list the history of {tenant}", tenant, query, "DataFim"):
+            try:
+                yield rm.get_listed_history(found.id, found.fields)
+            except DocumentError as error:
+                yield OddDocument(rm.HISTORY, found.id, str(error), found.version, found.fields)
+
+    def count_ended(self, tenant: str, wanted: EndedQuery) -> int:
+        """Count what has ended."""
+        query = _history(wanted, 0)
+        return self._more.count(f"count the history of {tenant}", self._under(tenant), query)
+
+    def _pages(self, what: str, tenant: str, query: Raw, field: str) -> Iterator[Found]:
+        """Read all that a query by this field finds, a page at a time."""
+        page = query.limit.value
+        while True:
+            found = self._more.query(what, self._under(tenant), query)
+            yield from found
+            if len(found) < page:
+                return
+            last = found[-1]
+            query.ClearField("start_at")
+            query.start_at.values.add().CopyFrom(last.fields[field])
+            collection = query.from_[0].collection_id
+            name = self._in(tenant, collection, last.id)
+            query.start_at.values.add(reference_value=name)
+
+    def has_documents(self, tenant: str) -> bool:
+        """Tell whether a tenant has any message, history or log line."""
+        parent = self._under(tenant)
+        for collection in (rm.LIVE, rm.HISTORY, rm.LOGS):
+            query = _query(collection, {}, 1)
+            query.select.fields.add(field_path="__name__")
+            if self._more.query(f"find documents of {tenant}", parent, query):
+                return True
+        return False
+
+    def has_command(self, tenant: str, command: str) -> bool:
+        """Tell whether a tenant has, or had, a message of this type."""
+        parent = self._under(tenant)
+        for collection in (rm.LIVE, rm.HISTORY):
+            query = _query(collection, {"Comando": command}, 1)
+            query.select.fields.add(field_path="__name__")
+            if self._more.query(f"find messages of {tenant}", parent, query):
+                return True
+        return False
 
     def about(
         self, tenant: str, titulares: Sequence[str]
@@ -233,19 +294,39 @@ class OperatorFirestore(Firestore):
         return taken
 
     def lines_of(self, tenant: str, message_id: str) -> list[LogLine]:
-        """Reads every log line of a message, the oldest first."""
+        """Read every log line of a message, the oldest first."""
+        return [line for _, line in self.keyed_lines_of(tenant, message_id)]
+
+    def keyed_lines_of(self, tenant: str, message_id: str) -> list[tuple[str, LogLine]]:
+        """Read every log line of a message with its id, the oldest first."""
         query = _query(rm.LOGS, {"IDMENSAGEM": message_id}, 0)
         found = self._more.query(f"read logs of {tenant}", self._under(tenant), query)
-        return sorted(map(_line, found), key=lambda line: line.at)
+        return sorted(((it.id, _line(it)) for it in found), key=lambda it: it[1].at)
 
     def newest_lines(
-        self, tenant: str, since: datetime | None, most: int
-    ) -> list[tuple[str, LogLine]]:
-        """Reads the newest log lines with their ids, the newest first."""
-        query = _query(rm.LOGS, {}, most)
-        _newest(query, "LOGDATE", since)
-        found = self._more.query(f"read logs of {tenant}", self._under(tenant), query)
-        return [(item.id, _line(item)) for item in found]
+        self,
+        tenant: str,
+        since: datetime | None = None,
+        least: LogType = LogType.INFORMATION,
+        *,
+        page: int = PAGE,
+    ) -> Iterator[tuple[str, LogLine]]:
+        """Read log lines of this type and worse with their ids, the newest first."""
+        query = _lines_query(least, page)
+        _bounded(query, "LOGDATE", since, None)
+        _by_time(query, "LOGDATE", _DESCENDING)
+        for item in self._pages(f"read logs of {tenant}", tenant, query, "LOGDATE"):
+            yield item.id, _line(item)
+
+    def lines_from(
+        self, tenant: str, since: datetime, *, page: int = PAGE
+    ) -> Iterator[tuple[str, LogLine]]:
+        """Read the log lines from an instant on with their ids, the oldest first."""
+        query = _query(rm.LOGS, {}, page)
+        _bounded(query, "LOGDATE", since, None)
+        _by_time(query, "LOGDATE", _ASCENDING)
+        for item in self._pages(f"read logs of {tenant}", tenant, query, "LOGDATE"):
+            yield item.id, _line(item)
 
     def count_before(self, tenant: str, what: Purgeable, cutoff: datetime) -> int:
         """Counts what a purge would remove."""
@@ -270,24 +351,47 @@ def _query(collection: str, equal: Mapping[str, str], limit: int) -> Raw:
     query.from_.add(collection_id=collection)
     if limit:
         query.limit.value = limit
-    if equal:
-        query.where.composite_filter.op = types.StructuredQuery.CompositeFilter.Operator.AND
     for name, value in equal.items():
-        condition = query.where.composite_filter.filters.add().field_filter
-        condition.field.field_path = name
-        condition.op = _Filter.EQUAL
-        condition.value.string_value = value
+        _condition(query, name, _Filter.EQUAL).string_value = value
     return query
 
 
-def _newest(query: Raw, field: str, since: datetime | None) -> None:
+def _condition(query: Raw, name: str, operator: int) -> Raw:
+    """Add a condition, and answer its value, to be filled in."""
+    query.where.composite_filter.op = types.StructuredQuery.CompositeFilter.Operator.AND
+    condition = query.where.composite_filter.filters.add().field_filter
+    condition.field.field_path = name
+    condition.op = operator
+    return condition.value
+
+
+def _history(wanted: EndedQuery, limit: int) -> Raw:
+    query = _query(rm.HISTORY, wanted.equal, limit)
+    _bounded(query, "DataFim", wanted.since, wanted.until)
+    return query
+
+
+def _lines_query(least: LogType, limit: int) -> Raw:
+    query = _query(rm.LOGS, {}, limit)
+    if least > min(LogType):
+        fits = _condition(query, "LOGTYPE", _Filter.IN).array_value.values
+        for kind in LogType:
+            if kind >= least:
+                fits.add(integer_value=kind)
+    return query
+
+
+def _bounded(query: Raw, field: str, since: datetime | None, until: datetime | None) -> None:
     if since is not None:
-        bound = query.where.field_filter
-        bound.field.field_path = field
-        bound.op = _Filter.GREATER_THAN_OR_EQUAL
-        put_time(bound.value, since)
-    order = query.order_by.add(direction=_DESCENDING)
-    order.field.field_path = field
+        put_time(_condition(query, field, _Filter.GREATER_THAN_OR_EQUAL), since)
+    if until is not None:
+        put_time(_condition(query, field, _Filter.LESS_THAN_OR_EQUAL), until)
+
+
+def _by_time(query: Raw, field: str, direction: int) -> None:
+    """Order by an instant, and by name within one instant, so that a page can end anywhere."""
+    for name in (field, "__name__"):
+        query.order_by.add(direction=direction).field.field_path = name
 
 
 def _apart(

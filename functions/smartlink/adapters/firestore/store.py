@@ -70,7 +70,8 @@ class QueryShape:
 
     collection: str
     equal: tuple[str, ...]
-    range: str  # the field by which the query is bounded and ordered, ascending
+    range: str  # a field: the query is bounded and ordered by it
+    descending: bool = False
 
 
 DUE = QueryShape(rm.LIVE, (), "DataTentativaExec")
@@ -443,6 +444,16 @@ class Firestore:
             return changed
         message = f"{what}: other polls came first {_RACES} times"
         raise Unavailable(message)
+
+    def changes(self) -> str:
+        """See RelayState."""
+        found = self._calls.get("read whether anything changed", [self._name(rm.RELAY, "changes")])
+        return next(_parsed(found, lambda item: rm.get_changes(item.fields)), "")
+
+    def announce_change(self) -> None:
+        """See RelayState."""
+        write = put(self._name(rm.RELAY, "changes"), rm.put_changes, self._new_id())
+        self._calls.commit("announce a change", [write])
 
     def content_sweep(self) -> ContentSweep | None:
         found = self._calls.get("read how far the bucket was swept", [self._contents])

@@ -12,13 +12,17 @@ from urllib.parse import urlsplit
 import requests
 from google.auth import default
 from google.auth.exceptions import GoogleAuthError
-from google.auth.transport.requests import AuthorizedSession
+from google.auth.transport.requests import AuthorizedSession, Request
 
-from smartlink.operations.ports import NotSignedInError, Platform, PlatformError
+from smartlink.operations.ports import Identity, NotSignedInError, Platform, PlatformError
 from smartlink.ports import Refused, Unavailable
 from smartlink.settings import Settings
 
-_SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+_SCOPES = (
+    "https://www.googleapis.com/auth/cloud-platform",
+    "https://www.googleapis.com/auth/userinfo.email",
+)
+_TOKEN_INFO = "https://oauth2.googleapis.com/tokeninfo"  # noqa: S105  (an address)
 _SECONDS = 10
 _CLOUD_SECONDS = 30
 _PREFIX = "smartlink-"  # of the functions' names
@@ -36,11 +40,31 @@ class GooglePlatform:
 
     def sign_in(self) -> None:
         try:
-            credentials, _ = default(scopes=[_SCOPE])
+            credentials, _ = default(scopes=_SCOPES)
         except GoogleAuthError as error:
             message = "find Google Cloud credentials"
             raise Refused(message) from error
         self._session = AuthorizedSession(credentials)
+
+    def identity(self) -> Identity | None:
+        """Google itself says whose the access token is."""
+        if self._session is None:
+            self.sign_in()
+        assert self._session is not None  # noqa: S101  (signed in)
+        credentials = self._session.credentials
+        try:
+            if not credentials.valid:
+                credentials.refresh(Request())
+            answer = requests.post(
+                _TOKEN_INFO, data={"access_token": credentials.token}, timeout=_CLOUD_SECONDS
+            )
+        except GoogleAuthError as error:
+            message = "sign in to Google Cloud"
+            raise Refused(message) from error
+        except requests.RequestException as error:
+            message = f"{urlsplit(_TOKEN_INFO).hostname} ({type(error).__name__})"
+            raise Unavailable(message) from None
+        return _named(_body(answer, _TOKEN_INFO))
 
     def disabled_apis(self, names: Sequence[str]) -> list[str] | None:
         project = self.settings.project
@@ -112,6 +136,9 @@ class EmulatedPlatform:
     def sign_in(self) -> None:
         """The emulators need no credentials."""
 
+    def identity(self) -> Identity | None:
+        return None
+
     def disabled_apis(self, names: Sequence[str]) -> list[str] | None:  # noqa: ARG002  (the port's)
         return None
 
@@ -167,11 +194,25 @@ def _body(answer: requests.Response, url: str) -> Mapping[str, Any]:
     return body
 
 
+def _named(told: Mapping[str, Any]) -> Identity:
+    """The e-mail address that Google has verified; of a service account its id may be all."""
+    email = told.get("email")
+    if email and str(told.get("email_verified")).lower() == "true":
+        return Identity(str(email), verified=True)
+    account = told.get("sub") or told.get("azp")
+    if not email and account:
+        return Identity(f"account {account}", verified=True)
+    message = (
+        "Google does not say whose these credentials are: gcloud auth application-default login"
+    )
+    raise Refused(message)
+
+
 def _time_of(url: str) -> datetime | None:
     try:
         date = requests.head(url, timeout=_SECONDS).headers.get("Date")
     except requests.RequestException as error:
-        message = f"{url} does not answer ({type(error).__name__})"
+        message = f"the broker at {url} does not answer ({type(error).__name__})"
         raise PlatformError(message) from None
     return parsedate_to_datetime(date) if date else None
 

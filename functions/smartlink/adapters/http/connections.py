@@ -32,6 +32,7 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
+from requests.exceptions import InvalidProxyURL, InvalidSchema
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies
 from urllib3 import Retry
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -39,6 +40,7 @@ from urllib3.exceptions import (
     ConnectTimeoutError,
     DecodeError,
     HTTPError,
+    LocationParseError,
     MaxRetryError,
     NameResolutionError,
     NewConnectionError,
@@ -58,7 +60,8 @@ _HEADERS = {
 _DONE = range(200, 300)
 _KNOWN = frozenset(HTTPStatus)
 _RETRIED = frozenset({429, 502, 503, 504})
-_MAY_WORK_LATER = frozenset({408, 425, 429})
+_REDIRECTS = range(300, 400)  # to whatever stands before the server: it is out of reach
+_MAY_WORK_LATER = frozenset({407, 408, 425, 429})  # 407 is a proxy's
 _LONGEST_RETRY_AFTER = 3_600  # seconds, as told to the caller
 _CHUNK = 65_536  # bytes
 _NO_SILENCE = 1_024  # bytes
@@ -122,10 +125,14 @@ class _FailedError(Exception):
     """The exchange failed in a way that is not tried again."""
 
 
+_NO_PROXY = "the proxy that the environment names (HTTPS_PROXY) is no URL that can be used"
 _TOLD: tuple[tuple[type[Exception], type[_LostError | _FailedError], str], ...] = (
     (ssl.SSLCertVerificationError, _FailedError, "its certificate is not to be trusted"),
     (DecodeError, _FailedError, "its answer cannot be decoded"),
     (ProxyError, _LostError, "the proxy that the environment names does not reach it"),
+    (InvalidSchema, _FailedError, _NO_PROXY),
+    (InvalidProxyURL, _FailedError, _NO_PROXY),
+    (LocationParseError, _FailedError, _NO_PROXY),  # its own URL was checked
     (NameResolutionError, _LostError, "its name is unknown"),
     (NewConnectionError, _LostError, "nobody answers at its address"),
 )
@@ -563,7 +570,8 @@ def _refusal(place: str, response: requests.Response) -> Unavailable | Refused:
     status = response.status_code
     phrase = HTTPStatus(status).phrase if status in _KNOWN else "an unknown status"
     message = f"{place} answered {status} ({phrase})"
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _MAY_WORK_LATER:
+    elsewhere = status in _REDIRECTS or status in _MAY_WORK_LATER
+    if elsewhere or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return Unavailable(message, min(_retry_after(response), _LONGEST_RETRY_AFTER) or None)
     return Refused(message)
 

@@ -1,8 +1,9 @@
 """Finds the messages in an answer of Smart Link's `get`: one, a list, or none.
 
-The module `smart_link` lists what we assume of their form. A malformed message does not harm the
-others: it becomes a delivery with a `problem`, which keeps its tag, so that the relay can store it
-as dead and ack it.
+The module `smart_link` lists what we assume of their form. An empty queue has many forms: no body,
+an empty list, a message of zeros and empty texts, or an object that holds one of these under a name
+such as `messages`. A malformed message does not harm the others: it becomes a delivery with a
+`problem`, which keeps its tag, so that the relay can store it as dead and ack it.
 
 The answer's bytes are searched, and only the fields of the messages are copied. A parser is used
 for small parts alone: as Python's objects a JSON text may take fifty times its size, numbers lose
@@ -13,16 +14,25 @@ import json
 import re
 from collections.abc import Iterator
 
+from smartlink.domain.identity import encode, is_no_id
+from smartlink.domain.json_bytes import unmarked
 from smartlink.ports import Delivery, Refused, Unavailable
 
-_NOTHING = frozenset({b"", b"null", b"[]", b"{}"})
 _BLANK = b" \t\n\r"
-_MARK = b"\xef\xbb\xbf"  # the byte order mark, which Windows writes
 _TAGS = range(-(2**63), 2**64)
 _TAG = re.compile(r"-?[0-9]{1,20}")
 _MOST = 10_000  # messages in an answer: many tiny ones take 50 times their bytes of memory
 _SMALL = 1_048_576  # bytes up to which Python's parser reads an entry, and a content is tidied
 _CONTENT = frozenset({"msgcontent", "content"})
+_OF_A_MESSAGE = frozenset({"msgid", "id", "msgtype", "type", "msgdeliverytag", "deliverytag"})
+_WRAPPERS = frozenset(
+    ("message", "messages", "data", "item", "items", "result", "results", "value", "values")
+)
+_FEW = 2  # of a message's own fields: by so many an envelope is known, though all are empty
+_LAYERS = 3  # of what wraps messages
+_AUDIENCE = frozenset({"msgaud", "audience"})
+_ZEROS = frozenset({"0", "null", "[]", "{}", '""'})  # besides what is no id
+_ZERO_TIME = re.compile(r"0001-01-01T00:00:00[.0]*(?:Z|[+-]00:00)?")  # .NET's, unset
 _WORDS = {"true": True, "false": False, "null": None}
 
 _BLANKS = rb"[ \t\n\r]*+"
@@ -70,22 +80,100 @@ def deliveries(body: bytes) -> list[Delivery]:
     Raises Unavailable if the answer is not JSON, or neither a message nor a list. Raises Refused if
     it holds over 10,000 messages, for which no process has the memory.
     """
-    start, end = _bounds(body)
-    if end - start <= len(b"null") and body[start:end] in _NOTHING:
-        return []
-    if body[start] not in b"[{":
-        message = "Smart Link get answered neither a message nor a list"
-        raise Unavailable(message)
+    body = unmarked(body)
     try:
-        return [_delivery(body, first, last) for first, last in _entries(body, start, end)]
+        return _deliveries(body, *_bounds(body), _LAYERS)
     except _NoJsonError as error:
         message = f"Smart Link get answered no JSON: {error}"
         raise Unavailable(message) from None
 
 
+def _deliveries(body: bytes, start: int, end: int, layers: int) -> list[Delivery]:
+    if start == end:
+        return []
+    if body[start] not in b"[{":
+        return _of_plain_value(body, start, end, layers)
+    got = [_delivery(body, first, last) for first, last in _entries(body, start, end)]
+    if not all(it.problem is not None and it.tag is None for it in got):
+        return got
+    if layers and body[start] in b"{" and (within := _wrapped(body, start, end)):
+        return _deliveries(body, *within, layers - 1)
+    return [] if all(_is_nothing(it.content) for it in got) else got
+
+
+def _of_plain_value(body: bytes, start: int, end: int, layers: int) -> list[Delivery]:
+    """Returns the messages in a JSON string whose text is JSON. A zero value holds none.
+
+    Raises Unavailable for any other value.
+    """
+    if _end(body, start) == end:
+        if layers and body[start] in b'"':
+            inner = unmarked(encode(_text(body[start:end])))
+            if inner.lstrip()[:1] in (b"[", b"{", b'"'):
+                return _deliveries(inner, *_bounds(inner), layers - 1)
+        if _is_nothing(body[start:end].decode("utf-8", "replace")):
+            return []
+    message = "Smart Link get answered neither a message nor a list"
+    raise Unavailable(message)
+
+
+def _wrapped(body: bytes, start: int, end: int) -> tuple[int, int] | None:
+    """Returns where the messages are in an object that is no message: in its one list or object
+    under a name such as `messages`. Returns None if there is no such place."""
+    found: list[tuple[int, int]] = []
+    at = start + 1
+    while name := _NAME.match(body, at, end):
+        key, first = _text(name[1]).lower(), name.end()
+        last = _end(body, first)
+        if key in _OF_A_MESSAGE and not _is_nothing(body[first:last].decode("utf-8", "replace")):
+            return None
+        if key in _WRAPPERS and body[first : first + 1] in (b"[", b"{"):
+            found.append((first, last))
+        at = _skip(body, last) + 1
+    return found[0] if len(found) == 1 else None
+
+
+def _is_nothing(text: str) -> bool:
+    """Tells whether a JSON text says that there is no message.
+
+    That is so if all its values are zeros or empty, if a message's own fields are, or if it holds
+    null or an empty list under a name such as `messages`. The audience does not count.
+    """
+    if len(text) > _SMALL:
+        return False
+    try:
+        value: object = _JSON.decode(text)
+        if not isinstance(value, dict):
+            return _is_zero(value)
+        names = {name.lower(): it for name, it in value.items() if name.lower() not in _AUDIENCE}
+        own = {name: it for name, it in names.items() if name in _OF_A_MESSAGE | _CONTENT}
+        inner = [it for name, it in names.items() if name in _WRAPPERS and _may_wrap(it)]
+        return _is_zero(own) and (
+            _is_zero(names) or len(own) >= _FEW or (bool(inner) and _is_zero(inner))
+        )
+    except (ValueError, RecursionError):
+        return False
+
+
+def _may_wrap(value: object) -> bool:
+    return value is None or isinstance(value, list | dict)
+
+
+def _is_zero(value: object) -> bool:
+    """Tells whether a value is what a program writes for a value that it does not have."""
+    if isinstance(value, _Number):
+        return float(value) == 0
+    if isinstance(value, str):
+        text = value.strip()
+        return text in _ZEROS or is_no_id(text) or _ZERO_TIME.fullmatch(text) is not None
+    if isinstance(value, list | dict):
+        return all(map(_is_zero, value.values() if isinstance(value, dict) else value))
+    return not value
+
+
 def _bounds(body: bytes) -> tuple[int, int]:
     """Returns where the answer begins and ends, without the blanks around it."""
-    start = _skip(body, len(_MARK) if body.startswith(_MARK) else 0)
+    start = _skip(body, 0)
     end = len(body)
     while end > start and body[end - 1] in _BLANK:
         end -= 1
@@ -164,11 +252,12 @@ def _delivery(body: bytes, start: int, end: int) -> Delivery:
         problem = "its audience is no text"
     elif not isinstance(message_id, str):
         problem = "its id is neither a text nor a number"
-    known = str(message_id) if isinstance(message_id, str) and message_id else None
+    known = str(message_id) if isinstance(message_id, str) and not is_no_id(message_id) else None
     if problem is None:
         aud = str(audience) if audience else None
         return Delivery(tag, known, str(message_type), str(content), aud)
     kind = str(message_type) if _is_text(message_type) else ""
+    tag = tag or None  # with nothing else that makes sense, 0 is a tag that was not set
     return Delivery(tag, known, kind, _nested(body[start:end]), problem=problem)
 
 

@@ -22,6 +22,7 @@ from smartlink.adapters.http.connections import (
     SessionPool,
     split_url,
 )
+from smartlink.domain.json_bytes import unmarked
 from smartlink.domain.pin import same_tenant_id
 from smartlink.domain.tenant import Tenant
 from smartlink.domain.token import claimed_tenant
@@ -33,6 +34,7 @@ from smartlink.ports import (
     PortError,
     Refused,
     Tokens,
+    Unavailable,
 )
 
 _SCOPE = "authorization_api"
@@ -182,8 +184,15 @@ class RacTokens:
 
 
 def _granted(name: str, answer: Answer) -> _Granted:
+    body = unmarked(answer.body)
+    if body.lstrip().startswith(b"<"):
+        message = (
+            f"RAC's answer for tenant {name} is a page that is not RAC's: is a proxy or a gateway "
+            f"in between?"
+        )
+        raise Unavailable(message)
     try:
-        return _Granted.model_validate_json(answer.body)
+        return _Granted.model_validate_json(body)
     except ValidationError as error:
         problems = ", ".join(
             f"{'.'.join(map(str, item['loc'])) or 'body'} ({item['type']})"
@@ -195,7 +204,7 @@ def _granted(name: str, answer: Answer) -> _Granted:
 
 def _denied(name: str, answer: Answer) -> Refused:
     try:
-        code = _Denied.model_validate_json(answer.body).error
+        code = _Denied.model_validate_json(unmarked(answer.body)).error
     except ValidationError:
         code = ""
     if code in _CREDENTIAL_ERRORS:

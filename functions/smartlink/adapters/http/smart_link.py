@@ -5,15 +5,18 @@ Here, and only here, stands what we assume because no public source says it:
 - The host of production, the verbs and the path of a `send` without audience: see `settings`,
   where SMARTLINK_PATHS corrects the paths and verbs.
 - Every call takes a bearer token of RAC; a 401 means that it has ended.
-- `get` answers one message, a list of messages, or nothing: 204, no body, blanks, `null`, `[]`
-  or `{}`. A message's fields are named as in the gRPC client (`MsgId`, `MsgType`, `MsgContent`,
-  `MsgAud`, `MsgDeliveryTag`) or `id`, `type`, `content`, `audience`, `deliveryTag`, in any casing.
-  A content that is an object or a list stands for its own JSON text.
+- `get` answers one message, a list of messages, or nothing: 204, no body, blanks, `null`, `[]`,
+  `{}`, a message of zeros, or one of these in an object, under a name such as `messages`. An id of
+  zeros is none. A message's fields are named as in the gRPC client (`MsgId`, `MsgType`,
+  `MsgContent`, `MsgAud`, `MsgDeliveryTag`) or `id`, `type`, `content`, `audience`, `deliveryTag`,
+  in any casing. A content that is an object or a list stands for its own JSON text.
 - `ack` takes `{"deliveryTag": n, "ack": true}`. A tag is valid only in the session that received
   it. So each receiver has its own cookies and its own connection, and a session with messages
   that are not acked is closed and not used again.
-- `send` takes the content, unchanged, as the body.
-- Any 2xx means that the call was done. A repeated call does no harm.
+- `send` takes the content, unchanged, as the body. The header `traceparent` (W3C) does no harm.
+- A 2xx means that the call was done if its body is empty, JSON, or one word such as `OK`. Anything
+  else is a page of a proxy or a gateway, which answers even if the server never got the call.
+- A repeated call does no harm.
 
 A body that is not UTF-8 is read with `surrogateescape`, which keeps its bytes.
 """
@@ -34,6 +37,7 @@ from smartlink.adapters.http.connections import (
     split_url,
 )
 from smartlink.adapters.http.envelope import deliveries
+from smartlink.domain.json_bytes import unmarked
 from smartlink.domain.tenant import Tenant
 from smartlink.domain.token import claimed_tenant
 from smartlink.ports import (
@@ -44,10 +48,12 @@ from smartlink.ports import (
     Delivery,
     Refused,
     Tokens,
+    Unavailable,
 )
 from smartlink.settings import Paths
 
 _UNAUTHORIZED = (HTTPStatus.UNAUTHORIZED,)
+_RECEIPT = 65_536  # bytes: an answer that only says "done" is never larger
 _PEEK = 64  # bytes in which the content's first character must be
 
 
@@ -82,6 +88,7 @@ class _Session:
         calls: Mapping[str, tuple[str, str]],
     ) -> None:
         self.unacked: set[int] = set()
+        self._traceparent: str | None = None
         self._http = http
         self._tenant = tenant
         self._tokens = tokens
@@ -93,9 +100,12 @@ class _Session:
     def tenant_id(self) -> str | None:
         return claimed_tenant(self._token(None))
 
+    def trace(self, traceparent: str) -> None:
+        self._traceparent = traceparent
+
     def setup(self, commands: Sequence[str]) -> None:
         body = json.dumps({"subscriptions": list(commands)}).encode()
-        self._call("setup", body, "application/json")
+        self._do("setup", body, "application/json")
 
     def get(self) -> list[Delivery]:
         received = deliveries(self._call("get").body)
@@ -104,7 +114,7 @@ class _Session:
 
     def ack(self, tag: int) -> None:
         body = b'{"deliveryTag": %d, "ack": true}' % tag
-        self._call("ack", body, "application/json")
+        self._do("ack", body, "application/json")
         self.unacked.discard(tag)
 
     def send(self, message_type: str, audience: str | None, content: bytes) -> None:
@@ -114,7 +124,28 @@ class _Session:
             filled["{audience}"] = _segment("audience", audience)
         json_like = content[:_PEEK].lstrip()[:1] in (b"{", b"[")
         kind = "application/json" if json_like else "text/plain; charset=utf-8"
-        self._call(name, content, kind, filled)
+        self._do(name, content, kind, filled)
+
+    def _do(
+        self,
+        name: str,
+        body: bytes,
+        content_type: str,
+        filled: Mapping[str, str] | None = None,
+    ) -> None:
+        """Makes a call that only the broker itself can confirm.
+
+        Raises Unavailable if somebody else's page came instead.
+        """
+        answer = self._call(name, body, content_type, filled)
+        if not _is_receipt(answer.body):
+            self._http.clean = False  # whoever answered has the connection
+            message = (
+                f"Smart Link's {name}, for tenant {self._tenant.name}, was answered "
+                f"{answer.status} with a page that is not the broker's: is a proxy or a gateway in "
+                f"between?"
+            )
+            raise Unavailable(message)
 
     def _call(
         self,
@@ -129,6 +160,8 @@ class _Session:
         for field, value in (filled or {}).items():
             path = path.replace(field, value)
         headers = {"Content-Type": content_type} if content_type else {}
+        if filled is not None and self._traceparent is not None:
+            headers["traceparent"], self._traceparent = self._traceparent, None
         call = Call(
             name=f"Smart Link's {name}, for tenant {self._tenant.name},",
             verb=verb,
@@ -162,6 +195,20 @@ class _Session:
 def _call(prefix: str, value: str) -> tuple[str, str]:
     verb, _, path = value.partition(" ")
     return verb.upper(), prefix + path
+
+
+def _is_receipt(body: bytes) -> bool:
+    """Tells whether the body of a 2xx may be the broker's: it is empty, JSON, or one word."""
+    text = unmarked(body).strip()
+    if len(text) > _RECEIPT:
+        return False
+    if text[:1] in (b"{", b"[", b'"'):
+        try:
+            json.loads(text)
+        except (ValueError, RecursionError):
+            return False
+        return True
+    return len(text.split()) <= 1 and not text.startswith(b"<")
 
 
 def _segment(name: str, value: str) -> str:

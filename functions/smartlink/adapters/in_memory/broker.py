@@ -29,6 +29,7 @@ class Sent:
     type: str
     audience: str | None
     content: bytes = field(repr=False)
+    traceparent: str | None = field(default=None, compare=False)
 
 
 class InMemoryBroker:
@@ -136,6 +137,7 @@ class InMemorySession:
         self._client = "" if isinstance(tenant, str) else tenant.credentials.client_id
         self._pinned = None if isinstance(tenant, str) else tenant.pinned
         self.leased: dict[int | None, Delivery] = {}
+        self._traceparent: str | None = None
         self._broker = broker
 
     def limit(self, seconds: float) -> None:
@@ -150,6 +152,10 @@ class InMemorySession:
         if named and self._pinned and not same_tenant_id(named, self._pinned):
             message = f"RAC's token is made out to {named}, but {self.tenant} is {self._pinned}'s"
             raise AnotherTenant(message)
+
+    def trace(self, traceparent: str) -> None:
+        """See BrokerSession."""
+        self._traceparent = traceparent
 
     def setup(self, commands: Sequence[str]) -> None:
         self._check_token()
@@ -172,7 +178,8 @@ class InMemorySession:
     def send(self, message_type: str, audience: str | None, content: bytes) -> None:
         self._check_token()
         self._broker.called("send", self.tenant)
-        self._broker.sent.append(Sent(self.tenant, message_type, audience, content))
+        trace, self._traceparent = self._traceparent, None
+        self._broker.sent.append(Sent(self.tenant, message_type, audience, content, trace))
         self._broker.faults.after("send", self.tenant)
 
 

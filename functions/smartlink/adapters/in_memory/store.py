@@ -109,6 +109,7 @@ class InMemoryMessages:
         self._commands: dict[str, Noted] = {}
         self._config: ConfigFile | None = None
         self._content_sweep: ContentSweep | None = None
+        self._changes = 0
 
     def create(self, tenant: str, messages: Sequence[Message]) -> list[Version | None]:
         self.faults.before("create", tenant)
@@ -422,6 +423,20 @@ class InMemoryMessages:
             answer = dict(self._commands)
         self.faults.after("note_commands", "")
         return answer
+
+    def changes(self) -> str:
+        """See RelayState."""
+        self.faults.before("changes", "")
+        with self._lock:
+            self.operations["read"] += 1
+            return str(self._changes or "")
+
+    def announce_change(self) -> None:
+        """See RelayState."""
+        self.faults.before("announce_change", "")
+        with self._lock:
+            self.operations["write"] += 1
+            self._changes += 1
 
     def content_sweep(self) -> ContentSweep | None:
         self.faults.before("content_sweep", "")

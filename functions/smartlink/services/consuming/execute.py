@@ -28,6 +28,7 @@ from smartlink.consumer import (
 )
 from smartlink.domain.copies import Copies
 from smartlink.domain.identity import Direction, document_id
+from smartlink.domain.json_bytes import unmarked
 from smartlink.domain.message import LogType, Message, Stored
 from smartlink.domain.outcome import (
     Answer,
@@ -45,7 +46,8 @@ from smartlink.domain.payload import Payload, PayloadError
 from smartlink.domain.retry import RetryPolicy
 from smartlink.domain.settlement import reply_id
 from smartlink.domain.titular import TitularKeys
-from smartlink.observability import WARNING, bound, describe, event, surprise
+from smartlink.domain.traceparent import traceparent_of
+from smartlink.observability import WARNING, bound, describe, event, message_trace, surprise
 from smartlink.ports import Clock, ComesFirst, Contents, ErpSecrets, NotFound, PortError, Refused
 from smartlink.services.consuming.answered_first import AnsweredFirst
 from smartlink.services.consuming.argument import argument_of
@@ -95,7 +97,8 @@ class Execution:
         lines: list[Line] = []  # the author's code may put anything in it
         log = Logger(_to_cloud_logging, self.clock, lines)
         titular: dict[str, None] = {}
-        with bound(tenant=self.tenant, messageId=message.id, attempt=message.attempt):
+        own = message_trace(self.tenant, message)
+        with bound(tenant=self.tenant, messageId=message.id, attempt=message.attempt, **own):
             try:
                 outcome = self._outcome(message, log, titular)
             except BaseException as error:  # noqa: BLE001  (SystemExit too is one message's failure)
@@ -163,6 +166,7 @@ class Execution:
             log=log,
             erp_secret=self._erp_secret,
             once=partial(self.once, self.tenant, message, self.policy),
+            traceparent=traceparent_of(self.tenant, message),
             answered_first=partial(self._answered_first, message),
             titular_keys=self._titular_keys,
             concerns=partial(_concern, titular),
@@ -185,7 +189,7 @@ class Execution:
 
     def _erp_secret(self) -> bytes:
         try:
-            return self.erp.erp(self.tenant)
+            return unmarked(self.erp.erp(self.tenant))
         except PortError as error:
             text = f"The secret smartlink-erp-{self.tenant} cannot be read: {error}"
             raise RetryableError(text) from None

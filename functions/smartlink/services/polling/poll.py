@@ -17,6 +17,7 @@ from smartlink.domain.settlement import Retention
 from smartlink.domain.tenant import TenantEntry
 from smartlink.observability import ERROR, INFO, WARNING, bound, event, surprise
 from smartlink.ports import Beside, Clock, PortError, Publisher, RelayState, Turns
+from smartlink.services.polling.changes import Changes
 from smartlink.services.polling.config import Config
 from smartlink.services.polling.known_commands import KnownCommands
 from smartlink.services.polling.leftovers import Leftovers
@@ -59,21 +60,23 @@ class Poll:
     beside: Beside
     tenant_turns: TenantTurns
     commands: KnownCommands
+    changes: Changes
     leftovers: Leftovers
 
     def tick(self) -> PollReport:
         """Polls the first shard itself and publishes the others."""
         now = self.clock()
         policy = self.beside(self.config.policy)
-        entries = self.tenants.entries()
+        changes = self.changes.look()
+        entries = self.tenants.entries(changes)
         others = self.commands.note()
         orphans = self.beside(lambda: self.states.note_orphans(entries, now))
         leftovers = self.beside(self.leftovers)
         size = self.settings.shard_tenants
         shards = [
-            self._shard(now, number, entries[start : start + size], others)
+            self._shard(now, number, entries[start : start + size], others, changes)
             for number, start in enumerate(range(0, len(entries), size))
-        ] or [self._shard(now, 0, (), others)]
+        ] or [self._shard(now, 0, (), others, changes)]
         lost = self._publish(shards[1:])
         report = self._poll(shards[0], now, policy, lost)
         orphans()
@@ -81,10 +84,17 @@ class Poll:
         return report
 
     def _shard(
-        self, poll: datetime, number: int, entries: Sequence[TenantEntry], others: frozenset[str]
+        self,
+        poll: datetime,
+        number: int,
+        entries: Sequence[TenantEntry],
+        others: frozenset[str],
+        changes: str,
     ) -> Shard:
         digest = self.settings.catalog.digest
-        return Shard(poll, number, 0, tuple(entries), catalog=digest, others=others)
+        return Shard(
+            poll, number, 0, tuple(entries), catalog=digest, others=others, changes=changes
+        )
 
     def shard(self, shard: Shard) -> PollReport:
         """Polls a shard, unless its tick is over.
@@ -153,8 +163,8 @@ class Poll:
         """Returns the tenants to poll; each minute another tenant is the first."""
         entries = shard.entries
         first = int(shard.tick.timestamp() // 60) % len(entries) if entries else 0
-        states = self.states.of([entry.name for entry in entries], now)
-        in_force = policy()  # a thread has read it meanwhile
+        states = self.states.of([entry.name for entry in entries], now, shard.changes)
+        in_force = policy()  # what has been read meanwhile
         full = dict.fromkeys(self.settings.catalog.commands, self.settings.dispatches)
         expires = self.retention.expires(now, in_force)
         return [

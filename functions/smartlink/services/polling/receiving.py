@@ -16,9 +16,10 @@ from smartlink.domain import lifecycle
 from smartlink.domain.catalog import Catalog
 from smartlink.domain.identity import Direction, content_hash, derived_ids, document_id, encode
 from smartlink.domain.message import DeadReason, LogType, Message, State, Stored
-from smartlink.domain.payload import correlation_id
+from smartlink.domain.payload import correlation_id, traceparent
 from smartlink.domain.settlement import annotate
-from smartlink.observability import ERROR, INFO, WARNING, event, message_event
+from smartlink.domain.traceparent import joined, valid_traceparent
+from smartlink.observability import ERROR, INFO, WARNING, call_trace, event, message_event
 from smartlink.ports import (
     BrokerSession,
     Clock,
@@ -71,6 +72,7 @@ class _Taken:
     run: dict[str, Stored] = field(default_factory=dict)  # new messages, to be executed
     safe: list[_Arrival] = field(default_factory=list)  # arrivals that may be acked
     otherwise: set[str] = field(default_factory=set)  # refused under their own id
+    known: set[str] = field(default_factory=set)  # documents of messages that came before
 
 
 class Downstream:
@@ -106,12 +108,15 @@ class Downstream:
     ) -> Received:
         """Gathers, stores, acks and dispatches one batch.
 
-        It calls `keep_coming` when messages come, so that another session may receive too.
-        Raises PortError if the database failed; nothing was acked then.
+        It calls `keep_coming` when messages come, so that another session may receive too. A batch
+        that brings nothing new is the session's last one in this poll: the broker would give the
+        same answer again and again. Raises PortError if the database failed; nothing was acked
+        then.
         """
         deliveries: list[Delivery] = []
         received = Received(more=True)
         size = gets = 0
+        seen: set[Delivery] = set()
         started = self._clock()
         usual = timedelta(seconds=self._settings.receive_seconds)
         until = min(started + max(usual, poll.pace(started)), poll.deadline)
@@ -124,41 +129,54 @@ class Downstream:
             if not got:
                 received = Received(more=False)
                 break
-            deliveries += got
+            fresh = [delivery for delivery in got if delivery not in seen]
+            deliveries += fresh
             gets += 1
-            size += sum(len(delivery.content) for delivery in got)
+            size += sum(len(delivery.content) for delivery in fresh)
             now = self._clock()
             call = (now - started) / gets
+            if all(delivery.tag is None for delivery in fresh):  # nothing of it can be acked
+                break
+            seen.update(fresh)
             keep_coming()
             if now + call * len(deliveries) >= until:  # each message needs a call of `ack`
                 break
         if not deliveries:
             return received
-        came, acked = len(deliveries), 0
+        came, progress = len(deliveries), False
         failure: PortError | None = None
         while deliveries and failure is None:
             part, deliveries = _first_part(deliveries)
-            number, failure = self._take_in(poll, part, session)
-            acked += number
-        more = received.more and failure is None and acked > 0  # without acks the same come again
-        return Received(more, came, received.failure or failure)
+            new, failure = self._take_in(poll, part, session)
+            progress = progress or new
+        failure = received.failure or failure
+        if failure is None and not progress:
+            text = (
+                "Nothing new came, or nothing that can be acked: it is asked again in the next poll"
+            )
+            event("receive_stalled", text, WARNING, messages=came)
+        return Received(received.more and failure is None and progress, came, failure)
 
     def _take_in(
         self, poll: TenantPoll, deliveries: Sequence[Delivery], session: BrokerSession
-    ) -> tuple[int, PortError | None]:
-        """Stores, acks and dispatches; returns how many were acked, and the broker's failure or
-        None."""
+    ) -> tuple[bool, PortError | None]:
+        """Stores, acks and dispatches; returns whether a message left the broker that had not come
+        before, and the broker's failure or None."""
         now = self._clock()
         deliveries = self._ours(poll, deliveries)
         if not deliveries:
-            return 0, None
+            return False, None
         arrivals = self._arrivals(poll, deliveries, now)
         poll.count("received", len(arrivals))
         taken = self._store(poll, arrivals, now)
         acked, failure = self._ack(poll, taken.safe, session)
-        fresh = [stored for document, stored in taken.run.items() if document in acked]
+        documents = {arrival.message.document for arrival in acked}
+        fresh = [stored for document, stored in taken.run.items() if document in documents]
         self._dispatcher.publish(poll, self._dispatcher.take_quota(poll, fresh))
-        return len(acked), failure
+        again = [
+            (it.message.document, it.tag) for it in acked if it.message.document in taken.known
+        ]
+        return len(again) < len(acked) or poll.repeated(again), failure
 
     def _ours(self, poll: TenantPoll, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
         """Leaves out the deliveries of commands that only a newer deployment knows.
@@ -218,6 +236,8 @@ class Downstream:
             correlation_id=correlation if correlation and len(correlation) <= _NAME_LIMIT else None,
             personal=command is not None and command.personal,
         )
+        own = valid_traceparent(traceparent(delivery.content))
+        message = replace(message, trace=own or joined(call_trace(), document))
         if problem is not None:
             message = lifecycle.dead(message, DeadReason.MALFORMED, problem)
         elif command is None:
@@ -254,6 +274,8 @@ class Downstream:
         for arrival in known:
             if self._repeats.meet(poll, arrival.message, now):
                 taken.safe.append(arrival)
+            if first[arrival.message.document] is arrival:
+                taken.known.add(arrival.message.document)
         return taken
 
     def _store_otherwise(
@@ -320,6 +342,7 @@ class Downstream:
             message = stored.message
             if message.document in previous:
                 self._repeats.drop(poll, stored, previous[message.document], now)
+                taken.known.add(message.document)
             elif message.state is State.DEAD:
                 dead.append(message)
             elif message.document in undecided:
@@ -350,14 +373,14 @@ class Downstream:
         poll: TenantPoll,
         safe: Sequence[_Arrival],
         session: BrokerSession,
-    ) -> tuple[set[str], PortError | None]:
-        """Acks the stored arrivals over the session that received them.
+    ) -> tuple[list[_Arrival], PortError | None]:
+        """Acks the stored arrivals over the session that received them; returns what was acked.
 
         Returns the acked documents, and the broker's failure or None. Each arrival gets its own
         ack, because of two arrivals with one id one may be stored and the other not. After one
         failed ack the others go on; two failures in a row are the broker's.
         """
-        acked: set[str] = set()
+        acked: list[_Arrival] = []
         in_a_row = 0
         for arrival in safe:
             if arrival.tag is None:
@@ -374,7 +397,7 @@ class Downstream:
                     return acked, error
             else:
                 in_a_row = 0
-                acked.add(arrival.message.document)
+                acked.append(arrival)
         poll.count("acked", len(acked))
         return acked, None
 

@@ -19,6 +19,7 @@ from smartlink.domain import lifecycle, settlement
 from smartlink.domain.identity import Direction
 from smartlink.domain.message import Claim, DeadReason, Message, State, Stored
 from smartlink.domain.settlement import Retention, Settlement
+from smartlink.domain.traceparent import traceparent_of
 from smartlink.observability import ERROR, INFO, WARNING, event, message_event, surprise
 from smartlink.ports import (
     BrokerSession,
@@ -158,6 +159,7 @@ class Upstream:
         size = content.size if content.text is None else 0  # a text is in memory already
         try:
             with self._in_flight.hold(size, (poll.ends - self._clock()).total_seconds()):
+                session.trace(traceparent_of(poll.name, message))
                 session.send(message.type, message.audience, self._content(message))
         except PortError as error:
             return error

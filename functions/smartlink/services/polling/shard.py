@@ -34,7 +34,10 @@ class Shard:
     catalog: str = ""
     """The digest of the poll's catalogue; empty if an old release or an operator made the shard."""
     others: frozenset[str] = frozenset()
-    """Commands that this catalogue lacks and another deployment's poll knows."""
+    """Commands that this catalogue lacks, and that a poll of another deployment knows."""
+    changes: str = ""
+    """The mark of the last change that an operator announced; empty where there was none, or where
+    the poll did not say: it is of a release that did not, or an operator's."""
 
     @property
     def ends(self) -> datetime:
@@ -51,6 +54,7 @@ class Shard:
             "quota": self.quota,
             "catalog": self.catalog,
             "others": sorted(self.others),
+            "changes": self.changes,
         }
         attributes = {"tick": self.tick.isoformat(), "shard": str(self.number)}
         return Envelope(json.dumps(document).encode(), attributes)
@@ -71,6 +75,7 @@ def decode_shard(data: bytes) -> Shard:
             },
             str(document.get("catalog", "")),
             frozenset(str(command) for command in document.get("others", ())),
+            str(document.get("changes", "")),
         )
     except (
         ValueError,

@@ -12,17 +12,18 @@ from smartlink.ports import Messages, PortError, TenantStates
 from smartlink.services.polling.tenant_poll import TenantPoll
 
 _ORPHANS_EVERY = timedelta(hours=1)
-_UNDATED_HOUR = 5  # of the day, in UTC: night in Brazil
-_UNDATED_TENANTS = 200  # looked at in one hour, at most
-_TOLD = 10  # documents that a log line names
+_UNDATED_HOUR = 5  # of the day in UTC, night in Brazil: then the look begins
+_UNDATED_TENANTS = 200  # at most, in an hour
+_TOLD = 10  # documents by name
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 class States:
     """Keeps the tenants' states in this process for a few minutes.
 
-    The process learns of a pause that another process has noted some minutes late, which costs it
-    one failing call.
+    A pause that another process has just noted is learnt late: that costs a failing call. What an
+    operator changed is learnt in the next tick: see changes.py.
     """
 
     def __init__(self, store: TenantStates, messages: Messages, refresh: timedelta) -> None:
@@ -30,15 +31,24 @@ class States:
         self._messages = messages
         self._refresh = refresh
         self._kept: dict[str, tuple[TenantState, datetime]] = {}
-        self._stored: dict[str, TenantState] = {}  # each state as it was last read or written
+        self._stored: dict[str, TenantState] = {}  # as they were read, or written last
+        self._changes = ""  # the last mark
         self._orphans_at: datetime | None = None
         self._undated_on: date | None = None  # the day of the last look for undated documents
         self._unlooked: list[str] = []  # tenants that this look has not reached
         self._lock = threading.Lock()
 
-    def of(self, tenants: Sequence[str], now: datetime) -> dict[str, TenantState]:
-        """Returns the states of these tenants; reads those that it does not know in one batch."""
+    def of(
+        self, tenants: Sequence[str], now: datetime, changes: str = ""
+    ) -> dict[str, TenantState]:
+        """The states of these tenants, read in one batch where they are not known.
+
+        A mark of changes that is not known yet puts all that is kept out of date.
+        """
         with self._lock:
+            if changes and changes != self._changes:
+                self._changes = changes
+                self._kept = {name: (state, _LONG_AGO) for name, (state, _) in self._kept.items()}
             stale = [
                 name
                 for name in tenants

@@ -15,6 +15,7 @@ from smartlink.services.polling.outgoing import Outgoing
 
 _CALLS_END = timedelta(seconds=2)  # after the poll's deadline every call of the broker is cut off
 _JOIN = timedelta(seconds=0.1)  # of messages coming, before another session joins
+_REPEATS = 100  # of one message in one poll: if more come, acks do not remove it at the broker
 _FAILURES_IN_A_ROW = 2  # sends: the first may be the message's fault, the second is the broker's
 
 
@@ -45,6 +46,8 @@ class TenantPoll:
     receivers: int = 1  # sessions that receive, with the first turn's
     joined: datetime | None = None  # when the last session joined, or the first message came
     gathering: int = 0  # batches being received: each may need a dispatch of every command
+    again: Counter[tuple[str, int | None]] = field(default_factory=Counter)
+    """The acked repeats by document and tag; without a tag, how many repeats of the document."""
     others: frozenset[str] = frozenset()  # commands that only another deployment knows
     vacant: bool = False  # no message lives: the name passes to these credentials' customer
     unreadable: dict[str, str] = field(default_factory=dict)  # due documents, and why
@@ -132,6 +135,17 @@ class TenantPoll:
         """Notes that a session stopped receiving."""
         with self.lock:
             self.receivers -= 1
+
+    def repeated(self, acked: Sequence[tuple[str, int | None]]) -> bool:
+        """Notes acked repeats, each by its document and tag; returns whether one is progress.
+
+        It is none if the broker gave the same delivery before, or the same message over 100 times.
+        """
+        with self.lock:
+            fresh = [it for it in acked if it not in self.again]
+            self.again.update(fresh)
+            self.again.update((document, None) for document, _ in fresh)
+            return any(self.again[document, None] <= _REPEATS for document, _ in fresh)
 
     @property
     def ends(self) -> datetime:

@@ -3,19 +3,20 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from smartlink.domain import lifecycle
-from smartlink.domain.identity import Direction, document_id
+from smartlink.domain.identity import Direction, document_id, is_no_id
 from smartlink.domain.message import Message, Past, Stored
 from smartlink.domain.payload import beyond_doubles, read_json, write_json
 from smartlink.domain.settlement import Settlement
 from smartlink.domain.tenant import TenantError, check_tenant_name
-from smartlink.observability import INFO, bound, event
+from smartlink.domain.traceparent import valid_traceparent
+from smartlink.observability import INFO, bound, event, message_event
 from smartlink.ports import Clock, Conflict, Contents, Messages, NewId, Unavailable
 from smartlink.services.contents import keep, withdraw_all
 from smartlink.services.repeats import same
@@ -40,6 +41,9 @@ def _sendable(name: str) -> str:
 def _free(message_id: str) -> str:
     if _REPLY.fullmatch(message_id):
         message = "ids of this form belong to the relay's own replies"
+        raise ValueError(message)
+    if message_id.strip() and is_no_id(message_id):
+        message = "a GUID of zeros is no id: give one of its own, or leave it out"
         raise ValueError(message)
     return message_id
 
@@ -138,19 +142,19 @@ class Publish:
     clock: Clock
     new_id: NewId
 
-    def __call__(self, request: PublishRequest) -> Published:
-        """Stores the message.
+    def __call__(self, request: PublishRequest, traceparent: str | None = None) -> Published:
+        """Stores the message, with the trace of the call.
 
         Raises PublishError if the request is wrong, and Unavailable if the database or the bucket
         failed, so that the message may not be stored.
         """
         self._check_tenant(request.tenant)
-        message = self._message(request)
+        message = replace(self._message(request), trace=valid_traceparent(traceparent))
         with bound(tenant=request.tenant):
             repeated = not self._store(request.tenant, message)
             action = "message_duplicate" if repeated else "message_published"
             text = "Accepted before" if repeated else "Accepted"
-            event(action, text, INFO, messageId=message.id, type=message.type)
+            message_event(message, action, text, INFO, type=message.type)
         return Published(message.id, repeated)
 
     def _check_tenant(self, name: str) -> None:
