@@ -29,7 +29,7 @@ def argument_of(consumer: Consumer, text: str) -> tuple[Payload | None, object]:
 
 def _around_xml(text: str) -> Payload:
     """Returns the envelope, if there is one, with the XML as its body."""
-    if text.removeprefix("\ufeff").lstrip()[:1] in ('{', '"'):
+    if text.removeprefix("\ufeff").lstrip()[:1] in ("{", '"'):
         return parse_payload(text)
     return Payload(Style.XML, text)
 
