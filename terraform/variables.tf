@@ -135,9 +135,9 @@ variable "smart_link" {
   validation {
     condition = alltrue([
       for name, path in var.smart_link.paths :
-      contains(["setup", "get", "ack", "send", "send_audience"], name) && can(regex("^(GET|POST|PUT) /", path))
+      endswith(name, "_body") ? contains(["setup_body", "ack_body", "send_body"], name) : contains(["setup", "get", "ack", "send", "send_audience"], name) && can(regex("^(GET|POST|PUT|DELETE|PATCH) /", path))
     ])
-    error_message = "smart_link.paths may hold setup, get, ack, send and send_audience, each such as \"POST /api/v1/link/ack\"."
+    error_message = "smart_link.paths may hold what smartlink broker discover finds: setup, get, ack, send, send_audience, each such as \"POST /api/v1/link/ack\", and setup_body, ack_body, send_body."
   }
 }
 

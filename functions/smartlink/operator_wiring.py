@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from smartlink.adapters.google.storage_config import ConfigObjectGenerations
     from smartlink.adapters.http.connections import Http
     from smartlink.adapters.http.rac import RacTokens
+    from smartlink.adapters.http.raw_link import RawLink
     from smartlink.adapters.http.smart_link import SmartLinkBroker
     from smartlink.domain.retry import RetryPolicy
     from smartlink.operations.ports import Deployment, Identity, Platform
@@ -117,6 +118,13 @@ class OperatorWiring:
 
         config = self.settings
         return SmartLinkBroker(self._http, config.smart_link_url, config.paths, self.tokens)
+
+    @cached_property
+    def link(self) -> "RawLink":
+        """Smart Link Server, asked in any form."""
+        from smartlink.adapters.http.raw_link import RawLink  # noqa: PLC0415
+
+        return RawLink(self._http, self.settings.smart_link_url, self.tokens)
 
     @cached_property
     def _http(self) -> "Http":

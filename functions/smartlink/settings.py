@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -96,11 +96,17 @@ def _catalog(text: str) -> Catalog:
 _Call = Annotated[str, Field(pattern=r"^[A-Za-z]+ /")]
 
 
-class Paths(BaseModel):
-    """The verbs and paths of Smart Link Server. `{type}` and `{audience}` are filled in, escaped.
+_Body = Annotated[str, Field(max_length=2_000)]
 
-    Public sources confirm only the paths. SMARTLINK_PATHS='{"ack": "POST /api/v1/link/ack"}'
-    corrects a verb or a path without a change of code.
+
+class Paths(BaseModel):
+    """Verbs, paths and bodies of Smart Link Server's calls, as it wants them.
+
+    Of the public sources only the paths and the body of `setup` are certain: a correction is
+    SMARTLINK_PATHS='{"ack": "POST /api/v1/link/ack"}', without a change of code, and `smartlink
+    broker discover` finds it. Filled in are, in a path or a query, `{type}`, `{audience}` and
+    `{tag}`, escaped; in a body `{commands}` (a JSON list), `{tag}`, `{content}` (as it is) or
+    `{text}` (the content as a JSON text).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -110,6 +116,26 @@ class Paths(BaseModel):
     ack: _Call = "POST /api/v1/link/ack"
     send: _Call = "POST /api/v1/link/send/{type}"
     send_audience: _Call = "POST /api/v1/link/send/{type}/{audience}"
+    setup_body: _Body = '{"subscriptions": {commands}}'
+    ack_body: _Body = '{"deliveryTag": {tag}, "ack": true}'
+    send_body: _Body = "{content}"
+
+    @model_validator(mode="after")
+    def _filled_in(self) -> Self:
+        """Refuse a form that could not carry what the call is about."""
+        for needed, forms in (
+            (("{commands}",), ("setup_body",)),
+            (("{tag}",), ("ack", "ack_body")),
+            (("{content}", "{text}"), ("send_body",)),
+            (("{type}",), ("send", "send_body")),
+            (("{type}",), ("send_audience", "send_body")),
+            (("{audience}",), ("send_audience", "send_body")),
+        ):
+            text = " ".join(getattr(self, name) for name in forms)
+            if not any(it in text for it in needed):
+                message = f"{' or '.join(forms)} needs {' or '.join(needed)}"
+                raise ValueError(message)
+        return self
 
 
 _Count = Annotated[int, Field(ge=1, le=10_000)]

@@ -40,11 +40,12 @@ class LinkApi:
         """Return the routes of every path that a Smart Link client calls."""
         return [
             web.post(TOKEN_PATH, self.token),
-            web.post(f"{_LINK}/setup", self.setup),
-            web.get(f"{_LINK}/get", self.get, allow_head=False),
-            web.post(f"{_LINK}/ack", self.ack),
-            web.post(f"{_LINK}/send/{{type}}", self.send),
-            web.post(f"{_LINK}/send/{{type}}/{{audience}}", self.send),
+            web.route("*", f"{_LINK}/setup", self.setup),
+            web.route("*", f"{_LINK}/get", self.get),
+            web.route("*", f"{_LINK}/ack", self.ack),
+            web.route("*", f"{_LINK}/ack/{{tag}}", self.ack),
+            web.route("*", f"{_LINK}/send/{{type}}", self.send),
+            web.route("*", f"{_LINK}/send/{{type}}/{{audience}}", self.send),
         ]
 
     async def token(self, request: web.Request) -> web.Response:
@@ -71,13 +72,15 @@ class LinkApi:
     async def setup(self, request: web.Request) -> web.Response:
         """Create the tenant's queue and subscribe it to the commands."""
         session = await self._admit(request, "setup")
-        match await self._json(request, session):
-            case {"subscriptions": [*types]} if all(isinstance(name, str) for name in types):
-                self._simulator.broker.setup(session.tenant, types)
-                return self._answer(request, session)
-        raise self._refused(
-            session, web.HTTPBadRequest(text="subscriptions must be a list of texts")
-        )
+        document = await self._json(request, session)
+        form = self._simulator.options.dialect.setup_form
+        if form != "list":
+            document = document.get(form) if isinstance(document, dict) else None
+        if isinstance(document, list) and all(isinstance(name, str) for name in document):
+            self._simulator.broker.setup(session.tenant, document)
+            return self._answer(request, session)
+        text = f"{form} must be a list of texts"
+        raise self._refused(session, web.HTTPBadRequest(text=text))
 
     async def get(self, request: web.Request) -> web.Response:
         """Lease the next message or messages."""
@@ -85,27 +88,39 @@ class LinkApi:
         simulator = self._simulator
         options = simulator.options
         queue = simulator.broker.queue(session.tenant)
+        dialect = options.dialect
         leases = queue.lease(session, simulator.clock(), options.lease_seconds, options.get_batch)
+        if not leases and dialect.poll_seconds:
+            await asyncio.sleep(dialect.poll_seconds)
+            leases = queue.lease(
+                session, simulator.clock(), options.lease_seconds, options.get_batch
+            )
         if not leases:
             simulator.stats.count("emptyGets", session.tenant)
             status, body = _EMPTY[options.empty_form]
+            if dialect.wrapping:
+                status, body = 200, json.dumps({dialect.wrapping: []}).encode()
             return self._answer(request, session, status, body)
         simulator.stats.count("delivered", session.tenant, len(leases))
-        envelopes = [lease.message.envelope(lease.tag, options.names) for lease in leases]
-        return self._answer(
-            request,
-            session,
-            200,
-            json.dumps(envelopes if options.get_batch > 1 else envelopes[0]).encode(),
-        )
+        envelopes: list[object] = [
+            lease.message.envelope(
+                lease.tag if dialect.tags == "number" else str(lease.tag), options.names
+            )
+            for lease in leases
+        ]
+        answer: object = envelopes if options.get_batch > 1 else envelopes[0]
+        if dialect.wrapping:
+            answer = {dialect.wrapping: answer}
+        return self._answer(request, session, 200, json.dumps(answer).encode())
 
     async def ack(self, request: web.Request) -> web.Response:
         """Settle one delivery of this session."""
         session = await self._admit(request, "ack")
         simulator = self._simulator
         queue = simulator.broker.queue(session.tenant)
+        asked = await self._acked(request, session)
         try:
-            match await self._json(request, session):
+            match asked:
                 case {"deliveryTag": int(tag), "ack": True} if not isinstance(tag, bool):
                     again = simulator.chance(simulator.options.duplicate_rate)
                     if queue.ack(session, tag, simulator.clock(), offer_again=again):
@@ -126,6 +141,31 @@ class LinkApi:
             ) from error
         return self._answer(request, session)
 
+    async def _acked(self, request: web.Request, session: Session) -> object:
+        """What the ack says, in the form of the dialect, as the usual form would say it."""
+        dialect = self._simulator.options.dialect
+        tag: object = None
+        match dialect.ack_form:
+            case "none":
+                raise web.HTTPNoContent
+            case "path":
+                tag = request.match_info.get("tag")
+            case "query":
+                tag = request.query.get("deliveryTag")
+            case "bare":
+                tag = await self._json(request, session)
+            case "MsgDeliveryTag":
+                document = await self._json(request, session)
+                tag = document.get("MsgDeliveryTag") if isinstance(document, dict) else None
+            case _:
+                document = await self._json(request, session)
+                if dialect.tags == "number" or not isinstance(document, dict):
+                    return document
+                tag = document.get("deliveryTag")
+                tag = int(tag) if isinstance(tag, str) and tag.isdigit() else None
+                return {**document, "deliveryTag": tag}
+        return {"deliveryTag": int(str(tag)) if str(tag).isdigit() else None, "ack": True}
+
     async def send(self, request: web.Request) -> web.Response:
         """Take a message from the tenant."""
         session = await self._admit(request, "send")
@@ -138,6 +178,13 @@ class LinkApi:
             raise self._refused(
                 session, web.HTTPBadRequest(text="the body is not UTF-8")
             ) from error
+        form = self._simulator.options.dialect.send_form
+        if form != "raw":
+            document = json.loads(content) if content.lstrip()[:1] == "{" else None
+            wrapped = document.get(form) if isinstance(document, dict) else None
+            if not isinstance(wrapped, str):
+                raise self._refused(session, web.HTTPBadRequest(text=f"{form} must be a text"))
+            content = wrapped
         self._simulator.receive(session.tenant, kind, request.match_info.get("audience"), content)
         return self._answer(request, session)
 
@@ -145,6 +192,9 @@ class LinkApi:
         """Return the call's session; or delay, fail or refuse the call, as the options say."""
         simulator = self._simulator
         options = simulator.options
+        verb = getattr(options.dialect, f"{call}_verb")
+        if request.method != verb:
+            raise web.HTTPMethodNotAllowed(request.method, [verb])
         if options.latency_seconds:
             await asyncio.sleep(options.latency_seconds)
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")

@@ -56,7 +56,7 @@ class Message:
             raw if isinstance(raw, dict) else None,
         )
 
-    def envelope(self, tag: int, names: Names) -> dict[str, object]:
+    def envelope(self, tag: int | str, names: Names) -> dict[str, object]:
         """Write the envelope of one delivery, with these spellings of the names."""
         keys = ENVELOPE_NAMES[names]
         values = (self.id, self.type, self.content, self.audience, tag)

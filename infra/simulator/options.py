@@ -8,8 +8,38 @@ from pydantic.alias_generators import to_camel
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[float, Field(ge=0)]
+Verb = Literal["GET", "POST", "PUT", "DELETE"]
 EmptyForm = Literal["204", "empty", "null", "[]"]
 Names = Literal["camel", "pascal", "lower", "msgCamel"]
+
+
+class Dialect(BaseModel):
+    """What the server wants of each call, and how it writes its own answers."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True
+    )
+
+    setup_verb: Verb = "POST"
+    get_verb: Verb = "GET"
+    send_verb: Verb = "POST"
+    ack_verb: Verb = "POST"
+    setup_form: Literal["subscriptions", "list", "types", "commands", "messageTypes"] = (
+        "subscriptions"
+    )
+    send_form: Literal["raw", "content", "MsgContent", "msgContent", "data", "message"] = "raw"
+    """`raw`: the body is the content; else the name of the field that holds it as a text."""
+    ack_form: Literal["body", "MsgDeliveryTag", "bare", "path", "query", "none"] = "body"
+    """`none`: it answers 204 and takes nothing."""
+    tags: Literal["number", "text"] = "number"
+    """How a tag is written by `get`, and wanted in a body."""
+    wrapping: Literal["", "messages", "items", "data", "message"] = ""
+    """The field of an object in which `get` answers what it has, an empty list included."""
+    loopback: Literal["", "type", "tenant"] = ""
+    """Whom a message of a subscribed type reaches: nobody, the sender if it has no audience, or
+    the sender if its audience is the tenant's name."""
+    poll_seconds: Seconds = 0
+    """How long `get` waits for a message before it answers that there is none."""
 
 
 class SimulatorOptions(BaseModel):
@@ -47,6 +77,7 @@ class SimulatorOptions(BaseModel):
     names: Names = "camel"
     lease_seconds: Annotated[float, Field(gt=0)] = 60
     token_seconds: Annotated[int, Field(ge=1)] = 3600
+    dialect: Dialect = Dialect()
     keep_sent: Annotated[int, Field(ge=0)] = 200_000
     """How many sent messages are kept for each tenant, the newest ones."""
     seed: int = 0

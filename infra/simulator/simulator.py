@@ -133,6 +133,10 @@ class Simulator:
         sent.append(Sent(kind, audience, content, now))
         while len(sent) > self.options.keep_sent:
             sent.popleft()
+        if self.options.dialect.loopback and audience == (
+            tenant if self.options.dialect.loopback == "tenant" else None
+        ):
+            self.broker.queue(tenant).publish(Message.offered({"type": kind, "content": content}))
         if (
             audience == AUDIENCE
             and kind in COMMAND_OF

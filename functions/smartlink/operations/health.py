@@ -85,6 +85,7 @@ def checks(deployment: Deployment) -> Iterator[Check]:
         ("topics", _topics),
         ("subscriptions", _subscriptions),
         ("functions", _functions),
+        ("publish", _publish),
         ("configuration", _config),
         ("clock", _clock),
         ("secrets", _secrets),
@@ -210,6 +211,24 @@ def _functions(deployment: Deployment) -> str:
         message = f"{len(own)} of {wanted} deployed, not active: {broken or 'none'}"
         raise _FailedError(message, Fix.DEPLOY)
     return f"{len(own)} active"
+
+
+def _publish(deployment: Deployment) -> str:
+    """Tells from where `publish` can be called: IAM guards it, its ingress keeps calls out."""
+    status = _asked(deployment.platform.publish_status, Fix.SEE_FUNCTIONS)
+    match status:
+        case None:
+            return "not looked at: no ingress guards it here"
+        case 401 | 403:
+            return "answers this machine, and wants an identity token of an invoker"
+        case 404:
+            return (
+                "does not answer this machine: its ingress is internal, so callers outside the "
+                "project's VPC networks get 404 (terraform/README.md)"
+            )
+        case _:
+            message = f"it answered {status} to a call without an identity: see who may invoke it"
+            raise _FailedError(message, Fix.DEPLOY)
 
 
 def _audit(deployment: Deployment) -> str:

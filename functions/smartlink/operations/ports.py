@@ -1,6 +1,7 @@
 """The ports that the operations need besides the relay's own."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -16,12 +17,13 @@ from smartlink.domain.message import (
     Unreadable,
 )
 from smartlink.domain.retry import RetryPolicy
-from smartlink.domain.tenant import TenantEntry
+from smartlink.domain.tenant import Tenant, TenantEntry
 from smartlink.ports import (
     Broker,
     ConfigFile,
     ConfigSource,
     Contents,
+    Delivery,
     ErpSecrets,
     LastGoodConfig,
     Messages,
@@ -33,6 +35,30 @@ from smartlink.ports import (
 )
 from smartlink.services.polling.poll import Poll
 from smartlink.settings import Settings
+
+
+class RawSession(Protocol):
+    """A session with Smart Link Server in which every status is an answer."""
+
+    def call(self, name: str, verb: str, path: str, body: bytes | None) -> tuple[int, bytes]:
+        """Return the status and the body. Raises PortError where no answer came."""
+        ...
+
+
+class RawLink(Protocol):
+    """Smart Link Server, asked in any form."""
+
+    def session(self, tenant: Tenant) -> AbstractContextManager[RawSession]:
+        """Open a session; at its end the server takes back what it had leased to it."""
+        ...
+
+    def confirms(self, body: bytes) -> bool:
+        """Tell whether the relay believes such an answer to `setup`, `send` or `ack`."""
+        ...
+
+    def read(self, body: bytes) -> list[Delivery]:
+        """Return the messages in an answer of `get`, as the relay reads them."""
+        ...
 
 
 class RawDocument(Protocol):
@@ -327,6 +353,11 @@ class Platform(Protocol):
         """Returns the relay's functions, and whether each is active."""
         ...
 
+    def publish_status(self) -> int | None:
+        """Calls the function `publish` without an identity, from this machine; returns the HTTP
+        status. None on the emulators, and where it is not deployed."""
+        ...
+
     def variables(self) -> Mapping[str, str] | None:
         """The environment variables that the relay's functions are deployed with."""
         ...
@@ -373,6 +404,8 @@ class Deployment(Protocol):
     def tokens(self) -> Tokens: ...
     @property
     def broker(self) -> Broker: ...
+    @property
+    def link(self) -> RawLink: ...
     @property
     def platform(self) -> Platform: ...
     @property

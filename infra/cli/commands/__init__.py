@@ -6,6 +6,7 @@ GROUPS: Mapping[str, str] = {
     "messages": "Look at messages, and act on dead ones (Situacao Morta).",
     "tenants": "Activate tenants, and see how they do.",
     "config": "totvsAppConfig_v2.json: RM's retries (QtdeTentativasExec …).",
+    "broker": "Smart Link Server itself.",
     "tpd": "Personal data maps: check, draft, look for what is left of a person; the report.",
 }
 
@@ -37,6 +38,7 @@ COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "push": ("config", "push"),
         "rollback": ("config", "rollback"),
     },
+    "broker": {"discover": ("broker", "discover")},
     "tpd": {
         "check": ("tpd", "check_map"),
         "draft": ("tpd", "draft_map"),

@@ -71,6 +71,29 @@ def test_functions_and_apis_that_are_off() -> None:
     assert cloud.disabled_apis(["a", "b"]) == ["b"]
 
 
+@pytest.mark.parametrize("status", [403, 404])
+def test_publish_is_called_without_an_identity(
+    status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its own address; where it is not deployed nothing is called."""
+    asked: list[str] = []
+
+    def get(url: str, **options: Any) -> requests.Response:  # noqa: ANN401
+        assert options == {"timeout": 10, "allow_redirects": False}
+        asked.append(url)
+        response = requests.Response()
+        response.status_code = status
+        return response
+
+    monkeypatch.setattr(requests, "get", get)
+    name = "projects/p/locations/l/functions/smartlink-publish"
+    found = {"name": name, "serviceConfig": {"uri": "https://publish.example.com"}}
+    assert platform(cloudfunctions={"functions": [found]}).publish_status() == status
+    assert asked == ["https://publish.example.com"]
+    assert platform(cloudfunctions={"functions": []}).publish_status() is None
+    assert len(asked) == 1
+
+
 def test_the_variables_of_the_functions() -> None:
     """As they are deployed; none where there is no poll."""
     variables = {"SMARTLINK_BACKUP_DAYS": "28"}

@@ -207,6 +207,18 @@ def test_a_page_instead_of_messages_is_unavailable() -> None:
             deliveries(body)
 
 
+@pytest.mark.parametrize("name", ["messages", "Message", "items", "DATA", "value", "result"])
+def test_messages_in_a_member_of_the_answer(name: str) -> None:
+    """Whatever else the answer says; an object that names anything of a message is one itself."""
+    inner = '{"id": "m", "type": "A", "content": "x", "deliveryTag": 1}'
+    for held, number in ((inner, 1), (f"[{inner}, {inner}]", 2), ("[]", 0), ("null", 0)):
+        answer = f'{{"count": 2, "{name}": {held}, "more": {{"a": [1]}}}}'
+        assert len(deliveries(answer.encode())) == number, answer
+    (own,) = deliveries(f'{{"type": "A", "content": "x", "{name}": [{inner}]}}'.encode())
+    assert own.type == "A"
+    assert own.content == "x"
+
+
 def test_one_message_or_a_list() -> None:
     """Both are accepted, in order."""
     assert parse(message(1)) == [delivery(1)]

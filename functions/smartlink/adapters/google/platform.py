@@ -97,6 +97,17 @@ class GooglePlatform:
     def functions(self) -> Mapping[str, bool]:
         return {name: it.get("state") == "ACTIVE" for name, it in self._functions().items()}
 
+    def publish_status(self) -> int | None:
+        publish = self._functions().get(f"{_PREFIX}publish", {})
+        url = publish.get("serviceConfig", {}).get("uri")
+        if not url:
+            return None
+        try:
+            return requests.get(url, timeout=_SECONDS, allow_redirects=False).status_code
+        except requests.RequestException as error:
+            message = f"{urlsplit(url).hostname} ({type(error).__name__})"
+            raise Unavailable(message) from None
+
     def variables(self) -> Mapping[str, str] | None:
         poll = self._functions().get(f"{_PREFIX}poll", {})
         found: Mapping[str, str] = poll.get("serviceConfig", {}).get("environmentVariables", {})
@@ -165,6 +176,9 @@ class EmulatedPlatform:
                 message = f"{name} does not listen at {url}"
                 raise PlatformError(message) from None
         return dict.fromkeys(self.addresses, True)
+
+    def publish_status(self) -> int | None:
+        return None
 
     def variables(self) -> Mapping[str, str] | None:
         return None

@@ -22,6 +22,7 @@ A body that is not UTF-8 is read with `surrogateescape`, which keeps its bytes.
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -54,6 +55,8 @@ from smartlink.settings import Paths
 
 _UNAUTHORIZED = (HTTPStatus.UNAUTHORIZED,)
 _RECEIPT = 65_536  # bytes: an answer that only says "done" is never larger
+_CALLS = ("setup", "get", "ack", "send", "send_audience")
+_PLACE = re.compile(r"\{(?:content|text|type|audience)\}")
 _PEEK = 64  # bytes in which the content's first character must be
 
 
@@ -64,7 +67,8 @@ class SmartLinkBroker:
         self, http: Http, url: str, paths: Paths, tokens: Tokens, *, idle_sessions: int = 512
     ) -> None:
         origin, prefix = split_url(url)
-        self._calls = {name: _call(prefix, value) for name, value in paths.model_dump().items()}
+        self._calls = {name: _call(prefix, getattr(paths, name)) for name in _CALLS}
+        self._paths = paths
         self._tokens = tokens
         self._sessions = SessionPool(lambda: HttpSession(http, origin, cookies=True), idle_sessions)
 
@@ -73,7 +77,7 @@ class SmartLinkBroker:
         """Gives a session for one thread, with its own cookies and its own connection."""
         key = f"{tenant.name}/{tenant.credentials.client_id}"
         with self._sessions.lease(key, CALL_SECONDS) as http:
-            session = _Session(http, tenant, self._tokens, self._calls)
+            session = _Session(http, tenant, self._tokens, self._calls, self._paths)
             yield session
             if session.unacked:
                 http.clean = False
@@ -86,6 +90,7 @@ class _Session:
         tenant: Tenant,
         tokens: Tokens,
         calls: Mapping[str, tuple[str, str]],
+        paths: Paths,
     ) -> None:
         self.unacked: set[int] = set()
         self._traceparent: str | None = None
@@ -93,6 +98,7 @@ class _Session:
         self._tenant = tenant
         self._tokens = tokens
         self._calls = calls
+        self._paths = paths
 
     def limit(self, seconds: float) -> None:
         self._http.ends = monotonic() + seconds
@@ -104,7 +110,7 @@ class _Session:
         self._traceparent = traceparent
 
     def setup(self, commands: Sequence[str]) -> None:
-        body = json.dumps({"subscriptions": list(commands)}).encode()
+        body = filled_setup(self._paths, commands)
         self._do("setup", body, "application/json")
 
     def get(self) -> list[Delivery]:
@@ -113,8 +119,8 @@ class _Session:
         return received
 
     def ack(self, tag: int) -> None:
-        body = b'{"deliveryTag": %d, "ack": true}' % tag
-        self._do("ack", body, "application/json")
+        body = self._paths.ack_body.replace("{tag}", str(tag)).encode()
+        self._do("ack", body, "application/json", {"{tag}": str(tag)})
         self.unacked.discard(tag)
 
     def send(self, message_type: str, audience: str | None, content: bytes) -> None:
@@ -122,9 +128,10 @@ class _Session:
         filled = {"{type}": _segment("type", message_type)}
         if audience:
             filled["{audience}"] = _segment("audience", audience)
-        json_like = content[:_PEEK].lstrip()[:1] in (b"{", b"[")
+        body = filled_send(self._paths, message_type, audience, content)
+        json_like = body[:_PEEK].lstrip()[:1] in (b"{", b"[")
         kind = "application/json" if json_like else "text/plain; charset=utf-8"
-        self._do(name, content, kind, filled)
+        self._do(name, body, kind, filled)
 
     def _do(
         self,
@@ -138,7 +145,7 @@ class _Session:
         Raises Unavailable if somebody else's page came instead.
         """
         answer = self._call(name, body, content_type, filled)
-        if not _is_receipt(answer.body):
+        if not is_receipt(answer.body):
             self._http.clean = False  # whoever answered has the connection
             message = (
                 f"Smart Link's {name}, for tenant {self._tenant.name}, was answered "
@@ -160,7 +167,7 @@ class _Session:
         for field, value in (filled or {}).items():
             path = path.replace(field, value)
         headers = {"Content-Type": content_type} if content_type else {}
-        if filled is not None and self._traceparent is not None:
+        if name.startswith("send") and self._traceparent is not None:
             headers["traceparent"], self._traceparent = self._traceparent, None
         call = Call(
             name=f"Smart Link's {name}, for tenant {self._tenant.name},",
@@ -192,12 +199,33 @@ class _Session:
             raise CredentialsRefused(*error.args) from None
 
 
+def filled_setup(paths: Paths, commands: Sequence[str]) -> bytes:
+    """The body of `setup`."""
+    return paths.setup_body.replace("{commands}", json.dumps(list(commands))).encode()
+
+
+def filled_send(paths: Paths, message_type: str, audience: str | None, content: bytes) -> bytes:
+    """The body of `send`: mostly the content itself."""
+    if paths.send_body == "{content}":
+        return content
+    text = content.decode("utf-8", "surrogateescape")
+    values = {
+        "{content}": text,
+        "{text}": json.dumps(text),
+        "{type}": json.dumps(message_type),
+        "{audience}": json.dumps(audience),
+    }
+    # At once: a content may hold what looks like one of the others.
+    body = _PLACE.sub(lambda found: values[found[0]], paths.send_body)
+    return body.encode("utf-8", "surrogateescape")
+
+
 def _call(prefix: str, value: str) -> tuple[str, str]:
     verb, _, path = value.partition(" ")
     return verb.upper(), prefix + path
 
 
-def _is_receipt(body: bytes) -> bool:
+def is_receipt(body: bytes) -> bool:
     """Tells whether the body of a 2xx may be the broker's: it is empty, JSON, or one word."""
     text = unmarked(body).strip()
     if len(text) > _RECEIPT:
