@@ -191,6 +191,7 @@ class Defaults(Payload):
     nullable: int | None = 5
     anything: object = 5
     own: Annotated[int, BeforeValidator(_or_seven)] = 5
+    careless: Annotated[str, BeforeValidator(lambda text: text.strip())] = "x"
     checked: int = 5
     inner: Amount = Amount(text=Decimal(1))
 
@@ -203,7 +204,7 @@ class Defaults(Payload):
 def test_a_null_for_a_field_with_a_default_is_the_default() -> None:
     """In any casing and under each of its names."""
     found = Defaults.model_validate(
-        {"LANGUAGE": None, "lines": None, "number": None, "new": None, "old": None, "inner": None}
+        dict.fromkeys(("LANGUAGE", "lines", "number", "new", "old", "inner", "careless"))
     )
     assert found == Defaults()
     assert Defaults.model_validate({"new": None, "OLD": 3}).either == 3
