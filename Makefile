@@ -154,6 +154,11 @@ deploy: $(VENV)/local.stamp ## Deploy to Google Cloud, after showing the plan (E
 destroy: $(VENV)/local.stamp ## Remove everything from Google Cloud (ENV=development)
 	@$(DEPLOY)
 
+.PHONY: accept
+accept: $(BIN)/smartlink ## Ask Google whether what this project assumes holds (ENV=development ARGS="--report .")
+	@$(BIN)/smartlink $(if $(PROJECT),--project $(PROJECT)) accept \
+		--of $(or $(ENV),$(error Say where: make $@ ENV=development)) $(ARGS)
+
 .PHONY: clean
 clean: ## Remove what make made
 	rm -rf $(VENV) .local .bench .mutants .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

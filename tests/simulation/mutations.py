@@ -149,8 +149,8 @@ def _no_limit(good: Any) -> Any:
 
 
 def _hand_back_costs(good: Any) -> Any:
-    return lambda message, now, error=None: replace(
-        good(message, now, error), attempt=message.attempt
+    return lambda message, *more, **options: replace(
+        good(message, *more, **options), attempt=message.attempt
     )
 
 

@@ -52,4 +52,5 @@ COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "purge": {"purge": ("purge", "purge")},
     "audit": {"audit": ("audit", "audit")},
     "doctor": {"doctor": ("doctor", "doctor")},
+    "accept": {"accept": ("accept", "accept")},
 }

@@ -1,0 +1,165 @@
+"""`smartlink accept`: asks Google whether what this project assumes about it holds."""
+
+import json
+import signal
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import typer
+from google.auth.exceptions import GoogleAuthError
+
+from infra.acceptance.assumptions import every_probe
+from infra.acceptance.calls import Calls, EmulatorCalls, GoogleCalls
+from infra.acceptance.place import Place
+from infra.acceptance.probe import Probe, Result, Verdict
+from infra.acceptance.report import Report
+from infra.acceptance.running import ask_all
+from infra.cli.errors import CliError, ForbiddenError, StoppedError, UsageError
+from infra.cli.interrupt import interrupted
+from infra.cli.screen import Screen
+from infra.cli.session import Session, session_of
+from infra.cli.words import LOG_IN
+from infra.deploy.errors import NotReadyError
+from infra.deploy.target import load_target
+from infra.local.checkout import CATALOG
+
+_MARKS = {
+    Verdict.HOLDS: ("✓", "green"),
+    Verdict.FAILS: ("✗", "red"),
+    Verdict.UNKNOWN: ("?", "yellow"),
+}
+
+
+def accept(
+    context: typer.Context,
+    *,
+    of: Annotated[
+        str | None,
+        typer.Option(
+            "--of",
+            metavar="ENVIRONMENT",
+            help="The deployment of terraform/environments/ENVIRONMENT.tfvars (make accept ENV=…).",
+        ),
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Write the report there, as Markdown and JSON.")
+    ] = None,
+    only: Annotated[
+        str | None, typer.Option(help="Only the probes whose names begin so: firestore, pubsub-…")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Ask in production, too.")] = False,
+) -> None:
+    """Ask Google whether each assumption of this project holds; on the local stack, its emulators.
+
+    Each probe says what it expected and what it saw: holds, does not hold, or not known here. What
+    the probes make (documents of a tenant of their own, topics, secrets, objects) is removed at the
+    end, also after a failure or Ctrl-C. The exit code is 1 if one does not hold, or something could
+    not be removed; what is not known is counted, and is no failure.
+    """
+    session = session_of(context)
+    if of is not None:
+        _choose(session, of)
+    screen, target = session.screen, session.target
+    if target.environment == "production" and not force:
+        message = (
+            f"{target.title}: the probes write documents, topics, secrets and objects of their own "
+            "there. Ask in development or staging, or add --force."
+        )
+        raise ForbiddenError(message)
+    probes = _chosen(only)
+    place = _place(session)
+    screen.note(f"{len(probes)} probes on {target.title}, run {place.run}; this takes minutes.")
+    with interrupted() as stop, _ended_gently():
+        told = ask_all(place, target.title, probes, lambda it: _tell(screen, it), stop.is_set)
+    _show(screen, told, report)
+    if told.not_asked:
+        message = f"Stopped: {told.summary}"
+        raise StoppedError(message)
+    if not told.accepted:
+        raise CliError(told.summary)
+
+
+@contextmanager
+def _ended_gently() -> Iterator[None]:
+    """Turn the signal by which a CI ends a command into an interruption, so that all is removed."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _choose(session: Session, environment: str) -> None:
+    """Take the project from the environment's tfvars, as `make deploy` does."""
+    if session.environment not in (None, environment):
+        message = f"--of {environment} and --environment {session.environment} differ"
+        raise UsageError(message)
+    try:
+        found = load_target(environment, session.project)
+    except NotReadyError as error:
+        raise UsageError(" ".join(error.problems)) from None
+    session.project, session.environment = found.project, environment
+
+
+def _chosen(only: str | None) -> list[Probe]:
+    probes = [probe for probe in every_probe() if probe.name.startswith(only or "")]
+    if not probes:
+        services = sorted({probe.name.partition("-")[0] for probe in every_probe()})
+        message = f"no probe's name begins with {only!r}: they begin with {', '.join(services)}"
+        raise UsageError(message)
+    return probes
+
+
+def _place(session: Session) -> Place:
+    settings = session.deployment.settings
+    calls: Calls
+    if session.target.local:
+        calls = EmulatorCalls(settings)
+    else:
+        try:
+            calls = GoogleCalls()
+        except GoogleAuthError:
+            message = f"There are no Google Cloud credentials: {LOG_IN}."
+            raise ForbiddenError(message) from None
+    indexes = json.loads(CATALOG.with_name("firestore.json").read_bytes())
+    local = session.target.local
+    return Place(settings, calls, local=local, run=uuid.uuid4().hex[:12], indexes=indexes)
+
+
+def _tell(screen: Screen, result: Result) -> None:
+    mark, style = _MARKS[result.verdict]
+    screen.note(f"{mark} {result.probe.name}: {result.seen}", style)
+
+
+def _show(screen: Screen, told: Report, folder: Path | None) -> None:
+    if folder is not None:
+        try:
+            paths = told.write(folder)
+        except OSError as error:
+            message = f"the report cannot be written to {folder}: {error.strerror}"
+            raise CliError(message) from None
+        screen.note(f"Report: {paths[0]} and {paths[1].name}")
+    if screen.as_json:
+        screen.json(told.document())
+        return
+    order = (Verdict.HOLDS, Verdict.UNKNOWN, Verdict.FAILS)
+    rows = sorted(told.results, key=lambda it: order.index(it.verdict))
+    screen.table(
+        ("Probe", "Verdict", "~Expected", "~Seen"),
+        ((it.probe.name, it.verdict.value, it.probe.expected, it.seen) for it in rows),
+    )
+    for result in told.results:
+        if result.verdict is Verdict.FAILS:
+            screen.say(f"{result.probe.name} does not hold. What depends on it:", "red")
+            screen.say(f"  {result.probe.relied}")
+    for item in told.left:
+        screen.say(f"Left behind, remove it by hand: {item}", "red")
+    screen.say(told.summary)
