@@ -24,7 +24,7 @@ FLAWS: dict[str, tuple[set[str], str, str]] = {
     "trusts_the_payload": ({"odd payloads"}, "KeyError by ", "AttributeError: a field may be null"),
     "returns_what_cannot_be_sent": ({"odd payloads"}, "type must have 1 to 512", "FatalError"),
     "remembers_the_last": ({"order"}, "payload 1, in another order", "a run leaves in memory"),
-    "replies_without_end": ({"replies"}, "more than 1474 replies", "page"),
+    "replies_without_end": ({"replies"}, "2,359,296 bytes", "page"),
     "logs_each_row": ({"log lines"}, "more than 99", "counts"),
     "keeps_a_secret": ({"tenants"}, "another tenant", "by context.tenant"),
     "leaves_threads": ({"threads"}, "6 threads more", "join"),
