@@ -73,6 +73,18 @@ def test_one_element_of_a_list_is_a_list() -> None:
     assert taken("<i><number>7</number></i>").item == []
 
 
+def test_nothing_is_lost_by_its_casing_or_place() -> None:
+    """Twice the same name is a list, however it is written; a field that is no list refuses it."""
+    items = "<item><code>A</code></item><ITEM><code>B</code></ITEM>"
+    assert [it.code for it in taken(f"<i><number>7</number>{items}</i>").item] == ["A", "B"]
+    for twice in (
+        "<i><number>7</number><NUMBER>8</NUMBER></i>",
+        '<i number="7"><Number>8</Number></i>',
+    ):
+        deliver(takes_invoices, twice).is_fatal("number: string_type")
+    deliver(takes_invoices, "<i><number><a>7</a></number></i>").is_fatal("number: string_type")
+
+
 def test_nil_is_null() -> None:
     """And so it is the default, if there is one."""
     nil = 'xmlns:x="http://www.w3.org/2001/XMLSchema-instance" x:nil="true"'

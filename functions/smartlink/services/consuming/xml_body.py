@@ -45,15 +45,20 @@ def _value(element: Element, model: type[BaseModel] | None) -> object:
         # A model of an empty element gets no field, so that each has its default or is missing.
         return text if model is None or text.strip() else {}
     found: dict[str, list[object]] = {}
+    spelt: dict[str, str] = {}  # as it came first: Payload takes any casing, and one value of each
+
+    def add(name: str, value: object) -> None:
+        found.setdefault(spelt.setdefault(name.lower(), name), []).append(value)
+
     fields = _fields(model) if model else {}
     for name, value in element.attrib.items():
-        found.setdefault(_local(name), []).append(value)
+        add(_local(name), value)
     for child in element:
         name = _local(child.tag)
         inner, _ = fields.get(name.lower(), (None, False))
-        found.setdefault(name, []).append(_value(child, inner))
+        add(name, _value(child, inner))
     if text.strip():
-        found.setdefault("text", []).append(text)
+        add("text", text)
     lists = {name for name, (_, many) in fields.items() if many}
     return {
         name: values if len(values) > 1 or name.lower() in lists else values[0]
