@@ -71,13 +71,13 @@ schemas: $(VENV)/test.stamp ## Bring the payloads' contracts in infra/schemas up
 
 .PHONY: test
 test: check $(VENV)/checkov.stamp ## Check, then run every test
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -q $(ARGS)
 
 .PHONY: fast
 fast: $(VENV)/test.stamp ## Lint, then what a change breaks first: unit, scenarios, entry points (a minute)
 	@$(BIN)/ruff check .
-	@$(BIN)/python -m pytest tests/unit $(ARGS) & unit=$$!; failed=0; \
-	$(BIN)/python -m pytest tests/scenarios tests/entrypoints $(ARGS) || failed=$$?; \
+	@$(BIN)/python -m pytest -q tests/unit $(ARGS) & unit=$$!; failed=0; \
+	$(BIN)/python -m pytest -q tests/scenarios tests/entrypoints $(ARGS) || failed=$$?; \
 	wait $$unit || failed=$$?; exit $$failed
 
 # The data on known faults is asked over the network; without it, that is said, and is no failure.

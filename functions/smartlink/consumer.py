@@ -12,25 +12,45 @@
 
 The annotation of the first parameter decides what the function gets. With `str` it gets the whole
 content as a text. With a pydantic model it gets the parsed body of the content: TOTVS's `content`,
-CloudEvents' `data`, or else the whole content.
+CloudEvents' `data`, or else the whole content. With `Xml[Model]` that body is XML.
 """
 
+import codecs
 import inspect
+import math
 import typing
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import AliasChoices, AliasPath, BaseModel, ConfigDict, model_validator
+from pydantic import (
+    AliasChoices,
+    AliasPath,
+    BaseModel,
+    ConfigDict,
+    TypeAdapter,
+    model_validator,
+)
+from pydantic.fields import FieldInfo
 
 from smartlink.domain.copies import Copies
 from smartlink.domain.message import LogType
 from smartlink.domain.outcome import Line
 from smartlink.domain.payload import Style
 from smartlink.domain.titular import TitularKeys
+
+MOST_REPLY_BYTES = 2_359_296
+"""All replies of one message together, as Firestore stores them with the message's end in one
+commit. A reply counts REPLY_OVERHEAD, its type, audience and correlation id, three times the length
+of the message's id, and its content. Contents beyond the first 1,048,576 bytes go to the bucket and
+count nothing here."""
+REPLY_OVERHEAD = 1_600  # bytes
+MOST_REPLIES = MOST_REPLY_BYTES // REPLY_OVERHEAD
+"""No message has more replies. MOST_REPLY_BYTES may be reached earlier: a reply with an empty
+content and usual names counts some 2,000 bytes."""
 
 
 class RetryableError(Exception):
@@ -72,7 +92,10 @@ class WrongTypeError(TypeError):
 
 
 class Payload(BaseModel):
-    """A payload model that finds its fields in any casing and ignores unknown fields."""
+    """A payload model that finds its fields in any casing and ignores unknown fields.
+
+    A null for a field that has a default and whose type takes no None means the default.
+    """
 
     model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True)
 
@@ -93,7 +116,37 @@ class Payload(BaseModel):
             cased[name] = item
             if key in names:
                 exact[key] = item
-        return {**others, **cased, **exact}
+        found = {**others, **cased, **exact}
+        absent = _absent_if_null(cls)
+        return {name: it for name, it in found.items() if it is not None or name not in absent}
+
+
+@cache
+def _absent_if_null(model: type[Payload]) -> frozenset[str]:
+    """Returns the names on the wire of the fields for which a null means the default."""
+    validators = model.__pydantic_decorators__.field_validators.values()
+    own = {name for it in validators if it.info.mode != "after" for name in it.info.fields}
+    names: set[str] = set()
+    for name, info in model.model_fields.items():
+        if info.is_required() or name in own or "*" in own or _takes_none(info):
+            continue
+        aliases = _aliases(info.validation_alias)
+        names |= {name, *(alias for alias in aliases if isinstance(alias, str))}
+    return frozenset(names)
+
+
+def _takes_none(info: FieldInfo) -> bool:
+    """Tells whether the field's type itself says what a None is."""
+    kind: Any = Annotated[info.annotation, *info.metadata] if info.metadata else info.annotation
+    try:
+        adapter = TypeAdapter(kind)
+    except Exception:  # noqa: BLE001  (a type that is complete only within its model: left alone)
+        return True
+    try:
+        adapter.validate_python(None)
+    except Exception:  # noqa: BLE001  (an author's validator, too, that did not think of None)
+        return False
+    return True
 
 
 @cache
@@ -212,6 +265,7 @@ class Context:
     now: datetime
     style: Style | None  # of the content; None for a raw consumer's opaque text
     header: Mapping[str, object] = field(repr=False)  # names lower-cased
+    _time_left: Callable[[], float] = field(default=lambda: math.inf, repr=False)
     log: Logger = field(repr=False)
     erp_secret: Callable[[], bytes] = field(repr=False)
     """Returns the secret `smartlink-erp-<tenant>`. Raises RetryableError if it cannot be read."""
@@ -246,6 +300,11 @@ class Context:
     writes them as `Titular`, by which an operator finds a person's requests."""
     copies: Copies | None = None  # until when copies live on; None: it is not known here
 
+    @property
+    def time_left(self) -> float:
+        """The seconds until this run's time-out, which ends the process. It is never negative."""
+        return max(self._time_left(), 0.0)
+
 
 Returned = Reply | Iterable[Reply] | None
 
@@ -257,6 +316,8 @@ class Consumer:
     command: str
     function: Callable[[typing.Any, Context], Returned]
     payload: type[BaseModel] | None  # None: the function gets the content as a text
+    xml: bool = False  # whether the body is XML
+    encoding: str | None = None  # of contents that are not UTF-8
 
     def __call__(self, payload: object, context: Context) -> Returned:
         """Calls the author's function."""
@@ -269,15 +330,35 @@ def _is_async(function: Callable[..., object]) -> bool:
     return any(inspect.iscoroutinefunction(it) or inspect.isasyncgenfunction(it) for it in called)
 
 
+class _XmlBody:
+    """Marks a payload whose body is XML."""
+
+
+_M = typing.TypeVar("_M")
 _P = typing.TypeVar("_P")
+Xml = Annotated[_M, _XmlBody]
+"""`Xml[Model]` as the annotation of a payload: its body is XML.
+
+The root's name is not looked at. Attributes and child elements are the model's fields, without
+their namespaces; an element that occurs again, or whose field is a list, is a list. An element with
+a text and attributes has its text as the field `text`, if its field is a model. `xsi:nil` is null.
+A DTD is refused, and so are entities of its own.
+"""
 
 
-def consumer(command: str) -> Callable[[Callable[[_P, Context], Returned]], Consumer]:
+def consumer(
+    command: str, *, encoding: str | None = None
+) -> Callable[[Callable[[_P, Context], Returned]], Consumer]:
     """Makes a function the consumer of a command, as the attribute on the class does in RM.
 
+    `encoding` says how to read a content whose bytes are not UTF-8, such as "windows-1252". It does
+    not change a content that is UTF-8.
+
     Raises TypeError if the function does not take (payload, context), or if the payload has no
-    usable annotation.
+    usable annotation. Raises ValueError if there is no such encoding.
     """
+    if encoding is not None:
+        _check_encoding(command, encoding)
 
     def stamp(function: Callable[[_P, Context], Returned]) -> Consumer:
         parameters = list(inspect.signature(function).parameters)
@@ -291,15 +372,39 @@ def consumer(command: str) -> Callable[[Callable[[_P, Context], Returned]], Cons
                 f"within it"
             )
             raise TypeError(message)
-        kind = typing.get_type_hints(function).get(parameters[0])
-        if kind is str:
-            return Consumer(command, function, None)
+        kind = typing.get_type_hints(function, include_extras=True).get(parameters[0])
+        marks: tuple[object, ...] = ()
+        if typing.get_origin(kind) is Annotated:
+            kind, *rest = typing.get_args(kind)
+            marks = tuple(rest)
+        xml = _XmlBody in marks
+        if kind is str and not xml:
+            return Consumer(command, function, None, encoding=encoding)
         if isinstance(kind, type) and issubclass(kind, BaseModel):
-            return Consumer(command, function, kind)
+            return Consumer(command, function, kind, xml, encoding)
         message = (
             f"the consumer of {command}: annotate {parameters[0]} as str (the content as it came) "
-            f"or as a pydantic model, not {kind!r}"
+            f"or as a pydantic model, or as Xml[…] of one, not {kind!r}"
         )
         raise TypeError(message)
 
     return stamp
+
+
+def _check_encoding(command: str, encoding: str) -> None:
+    """Raises ValueError for what is no encoding that a content may have.
+
+    A content is found in bytes that are read as ASCII, so its encoding must contain ASCII.
+    """
+    ascii_bytes = bytes(range(128))
+    try:
+        codecs.lookup(encoding)
+        fits = ascii_bytes.decode(encoding) == ascii_bytes.decode("ascii")
+    except (LookupError, UnicodeError):
+        fits = False
+    if not fits:
+        message = (
+            f"the consumer of {command}: {encoding!r} is no encoding that a content may have: "
+            f'write one like "windows-1252"'
+        )
+        raise ValueError(message)

@@ -11,6 +11,7 @@
 Each type reads the forms that its docstring names, and refuses all others. It guesses nothing: if a
 text can mean two things ("1.234" is over a thousand, or between one and two), the type's docstring
 says which it takes. A field that allows None, or has a default, needs no other type: see `Payload`.
+A whole body in XML is `Xml[Invoice]`, as the annotation of a consumer's payload.
 """
 
 import re
@@ -20,6 +21,10 @@ from typing import Annotated
 from uuid import UUID
 
 from pydantic import AfterValidator, BeforeValidator
+
+from smartlink.consumer import Xml
+
+__all__ = ["Cnpj", "Cpf", "Guid", "RmBool", "RmDate", "RmDateTime", "RmDecimal", "Xml"]
 
 _GROUPED = re.compile(
     r"[+-]?(?:[0-9]{1,3}(?:\.[0-9]{3})+|[0-9]+),[0-9]+|[+-]?[0-9]{1,3}(?:\.[0-9]{3}){2,}"

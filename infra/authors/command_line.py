@@ -53,26 +53,26 @@ def _try(asked: argparse.Namespace) -> int:
 
     trial = Trial(
         command=asked.command,
-        content=_text(asked.file),
+        content=_read(asked.file),
         catalog=CATALOG,
         folder=STATE / "try",
-        erp=_text(asked.erp).encode() if asked.erp else None,
+        erp=_read(asked.erp) if asked.erp else None,
+        keep=asked.keep,
     )
+    if trial.keep:
+        _say(f"No time-out. What `once` remembers is kept: {trial.remembered}")
     tried = attempt(trial)
     for line in report(tried):
         _say(line)
     return 0 if tried.done else FAILED
 
 
-def _text(file: str) -> str:
+def _read(file: str) -> bytes:
     try:
         data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-        return unmarked(data).decode()
+        return unmarked(data)
     except OSError as error:
         message = f"{file} cannot be read: {error.strerror}. Give a file, or - for stdin."
-        raise AuthorError(message) from error
-    except UnicodeDecodeError as error:
-        message = f"{file} is not UTF-8, as every content is: convert it."
         raise AuthorError(message) from error
 
 
@@ -101,4 +101,9 @@ def _parser() -> argparse.ArgumentParser:
     tried.add_argument("command", metavar="COMMAND", help="one of infra/catalog.json")
     tried.add_argument("file", metavar="FILE", help="the content of the message; - is stdin")
     tried.add_argument("--erp", metavar="FILE", help="the ERP's secret (else sample people)")
+    tried.add_argument(
+        "--keep",
+        action="store_true",
+        help="the next run knows what `once` remembers; no time-out, for a debugger",
+    )
     return parser

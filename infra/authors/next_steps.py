@@ -11,7 +11,8 @@ Written:
   {schema}: what its senders may rely on
   {catalog}: its topic, time-out and memory
 Next:
-  make check      (sets the tests up, too), and then .venv/bin/python -m pytest {test}
+  .venv/bin/python -m pytest {test}
+  make check      (what a commit must pass)
   echo '{{"reference": "4711"}}' > message.json
   make try COMMAND={command} FILE=message.json
   make schemas    (after each change of {request})

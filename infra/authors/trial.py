@@ -2,19 +2,22 @@
 
 The simulator offers the message as the cloud app would. A poll stores, acks and dispatches it, the
 consumer runs, and the relay settles the message. A last poll sends the replies. Nothing is left
-behind.
+behind, unless the trial keeps what `once` remembers.
 """
 
 import json
+import math
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from infra.authors.errors import AuthorError
+from infra.authors.kept_effects import KeptEffects
 from infra.authors.loaded import loaded_consumer
 from infra.local.addresses import CONFIG_FILE
 from infra.local.demo.in_process import InProcessRelay
@@ -24,12 +27,18 @@ from infra.local.provision import DEFAULT_CONFIG
 from infra.local.tenants import LocalTenant
 from infra.simulator.running import RunningSimulator, running_simulator
 from smartlink.adapters.in_memory import InMemorySecrets
+from smartlink.adapters.threads import ThreadRunner
+from smartlink.consumer import Consumer
 from smartlink.domain.catalog import Catalog, parse_catalog
+from smartlink.domain.message import Stored
+from smartlink.ports import Ran, Run
+from smartlink.services.consuming.consume import Timeouts
 from smartlink.settings import load_settings
 
 TENANT = "acme"
 LOOK_SECONDS = 0.02
 SECONDS_AROUND = 15.0  # what the relay may take besides the consumer
+_NO_TIMEOUT = timedelta(days=30)
 _ON_ITS_WAY = ("Pendente", "Executando")
 Json = dict[str, Any]
 
@@ -39,12 +48,29 @@ class Trial:
     """The message to try, and its surroundings."""
 
     command: str
-    content: str
+    content: bytes
     catalog: Path
     folder: Path  # of the logs and a new sample ERP database
     erp: bytes | None = (
         None  # the secret of the tenant's ERP; default: sample people, if it needs one
     )
+    keep: bool = False
+    """Whether the next run knows what `once` remembers, and this one has no time-out."""
+
+    @property
+    def remembered(self) -> Path:
+        """The file with what `once` remembers of this command."""
+        return self.folder / f"{self.command}.once.json"
+
+
+class _PatientRunner(ThreadRunner):
+    """Runs messages without a time-out, so that a debugger may stop them."""
+
+    def run(
+        self, stored: Sequence[Stored], execute: Run, timeout: timedelta
+    ) -> Iterator[list[Ran]]:
+        """See Runner."""
+        return super().run(stored, execute, max(timeout, _NO_TIMEOUT))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +91,14 @@ class Tried:
 
 def attempt(trial: Trial) -> Tried:
     """Run the message once. Raises AuthorError, or NotReadyError if it runs past its time-out."""
-    with _relay(trial) as (world, simulator, catalog):
+    with _relay(trial) as (world, simulator, catalog, consumer):
         world.tick()  # sets the tenant's queue up: a message offered before is lost
-        message = {"type": trial.command, "content": trial.content}
+        message = {"type": trial.command, "content": _text(trial.content, consumer)}
         simulator.offer(TENANT, [message], routed=True)
         began = time.monotonic()
         world.tick()
-        found = _settled(world, catalog.commands[trial.command].timeout + SECONDS_AROUND)
+        most = catalog.commands[trial.command].timeout + SECONDS_AROUND
+        found = _settled(world, math.inf if trial.keep else most)
         seconds = time.monotonic() - began
         stored = [(it, found) for it in (LIVE, HISTORY) for found in world.documents(TENANT, it)]
         world.tick()  # sends the replies
@@ -85,10 +112,12 @@ def attempt(trial: Trial) -> Tried:
 
 
 @contextmanager
-def _relay(trial: Trial) -> Iterator[tuple[InProcessWorld, RunningSimulator, Catalog]]:
+def _relay(
+    trial: Trial,
+) -> Iterator[tuple[InProcessWorld, RunningSimulator, Catalog, Consumer]]:
     text = _one_command(trial)
     catalog = parse_catalog(text)
-    loaded_consumer(trial.command, catalog.commands[trial.command].module)
+    consumer = loaded_consumer(trial.command, catalog.commands[trial.command].module)
     secret = secrets.token_hex(16)
     tenant = LocalTenant.model_validate(
         {"tenant": TENANT, "clientId": f"{TENANT}-client", "clientSecret": secret}
@@ -107,9 +136,34 @@ def _relay(trial: Trial) -> Iterator[tuple[InProcessWorld, RunningSimulator, Cat
         erp = _erp(trial, tenant, needed=catalog.commands[trial.command].erp)
         own = InMemorySecrets({TENANT: json.dumps(tenant.secret()).encode()}, erp)
         config = json.dumps(DEFAULT_CONFIG).encode()
-        relay = InProcessRelay(load_settings(variables), own, config, [TENANT])
+        relay = InProcessRelay(
+            load_settings(variables),
+            own,
+            config,
+            [TENANT],
+            effects=_kept(trial, catalog) if trial.keep else None,
+            runner=_PatientRunner() if trial.keep else None,
+        )
         with relay.running():
-            yield InProcessWorld(relay, simulator.url, log), simulator, catalog
+            yield InProcessWorld(relay, simulator.url, log), simulator, catalog, consumer
+
+
+def _text(content: bytes, consumer: Consumer) -> str:
+    """Return the content as the relay gets it. Raises AuthorError for bytes that nobody reads."""
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        if consumer.encoding is None:
+            message = (
+                "The content is not UTF-8, as every content is unless the consumer says otherwise: "
+                'convert it, or write @consumer("…", encoding="windows-1252").'
+            )
+            raise AuthorError(message) from error
+        return content.decode("utf-8", "surrogateescape")
+
+
+def _kept(trial: Trial, catalog: Catalog) -> KeptEffects:
+    return KeptEffects(trial.remembered, TENANT, Timeouts.of(catalog, trial.command).lease)
 
 
 def _one_command(trial: Trial) -> str:

@@ -73,6 +73,16 @@ UNDONE = _option(
     ],
     default=False,
 )
+WAITING = _option(
+    "waiting",
+    Annotated[
+        bool,
+        typer.Option(
+            "--waiting", help="Also those that wait for their retry (Aguardando), if they fit."
+        ),
+    ],
+    default=False,
+)
 REASON = _option("reason", opt.Reason)
 YES = _option("yes", opt.Yes, default=False)
 
@@ -94,6 +104,7 @@ class Asked:
     limit: int
     rate: int
     outcome_unknown: bool = False
+    waiting: bool = False
     reason: str | None
     yes: bool
 

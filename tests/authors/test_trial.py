@@ -4,7 +4,9 @@ import json
 import logging
 import re
 import sys
+import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -15,6 +17,7 @@ from infra.authors.errors import AuthorError
 from infra.authors.trial import Trial, attempt
 from infra.authors.trial_report import report
 from infra.local.checkout import CATALOG
+from infra.local.errors import NotReadyError
 from smartlink.consumer import Context, FatalError, Payload, Reply, RetryableError, consumer
 from tests.authors.checkout import make_checkout, python
 
@@ -23,6 +26,25 @@ MODULE = "consumers.tried_by_a_test"
 
 class Request(Payload):
     do: str
+
+
+paid: list[str] = []
+stops: list[float] = []
+
+
+def pay() -> str:
+    paid.append("order-7")
+    return f"receipt {len(paid)}"
+
+
+def broken_off() -> object:
+    raise KeyError("the process ends here")
+
+
+def time_goes_by() -> None:
+    """Stand still until the run's time-out would be over, as at a breakpoint."""
+    assert not threading.Event().wait(1.5)
+    stops.append(1.5)
 
 
 @consumer("ProbeCommand")
@@ -34,6 +56,12 @@ def answer(request: Request, context: Context) -> Reply:
         raise FatalError("there is no such person")
     if request.do == "raise":
         raise KeyError("surprise")
+    if request.do == "pay":
+        return Reply("ProbeResponse", {"receipt": context.once("order-7", pay)})
+    if request.do == "break off":
+        context.once("order-8", broken_off)
+    if request.do == "stop at a breakpoint":
+        time_goes_by()
     if request.do == "ask the ERP":
         return Reply("ProbeResponse", context.erp_secret().decode())
     return Reply("ProbeResponse", {"did": request.do}, audience="APP")
@@ -56,9 +84,18 @@ def catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     logger.propagate = propagate
 
 
-def tried(catalog: Path, content: str, erp: bytes | None = None) -> tuple[bool, str]:
+def tried(
+    catalog: Path, content: str | bytes, erp: bytes | None = None, *, keep: bool = False
+) -> tuple[bool, str]:
     folder = catalog.parent / "try"
-    trial = Trial(command="ProbeCommand", content=content, catalog=catalog, folder=folder, erp=erp)
+    trial = Trial(
+        command="ProbeCommand",
+        content=content if isinstance(content, bytes) else content.encode(),
+        catalog=catalog,
+        folder=folder,
+        erp=erp,
+        keep=keep,
+    )
     found = attempt(trial)
     return found.done, "\n".join(report(found))
 
@@ -95,6 +132,50 @@ def test_whatever_is_not_done(catalog: Path, content: str, lines: list[str]) -> 
         assert line in said
 
 
+def test_what_once_remembers_is_kept(catalog: Path) -> None:
+    """With `keep` the second run gets the first one's result; without, each trial is alone."""
+    paid.clear()
+    for _ in range(2):
+        done, said = tried(catalog, '{"do": "pay"}', keep=True)
+        assert done, said
+        assert 'ProbeResponse to (anyone): {"receipt":"receipt 1"}' in said
+    assert len(paid) == 1
+    _, said = tried(catalog, '{"do": "pay"}')
+    assert '{"receipt":"receipt 2"}' in said
+    remembered = catalog.parent / "try" / "ProbeCommand.once.json"
+    assert remembered.stat().st_mode & 0o777 == 0o600
+    remembered.write_text("not a list")
+    with pytest.raises(AuthorError, match=r"ProbeCommand\.once\.json cannot be read .* remove it"):
+        tried(catalog, '{"do": "pay"}', keep=True)
+
+
+def test_an_effect_that_broke_off_is_known_to_the_next_run(
+    catalog: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A held command asks for a person, in another trial as in production."""
+    document = json.loads(catalog.read_text())
+    document["commands"]["ProbeCommand"]["unknownOutcome"] = "hold"
+    catalog.write_text(json.dumps(document))
+    _, first = tried(catalog, '{"do": "break off"}', keep=True)
+    assert "KeyError" in first
+    monkeypatch.setattr(sys.modules[__name__], "broken_off", lambda: "would be done again")
+    done, second = tried(catalog, '{"do": "break off"}', keep=True)
+    assert not done
+    assert "began the effect at" in second
+
+
+def test_a_debugger_may_stop_it(catalog: Path) -> None:
+    """With `keep` a run has no time-out; without, it is ended as in the cloud."""
+    document = json.loads(catalog.read_text())
+    document["commands"]["ProbeCommand"]["timeoutSeconds"] = 1
+    catalog.write_text(json.dumps(document))
+    stops.clear()
+    done, said = tried(catalog, '{"do": "stop at a breakpoint"}', keep=True)
+    assert (done, stops) == (True, [1.5]), said
+    with pytest.raises(NotReadyError, match="ran past its time-out"):
+        tried(catalog, '{"do": "stop at a breakpoint"}')
+
+
 def test_a_secret_of_ones_own(catalog: Path) -> None:
     """`--erp` names the ERP's secret."""
     done, said = tried(catalog, '{"do": "ask the ERP"}', b'{"databaseUrl": "mine"}')
@@ -106,7 +187,9 @@ def test_a_command_that_needs_an_erp_gets_sample_people(catalog: Path) -> None:
     """The project's own commands can be tried as they are."""
     content = '{"requestID": "r-1", "identifiers": {"CPF": "11144477735"}}'
     folder = catalog.parent / "try"
-    trial = Trial(command="SGDPDataCommand", content=content, catalog=CATALOG, folder=folder)
+    trial = Trial(
+        command="SGDPDataCommand", content=content.encode(), catalog=CATALOG, folder=folder
+    )
     found = attempt(trial)
     assert found.done, found.message
     assert [it["type"] for it in found.replies] == ["SGDPDataResponse"]
@@ -125,7 +208,6 @@ def test_a_module_that_cannot_be_loaded(catalog: Path, monkeypatch: pytest.Monke
         (("NoCommand", str(CATALOG)), "NoCommand is not in .*: it has .*: make consumer COMMAND="),
         (("NoCommand", "nowhere.json"), "nowhere.json cannot be read: No such file"),
         (("NoCommand", str(CATALOG), "--erp", "nowhere.json"), "nowhere.json cannot be read"),
-        (("NoCommand", sys.executable), "is not UTF-8"),
     ],
 )
 def test_what_cannot_be_tried(
@@ -146,3 +228,16 @@ def test_the_exit_code_is_the_outcome(tmp_path: Path) -> None:
     echo = root / "functions" / "consumers" / "echo.py"
     echo.write_text(echo.read_text().replace("return Reply", "raise ValueError"))
     assert python(root, *call, text="any text").returncode == 1
+
+
+def test_a_content_that_is_not_utf_8(catalog: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A consumer that names the encoding reads it, as in production; for another it is refused."""
+    content = '{"do": "ação"}'.encode("cp1252")
+    with pytest.raises(AuthorError, match=r"not UTF-8, .* encoding="):
+        tried(catalog, content)
+    module = ModuleType(MODULE)
+    module.answer = replace(answer, encoding="cp1252")  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, MODULE, module)
+    done, said = tried(catalog, content)
+    assert done, said
+    assert 'ProbeResponse to APP: {"did":"ação"}' in said

@@ -58,6 +58,27 @@ def test_redrive_starts_anew_and_says_who_and_why(place: Place) -> None:
     assert "is Pendente, not Morta: nothing to do" in again.err
 
 
+def test_discard_of_what_waits(place: Place) -> None:
+    """By its id, or with --waiting; a bulk discard without it says what it passed over."""
+    furnish(place, "acme")
+    place.keep("acme", waiting("w-1"), waiting("w-2"))
+    bulk, dry, one = place.run_all(
+        "messages discard -t acme --yes -r x",
+        "messages discard -t acme --waiting",
+        "messages discard w-1 --yes -r Cancelled",
+    )
+    told = " ".join(bulk.err.split())
+    assert "0 messages discarded" in bulk.out
+    assert "None of the 2 messages that fit is dead (Morta): 2 Aguardando. Add --waiting" in told
+    assert "2 dead or waiting messages would be discarded" in dry.out
+    assert "1 messages discarded" in one.out
+    assert states(place, "acme") == {"w-2": State.WAITING}
+    assert "Cancelled" in place.store.lines_of("acme", "w-1")[0].text
+    rest = place.run("messages", "discard", "-t", "acme", "--waiting", "--yes", "-r", "x")
+    assert rest.code == 0
+    assert states(place, "acme") == {}
+
+
 def test_discard_moves_to_the_history(place: Place) -> None:
     """Discarded once: the second time there is nothing to do, and no redrive is possible."""
     furnish(place, "acme")

@@ -58,6 +58,7 @@ def test_export_and_replay(place: Place, tmp_path: Path) -> None:
     ran, without = place.run_all(f"replay {file} --erp {erp} --json", f"replay {erp}")
     assert ran.code == 0, ran.err
     assert ran.json["outcome"] == "Done"
+    assert "is really done, again if it was done before" in ran.err
     [reply] = ran.json["replies"]
     assert (reply["type"], reply["audience"]) == ("SGDPDataResponse", "SGDP")
     assert without.code == 2

@@ -49,6 +49,7 @@ def delivered(erp: Tpd, consumer: Consumer, contents: InMemoryContents, body: ob
             lambda _: None,
         ),
         clock=lambda: NOW,
+        timeout=timedelta(minutes=1),
     )
     return execution(Stored(message, Version("v")))
 

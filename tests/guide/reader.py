@@ -70,7 +70,7 @@ class Reader:
                 )
             case [".venv/bin/python", *arguments]:
                 return self.run([sys.executable, *arguments])
-            case ["make", _] | [".venv/bin/smartlink", *_]:
+            case ["make", _] | ["make", "local", _] | [".venv/bin/smartlink", *_]:
                 return ""
         raise AssertionError(f"{line!r}: the guide's test does not know how to run or check this")
 

@@ -22,6 +22,9 @@ from tests.project.checkout import ROOT
 PAGES = (ROOT / "functions" / "README.md", ROOT / "functions" / "README.pt-BR.md")
 GUIDE = read(PAGES[0])
 TARGETS = set(re.findall(r"^\.PHONY: (\S+)$", (ROOT / "Makefile").read_text(), re.MULTILINE))
+EXCERPTS = "functions/consumers/excerpts.py"
+# A whole file's docstring and imports, and asserts outside tests/: of these an excerpt has none.
+OF_A_WHOLE_FILE = "D100,E402,I001,S101"
 CATALOG = json.loads((ROOT / "infra" / "catalog.json").read_text())
 
 
@@ -73,7 +76,10 @@ def test_every_command_line_can_be_typed(line: str) -> None:
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="there is no make")
 def test_it_works_for_whoever_follows_it(tmp_path: Path) -> None:
-    """From `make consumer` to the last block: files are written, commands and Python run."""
+    """From `make consumer` to the last block: files are written, commands and Python run.
+
+    What is written passes the checks of `make check`, as the excerpts do.
+    """
     reader = Reader(tmp_path)
     reader.settle_in()
     printed = ""
@@ -85,8 +91,13 @@ def test_it_works_for_whoever_follows_it(tmp_path: Path) -> None:
     assert shown() <= set(timeless(printed).splitlines())
     reader.run([sys.executable, "-m", "tests.guide.walk", str(PAGES[0])])
     written = [block.file for block in of("python") if block.file]
-    reader.run([sys.executable, "-m", "ruff", "check", "--quiet", *written])
-    reader.run([sys.executable, "-m", "ruff", "format", "--check", "--quiet", *written])
+    excerpts = "\n\n".join(block.text for block in of("python") if not block.file)
+    reader.write(EXCERPTS, excerpts)
+    ruff = [sys.executable, "-m", "ruff"]
+    reader.run([*ruff, "check", "--quiet", *written])
+    reader.run([*ruff, "check", "--quiet", f"--extend-ignore={OF_A_WHOLE_FILE}", EXCERPTS])
+    reader.run([*ruff, "format", "--check", "--quiet", *written, EXCERPTS])
+    reader.run([sys.executable, "-m", "mypy", *written, EXCERPTS])
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -95,7 +106,7 @@ def test_the_tables_are_complete(page: Path) -> None:
     prose = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
     said = re.findall(r"`([^`]+)`", prose)
     entry = {it.alias or name for name, it in Command.model_fields.items()}
-    context = {it.name for it in fields(Context)}
+    context = {it.name.removeprefix("_") for it in fields(Context)}
     around = {f"{name}=" for name in (*Examined.__annotations__, *Around.__annotations__)}
     wanted = entry | context | around | set(CHECKS)
     assert {it for it in wanted if not any(text.startswith(it) for text in said)} == set()

@@ -5,6 +5,7 @@ One namespace, in a process of its own: its modules are those of the checkout th
 
 import json
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,13 +13,22 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
+import requests
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import firestore
 
+from infra.simulator.rac import SCOPE
+from infra.simulator.running import running_simulator
 from smartlink.publisher import Publisher
 from tests.guide.blocks import read
 
 Names = dict[str, Any]
+GRANT = {
+    "grant_type": "client_credentials",
+    "client_id": "client",
+    "client_secret": "secret",
+    "scope": SCOPE,
+}
 
 
 class _Function(BaseHTTPRequestHandler):
@@ -87,7 +97,27 @@ def it_adds_both(add_order: Callable[[Any, Any, int], str]) -> None:
     assert len(transaction) == 2
 
 
+def it_finds_the_local_stack(
+    local_publisher: Callable[[Path], Publisher],
+    sent: Callable[[str, Path], list[dict[str, object]]],
+) -> None:
+    """The page's own code, with a stack's file, its simulator and its function."""
+    with tempfile.TemporaryDirectory() as folder, _function() as url, running_simulator() as broker:
+        broker.add_tenant("acme", "client", "secret")
+        stack = Path(folder) / "stack.json"
+        stack.write_text(json.dumps({"functions": {"publish": url}, "simulator": broker.url}))
+        with local_publisher(stack) as publisher:
+            known = publisher.publish(tenant="acme", type="OrderPlaced", content={}, id="order-7")
+            assert known.id == "order-7"
+        granted = requests.post(broker.rac_token_url, data=GRANT, timeout=10).json()
+        headers = {"Authorization": f"Bearer {granted['access_token']}"}
+        send = f"{broker.url}/api/v1/link/send/OrderPlaced/APP"
+        requests.post(send, "one", headers=headers, timeout=10).raise_for_status()
+        assert [it["content"] for it in sent("acme", stack)] == ["one"]
+
+
 if __name__ == "__main__":
     made = walk(Path(sys.argv[1]))
     it_publishes(made["announce"])
     it_adds_both(made["add_order"])
+    it_finds_the_local_stack(made["local_publisher"], made["sent_locally"])

@@ -66,10 +66,11 @@ class Style(StrEnum):
     TOTVS = "totvs"
     CLOUD_EVENTS = "cloudevents"
     JSON = "json"  # JSON of no known style: the whole content is the body
+    XML = "xml"  # the whole content is the body
 
 
 class PayloadError(ValueError):
-    """The content is not JSON."""
+    """The content is not JSON, or not the XML or the encoding that the consumer expects."""
 
 
 @dataclass(frozen=True, slots=True)

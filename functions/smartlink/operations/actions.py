@@ -42,18 +42,21 @@ def redriven(stored: Stored, note: Note) -> Settlement:
 
 
 def discarded(stored: Stored, note: Note, *, again: bool = False) -> Settlement:
-    """Moves the message to the history as `Descartada`.
+    """Moves the message, which is dead or waits, to the history as `Descartada`.
 
     If `again`, the history has its id already, so the new record gets another id.
     """
-    message = stored.message
+    message = replace(stored.message, state=State.DEAD, due=None)  # what waited never runs again
+    what = "Discarded"
+    if stored.message.state is State.WAITING:
+        what = f"Discarded after {message.attempt} attempts ({State.WAITING})"
     if again:
         message = replace(message, document=second_end_id(message.document, stored.version))
     return Settlement(
         document=stored.message.document,
         fence=stored.version,
         history=Ended(message, Ending.DISCARDED, note.at, note.expires),
-        logs=(note.line(message, "Discarded"),),
+        logs=(note.line(message, what),),
     )
 
 
@@ -81,7 +84,7 @@ class Action:
     done: str
     settle: Callable[[Stored, Note], Settlement]
     ends: bool = False  # the message's content is released
-    dead: bool = True  # only dead messages are selected
+    dead: bool = True  # only dead messages are selected, unless those that wait are asked for
 
 
 REDRIVE = Action("redrive", "redriven", redriven)

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from itertools import chain
 
 from smartlink.domain.message import MAY_HAVE_RUN, DeadReason, Ending, Listed, State, Summary
 from smartlink.operations.actions import DISCARD, HOLD, Action
@@ -63,7 +64,7 @@ class Idle(StrEnum):
     """Why there is nothing to do to the one message that was named."""
 
     DISCARDED = "discarded"  # it is discarded already
-    ALIVE = "alive"  # it is not dead
+    ALIVE = "alive"  # it is not dead; for a discard, it does not wait either
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +81,24 @@ class Plan:
 
 
 def plan(
-    deployment: Deployment, action: Action, filters: Filters, limit: int, *, undone: bool = False
+    deployment: Deployment,
+    action: Action,
+    filters: Filters,
+    limit: int,
+    *,
+    undone: bool = False,
+    waiting: bool = False,
 ) -> Plan:
     """Plans the action for the messages that fit the filters, at most `limit`.
 
     `undone`: the operator knows that the work of messages which may have run was not done.
+    `waiting`: a discard takes the messages that wait for their retry too.
     """
     unfit = _unfit(deployment, action, undone=undone)
-    found = replace(filters, state=State.DEAD if action.dead else None).scan(deployment)
+    states: list[State | None] = [State.DEAD] if action.dead else [None]
+    states += [State.WAITING] if waiting and action is DISCARD else []
+    scans = (replace(filters, state=state).scan(deployment) for state in states)
+    found = chain.from_iterable(scans)
     planned = _sorted_out(action, found, unfit, limit)
     if planned.messages or planned.skipped or not action.dead:
         return planned
@@ -98,14 +109,17 @@ def plan(
 def plan_one(
     deployment: Deployment, action: Action, located: Located, *, undone: bool = False
 ) -> Plan:
-    """Plans the action for one message. Raises ForbiddenError if it has ended.
+    """Plans the action for one message. A discard takes it also while it waits for its retry.
+
+    Raises ForbiddenError if it has ended.
 
     Raises OnlyDiscardError if the document is unreadable; `act.give_up` can discard it.
     """
     unfit = _unfit(deployment, action, undone=undone)
     live, ended = located.live, located.ended
     if live is not None:
-        if live.message.state is not State.DEAD:
+        state = live.message.state
+        if state is not State.DEAD and not (action is DISCARD and state is State.WAITING):
             return Plan(action, idle=Idle.ALIVE)
         selected = Selected(located.tenant, Listed(live.message, live.version))
         return _sorted_out(action, [selected], unfit, 1)

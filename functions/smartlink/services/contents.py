@@ -16,6 +16,12 @@ def inline(text: str) -> Content:
     return Content(sha256=content_hash(text), size=len(encode(text)), text=text)
 
 
+def inline_size(text: str, most: int) -> int:
+    """Returns how many bytes `keep` would keep in the document; 0 if it would use the bucket."""
+    size = len(encode(text))
+    return size if size <= min(LIMITS.inline, most) else 0
+
+
 def keep(
     contents: Contents, tenant: str, document: str, text: str, most: int = LIMITS.inline
 ) -> Content:
@@ -24,7 +30,7 @@ def keep(
     Raises PortError if the bucket does not take it.
     """
     content = inline(text)
-    if content.size <= min(LIMITS.inline, most):
+    if content.size <= min(LIMITS.inline, most):  # as inline_size has it
         return content
     name = contents.put(tenant, document, content.sha256, encode(text))
     return Content(sha256=content.sha256, size=content.size, object=name)

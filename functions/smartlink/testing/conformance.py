@@ -38,7 +38,6 @@ class Examined(Around, total=False):
     reset: Callable[[], object]  # puts the outside back, before each scenario
     others: Sequence[Content]  # further payloads that the consumer accepts: for the order
     volatile: Collection[str]  # replies' fields that may differ; default: generatedOn, time
-    timeout: float  # seconds: the command's timeoutSeconds; default 10
     limits: Limits
 
 
@@ -51,6 +50,7 @@ def examine(consumer: Consumer, payload: Content, **around: Unpack[Examined]) ->
     check(consumer)
     given: dict[str, Any] = dict(around)
     options = Options(**{name: given.pop(name) for name in _OPTIONS & given.keys()})
+    given["timeout"] = options.timeout
     others = tuple(map(as_text, options.others))
     exam = Examination(consumer, as_text(payload), others, Arrival(**given), options)
     with _quiet():

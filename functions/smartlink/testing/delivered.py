@@ -1,7 +1,9 @@
 """How a delivery went, and what a test may claim of it. A failed claim lists what there was."""
 
 from dataclasses import dataclass, field
-from typing import NoReturn, Self
+from typing import Any, NoReturn, Self, TypeVar, overload
+
+from pydantic import TypeAdapter, ValidationError
 
 from smartlink.domain.message import LogType
 from smartlink.domain.outcome import (
@@ -18,6 +20,7 @@ from smartlink.testing.payloads import body_of
 
 _SHOWN = 500  # characters of a reply or a line in a failure's text
 _ANY = object()
+_Model = TypeVar("_Model")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,7 @@ class Sent:
     correlation_id: str | None = None
 
     @property
-    def body(self) -> object:
+    def body(self) -> Any:  # noqa: ANN401  (a test looks into it without casts)
         """The parsed body of the reply, without the envelope; a text that is not JSON stays a
         text."""
         return body_of(self.text)
@@ -76,10 +79,34 @@ class Delivered:
         """Claims that it was handed back without its own fault, so that it costs no attempt."""
         return self._claim(f"handed back because of {text!r}", HandBack, text)
 
+    @overload
     def replied(
-        self, kind: str, *, audience: object = _ANY, correlation_id: object = _ANY
-    ) -> object:
-        """Claims that it sent exactly one such reply; returns the reply's parsed body."""
+        self, kind: str, *, audience: object = ..., correlation_id: object = ...
+    ) -> Any: ...  # noqa: ANN401  (a test looks into it without casts)
+
+    @overload
+    def replied(
+        self,
+        kind: str,
+        model: type[_Model],
+        *,
+        audience: object = ...,
+        correlation_id: object = ...,
+    ) -> _Model: ...
+
+    def replied(
+        self,
+        kind: str,
+        model: Any = None,
+        *,
+        audience: object = _ANY,
+        correlation_id: object = _ANY,
+    ) -> Any:
+        """Claims that it sent exactly one such reply; returns the reply's parsed body.
+
+        With a `model`, such as a pydantic model or `list[str]`, the body must fit it, and the
+        answer is of that type.
+        """
         __tracebackhide__ = True
         self.done()
         found = [
@@ -94,7 +121,8 @@ class Delivered:
             wanted += [] if audience is _ANY else [f"to {audience!r}"]
             wanted += [] if correlation_id is _ANY else [f"with correlation {correlation_id!r}"]
             self._fail(f"expected {' '.join(wanted)}, found {len(found)}")
-        return found[0].body
+        body = found[0].body
+        return body if model is None else self._fitted(kind, model, body)
 
     def replied_nothing(self) -> Self:
         """Claims that it was executed and sent no reply."""
@@ -131,6 +159,13 @@ class Delivered:
         if not isinstance(self.verdict, kind) or text not in self.reason:
             self._fail(f"expected {wanted}")
         return self
+
+    def _fitted(self, kind: str, model: type[_Model], body: object) -> _Model:
+        __tracebackhide__ = True
+        try:
+            return TypeAdapter(model).validate_python(body)
+        except ValidationError as error:
+            self._fail(f"expected {kind!r} to fit {model}: {error}")
 
     def _fail(self, expected: str) -> NoReturn:
         __tracebackhide__ = True

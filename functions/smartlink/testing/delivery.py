@@ -1,7 +1,7 @@
 """Delivers one message to a consumer, by the same code as the deployed function."""
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypedDict, Unpack
 
 from smartlink.consumer import Consumer
@@ -30,6 +30,7 @@ class Around(TypedDict, total=False):
     personal: bool  # the command's `personal` in the catalogue
     hold: bool  # the command's `unknownOutcome` in the catalogue is `hold`
     erp: Erp  # the secret smartlink-erp-<tenant>: {"databaseUrl": …}; default: there is none
+    timeout: float  # seconds: the command's timeoutSeconds; default 10
     place: Place  # the place of an earlier message, with its erp, hold, attempts and tenant
 
 
@@ -48,6 +49,7 @@ class Arrival:
     personal: bool = False
     hold: bool = False
     erp: Erp = field(default=None, repr=False)
+    timeout: float = 10.0
     place: Place | None = None
 
     def __post_init__(self) -> None:
@@ -62,13 +64,18 @@ class Arrival:
     def at(self) -> Place:
         """Returns the place where the message is delivered."""
         if self.place is not None:
-            return replace(self.place, clock=lambda: self.now)
+            return replace(self.place, clock=lambda: self.now, timeout=self._timeout)
         return Place(
             tenant=self.tenant,
             erp=secrets(self.tenant, self.erp),
             clock=lambda: self.now,
             policy=RetryPolicy(attempts=self.attempts, hold_unknown=self.hold),
+            timeout=self._timeout,
         )
+
+    @property
+    def _timeout(self) -> timedelta:
+        return timedelta(seconds=self.timeout)
 
     def message(self, place: Place, command: str, text: str) -> Message:
         """Makes the claimed message, as the consumer gets it."""
@@ -90,9 +97,9 @@ class Arrival:
 def deliver(consumer: Consumer, payload: Content, **around: Unpack[Around]) -> Delivered:
     """Runs the consumer on one message: `deliver(greet, {"name": "Ana"}, attempt=2)`.
 
-    The payload is a text as the broker delivers it, or a model, a mapping or a list, which becomes
-    JSON. `totvs(…)` and `cloud_event(…)` put an envelope around it. The answer tells what the
-    consumer did. Only a wrong call raises (TypeError, ValueError).
+    The payload is a text or bytes as the broker delivers them, or a model, a mapping or a list,
+    which becomes JSON. `totvs(…)` and `cloud_event(…)` put an envelope around it. The answer tells
+    what the consumer did. Only a wrong call raises (TypeError, ValueError).
     """
     check(consumer)
     arrival = Arrival(**around)

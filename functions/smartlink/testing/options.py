@@ -3,15 +3,19 @@
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
+from smartlink.consumer import MOST_REPLIES, MOST_REPLY_BYTES
 from smartlink.testing.payloads import Content
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """The limits of one message. `reply_bytes` limits all its replies together."""
+    """The limits of one message. `reply_bytes` limits all its replies together.
 
-    replies: int = 100
-    reply_bytes: int = 1_048_576
+    What the relay itself cannot store with the message's end fails whatever they are.
+    """
+
+    replies: int = MOST_REPLIES
+    reply_bytes: int = MOST_REPLY_BYTES
     lines: int = 99  # log lines; the relay drops those after the 99th
     leaked_bytes: int = 16_384  # kept in memory from message to message
     runs: int = 20  # for the checks of memory and threads

@@ -6,14 +6,17 @@ from pydantic import BaseModel
 
 from smartlink.domain.payload import PayloadError, as_written, parse_payload, write_json
 
-Content = str | BaseModel | Mapping[str, object] | Sequence[object]
-"""A content. A text is used unchanged, and anything else becomes JSON."""
+Content = str | bytes | BaseModel | Mapping[str, object] | Sequence[object]
+"""A content. A text is used unchanged, bytes are read as the relay reads them, and anything else
+becomes JSON."""
 
 
 def as_text(payload: Content) -> str:
     """Returns the content's text. Raises TypeError or ValueError if JSON has no form for it."""
     if isinstance(payload, str):
         return payload
+    if isinstance(payload, bytes):
+        return payload.decode("utf-8", "surrogateescape")
     return write_json(_plain(payload))
 
 

@@ -35,6 +35,7 @@ class Place:
     erp: ErpSecrets = field(default_factory=InMemorySecrets)
     clock: Clock = lambda: NOON
     policy: RetryPolicy = field(default_factory=RetryPolicy)
+    timeout: timedelta = timedelta(seconds=10)  # of one message
     contents: Contents = field(default_factory=InMemoryContents)
     effects: Effects = field(default_factory=InMemoryEffects)
 
@@ -57,6 +58,7 @@ class Place:
             erp=self.erp,
             once=once,
             clock=self.clock,
+            timeout=self.timeout,
             titulares=Titulares(self.erp, self.clock),
         )
 

@@ -10,6 +10,7 @@ from infra.cli.errors import CliError, StoppedError, UsageError
 from infra.cli.interrupt import interrupted
 from infra.cli.screen import Screen
 from infra.cli.session import Session
+from smartlink.domain.message import State
 from smartlink.operations.act import Report, give_up, perform
 from smartlink.operations.actions import DISCARD, HOLD, REDRIVE, Action
 from smartlink.operations.audit import Note, named_together, note
@@ -46,7 +47,9 @@ def _act(action: Action, session: Session, asked: Asked) -> None:
     deployment, screen = session.deployment, session.screen
     undone = asked.outcome_unknown
     if asked.identity is None:
-        planned = plan(deployment, action, filters, asked.limit, undone=undone)
+        planned = plan(
+            deployment, action, filters, asked.limit, undone=undone, waiting=asked.waiting
+        )
     else:
         located = locate(deployment, asked.identity, filters.tenant)
         if located.live is None and located.raw is not None:
@@ -108,9 +111,11 @@ discard = command(
     partial(_act, DISCARD),
     """Discard dead messages: they move to the history (GTotvsLinkMessageExec) as Descartada.
 
-    Without --yes it is a dry run. Ctrl-C stops it; the same command continues it.
+    One that waits for its retry (Aguardando) is discarded if you give its ID, or
+    with --waiting. Without --yes it is a dry run. Ctrl-C stops it; the same command continues it.
     """,
     *acts.FILTERS_OF_DEAD,
+    acts.WAITING,
     acts.LIMIT,
     acts.RATE,
     acts.REASON,
@@ -151,6 +156,7 @@ def _target(asked: Asked) -> str:
         "--received-after": asked.received_after,
         "--all": asked.every or None,
         "--outcome-unknown": asked.outcome_unknown or None,
+        "--waiting": asked.waiting or None,
     }
     return " ".join(
         name if value is True else f"{name} {value}" for name, value in written.items() if value
@@ -188,7 +194,8 @@ def _tell_idle(screen: Screen, planned: Plan, located: Located) -> None:
         screen.note(f"{located.identity} was discarded already: nothing to do.")
     elif planned.idle is Idle.ALIVE:
         name, state = f"{located.identity} of {located.tenant}", located.message.state
-        screen.note(f"{name} is {state}, not Morta: nothing to do.")
+        wanted = f"{State.DEAD} or {State.WAITING}" if planned.action is DISCARD else State.DEAD
+        screen.note(f"{name} is {state}, not {wanted}: nothing to do.")
 
 
 def _act_unread(
@@ -249,7 +256,8 @@ def _show_dry(screen: Screen, planned: Plan) -> None:
         screen.table(("#Msgs", "Tenant", "Command", "Print", "~UltimoErro"), rows)
     _tell_skipped(screen, unfit)
     _tell_alive(screen, planned)
-    which = "dead" if action.dead else "live"
+    waiting = any(it.message.state is State.WAITING for it in fit)
+    which = "live" if not action.dead else "dead or waiting" if waiting else "dead"
     more = " in this run; there are more that fit (--limit)" if planned.more else ""
     screen.say(
         f"Dry run, nothing was changed: {len(fit)} {which} messages would be {action.done}{more}."
@@ -264,6 +272,8 @@ def _tell_alive(screen: Screen, planned: Plan) -> None:
         total = sum(planned.alive.values())
         states = ", ".join(f"{number} {state}" for state, number in planned.alive.items())
         text = f"None of the {total} messages that fit is dead (Morta): {states}."
+        if planned.action is DISCARD and State.WAITING in planned.alive:
+            text += f" Add --waiting to discard those that wait ({State.WAITING})."
         screen.note(text, "yellow")
 
 

@@ -20,8 +20,15 @@ from smartlink.operations.select import locate
 from smartlink.operations.trace import trace
 from smartlink.ports import ErpSecrets, PortError
 from smartlink.settings import SettingsError, load_settings
-from smartlink.testing import Delivered
+from smartlink.testing.replay import Replayed
 from smartlink.testing.replay import replay as run_again
+
+_AGAIN = "What {command} does in its ERP and elsewhere is really done, again if it was done before."
+_HELD = "It ends where it asks `once` for an effect: --effects does those too."
+_STOPPED = (
+    "It asked `once` for an effect, which may have been done before, so it ended there. "
+    "With --effects the effect is done."
+)
 
 
 def export(
@@ -74,10 +81,15 @@ def replay(
         Path | None,
         typer.Option(help="The ERP's secret as a file (else the local stack's)."),
     ] = None,
+    effects: Annotated[
+        bool,
+        typer.Option("--effects", help="Do the effects of `once` too, which may be done already."),
+    ] = False,
 ) -> None:
     """Run an exported message through this checkout's consumer; nothing is stored or sent.
 
-    The consumer really changes its ERP: give it a database of your own.
+    The consumer really changes its ERP: give it a database of your own. It ends where it asks
+    `once` for an effect, unless you say --effects.
     """
     session = session_of(context)
     quiet_logs()
@@ -88,8 +100,8 @@ def replay(
     if exported.text is None:
         message = f"{file} holds no content (a personal message that has ended): nothing to run."
         raise CliError(message)
-    delivered = _run(session, exported, _erp(session, exported.tenant, erp))
-    _show(session, delivered)
+    erps = _erp(session, exported.tenant, erp)
+    _show(session, _run(session, exported, erps, effects=effects))
 
 
 def _read(file: Path) -> Exported:
@@ -117,7 +129,7 @@ def _erp(session: Session, tenant: str, file: Path | None) -> ErpSecrets:
         return InMemorySecrets()
 
 
-def _run(session: Session, exported: Exported, erp: ErpSecrets) -> Delivered:
+def _run(session: Session, exported: Exported, erp: ErpSecrets, *, effects: bool) -> Replayed:
     settings = load_settings(CHECKOUT)
     command = settings.catalog.commands.get(exported.command)
     if command is None:
@@ -128,20 +140,25 @@ def _run(session: Session, exported: Exported, erp: ErpSecrets) -> Delivered:
     except SettingsError as error:
         message = f"{error}."
         raise CliError(message) from None
+    held = "" if effects else f" {_HELD}"
+    session.screen.note(f"{_AGAIN.format(command=exported.command)}{held}", "yellow")
     session.screen.note(f"Running {exported.command} on {exported.id} …")
-    return run_again(exported, consumer, erp, bootstrap.now)
+    return run_again(exported, consumer, erp, bootstrap.now, effects=effects)
 
 
-def _show(session: Session, delivered: Delivered) -> None:
-    screen = session.screen
-    done = isinstance(delivered.verdict, Done)
+def _show(session: Session, replayed: Replayed) -> None:
+    screen, delivered = session.screen, replayed.delivered
+    done = isinstance(delivered.verdict, Done) and not replayed.stopped
     name, error = type(delivered.verdict).__name__, None if done else delivered.reason
+    debug = delivered.debug
+    if replayed.stopped:
+        name, error, debug = "Stopped", _STOPPED, None
     if screen.as_json:
         screen.json(
             {
                 "outcome": name,
                 "error": error,
-                "debug": delivered.debug,
+                "debug": debug,
                 "logs": [it.text for it in delivered.lines],
                 "replies": [
                     {"type": it.type, "audience": it.audience, "text": it.text}
@@ -155,8 +172,8 @@ def _show(session: Session, delivered: Delivered) -> None:
             screen.say(f"log: {line.text}")
         for it in delivered.replies:
             screen.say(f"reply: {it.type} to {it.audience or '(anyone)'}: {it.text}")
-        if delivered.debug:
-            screen.block(delivered.debug)
+        if debug:
+            screen.block(debug)
     if not done:
         message = f"The consumer did not do it: {name}: {error}"
         raise CliError(message)

@@ -26,7 +26,7 @@ from smartlink.adapters.in_memory import (
 from smartlink.adapters.threads import ThreadRunner, ThreadTurns, beside, wait
 from smartlink.bootstrap import load_consumer, new_id, now
 from smartlink.domain.catalog import Command
-from smartlink.ports import Envelope, PortError
+from smartlink.ports import Effects, Envelope, PortError, Runner
 from smartlink.services.consuming.consume import Consume
 from smartlink.services.dispatch import decode_dispatch
 from smartlink.services.polling.poll import Poll
@@ -46,15 +46,23 @@ class InProcessRelay:
     """All use cases of the relay, on the twins and on threads of this process."""
 
     def __init__(
-        self, settings: Settings, secrets: InMemorySecrets, config: bytes, tenants: list[str]
+        self,
+        settings: Settings,
+        secrets: InMemorySecrets,
+        config: bytes,
+        tenants: list[str],
+        *,
+        effects: Effects | None = None,
+        runner: Runner | None = None,
     ) -> None:
-        """Make the use cases over empty twins."""
+        """Make the use cases over empty twins, or with these effects, or with this runner."""
         self.tenants = tenants
         self.store = InMemoryMessages()
         self._settings = settings
         self._secrets = secrets
         self._contents = InMemoryContents()
-        self._effects = InMemoryEffects()
+        self._effects = InMemoryEffects() if effects is None else effects
+        self._runner = ThreadRunner() if runner is None else runner
         self._deliveries: queue.SimpleQueue[Delivery] = queue.SimpleQueue()
         self._adapters = Adapters(
             store=self.store,
@@ -89,7 +97,7 @@ class InProcessRelay:
         own = ConsumeAdapters(
             erp=self._secrets,
             effects=self._effects,
-            runner=ThreadRunner(),
+            runner=self._runner,
             end_process=_end_process,
         )
         consumer = load_consumer(command, entry.module)

@@ -1,11 +1,13 @@
 """What an act would do, what it leaves out, and how it is stopped."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from smartlink.domain.identity import Direction
-from smartlink.domain.message import DeadReason, State
+from smartlink.domain.message import DeadReason, Ending, State
+from smartlink.domain.settlement import Settlement
 from smartlink.operations.act import perform
 from smartlink.operations.actions import DISCARD, HOLD, REDRIVE
 from smartlink.operations.audit import note
@@ -113,12 +115,62 @@ def test_one_message_that_is_not_dead_or_has_ended() -> None:
     made = Desk()
     made.keep(waiting("waits"), pending("m"))
     made.store.commit("acme", done(dead("over")))
-    [live] = [it for it in made.store.live("acme").values() if it.message.id == "waits"]
-    alive = plan_one(made.deployment, DISCARD, Located("waits", "acme", live, None))
-    assert (alive.idle, alive.messages) == (Idle.ALIVE, ())
+    for name, action in (("waits", REDRIVE), ("m", REDRIVE), ("m", DISCARD)):
+        live = made.store.live("acme")[f"D-{name}"]
+        alive = plan_one(made.deployment, action, Located(name, "acme", live, None))
+        assert (alive.idle, alive.messages) == (Idle.ALIVE, ())
     ended = made.store.ended("acme")["D-over"]
     with pytest.raises(ForbiddenError, match=r"over of acme has ended \(Concluida\)"):
         plan_one(made.deployment, DISCARD, Located("over", "acme", None, ended))
+
+
+def test_a_discard_takes_what_waits_if_it_is_asked_to() -> None:
+    """By its id, or where the filters are told to; never a message that runs or is to run."""
+    made = desk()
+    made.keep(pending("m"))
+    live = made.store.live("acme")["D-waits"]
+    one = plan_one(made.deployment, DISCARD, Located("waits", "acme", live, None))
+    assert [it.message.id for it in one.messages] == ["waits"]
+    dead_ones = {"again", "perhaps-done", "nonsense", "unknown"}
+    unasked = plan(made.deployment, DISCARD, Filters(), 100)
+    assert {it.message.id for it in unasked.messages} == dead_ones
+    asked = plan(made.deployment, DISCARD, Filters(), 100, waiting=True)
+    assert {it.message.id for it in asked.messages} == {*dead_ones, "waits"}
+    redriven = plan(made.deployment, REDRIVE, Filters(), 100, waiting=True)
+    assert [it.message.id for it in redriven.messages] == ["again"]
+
+
+def test_what_waited_never_runs_again_and_its_reason_is_kept() -> None:
+    """It leaves the live ones; the history has its attempts, and the log who and why."""
+    made = Desk()
+    made.keep(waiting("waits"))
+    before = made.store.live("acme")["D-waits"]
+    planned = plan_one(made.deployment, DISCARD, Located("waits", "acme", before, None))
+    own = note(made.deployment, "ana", "the customer cancelled")
+    report = perform(made.deployment, planned, own, 50, Told(9), lambda _: None)
+    assert report.done == 1
+    assert made.store.live("acme") == {}
+    ended = made.store.ended("acme")["D-waits"]
+    assert (ended.ending, ended.message.due) == (Ending.DISCARDED, None)
+    assert ended.message.attempts == before.message.attempts
+    assert ended.message.error == before.message.error
+    [line] = made.store.logs("acme")
+    assert line.text == "Discarded after 1 attempts (Aguardando) by ana: the customer cancelled"
+
+
+def test_what_is_taken_up_meanwhile_is_not_discarded() -> None:
+    """The sweep came first: its dispatch goes on, and the discard says so."""
+    made = Desk()
+    made.keep(waiting("waits"))
+    planned = plan(made.deployment, DISCARD, Filters(), 100, waiting=True)
+    swept = replace(waiting("waits"), state=State.PENDING)
+    live = made.store.live("acme")["D-waits"]
+    settlement = Settlement(document="D-waits", fence=live.version, live=swept)
+    made.store.commit("acme", [settlement])
+    own = note(made.deployment, "ana", "x")
+    report = perform(made.deployment, planned, own, 50, Told(9), lambda _: None)
+    assert (report.done, report.changed) == (0, 1)
+    assert "D-waits" in made.store.live("acme")
 
 
 def test_filters_hold_all_at_once() -> None:

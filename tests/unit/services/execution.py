@@ -33,6 +33,7 @@ class Call:
     secrets: InMemorySecrets = field(default_factory=InMemorySecrets)
     effects: InMemoryEffects = field(default_factory=InMemoryEffects)
     hold: bool = False
+    timeout: timedelta = timedelta(minutes=1)
     ids: Iterator[int] = field(default_factory=count)
 
     def clock(self) -> datetime:
@@ -73,6 +74,7 @@ class Call:
                 self.wait,
             ),
             self.clock,
+            self.timeout,
         )
         return execution(Stored(self.message(content, **parts), Version("v")))
 

@@ -270,3 +270,23 @@ def test_of_a_deep_stack_the_innermost_frames_are_kept(last: str, *, personal: b
     assert len(places) == 20
     assert {line.split()[-1] for line in places} == {"ping", "pong"}
     assert lines[-1].strip() == last
+
+
+def test_the_time_left_is_what_the_runners_watch_leaves() -> None:
+    """It falls from the command's time-out, in real seconds, and never below nothing."""
+    left: list[float] = []
+
+    def look(content: str, context: Context) -> None:  # noqa: ARG001
+        left.append(context.time_left)
+        while context.time_left == left[0]:
+            pass
+        left.append(context.time_left)
+
+    Call(timeout=timedelta(seconds=40)).done(look)
+    assert 39 < left[1] < left[0] <= 40
+
+    def late(content: str, context: Context) -> None:  # noqa: ARG001
+        left.append(context.time_left)
+
+    Call(timeout=timedelta(0)).done(late)
+    assert left[-1] == 0

@@ -285,8 +285,31 @@ def test_replies_without_an_end_are_not_gathered() -> None:
     given = iter(range(20_000))
     endless = (Reply("A", str(number)) for number in given)
     error = Call().unwritten(returning(endless)).error
+    assert re.fullmatch(r"Reply 1[34]\d\d: with those before it, .*2,359,296 bytes.*", error)
+    assert next(given) == int(error[6:10])  # it went no further than the reply that is told
+
+
+def test_the_number_of_a_list_is_looked_at_first() -> None:
+    """Before any of it is written."""
+    error = Call().unwritten(returning([Reply("A", "")] * 1_475)).error
     assert error.startswith("The consumer returned more than 1,474 replies, the most that")
-    assert next(given) <= 1_476
+
+
+def test_a_generator_is_closed_where_its_replies_are_too_much() -> None:
+    """So its `finally` runs, and no further work of its own."""
+    seen: list[int | str] = []
+
+    def pages(content: str, context: Context) -> Iterator[Reply]:  # noqa: ARG001
+        try:
+            for number in range(20_000):
+                seen.append(number)
+                yield Reply("Page", {"rows": "x" * 5_000})
+        finally:
+            seen.append("closed")
+
+    error = Call().unwritten(pages).error
+    assert seen[-1] == "closed"
+    assert len(seen) == int(error[6:].partition(":")[0]) + 1
 
 
 def test_more_replies_than_a_commit_holds_are_the_consumers_own_error() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from smartlink.consumer import MOST_REPLIES, Context, Reply, consumer
 from smartlink.testing import Limits, Verdict, conforms, examine
 from tests.unit.testing.consumers import Ledger, greet
 
@@ -23,7 +24,7 @@ FLAWS: dict[str, tuple[set[str], str, str]] = {
     "trusts_the_payload": ({"odd payloads"}, "KeyError by ", "AttributeError: a field may be null"),
     "returns_what_cannot_be_sent": ({"odd payloads"}, "type must have 1 to 512", "FatalError"),
     "remembers_the_last": ({"order"}, "payload 1, in another order", "a run leaves in memory"),
-    "replies_without_end": ({"replies"}, "more than 100 replies", "page"),
+    "replies_without_end": ({"replies"}, "2,359,296 bytes", "page"),
     "logs_each_row": ({"log lines"}, "more than 99", "counts"),
     "keeps_a_secret": ({"tenants"}, "another tenant", "by context.tenant"),
     "leaves_threads": ({"threads"}, "6 threads more", "join"),
@@ -142,6 +143,7 @@ def test_limits_can_be_set(ledger: Ledger) -> None:
     """For a consumer that means it."""
     limits = Limits(replies=0, runs=1)
     assert [it.name for it in examine(greet, ANA, limits=limits).failed] == ["replies"]
+    assert Limits().replies == MOST_REPLIES  # as the relay itself stores them
     limits = Limits(reply_bytes=10, runs=1)
     assert [it.name for it in examine(greet, ANA, limits=limits).failed] == ["replies"]
     assert examine(ledger.keeps_everything(), ANA, limits=Limits(leaked_bytes=200_000)).ok
@@ -157,3 +159,15 @@ def test_what_is_no_consumer_is_refused() -> None:
     """With the fix."""
     with pytest.raises(TypeError, match="function is no consumer: give the function stamped"):
         examine(greet.function, ANA)  # type: ignore[arg-type]
+
+
+def test_replies_that_the_relay_cannot_store_fail_by_its_own_bound() -> None:
+    """By their bytes too, long before their number; the text is what an operator would read."""
+
+    @consumer("Probe")
+    def many(content: str, context: Context) -> list[Reply]:  # noqa: ARG001
+        return [Reply("Row", "x" * 600) for _ in range(1_400)]
+
+    failed = examine(many, "{}", limits=Limits(runs=1)).failed
+    assert failed[0].name == "replies"
+    assert "2,359,296 bytes" in failed[0].detail

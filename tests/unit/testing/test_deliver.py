@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from smartlink.consumer import (
     Context,
@@ -218,3 +219,20 @@ def test_it_needs_no_test_runner() -> None:
         check=True,
     )
     assert ran.stdout.strip() == "[]"
+
+
+class GreetBody(BaseModel):
+    text: str
+
+
+def test_a_reply_is_typed() -> None:
+    """Without casts: as it was parsed, or as a model that it must fit."""
+    outcome = deliver(greet, ANA, audience="APP")
+    assert outcome.replied("GreetResponse")["text"].startswith("Hello")
+    assert outcome.replies[0].body["text"] == "Hello, Ana"
+    greeting: GreetBody = outcome.replied("GreetResponse", GreetBody, audience="APP")
+    assert greeting.text == "Hello, Ana"
+    texts: dict[str, str] = outcome.replied("GreetResponse", dict[str, str])
+    assert texts["text"] == "Hello, Ana"
+    with pytest.raises(AssertionError, match=r"to fit .*int[\s\S]*there was:"):
+        outcome.replied("GreetResponse", dict[str, int])

@@ -178,6 +178,7 @@ class Consume:
                 dispatch.since,
             ),
             self.clock,
+            self.timeouts.message,
             AnsweredFirst(self.messages, self.contents),
             self.titulares,
             self.copies,

@@ -3,15 +3,19 @@
 import inspect
 import re
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
+from time import monotonic
 
 from pydantic import BaseModel, ValidationError
 
 from smartlink.consumer import (
+    MOST_REPLIES,
+    MOST_REPLY_BYTES,
+    REPLY_OVERHEAD,
     Consumer,
     Context,
     FatalError,
@@ -38,7 +42,7 @@ from smartlink.domain.outcome import (
     Unknown,
     Unwritten,
 )
-from smartlink.domain.payload import Payload, PayloadError, parse_payload
+from smartlink.domain.payload import Payload, PayloadError
 from smartlink.domain.retry import RetryPolicy
 from smartlink.domain.settlement import reply_id
 from smartlink.domain.titular import TitularKeys
@@ -46,17 +50,15 @@ from smartlink.domain.traceparent import traceparent_of
 from smartlink.observability import WARNING, bound, describe, event, message_trace, surprise
 from smartlink.ports import Clock, ComesFirst, Contents, ErpSecrets, NotFound, PortError, Refused
 from smartlink.services.consuming.answered_first import AnsweredFirst
+from smartlink.services.consuming.argument import argument_of
 from smartlink.services.consuming.once import Once
 from smartlink.services.consuming.reply_content import ContentError, content_text
 from smartlink.services.consuming.titulares import Titulares
-from smartlink.services.contents import keep, load, withdraw
+from smartlink.services.contents import inline_size, keep, load, withdraw
 
 _SEVERITY = {LogType.INFORMATION: 20, LogType.WARNING: 30, LogType.ERROR: 40}
 _INLINE_REPLIES = 1_048_576  # bytes of contents in the replies' documents: one commit holds all
 _NAME_LIMIT = 512  # characters of a reply's type, audience or correlation id
-_ALL_REPLIES = 2_359_296  # bytes of all replies' documents: the history is in the same request
-_REPLY_OVERHEAD = 1_600  # bytes of a reply's document besides its names and its content
-_MOST_REPLIES = _ALL_REPLIES // _REPLY_OVERHEAD
 _CONTROL = re.compile("[\x00-\x1f\x7f]")
 _HASH = re.compile("[0-9a-f]{64}")  # of Titular
 _LATER = timedelta(minutes=1)  # until a message looks again whether it is its turn
@@ -64,6 +66,9 @@ _TITULARES = 500  # hashes that are stored with a message, 32 KB: the first that
 _NO_SEGMENT = {".", ".."}  # no segment of the path of `send`: URLs resolve them
 _NOT_RUN = "The consumer returned a {}, which nobody awaits: none of it was run"
 _NO_REPLY = "The consumer returned {}; it may return Reply, several of them, or nothing"
+
+
+_Written = tuple[Reply, str, int]  # a reply, its content as text, and the room for that
 
 
 class _ReplyError(ValueError):
@@ -82,6 +87,7 @@ class Execution:
     erp: ErpSecrets
     once: Once
     clock: Clock
+    timeout: timedelta  # of one message, which the runner watches
     answered_first: AnsweredFirst | None = None  # None: no message waits for another
     titulares: Titulares | None = None  # None: nobody has keys
     copies: Copies | None = None
@@ -113,7 +119,7 @@ class Execution:
         except PortError as error:
             return HandBack(str(error))
         try:
-            payload, argument = self._argument(text)
+            payload, argument = argument_of(self.consumer, text)
         except (PayloadError, ValidationError) as error:
             return Reject(_invalid(error))
         context = self._context(message, payload, log, titular)
@@ -122,15 +128,9 @@ class Execution:
         except _ReplyError as error:
             return Unwritten(str(error))
 
-    def _argument(self, text: str) -> tuple[Payload | None, object]:
-        if self.consumer.payload is None:
-            return None, text
-        payload = parse_payload(text)
-        return payload, self.consumer.payload.model_validate(payload.body)
-
     def _run(self, message: Message, argument: object, context: Context) -> Outcome:
         try:
-            returned = _replies(self.consumer(argument, context))  # a generator runs here
+            replies = _gathered(message, _replies(self.consumer(argument, context)))
         except (FatalError, RetryableError, UnknownOutcomeError) as error:
             return _verdict(error)
         except PortError as error:
@@ -138,7 +138,7 @@ class Execution:
         except WrongTypeError as error:
             return Unknown(str(error), _frames(error))
         try:
-            return Done(self._answers(message, returned))
+            return Done(self._answers(message, replies))
         except PortError as error:
             text = f"A reply could not be kept: {error}"
             lasting = isinstance(error, Refused) or self.policy.hold_unknown
@@ -165,6 +165,7 @@ class Execution:
             now=self.clock(),
             style=payload.style if payload else None,
             header=payload.header if payload else {},
+            _time_left=self._time_left(),
             log=log,
             erp_secret=self._erp_secret,
             once=partial(self.once, self.tenant, message, self.policy),
@@ -174,6 +175,11 @@ class Execution:
             concerns=partial(_concern, titular),
             copies=self.copies,
         )
+
+    def _time_left(self) -> Callable[[], float]:
+        """Returns what tells how much of the time-out is left. The runner's watch began now."""
+        ends = monotonic() + self.timeout.total_seconds()
+        return lambda: ends - monotonic()
 
     def _answered_first(
         self, message: Message, command: str, fits: Callable[[object], bool]
@@ -191,7 +197,7 @@ class Execution:
             text = f"The secret smartlink-erp-{self.tenant} cannot be read: {error}"
             raise RetryableError(text) from None
 
-    def _answers(self, message: Message, replies: Iterable[Reply]) -> tuple[Answer, ...]:
+    def _answers(self, message: Message, replies: Sequence[_Written]) -> tuple[Answer, ...]:
         answers: list[Answer] = []
         try:
             self._keep(message, replies, answers)
@@ -200,33 +206,12 @@ class Execution:
             raise
         return tuple(answers)
 
-    def _keep(self, message: Message, replies: Iterable[Reply], answers: list[Answer]) -> None:
+    def _keep(self, message: Message, replies: Sequence[_Written], answers: list[Answer]) -> None:
         """Stores the content of each reply, and then appends the reply to `answers`."""
-        room, left = _INLINE_REPLIES, _ALL_REPLIES
-        for number, reply in enumerate(replies, start=1):
-            answer = self._answer(message, number, reply, room)
-            answers.append(answer)
-            inline = answer.content.size if answer.content.text is not None else 0
-            room -= inline
-            left -= inline + _overhead(message, answer)
-            if left < 0:
-                text = (
-                    f"Reply {number}: with those before it, it is too large to be stored at once, "
-                    f"{_ALL_REPLIES:,} bytes with their names: return fewer replies, each with "
-                    f"more in it"
-                )
-                raise _ReplyError(text)
-
-    def _answer(self, message: Message, number: int, reply: Reply, room: int) -> Answer:
-        for name in ("type", "audience", "correlation_id"):
-            value = getattr(reply, name)
-            problem = _name_problem(name, value) if value is not None or name == "type" else None
-            if problem is not None:
-                text = f"Reply {number}: {name} {problem}"
-                raise _ReplyError(text)
-        document = document_id(Direction.UPSTREAM, reply_id(message, number))
-        content = keep(self.contents, self.tenant, document, _text(number, reply), room)
-        return Answer(reply.type, content, reply.audience, reply.correlation_id)
+        for number, (reply, text, room) in enumerate(replies, start=1):
+            document = document_id(Direction.UPSTREAM, reply_id(message, number))
+            content = keep(self.contents, self.tenant, document, text, room)
+            answers.append(Answer(reply.type, content, reply.audience, reply.correlation_id))
 
 
 def _concern(titular: dict[str, None], hashes: Iterable[str]) -> None:
@@ -293,17 +278,49 @@ def _replies(returned: Returned) -> Iterable[Reply]:
         returned, Iterable
     ):
         raise _ReplyError(_NO_REPLY.format(type(returned).__name__))
-    replies = tuple(islice(returned, _MOST_REPLIES + 1))  # a generator may be endless
-    if len(replies) > _MOST_REPLIES:
+    return returned
+
+
+def _gathered(message: Message, replies: Iterable[Reply]) -> list[_Written]:
+    """Gathers the replies, each with the room that its content has in its document.
+
+    A generator runs here, perhaps an endless one. It goes no further than the reply that is too
+    much, which comes before MOST_REPLIES.
+    """
+    if isinstance(replies, Sized) and len(replies) > MOST_REPLIES:
         text = (
-            f"The consumer returned more than {_MOST_REPLIES:,} replies, the most that Firestore "
+            f"The consumer returned more than {MOST_REPLIES:,} replies, the most that Firestore "
             f"can store at once with the message's end: return fewer, each with more in it"
         )
         raise _ReplyError(text)
-    for reply in replies:
+    gathered: list[_Written] = []
+    room, left = _INLINE_REPLIES, MOST_REPLY_BYTES
+    for number, reply in enumerate(replies, start=1):
         if not isinstance(reply, Reply):
             raise _ReplyError(_NO_REPLY.format(type(reply).__name__))
-    return replies
+        _check_names(number, reply)
+        written = _text(number, reply)
+        gathered.append((reply, written, room))
+        inline = inline_size(written, room)
+        room -= inline
+        left -= inline + _overhead(message, reply)
+        if left < 0:
+            text = (
+                f"Reply {number}: with those before it, it is too large to be stored at once, "
+                f"{MOST_REPLY_BYTES:,} bytes with their names: return fewer replies, each with "
+                f"more in it"
+            )
+            raise _ReplyError(text)
+    return gathered
+
+
+def _check_names(number: int, reply: Reply) -> None:
+    for name in ("type", "audience", "correlation_id"):
+        value = getattr(reply, name)
+        problem = _name_problem(name, value) if value is not None or name == "type" else None
+        if problem is not None:
+            text = f"Reply {number}: {name} {problem}"
+            raise _ReplyError(text)
 
 
 def _name_problem(name: str, value: object) -> str | None:
@@ -326,10 +343,10 @@ def _name_problem(name: str, value: object) -> str | None:
     return None
 
 
-def _overhead(message: Message, answer: Answer) -> int:
-    names = (answer.type, answer.audience, answer.correlation_id or message.correlation_id)
+def _overhead(message: Message, reply: Reply) -> int:
+    names = (reply.type, reply.audience, reply.correlation_id or message.correlation_id)
     texts = sum(len((name or message.id).encode("utf-8", "surrogatepass")) for name in names)
-    return _REPLY_OVERHEAD + texts + 3 * len(message.document)
+    return REPLY_OVERHEAD + texts + 3 * len(message.document)
 
 
 def _text(number: int, reply: Reply) -> str:

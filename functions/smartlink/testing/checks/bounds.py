@@ -6,20 +6,23 @@ import time
 import tracemalloc
 from contextlib import suppress
 
+from smartlink.domain.outcome import Unwritten
 from smartlink.testing.examination import Examination, FailedError
 
 _PATIENCE = 0.2  # seconds in which a thread may come to its end
+_PAGE = "page: a reply per page, and a message that asks for the next."
 _WARM = 3  # runs that may fill caches and pools
 
 
 def replies(exam: Examination) -> str:
     """Checks the number and the size of the replies."""
     limits, seen = exam.options.limits, exam.first
+    if isinstance(seen.delivered.verdict, Unwritten):
+        raise FailedError(seen.delivered.reason, _PAGE)
     number = len(seen.replies)
     if seen.watch.endless or number > limits.replies:
         detail = f"more than {limits.replies} replies to one message"
-        advice = "page: a reply per page, and a message that asks for the next. Or raise Limits."
-        raise FailedError(detail, advice)
+        raise FailedError(detail, _PAGE)
     size = sum(len(it.text.encode("utf-8", "surrogatepass")) for it in seen.delivered.replies)
     if size > limits.reply_bytes:
         detail = f"the replies have {size} bytes together, more than {limits.reply_bytes}"
