@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import chain, cycle
 
 import pytest
 
@@ -141,13 +142,15 @@ def test_a_failed_attempt_takes_nothing_that_a_later_one_put_meanwhile() -> None
 
     def behave(_: str, context: Context) -> Returned:
         put.append(context.attempt)
-        return [answer(), Reply("", {})]
+        return [answer(), answer(LATER)]
 
     world.behave = behave
     request = world.broker.offer("acme", COMMAND, "{}")
     sha256 = hashlib.sha256(LARGE.encode()).hexdigest()
     interruptions = world.contents.faults = Interruptions()
     document = f"U-D-{request}%2Freply%2F1"
+    second = iter([False, True, False])
+    interruptions.fail("put", Refused("no"), when=lambda _: next(second))
     interruptions.at(
         "before withdraw",
         lambda: world.contents.put("acme", document, sha256, LARGE.encode()),
@@ -169,10 +172,14 @@ def test_the_answers_of_a_settlement_that_was_written_all_the_same_stay() -> Non
 
 
 def test_answers_that_cannot_be_withdrawn_are_found_by_the_daily_look() -> None:
-    world = World(behave=fails_after(Reply("", {})))
+    world = World(behave=lambda *_: [answer(), answer(LATER)])
     world.broker.offer("acme", COMMAND, "{}")
+    second = chain([False, True], cycle([False]))
+    world.contents.faults.fail("put", Refused("no"), when=lambda _: next(second))
     world.contents.faults.fail("withdraw", Unavailable("down"))
-    world.minutes(20)
+    world.minutes(1)
+    world.behave = lambda *_: None
+    world.minutes(19)
     [left] = world.contents.objects.keys() - world.contents.expired.keys()
     days(world, 3)
     assert left in world.contents.expired
