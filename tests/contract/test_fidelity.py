@@ -99,6 +99,7 @@ def test_every_field_comes_back(store: Store) -> None:
             "correlation_id",
             "personal",
             "published",
+            "trace",
         )
     }
     assert found == replace(full, **origin)

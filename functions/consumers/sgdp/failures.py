@@ -23,6 +23,8 @@ _CHANGED = ("42P01", "42703")  # a table or column that was there when the proce
 # Of SQLSTATE the first two characters are a class: data, integrity, WITH CHECK OPTION, triggers'
 # data, PL/pgSQL, syntax and rules.
 _LASTING = ("22", "23", "44", "27", "09", "P0", "42", "SQLITE_CONSTRAINT", "SQLITE_MISMATCH")
+# What a trigger of the ERP raises by itself may be a state that passes: a period that is closed.
+_RAISED = ("P0001", "SQLITE_CONSTRAINT_TRIGGER")
 
 
 class FailedAt(Exception):  # noqa: N818  (it tells where, the error is in it)
@@ -119,7 +121,7 @@ def _lasting(failed: FailedAt) -> bool:
         return False
     codes = _codes(error)
     if codes:
-        return any(code.startswith(_LASTING) for code in codes)
+        return any(code.startswith(_LASTING) and code not in _RAISED for code in codes)
     return not isinstance(error, OperationalError)
 
 

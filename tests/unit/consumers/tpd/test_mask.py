@@ -120,7 +120,7 @@ def test_all_or_nothing(erp: TenantErp) -> None:
             "BEGIN SELECT RAISE(ABORT, 'refused by the test'); END"
         )
     )
-    with pytest.raises(FatalError, match=r"IntegrityError SQLITE_CONSTRAINT_TRIGGER.*employees"):
+    with pytest.raises(RetryableError, match=r"IntegrityError SQLITE_CONSTRAINT_TRIGGER.*employees"):
         erp.run(mask, request(erp.worker))
     assert erp.everything() == before
     erp.execute(text("DROP TRIGGER refuse"))
