@@ -99,7 +99,8 @@ def show_report(screen: Screen, report: Report) -> None:
     for topic, title in _TITLES.items():
         its = [it for it in report.findings if it.topic is topic]
         if its:
-            screen.say(f"\n{title}", "bold")
+            screen.say("")
+            screen.say(title, "bold")
             _show(screen, its)
     screen.say("")
 

@@ -10,7 +10,7 @@ from consumers.sgdp_data import answer_with_data as data
 from consumers.sgdp_mask import answer_with_exceptions as mask
 from infra.people import ANONYMISED, SamplePerson, count_people
 from infra.people_tables import employees, people
-from smartlink.consumer import FatalError
+from smartlink.consumer import FatalError, RetryableError
 
 from .erp import TenantErp
 
@@ -120,7 +120,8 @@ def test_all_or_nothing(erp: TenantErp) -> None:
             "BEGIN SELECT RAISE(ABORT, 'refused by the test'); END"
         )
     )
-    with pytest.raises(RetryableError, match=r"IntegrityError SQLITE_CONSTRAINT_TRIGGER.*employees"):
+    refused = r"employees .*IntegrityError SQLITE_CONSTRAINT_TRIGGER"
+    with pytest.raises(RetryableError, match=refused):
         erp.run(mask, request(erp.worker))
     assert erp.everything() == before
     erp.execute(text("DROP TRIGGER refuse"))
