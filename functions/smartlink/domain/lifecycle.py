@@ -32,6 +32,9 @@ to the longest."""
 REPEAT = timedelta(hours=1)
 """How long the same content without an id counts as the same message."""
 
+CLOCKS = timedelta(seconds=5)
+"""By how much the clocks of two instances may differ."""
+
 _ATTEMPTS_KEPT = 50
 _ERROR_LIMIT = 1_000  # characters
 CRASHED = "The process ended before the message did (crash, memory limit or time-out)"
@@ -88,7 +91,8 @@ def hour_before(message: Message) -> str | None:
 def hour_after(message: Message, now: datetime) -> str | None:
     """Returns the document that the same content gets if it comes again in the next hour.
 
-    Returns None while that hour has not begun, and for a message that came with an id.
+    Returns None while that hour has not begun on any instance's clock, and for a message that came
+    with an id.
     """
     if message.direction is not Direction.DOWNSTREAM or not message.id.startswith(DERIVED):
         return None
@@ -96,7 +100,7 @@ def hour_after(message: Message, now: datetime) -> str | None:
     own, later = (
         derived_ids(kind, sha256, message.received + it)[0] for it in (timedelta(), REPEAT)
     )
-    turned = derived_ids(kind, sha256, now)[0] != own and now > message.received
+    turned = derived_ids(kind, sha256, now + CLOCKS)[0] != own and now > message.received
     return document_id(Direction.DOWNSTREAM, later) if turned and message.id == own else None
 
 

@@ -203,13 +203,16 @@ def test_the_hour_before_of_a_message_without_an_id() -> None:
 
 
 def test_the_hour_after_of_a_message_without_an_id() -> None:
-    """From when the hour has turned: until then nothing can have been stored there."""
+    """From when the hour may have turned for another instance, whose clock is ahead: until then
+    nothing can have been stored there."""
     body = content("x")
     own, _ = derived_ids("Probe", body.sha256, NOW)
     after, _ = derived_ids("Probe", body.sha256, NOW + timedelta(hours=1))
     derived = pending(own, "x", "Probe")
     turn = NOW.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
-    assert lifecycle.hour_after(derived, turn - timedelta(microseconds=1)) is None
+    early = turn - lifecycle.CLOCKS
+    assert lifecycle.hour_after(derived, early - timedelta(microseconds=1)) is None
+    assert lifecycle.hour_after(derived, early) == document_id(Direction.DOWNSTREAM, after)
     assert lifecycle.hour_after(derived, turn) == document_id(Direction.DOWNSTREAM, after)
     assert lifecycle.hour_after(pending("m-1", "x"), turn) is None
     assert lifecycle.hour_after(upstream(id=own), turn) is None
