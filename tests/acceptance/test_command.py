@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,11 +14,18 @@ from smartlink.settings import Settings
 FILTERED = "secrets"  # four quick probes of one service
 
 
+@pytest.fixture(autouse=True)
+def _environment() -> Iterator[None]:
+    """Undo whatever the command sets in this process: the tests that follow must not see it."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
 @pytest.fixture
 def stack(config: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A local stack, as `stack.json` describes it; the environment is restored afterwards."""
-    for name in (*os.environ, "NO_PROXY", "no_proxy", "GOOGLE_APPLICATION_CREDENTIALS"):
-        monkeypatch.setenv(name, os.environ.get(name, ""))  # what the command sets is undone
+    """A local stack, as `stack.json` describes it."""
     for name in [it for it in os.environ if it.startswith(("SMARTLINK_", "GOOGLE_"))]:
         monkeypatch.delenv(name)
     document = {
