@@ -69,9 +69,19 @@ try: $(VENV)/local.stamp ## Run one message through one consumer (COMMAND=XyzCom
 schemas: $(VENV)/test.stamp ## Bring the payloads' contracts in infra/schemas up to date
 	@$(BIN)/python -m infra.authors schemas $(ARGS)
 
+# Two halves of about equal length side by side, on two cores. What is named here is the first; the
+# second is all the rest, so that no folder can be left out.
+FIRST := $(addprefix tests/,acceptance authors chaos cli contract entrypoints guide)
+
 .PHONY: test
-test: check $(VENV)/checkov.stamp ## Check, then run every test
+test: check $(VENV)/checkov.stamp ## Check, then run every test (ARGS="tests/unit -k retry": some)
+ifeq ($(strip $(ARGS)),)
+	@$(BIN)/python -m pytest -q $(FIRST) & first=$$!; failed=0; \
+	$(BIN)/python -m pytest -q $(FIRST:%=--ignore=%) || failed=$$?; \
+	wait $$first || failed=$$?; exit $$failed
+else
 	$(BIN)/python -m pytest -q $(ARGS)
+endif
 
 .PHONY: fast
 fast: $(VENV)/test.stamp ## Lint, then what a change breaks first: unit, scenarios, entry points (a minute)
