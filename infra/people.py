@@ -12,8 +12,9 @@ from random import Random
 from sqlalchemy import Engine, func, insert, select
 
 from consumers.sgdp.engine import engine_for
-from consumers.sgdp.identifiers import check_digits, punctuated_cpf
+from consumers.sgdp.identifiers import punctuated_cpf
 from infra.people_tables import create_people_tables, employees, people
+from smartlink.types import check_digits
 
 MAP = "demo"  # the map of these tables' personal data
 ANONYMISED = "ANONIMIZADO"  # what that map writes for a name

@@ -138,7 +138,7 @@ def _cpf(text: str) -> str:
     digits = _MARKS.sub("", text)
     digits = digits.zfill(11) if digits.isascii() and digits.isdigit() else digits
     valid = _CPF.fullmatch(digits) and len(set(digits)) > 1
-    if not valid or _checked(digits[:9], 11) != digits[9:]:
+    if not valid or check_digits(digits[:9]) != digits[9:]:
         message = "is no CPF: 11 digits of which the last two check the others"
         raise ValueError(message)
     return digits
@@ -150,15 +150,17 @@ def _cnpj(text: str) -> str:
     signs = _MARKS.sub("", text).upper()
     signs = signs.zfill(14) if signs.isascii() and signs.isdigit() else signs
     valid = _CNPJ.fullmatch(signs) and len(set(signs)) > 1
-    if not valid or _checked(signs[:12], 9) != signs[12:]:
+    if not valid or check_digits(signs[:12], 9) != signs[12:]:
         message = "is no CNPJ: 12 letters or digits and the two digits that check them"
         raise ValueError(message)
     return signs
 
 
-def _checked(base: str, most: int) -> str:
-    """Returns the two check digits. From the right the weights are 2 to `most`, and then 2
-    again."""
+def check_digits(base: str, most: int = 11) -> str:
+    """Compute the two check digits of a CPF's first nine, or with 9 of a CNPJ's first twelve.
+
+    The weights rise from 2, from the right, up to `most`, and begin again.
+    """
     signs = base
     for _ in range(2):
         total = sum(

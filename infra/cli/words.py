@@ -45,7 +45,7 @@ _HINTS: tuple[tuple[type[failed.OperationError], str], ...] = (
     (
         failed.ErpFaultsError,
         (
-            ": smartlink tpd check --tenant {tenant} shows them; mend them, or take the risk with "
+            ": smartlink tpd check --tenant {tenant} shows them; fix them, or take the risk with "
             "--without-erp-check."
         ),
     ),

@@ -18,7 +18,6 @@ from infra.deploy.errors import DeployError
 _OK, _BAD_REQUEST, _CONFLICT = 200, 400, 409
 _TRIES = 6
 _SECONDS = 10  # between two tries: a new agent is known everywhere within a minute
-_AT_ONCE = 20  # services of one `batchEnable`
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +63,7 @@ def make_agents(
     if not lacking:
         return
     services = f"https://serviceusage.googleapis.com/v1/projects/{number}/services"
-    names = [agent.service for agent in AGENTS][:_AT_ONCE]
+    names = [agent.service for agent in AGENTS]
     say(f"Enabling {', '.join(names)}")
     _finish(cloud, cloud.post(f"{services}:batchEnable", {"serviceIds": names}), "enable", wait)
     for agent in lacking:

@@ -24,7 +24,8 @@ from sqlalchemy import (
     insert,
 )
 
-from consumers.sgdp.identifiers import check_digits, punctuated_cpf
+from consumers.sgdp.identifiers import punctuated_cpf
+from smartlink.types import check_digits
 
 ROWS = 120
 

@@ -83,7 +83,7 @@ def first_map() -> dict[str, Any]:
 
 
 def finished_map() -> dict[str, Any]:
-    """The same once everything that the check said is mended."""
+    """The same once everything that the check said is fixed."""
     data_map = first_map()
     tables = data_map["tables"]
     people = tables["people"]["columns"]

@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, text, update
 
-from consumers.sgdp.identifiers import canonical, check_digits
+from consumers.sgdp.identifiers import canonical
 from consumers.sgdp_data import answer_with_data as data
 from consumers.sgdp_mask import answer_with_exceptions as mask
 from smartlink.consumer import FatalError, RetryableError
+from smartlink.types import check_digits
 from tests.erp import university
 from tests.erp.traces import kept_by_law, marks_of, traces
 from tests.erp.university import cpf_of, name_of

@@ -270,7 +270,7 @@ def test_missing_rights_come_with_their_grants(
 def test_missing_indexes_come_with_their_cost(
     postgres_shell: Shell, on_postgres: Tpd, run: Callable[..., None], data_map: dict[str, Any]
 ) -> None:
-    """What a lookup reads without them, and how long that takes; once they are made, nothing."""
+    """What a lookup reads without them; once they are made, nothing."""
     database = str(on_postgres.engine.url.database)
     run(
         "INSERT INTO invoices SELECT n, lpad(CAST(n AS text), 11, '0'), 'X', NULL, 1 "
@@ -281,9 +281,9 @@ def test_missing_indexes_come_with_their_cost(
     ran = postgres_shell.check(data_map, "--json")
     missing = {it["place"]: it for it in ran.json["findings"] if it["topic"] == "indexes"}
     told = missing["invoices (customer_cpf)"]
-    assert told["level"] in ("warning", "fault")
+    # How long it takes, and so its level, is the machine's: test_index_cost.py has the levels.
     assert re.fullmatch(
-        r"no index: a lookup reads 150,\d{3} rows \(\d+ [kM]B\), which takes about [\d.]+ s",
+        r"no index: a lookup reads 150,\d{3} rows \(\d+ [kM]B\)(, which takes about [\d.]+ s)?",
         told["text"],
     )
     assert missing["people (cpf)"]["level"] == "note"

@@ -28,7 +28,8 @@ from sqlalchemy import (
     insert,
 )
 
-from consumers.sgdp.identifiers import check_digits, punctuated_cpf
+from consumers.sgdp.identifiers import punctuated_cpf
+from smartlink.types import check_digits
 
 PEOPLE, EMPLOYED, STUDYING = 1_200, 3, 2  # each third, each second
 STRANGERS = 60  # students of whom the ERP has no person

@@ -1,4 +1,4 @@
-"""Tells an operator what a database's failure was, where, and what mends it.
+"""Tells an operator what a database's failure was, where, and what fixes it.
 
 A driver's text may quote values and the URL, so none of it gets out but names: of the error, of its
 codes, of a constraint, of the table and the columns.
@@ -73,7 +73,7 @@ def unreadable(
 def explained(
     tenant: str, engine: Engine, models: Models, error: SQLAlchemyError | FailedAt
 ) -> FatalError | RetryableError:
-    """Say what failed, where, and what mends it; fatal is what no further attempt changes."""
+    """Say what failed, where, and what fixes it; fatal is what no further attempt changes."""
     cause = error.error if isinstance(error, FailedAt) else error
     place = f" {error}" if isinstance(error, FailedAt) else ""
     what = f"the ERP database of tenant {tenant} failed{place} ({described(cause)})"

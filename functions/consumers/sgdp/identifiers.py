@@ -180,13 +180,3 @@ def is_cpf(text: str) -> bool:
 def punctuated_cpf(digits: str) -> str:
     """Write a CPF as people do."""
     return f"{digits[:3]}.{digits[3:6]}.{digits[6:9]}-{digits[9:]}"
-
-
-def check_digits(base: str) -> str:
-    """Compute the two check digits of a CPF's first nine."""
-    digits = base
-    for _ in range(2):
-        weights = range(len(digits) + 1, 1, -1)
-        total = sum(int(digit) * weight for digit, weight in zip(digits, weights, strict=True))
-        digits += str(total * 10 % 11 % 10)
-    return digits[len(base) :]

@@ -16,12 +16,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.types import Integer, Numeric, String
 
 from consumers.sgdp.copies import OURS, SECONDS, Copy, limited
-from consumers.sgdp.identifiers import CPF_DIGITS, canonical, check_digits, is_cpf, plain
+from consumers.sgdp.identifiers import CPF_DIGITS, canonical, is_cpf, plain
 from consumers.sgdp.lenient import lenient
 from consumers.sgdp.masking import Change
 from consumers.sgdp.model import Model, Models
 from consumers.sgdp.plain_values import readable
 from consumers.sgdp.rows import some_rows
+from smartlink.types import check_digits
 
 _AT_ONCE = 50  # tables in one query
 _LEAST = 8  # characters; no phone, CPF or e-mail has fewer

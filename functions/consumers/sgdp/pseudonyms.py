@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from datetime import date, datetime
 from uuid import UUID
 
-from consumers.sgdp.identifiers import CPF_DIGITS, canonical, check_digits, is_cpf
+from consumers.sgdp.identifiers import CPF_DIGITS, canonical, is_cpf
+from smartlink.types import check_digits
 
 LEAST_HASH = 10  # characters of 5 bits: that two people share a pseudonym is one in a billion
 LEAST_DIGITS = 15

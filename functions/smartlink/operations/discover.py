@@ -22,7 +22,6 @@ from smartlink.operations.errors import ForbiddenError
 from smartlink.operations.ports import Deployment, RawSession
 from smartlink.operations.tenants import Status, overview, stored_tenant
 from smartlink.ports import Delivery, PortError
-from smartlink.settings import Paths
 
 PROBE = "SmartLinkProbe"
 """The type of the messages that it sends to itself; a letter follows."""
@@ -397,11 +396,6 @@ class _Attempt:
 def as_setting(settings: dict[str, str]) -> str:
     """The value of SMARTLINK_PATHS."""
     return json.dumps(settings, ensure_ascii=False)
-
-
-def checked(settings: dict[str, str]) -> Paths:
-    """The settings as the functions would read them."""
-    return Paths.model_validate(settings)
 
 
 def _shape(answer: bytes) -> str:

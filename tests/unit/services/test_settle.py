@@ -6,7 +6,7 @@ import pytest
 
 from smartlink.adapters.in_memory import InMemoryMessages
 from smartlink.domain import lifecycle
-from smartlink.domain.message import Claim, DeadReason, Ended, Ending, Stored
+from smartlink.domain.message import Claim, DeadReason, Ended, Ending, Message, Stored, Version
 from smartlink.domain.outcome import Done, Finished
 from smartlink.domain.retry import RetryPolicy
 from smartlink.domain.settlement import Retention, Settlement, settle
@@ -18,11 +18,8 @@ NOW = datetime(2026, 11, 27, 9, 0, tzinfo=UTC)
 LEASE = timedelta(minutes=9)
 
 
-@pytest.mark.parametrize("ending", Ending)
-def test_only_the_end_that_it_wrote_is_its_own(ending: Ending) -> None:
-    """A run outlives its lease; the sweep declares its message dead under the same claim, and an
-    operator discards that: the run's outcome was lost, it did not end the message."""
-    messages = InMemoryMessages()
+def claimed(messages: InMemoryMessages) -> tuple[Message, Version]:
+    """A message that a consumer has claimed."""
     message = lifecycle.received(
         message_id="one", command=COMMAND, content=inline("{}"), now=NOW, due=NOW
     )
@@ -31,6 +28,15 @@ def test_only_the_end_that_it_wrote_is_its_own(ending: Ending) -> None:
     running = lifecycle.claimed(message, Claim("claim", 1, NOW), LEASE)
     (version,) = messages.swap("acme", [Stored(running, version)])
     assert version is not None
+    return running, version
+
+
+@pytest.mark.parametrize("ending", Ending)
+def test_only_the_end_that_it_wrote_is_its_own(ending: Ending) -> None:
+    """A run outlives its lease; the sweep declares its message dead under the same claim, and an
+    operator discards that: the run's outcome was lost, it did not end the message."""
+    messages = InMemoryMessages()
+    running, version = claimed(messages)
     stored = Stored(running, version)
     outcome = settle(stored, Finished(Done(), NOW), RetryPolicy(), Retention(1, LEASE))
     history = Ended(running, ending, NOW, NOW + LEASE)
@@ -44,14 +50,7 @@ def test_only_the_end_that_it_wrote_is_its_own(ending: Ending) -> None:
 def test_a_death_that_was_discarded_before_its_answer_came_was_written() -> None:
     """The commit's answer gets lost, an operator discards what it wrote, the commit is repeated."""
     messages = InMemoryMessages()
-    message = lifecycle.received(
-        message_id="one", command=COMMAND, content=inline("{}"), now=NOW, due=NOW
-    )
-    (version,) = messages.create("acme", [message])
-    assert version is not None
-    running = lifecycle.claimed(message, Claim("claim", 1, NOW), LEASE)
-    (version,) = messages.swap("acme", [Stored(running, version)])
-    assert version is not None
+    running, version = claimed(messages)
     dead = lifecycle.dead(running, DeadReason.REJECTED, "No.")
     death = Settlement(document=running.document, fence=version, live=dead)
     messages.commit("acme", [death])

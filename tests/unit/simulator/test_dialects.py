@@ -16,8 +16,8 @@ from smartlink.adapters.http.raw_link import RawLink
 from smartlink.adapters.http.smart_link import SmartLinkBroker
 from smartlink.adapters.in_memory import InMemoryMessages
 from smartlink.domain.tenant import Credentials, Tenant
-from smartlink.operations.discover import NotOurOwnError, Verdict, checked, discover
-from smartlink.settings import load_settings
+from smartlink.operations.discover import NotOurOwnError, Verdict, discover
+from smartlink.settings import Paths, load_settings
 
 LEASE = 60.0
 DIALECTS: dict[str, dict[str, Any]] = {
@@ -120,7 +120,7 @@ def test_each_dialect_is_discovered(name: str, simulator: RunningSimulator, cloc
     assert queue.subscriptions == known
     assert (queue.leased, len(queue.waiting)) == (0, 0), "its own messages are gone"
 
-    paths = checked(found.settings)
+    paths = Paths.model_validate(found.settings)
     broker = SmartLinkBroker(place.http, simulator.url, paths, place.tokens)
     with broker.session(TENANT) as session:
         session.setup([*known, "GreetCommand"])

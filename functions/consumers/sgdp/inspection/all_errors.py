@@ -1,6 +1,6 @@
 """Every error of a map at once, where the consumers stop at the first.
 
-What is wrong is told and then left out or mended in a copy, and the rest is checked again, until
+What is wrong is told and then left out or corrected in a copy, and the rest is checked again, until
 nothing is wrong. What is wrong only because of that is not told.
 """
 
@@ -56,7 +56,7 @@ def checked(connection: Connection, value: object, salt: bytes | None) -> Checke
                 work.tell(str(error))
                 used = _STAND_IN_SALT
             else:
-                parsed = work.parsed() if work.mend(str(error)) else None
+                parsed = work.parsed() if work.correct(str(error)) else None
     return Checked(work.findings, parsed, models)
 
 
@@ -66,14 +66,14 @@ class _Work:
 
     value: Any
     findings: list[Finding] = field(default_factory=list)
-    mended: set[tuple[str, str]] = field(default_factory=set)  # table and column
+    corrected: set[tuple[str, str]] = field(default_factory=set)  # table and column
     weakened: set[str] = field(default_factory=set)  # tables that have lost a part
 
     def tell(self, text: str) -> None:
         """Adds an error to the findings; it is written as "place: what is wrong"."""
         place, _, problem = text.partition(": ")
         finding = Finding(Topic.MAP, Level.FAULT, place, problem or text)
-        if finding not in self.findings:  # a column may be mended first and left out then
+        if finding not in self.findings:  # a column may be corrected first and left out then
             self.findings.append(finding)
 
     def parsed(self) -> PersonalDataMap | None:
@@ -88,7 +88,7 @@ class _Work:
             try:
                 return parse_map(self.value)
             except MapError as error:
-                if not self.mend(str(error)):
+                if not self.correct(str(error)):
                     return None
         return None
 
@@ -126,7 +126,7 @@ class _Work:
                 return self.value.pop("notPersonal", None) is not None
         return False
 
-    def mend(self, text: str) -> bool:
+    def correct(self, text: str) -> bool:
         """Adds an error to the findings, and takes its place out of the map; False if it cannot."""
         place = text.partition(": ")[0]
         table = self._table_at(place)
@@ -180,10 +180,10 @@ class _Work:
     def _keep_or_drop_column(self, table: str, column: str) -> bool:
         """Keeps a column whose mask is wrong; takes out one that was wrong before."""
         item = self._tables[table]["columns"][column]
-        if (table, column) not in self.mended and "mask" in item:
+        if (table, column) not in self.corrected and "mask" in item:
             return self._keep_column(table, column)
         self._tables[table]["columns"].pop(column)
-        self.mended.add((table, column))
+        self.corrected.add((table, column))
         self.weakened.add(table)
         return bool(self._tables[table]["columns"]) or self._drop_table(table)
 
@@ -191,7 +191,7 @@ class _Work:
         columns = self._tables[table]["columns"]
         item = columns[column] if isinstance(columns[column], dict) else {}
         purpose = next(iter(self._purposes), None)
-        if purpose is None or (table, column) in self.mended:
+        if purpose is None or (table, column) in self.corrected:
             columns.pop(column)
             self.weakened.add(table)
             return bool(columns) or self._drop_table(table)
@@ -200,7 +200,7 @@ class _Work:
         held = {"holds": item["holds"]} if item.get("holds") in ("name", "phone") else {}
         stand_in = {"description": "?", "purposes": [purpose], "keep": "?"}
         columns[column] = {**stand_in, **known, **held}
-        self.mended.add((table, column))
+        self.corrected.add((table, column))
         return True
 
     def _drop_reference(self, table: str, number: int) -> bool:
@@ -236,7 +236,7 @@ class _Work:
         parent = reference["table"]
         to = reference.get("to") or self._tables.get(parent, {}).get("key", ())
         ends = {(table, it) for it in reference["columns"]} | {(parent, it) for it in to}
-        return bool(ends & self.mended)
+        return bool(ends & self.corrected)
 
 
 def _said(loc: tuple[str, ...], message: str, kind: str) -> str:

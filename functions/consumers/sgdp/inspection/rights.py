@@ -1,4 +1,4 @@
-"""What the database's user may not do, with the GRANT that mends it."""
+"""What the database's user may not do, with the GRANT that fixes it."""
 
 from collections.abc import Iterator
 

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.sgdp.identifiers import canonical, check_digits, punctuated_cpf
+from consumers.sgdp.identifiers import canonical, punctuated_cpf
 from consumers.sgdp.pseudonyms import faked, hashed, truncated
+from smartlink.types import check_digits
 
 SALT = b"a salt"
 digits = st.from_regex(r"\A[0-9]{9}\Z").map(lambda base: base + check_digits(base))
