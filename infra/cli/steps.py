@@ -10,6 +10,7 @@ from smartlink.operations.activation import (
     ErpChecked,
     FirstPoll,
     OldVersionsDisabled,
+    Paused,
     PauseEnded,
     QueueReady,
     SecretStored,
@@ -62,6 +63,8 @@ def _words(step: Step) -> tuple[str, str]:  # noqa: C901, PLR0911, PLR0912  (one
         case Switched():
             state = "enabled" if step.enabled else "disabled"
             return "Tenant", f"{step.tenant} is {state}{' already' if step.already else ''}"
+        case Paused():
+            return "Pause", f"{step.tenant} is paused until {instant(step.until)}"
         case PauseEnded():
             until = f", until {instant(step.until)}" if step.until else ""
             return "Pause", f"ended; it had failed {step.failures} times in a row{until}"

@@ -152,7 +152,7 @@ class Filters:
             if isinstance(listed, Unreadable):
                 yield Passed(tenant, listed)
             else:
-                yield Selected(tenant, listed) if self._fits_live(listed.message, now) else None
+                yield Selected(tenant, listed) if self.fits_live(listed.message, now) else None
 
     def look(self, deployment: Deployment, bound: int | None) -> "Look":
         """Returns every message that fits, the oldest first; no more than `bound` of each tenant
@@ -227,7 +227,7 @@ class Filters:
                 look.unreadable.append((tenant, item))
                 continue
             last = item.ended
-            if self._says(item.message.error):
+            if self.says(item.message.error):
                 look.found.append((tenant, item))
                 found += 1
         if not self.sifts:
@@ -238,16 +238,17 @@ class Filters:
         """Tells whether the history is filtered by what the database cannot find."""
         return bool(self.error or self.cause)
 
-    def _fits_live(self, message: Summary, now: datetime) -> bool:
+    def fits_live(self, message: Summary, now: datetime) -> bool:
+        """Tells whether a live message has what the database cannot filter by."""
         at = last_event(message)
         return (
             (self.older is None or at <= now - self.older)
             and (self.newer is None or at >= now - self.newer)
             and (self.received_after is None or message.received >= self.received_after)
-            and self._says(message.error)
+            and self.says(message.error)
         )
 
-    def _says(self, error: str | None) -> bool:
+    def says(self, error: str | None) -> bool:
         """Tells whether an error has the text and the cause that are wanted."""
         if self.error and self.error.casefold() not in (error or "").casefold():
             return False

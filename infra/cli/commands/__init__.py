@@ -30,6 +30,7 @@ COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "adopt": ("tenants_change", "adopt"),
         "disable": ("tenants_change", "disable"),
         "enable": ("tenants_change", "enable"),
+        "pause": ("tenants_change", "pause"),
     },
     "config": {
         "show": ("config", "show"),
