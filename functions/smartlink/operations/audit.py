@@ -5,7 +5,7 @@ result after it. The records lie in a database of their own, where operators may
 list, and nothing else.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -189,6 +189,7 @@ class AuditFilter:
     """All that are set must hold."""
 
     tenant: str | None = None
+    tenants: Collection[str] | None = None  # only acts on these alone; None: on any, and on none
     who: str | None = None
     act: str | None = None
     newer: timedelta | None = None
@@ -230,8 +231,10 @@ def named_together(tenants: Iterable[str]) -> str | None:
 
 
 def _fits(wanted: AuditFilter, record: AuditRecord) -> bool:
+    own = (record.tenant or "").split(_BETWEEN)
     return (
-        (wanted.tenant is None or wanted.tenant in (record.tenant or "").split(_BETWEEN))
+        (wanted.tenant is None or wanted.tenant in own)
+        and (wanted.tenants is None or set(own) <= set(wanted.tenants))
         and (wanted.who or "").casefold() in record.who.casefold()
         and (wanted.act or "").casefold() in record.act.casefold()
     )

@@ -120,7 +120,7 @@ def live_page(
         return deployment.store.page_live(tenant, equal, wanted, spot)
 
     def fits(item: Live) -> bool:
-        return isinstance(item, Unreadable) or filters.fits_live(item.message, now)
+        return isinstance(item, Unreadable) or filters.fits(item.message, now)
 
     return _page(scope, ask, fits, _live_spot, after, size, sifts=_sifts(filters))
 

@@ -1,6 +1,6 @@
 """Checks everything that the relay needs to work."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -75,9 +75,24 @@ class _FailedError(Exception):
         self.fix = fix
 
 
+Part = tuple[str, Callable[[Deployment], str]]
+
+
 def checks(deployment: Deployment) -> Iterator[Check]:
     """Runs every check of the deployment, the cheapest first, and then those of each tenant."""
-    parts: tuple[tuple[str, Callable[[Deployment], str]], ...] = (
+    yield from ground_checks(deployment)
+    yield from _each(deployment, (("dead messages", _dead), ("queues", _queues)))
+    try:
+        names = [entry.name for entry in deployment.secrets.entries()]
+    except PortError:
+        names = []  # the check of the secrets has reported it
+    for name in names:
+        yield from tenant_checks(deployment, name)
+
+
+def ground_checks(deployment: Deployment) -> Iterator[Check]:
+    """Runs the checks that look at no tenant: their number does not grow."""
+    parts: tuple[Part, ...] = (
         ("credentials", _credentials),
         ("APIs", _apis),
         ("Firestore", _firestore),
@@ -91,9 +106,11 @@ def checks(deployment: Deployment) -> Iterator[Check]:
         ("secrets", _secrets),
         ("audit", _audit),
         ("ticks", _ticks),
-        ("dead messages", _dead),
-        ("queues", _queues),
     )
+    yield from _each(deployment, parts)
+
+
+def _each(deployment: Deployment, parts: Iterable[Part]) -> Iterator[Check]:
     for name, part in parts:
         try:
             yield Check(name, holds=True, text=part(deployment))
@@ -105,12 +122,6 @@ def checks(deployment: Deployment) -> Iterator[Check]:
             yield Check(name, holds=False, text=str(error))
         except PortError as error:
             yield Check(name, holds=False, text=str(error), error=error)
-    try:
-        names = [entry.name for entry in deployment.secrets.entries()]
-    except PortError:
-        names = []  # the check of the secrets has reported it
-    for name in names:
-        yield from tenant_checks(deployment, name)
 
 
 def tenant_checks(deployment: Deployment, name: str) -> list[Check]:

@@ -152,7 +152,7 @@ class Filters:
             if isinstance(listed, Unreadable):
                 yield Passed(tenant, listed)
             else:
-                yield Selected(tenant, listed) if self.fits_live(listed.message, now) else None
+                yield Selected(tenant, listed) if self.fits(listed.message, now) else None
 
     def look(self, deployment: Deployment, bound: int | None) -> "Look":
         """Returns every message that fits, the oldest first; no more than `bound` of each tenant
@@ -238,7 +238,7 @@ class Filters:
         """Tells whether the history is filtered by what the database cannot find."""
         return bool(self.error or self.cause)
 
-    def fits_live(self, message: Summary, now: datetime) -> bool:
+    def fits(self, message: Summary, now: datetime) -> bool:
         """Tells whether a live message has what the database cannot filter by."""
         at = last_event(message)
         return (

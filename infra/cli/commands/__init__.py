@@ -53,5 +53,6 @@ COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "purge": {"purge": ("purge", "purge")},
     "audit": {"audit": ("audit", "audit")},
     "doctor": {"doctor": ("doctor", "doctor")},
+    "console": {"console": ("console", "console")},
     "accept": {"accept": ("accept", "accept")},
 }
