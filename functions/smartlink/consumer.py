@@ -24,7 +24,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
-from typing import Annotated, Any
+from typing import Annotated, Any, overload
 
 from pydantic import (
     AliasChoices,
@@ -32,6 +32,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     TypeAdapter,
+    ValidationError,
     model_validator,
 )
 from pydantic.fields import FieldInfo
@@ -250,6 +251,14 @@ def _formatted(template: str, values: tuple[object, ...]) -> str:
         return f"{template} (its values cannot be written)"
 
 
+def _no_secret(name: str, fresh: bool) -> bytes:  # noqa: ARG001, FBT001  (as `Context.secret` calls it)
+    message = f"secret: {name!r} is not declared"
+    raise FatalError(message)
+
+
+_B = typing.TypeVar("_B", bound=BaseModel)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """What the consumer may know of the message besides its content, and what it may call."""
@@ -266,6 +275,7 @@ class Context:
     style: Style | None  # of the content; None for a raw consumer's opaque text
     header: Mapping[str, object] = field(repr=False)  # names lower-cased
     _time_left: Callable[[], float] = field(default=lambda: math.inf, repr=False)
+    _secret: Callable[[str, bool], bytes] = field(default=_no_secret, repr=False)
     log: Logger = field(repr=False)
     erp_secret: Callable[[], bytes] = field(repr=False)
     """Returns the secret `smartlink-erp-<tenant>`. Raises RetryableError if it cannot be read."""
@@ -304,6 +314,36 @@ class Context:
     def time_left(self) -> float:
         """The seconds until this run's time-out, which ends the process. It is never negative."""
         return max(self._time_left(), 0.0)
+
+    @overload
+    def secret(self, name: str, *, fresh: bool = ...) -> bytes: ...
+
+    @overload
+    def secret(self, name: str, model: type[_B], *, fresh: bool = ...) -> _B: ...
+
+    def secret(
+        self, name: str, model: type[BaseModel] | None = None, *, fresh: bool = False
+    ) -> bytes | BaseModel:
+        """Returns the secret `smartlink-<name>-<tenant>`, as bytes or as a model of its JSON.
+
+        The catalogue's entry of the command declares the name in `secrets`: FatalError if not.
+        Raises RetryableError if the secret cannot be read or does not fit the model. A process
+        keeps it for five minutes. `fresh` reads it again: after the other side has refused it.
+        """
+        payload = self._secret(name, fresh)
+        if model is None:
+            return payload
+        try:
+            return model.model_validate_json(payload)
+        except ValidationError as error:
+            problems = "; ".join(
+                f"{'.'.join(map(str, it['loc'])) or 'the payload'}: {it['type']}"
+                for it in error.errors(
+                    include_input=False, include_url=False, include_context=False
+                )
+            )
+            text = f"The secret smartlink-{name}-{self.tenant} does not fit: {problems}"
+        raise RetryableError(text)  # outside: no traceback may lead to the payload
 
 
 Returned = Reply | Iterable[Reply] | None

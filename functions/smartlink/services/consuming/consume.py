@@ -48,6 +48,7 @@ from smartlink.services.claim import claim_all
 from smartlink.services.consuming.answered_first import AnsweredFirst
 from smartlink.services.consuming.execute import Execution
 from smartlink.services.consuming.once import Once
+from smartlink.services.consuming.own_secrets import OwnSecrets
 from smartlink.services.consuming.titulares import Titulares
 from smartlink.services.contents import release, withdraw, withdraw_all
 from smartlink.services.dispatch import Dispatch
@@ -125,6 +126,7 @@ class Consume:
     end_process: EndProcess
     titulares: Titulares
     copies: Copies
+    secrets: OwnSecrets
 
     def __call__(self, dispatch: Dispatch) -> Counter[str]:
         """Consumes the dispatch and returns how many messages ended in which way.
@@ -182,6 +184,7 @@ class Consume:
             AnsweredFirst(self.messages, self.contents),
             self.titulares,
             self.copies,
+            self.secrets,
         )
         claimed = list(call.open.values())
         for finished in self.runner.run(claimed, execution, self.timeouts.message):

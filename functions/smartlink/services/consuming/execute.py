@@ -52,6 +52,7 @@ from smartlink.ports import Clock, ComesFirst, Contents, ErpSecrets, NotFound, P
 from smartlink.services.consuming.answered_first import AnsweredFirst
 from smartlink.services.consuming.argument import argument_of
 from smartlink.services.consuming.once import Once
+from smartlink.services.consuming.own_secrets import OwnSecrets
 from smartlink.services.consuming.reply_content import ContentError, content_text
 from smartlink.services.consuming.titulares import Titulares
 from smartlink.services.contents import inline_size, keep, load, withdraw
@@ -91,6 +92,7 @@ class Execution:
     answered_first: AnsweredFirst | None = None  # None: no message waits for another
     titulares: Titulares | None = None  # None: nobody has keys
     copies: Copies | None = None
+    secrets: OwnSecrets | None = None  # None: the command declares none
 
     def __call__(self, stored: Stored) -> Finished:
         """Runs the consumer on the message; hands the message back if it is too late to start."""
@@ -166,6 +168,7 @@ class Execution:
             style=payload.style if payload else None,
             header=payload.header if payload else {},
             _time_left=self._time_left(),
+            _secret=self._own_secret,
             log=log,
             erp_secret=self._erp_secret,
             once=partial(self.once, self.tenant, message, self.policy),
@@ -189,6 +192,12 @@ class Execution:
 
     def _titular_keys(self) -> TitularKeys:
         return self.titulares.keys(self.tenant) if self.titulares else TitularKeys()
+
+    def _own_secret(self, name: str, fresh: bool) -> bytes:  # noqa: FBT001  (as the context calls it)
+        if self.secrets is None:
+            text = f"secret: {name!r} is not declared"
+            raise FatalError(text)
+        return self.secrets(self.tenant, name, fresh)
 
     def _erp_secret(self) -> bytes:
         try:
