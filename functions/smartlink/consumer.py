@@ -24,7 +24,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
-from typing import Annotated, Any, overload
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, overload
 
 from pydantic import (
     AliasChoices,
@@ -42,6 +42,9 @@ from smartlink.domain.message import LogType
 from smartlink.domain.outcome import Line
 from smartlink.domain.payload import Style
 from smartlink.domain.titular import TitularKeys
+
+if TYPE_CHECKING:  # few consumers call anybody, and the others do not load it
+    from requests import Session
 
 MOST_REPLY_BYTES = 2_359_296
 """All replies of one message together, as Firestore stores them with the message's end in one
@@ -256,6 +259,19 @@ def _no_secret(name: str, fresh: bool) -> bytes:  # noqa: ARG001, FBT001  (as `C
     raise FatalError(message)
 
 
+class Http(Protocol):
+    """See Context.http."""
+
+    def __call__(self, key: str = "", *, timeout: float = ..., retries: int = ...) -> "Session":
+        """Makes a session for an effect of this name."""
+        ...
+
+
+def _no_http(key: str = "", *, timeout: float = 10, retries: int = 2) -> "Session":  # noqa: ARG001
+    message = "http: this context was made by hand, and calls nobody"
+    raise FatalError(message)
+
+
 _B = typing.TypeVar("_B", bound=BaseModel)
 
 
@@ -291,6 +307,14 @@ class Context:
     If an earlier run began the effect and did not record its end, a command with `hold` gets
     UnknownOutcomeError; any other command does the effect again. If `effect` raises RetryableError
     or FatalError, it says that it has done nothing.
+    """
+    http: Http = field(default=_no_http, repr=False)
+    """`with context.http("a name of the effect") as session:` gives a session of `requests`.
+
+    Each wait takes at most `timeout` seconds, and less where the run ends sooner. GET, HEAD and
+    OPTIONS are tried again. All other calls are sent once, with an Idempotency-Key that is the
+    same in each run of the message: it is made from the message, the name, the method and the URL
+    without its query. No error of the session quotes a path, a query, a header or a body.
     """
     traceparent: str | None = None
     """The message's trace (W3C): a call of another system that carries it as its header of this

@@ -30,6 +30,7 @@ from smartlink.ports import (
     Turns,
     Wait,
 )
+from smartlink.services.consuming.calls import MakeSession
 from smartlink.services.consuming.consume import Consume, Timeouts
 from smartlink.services.consuming.own_secrets import OwnSecrets
 from smartlink.services.consuming.titulares import Titulares
@@ -92,6 +93,7 @@ class ConsumeAdapters:
     effects: Effects
     runner: Runner
     end_process: EndProcess
+    http: MakeSession
 
 
 def make_poll(settings: Settings, adapters: Adapters, own: PollAdapters) -> Poll:
@@ -173,6 +175,7 @@ def make_consume(
         titulares=Titulares(own.erp, adapters.clock),
         copies=settings.copies,
         secrets=OwnSecrets(command, entry.secrets, own.erp, adapters.clock, refresh),
+        http=own.http,
     )
 
 

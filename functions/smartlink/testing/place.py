@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
+from smartlink.adapters.http.at_need import session_at_need
 from smartlink.adapters.in_memory import InMemoryContents, InMemoryEffects, InMemorySecrets
 from smartlink.consumer import Consumer
 from smartlink.domain.message import Message, Stored, Version
@@ -65,6 +66,7 @@ class Place:
             secrets=OwnSecrets(
                 consumer.command, self.secrets, self.erp, self.clock, refresh=timedelta()
             ),
+            http=session_at_need,
         )
 
     def run(self, consumer: Consumer, message: Message) -> Finished:

@@ -46,6 +46,7 @@ from smartlink.ports import (
 )
 from smartlink.services.claim import claim_all
 from smartlink.services.consuming.answered_first import AnsweredFirst
+from smartlink.services.consuming.calls import MakeSession
 from smartlink.services.consuming.execute import Execution
 from smartlink.services.consuming.once import Once
 from smartlink.services.consuming.own_secrets import OwnSecrets
@@ -127,6 +128,7 @@ class Consume:
     titulares: Titulares
     copies: Copies
     secrets: OwnSecrets
+    http: MakeSession
 
     def __call__(self, dispatch: Dispatch) -> Counter[str]:
         """Consumes the dispatch and returns how many messages ended in which way.
@@ -185,6 +187,7 @@ class Consume:
             self.titulares,
             self.copies,
             self.secrets,
+            self.http,
         )
         claimed = list(call.open.values())
         for finished in self.runner.run(claimed, execution, self.timeouts.message):

@@ -51,6 +51,7 @@ from smartlink.observability import WARNING, bound, describe, event, message_tra
 from smartlink.ports import Clock, ComesFirst, Contents, ErpSecrets, NotFound, PortError, Refused
 from smartlink.services.consuming.answered_first import AnsweredFirst
 from smartlink.services.consuming.argument import argument_of
+from smartlink.services.consuming.calls import CallsOf, MakeSession, nobody_is_called
 from smartlink.services.consuming.once import Once
 from smartlink.services.consuming.own_secrets import OwnSecrets
 from smartlink.services.consuming.reply_content import ContentError, content_text
@@ -93,6 +94,7 @@ class Execution:
     titulares: Titulares | None = None  # None: nobody has keys
     copies: Copies | None = None
     secrets: OwnSecrets | None = None  # None: the command declares none
+    http: MakeSession = nobody_is_called
 
     def __call__(self, stored: Stored) -> Finished:
         """Runs the consumer on the message; hands the message back if it is too late to start."""
@@ -155,6 +157,9 @@ class Execution:
     def _context(
         self, message: Message, payload: Payload | None, log: Logger, titular: dict[str, None]
     ) -> Context:
+        time_left = self._time_left()
+        traceparent = traceparent_of(self.tenant, message)
+        calls = CallsOf(self.tenant, message.document, traceparent, time_left)
         return Context(
             tenant=self.tenant,
             message_id=message.id,
@@ -167,12 +172,13 @@ class Execution:
             now=self.clock(),
             style=payload.style if payload else None,
             header=payload.header if payload else {},
-            _time_left=self._time_left(),
+            _time_left=time_left,
+            http=partial(self.http, calls),
             _secret=self._own_secret,
             log=log,
             erp_secret=self._erp_secret,
             once=partial(self.once, self.tenant, message, self.policy),
-            traceparent=traceparent_of(self.tenant, message),
+            traceparent=traceparent,
             answered_first=partial(self._answered_first, message),
             titular_keys=self._titular_keys,
             concerns=partial(_concern, titular),
