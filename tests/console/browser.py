@@ -49,7 +49,11 @@ class Browser:
         answer = self.client.post(
             path, data={"form_token": token, **fields}, headers={"Origin": ORIGIN}
         )
-        assert answer.status_code == status, (path, answer.status_code, text_of(answer.text)[:3_000])
+        assert answer.status_code == status, (
+            path,
+            answer.status_code,
+            text_of(answer.text)[:3_000],
+        )
         return answer
 
     def token(self) -> str:

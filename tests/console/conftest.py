@@ -44,10 +44,16 @@ def fresh(hosts: Hosts, tmp_path: Path) -> Place:
 
 def filled(place: Place) -> Place:
     place.make_buckets()
-    place.write_config({"TotvsAppGlobalConfig": {"IntegrationSmartLinkInfo": {"QtdeTentativasExec": 4}}})
+    place.write_config(
+        {"TotvsAppGlobalConfig": {"IntegrationSmartLinkInfo": {"QtdeTentativasExec": 4}}}
+    )
     wiring = wired(place)
     for number, tenant in enumerate(("acme", "globex")):
-        credentials = {"clientId": f"client-{tenant}", "clientSecret": "s", "environment": "development"}
+        credentials = {
+            "clientId": f"client-{tenant}",
+            "clientSecret": "s",
+            "environment": "development",
+        }
         wiring.secrets.create(tenant, json.dumps(credentials).encode(), None)
         place.store.save_state(tenant, place.store.states([tenant])[tenant])
         place.keep(tenant, *samples.many()[number:])
