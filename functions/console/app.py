@@ -24,7 +24,7 @@ from console.pages import (
     tenants,
 )
 from smartlink.domain.message import Ending, State
-from smartlink.i18n import Language, Text, _, current, spoken
+from smartlink.i18n import Language, Text, _, current, spoken, told
 from smartlink.observability import ERROR, WARNING, event, surprise
 from smartlink.operations import errors as failed
 from smartlink.operations.board import Board
@@ -79,7 +79,7 @@ def make_app(deployment: Deployment, gate: Gate, hosts: Collection[str] = ()) ->
         form_token=forms.token,
         current_language=current,
     )
-    app.jinja_env.filters.update(when=words.when, exact=words.exact)
+    app.jinja_env.filters.update(when=words.when, exact=words.exact, told=told)
 
     @app.before_request
     def admit() -> Response | None:

@@ -114,7 +114,7 @@ def spot(text: str) -> Spot | None:
         at = datetime.fromisoformat(ended) if ended else None
     except ValueError:
         at = None
-    if not tenant or (ended and (at is None or at.tzinfo is None)):
+    if not tenant or "/" not in text or (ended and (at is None or at.tzinfo is None)):
         raise InvalidError(_("There is no such page: begin with the first one"))
     return Spot(tenant, document, at)
 

@@ -2,11 +2,12 @@
 
 import os
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from collections import Counter
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from functools import cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from babel.dates import format_datetime, format_timedelta
+from babel.dates import format_date, format_datetime, format_timedelta
 from flask import Request
 from markupsafe import Markup, escape
 
@@ -234,6 +235,13 @@ def clock(at: datetime) -> str:
     return format_datetime(at, "HH:mm", tzinfo=zone(), locale=current().locale)
 
 
-def day(at: datetime) -> str:
-    """Writes the day of an instant."""
-    return format_datetime(at, "dd/MM", tzinfo=zone(), locale=current().locale)
+def by_day(hours: Mapping[datetime, int]) -> list[tuple[str, int]]:
+    """Adds the hours up to the reader's days."""
+    days: Counter[date] = Counter()
+    for hour, count in hours.items():
+        days[hour.astimezone(zone()).date()] += count
+    form = "dd/MM" if current() is Language.PORTUGUESE else "MMM d"
+    return [
+        (format_date(day, form, locale=current().locale), count)
+        for day, count in sorted(days.items())
+    ]

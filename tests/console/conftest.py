@@ -11,6 +11,7 @@ from infra.cli.target import find_target
 from infra.local.emulators import firestore_emulator, storage_emulator
 from infra.local.secret_manager import secret_manager
 from infra.simulator.running import running_simulator
+from smartlink.operations.configuration import SAMPLE
 from smartlink.operations.rights import Roles, parse_roles
 from smartlink.operator_wiring import OperatorWiring
 from tests.cli.place import Hosts, Place
@@ -44,9 +45,7 @@ def fresh(hosts: Hosts, tmp_path: Path) -> Place:
 
 def filled(place: Place) -> Place:
     place.make_buckets()
-    place.write_config(
-        {"TotvsAppGlobalConfig": {"IntegrationSmartLinkInfo": {"QtdeTentativasExec": 4}}}
-    )
+    place.write_config(json.loads(SAMPLE))
     wiring = wired(place)
     for number, tenant in enumerate(("acme", "globex")):
         credentials = {

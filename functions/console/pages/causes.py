@@ -14,11 +14,9 @@ def show() -> str:
     scope = here().scope(request.args.get("tenant"))
     anew = request.args.get("anew") == "yes"
     look = here().board.causes(here().deployment, scope, anew=anew)
-    days = sorted({day for it in look.causes.values() for day in it.by_day})[-7:]
     return render_template(
         "causes.html",
         look=look,
-        days=days,
         tenant=request.args.get("tenant", ""),
         may_act=bool(here().visitor.scope(Right.OPERATE).parts),
     )

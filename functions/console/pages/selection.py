@@ -26,6 +26,8 @@ _NAMED = 20
 def preview() -> str:
     """Draws the preview. Nothing is done."""
     wanted = asked()
+    if wanted.filters.tenant:
+        here().tenant(wanted.filters.tenant, Right.OPERATE)
     scope = here().scope(wanted.filters.tenant, Right.OPERATE)
     if not scope.parts:
         here().visitor.check(Right.OPERATE)

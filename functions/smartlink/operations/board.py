@@ -27,7 +27,7 @@ from smartlink.domain.message import (
 from smartlink.domain.tenant import TenantState
 from smartlink.operations.causes import fingerprint
 from smartlink.operations.errors import UnknownTenantError
-from smartlink.operations.names import known_name, unknown_tenant
+from smartlink.operations.names import exists, known_name, unknown_tenant
 from smartlink.operations.ports import Deployment, EndedQuery, RawDocument, Spot
 from smartlink.operations.select import Filters, Selected, last_event
 from smartlink.operations.tenants import Status, TenantOverview, brief, last_tick
@@ -74,7 +74,7 @@ class Scope:
         if tenant is None:
             return self
         known_name(tenant)
-        if not self.covers(tenant):
+        if not self.covers(tenant) or not exists(deployment, tenant):
             raise self.unknown(deployment, tenant)
         return Scope((tenant,))
 
@@ -288,7 +288,7 @@ class Cause:
     first: datetime | None = None
     last: datetime | None = None
     example: tuple[str, str] | None = None  # tenant, document
-    by_day: Counter[datetime] = field(default_factory=Counter)
+    by_hour: Counter[datetime] = field(default_factory=Counter)
 
     def add(self, tenant: str, message: Summary) -> None:
         """Counts one more message."""
@@ -300,7 +300,7 @@ class Cause:
         self.first = min(self.first or at, at)
         if self.last is None or at >= self.last:
             self.last, self.example = at, (tenant, message.document)
-        self.by_day[at.replace(hour=0, minute=0, second=0, microsecond=0)] += 1
+        self.by_hour[at.replace(minute=0, second=0, microsecond=0)] += 1
 
 
 @dataclass(slots=True)
