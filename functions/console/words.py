@@ -1,8 +1,8 @@
 """Texts, numbers and instants in the reader's form."""
 
 import os
-from collections.abc import Mapping
 from collections import Counter
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from functools import cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -12,10 +12,11 @@ from flask import Request
 from markupsafe import Markup, escape
 
 from smartlink.domain.message import DeadReason, Ending, LogType, Result, State
-from smartlink.i18n import Language, Text, _, current, told
+from smartlink.i18n import Language, Text, _, current, joined, told
 from smartlink.operations import activation as step
 from smartlink.operations.act import Report
 from smartlink.operations.health import Fix
+from smartlink.operations.job import JobState
 from smartlink.operations.plan import Unfit
 from smartlink.operations.rights import Right
 from smartlink.operations.tenants import Status
@@ -51,6 +52,14 @@ REASONS: Mapping[DeadReason, Text] = {
     DeadReason.ID_REUSED: _("the same id came with another content"),
     DeadReason.UNKNOWN_OUTCOME: _("it may have been done: a person has to look"),
     DeadReason.UNWRITTEN_OUTCOME: _("it was done, but that can never be stored"),
+}
+JOBS: Mapping[JobState, tuple[str, Text]] = {
+    JobState.WAITING: ("plain", _("Waits for its next step")),
+    JobState.RUNNING: ("busy", _("Under way")),
+    JobState.STOPPING: ("warn", _("Stops")),
+    JobState.STOPPED: ("warn", _("Stopped")),
+    JobState.FAILED: ("bad", _("Failed")),
+    JobState.DONE: ("good", _("Done")),
 }
 RESULTS: Mapping[Result, Text] = {
     Result.DONE: _("done"),
@@ -162,16 +171,12 @@ def say(msgid: str, /, **fields: object) -> str:
 def outcome(done: Text, report: Report) -> Text:
     """Says what became of an act on messages."""
     text = _("{number} messages: {done}.", number=report.done, done=done)
-    for number, more in (
-        (
-            report.changed,
-            _("{number} were changed by somebody else meanwhile.", number=report.changed),
-        ),
-        (len(report.refused), _("{number} were refused.", number=len(report.refused))),
-        (
-            report.unanswered,
-            _("Of {number} the database gave no answer: look again.", number=report.unanswered),
-        ),
+    refused, unknown = len(report.refused), len(report.unanswered)
+    changed = _("{number} were changed by somebody else meanwhile.", number=report.changed)
+    more = (
+        (report.changed, changed),
+        (refused, _("{number} were refused.", number=refused)),
+        (unknown, _("Of {number} the database gave no answer: look again.", number=unknown)),
         (
             report.second,
             _(
@@ -179,9 +184,8 @@ def outcome(done: Text, report: Report) -> Text:
                 number=report.second,
             ),
         ),
-    ):
-        text = text + " " + more if number else text
-    return text
+    )
+    return joined(" ", [text, *(it for number, it in more if number)])
 
 
 def step_words(it: step.Step) -> tuple[Text, Text]:  # noqa: C901, PLR0911, PLR0912  (one for each kind)

@@ -15,7 +15,9 @@ from smartlink.settings import Settings, SettingsError, load_settings
 
 if TYPE_CHECKING:
     from smartlink.adapters.firestore.audit import FirestoreAudit
+    from smartlink.adapters.firestore.jobs import FirestoreJobs
     from smartlink.adapters.firestore.operator import OperatorFirestore
+    from smartlink.adapters.google.pubsub import PubSubPublisher
     from smartlink.adapters.google.secret_manager_operator import OperatorSecretManager
     from smartlink.adapters.google.storage import BucketContents
     from smartlink.adapters.google.storage_config import ConfigObjectGenerations
@@ -60,6 +62,29 @@ class OperatorWiring:
         emulator = config.firestore_emulator
         calls = OperatorCalls(config.project, config.firestore_database, emulator=emulator)
         return OperatorFirestore(calls)
+
+    @cached_property
+    def jobs(self) -> "FirestoreJobs":
+        """`Tarefa`, in the database of the messages."""
+        from smartlink.adapters.firestore.calls import FirestoreCalls  # noqa: PLC0415
+        from smartlink.adapters.firestore.jobs import FirestoreJobs  # noqa: PLC0415
+
+        config = self.settings
+        emulator = config.firestore_emulator
+        return FirestoreJobs(
+            FirestoreCalls(config.project, config.firestore_database, emulator=emulator)
+        )
+
+    @cached_property
+    def publisher(self) -> "PubSubPublisher":
+        """Pub/Sub, of which a job is not made to wait for long: without it a poll asks for its
+        steps."""
+        from smartlink.adapters.google.failures import Patience  # noqa: PLC0415
+        from smartlink.adapters.google.pubsub import PubSubPublisher  # noqa: PLC0415
+
+        config = self.settings
+        patience = Patience(timeout=5, deadline=5, delays=(0.2,))
+        return PubSubPublisher(config.project, emulator=config.pubsub_emulator, patience=patience)
 
     @cached_property
     def operator(self) -> "Identity":

@@ -87,8 +87,12 @@ class Session:
             reason=reason,
             count=count,
             before=before,
-            warn=lambda text: self.screen.note(text, "yellow"),
+            warn=self.warn,
         )
+
+    def warn(self, text: str) -> None:
+        """Tell of what went wrong beside the result."""
+        self.screen.note(text, "yellow")
 
 
 def quiet_logs() -> None:

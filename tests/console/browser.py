@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html.parser import HTMLParser
+from typing import Any
 
 from flask import Request, Response
 from flask.testing import FlaskClient
@@ -43,7 +44,7 @@ class Browser:
         assert answer.status_code == status, (path, answer.status_code, answer.text[:3_000])
         return answer.text
 
-    def post(self, path: str, status: int = 200, **fields: object) -> TestResponse:
+    def post(self, path: str, status: int = 200, **fields: Any) -> TestResponse:  # noqa: ANN401
         """Send a form as a page of ours would."""
         token = self.token()
         answer = self.client.post(

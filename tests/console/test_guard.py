@@ -20,7 +20,7 @@ from tests.console.conftest import wired
 from tests.console.test_pages import MESSAGE, PAGES
 
 AsRoles = Callable[[object], Browser]
-WRITES = (
+WRITES: tuple[tuple[str, dict[str, str]], ...] = (
     ("/message/content", {"tenant": "acme", "document": "D-dead-1"}),
     ("/message/export", {"tenant": "acme", "document": "D-dead-1"}),
     (
@@ -28,6 +28,7 @@ WRITES = (
         {"tenant": "acme", "document": "D-dead-1", "action": "redrive", "reason": "x"},
     ),
     ("/selection", {"action": "redrive", "which": "all", "tenant": "acme"}),
+    ("/jobs", {"action": "redrive", "which": "all", "tenant": "acme", "reason": "x", "shown": "9"}),
     ("/tenants/acme/check", {}),
     ("/tenants/acme/enable", {"reason": "x"}),
     ("/tenants/acme/disable", {"reason": "x"}),
@@ -56,10 +57,11 @@ def test_every_answer_is_shielded(browser: Browser, path: str) -> None:
 
 
 @pytest.mark.parametrize(("path", "fields"), WRITES)
-def test_no_form_of_another_site_is_taken(browser: Browser, path: str, fields: object) -> None:
+def test_no_form_of_another_site_is_taken(
+    browser: Browser, path: str, fields: dict[str, str]
+) -> None:
     """Neither without the token, nor with another's, nor from another origin, nor as a GET."""
     token = browser.token()
-    assert isinstance(fields, dict)
     for headers, given in (
         ({"Origin": ORIGIN}, {}),
         ({"Origin": ORIGIN}, {"form_token": "x" * 43}),
@@ -74,7 +76,7 @@ def test_no_form_of_another_site_is_taken(browser: Browser, path: str, fields: o
     assert not list(browser.deployment.audit.records(None))
 
 
-NOTHING = ({}, {"viewer": []}, {"contents": ["*"]}, {"contents": ["acme"]})
+NOTHING: tuple[object, ...] = ({}, {"viewer": []}, {"contents": ["*"]}, {"contents": ["acme"]})
 
 
 @pytest.mark.parametrize("roles", NOTHING)
@@ -110,7 +112,7 @@ def test_one_tenant_s_role_shows_that_tenant_alone(as_roles: AsRoles, role: str)
 
 ALLOWED = {
     "viewer": (),
-    "operator": ("/message/act", "/selection", "/tenants/acme/check"),
+    "operator": ("/message/act", "/selection", "/jobs", "/tenants/acme/check"),
     "contents": ("/message/content", "/message/export", "/person"),
 }
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from smartlink.domain.message import Listed
 from smartlink.operations.board import Scope, live_page
 from smartlink.operations.select import Filters
 from tests.console.browser import Browser, tags_of, text_of
@@ -23,6 +24,7 @@ PAGES = (
     "/configuration",
     "/person",
     "/audit",
+    "/jobs",
     "/health",
     "/health?run=yes",
 )
@@ -99,7 +101,9 @@ def test_pages_follow_each_other_to_the_end(browser: Browser) -> None:
         for _ in range(20):
             page = live_page(browser.deployment, scope, Filters(), after, size=7)
             seen += [
-                (tenant, getattr(item, "message", item).document) for tenant, item in page.rows
+                (tenant, item.message.document)
+                for tenant, item in page.rows
+                if isinstance(item, Listed)
             ]
             after = page.after
             if after is None:

@@ -34,17 +34,6 @@ _DONE = {
 _SHOWN = 100_000  # characters of a content on a page
 
 
-class _Never:
-    """Nobody stops what is done to one message."""
-
-    def is_set(self) -> bool:
-        return False
-
-    def wait(self, timeout: float) -> bool:
-        del timeout
-        return False
-
-
 @dataclass(frozen=True, slots=True)
 class Seen:
     """One message as the page shows it."""
@@ -171,7 +160,7 @@ def _perform(located: Located, action: Action, why: str, *, undone: bool) -> Rep
         reason=why,
         count=1,
     ) as record:
-        report = perform(deployment, planned, own, 20, _Never(), lambda _done: None)
+        report = perform(deployment, action, located.tenant, planned.messages, own)
         record.count, record.outcome = report.done, str(outcome(_DONE[action.name], report))
     return report
 

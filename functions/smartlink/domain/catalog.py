@@ -94,6 +94,8 @@ class Functions(BaseModel):
     poll_shard: Function
     consume: Function
     publish: Function
+    operate: Function | None = None
+    """It works off what operators do to many messages. Without it their command line does."""
 
 
 class Catalog(BaseModel):
@@ -129,6 +131,10 @@ def parse_catalog(text: str | bytes) -> Catalog:
     if catalog.functions.poll_shard.topic is None:
         message = "the catalogue's functions.poll_shard has no topic: add one"
         raise CatalogError(message)
+    operate = catalog.functions.operate
+    if operate is not None and operate.topic is None:
+        message = "the catalogue's functions.operate has no topic: add one"
+        raise CatalogError(message)
     call = catalog.functions.consume.timeout
     limit = call - SECONDS_AROUND_MESSAGES  # one with a longer time-out would never start
     for name, command in catalog.commands.items():
@@ -141,6 +147,7 @@ def parse_catalog(text: str | bytes) -> Catalog:
             raise CatalogError(message)
     topics = [command.topic for command in catalog.commands.values()]
     topics.append(catalog.functions.poll_shard.topic)
+    topics += [operate.topic] if operate is not None and operate.topic is not None else []
     twice = sorted({topic for topic in topics if topics.count(topic) > 1})
     if twice:
         message = f"the catalogue gives the topic {twice[0]} to two of its entries: one each"

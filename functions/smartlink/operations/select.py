@@ -239,7 +239,7 @@ class Filters:
         return bool(self.error or self.cause)
 
     def fits(self, message: Summary, now: datetime) -> bool:
-        """Tells whether a live message has what the database cannot filter by."""
+        """Tells whether a live message that the database found fits what it cannot find."""
         at = last_event(message)
         return (
             (self.older is None or at <= now - self.older)
