@@ -43,9 +43,8 @@ class Session:
             os.environ["GOOGLE_APPLICATION_CREDENTIALS"] = ""
             os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
         return OperatorWiring(
-            target.title,
-            target.local,
             target.variables,
+            target.title,
             target.functions,
             json.loads(CATALOG.with_name("firestore.json").read_bytes())["indexes"],
             self._local_operator,

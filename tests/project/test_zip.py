@@ -85,13 +85,14 @@ def imported(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return answer
 
 
-def test_it_holds_the_four_targets(imported: dict[str, Any]) -> None:
+def test_it_holds_the_targets(imported: dict[str, Any]) -> None:
     """Each is a real function under its own name, registered as what its trigger needs."""
     assert imported["targets"] == {
         "poll": [True, "poll", "http", 1],
         "poll_shard": [True, "poll_shard", "cloudevent", 1],
         "consume": [True, "consume", "cloudevent", 1],
         "publish": [True, "publish", "http", 1],
+        "operate": [True, "operate", "cloudevent", 1],
     }
 
 

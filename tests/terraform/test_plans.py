@@ -140,11 +140,33 @@ def _days(seconds: str) -> str:
 
 def test_only_the_polls_publish(plan: Resources) -> None:
     """A consumer cannot dispatch, and neither can publish."""
-    topics = ["poll_shard", *(f"consume-{name}" for name in CATALOG["commands"])]
+    topics = ["poll_shard", "operate", *(f"consume-{name}" for name in CATALOG["commands"])]
     dispatch = [it for it in plan.of("google_pubsub_topic_iam_member") if it.name == "dispatch"]
     assert {it.key for it in dispatch} == {
         f"{function}/{topic}" for function in ("poll", "poll_shard") for topic in topics
     }
+
+
+def test_of_a_job_operate_reads_and_writes_what_it_must(plan: Resources) -> None:
+    """Messages, contents, the configuration, the audit's results, its own topic; no secret."""
+    held = {
+        (grant.type.removeprefix("google_").removesuffix("_iam_member"), grant.name)
+        for grant in plan.iam
+        if grant.key == "operate" and grant.name not in ("invoker", "pusher", "dead_letter")
+    }
+    assert held == {
+        ("project", "firestore"),
+        ("project", "audit"),
+        ("storage_bucket", "config"),
+        ("storage_bucket", "contents"),
+        ("pubsub_topic", "operate"),
+    }
+    roles = {
+        it.key: it.values["service_config"][0]["environment_variables"].get("SMARTLINK_ROLES")
+        for it in plan.of("google_cloudfunctions2_function")
+    }
+    assert {key for key, given in roles.items() if given} == {"operate"}
+    assert json.loads(roles["operate"]) == {}, "by default nobody may anything"
 
 
 def test_no_secret_passes_through(plan: Resources) -> None:
@@ -171,7 +193,7 @@ def test_each_function_has_an_account_of_its_own(plan: Resources) -> None:
 def test_functions_follow_the_catalogue(plan: Resources) -> None:
     """Time-out, memory and concurrency are those of the catalogue."""
     entries = {
-        **{name: CATALOG["functions"][name] for name in ("poll", "poll_shard", "publish")},
+        **{name: it for name, it in CATALOG["functions"].items() if name != "consume"},
         **{
             f"consume-{name}": {
                 **entry,
@@ -217,6 +239,7 @@ def test_pushes_wait_as_long_as_the_function_may_run(plan: Resources) -> None:
     pushes = [it for it in plan.of("google_pubsub_subscription") if it.name == "push"]
     assert {it.key for it in pushes} == {
         "poll_shard",
+        "operate",
         *(f"consume-{name}" for name in CATALOG["commands"]),
     }
     for push in pushes:

@@ -107,6 +107,13 @@ class Catalog(BaseModel):
     commands: Annotated[dict[str, Command], Field(min_length=1)]
 
     @property
+    def pushed(self) -> dict[str, Function]:
+        """The relay's functions that Pub/Sub calls, besides the consumers."""
+        functions = self.functions
+        every = {"poll_shard": functions.poll_shard, "operate": functions.operate}
+        return {name: it for name, it in every.items() if it is not None and it.topic is not None}
+
+    @property
     def digest(self) -> str:
         """A fingerprint of the catalogue's text that does not depend on its order and layout.
 
@@ -146,8 +153,7 @@ def parse_catalog(text: str | bytes) -> Catalog:
             )
             raise CatalogError(message)
     topics = [command.topic for command in catalog.commands.values()]
-    topics.append(catalog.functions.poll_shard.topic)
-    topics += [operate.topic] if operate is not None and operate.topic is not None else []
+    topics += [str(function.topic) for function in catalog.pushed.values()]
     twice = sorted({topic for topic in topics if topics.count(topic) > 1})
     if twice:
         message = f"the catalogue gives the topic {twice[0]} to two of its entries: one each"

@@ -205,7 +205,7 @@ def _subscriptions(deployment: Deployment) -> str:
 def _each_topic(deployment: Deployment, need: Callable[[str], None]) -> str:
     catalog = deployment.settings.catalog
     topics = [command.topic for command in catalog.commands.values()]
-    topics.append(str(catalog.functions.poll_shard.topic))
+    topics += [str(function.topic) for function in catalog.pushed.values()]
     for topic in topics:
         _asked(partial(need, topic), Fix.RESTART if deployment.local else Fix.DEPLOY)
     return f"{len(topics)} there"
@@ -216,7 +216,8 @@ def _functions(deployment: Deployment) -> str:
     own = _asked(deployment.platform.functions, fix)
     if deployment.local:
         return f"{len(own)} listen"
-    wanted = 3 + len(deployment.settings.catalog.commands)  # poll, poll_shard, publish
+    catalog = deployment.settings.catalog
+    wanted = 2 + len(catalog.pushed) + len(catalog.commands)  # poll, publish
     broken = [name for name, active in own.items() if not active]
     if broken or len(own) < wanted:
         message = f"{len(own)} of {wanted} deployed, not active: {broken or 'none'}"

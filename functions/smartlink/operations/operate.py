@@ -30,17 +30,18 @@ from smartlink.operations.plan import Unfit, unfit_for
 from smartlink.operations.ports import AuditRecord, Desk, Stop
 from smartlink.operations.rights import Right, Roles
 from smartlink.operations.select import Selected
-from smartlink.ports import Envelope, NewId, PortError, Unavailable
+from smartlink.ports import NewId, PortError, Unavailable
+from smartlink.services.polling.standing_jobs import step_of
 from smartlink.services.push import PushError
+from smartlink.settings import LEASE_MARGIN, Settings
 
 CHUNK = 20  # messages of one commit
-LEASE = timedelta(seconds=150)
-"""How long a claim holds: longer than the function's time-out, so that it outlasts each step."""
 TELL_EVERY = timedelta(seconds=2)
 RESTART = timedelta(seconds=60)
 """How long a job may wait for the push of its next step before a poll publishes it again."""
 MOST_TRIES = 5
 """Steps in a row that may end without coming forward; then the job has failed."""
+_TIMEOUT = 120.0  # seconds, where the catalogue has no function `operate`
 _SPARE = timedelta(seconds=30)  # of the lease: what the last commit may take
 _RACES = 10
 _REFUSALS = 5  # that are kept
@@ -55,8 +56,23 @@ class JobError(PushError):
 class Bounds:
     """How much one step does: it ends after the first bound that it meets."""
 
-    seconds: float = 45
+    seconds: float = 40
     looked: int = 5_000
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Bounds":
+        """Leaves a step two thirds of the function's time-out for its last calls."""
+        return cls(_timeout(settings) / 3)
+
+
+def _timeout(settings: Settings) -> float:
+    operate = settings.catalog.functions.operate
+    return operate.timeout if operate is not None else _TIMEOUT
+
+
+def lease(settings: Settings) -> timedelta:
+    """How long a claim holds: longer than the function's time-out, so that it outlasts a step."""
+    return timedelta(seconds=_timeout(settings)) + LEASE_MARGIN
 
 
 class Verdict(StrEnum):
@@ -67,11 +83,6 @@ class Verdict(StrEnum):
     LOST = "lost"  # another step has taken it over meanwhile
     CONTINUES = "continues"
     ENDED = "ended"
-
-
-def envelope(job: str) -> Envelope:
-    """Writes the Pub/Sub message that asks for a step."""
-    return Envelope(json.dumps({"job": job}).encode(), {"job": job})
 
 
 def decode_job(data: bytes) -> str:
@@ -92,7 +103,7 @@ def publish(desk: Desk, job: str) -> bool:
     if operate is None or operate.topic is None:
         return False
     try:
-        desk.publisher.publish(operate.topic, [envelope(job)])
+        desk.publisher.publish(operate.topic, [step_of(job)])
     except PortError as error:
         text = f"The next step was not published, so a poll publishes it: {error}"
         event("job_not_published", text, WARNING, job=job)
@@ -127,8 +138,8 @@ def step(
             job,
             state=job.state if job.state is JobState.STOPPING else JobState.RUNNING,
             claim=claim,
-            lease=begun + LEASE,
-            due=begun + LEASE,
+            lease=begun + lease(desk.settings),
+            due=begun + lease(desk.settings),
             steps=job.steps + 1,
             tries=job.tries + 1,
             at_least=job.at_least or job.claim is not None,
@@ -233,7 +244,7 @@ class _Work:
         self, place: int, tenant: str, items: list[Listed | Unreadable], own: Note
     ) -> Verdict | None:
         """Acts on what fits of these documents, and tells how far the job has come."""
-        if self.desk.now() >= self.begun + LEASE - _SPARE:
+        if self.desk.now() >= self.begun + lease(self.desk.settings) - _SPARE:
             return self._release()
         fit, items, skipped, more = self._sifted(tenant, items)
         report = Report()

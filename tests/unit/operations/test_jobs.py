@@ -15,14 +15,13 @@ from smartlink.operations.errors import ForbiddenError, InvalidError, MissingErr
 from smartlink.operations.job import Job, JobState, OddJob
 from smartlink.operations.jobs import Order, look, newest, resume, start, stop
 from smartlink.operations.operate import (
-    LEASE,
     MOST_TRIES,
     RESTART,
     Bounds,
     JobError,
     Verdict,
     decode_job,
-    envelope,
+    lease,
     step,
 )
 from smartlink.operations.plan import plan
@@ -30,11 +29,13 @@ from smartlink.operations.ports import Identity
 from smartlink.operations.rights import Roles, parse_roles
 from smartlink.operations.select import Filters
 from smartlink.ports import PortError, Unavailable
+from smartlink.services.polling.standing_jobs import step_of
 from tests.support.samples import dead, pending, waiting
 from tests.support.world import COMMAND
 from tests.unit.operations.desk import Desk, InMemoryAudit
 
 EVERYBODY = Roles(everybody=True)
+LEASE = lease(Desk().settings)
 ANA = Identity("ana@example.com", verified=True)
 RUI = Identity("rui@example.com", verified=True)
 IDS = (f"claim-{number}" for number in count())
@@ -471,4 +472,4 @@ def test_what_is_no_job_and_what_is_no_order() -> None:
     for data in (b"", b"[]", b'{"job": 1}', b'{"job": ""}', b'{"job": "a/b"}', b"[" * 100_000):
         with pytest.raises(JobError):
             decode_job(data)
-    assert json.loads(envelope("j").data) == {"job": "j"}
+    assert json.loads(step_of("j").data) == {"job": "j"}
