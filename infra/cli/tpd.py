@@ -91,8 +91,8 @@ def trace_person(session: Session, options: ErpOptions, values: str) -> None:
         screen.say(_("None of the values stands in any table."), "green")
     if seen:
         message = _(
-            "Found in {value} columns; {count} could not be read.",
-            value=len(seen) - len(unread),
+            "Found in {found} columns; {count} could not be read.",
+            found=len(seen) - len(unread),
             count=len(unread),
         )
         raise CliError(message)

@@ -65,11 +65,11 @@ def check_environment(deployment: Deployment, name: str, credentials: Credential
     environment = deployment.settings.environment
     if credentials.environment != environment:
         message = _(
-            "These are credentials of {environment}, but {title} is {environment_2}: "
+            "These are credentials of {environment}, but {title} is {other}: "
             "activate the tenant where it belongs",
             environment=credentials.environment,
             title=deployment.title,
-            environment_2=environment,
+            other=environment,
         )
         raise ForbiddenError(message)
     return Tenant(name, credentials)

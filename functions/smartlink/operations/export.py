@@ -66,10 +66,10 @@ def parse(data: bytes, name: str) -> Exported:
         raise InvalidError(message) from None
     if exported.format != FORMAT:
         message = _(
-            "{name} is {format!r}, not {FORMAT}: export the message again",
+            "{name} is {format!r}, not {wanted}: export the message again",
             name=name,
             format=exported.format[:40],
-            FORMAT=FORMAT,
+            wanted=FORMAT,
         )
         raise InvalidError(message)
     return exported

@@ -115,9 +115,9 @@ def _choose(session: Session, environment: str) -> None:
     """Take the project from the environment's tfvars, as `make deploy` does."""
     if session.environment not in (None, environment):
         message = _(
-            "--of {environment} and --environment {environment_2} differ",
+            "--of {environment} and --environment {other} differ",
             environment=environment,
-            environment_2=session.environment,
+            other=session.environment,
         )
         raise UsageError(message)
     try:

@@ -339,7 +339,7 @@ def _tell_alive(screen: Screen, planned: Plan) -> None:
         )
         if planned.action is DISCARD and State.WAITING in planned.alive:
             text += _(
-                " Add --waiting to discard those that wait ({WAITING}).", WAITING=State.WAITING
+                " Add --waiting to discard those that wait ({waiting}).", waiting=State.WAITING
             )
         screen.note(text, "yellow")
 
@@ -365,9 +365,7 @@ def _tell_skipped(screen: Screen, unfit: Sequence[Skipped]) -> None:
             "yellow",
         )
     if len(unfit) > _NAMED:
-        text = _(
-            "… and {value} more are skipped: --json names them all.", value=len(unfit) - _NAMED
-        )
+        text = _("… and {more} more are skipped: --json names them all.", more=len(unfit) - _NAMED)
         screen.note(text, "yellow")
 
 

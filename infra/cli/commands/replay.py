@@ -149,7 +149,9 @@ def _run(session: Session, exported: Exported, erp: ErpSecrets, *, effects: bool
     warning = [_AGAIN.filled(command=exported.command)] + [_HELD] * (not effects)
     session.screen.note(joined(" ", warning), "yellow")
     session.screen.note(_("Running {command} on {id} …", command=exported.command, id=exported.id))
-    return run_again(exported, consumer, erp, bootstrap.now, effects=effects)
+    return run_again(
+        exported, consumer, erp, bootstrap.now, effects=effects, secrets=command.secrets
+    )
 
 
 def _show(session: Session, replayed: Replayed) -> None:

@@ -46,8 +46,10 @@ from smartlink.ports import (
 )
 from smartlink.services.claim import claim_all
 from smartlink.services.consuming.answered_first import AnsweredFirst
+from smartlink.services.consuming.calls import MakeSession
 from smartlink.services.consuming.execute import Execution
 from smartlink.services.consuming.once import Once
+from smartlink.services.consuming.own_secrets import OwnSecrets
 from smartlink.services.consuming.titulares import Titulares
 from smartlink.services.contents import release, withdraw, withdraw_all
 from smartlink.services.dispatch import Dispatch
@@ -125,6 +127,8 @@ class Consume:
     end_process: EndProcess
     titulares: Titulares
     copies: Copies
+    secrets: OwnSecrets
+    http: MakeSession
 
     def __call__(self, dispatch: Dispatch) -> Counter[str]:
         """Consumes the dispatch and returns how many messages ended in which way.
@@ -182,6 +186,8 @@ class Consume:
             AnsweredFirst(self.messages, self.contents),
             self.titulares,
             self.copies,
+            self.secrets,
+            self.http,
         )
         claimed = list(call.open.values())
         for finished in self.runner.run(claimed, execution, self.timeouts.message):
