@@ -65,7 +65,7 @@ def draft(
         if any(it.sure for it in its):
             found[table.full_name] = its
     personal = [it for it in tables if it.full_name in found and not it.copy]
-    references = _references(personal)
+    references = _references(personal, found)
     return {
         "$schema": "personal-data-map.schema.json",
         "purposes": {"decide": _PURPOSE},
@@ -97,7 +97,7 @@ def _table(table: FoundTable, its: Sequence[Guess], references: Sequence[Foreign
 
 def _column(table: FoundTable, guess: Guess, key: Iterable[str]) -> Json:
     facts = table.columns[guess.column]
-    identifier = _IDENTIFIERS.get(guess.kind) if guess.sure and guess.whole else None
+    identifier = _IDENTIFIERS.get(guess.kind) if _identifies([guess]) else None
     questions = [_WHOSE] if identifier else []
     written: Json = {"description": guess.column, "purposes": ["decide"]}
     if identifier:
@@ -157,20 +157,34 @@ def _reference(foreign: Foreign) -> Json:
     return {**told, "to": list(foreign.to), "samePerson": True}
 
 
-def _references(personal: Sequence[FoundTable]) -> dict[str, list[Foreign]]:
-    """Collects the foreign keys between personal tables, but none that would close a circle."""
+def _references(
+    personal: Sequence[FoundTable], found: Mapping[str, Sequence[Guess]]
+) -> dict[str, list[Foreign]]:
+    """Collects the foreign keys between personal tables, but none that would close a circle.
+
+    A table that names nobody and refers to none, to which others refer, as an order does to its
+    address, is reached from those: its references are theirs, turned round.
+    """
     known = {it.full_name: it for it in personal}
     chosen: dict[str, list[Foreign]] = {name: [] for name in known}
 
     def leads(start: str, to: str) -> bool:
         return start == to or any(leads(_name(it), to) for it in chosen[start])
 
-    for name, table in known.items():
-        for foreign in table.foreign:
-            parent = _name(foreign)
-            if parent in known and not leads(parent, name):
-                chosen[name].append(foreign)
+    between = [(it, key) for it in personal for key in it.foreign if _name(key) in known]
+    referring = {it.full_name for it, _ in between}
+    for table, foreign in between:
+        name, parent = table.full_name, known[_name(foreign)]
+        turned = parent.full_name not in referring and not _identifies(found[parent.full_name])
+        child, to = (parent.full_name, name) if turned else (name, parent.full_name)
+        if not leads(to, child):
+            back = Foreign(foreign.to, table.schema, table.name, foreign.columns)
+            chosen[child].append(back if turned else foreign)
     return chosen
+
+
+def _identifies(its: Iterable[Guess]) -> bool:
+    return any(it.kind in _IDENTIFIERS and it.sure and it.whole for it in its)
 
 
 def _name(foreign: Foreign) -> str:

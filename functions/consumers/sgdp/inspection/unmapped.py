@@ -113,6 +113,8 @@ class _Look:
         number = isinstance(kind, Numeric) or getattr(kind, "python_type", str) in (int, float)
         if named and number and named.kind in {Kind.NAME, Kind.FREE_TEXT, Kind.EMAIL}:
             named = None
+        if named and number and named.kind is Kind.ADDRESS and "_" in name and not named.strong:
+            named = None  # a house has a number, `num_orders_as_shipping_address` counts
         return cls(named, looks_by_content(values, today, of_date=of_date), len(values))
 
     def guess(self, *, people: bool) -> tuple[Kind, bool, str] | None:
