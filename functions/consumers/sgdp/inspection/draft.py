@@ -5,6 +5,7 @@ What looks personal is written down with a proposal. What only a person can deci
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 
@@ -66,21 +67,30 @@ def draft(
             found[table.full_name] = its
     personal = [it for it in tables if it.full_name in found and not it.copy]
     references = _references(personal, found)
+    referred = {_name(foreign) for each in references.values() for foreign in each}
     return {
         "$schema": "personal-data-map.schema.json",
         "purposes": {"decide": _PURPOSE},
         "tables": {
-            it.full_name: _table(it, found[it.full_name], references[it.full_name])
+            it.full_name: _table(
+                it,
+                found[it.full_name],
+                references[it.full_name],
+                referred=it.full_name in referred,
+            )
             for it in personal
         },
     }
 
 
-def _table(table: FoundTable, its: Sequence[Guess], references: Sequence[Foreign]) -> Json:
+def _table(
+    table: FoundTable, its: Sequence[Guess], references: Sequence[Foreign], *, referred: bool
+) -> Json:
     key = table.primary or next(iter(table.unique), ())
     questions = [] if key else [_KEY]
     columns = {it.column: _column(table, it, key) for it in its}
-    if not references and not any("identifier" in it for it in columns.values()):
+    led_to = references or referred or any("identifier" in it for it in columns.values())
+    if not led_to:
         questions.append(_ALONE)
     named: Json = {"schema": table.schema, "name": table.name} if table.schema else {}
     return {
@@ -162,8 +172,8 @@ def _references(
 ) -> dict[str, list[Foreign]]:
     """Collects the foreign keys between personal tables, but none that would close a circle.
 
-    A table that names nobody and refers to none, to which others refer, as an order does to its
-    address, is reached from those: its references are theirs, turned round.
+    A table that names nobody and refers to none, to which one other refers, as an order does to
+    its address, is reached from that one: its reference is the other's, turned round.
     """
     known = {it.full_name: it for it in personal}
     chosen: dict[str, list[Foreign]] = {name: [] for name in known}
@@ -173,9 +183,14 @@ def _references(
 
     between = [(it, key) for it in personal for key in it.foreign if _name(key) in known]
     referring = {it.full_name for it, _ in between}
+    referred = Counter(name for name, _ in {(_name(key), it.full_name) for it, key in between})
     for table, foreign in between:
         name, parent = table.full_name, known[_name(foreign)]
-        turned = parent.full_name not in referring and not _identifies(found[parent.full_name])
+        turned = (
+            parent.full_name not in referring
+            and referred[parent.full_name] == 1
+            and not _identifies(found[parent.full_name])
+        )
         child, to = (parent.full_name, name) if turned else (name, parent.full_name)
         if not leads(to, child):
             back = Foreign(foreign.to, table.schema, table.name, foreign.columns)
