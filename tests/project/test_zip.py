@@ -14,6 +14,7 @@ import pytest
 from consumers.sgdp.maps import FOLDER as MAPS
 from consumers.sgdp.maps import SCHEMA
 from infra.local.functions import load_catalog
+from smartlink.i18n.language import CATALOGUES
 from tests.project.checkout import FUNCTIONS
 from tests.support.bundle import bundle, copy_bundle
 
@@ -129,10 +130,11 @@ def test_it_holds_what_the_functions_import_and_no_other_module() -> None:
 
 
 def test_of_what_is_no_module_it_holds_only_what_is_read() -> None:
-    """Cloud Build reads the libraries' list, TPD the maps."""
+    """Cloud Build reads the libraries' list, TPD the maps, and operators their language."""
     maps = {path.relative_to(FUNCTIONS) for path in MAPS.glob("*.json") if path != SCHEMA}
     others = {file for file in bundle() if file.suffix != ".py"}
-    assert others == {PurePath("requirements.txt"), *maps}
+    texts = {path.relative_to(FUNCTIONS) for path in CATALOGUES.glob("*/LC_MESSAGES/*.mo")}
+    assert others == {PurePath("requirements.txt"), *maps, *texts}
 
 
 def imported_from(roots: list[str]) -> set[PurePath]:
