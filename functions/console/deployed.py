@@ -24,7 +24,7 @@ def deployed_app(environ: Mapping[str, str]) -> Flask:
         raise SettingsError(message)
     roles = parse_roles(settings.roles, local=False)
     title = f"{settings.project} ({settings.environment})"
-    wiring = OperatorWiring(title, settings.local, environ)
+    wiring = OperatorWiring(environ, title)
     gate = IapGate(settings.iap_audience, roles)
     app = make_app(wiring, gate, hosts=settings.console_hosts.split())
     app.wsgi_app = Prefix(app.wsgi_app, environ.get("K_SERVICE", "console"))  # type: ignore[method-assign]

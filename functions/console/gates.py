@@ -11,6 +11,7 @@ import requests
 from flask import Request, Response, redirect, url_for
 from google.auth import exceptions, jwt
 
+from smartlink.i18n import Text, _
 from smartlink.operations.board import Scope
 from smartlink.operations.errors import ForbiddenError
 from smartlink.operations.ports import Identity
@@ -24,6 +25,14 @@ _KEPT = timedelta(hours=1)
 _UNKNOWN_KEPT = timedelta(minutes=1)  # keys are asked for again at most so often
 _SKEW = 30  # seconds
 _TIMEOUT = 10
+
+
+RIGHTS: Mapping[Right, Text] = {
+    Right.VIEW: _("look"),
+    Right.OPERATE: _("act on messages"),
+    Right.ADMINISTER: _("change tenants and the configuration"),
+    Right.CONTENTS: _("see contents"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +57,12 @@ class Visitor:
         """Raises ForbiddenError if the visitor has not this right."""
         if self.may(right, tenant):
             return
-        where = f"for {tenant}" if tenant is not None else "for all tenants"
-        message = (
-            f"{self.identity.name} may not {right} {where}: SMARTLINK_ROLES gives no such right"
+        where = _("for {tenant}", tenant=tenant) if tenant is not None else _("for all tenants")
+        message = _(
+            "{who} may not {right} {where}: SMARTLINK_ROLES gives no such right",
+            who=self.identity.name,
+            right=RIGHTS[right],
+            where=where,
         )
         raise ForbiddenError(message)
 
@@ -100,12 +112,14 @@ class IapGate:
         """See Gate."""
         assertion = request.headers.get(_HEADER, "")
         if not assertion:
-            message = f"There is no {_HEADER}: IAP does not stand before this service"
+            message = _(
+                "There is no {header}: IAP does not stand before this service", header=_HEADER
+            )
             raise StrangerError(message)
         claims = self._claims(assertion)
         name = claims.get("email")
         if claims.get("iss") != _ISSUER or not isinstance(name, str) or "@" not in name:
-            message = f"The {_HEADER} is none of IAP's, or names nobody"
+            message = _("The {header} is none of IAP's, or names nobody", header=_HEADER)
             raise StrangerError(message)
         own = name.rpartition(":")[2].casefold()
         return Visitor(Identity(own, verified=True), self.roles)
@@ -120,7 +134,8 @@ class IapGate:
                 clock_skew_in_seconds=_SKEW,
             )
         except (ValueError, exceptions.GoogleAuthError) as error:
-            message = f"The {_HEADER} does not hold ({type(error).__name__})"
+            why = type(error).__name__
+            message = _("The {header} does not hold ({why})", header=_HEADER, why=why)
             raise StrangerError(message) from None
         return claims
 
@@ -159,13 +174,13 @@ class LocalGate:
     def enter(self, request: Request) -> Visitor | Response:
         """See Gate."""
         if request.host != self.host:  # a name of somebody else's that leads to this machine
-            message = f"This console is at http://{self.host} and nowhere else"
+            message = _("This console is at http://{host} and nowhere else", host=self.host)
             raise StrangerError(message)
         if request.endpoint == "enter" and request.method == "GET":
             return self._begin(request.args.get("token", ""))
         given = request.cookies.get(self._cookie, "")
         if not secrets.compare_digest(given.encode(), self._session.encode()):
-            message = (
+            message = _(
                 "Open the address that `smartlink console` printed; it works once: run it again"
             )
             raise StrangerError(message)
@@ -174,7 +189,7 @@ class LocalGate:
     def _begin(self, given: str) -> Response:
         with self._lock:
             if not self.token or not secrets.compare_digest(given.encode(), self.token.encode()):
-                message = "This address has been used, or is none: run `smartlink console` again"
+                message = _("This address has been used, or is none: run `smartlink console` again")
                 raise StrangerError(message)
             self.token = ""
         answer = redirect(url_for("overview.show"), 303)

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from flask import Request, Response, g, request
 
+from smartlink.i18n import _
 from smartlink.operations.errors import ForbiddenError
 
 _POLICY = (
@@ -55,11 +56,13 @@ class Forms:
         scheme = "https" if self._secure else "http"
         ours = parts.scheme == scheme and parts.netloc in {asked.host, *self._hosts}
         if not ours or asked.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin":
-            message = f"The form came from {origin or 'nowhere'}, not from this console"
+            message = _(
+                "The form came from {origin}, not from this console", origin=origin or _("nowhere")
+            )
             raise ForgedError(message)
         known, given = asked.cookies.get(self._cookie, ""), asked.form.get(FIELD, "")
         if not known or not secrets.compare_digest(known.encode(), given.encode()):
-            message = "The form is too old, or of another browser: load the page again"
+            message = _("The form is too old, or of another browser: load the page again")
             raise ForgedError(message)
 
     def keep(self, answer: Response) -> None:

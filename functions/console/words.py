@@ -18,7 +18,6 @@ from smartlink.operations.act import Report
 from smartlink.operations.health import Fix
 from smartlink.operations.job import JobState
 from smartlink.operations.plan import Unfit
-from smartlink.operations.rights import Right
 from smartlink.operations.tenants import Status
 from smartlink.operations.visible import clean_lines
 
@@ -80,12 +79,6 @@ UNFIT: Mapping[Unfit, Text] = {
     Unfit.HELD: _("it is held already"),
     Unfit.NEVER_RUNS: _("its envelope is malformed: it never runs"),
     Unfit.UNREADABLE: _("it cannot be read: fix it, or discard it by itself"),
-}
-RIGHTS: Mapping[Right, Text] = {
-    Right.VIEW: _("look"),
-    Right.OPERATE: _("act on messages"),
-    Right.ADMINISTER: _("change tenants and the configuration"),
-    Right.CONTENTS: _("see contents"),
 }
 FIXES: Mapping[Fix, Text] = {
     Fix.SIGN_IN: _("run gcloud auth application-default login"),

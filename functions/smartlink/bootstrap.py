@@ -97,6 +97,7 @@ def consume() -> Consume:
         runner=ThreadRunner(),
         end_process=end_process,
         http=session_at_need,
+        publisher=_publisher,
     )
     consumer = load_consumer(name, command.module)
     return make_consume(settings(), _adapters(), own, name, consumer)

@@ -195,6 +195,21 @@ class Reply:
             _check_text(f"{whose}: {name}", getattr(self, name), optional=True)
 
 
+@dataclass(frozen=True, slots=True)
+class Continue:
+    """Ends this step of a long work, sends its replies, and lets a further step follow.
+
+    The next step is a message of its own, with the same command, audience and correlation id. Its
+    content is `payload`, without an envelope; a payload that is not a text is written as JSON. It
+    has its own attempts and its own time-out. It is stored in the commit that ends this step: both
+    happen, or neither. A work has at most `maxSteps` steps (in the catalogue; 100 unless said): the
+    one after the last is dead (`steps-exhausted`) until an operator redrives or discards it.
+    """
+
+    payload: str | BaseModel | Mapping[str, object] | list[object] = field(repr=False)
+    replies: "Reply | Iterable[Reply]" = field(default=(), repr=False)
+
+
 def _check_text(what: str, value: object, *, optional: bool = False) -> None:
     if not (isinstance(value, str) or (optional and value is None)):
         text = f"{what} is a {type(value).__name__}, it must be a str{' or None' * optional}"
@@ -272,6 +287,10 @@ def _no_http(key: str = "", *, timeout: float = 10, retries: int = 2) -> "Sessio
     raise FatalError(message)
 
 
+def _no_room(replies: Iterable[Reply]) -> int:  # noqa: ARG001
+    return 0
+
+
 _B = typing.TypeVar("_B", bound=BaseModel)
 
 
@@ -316,6 +335,11 @@ class Context:
     same in each run of the message: it is made from the message, the name, the method and the URL
     without its query. No error of the session quotes a path, a query, a header or a body.
     """
+    room_for: Callable[[Iterable[Reply]], int] = field(default=_no_room, repr=False)
+    """`room_for(replies)` tells how many of these replies, from the first on, can be stored with
+    this message's end. Ask it before you return: what has no room ends the message dead. The others
+    are the next step's. It reads no further than the first reply that has no room."""
+    step: int = 1  # 2 or more: the message is a later step of a work, see Continue
     traceparent: str | None = None
     """The message's trace (W3C): a call of another system that carries it as its header of this
     name belongs to the same trace."""
@@ -370,7 +394,7 @@ class Context:
         raise RetryableError(text)  # outside: no traceback may lead to the payload
 
 
-Returned = Reply | Iterable[Reply] | None
+Returned = Reply | Iterable[Reply] | Continue | None
 
 
 @dataclass(frozen=True, slots=True)

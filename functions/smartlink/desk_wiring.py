@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from smartlink.i18n import data
 from smartlink.operations.errors import InvalidError
 from smartlink.services.polling.config import Config
 from smartlink.settings import Settings, SettingsError, load_settings
@@ -39,7 +40,7 @@ class DeskWiring:
         try:
             return load_settings(self.variables)
         except SettingsError as error:
-            raise InvalidError(str(error)) from None
+            raise InvalidError(data(error)) from None
 
     @property
     def local(self) -> bool:

@@ -15,6 +15,7 @@ from infra.cli.screen import Screen
 from infra.cli.target import Target, find_target
 from infra.local.checkout import CATALOG
 from smartlink import bootstrap
+from smartlink.i18n import Text
 from smartlink.operations.audit import Facts, Recording, recorded
 from smartlink.operator_wiring import OperatorWiring
 
@@ -89,7 +90,7 @@ class Session:
             warn=self.warn,
         )
 
-    def warn(self, text: str) -> None:
+    def warn(self, text: Text) -> None:
         """Tell of what went wrong beside the result."""
         self.screen.note(text, "yellow")
 

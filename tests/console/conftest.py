@@ -63,9 +63,7 @@ def filled(place: Place) -> Place:
 
 def wired(place: Place) -> OperatorWiring:
     target = find_target(None, None, {"SMARTLINK_LOCAL_DIR": str(place.folder)})
-    return OperatorWiring(
-        target.title, target.local, target.variables, local_operator="ana@example.com"
-    )
+    return OperatorWiring(target.variables, target.title, local_operator="ana@example.com")
 
 
 Open = Callable[..., Browser]

@@ -25,6 +25,7 @@ from smartlink.domain.message import (
     Unreadable,
 )
 from smartlink.domain.tenant import TenantState
+from smartlink.i18n import _
 from smartlink.operations.causes import fingerprint
 from smartlink.operations.errors import UnknownTenantError
 from smartlink.operations.names import exists, known_name, unknown_tenant
@@ -82,7 +83,9 @@ class Scope:
         """Makes the error for a tenant that is not among these."""
         if self.tenants is None:
             return unknown_tenant(deployment, tenant)
-        return UnknownTenantError(f"There is no tenant {tenant} in {deployment.title}")
+        return UnknownTenantError(
+            _("There is no tenant {tenant} in {title}", tenant=tenant, title=deployment.title)
+        )
 
     @property
     def parts(self) -> list[str | None]:

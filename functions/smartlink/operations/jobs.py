@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from uuid import uuid4
 
 from smartlink.domain.message import Version
+from smartlink.i18n import Text, _
 from smartlink.operations.actions import DISCARD
 from smartlink.operations.audit import REASON, intend, named_together, recorded, result_of
 from smartlink.operations.errors import ForbiddenError, InvalidError, MissingError, UnreadableError
@@ -101,8 +102,8 @@ def start(deployment: Deployment, planned: Plan, order: Order) -> Job:
     try:
         deployment.jobs.create(job)
     except Unavailable as error:  # it may be there: then its end is the intent's result
-        message = f"nobody knows whether the job {job.id} was made: {error}"
-        raise Unavailable(message) from error
+        unknown = f"nobody knows whether the job {job.id} was made: {error}"
+        raise Unavailable(unknown) from error
     except PortError as error:
         deployment.audit.create(result_of(intent, f"failed: {error}", deployment.now()))
         raise
@@ -112,20 +113,28 @@ def start(deployment: Deployment, planned: Plan, order: Order) -> Job:
 
 def _check(order: Order, tenants: tuple[str, ...]) -> None:
     if not order.reason.strip():
-        message = "a job needs a reason: it is kept with your name"
+        message = _("a job needs a reason: it is kept with your name")
         raise InvalidError(message)
     if not tenants:
-        message = "nothing fits, so there is nothing to make a job of"
+        message = _("nothing fits, so there is nothing to make a job of")
         raise InvalidError(message)
     if len(tenants) > TENANTS:
-        message = f"a job has {TENANTS} tenants at most, not {len(tenants)}: name some of them"
+        message = _(
+            "a job has {most} tenants at most, not {count}: name some of them",
+            most=TENANTS,
+            count=len(tenants),
+        )
         raise InvalidError(message)
     chosen = sum(map(len, order.chosen.values()))
     if chosen > CHOSEN:
-        message = f"a job names {CHOSEN} messages at most, not {chosen}: take filters"
+        message = _(
+            "a job names {most} messages at most, not {count}: take filters",
+            most=CHOSEN,
+            count=chosen,
+        )
         raise InvalidError(message)
     if order.most < 1 or not 1 <= order.rate <= 1_000:  # noqa: PLR2004  (as the options say)
-        message = "a job does 1 to 1,000 messages a second, and at least one message"
+        message = _("a job does 1 to 1,000 messages a second, and at least one message")
         raise InvalidError(message)
 
 
@@ -176,16 +185,18 @@ def newest(deployment: Deployment, most: int) -> list[Job | OddJob]:
 def _read(deployment: Deployment, identity: str) -> tuple[Job, Version]:
     found = deployment.jobs.read(identity) if identity and "/" not in identity else None
     if found is None:
-        message = f"There is no job {identity[:80]!r}: smartlink jobs list shows them"
+        message = _(
+            "There is no job {identity!r}: smartlink jobs list shows them", identity=identity[:80]
+        )
         raise MissingError(message)
     job, version = found
     if isinstance(job, OddJob):
-        message = f"The job {job.id} cannot be read: {job.why}"
+        message = _("The job {job} cannot be read: {why}", job=job.id, why=job.why)
         raise UnreadableError(message)
     return job, version
 
 
-def stop(deployment: Deployment, identity: str, reason: str, warn: Callable[[str], object]) -> Job:
+def stop(deployment: Deployment, identity: str, reason: str, warn: Callable[[Text], object]) -> Job:
     """Asks a job to stop; the step that works at it does so within seconds.
 
     Raises ForbiddenError if it has ended.
@@ -193,7 +204,9 @@ def stop(deployment: Deployment, identity: str, reason: str, warn: Callable[[str
 
     def change(job: Job, now: datetime) -> Job:
         if job.over:
-            message = f"the job {job.id} has ended ({job.state}): nothing to stop"
+            message = _(
+                "the job {job} has ended ({state}): nothing to stop", job=job.id, state=job.state
+            )
             raise ForbiddenError(message)
         return replace(
             job,
@@ -204,7 +217,7 @@ def stop(deployment: Deployment, identity: str, reason: str, warn: Callable[[str
             updated=now,
         )
 
-    job, _ = _read(deployment, identity)
+    job = _read(deployment, identity)[0]
     change(job, deployment.now())
     with recorded(
         deployment,
@@ -228,9 +241,9 @@ def resume(deployment: Deployment, identity: str, reason: str) -> Job:
     Its selection stays. Raises ForbiddenError if it is not stopped.
     """
     if not reason.strip():
-        message = "to resume a job needs a reason: it is kept with your name"
+        message = _("to resume a job needs a reason: it is kept with your name")
         raise InvalidError(message)
-    job, _ = _read(deployment, identity)
+    job = _read(deployment, identity)[0]
     _check_resumable(job)
     intent = intend(
         deployment,
@@ -278,18 +291,22 @@ def _reason(reason: str) -> str:
 
 def _check_resumable(job: Job) -> None:
     if job.state not in RESUMABLE:
-        message = f"the job {job.id} is {job.state}: only a stopped or failed one can be resumed"
+        message = _(
+            "the job {job} is {state}: only a stopped or failed one can be resumed",
+            job=job.id,
+            state=job.state,
+        )
         raise ForbiddenError(message)
 
 
 def _changed(deployment: Deployment, identity: str, change: Callable[[Job, datetime], Job]) -> Job:
     """Changes a job that steps may be changing too."""
-    for _ in range(_RACES):
+    for _try in range(_RACES):
         job, version = _read(deployment, identity)
         changed = change(job, deployment.now())
         if deployment.jobs.save(changed, version) is not None:
             return changed
-        there, _ = _read(deployment, identity)
+        there = _read(deployment, identity)[0]
         if (there.state, there.updated) == (changed.state, changed.updated):
             return there  # an earlier try has written it
     message = f"the job {identity} was changed {_RACES} times meanwhile"

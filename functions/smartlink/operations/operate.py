@@ -21,6 +21,7 @@ from enum import StrEnum
 from itertools import islice
 
 from smartlink.domain.message import Listed, State, Unreadable, Version
+from smartlink.i18n import _
 from smartlink.observability import ERROR, INFO, WARNING, bound, event
 from smartlink.operations.act import Report, perform
 from smartlink.operations.audit import Note, named_together, note, result_of
@@ -204,7 +205,7 @@ class _Work:
         """
         job = self.job
         if not (job.verified or self.desk.local):
-            message = f"nobody has verified that {job.who} made this job: make it again"
+            message = _("nobody has verified that {who} made this job: make it again", who=job.who)
             raise ForbiddenError(message)
         left = {tenant for tenant, _ in job.places[job.cursor.place :]}
         self.roles.check(job.who, Right.OPERATE, sorted(left))
@@ -346,7 +347,7 @@ class _Work:
 
         If somebody has asked for a stop meanwhile, the job is stopping afterwards.
         """
-        for _ in range(_RACES):
+        for _try in range(_RACES):
             now = self.desk.now()
             written = last(replace(self.job, updated=now))
             saved = self.desk.jobs.save(written, self.version)

@@ -77,6 +77,7 @@ class Place:
         """Returns how the run of a message went, with the replies as the broker would get them."""
         outcome = finished.outcome
         answers = outcome.answers if isinstance(outcome, Done) else ()
+        following = outcome.following if isinstance(outcome, Done) else None
         replies = tuple(
             Sent(
                 it.type,
@@ -87,7 +88,8 @@ class Place:
             for it in answers
         )
         debug = outcome.debug if isinstance(outcome, (Unknown, Reject)) else None
-        return Delivered(outcome, replies, finished.lines, debug)
+        step = None if following is None else load(self.contents, following.content)
+        return Delivered(outcome, replies, finished.lines, debug, step)
 
 
 def secrets(tenant: str, erp: Erp, own: Mapping[str, Erp]) -> InMemorySecrets:

@@ -8,6 +8,7 @@ from werkzeug.serving import WSGIRequestHandler
 from infra.cli.errors import UsageError
 from infra.cli.session import quiet_logs, session_of
 from infra.console_here import HOST, console_here
+from smartlink.i18n import _, data
 
 
 class _Quiet(WSGIRequestHandler):
@@ -34,14 +35,19 @@ def console(
     try:
         server, address = console_here(session.deployment, port, _Quiet)
     except OSError as error:
-        message = f"port {port} of {HOST} cannot be had: {error.strerror}"
+        message = _(
+            "port {port} of {host} cannot be had: {why}",
+            port=str(port),
+            host=HOST,
+            why=error.strerror,
+        )
         raise UsageError(message) from None
     quiet_logs()
     if session.screen.as_json:
         session.screen.json({"address": address})
     else:
-        session.screen.whole(address)
-    session.screen.note("It lets one browser in, once. Ctrl-C ends the console.")
+        session.screen.whole(data(address))
+    session.screen.note(_("It lets one browser in, once. Ctrl-C ends the console."))
     try:
         server.serve_forever()
     except KeyboardInterrupt:

@@ -6,39 +6,44 @@ import typer
 
 from infra.cli import options as opt
 from infra.cli.errors import UsageError
-from infra.cli.jobs import follow, left, tell, told
+from infra.cli.jobs import DONE, NAME, follow, job_result, left, tell
+from infra.cli.screen import folds, ids, numbers
 from infra.cli.session import Session, session_of
+from smartlink.i18n import Text, _, data, told
 from smartlink.operations import jobs as operations
 from smartlink.operations.job import Job, OddJob
 from smartlink.operations.views import job_view
 
 OneJob = Annotated[str, typer.Argument(metavar="JOB", help="The job's id, as jobs list shows it.")]
-Reason = Annotated[
-    str | None, typer.Option("--reason", "-r", help="Why: it is kept with your name (audit).")
-]
 
 
-def list_jobs(
-    context: typer.Context,
-    *,
-    limit: opt.Limit = 20,
-) -> None:
+def list_jobs(context: typer.Context, *, limit: opt.Limit = 20) -> None:
     """Show the jobs that were made last, the newest first."""
     session = session_of(context)
     jobs = operations.newest(session.deployment, limit)
     if session.screen.as_json:
         session.screen.json([job_view(it) for it in jobs])
         return
-    rows = (_row(it) for it in jobs)
-    columns = ("!Job", "Act", "Situacao", "#Done", "#Of", "Who", "~Which")
-    session.screen.table(columns, rows)
+    columns = (
+        ids(_("Job")),
+        _("Act"),
+        data("Situacao"),
+        numbers(_("Done")),
+        numbers(_("Of")),
+        _("Who"),
+        folds(_("Which")),
+    )
+    session.screen.table(columns, map(_row, jobs))
 
 
 def _row(job: Job | OddJob) -> tuple[object, ...]:
     if isinstance(job, OddJob):
-        return (job.id, None, "unreadable", None, None, None, job.why)
-    done = f"{'≥ ' if job.at_least else ''}{job.counts.done}"
-    return (job.id, job.action, job.state, done, job.matched, job.who, job.target)
+        return (job.id, None, _("unreadable"), None, None, None, job.why)
+    return (job.id, NAME[job.action], job.state, _done(job), job.matched, job.who, job.target)
+
+
+def _done(job: Job) -> object:
+    return _("at least {done}", done=job.counts.done) if job.at_least else job.counts.done
 
 
 def show_job(context: typer.Context, job: OneJob) -> None:
@@ -49,30 +54,33 @@ def show_job(context: typer.Context, job: OneJob) -> None:
         session.screen.json(job_view(found))
         return
     counts = found.counts
-    session.screen.facts(
-        [
-            ("Job", found.id),
-            ("Act", found.action),
-            ("Which", found.target),
-            ("Tenants", ", ".join(found.selection.tenants)),
-            ("Situacao", found.state),
-            ("Made by", f"{found.made_by}{'' if found.verified else ' (not verified)'}"),
-            ("Made", found.made),
-            ("Answers for it", found.who if found.who != found.made_by else None),
-            ("Reason", found.reason),
-            ("Fitted", found.matched),
-            ("Done", f"{'at least ' if found.at_least else ''}{counts.done}"),
-            ("Changed by others", counts.changed or None),
-            ("Refused", counts.refused or None),
-            *((f"Left out: {why}", number) for why, number in sorted(counts.skipped.items())),
-            ("Left", left(found)),
-            ("More fit", "yes: more than --limit" if found.more else None),
-            ("Problem", found.problem),
-            ("Stopped by", found.stopped_by),
-            ("Changed", found.updated),
-            ("Ended", found.ended),
-        ]
-    )
+    unverified = "" if found.verified else _(" (not verified)")
+    facts: list[tuple[Text, object]] = [
+        (_("Job"), found.id),
+        (_("Act"), told(NAME[found.action])),
+        (_("Which"), found.target),
+        (_("Tenants"), ", ".join(found.selection.tenants)),
+        (data("Situacao"), found.state),
+        (_("Made by"), told(data(found.made_by)) + told(unverified)),
+        (_("Made"), found.made),
+        (_("Answers for it"), found.who if found.who != found.made_by else None),
+        (_("Reason"), found.reason),
+        (_("Fitted"), found.matched),
+        (_("Done"), _done(found)),
+        (_("Changed by others"), counts.changed or None),
+        (_("Refused"), counts.refused or None),
+        *(
+            (_("Left out: {why}", why=why), number)
+            for why, number in sorted(counts.skipped.items())
+        ),
+        (_("Left"), left(found)),
+        (_("More fit"), _("yes: more than --limit") if found.more else None),
+        (_("Problem"), found.problem),
+        (_("Stopped by"), found.stopped_by),
+        (_("Changed"), found.updated),
+        (_("Ended"), found.ended),
+    ]
+    session.screen.facts(facts)
 
 
 def watch(context: typer.Context, job: OneJob) -> None:
@@ -84,23 +92,29 @@ def watch(context: typer.Context, job: OneJob) -> None:
 def _follow(session: Session, job: Job) -> None:
     ended = follow(session, job)
     if session.screen.as_json:
-        session.screen.json(told(ended))
+        session.screen.json(job_result(ended))
     tell(session, ended)
 
 
-def stop(context: typer.Context, job: OneJob, *, reason: Reason = None) -> None:
+def stop(context: typer.Context, job: OneJob, *, reason: opt.Why = None) -> None:
     """Stop a job between two commits, within seconds. What was done stays done."""
     session = session_of(context)
     stopping = operations.stop(session.deployment, job, _needed(reason), session.warn)
     if session.screen.as_json:
         session.screen.json(job_view(stopping))
     session.screen.say(
-        f"{job} stops within seconds: {stopping.counts.done} of {stopping.matched} were "
-        f"{stopping.act.done} when it was asked to. smartlink jobs resume {job} lets it go on."
+        _(
+            "{job} stops within seconds: {done} of {matched} were {what} when it was asked to. "
+            "smartlink jobs resume {job} lets it go on.",
+            job=job,
+            done=stopping.counts.done,
+            matched=stopping.matched,
+            what=DONE[stopping.action],
+        )
     )
 
 
-def resume(context: typer.Context, job: OneJob, *, reason: Reason = None) -> None:
+def resume(context: typer.Context, job: OneJob, *, reason: opt.Why = None) -> None:
     """Let a stopped or failed job go on where it was, in your name. Then follow it."""
     session = session_of(context)
     _follow(session, operations.resume(session.deployment, job, _needed(reason)))
@@ -108,6 +122,6 @@ def resume(context: typer.Context, job: OneJob, *, reason: Reason = None) -> Non
 
 def _needed(reason: str | None) -> str:
     if not (reason or "").strip():
-        message = "say why: --reason is kept with your name (audit)"
+        message = _("say why: --reason is kept with your name (audit)")
         raise UsageError(message)
     return str(reason)
