@@ -4,6 +4,19 @@
 locals {
   console = contains(keys(local.functions), "console") ? toset(["console"]) : toset([])
 
+  # Its own address; null: it is not deployed.
+  console_url = one([for key in local.console : google_cloudfunctions2_function.function[key].service_config[0].uri])
+
+  # By alert: the page that shows the cause.
+  console_pages = {
+    dead_messages    = "/errors?tenant=$${metric.label.tenant}"
+    messages_overdue = "/messages?older=15m&tenant=$${metric.label.tenant}"
+    tenant_paused    = "/tenants/$${metric.label.tenant}"
+    tenant_refused   = "/tenants/$${metric.label.tenant}"
+    unreadable       = "/messages?tenant=$${metric.label.tenant}"
+    config_invalid   = "/configuration"
+  }
+
   # Pages that change tenants' secrets and the configuration are asked for apart.
   console_changes = var.console.changes ? local.console : toset([])
 }
