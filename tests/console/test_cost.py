@@ -11,9 +11,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from smartlink.adapters.firestore.audit import FirestoreAudit
+from smartlink.adapters.firestore.calls import FirestoreCalls
+from smartlink.adapters.firestore.jobs import FirestoreJobs
 from smartlink.adapters.firestore.operator import OperatorCalls, OperatorFirestore
 from smartlink.domain.message import Ended, Ending
 from smartlink.domain.settlement import Settlement
+from smartlink.operations.ports import AuditRecord
 from smartlink.operations.rights import Roles, parse_roles
 from tests.cli.place import Hosts, Place
 from tests.console.browser import Browser, browser_of
@@ -41,6 +45,7 @@ PATHS = (
     "/jobs",
     "/configuration",
     "/audit",
+    "/audit?who=nobody",
 )
 
 
@@ -73,6 +78,11 @@ def large(hosts: Hosts, tmp_path_factory: pytest.TempPathFactory) -> Place:
         made = [recent(samples.dead(f"m{number:05}")) for number in range(start, start + 100)]
         place.keep(f"t{(start // 100) % 50:04}", *made)
     history(place, 0, FIRST)
+    for number in range(400):
+        at = datetime.now(UTC) - timedelta(minutes=number)
+        wired(place).audit.create(
+            AuditRecord(id=f"a{number}", act="a", who="ana", verified=True, at=at, target="t")
+        )
     return place
 
 
@@ -82,6 +92,12 @@ def counted(place: Place) -> tuple[FirestoreCounter, Browser]:
     calls = OperatorCalls(place.project, emulator=place.hosts.firestore, interceptors=[counter])
     wiring = wired(place)
     wiring.__dict__["store"] = OperatorFirestore(calls)
+    wiring.__dict__["jobs"] = FirestoreJobs(calls)
+    database = wiring.settings.audit_database
+    emulator = place.hosts.firestore
+    wiring.__dict__["audit"] = FirestoreAudit(
+        FirestoreCalls(place.project, database, emulator=emulator, interceptors=[counter])
+    )
     return counter, browser_of(wiring, Roles(everybody=True))
 
 

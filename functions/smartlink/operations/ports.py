@@ -360,8 +360,8 @@ class AuditLog(Protocol):
 
     def create(self, record: AuditRecord) -> None: ...
 
-    def records(self, since: datetime | None) -> Iterator[AuditRecord]:
-        """The records, the newest first, read a page at a time."""
+    def records(self, since: datetime | None, *, page: int = ...) -> Iterator[AuditRecord]:
+        """The records, the newest first, read `page` at a time."""
         ...
 
 
