@@ -104,7 +104,9 @@ class Place:
         name = "totvsAppConfig_v2.json"
         Rest().upload(f"{objects}?uploadType=media&name={name}", json.dumps(document).encode())
 
-    def run(self, *arguments: str, text: str | None = None, **more: str) -> Ran:
+    def run(
+        self, *arguments: str, text: str | None = None, patience: float = PATIENCE, **more: str
+    ) -> Ran:
         """Run the command to its end."""
         ran = subprocess.run(
             [COMMAND, *arguments],
@@ -112,7 +114,7 @@ class Place:
             stdin=subprocess.DEVNULL if text is None else None,
             capture_output=True,
             text=True,
-            timeout=PATIENCE,
+            timeout=patience,
             env=environment(self.folder, more),
             check=False,
         )

@@ -37,7 +37,7 @@ def test_each_environment_passes_its_own_tests(runs: Runs, name: str) -> None:
 
 def test_every_validation_and_optional_part_is_tested(runs: Runs) -> None:
     """As anyone would type `terraform test` after `init`, and with an environment's variables."""
-    assert re.findall(r"Success! (\d+) passed, 0 failed", runs["test"]) == ["8", "8"]
+    assert re.findall(r"Success! (\d+) passed, 0 failed", runs["test"]) == ["9", "9"]
 
 
 def test_no_primitive_role_and_nobody_anonymous(plan: Resources) -> None:
@@ -158,11 +158,12 @@ def test_of_a_job_operate_reads_and_writes_what_it_must(plan: Resources) -> None
     }
     assert held == {
         ("project", "firestore"),
-        ("project", "audit"),
         ("storage_bucket", "config"),
         ("storage_bucket", "contents"),
         ("pubsub_topic", "operate"),
     }
+    audits = [it for it in plan.of("google_project_iam_member") if it.name == "audit"]
+    assert [it.key for it in audits] == ["operate"], "the result of a job; operators: none yet"
     roles = {
         it.key: it.values["service_config"][0]["environment_variables"].get("SMARTLINK_ROLES")
         for it in plan.of("google_cloudfunctions2_function")
