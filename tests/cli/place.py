@@ -66,6 +66,7 @@ class Place:
 
     hosts: Hosts
     folder: Path
+    patience: float = PATIENCE  # seconds that a command may take
     project: str = field(default_factory=lambda: f"cli-{uuid.uuid4().hex[:10]}")
 
     def __post_init__(self) -> None:
@@ -104,9 +105,7 @@ class Place:
         name = "totvsAppConfig_v2.json"
         Rest().upload(f"{objects}?uploadType=media&name={name}", json.dumps(document).encode())
 
-    def run(
-        self, *arguments: str, text: str | None = None, patience: float = PATIENCE, **more: str
-    ) -> Ran:
+    def run(self, *arguments: str, text: str | None = None, **more: str) -> Ran:
         """Run the command to its end."""
         ran = subprocess.run(
             [COMMAND, *arguments],
@@ -114,7 +113,7 @@ class Place:
             stdin=subprocess.DEVNULL if text is None else None,
             capture_output=True,
             text=True,
-            timeout=patience,
+            timeout=self.patience,
             env=environment(self.folder, more),
             check=False,
         )

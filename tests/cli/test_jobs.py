@@ -44,6 +44,7 @@ def test_5000_dead_are_redriven_once_though_it_was_stopped_and_resumed_by_others
     place: Place,
 ) -> None:
     """Ana starts it, Rui stops it, Eva resumes it; what does not fit is not touched."""
+    place.patience = LONG
     furnish(place, "acme", "globex")
     place.keep("acme", *(dead(f"m-{number:05}") for number in range(MANY)))
     place.keep("acme", dead("other", "No such person"), waiting("w-1"), pending("p-1"))
@@ -70,7 +71,6 @@ def test_5000_dead_are_redriven_once_though_it_was_stopped_and_resumed_by_others
         again = place.run(
             *("jobs", "resume", job, "-r", "It was right", "--json"),
             SMARTLINK_OPERATOR="eva",
-            patience=LONG,
         )
     assert again.code == 0, again.err
     assert {it: again.json[it] for it in ("job", "done", "atLeast", "left", "stopped")} == {
