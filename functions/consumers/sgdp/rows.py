@@ -52,7 +52,7 @@ def rows_where(
 ) -> list[Row]:
     """Read the rows that fit, by their key. Raises FatalError if they are too many."""
     found = some_rows(connection, model, condition, most + 1)
-    bounded(len(found), most)
+    bounded(len(found), model.name, most)
     return found
 
 
@@ -87,12 +87,13 @@ def rows_again(connection: Connection, rows: Sequence[Row]) -> list[Row]:
     return found
 
 
-def bounded(rows: int, most: int = MOST_ROWS) -> None:
-    """Raise FatalError if there are more."""
+def bounded(rows: int, table: str, most: int = MOST_ROWS) -> None:
+    """Raise FatalError if there are more, most of them in this table."""
     if rows > most:
         message = (
-            f"the request fits more than {most} rows of the ERP's database, which no answer can "
-            f"hold: see whether the personal data map needs a table of that size"
+            f"the request fits more than {most} rows of the ERP's database, most of them in "
+            f"{table}, which no answer can hold: see whether the personal data map needs a table "
+            f"of that size, else answer this person from the ERP itself"
         )
         raise FatalError(message)
 
