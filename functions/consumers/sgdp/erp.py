@@ -16,7 +16,7 @@ from consumers.sgdp.binding import bind
 from consumers.sgdp.database import OwnTablesError, create_own_tables
 from consumers.sgdp.engine import engine_for
 from consumers.sgdp.failures import FailedAt, StructureChangedError, described, explained
-from consumers.sgdp.map_error import NO_TABLES, MapError
+from consumers.sgdp.map_error import NO_TABLES, MapError, refuse
 from consumers.sgdp.maps import named_map, parse_map
 from consumers.sgdp.model import Models
 from consumers.sgdp.proof import UnprovenError, check_proven
@@ -90,7 +90,7 @@ def open_erp(context: Context, *, looks_for_a_person: bool = True) -> Erp:
         with _translated(tenant):
             models = _models(url, json.dumps(loaded, sort_keys=False), salt)
         if looks_for_a_person and not models.parents_first:
-            raise MapError(NO_TABLES)
+            refuse("map.tables", NO_TABLES)
         return Erp(tenant, engine, models, secret.access_log_days)
     except (
         ValidationError,

@@ -8,8 +8,8 @@ class MapError(ValueError):
 
 
 NO_TABLES = (
-    "map.tables: it names no table, so nobody's data can be found or masked: name each table that "
-    "holds personal data"
+    "it names no table, so nobody's data can be found or masked: name each table that holds "
+    "personal data"
 )
 
 

@@ -47,7 +47,7 @@ def checked(connection: Connection, value: object, salt: bytes | None) -> Checke
     if parsed is None:
         return Checked(work.findings, None, None)
     if not parsed.tables:
-        work.tell(NO_TABLES)
+        work.tell(f"map.tables: {NO_TABLES}")
         return Checked(work.findings, None, None)
     models: Models | None = None
     used = _STAND_IN_SALT if salt is None else salt
