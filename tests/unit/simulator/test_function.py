@@ -37,7 +37,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
         digest = hashlib.sha256(KEY.encode()).hexdigest()
         patch.setenv("SMARTLINK_ACCEPTANCE_DIGEST", digest)
         source = copy_simulator(tmp_path_factory.mktemp("simulator"))
-        app = functions_framework.create_app(target=TARGET, source=str(source))
+        app = functions_framework.create_app(target=TARGET, source=str(source))  # type: ignore[no-untyped-call]
         yield app.test_client(use_cookies=False)
 
 
