@@ -3,8 +3,9 @@
 import json
 import os
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +13,25 @@ import pytest
 import requests
 
 from infra.acceptance.calls import EmulatorCalls
+from infra.acceptance.flow.kinds import KINDS
+from infra.acceptance.flow.observed import Observed
 from infra.acceptance.flow.running import send_hundred
 from infra.acceptance.place import Place
-from infra.acceptance.probe import Verdict
+from infra.acceptance.probe import Probe, Verdict
 from infra.acceptance.report import Report
 from infra.acceptance.running import ask_all
 from infra.acceptance.whole_way import PROBES
+from infra.deploy.errors import DeployError
 from infra.local.checkout import CATALOG
 from infra.local.settings import LocalSettings
 from infra.local.stack import Plan, RunningStack, running_stack
 from infra.local.tenants import LocalTenant
 from smartlink import bootstrap
+from smartlink.domain.message import EndedSummary
 from smartlink.domain.tenant import ACCEPTANCE_TENANT
 from smartlink.settings import load_settings
 from tests.acceptance.local_stage import COMPOSED, NAME, LocalStage
-from tests.acceptance.place import place_of
+from tests.acceptance.place import Scripted, place_of
 from tests.support.emulators import needs_emulators
 
 pytestmark = needs_emulators
@@ -59,7 +64,12 @@ def _environment() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     folder = tmp_path_factory.mktemp("whole-way")
-    entry = {"tenant": OTHER, "clientId": "id-of-acme", "clientSecret": HUSH}
+    purposes = {"p": {"classification": "LEGAL_OBLIGATION", "justification": "x"}}
+    erp = {
+        "databaseUrl": f"sqlite:///{folder / 'acme.sqlite3'}",
+        "map": {"purposes": purposes, "tables": {}},
+    }
+    entry = {"tenant": OTHER, "clientId": "id-of-acme", "clientSecret": HUSH, "erp": erp}
     plan = Plan(project="accepting", tenants=(LocalTenant.model_validate(entry),), config=CONFIG)
     with running_stack(LocalSettings(folder=folder), plan) as running:
         running.tick()  # the other tenant is set up
@@ -193,3 +203,176 @@ def test_no_key_in_any_log(whole: Run, stack: RunningStack) -> None:
     found = {it for text in texts for it in re.findall(r"[\w-]{43}", text)}
     assert not [it for it in found if whole.stage.opens(it)]
     assert not any(HUSH in text for text in texts)
+
+
+def test_a_run_that_fails_midway_leaves_nothing(stack: RunningStack, tmp_path: Path) -> None:
+    """Its probes say where it broke off; what was made until then is removed."""
+
+    def fails(step: str) -> None:
+        if step == "publish":
+            message = "no more"
+            raise DeployError(message)
+
+    failed = run(stack, tmp_path, fails)
+    verdict, seen = failed.result("flow-completed")
+    assert (verdict, seen) == (Verdict.FAILS, "it broke off: accepting: no more")
+    assert failed.result("flow-plain")[0] is Verdict.HOLDS
+    assert failed.result("flow-thaw") == (
+        Verdict.UNKNOWN,
+        "it was not sent: accepting: no more",
+    )
+    assert not failed.told.accepted
+    assert (failed.left, failed.told.left) == ([], [])
+    assert failed.stage.steps[-1] == "strike"
+
+
+@pytest.mark.parametrize("step", ["check", "put up", "is up"])
+def test_a_run_that_cannot_begin_takes_back_what_it_began(
+    stack: RunningStack, tmp_path: Path, step: str
+) -> None:
+    """An apply that failed may have made something: so the last apply follows, if it was begun."""
+
+    def fails(at: str) -> None:
+        if at == step:
+            message = "not here"
+            raise DeployError(message)
+
+    failed = run(stack, tmp_path, fails)
+    assert failed.result("flow-completed")[0] is Verdict.FAILS
+    assert failed.result("flow-strangers")[0] is Verdict.UNKNOWN
+    assert ("strike" in failed.stage.steps) == (step != "check")
+    assert (failed.left, failed.told.left) == ([], [])
+
+
+def test_an_interruption_cleans_up(stack: RunningStack, tmp_path: Path) -> None:
+    """Once the operator says stop, no further message is offered."""
+    stop: list[str] = []
+    interrupted = run(stack, tmp_path, stop.append, lambda: "is up" in stop)
+    assert interrupted.result("flow-completed")[1] == "it broke off: it was interrupted"
+    assert interrupted.place.flow is not None
+    assert not interrupted.place.flow.offered
+    assert (interrupted.left, interrupted.told.left) == ([], [])
+    assert interrupted.stage.steps[-1] == "strike"
+
+
+def test_what_cannot_be_taken_away_is_told_with_its_command(
+    stack: RunningStack, tmp_path: Path
+) -> None:
+    """The secrets and documents go all the same; the next run finds the simulator and refuses."""
+
+    def fails(step: str) -> None:
+        if step in ("is up", "strike"):
+            message = "no rights"
+            raise DeployError(message)
+
+    failed = run(stack, tmp_path, fails)
+    assert failed.told.left == ["the simulator: stop the stack (accepting: no rights)"]
+    assert failed.left == []
+    assert not failed.told.accepted
+    again = run(stack, tmp_path / "again")
+    assert again.result("flow-completed")[1] == "it broke off: accepting: an acceptance is on"
+    assert again.stage.steps == ["check"]
+    LocalStage(stack, {}, tmp_path).strike()
+
+
+Break = Callable[[Observed], Observed]
+
+OTHERWISE: Mapping[str, Break] = {
+    "flow-completed": lambda it: replace(it, done=False, trouble="x"),
+    "flow-strangers": lambda it: replace(it, strangers={"/": 403}),
+    "flow-retried": lambda it: replace(it, ended=without(it, "retry")),
+    "flow-derived": lambda it: replace(it, ended=it.ended[:1]),
+    "flow-repeated": lambda it: replace(it, sent=[*it.sent, *it.sent]),
+    "flow-reused": lambda it: replace(it, live=[]),
+    "flow-published": lambda it: replace(
+        it, sent=[one for one in it.sent if one["audience"] != "ACCEPTANCE"]
+    ),
+    "flow-personal": lambda it: replace(it, kept="its text, 100 bytes"),
+    "flow-acked": lambda it: replace(it, queue={**it.queue, "expired": 1}),
+    "flow-readable": lambda it: replace(it, unreadable=1),
+    "flow-alone": lambda it: replace(
+        it, stats={**it.stats, "tenants": {**it.stats["tenants"], OTHER: {}}}
+    ),
+    "flow-latency": lambda it: replace(it, ended=[late(one) for one in it.ended]),
+    "flow-cost": lambda it: replace(it, minutes=1e6),
+    **{
+        f"flow-{kind.name}": lambda it, name=kind.name: replace(  # type: ignore[misc]
+            it, ended=without(it, name), live=[], sent=[]
+        )
+        for kind in KINDS
+    },
+}
+
+
+def without(flow: Observed, kind: str) -> list[EndedSummary]:
+    ids = {it.id for it in flow.of(kind)}
+    return [it for it in flow.ended if it.message.id not in ids]
+
+
+def late(ended: EndedSummary) -> EndedSummary:
+    return replace(ended, ended=ended.ended + timedelta(minutes=5))
+
+
+def test_each_of_them_is_tried_on_a_run_that_went_otherwise() -> None:
+    assert sorted(OTHERWISE) == sorted({it.name for it in PROBES} - CLOUD_ONLY)
+
+
+@pytest.mark.parametrize("name", OTHERWISE)
+def test_it_does_not_hold_where_a_run_went_otherwise(whole: Run, name: str) -> None:
+    assert whole.place.flow is not None
+    place = replace(whole.place, flow=OTHERWISE[name](whole.place.flow))
+    [probe] = [it for it in PROBES if it.name == name]
+    result = probe.result(place)
+    assert result.verdict is Verdict.FAILS, result.seen
+    assert result.seen
+
+
+@pytest.mark.parametrize("probe", PROBES, ids=lambda it: it.name)
+def test_without_messages_nothing_is_known(stack: RunningStack, probe: Probe) -> None:
+    config = load_settings(variables(stack))
+    place = place_of(config, EmulatorCalls(config), local=False)
+    result = probe.result(place)
+    assert result.verdict is Verdict.UNKNOWN
+    assert "make accept" in result.seen
+
+
+def test_cold_starts_as_cloud_run_measures_them(whole: Run) -> None:
+    """The slowest function decides; without a measure nothing is known."""
+    [probe] = [it for it in PROBES if it.name == "flow-cold-start"]
+    path = f"monitoring GET /v3/projects/{whole.place.settings.project}/timeSeries"
+
+    def asked(*milliseconds: float) -> tuple[Verdict, str]:
+        series = [
+            {
+                "resource": {"labels": {"service_name": "smartlink-poll"}},
+                "points": [{"value": {"distributionValue": {"mean": it}}}],
+            }
+            for it in milliseconds
+        ]
+        calls = Scripted({path: {"timeSeries": series}})
+        result = probe.result(replace(whole.place, local=False, calls=calls))
+        return result.verdict, result.seen
+
+    assert asked(2_400.0) == (Verdict.HOLDS, "smartlink-poll 2.4 s")
+    assert asked(60_000.0)[0] is Verdict.FAILS
+    assert asked()[0] is Verdict.UNKNOWN
+
+
+def test_a_thaw_as_the_history_shows_it(whole: Run) -> None:
+    """Too short a wait tells nothing; a second attempt is a failure."""
+    [probe] = [it for it in PROBES if it.name == "flow-freeze"]
+    assert whole.place.flow is not None
+
+    def asked(flow: Observed) -> Verdict:
+        return probe.result(replace(whole.place, local=False, flow=flow)).verdict
+
+    assert asked(whole.place.flow) is Verdict.UNKNOWN  # the local retry is due after seconds
+    long = replace(whole.place.flow, gap=900.0)
+    assert asked(long) is Verdict.HOLDS
+    assert asked(replace(long, ended=without(long, "thaw"))) is Verdict.FAILS
+    ids = {it.id for it in long.of("thaw")}
+    again = [
+        replace(it, message=replace(it.message, dispatches=1)) if it.message.id in ids else it
+        for it in long.ended
+    ]
+    assert asked(replace(long, ended=again)) is Verdict.FAILS
