@@ -1,5 +1,6 @@
 """A hundred messages through the local stack, by the very run that `make accept` makes."""
 
+import base64
 import json
 import os
 import re
@@ -13,6 +14,7 @@ import pytest
 import requests
 
 from infra.acceptance.calls import EmulatorCalls
+from infra.acceptance.flow.cleanup import remove_secrets
 from infra.acceptance.flow.kinds import KINDS
 from infra.acceptance.flow.observed import Observed
 from infra.acceptance.flow.running import send_hundred
@@ -23,6 +25,7 @@ from infra.acceptance.running import ask_all
 from infra.acceptance.whole_way import PROBES
 from infra.deploy.errors import DeployError
 from infra.local.checkout import CATALOG
+from infra.local.rest import Rest
 from infra.local.settings import LocalSettings
 from infra.local.stack import Plan, RunningStack, running_stack
 from infra.local.tenants import LocalTenant
@@ -226,7 +229,7 @@ def test_a_run_that_fails_midway_leaves_nothing(stack: RunningStack, tmp_path: P
     assert failed.stage.steps[-1] == "strike"
 
 
-@pytest.mark.parametrize("step", ["check", "put up", "is up"])
+@pytest.mark.parametrize("step", ["check", "put up"])
 def test_a_run_that_cannot_begin_takes_back_what_it_began(
     stack: RunningStack, tmp_path: Path, step: str
 ) -> None:
@@ -253,6 +256,39 @@ def test_an_interruption_cleans_up(stack: RunningStack, tmp_path: Path) -> None:
     assert not interrupted.place.flow.offered
     assert (interrupted.left, interrupted.told.left) == ([], [])
     assert interrupted.stage.steps[-1] == "strike"
+
+
+def test_the_leftovers_of_a_killed_run_go_first(stack: RunningStack, tmp_path: Path) -> None:
+    make_secret(stack, {"clientId": "acceptance-killed", "clientSecret": "x"})
+    again = run(stack, tmp_path, stopped=lambda: True)
+    assert again.result("flow-completed")[1] == "it broke off: it was interrupted"
+    assert again.left == []
+    assert again.stage.steps == ["check"]  # stopped before anything was applied
+
+
+def test_a_tenant_that_no_acceptance_made_is_left_alone(
+    stack: RunningStack, tmp_path: Path
+) -> None:
+    """It may be a customer's: the run refuses, and removes nothing."""
+    make_secret(stack, {"clientId": "somebody", "clientSecret": "x"})
+    refused = run(stack, tmp_path)
+    assert "that no acceptance made" in refused.result("flow-completed")[1]
+    assert refused.stage.steps == ["check"]
+    assert [it.rpartition("/")[2] for it in refused.left] == [
+        f"smartlink-tenant-{ACCEPTANCE_TENANT}"
+    ]
+    remove_secrets(refused.place)
+
+
+def make_secret(stack: RunningStack, payload: object) -> None:
+    at = stack.addresses
+    url = f"http://{at.secret_manager}/v1/projects/{at.project}/secrets"
+    name = f"smartlink-tenant-{ACCEPTANCE_TENANT}"
+    rest = Rest()
+    secret = {"replication": {"automatic": {}}, "labels": {"smartlink": "tenant"}}
+    rest.call("POST", f"{url}?secretId={name}", secret)
+    data = base64.b64encode(json.dumps(payload).encode()).decode()
+    rest.call("POST", f"{url}/{name}:addVersion", {"payload": {"data": data}})
 
 
 def test_what_cannot_be_taken_away_is_told_with_its_command(

@@ -1,13 +1,37 @@
 """Removes all that a run left, or an earlier one that was killed."""
 
+import base64
+import json
 from functools import partial
 from typing import Any
 from urllib.parse import quote
 
+from infra.acceptance.errors import DiffersError
 from infra.acceptance.place import Place
 from smartlink.domain.tenant import ACCEPTANCE_TENANT
 
+CLIENT = "acceptance-"
+"""Begins the client id of each run's tenant."""
+
 _PAGE = "300"
+
+
+def check_name(place: Place) -> None:
+    """Raise DiffersError if the tenant is there and no acceptance made it: it is not ours to
+    remove."""
+    name = f"smartlink-tenant-{ACCEPTANCE_TENANT}"
+    path = f"/v1/projects/{place.settings.project}/secrets/{name}/versions/latest:access"
+    answer = place.call("secretmanager", "GET", path)
+    if answer.missing:
+        return
+    body = answer.needed(f"read the secret {name}")
+    payload = json.loads(base64.b64decode(body["payload"]["data"]))
+    if not str(payload.get("clientId", "")).startswith(CLIENT):
+        message = (
+            f"there is a tenant {ACCEPTANCE_TENANT} that no acceptance made, and only an "
+            "acceptance may have that name: remove it, or give it another one"
+        )
+        raise DiffersError(message)
 
 
 def remove_secrets(place: Place) -> None:

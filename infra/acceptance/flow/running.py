@@ -11,7 +11,9 @@ from datetime import UTC, datetime
 
 from infra.acceptance.errors import DiffersError, UnansweredError
 from infra.acceptance.flow.cleanup import (
+    CLIENT,
     by_hand,
+    check_name,
     clean_later,
     remove_documents,
     remove_secrets,
@@ -94,9 +96,11 @@ class _Run:
                 f"the catalogue lacks {', '.join(sorted(missing))}, which the messages ask for"
             )
             raise UnansweredError(message)
-        remove_secrets(place)  # of a run that was killed: nobody else may have the name
+        check_name(place)
+        remove_secrets(place)  # of a run that was killed
         remove_documents(place)
         clean_later(place)
+        self._check()
         key = secrets.token_urlsafe(32)
         place.later(f"the simulator: {stage.how_to_strike}", self._strike)
         self.say("Putting the simulator up.")
@@ -116,10 +120,10 @@ class _Run:
     def _activate(self, deployment: Deployment, simulated: Simulated, key: str) -> None:
         """Activate the tenant as operators do, its RAC being the simulator."""
         self._check()
-        client, tenant_id = f"acceptance-{self.place.run}", f"acceptance-{self.place.run}-tenant"
+        client = f"{CLIENT}{self.place.run}"
         # Issued by the RAC of no environment: a token of another one's is refused.
         simulated.configure(issuer="https://simulator.invalid/totvs.rac")
-        simulated.register(ACCEPTANCE_TENANT, client, key, tenant_id)
+        simulated.register(ACCEPTANCE_TENANT, client, key, f"{client}-tenant")
         credentials = Credentials.model_validate(
             {
                 "clientId": client,
