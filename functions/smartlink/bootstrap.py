@@ -11,6 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from smartlink import observability
+from smartlink.adapters.http.at_need import session_at_need
 from smartlink.adapters.threads import ThreadRunner, ThreadTurns, beside, end_process, wait
 from smartlink.consumer import Consumer
 from smartlink.loading import loading
@@ -84,7 +85,12 @@ def consume() -> Consume:
     """Makes the use case of `consume`, for the command in SMARTLINK_COMMAND."""
     name, command = settings().consuming()
     own = ConsumeAdapters(
-        erp=_secrets(), effects=_effects(), runner=ThreadRunner(), end_process=end_process
+        erp=_secrets(),
+        effects=_effects(),
+        runner=ThreadRunner(),
+        end_process=end_process,
+        http=session_at_need,
+        publisher=_publisher,
     )
     consumer = load_consumer(name, command.module)
     return make_consume(settings(), _adapters(), own, name, consumer)

@@ -13,6 +13,7 @@ from typing import Any, NoReturn, TypeVar
 
 from greenlet import getcurrent
 
+from smartlink.adapters.http.at_need import session_at_need
 from smartlink.adapters.in_memory import (
     InMemoryBroker,
     InMemoryConfig,
@@ -21,7 +22,15 @@ from smartlink.adapters.in_memory import (
     at_once,
 )
 from smartlink.adapters.in_memory.broker import InMemorySession
-from smartlink.consumer import Context, FatalError, Reply, RetryableError, Returned, consumer
+from smartlink.consumer import (
+    Context,
+    Continue,
+    FatalError,
+    Reply,
+    RetryableError,
+    Returned,
+    consumer,
+)
 from smartlink.domain.identity import Direction, content_hash, document_id
 from smartlink.domain.lifecycle import REPEAT
 from smartlink.domain.message import Message, Stored
@@ -616,9 +625,12 @@ class Deployment:
             if process.dead:
                 raise DiedError
             key = (tenant, document_id(Direction.DOWNSTREAM, context.message_id))
-            returned = self._behave(process, json.loads(content), context, key)
+            does = json.loads(content)
+            replies = self._behave(process, does, context, key)
+            goes_on = context.step < does.get("steps", 1)
+            returned = Continue(content, replies) if goes_on else replies
             self.ledger.completed[key] += 1
-            self.ledger.expected[key] = len(returned)
+            self.ledger.expected[key] = len(replies) + goes_on
             if held := self.claims.holds(process, *key):
                 held.completed = True
                 held.returned = self.kernel.calls
@@ -642,6 +654,8 @@ class Deployment:
             effects=self.port(process, "effects", self.effects),
             runner=SimRunner(self.kernel, process, overran),
             end_process=end_process,
+            http=session_at_need,
+            publisher=lambda: self.port(process, "pubsub", self),
         )
         consume = make_consume(release.settings, self._adapters(process), own, command, run)
         self._check_told(process, consume(dispatch))

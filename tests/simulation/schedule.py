@@ -114,7 +114,8 @@ def _draw(deployment: Deployment, seed: int, *, small: str) -> None:
         deployment.backlog = random.choice((0.0, 1.0, 5.0, 400.0))
     for tenant in deployment.tenants:
         for number in range(2 if small else random.randint(0, 6)):
-            _draw_message(deployment, outside, tenant, f"m{number}", small=small)
+            steps = Random(f"steps {seed} {tenant} {number}")
+            _draw_message(deployment, outside, tenant, f"m{number}", small=small, steps=steps)
         if small == "repeats":
             deployment.late = (130.0, 260.0, 520.0, 780.0)
         for number in range(0 if small else random.choice((0, 0, 1, 2))):
@@ -138,7 +139,13 @@ def _draw(deployment: Deployment, seed: int, *, small: str) -> None:
 
 
 def _draw_message(
-    deployment: Deployment, outside: Process, tenant: str, message_id: str, *, small: str
+    deployment: Deployment,
+    outside: Process,
+    tenant: str,
+    message_id: str,
+    *,
+    small: str,
+    steps: Random,
 ) -> None:
     kernel, random = deployment.kernel, deployment.kernel.random
     does = (
@@ -159,6 +166,8 @@ def _draw_message(
         content["once"] = "key" if small else f"key-{random.randint(0, 3)}"
     if not small and random.random() < 0.1:
         content["large"] = LARGE
+    if not small and steps.random() < 0.25:  # a work that its consumer continues
+        content["steps"] = steps.choice((2, 2, 3))
     offers = [content]
     if small == "repeats" or (not small and random.random() < 0.3):  # the broker repeats it
         offers.append(content)
@@ -476,6 +485,7 @@ def _audit(deployment: Deployment) -> None:
     for tenant, message_id, content in ledger.offered - waits:
         if (tenant, message_id, content_hash(content)) not in kept:
             ledger.broken(f"{tenant}/{message_id} is LOST: neither live nor ended")
+    _audit_steps(deployment)
     contents = {(tenant, content) for tenant, _, content in kept}
     for tenant, content in ledger.nameless - {(tenant, content) for tenant, _, content in waits}:
         if (tenant, content_hash(content)) not in contents:
@@ -490,6 +500,19 @@ def _audit(deployment: Deployment) -> None:
     _audit_contents(deployment)
     _audit_effects(deployment)
     _audit_sent(deployment)
+
+
+def _audit_steps(deployment: Deployment) -> None:
+    """A step is there if and only if the message that it continues was executed to its end."""
+    ledger = deployment.ledger
+    for tenant in deployment.tenants:
+        there = {*deployment.store.live(tenant), *deployment.store.ended(tenant)}
+        steps = {document for owner, document in ledger.steps if owner == tenant}
+        for document in steps - there:
+            ledger.broken(f"the step {(tenant, document)} is LOST: neither live nor ended")
+        for message in deployment.messages_of(tenant):
+            if message.step is not None and message.document not in steps:
+                ledger.broken(f"the step {(tenant, message.document)} came without its predecessor")
 
 
 def _audit_attempts(deployment: Deployment, tenant: str, message: Message) -> None:

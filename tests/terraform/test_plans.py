@@ -138,12 +138,14 @@ def _days(seconds: str) -> str:
     return str(whole)
 
 
-def test_only_the_polls_publish(plan: Resources) -> None:
-    """A consumer cannot dispatch, and neither can publish."""
-    topics = ["poll_shard", *(f"consume-{name}" for name in CATALOG["commands"])]
+def test_only_the_polls_publish_and_a_consumer_to_itself(plan: Resources) -> None:
+    """A consumer cannot dispatch to another, and publish to none."""
+    consumers = [f"consume-{name}" for name in CATALOG["commands"]]
+    topics = ["poll_shard", *consumers]
     dispatch = [it for it in plan.of("google_pubsub_topic_iam_member") if it.name == "dispatch"]
     assert {it.key for it in dispatch} == {
-        f"{function}/{topic}" for function in ("poll", "poll_shard") for topic in topics
+        *(f"{function}/{topic}" for function in ("poll", "poll_shard") for topic in topics),
+        *(f"{consumer}/{consumer}" for consumer in consumers),
     }
 
 

@@ -92,10 +92,13 @@ class Scenario:
 
     def _comparable(self, delivered: Delivered) -> list[tuple[object, ...]]:
         volatile = {name.lower() for name in self.options.volatile}
-        return [
+        found: list[tuple[object, ...]] = [
             (it.type, it.audience, it.correlation_id, _without(volatile, it.text))
             for it in delivered.replies
         ]
+        if delivered.next_step is not None:
+            found.append(("(next step)", None, None, _without(volatile, delivered.next_step)))
+        return found
 
 
 def _without(volatile: Collection[str], text: str) -> object:

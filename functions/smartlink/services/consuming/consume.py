@@ -18,6 +18,7 @@ from smartlink.consumer import Consumer
 from smartlink.domain import lifecycle
 from smartlink.domain.catalog import Catalog, Command
 from smartlink.domain.copies import Copies
+from smartlink.domain.identity import Direction
 from smartlink.domain.message import (
     MAY_HAVE_RUN,
     Claim,
@@ -27,7 +28,7 @@ from smartlink.domain.message import (
     State,
     Stored,
 )
-from smartlink.domain.outcome import Done, Finished, HandBack, Unknown
+from smartlink.domain.outcome import Done, Finished, HandBack, Unknown, contents_of
 from smartlink.domain.settlement import Retention, Settlement, annotate, settle, unwritten
 from smartlink.observability import ERROR, INFO, WARNING, describe, event, message_event, surprise
 from smartlink.ports import (
@@ -46,8 +47,11 @@ from smartlink.ports import (
 )
 from smartlink.services.claim import claim_all
 from smartlink.services.consuming.answered_first import AnsweredFirst
-from smartlink.services.consuming.execute import Execution
+from smartlink.services.consuming.calls import MakeSession
+from smartlink.services.consuming.execute import Execution, Steps
+from smartlink.services.consuming.next_steps import NextSteps
 from smartlink.services.consuming.once import Once
+from smartlink.services.consuming.own_secrets import OwnSecrets
 from smartlink.services.consuming.titulares import Titulares
 from smartlink.services.contents import release, withdraw, withdraw_all
 from smartlink.services.dispatch import Dispatch
@@ -125,6 +129,9 @@ class Consume:
     end_process: EndProcess
     titulares: Titulares
     copies: Copies
+    secrets: OwnSecrets
+    http: MakeSession
+    next_steps: NextSteps
 
     def __call__(self, dispatch: Dispatch) -> Counter[str]:
         """Consumes the dispatch and returns how many messages ended in which way.
@@ -182,6 +189,9 @@ class Consume:
             AnsweredFirst(self.messages, self.contents),
             self.titulares,
             self.copies,
+            self.secrets,
+            self.http,
+            Steps(self.entry.max_steps, self.next_steps.grace),
         )
         claimed = list(call.open.values())
         for finished in self.runner.run(claimed, execution, self.timeouts.message):
@@ -224,12 +234,26 @@ class Consume:
         call.unsettled = settled.unknown
         for settlement in settled.written:
             self._note(call, settlement)
+        self._dispatch_next_steps(call, settled.written)
         for settlement in settled.lost:
             self._withdraw(call, settlement)
             self._record_late_run(call, settlement)
         for refused, text in settled.refused:
             self._withdraw(call, refused.settlement)
             self._end_as_dead(call, refused, text)
+
+    def _dispatch_next_steps(self, call: _Call, written: Sequence[Settlement]) -> None:
+        made = [it for settlement in written for it in settlement.created]
+        steps = [it for it in made if it.direction is Direction.DOWNSTREAM]
+        for step in steps:
+            if step.state is State.DEAD:
+                call.counts["dead"] += 1
+                text = f"Dead: {step.dead_reason}"
+                message_event(step, "message_dead", text, ERROR, reason=step.dead_reason)
+        living = [it.document for it in steps if it.state is not State.DEAD]
+        if living:
+            call.counts["continued"] += len(living)
+            self.next_steps(call.dispatch, living)
 
     def _withdraw(self, call: _Call, unwritten: Settlement) -> None:
         """Removes from the bucket the contents of the replies that this settlement did not
@@ -279,7 +303,7 @@ class Consume:
             surprise("settle_surprised", "An outcome cannot be settled", error, document=document)
             text = f"Its outcome cannot be settled: {describe(error)}"
             if isinstance(ran.finished.outcome, Done):
-                withdraw(self.contents, [it.content for it in ran.finished.outcome.answers])
+                withdraw(self.contents, contents_of(ran.finished.outcome))
             return unwritten(ran.stored, text, self.clock(), self._expires())
 
     def _end_as_dead(self, call: _Call, refused: Pending, text: str) -> None:
@@ -360,14 +384,15 @@ class Consume:
         if settlement.history is not None:
             message = settlement.history.message
             call.counts["done"] += 1
+            replies = sum(it.direction is Direction.UPSTREAM for it in settlement.created)
             seconds = (settlement.history.ended - message.received).total_seconds()
             message_event(
                 message,
                 "message_done",
-                f"Executed; {len(settlement.created)} replies",
+                f"Executed; {replies} replies",
                 INFO,
                 attempt=message.attempt,
-                replies=len(settlement.created),
+                replies=replies,
                 seconds=round(seconds, 3),
             )
             release(self.contents, message, settlement.history.ended)
