@@ -25,7 +25,7 @@ def answer_with_logs(request: Request, context: Context) -> list[Reply]:
         if not request.identifiers.empty:
             identifiers = request.identifiers.needed(erp.models.identifiers)
             note(context, asked(identifiers))
-            records = find_person(connection, erp.models, identifiers)
+            records = find_person(connection, erp.models, identifiers).records
             note(context, set().union(*known(records).values()))
             people = logged_people(connection, context, identifiers, records)
         oldest = erp.oldest_access(context.now)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from smartlink.i18n import data
 from smartlink.operations.errors import InvalidError
 from smartlink.settings import Settings, SettingsError, load_settings
 
@@ -49,7 +50,7 @@ class OperatorWiring:
         try:
             return load_settings(self.variables)
         except SettingsError as error:
-            raise InvalidError(str(error)) from None
+            raise InvalidError(data(error)) from None
 
     @cached_property
     def store(self) -> "OperatorFirestore":

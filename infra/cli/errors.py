@@ -6,13 +6,15 @@ Ctrl-C.
 
 from typing import ClassVar
 
+from smartlink.i18n import Text
+
 
 class CliError(Exception):
     """The command failed. The text names the thing, the place and the fix."""
 
     exit_code: ClassVar[int] = 1
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: Text) -> None:
         super().__init__(text)
 
 

@@ -20,13 +20,19 @@ from infra.acceptance.report import Report
 from infra.acceptance.running import ask_all
 from infra.cli.errors import CliError, ForbiddenError, StoppedError, UsageError
 from infra.cli.interrupt import interrupted
-from infra.cli.screen import Screen
+from infra.cli.screen import Screen, folds
 from infra.cli.session import Session, session_of
 from infra.cli.words import LOG_IN
 from infra.deploy.errors import NotReadyError
 from infra.deploy.target import load_target
 from infra.local.checkout import CATALOG
+from smartlink.i18n import _, data
 
+_VERDICTS = {
+    Verdict.HOLDS: _("holds"),
+    Verdict.FAILS: _("does not hold"),
+    Verdict.UNKNOWN: _("not known here"),
+}
 _MARKS = {
     Verdict.HOLDS: ("✓", "green"),
     Verdict.FAILS: ("✗", "red"),
@@ -65,22 +71,30 @@ def accept(
         _choose(session, of)
     screen, target = session.screen, session.target
     if target.environment == "production" and not force:
-        message = (
-            f"{target.title}: the probes write documents, topics, secrets and objects of their own "
-            "there. Ask in development or staging, or add --force."
+        message = _(
+            "{title}: the probes write documents, topics, secrets and objects of their own "
+            "there. Ask in development or staging, or add --force.",
+            title=target.title,
         )
         raise ForbiddenError(message)
     probes = _chosen(only)
     place = _place(session)
-    screen.note(f"{len(probes)} probes on {target.title}, run {place.run}; this takes minutes.")
+    screen.note(
+        _(
+            "{count} probes on {title}, run {run}; this takes minutes.",
+            count=len(probes),
+            title=target.title,
+            run=place.run,
+        )
+    )
     with interrupted() as stop, _ended_gently():
         told = ask_all(place, target.title, probes, lambda it: _tell(screen, it), stop.is_set)
     _show(screen, told, report)
     if told.not_asked:
-        message = f"Stopped: {told.summary}"
+        message = _("Stopped: {summary}", summary=told.summary)
         raise StoppedError(message)
     if not told.accepted:
-        raise CliError(told.summary)
+        raise CliError(data(told.summary))
 
 
 @contextmanager
@@ -100,12 +114,16 @@ def _ended_gently() -> Iterator[None]:
 def _choose(session: Session, environment: str) -> None:
     """Take the project from the environment's tfvars, as `make deploy` does."""
     if session.environment not in (None, environment):
-        message = f"--of {environment} and --environment {session.environment} differ"
+        message = _(
+            "--of {environment} and --environment {other} differ",
+            environment=environment,
+            other=session.environment,
+        )
         raise UsageError(message)
     try:
         found = load_target(environment, session.project)
     except NotReadyError as error:
-        raise UsageError(" ".join(error.problems)) from None
+        raise UsageError(data(" ".join(error.problems))) from None
     session.project, session.environment = found.project, environment
 
 
@@ -113,7 +131,11 @@ def _chosen(only: str | None) -> list[Probe]:
     probes = [probe for probe in every_probe() if probe.name.startswith(only or "")]
     if not probes:
         services = sorted({probe.name.partition("-")[0] for probe in every_probe()})
-        message = f"no probe's name begins with {only!r}: they begin with {', '.join(services)}"
+        message = _(
+            "no probe's name begins with {only!r}: they begin with {services}",
+            only=only,
+            services=", ".join(services),
+        )
         raise UsageError(message)
     return probes
 
@@ -127,7 +149,7 @@ def _place(session: Session) -> Place:
         try:
             calls = GoogleCalls()
         except GoogleAuthError:
-            message = f"There are no Google Cloud credentials: {LOG_IN}."
+            message = _("There are no Google Cloud credentials: {how}.", how=LOG_IN)
             raise ForbiddenError(message) from None
     indexes = json.loads(CATALOG.with_name("firestore.json").read_bytes())
     local = session.target.local
@@ -136,7 +158,7 @@ def _place(session: Session) -> Place:
 
 def _tell(screen: Screen, result: Result) -> None:
     mark, style = _MARKS[result.verdict]
-    screen.note(f"{mark} {result.probe.name}: {result.seen}", style)
+    screen.note(data(f"{mark} {result.probe.name}: {result.seen}"), style)
 
 
 def _show(screen: Screen, told: Report, folder: Path | None) -> None:
@@ -144,22 +166,28 @@ def _show(screen: Screen, told: Report, folder: Path | None) -> None:
         try:
             paths = told.write(folder)
         except OSError as error:
-            message = f"the report cannot be written to {folder}: {error.strerror}"
+            message = _(
+                "the report cannot be written to {folder}: {strerror}",
+                folder=folder,
+                strerror=error.strerror,
+            )
             raise CliError(message) from None
-        screen.note(f"Report: {paths[0]} and {paths[1].name}")
+        screen.note(_("Report: {paths} and {name}", paths=paths[0], name=paths[1].name))
     if screen.as_json:
         screen.json(told.document())
         return
     order = (Verdict.HOLDS, Verdict.UNKNOWN, Verdict.FAILS)
     rows = sorted(told.results, key=lambda it: order.index(it.verdict))
     screen.table(
-        ("Probe", "Verdict", "~Expected", "~Seen"),
-        ((it.probe.name, it.verdict.value, it.probe.expected, it.seen) for it in rows),
+        (_("Probe"), _("Verdict"), folds(_("Expected")), folds(_("Seen"))),
+        ((it.probe.name, _VERDICTS[it.verdict], it.probe.expected, it.seen) for it in rows),
     )
     for result in told.results:
         if result.verdict is Verdict.FAILS:
-            screen.say(f"{result.probe.name} does not hold. What depends on it:", "red")
-            screen.say(f"  {result.probe.relied}")
+            screen.say(
+                _("{name} does not hold. What depends on it:", name=result.probe.name), "red"
+            )
+            screen.say(data(f"  {result.probe.relied}"))
     for item in told.left:
-        screen.say(f"Left behind, remove it by hand: {item}", "red")
-    screen.say(told.summary)
+        screen.say(_("Left behind, remove it by hand: {item}", item=item), "red")
+    screen.say(data(told.summary))

@@ -10,6 +10,7 @@ from infra.cli.errors import UsageError
 from infra.cli.login import read_credentials
 from infra.cli.session import session_of
 from infra.cli.steps import Steps
+from smartlink.i18n import _
 from smartlink.operations import activation
 from smartlink.operations.audit import tenant_facts
 from smartlink.operations.credentials import parse
@@ -98,7 +99,7 @@ def adopt(
     steps = Steps(session.screen)
     existing_tenant(session.deployment, tenant)
     if not reason.strip():
-        message = "--reason is empty: say how you know that it is the same customer."
+        message = _("--reason is empty: say how you know that it is the same customer.")
         raise UsageError(message)
     deployment = session.deployment
     before = tenant_facts(deployment, tenant)
@@ -124,7 +125,7 @@ def _switch(context: typer.Context, tenant: str, reason: str | None, *, enabled:
     session = session_of(context)
     deployment, steps = session.deployment, Steps(session.screen)
     activation.check_active(deployment, tenant)
-    act = "tenants enable" if enabled else "tenants disable"
+    act = _("tenants enable") if enabled else _("tenants disable")
     before = tenant_facts(deployment, tenant)
     with session.recorded(
         act, target=tenant, tenant=tenant, reason=reason, before=before
