@@ -59,14 +59,14 @@ def rows_where(
 def some_rows(
     connection: Connection, model: Model, condition: ColumnElement[bool] | TextClause, most: int
 ) -> list[Row]:
-    """Read the first of the rows that fit, by their key."""
+    """Read the rows that fit, by their key; if they are more, any so many of them."""
     columns = (lenient(column).label(column.name) for column in model.table.c)
     query = select(*columns).where(condition)
     key: Sequence[ColumnElement[Any]] = model.key
     if connection.dialect.name == "postgresql":
-        # OFFSET keeps the two apart. Else PostgreSQL, when it thinks that many rows fit, walks
-        # through the whole table in the order of the key until it has enough of them.
-        fitting = query.offset(0).subquery("fitting")
+        # Sorted apart. Else PostgreSQL, when it thinks that many rows fit, walks through the whole
+        # table in the order of the key until it has enough of them.
+        fitting = query.limit(most).subquery("fitting")
         query, key = select(*fitting.c), [fitting.c[column.name] for column in model.key]
     query = query.order_by(*key).limit(most)
 
