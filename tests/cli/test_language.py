@@ -13,11 +13,11 @@ BRACKETED = re.compile(r"⟦[^⟦⟧]*⟧")
 WORD = re.compile(r"[A-Za-z]{3,}")
 DATA = (
     # RM's words, names, ids, and what others wrote: it is shown as it is.
-    r"^smartlink: |^Uso: |gs://\S+|tid-\S+|client-\w+|cli-\w+|smartlink-tenant-\w+",
+    r"^smartlink: |gs://\S+|tid-\S+|client-\w+|cli-\w+|smartlink-tenant-\w+",
     "Situacao|Pendente|Executando|Aguardando|Morta|Concluida|Descartada",
     "Comando|Direcao|Execucao|MotivoMorte|UltimoErro|Resultado|Falha|Print",
     "Downstream|Upstream|GTotvsLink[A-Za-z]+|LOG[A-Z]+|Qtd[a-zA-Z]+|INFO|WARN|ERRO",
-    "MinutesInterval|FatorTempoExecucao|requestID|RAC|Firestore",
+    "MinutesInterval|FatorTempoExecucao|requestID|RAC|Firestore|default",
     r"SGDP[A-Za-z]*|acme|globex|req-\d|reply|other|gone|attempts-exhausted",
     "Connection refused by the ERP's database at|The CPF|is not in the payroll",
     r"Failed in attempt \d of \d, next at|Dead after attempt \d of \d|Executed in attempt \d",
@@ -124,7 +124,7 @@ def test_no_word_of_an_act_or_a_check_is_left_untranslated(place: Place, client:
 
 
 def test_portuguese_screens(place: Place) -> None:
-    """As a Brazilian operator sees them; `--json` and the exit codes are the same in each language."""
+    """As a Brazilian operator sees them; `--json` and the exit codes are the same."""
     furnish(place)
     calls = (
         "tenants list",
