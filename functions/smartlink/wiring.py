@@ -4,6 +4,7 @@ The functions on Google Cloud (`bootstrap`), the demo in one process, the simula
 call it. They differ only in their adapters.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
@@ -32,6 +33,7 @@ from smartlink.ports import (
 )
 from smartlink.services.consuming.calls import MakeSession
 from smartlink.services.consuming.consume import Consume, Timeouts
+from smartlink.services.consuming.next_steps import NextSteps
 from smartlink.services.consuming.own_secrets import OwnSecrets
 from smartlink.services.consuming.titulares import Titulares
 from smartlink.services.dispatch import Dispatcher
@@ -94,6 +96,7 @@ class ConsumeAdapters:
     runner: Runner
     end_process: EndProcess
     http: MakeSession
+    publisher: Callable[[], Publisher]  # at need: few consumers continue a work
 
 
 def make_poll(settings: Settings, adapters: Adapters, own: PollAdapters) -> Poll:
@@ -176,6 +179,14 @@ def make_consume(
         copies=settings.copies,
         secrets=OwnSecrets(command, entry.secrets, own.erp, adapters.clock, refresh),
         http=own.http,
+        next_steps=NextSteps(
+            adapters.store,
+            adapters.store,
+            own.publisher,
+            entry.topic,
+            timedelta(seconds=settings.grace_seconds),
+            settings.dispatch_batch,
+        ),
     )
 
 

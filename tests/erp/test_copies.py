@@ -296,32 +296,6 @@ def test_somebody_elses_equal_value_is_told_and_stays(erp: Tpd) -> None:
     assert (other.phone, other.email) == (person.phone, person.email)
 
 
-def test_what_is_left_of_the_person_rolls_back(erp: Tpd, data_map: dict[str, Any]) -> None:
-    """A table that knows people by their PIS alone is found by no CPF: said, and nothing masked."""
-    worker = next(row for row in erp.everything()["employees"] if row.person_id == WHO)
-    erp.execute(
-        text("CREATE TABLE benefits (id integer PRIMARY KEY, pis varchar(20), holder varchar(99))"),
-        text("INSERT INTO benefits VALUES (1, :pis, 'Fulana')").bindparams(pis=worker.pis),
-    )
-    column = {"description": "d", "purposes": ["lei"]}
-    data_map["tables"]["benefits"] = {
-        "class": "erp.Benefit",
-        "group": "people",
-        "description": "d",
-        "key": ["id"],
-        "columns": {
-            "pis": column | {"identifier": "PIS", "keep": "law"},
-            "holder": column | {"mask": {"rule": "null"}},
-        },
-    }
-    assert isinstance(erp.secret, dict)
-    changed = Tpd("acme", erp.secret | {"map": data_map})
-    before = without_ours(changed)
-    with pytest.raises(FatalError, match=r"still found in benefits\.holder"):
-        changed.run(mask, request(WHO))
-    assert without_ours(changed) == before
-
-
 def test_what_triggers_write_on_sqlite(on_sqlite: Tpd) -> None:
     """SQLite names the tables that it would write, those of a trigger's trigger too."""
     on_sqlite.execute(

@@ -322,6 +322,7 @@ class World:
             runner=self.runner,
             end_process=end_process,
             http=session_at_need,
+            publisher=lambda: self.publisher,
         )
         return make_consume(self.settings, self._adapters(), own, command, self._consumer(command))
 
