@@ -29,10 +29,25 @@ from tests.project.checkout import ROOT
 HOW = "run `make texts`, and write what it leaves without a translation"
 UNMARKED = frozenset(
     # RM's words, names, and what is typed as it stands.
-    (
-        "Comando Direcao Execucao GTotvsLinkLog LOGDATE LOGMENSAGEM LOGTYPE MotivoMorte Print "
-        "Resultado Situacao UltimoErro ERP Firestore RAC UTF-8 smartlink"
-    ).split(" ")
+    {
+        "Comando",
+        "Direcao",
+        "Execucao",
+        "GTotvsLinkLog",
+        "LOGDATE",
+        "LOGMENSAGEM",
+        "LOGTYPE",
+        "MotivoMorte",
+        "Print",
+        "Resultado",
+        "Situacao",
+        "UltimoErro",
+        "ERP",
+        "Firestore",
+        "RAC",
+        "UTF-8",
+        "smartlink",
+    }
 )
 COMMANDS = re.compile(r"(smartlink|make|gcloud) |SMARTLINK_PATHS|smart_link = ")
 SAME = frozenset(
@@ -163,7 +178,7 @@ def test_what_is_taken_for_data_is_no_language() -> None:
             name, arguments = called(node)
             if name == "data" and arguments:
                 wrong += [
-                    f"{path.name}:{node.lineno}: {text!r}"
+                    f"{path.name}:{arguments[0].lineno}: {text!r}"
                     for text in literals(arguments[0])
                     if re.search("[A-Za-z]{3}", text) and not allowed(text)
                 ]
@@ -178,7 +193,7 @@ def literals(node: ast.expr) -> Iterator[str]:
 
 def allowed(text: str) -> bool:
     words = text.strip(" :=")
-    return words in UNMARKED or words == FORMULA or COMMANDS.match(text) is not None
+    return words in UNMARKED or words == FORMULA or COMMANDS.match(words) is not None
 
 
 def test_the_help_of_every_command_is_translated() -> None:
