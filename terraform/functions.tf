@@ -93,6 +93,10 @@ resource "google_cloudfunctions2_function" "function" {
       { THREADS = tostring(max(4, each.value.concurrency)) },
       each.value.command == "" ? {} : { SMARTLINK_COMMAND = each.value.command },
       each.key == "operate" ? { SMARTLINK_ROLES = jsonencode(local.roles) } : {},
+      # Those that call Smart Link learn where the acceptance's own tenant has it, and nothing else.
+      !var.acceptance || !contains(["poll", "poll_shard"], each.key) ? {} : {
+        SMARTLINK_ACCEPTANCE_URL = google_cloudfunctions2_function.simulator[0].service_config[0].uri
+      },
     )
   }
 
@@ -108,8 +112,8 @@ resource "google_cloudfunctions2_function" "function" {
     }
 
     precondition {
-      condition     = sum([for key, function in local.functions : function.instances.max * local.cpu[key]]) <= var.cpus
-      error_message = "All maxima of instances together need more CPUs than `cpus` allows (${sum([for key, function in local.functions : function.instances.max * local.cpu[key]])} of ${var.cpus}): lower `instances` or the catalogue's `maxInstances`, or raise the region's quota and then `cpus`."
+      condition     = local.cpus_at_most <= var.cpus
+      error_message = "All maxima of instances together need more CPUs than `cpus` allows (${local.cpus_at_most} of ${var.cpus}): lower `instances` or the catalogue's `maxInstances`, or raise the region's quota and then `cpus`."
     }
 
     precondition {
