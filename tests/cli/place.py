@@ -66,6 +66,7 @@ class Place:
 
     hosts: Hosts
     folder: Path
+    patience: float = PATIENCE  # seconds that a command may take
     project: str = field(default_factory=lambda: f"cli-{uuid.uuid4().hex[:10]}")
 
     def __post_init__(self) -> None:
@@ -112,16 +113,16 @@ class Place:
             stdin=subprocess.DEVNULL if text is None else None,
             capture_output=True,
             text=True,
-            timeout=PATIENCE,
+            timeout=self.patience,
             env=environment(self.folder, more),
             check=False,
         )
         return Ran(ran.returncode, ran.stdout, ran.stderr)
 
-    def run_all(self, *calls: str) -> list[Ran]:
+    def run_all(self, *calls: str, **more: str) -> list[Ran]:
         """Run independent commands side by side, each given as one line."""
         with ThreadPoolExecutor(4) as pool:
-            return list(pool.map(lambda call: self.run(*shlex.split(call)), calls))
+            return list(pool.map(lambda call: self.run(*shlex.split(call), **more), calls))
 
     @contextmanager
     def started(self, *arguments: str) -> Iterator["subprocess.Popen[str]"]:

@@ -37,7 +37,7 @@ def test_each_environment_passes_its_own_tests(runs: Runs, name: str) -> None:
 
 def test_every_validation_and_optional_part_is_tested(runs: Runs) -> None:
     """As anyone would type `terraform test` after `init`, and with an environment's variables."""
-    assert re.findall(r"Success! (\d+) passed, 0 failed", runs["test"]) == ["10", "10"]
+    assert re.findall(r"Success! (\d+) passed, 0 failed", runs["test"]) == ["11", "11"]
 
 
 def test_no_primitive_role_and_nobody_anonymous(plan: Resources) -> None:
@@ -154,21 +154,25 @@ def test_of_a_job_operate_reads_and_writes_what_it_must(plan: Resources) -> None
     held = {
         (grant.type.removeprefix("google_").removesuffix("_iam_member"), grant.name)
         for grant in plan.iam
-        if grant.key == "operate" and grant.name not in ("invoker", "pusher", "dead_letter")
+        if grant.key == "operate"
+        and grant.name not in ("invoker", "pusher", "dead_letter", "audit")
     }
     assert held == {
         ("project", "firestore"),
-        ("project", "audit"),
         ("storage_bucket", "config"),
         ("storage_bucket", "contents"),
         ("pubsub_topic", "operate"),
     }
+    audits = [it for it in plan.of("google_project_iam_member") if it.name == "audit"]
+    assert "operate" in {it.key for it in audits}, "the result of a job"
     roles = {
         it.key: it.values["service_config"][0]["environment_variables"].get("SMARTLINK_ROLES")
         for it in plan.of("google_cloudfunctions2_function")
     }
     assert {key for key, given in roles.items() if given} == {"operate"}
-    assert json.loads(roles["operate"]) == {}, "by default nobody may anything"
+    members = [it.key for it in audits if it.key.startswith("user:")]
+    given = {it.removeprefix("user:"): {"operator": ["*"]} for it in members}
+    assert json.loads(roles["operate"]) == given, "by default nobody may anything"
 
 
 def test_no_secret_passes_through(plan: Resources) -> None:

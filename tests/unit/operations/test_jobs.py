@@ -464,7 +464,7 @@ def test_what_is_no_job_and_what_is_no_order() -> None:
         ({"reason": " "}, "needs a reason"),
         ({"rate": 0}, "1 to 1,000 messages a second"),
         ({"filters": Filters(tenant="acme", error="no such text")}, "nothing fits"),
-        ({"chosen": {"acme": tuple(map(str, range(3_000)))}}, "2000 messages at most"),
+        ({"chosen": {"acme": tuple(map(str, range(3_000)))}}, "2,000 messages at most"),
     ):
         with pytest.raises(InvalidError, match=text):
             begun(made, **wrong)
