@@ -25,7 +25,7 @@ class Moment:
 def moments(trace: Trace) -> list[Moment]:
     """Returns all of it in the order of time, what comes next at the end."""
     located, message = trace.located, trace.located.message
-    size = _("{command}, {count} bytes", command=message.type, count=message.content.size)
+    size = _("{type}, {size} bytes", type=message.type, size=message.content.size)
     if message.direction is Direction.UPSTREAM:
         begin = _("Published: stored as an Upstream document, to be sent by the next poll")
     else:

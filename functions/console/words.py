@@ -21,6 +21,7 @@ from smartlink.operations.plan import Unfit
 from smartlink.operations.tenants import Status
 from smartlink.operations.visible import clean_lines
 
+_of_template = _  # the templates mark their texts themselves
 LANGUAGE_COOKIE = "smartlink_language"
 _BRASILIA = timezone(timedelta(hours=-3), "-03")
 _CODES = {"pt-br": Language.PORTUGUESE, "pt": Language.PORTUGUESE, "en": Language.ENGLISH}
@@ -158,7 +159,7 @@ def exact(value: object) -> Markup:
 
 def say(msgid: str, /, **fields: object) -> str:
     """Writes a text of a template in the reader's language."""
-    return told(_(msgid, **fields))
+    return told(_of_template(msgid, **fields))
 
 
 def outcome(done: Text, report: Report) -> Text:
