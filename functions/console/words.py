@@ -28,12 +28,12 @@ _CODES = {"pt-br": Language.PORTUGUESE, "pt": Language.PORTUGUESE, "en": Languag
 
 STATES: Mapping[State | Ending, tuple[str, Text]] = {
     # the tone of its mark, and its name
-    State.PENDING: ("plain", _("Pending")),
-    State.RUNNING: ("busy", _("Running")),
-    State.WAITING: ("warn", _("Waits for its retry")),
-    State.DEAD: ("bad", _("Dead")),
-    Ending.DONE: ("good", _("Done")),
-    Ending.DISCARDED: ("plain", _("Discarded")),
+    State.PENDING: ("plain", _("Pending (Pendente)")),
+    State.RUNNING: ("busy", _("Running (Executando)")),
+    State.WAITING: ("warn", _("Waiting (Aguardando)")),
+    State.DEAD: ("bad", _("Dead (Morta)")),
+    Ending.DONE: ("good", _("Done (Concluida)")),
+    Ending.DISCARDED: ("plain", _("Discarded (Descartada)")),
 }
 STATUSES: Mapping[Status, tuple[str, Text]] = {
     Status.ACTIVE: ("good", _("Active")),
@@ -58,11 +58,11 @@ JOBS: Mapping[JobState, tuple[str, Text]] = {
     JobState.RUNNING: ("busy", _("Under way")),
     JobState.STOPPING: ("warn", _("Stops")),
     JobState.STOPPED: ("warn", _("Stopped")),
-    JobState.FAILED: ("bad", _("Failed")),
-    JobState.DONE: ("good", _("Done")),
+    JobState.FAILED: ("bad", _("It failed")),
+    JobState.DONE: ("good", _("It is done")),
 }
 RESULTS: Mapping[Result, Text] = {
-    Result.DONE: _("done"),
+    Result.DONE: _("succeeded"),
     Result.RETRY: _("failed"),
     Result.REJECTED: _("rejected"),
     Result.CRASHED: _("broken off"),

@@ -175,7 +175,7 @@ def test_a_preview_counts_and_does_nothing(own: Browser) -> None:
 def test_disable_enable_and_pause(own: Browser) -> None:
     own.post("/tenants/acme/disable", 400, reason="")
     for path, seen in (
-        ("disable", "Desabilitado"),
+        ("disable", "Desativado"),
         ("enable", "Ativo"),
         ("pause", "Em pausa"),
         ("enable", "Ativo"),
@@ -300,7 +300,7 @@ def test_a_job_is_stopped_by_one_and_resumed_by_another(own: Browser, fresh: Pla
     other.post(f"/jobs/{job}/stop", 303, reason="too many at once")
     step(own, job)
     page = text_of(own.get(f"/jobs/{job}"))
-    assert "Parado" in page
+    assert "Parada" in page
     assert "rui@example.com" in page
     assert "40 de 103 mensagens" in page
     own.post(f"/jobs/{job}/stop", 403, reason="again")

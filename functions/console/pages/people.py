@@ -28,8 +28,9 @@ def find() -> str:
     why = reason()
     tenant = here().tenant(request.form.get("tenant", "").strip(), Right.CONTENTS)
     kind = request.form.get("kind", "")
-    value = canonical(kind, request.form.get("value", "")) if kind in KINDS else None
-    if not value:
+    given = request.form.get("value", "")
+    value = canonical(kind, given) if kind in KINDS else None
+    if not value or not any(it.isalnum() for it in given):
         raise InvalidError(_("That is no identifier of this kind"))  # and it is not quoted
     own = note(here().deployment, here().visitor.identity.name, why)
     with here().recorded(
