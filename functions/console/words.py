@@ -61,6 +61,11 @@ JOBS: Mapping[JobState, tuple[str, Text]] = {
     JobState.FAILED: ("bad", _("It failed")),
     JobState.DONE: ("good", _("It is done")),
 }
+ACTS: Mapping[str, Text] = {
+    "redrive": _("Redrive"),
+    "discard": _("Discard"),
+    "hold": _("Hold"),
+}
 RESULTS: Mapping[Result, Text] = {
     Result.DONE: _("succeeded"),
     Result.RETRY: _("failed"),
