@@ -91,6 +91,7 @@ def checks(deployment: Deployment) -> Iterator[Check]:
         (_("subscriptions"), _subscriptions),
         (_("functions"), _functions),
         (_("publish"), _publish),
+        (_("jobs"), _jobs),
         (_("configuration"), _config),
         (_("clock"), _clock),
         (_("secrets"), _secrets),
@@ -98,7 +99,6 @@ def checks(deployment: Deployment) -> Iterator[Check]:
         (_("ticks"), _ticks),
         (_("dead messages"), _dead),
         (_("queues"), _queues),
-        (_("jobs"), _jobs),
     )
     for name, part in parts:
         try:
