@@ -91,7 +91,11 @@ def consume() -> Consume:
     """Makes the use case of `consume`, for the command in SMARTLINK_COMMAND."""
     name, command = settings().consuming()
     own = ConsumeAdapters(
-        erp=_secrets(), effects=_effects(), runner=ThreadRunner(), end_process=end_process
+        erp=_secrets(),
+        effects=_effects(),
+        runner=ThreadRunner(),
+        end_process=end_process,
+        publisher=_publisher() if command.ordered is not None else None,
     )
     consumer = load_consumer(name, command.module)
     return make_consume(settings(), _adapters(), own, name, consumer)

@@ -31,6 +31,7 @@ from smartlink.ports import (
     Wait,
 )
 from smartlink.services.consuming.consume import Consume, Timeouts
+from smartlink.services.consuming.follow import Follow
 from smartlink.services.consuming.titulares import Titulares
 from smartlink.services.dispatch import Dispatcher
 from smartlink.services.in_flight import InFlight
@@ -39,6 +40,7 @@ from smartlink.services.polling.changes import Changes
 from smartlink.services.polling.config import Config
 from smartlink.services.polling.identity import Identity
 from smartlink.services.polling.idleness import Idleness
+from smartlink.services.polling.intakes import Intakes
 from smartlink.services.polling.known_commands import KnownCommands
 from smartlink.services.polling.leftovers import Leftovers
 from smartlink.services.polling.pages import DuePages
@@ -91,6 +93,7 @@ class ConsumeAdapters:
     effects: Effects
     runner: Runner
     end_process: EndProcess
+    publisher: Publisher | None = None  # None: the sweep dispatches what follows in order
 
 
 def make_poll(settings: Settings, adapters: Adapters, own: PollAdapters) -> Poll:
@@ -107,7 +110,8 @@ def make_poll(settings: Settings, adapters: Adapters, own: PollAdapters) -> Poll
     idleness = Idleness(timedelta(seconds=settings.idle_poll_seconds))
     pages = DuePages(store, settings.due_page)
     calls = BrokerCalls(settings, clock, tenants, states, own.broker, identity, commands)
-    downstream = Downstream(store, store, contents, dispatcher, catalog, settings, clock, commands)
+    intakes = Intakes(store, contents, states, catalog, clock, adapters.new_id)
+    downstream = Downstream(store, store, contents, dispatcher, intakes, settings, clock, commands)
     upstream = Upstream(
         store,
         store,
@@ -125,8 +129,8 @@ def make_poll(settings: Settings, adapters: Adapters, own: PollAdapters) -> Poll
         states=states,
         pages=pages,
         calls=calls,
-        sweep=Sweep(store, store, contents, dispatcher, catalog, grace, clock, commands),
-        receiving=Receiving(settings.receivers, clock, calls, downstream, idleness),
+        sweep=Sweep(store, store, contents, dispatcher, intakes, grace, clock, commands),
+        receiving=Receiving(settings.receivers, clock, calls, downstream, idleness, intakes),
         sending=Sending(settings, clock, calls, pages, states, upstream),
         idleness=idleness,
     )
@@ -152,6 +156,7 @@ def make_consume(
     settings: Settings, adapters: Adapters, own: ConsumeAdapters, command: str, consumer: Consumer
 ) -> Consume:
     """Makes the use case of `consume` for one command of the catalogue."""
+    topic = settings.catalog.commands[command].topic
     return Consume(
         command=command,
         consumer=consumer,
@@ -169,6 +174,9 @@ def make_consume(
         end_process=own.end_process,
         titulares=Titulares(own.erp, adapters.clock),
         copies=settings.copies,
+        follow=Follow(
+            adapters.store, own.publisher, topic, settings.dispatch_batch, adapters.clock
+        ),
     )
 
 

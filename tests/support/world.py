@@ -316,7 +316,11 @@ class World:
 
     def consume(self, command: str = COMMAND) -> Consume:
         own = ConsumeAdapters(
-            erp=self.secrets, effects=self.effects, runner=self.runner, end_process=end_process
+            erp=self.secrets,
+            effects=self.effects,
+            runner=self.runner,
+            end_process=end_process,
+            publisher=self.publisher,
         )
         return make_consume(self.settings, self._adapters(), own, command, self._consumer(command))
 

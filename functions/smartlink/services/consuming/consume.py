@@ -47,10 +47,12 @@ from smartlink.ports import (
 from smartlink.services.claim import claim_all
 from smartlink.services.consuming.answered_first import AnsweredFirst
 from smartlink.services.consuming.execute import Execution
+from smartlink.services.consuming.follow import Follow
 from smartlink.services.consuming.once import Once
 from smartlink.services.consuming.titulares import Titulares
 from smartlink.services.contents import release, withdraw, withdraw_all
 from smartlink.services.dispatch import Dispatch
+from smartlink.services.order import key_of, keys_of, rounds
 from smartlink.services.patience import persist
 from smartlink.services.push import PushError
 from smartlink.services.settle import Pending, settle_all
@@ -103,6 +105,8 @@ class _Call:
     settle_by: datetime
     open: dict[str, Stored]  # claimed, but not finished
     unsettled: list[Pending] = field(default_factory=list)
+    over: set[str] = field(default_factory=set)  # documents that hold nobody back any more
+    held: set[str] = field(default_factory=set)  # documents that live on, by their settlement
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +129,7 @@ class Consume:
     end_process: EndProcess
     titulares: Titulares
     copies: Copies
+    follow: Follow
 
     def __call__(self, dispatch: Dispatch) -> Counter[str]:
         """Consumes the dispatch and returns how many messages ended in which way.
@@ -139,27 +144,37 @@ class Consume:
         started = self.clock()
         start_by = self.timeouts.start_by(started)
         counts: Counter[str] = Counter()
+        behind: set[str] = set()  # keys of which a message has not ended
+        held: set[str] = set()  # those of them whose message waits or is dead: nothing can follow
         for part in self._claimed_together(dispatch):
+            mine = tuple(it for it in part.messages if key_of(it) not in behind)
+            if not mine:
+                continue
             if counts and self.clock() > start_by:
                 break  # neither claimed nor run: the sweep finds the rest
-            self._consume(part, started, counts)
+            call = self._consume(replace(part, messages=mine), started, counts)
+            behind.update(keys_of([it for it in mine if it.message.document not in call.over]))
+            held.update(keys_of([it for it in mine if it.message.document in call.held]))
+        self.follow(dispatch, [key for key in keys_of(dispatch.messages) if key not in held])
         self._report(dispatch, counts, started)
         return counts
 
     def _claimed_together(self, dispatch: Dispatch) -> Iterator[Dispatch]:
         """Yields the parts of the dispatch; the messages of a part are claimed together.
 
-        A command with `hold` claims one message at a time: after a crash, the only claimed
-        message is the one that was running.
+        No part has two messages of a key, so the first that fails leaves those behind it
+        unclaimed. A command with `hold` claims one message at a time: after a crash, the only
+        claimed message is the one that was running.
         """
         dispatch = replace(dispatch, policy=self.entry.limited(dispatch.policy))
-        if not dispatch.policy.hold_unknown:
-            yield dispatch
-            return
-        for stored in dispatch.messages:
-            yield replace(dispatch, messages=(stored,))
+        for together in rounds(dispatch.messages):
+            if not dispatch.policy.hold_unknown:
+                yield replace(dispatch, messages=tuple(together))
+                continue
+            for stored in together:
+                yield replace(dispatch, messages=(stored,))
 
-    def _consume(self, dispatch: Dispatch, started: datetime, counts: Counter[str]) -> None:
+    def _consume(self, dispatch: Dispatch, started: datetime, counts: Counter[str]) -> _Call:
         call = self._claim(dispatch, counts, self.timeouts.settle_by(started))
         execution = Execution(
             self.consumer,
@@ -189,6 +204,7 @@ class Consume:
                 self._end(call, finished)
             self._settle(call, finished)
         self._settle_rest(call)
+        return call
 
     def _claim(self, dispatch: Dispatch, counts: Counter[str], settle_by: datetime) -> _Call:
         policy = dispatch.policy
@@ -217,9 +233,8 @@ class Consume:
     def _settle(self, call: _Call, finished: Sequence[Ran]) -> None:
         for ran in finished:
             del call.open[ran.stored.message.document]
-            call.unsettled.append(
-                Pending(self._settlement_of(call, ran), call.claim.id, ran.stored)
-            )
+            settlement = self._passing(self._settlement_of(call, ran))
+            call.unsettled.append(Pending(settlement, call.claim.id, ran.stored))
         settled = settle_all(self.messages, call.dispatch.tenant, call.unsettled)
         call.unsettled = settled.unknown
         for settlement in settled.written:
@@ -271,6 +286,13 @@ class Consume:
         own = claim is not None and claim.id == call.claim.id
         return live if own and reason not in MAY_HAVE_RUN else None
 
+    def _passing(self, settlement: Settlement) -> Settlement:
+        """Takes a dead message out of its order if those behind it are to go on."""
+        live = settlement.live
+        if live is None or live.state is not State.DEAD or self.entry.when_dead != "pass":
+            return settlement
+        return replace(settlement, live=lifecycle.passed(live))
+
     def _settlement_of(self, call: _Call, ran: Ran) -> Settlement:
         try:
             return settle(ran.stored, ran.finished, call.dispatch.policy, self.retention)
@@ -299,7 +321,7 @@ class Consume:
         elif live is not None and live.error:
             text = f"{text} (it had come to: {live.error})"
         buried = unwritten(stored, text, self.clock(), expires, lines)
-        call.unsettled.append(Pending(buried, call.claim.id, stored))
+        call.unsettled.append(Pending(self._passing(buried), call.claim.id, stored))
 
     def _expires(self) -> datetime:
         """Returns when the log line about a dead message expires."""
@@ -349,6 +371,9 @@ class Consume:
             self.end_process()
 
     def _note(self, call: _Call, settlement: Settlement) -> None:
+        live = settlement.live
+        over = settlement.history is not None or (live is not None and live.order is None)
+        (call.over if over else call.held).add(settlement.document)
         try:
             self._written(call, settlement)
         except Exception as error:  # noqa: BLE001  (this message is settled; the others are not yet)
