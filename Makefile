@@ -69,6 +69,10 @@ try: $(VENV)/local.stamp ## Run one message through one consumer (COMMAND=XyzCom
 schemas: $(VENV)/test.stamp ## Bring the payloads' contracts in infra/schemas up to date
 	@$(BIN)/python -m infra.authors schemas $(ARGS)
 
+.PHONY: texts
+texts: $(VENV)/local.stamp ## Bring the catalogues of what operators read up to date
+	@$(BIN)/python -m infra.catalogues
+
 # Two halves of about equal length side by side, on two cores. What is named here is the first; the
 # second is all the rest, so that no folder can be left out.
 FIRST := $(addprefix tests/,acceptance authors chaos cli contract entrypoints guide)

@@ -25,6 +25,7 @@ locals {
       memory      = try(local.catalog.functions[key].memoryMiB, 512)
       concurrency = try(local.catalog.functions[key].concurrency, 1)
       erp         = false
+      secrets     = []
       ingress     = key == "publish" ? var.publish.ingress : "ALLOW_INTERNAL_ONLY"
 
       # One instance of `poll`: Scheduler never runs two at once, its work is spread by
@@ -47,6 +48,7 @@ locals {
       memory      = try(entry.memoryMiB, 512)
       concurrency = try(entry.concurrency, 1)
       erp         = try(entry.erp, false)
+      secrets     = try(entry.secrets, [])
       ingress     = "ALLOW_INTERNAL_ONLY"
       instances = {
         min = min(var.instances.consume.min, try(entry.maxInstances, var.instances.consume.min))

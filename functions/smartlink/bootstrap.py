@@ -11,6 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from smartlink import observability
+from smartlink.adapters.http.at_need import session_at_need
 from smartlink.adapters.threads import ThreadRunner, ThreadTurns, beside, end_process, wait
 from smartlink.consumer import Consumer
 from smartlink.loading import loading
@@ -96,6 +97,7 @@ def consume() -> Consume:
         runner=ThreadRunner(),
         end_process=end_process,
         publisher=_publisher() if command.ordered is not None else None,
+        http=session_at_need,
     )
     consumer = load_consumer(name, command.module)
     return make_consume(settings(), _adapters(), own, name, consumer)

@@ -24,7 +24,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, overload
 
 from pydantic import (
     AliasChoices,
@@ -32,6 +32,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     TypeAdapter,
+    ValidationError,
     model_validator,
 )
 from pydantic.fields import FieldInfo
@@ -41,6 +42,9 @@ from smartlink.domain.message import LogType
 from smartlink.domain.outcome import Line
 from smartlink.domain.payload import Style
 from smartlink.domain.titular import TitularKeys
+
+if TYPE_CHECKING:  # few consumers call anybody, and the others do not load it
+    from requests import Session
 
 MOST_REPLY_BYTES = 2_359_296
 """All replies of one message together, as Firestore stores them with the message's end in one
@@ -250,6 +254,27 @@ def _formatted(template: str, values: tuple[object, ...]) -> str:
         return f"{template} (its values cannot be written)"
 
 
+def _no_secret(name: str, fresh: bool) -> bytes:  # noqa: ARG001, FBT001  (as `Context.secret` calls it)
+    message = f"secret: {name!r} is not declared"
+    raise FatalError(message)
+
+
+class Http(Protocol):
+    """See Context.http."""
+
+    def __call__(self, key: str = "", *, timeout: float = ..., retries: int = ...) -> "Session":
+        """Makes a session for an effect of this name."""
+        ...
+
+
+def _no_http(key: str = "", *, timeout: float = 10, retries: int = 2) -> "Session":  # noqa: ARG001
+    message = "http: this context was made by hand, and calls nobody"
+    raise FatalError(message)
+
+
+_B = typing.TypeVar("_B", bound=BaseModel)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """What the consumer may know of the message besides its content, and what it may call."""
@@ -266,6 +291,7 @@ class Context:
     style: Style | None  # of the content; None for a raw consumer's opaque text
     header: Mapping[str, object] = field(repr=False)  # names lower-cased
     _time_left: Callable[[], float] = field(default=lambda: math.inf, repr=False)
+    _secret: Callable[[str, bool], bytes] = field(default=_no_secret, repr=False)
     log: Logger = field(repr=False)
     erp_secret: Callable[[], bytes] = field(repr=False)
     """Returns the secret `smartlink-erp-<tenant>`. Raises RetryableError if it cannot be read."""
@@ -281,6 +307,14 @@ class Context:
     If an earlier run began the effect and did not record its end, a command with `hold` gets
     UnknownOutcomeError; any other command does the effect again. If `effect` raises RetryableError
     or FatalError, it says that it has done nothing.
+    """
+    http: Http = field(default=_no_http, repr=False)
+    """`with context.http("a name of the effect") as session:` gives a session of `requests`.
+
+    Each wait takes at most `timeout` seconds, and less where the run ends sooner. GET, HEAD and
+    OPTIONS are tried again. All other calls are sent once, with an Idempotency-Key that is the
+    same in each run of the message: it is made from the message, the name, the method and the URL
+    without its query. No error of the session quotes a path, a query, a header or a body.
     """
     traceparent: str | None = None
     """The message's trace (W3C): a call of another system that carries it as its header of this
@@ -304,6 +338,36 @@ class Context:
     def time_left(self) -> float:
         """The seconds until this run's time-out, which ends the process. It is never negative."""
         return max(self._time_left(), 0.0)
+
+    @overload
+    def secret(self, name: str, *, fresh: bool = ...) -> bytes: ...
+
+    @overload
+    def secret(self, name: str, model: type[_B], *, fresh: bool = ...) -> _B: ...
+
+    def secret(
+        self, name: str, model: type[BaseModel] | None = None, *, fresh: bool = False
+    ) -> bytes | BaseModel:
+        """Returns the secret `smartlink-<name>-<tenant>`, as bytes or as a model of its JSON.
+
+        The catalogue's entry of the command declares the name in `secrets`: FatalError if not.
+        Raises RetryableError if the secret cannot be read or does not fit the model. A process
+        keeps it for five minutes. `fresh` reads it again: after the other side has refused it.
+        """
+        payload = self._secret(name, fresh)
+        if model is None:
+            return payload
+        try:
+            return model.model_validate_json(payload)
+        except ValidationError as error:
+            problems = "; ".join(
+                f"{'.'.join(map(str, it['loc'])) or 'the payload'}: {it['type']}"
+                for it in error.errors(
+                    include_input=False, include_url=False, include_context=False
+                )
+            )
+            text = f"The secret smartlink-{name}-{self.tenant} does not fit: {problems}"
+        raise RetryableError(text)  # outside: no traceback may lead to the payload
 
 
 Returned = Reply | Iterable[Reply] | None

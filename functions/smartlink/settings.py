@@ -160,6 +160,7 @@ class Settings(BaseModel):
     firestore_database: str = "(default)"
     audit_database: str = "smartlink-audit"
     contents_bucket: str = ""
+    roles: str = ""  # who may do what, for `operate` and the console: operations/rights.py reads it
     history_days: Annotated[int, Field(ge=1, le=3_650)] = 90
     redrive_days: Annotated[int, Field(ge=1, le=3_650)] = 30
 
@@ -206,6 +207,11 @@ class Settings(BaseModel):
             )
             raise ValueError(message)
         return self
+
+    @property
+    def local(self) -> bool:
+        """Whether the deployment is a local stack."""
+        return bool(self.firestore_emulator)
 
     @property
     def smart_link_url(self) -> str:

@@ -30,8 +30,10 @@ from smartlink.ports import (
     Turns,
     Wait,
 )
+from smartlink.services.consuming.calls import MakeSession
 from smartlink.services.consuming.consume import Consume, Timeouts
 from smartlink.services.consuming.follow import Follow
+from smartlink.services.consuming.own_secrets import OwnSecrets
 from smartlink.services.consuming.titulares import Titulares
 from smartlink.services.dispatch import Dispatcher
 from smartlink.services.in_flight import InFlight
@@ -93,6 +95,7 @@ class ConsumeAdapters:
     effects: Effects
     runner: Runner
     end_process: EndProcess
+    http: MakeSession
     publisher: Publisher | None = None  # None: the sweep dispatches what follows in order
 
 
@@ -156,11 +159,12 @@ def make_consume(
     settings: Settings, adapters: Adapters, own: ConsumeAdapters, command: str, consumer: Consumer
 ) -> Consume:
     """Makes the use case of `consume` for one command of the catalogue."""
-    topic = settings.catalog.commands[command].topic
+    entry = settings.catalog.commands[command]
+    refresh = timedelta(seconds=settings.tenants_refresh_seconds)
     return Consume(
         command=command,
         consumer=consumer,
-        entry=settings.catalog.commands[command],
+        entry=entry,
         messages=adapters.store,
         contents=adapters.contents,
         erp=own.erp,
@@ -175,8 +179,10 @@ def make_consume(
         titulares=Titulares(own.erp, adapters.clock),
         copies=settings.copies,
         follow=Follow(
-            adapters.store, own.publisher, topic, settings.dispatch_batch, adapters.clock
+            adapters.store, own.publisher, entry.topic, settings.dispatch_batch, adapters.clock
         ),
+        secrets=OwnSecrets(command, entry.secrets, own.erp, adapters.clock, refresh),
+        http=own.http,
     )
 
 

@@ -12,6 +12,9 @@ class CliError(Exception):
 
     exit_code: ClassVar[int] = 1
 
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+
 
 class UsageError(CliError):
     """An option or argument is wrong, or one is missing."""

@@ -13,6 +13,7 @@ from typing import Any, NoReturn, TypeVar
 
 from greenlet import getcurrent
 
+from smartlink.adapters.http.at_need import session_at_need
 from smartlink.adapters.in_memory import (
     InMemoryBroker,
     InMemoryConfig,
@@ -642,6 +643,7 @@ class Deployment:
             effects=self.port(process, "effects", self.effects),
             runner=SimRunner(self.kernel, process, overran),
             end_process=end_process,
+            http=session_at_need,
         )
         consume = make_consume(release.settings, self._adapters(process), own, command, run)
         self._check_told(process, consume(dispatch))

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any, NoReturn, TypeVar
 
+from smartlink.adapters.http.at_need import session_at_need
 from smartlink.adapters.in_memory import (
     Faults,
     InMemoryBroker,
@@ -321,6 +322,7 @@ class World:
             runner=self.runner,
             end_process=end_process,
             publisher=self.publisher,
+            http=session_at_need,
         )
         return make_consume(self.settings, self._adapters(), own, command, self._consumer(command))
 

@@ -1,5 +1,6 @@
 """Delivers one message to a consumer, by the same code as the deployed function."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TypedDict, Unpack
@@ -30,6 +31,9 @@ class Around(TypedDict, total=False):
     personal: bool  # the command's `personal` in the catalogue
     hold: bool  # the command's `unknownOutcome` in the catalogue is `hold`
     erp: Erp  # the secret smartlink-erp-<tenant>: {"databaseUrl": …}; default: there is none
+    secrets: Mapping[str, Erp]
+    """What the catalogue's entry declares in `secrets`, by name: {"bank": {"key": …}}. A payload of
+    None stands for a secret that nobody has made. With `place`, that place's hold."""
     timeout: float  # seconds: the command's timeoutSeconds; default 10
     place: Place  # the place of an earlier message, with its erp, hold, attempts and tenant
 
@@ -49,6 +53,7 @@ class Arrival:
     personal: bool = False
     hold: bool = False
     erp: Erp = field(default=None, repr=False)
+    secrets: Mapping[str, Erp] = field(default_factory=dict, repr=False)
     timeout: float = 10.0
     place: Place | None = None
 
@@ -67,7 +72,8 @@ class Arrival:
             return replace(self.place, clock=lambda: self.now, timeout=self._timeout)
         return Place(
             tenant=self.tenant,
-            erp=secrets(self.tenant, self.erp),
+            erp=secrets(self.tenant, self.erp, self.secrets),
+            secrets=tuple(self.secrets),
             clock=lambda: self.now,
             policy=RetryPolicy(attempts=self.attempts, hold_unknown=self.hold),
             timeout=self._timeout,

@@ -143,7 +143,9 @@ def _run(session: Session, exported: Exported, erp: ErpSecrets, *, effects: bool
     held = "" if effects else f" {_HELD}"
     session.screen.note(f"{_AGAIN.format(command=exported.command)}{held}", "yellow")
     session.screen.note(f"Running {exported.command} on {exported.id} …")
-    return run_again(exported, consumer, erp, bootstrap.now, effects=effects)
+    return run_again(
+        exported, consumer, erp, bootstrap.now, effects=effects, secrets=command.secrets
+    )
 
 
 def _show(session: Session, replayed: Replayed) -> None:

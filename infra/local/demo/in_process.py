@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import NoReturn
 
 from infra.local.errors import NotReadyError, TickError
+from smartlink.adapters.http.at_need import session_at_need
 from smartlink.adapters.http.connections import Bounds, Http
 from smartlink.adapters.http.rac import RacTokens
 from smartlink.adapters.http.smart_link import SmartLinkBroker
@@ -99,6 +100,7 @@ class InProcessRelay:
             effects=self._effects,
             runner=self._runner,
             end_process=_end_process,
+            http=session_at_need,
         )
         consumer = load_consumer(command, entry.module)
         return make_consume(self._settings, self._adapters, own, command, consumer)

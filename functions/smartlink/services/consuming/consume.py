@@ -46,9 +46,11 @@ from smartlink.ports import (
 )
 from smartlink.services.claim import claim_all
 from smartlink.services.consuming.answered_first import AnsweredFirst
+from smartlink.services.consuming.calls import MakeSession
 from smartlink.services.consuming.execute import Execution
 from smartlink.services.consuming.follow import Follow
 from smartlink.services.consuming.once import Once
+from smartlink.services.consuming.own_secrets import OwnSecrets
 from smartlink.services.consuming.titulares import Titulares
 from smartlink.services.contents import release, withdraw, withdraw_all
 from smartlink.services.dispatch import Dispatch
@@ -130,6 +132,8 @@ class Consume:
     titulares: Titulares
     copies: Copies
     follow: Follow
+    secrets: OwnSecrets
+    http: MakeSession
 
     def __call__(self, dispatch: Dispatch) -> Counter[str]:
         """Consumes the dispatch and returns how many messages ended in which way.
@@ -197,6 +201,8 @@ class Consume:
             AnsweredFirst(self.messages, self.contents),
             self.titulares,
             self.copies,
+            self.secrets,
+            self.http,
         )
         claimed = list(call.open.values())
         for finished in self.runner.run(claimed, execution, self.timeouts.message):

@@ -51,7 +51,9 @@ from smartlink.observability import WARNING, bound, describe, event, message_tra
 from smartlink.ports import Clock, ComesFirst, Contents, ErpSecrets, NotFound, PortError, Refused
 from smartlink.services.consuming.answered_first import AnsweredFirst
 from smartlink.services.consuming.argument import argument_of
+from smartlink.services.consuming.calls import CallsOf, MakeSession, nobody_is_called
 from smartlink.services.consuming.once import Once
+from smartlink.services.consuming.own_secrets import OwnSecrets
 from smartlink.services.consuming.reply_content import ContentError, content_text
 from smartlink.services.consuming.titulares import Titulares
 from smartlink.services.contents import inline_size, keep, load, withdraw
@@ -91,6 +93,8 @@ class Execution:
     answered_first: AnsweredFirst | None = None  # None: no message waits for another
     titulares: Titulares | None = None  # None: nobody has keys
     copies: Copies | None = None
+    secrets: OwnSecrets | None = None  # None: the command declares none
+    http: MakeSession = nobody_is_called
 
     def __call__(self, stored: Stored) -> Finished:
         """Runs the consumer on the message; hands the message back if it is too late to start."""
@@ -153,6 +157,9 @@ class Execution:
     def _context(
         self, message: Message, payload: Payload | None, log: Logger, titular: dict[str, None]
     ) -> Context:
+        time_left = self._time_left()
+        traceparent = traceparent_of(self.tenant, message)
+        calls = CallsOf(self.tenant, message.document, traceparent, time_left)
         return Context(
             tenant=self.tenant,
             message_id=message.id,
@@ -165,11 +172,13 @@ class Execution:
             now=self.clock(),
             style=payload.style if payload else None,
             header=payload.header if payload else {},
-            _time_left=self._time_left(),
+            _time_left=time_left,
+            http=partial(self.http, calls),
+            _secret=self._own_secret,
             log=log,
             erp_secret=self._erp_secret,
             once=partial(self.once, self.tenant, message, self.policy),
-            traceparent=traceparent_of(self.tenant, message),
+            traceparent=traceparent,
             answered_first=partial(self._answered_first, message),
             titular_keys=self._titular_keys,
             concerns=partial(_concern, titular),
@@ -189,6 +198,12 @@ class Execution:
 
     def _titular_keys(self) -> TitularKeys:
         return self.titulares.keys(self.tenant) if self.titulares else TitularKeys()
+
+    def _own_secret(self, name: str, fresh: bool) -> bytes:  # noqa: FBT001  (as the context calls it)
+        if self.secrets is None:
+            text = f"secret: {name!r} is not declared"
+            raise FatalError(text)
+        return self.secrets(self.tenant, name, fresh)
 
     def _erp_secret(self) -> bytes:
         try:
