@@ -644,6 +644,7 @@ class Deployment:
             runner=SimRunner(self.kernel, process, overran),
             end_process=end_process,
             http=session_at_need,
+            publisher=self.port(process, "pubsub", self),
         )
         consume = make_consume(release.settings, self._adapters(process), own, command, run)
         self._check_told(process, consume(dispatch))

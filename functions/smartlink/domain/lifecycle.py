@@ -276,7 +276,9 @@ def swept(message: Message, now: datetime, policy: RetryPolicy, base_grace: time
 
 def leased(message: Message, claim: Claim, lease: timedelta) -> Message:
     """Gives an Upstream message to a claim, before it is sent. No attempt counts yet."""
-    return replace(message, state=State.RUNNING, due=claim.started + lease, claim=claim)
+    return replace(
+        message, state=State.RUNNING, due=claim.started + lease, claim=claim, queued=False
+    )
 
 
 def send_failed(message: Message, at: datetime) -> Message:

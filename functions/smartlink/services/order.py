@@ -84,6 +84,34 @@ def wake(messages: Messages, tenant: str, keys: Sequence[str], now: datetime) ->
                 break
 
 
+def unsent_before(
+    messages: Messages, tenant: str, wanted: Sequence[Stored]
+) -> dict[str, InOrder | None]:
+    """Returns, by document, what is to be sent before these replies and is not among them; None
+    if nobody knows.
+
+    Each reply costs one read. `wanted` has the replies of a key together and in their order.
+    """
+    keys = keys_of(wanted)
+    lines: dict[str, list[InOrder]] = {key: [] for key in keys}
+    for some in _chunks(keys):
+        its = [it for it in wanted if key_of(it) in some]
+        for found in messages.in_order(tenant, some, len(its)):
+            lines[found.key].append(found)
+    first: dict[str, InOrder | None] = {}
+    before: dict[str, InOrder | None] = {}
+    for stored in wanted:
+        key, document = key_of(stored), stored.message.document
+        if key is None:
+            continue
+        line = lines[key]
+        if key not in first and line and line[0].document == document:
+            del line[0]
+        else:
+            before[document] = first.setdefault(key, line[0] if line else None)
+    return before
+
+
 def rounds(stored: Sequence[Stored]) -> Iterator[list[Stored]]:
     """Yields the messages in rounds: no round has two of a key, and each key keeps its order."""
     left = list(stored)

@@ -96,6 +96,7 @@ class InProcessRelay:
 
     def _make_consume(self, command: str, entry: Command) -> Consume:
         own = ConsumeAdapters(
+            publisher=InMemoryPublisher(lambda *delivery: self._deliveries.put(delivery)),
             erp=self._secrets,
             effects=self._effects,
             runner=self._runner,

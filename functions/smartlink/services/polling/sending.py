@@ -27,6 +27,7 @@ from smartlink.ports import (
     Clock,
     Contents,
     CredentialsRefused,
+    InOrder,
     LogSink,
     Messages,
     NewId,
@@ -39,6 +40,7 @@ from smartlink.ports import (
 from smartlink.services.claim import claim_all
 from smartlink.services.contents import load_bytes, release
 from smartlink.services.in_flight import InFlight
+from smartlink.services.order import key_of, keys_of, unsent_before, wake
 from smartlink.services.patience import persist
 from smartlink.services.polling.broker_calls import BrokerCalls
 from smartlink.services.polling.outgoing import Outgoing, chunk_size
@@ -87,6 +89,7 @@ class Upstream:
         Returns RAC's refusal of the tenant's credentials, or None.
         """
         due = self._without_exhausted(poll, self._without_repeats(poll, due))
+        due = self._in_turn(poll, due)
         claim = Claim(self._new_id(), len(due), self._clock())
         claimed = claim_all(
             self._messages,
@@ -95,16 +98,51 @@ class Upstream:
             claim,
             lambda message: lifecycle.leased(message, claim, LEASE),
         )
+        mine = {stored.message.document: stored for stored in claimed}
         pending: list[Pending] = []
         failure: PortError | None = None
-        for stored in claimed:
-            if failure is None and poll.may_send() and self._clock() < poll.deadline:
+        held: dict[str, datetime] = {}  # until when the other replies of these keys wait
+        for wanted in due:
+            stored, key = mine.get(wanted.message.document), key_of(wanted)
+            if stored is None:
+                if key is not None:
+                    held[key] = self._clock()
+                continue
+            if key is not None and key in held:
+                settled = self._behind(stored, held[key])
+            elif failure is None and poll.may_send() and self._clock() < poll.deadline:
                 settled, failure = self._send(poll, stored, session)
             else:
                 settled = self._give_back(stored, failure)
+            if key is not None and settled.live is not None:
+                held[key] = settled.live.due or self._clock() + lifecycle.LONGEST_WAIT
             pending.append(Pending(settled, claim.id, stored))
         self._settle(poll, pending)
         return failure
+
+    def _in_turn(self, poll: TenantPoll, due: Sequence[Stored]) -> list[Stored]:
+        """Lets the replies wait that come after others of their key, which are not sent yet."""
+        ordered = [it for it in due if it.message.order is not None]
+        before = unsent_before(self._messages, poll.name, ordered) if ordered else {}
+        if not before:
+            return list(due)
+        now = self._clock()
+        waiting = []
+        for stored in ordered:
+            first = before.get(stored.message.document)
+            until = _until(first, now) if first is not None else now
+            if until > now:
+                waiting.append(Stored(lifecycle.queued(stored.message, until), stored.version))
+        if waiting:
+            self._messages.swap(poll.name, waiting)
+            wake(self._messages, poll.name, keys_of(waiting), now)
+        poll.count("repliesWait", len(before))
+        return [it for it in due if it.message.document not in before]
+
+    def _behind(self, stored: Stored, until: datetime) -> Settlement:
+        """Gives back a reply whose predecessor was not sent."""
+        live = lifecycle.queued(stored.message, max(until, self._clock()))
+        return Settlement(document=live.document, fence=stored.version, live=live)
 
     def _without_repeats(self, poll: TenantPoll, due: Sequence[Stored]) -> list[Stored]:
         """Leaves out repeats of published messages: `publish` may have crashed before it dropped
@@ -269,6 +307,13 @@ class Upstream:
         sent = Stored(replace(stored.message, attempt=stored.message.attempt + 1), stored.version)
         buried = settlement.unwritten(sent, text, self._clock(), expires, lines)
         return Pending(buried, refused.claim, stored)
+
+
+def _until(first: InOrder, now: datetime) -> datetime:
+    """Returns when the first reply of a key may be sent: those behind it need not be looked at
+    before. Nobody knows of a dead one, or of an unreadable one."""
+    due = first.stored.message.due if first.stored is not None else None
+    return now + lifecycle.LONGEST_WAIT if due is None else due
 
 
 @dataclass(frozen=True, slots=True)
