@@ -9,9 +9,10 @@ to whom no ordered message ever came has no intake, and pays nothing.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from threading import Lock
 
+from smartlink.domain import lifecycle
 from smartlink.domain.catalog import Catalog
 from smartlink.domain.message import Message, State, Stored, Unreadable, Version
 from smartlink.domain.order import Intake, NoKeyError, Order, key_of
@@ -23,6 +24,7 @@ from smartlink.services.polling.tenant_poll import TenantPoll
 from smartlink.settings import LIMITS
 
 _RACES = 5
+_LATER = timedelta(minutes=1)
 _OVERHEAD = 2_048  # bytes of a document beside its content
 _Known = tuple[Intake, Version]
 
@@ -179,16 +181,22 @@ class Intakes:
         """Gives a message without a place the last one; None if it was not written.
 
         Such a message was redriven after others had passed it, or it came before its command was
-        ordered. Raises NoKeyError.
+        ordered. While messages of its command live in another order, it waits: it gets its place
+        with them. Raises NoKeyError.
         """
         message = self.ordered(poll, stored.message, load(self.contents, stored.message.content))
-        return self._move(poll, stored, message)
+        return self._move(poll, stored, message, settled=True)
 
-    def _move(self, poll: TenantPoll, stored: Stored, message: Message) -> Stored | None:
+    def _move(
+        self, poll: TenantPoll, stored: Stored, message: Message, *, settled: bool = False
+    ) -> Stored | None:
         for _ in range(_RACES):
-            known = self.messages.intake(poll.name) if poll.name not in self._known else None
-            known = self._known.get(poll.name) or known
+            known = self._known.get(poll.name) or self.messages.intake(poll.name)
             intake = known[0] if known else Intake(self.holder, self.clock())
+            if settled and message.order and intake.by(message.type) != message.order.by:
+                waits = lifecycle.queued(stored.message, self.clock() + _LATER)
+                self.messages.swap(poll.name, [Stored(waits, stored.version)])
+                return None
             [number] = intake.numbers(self.clock(), 1)
             after = replace(intake, last=number)
             placed = Stored(_numbered(message, number), stored.version)

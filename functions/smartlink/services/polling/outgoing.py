@@ -31,7 +31,7 @@ class Outgoing:
         self.end = end
         self.empty = not due
         self.probing = probing
-        groups = sorted(_by_key(due), key=_failures)  # one that fails keeps no other waiting
+        groups = sorted(by_key(due), key=_failures)  # one that fails keeps no other waiting
         self._chunks = list(_chunks(groups, most))
         self._open = len(self._chunks)
         self._lock = threading.Lock()
@@ -73,7 +73,7 @@ def _failures(group: Sequence[Stored]) -> int:
     return failure.times if failure else 0
 
 
-def _by_key(due: Sequence[Stored]) -> list[list[Stored]]:
+def by_key(due: Sequence[Stored]) -> list[list[Stored]]:
     """Returns the messages in groups: those of a key together and in their order, others alone."""
     groups: dict[str, list[Stored]] = {}
     for stored in due:

@@ -43,7 +43,7 @@ from smartlink.services.in_flight import InFlight
 from smartlink.services.order import key_of, keys_of, unsent_before, wake
 from smartlink.services.patience import persist
 from smartlink.services.polling.broker_calls import BrokerCalls
-from smartlink.services.polling.outgoing import Outgoing, chunk_size
+from smartlink.services.polling.outgoing import Outgoing, by_key, chunk_size
 from smartlink.services.polling.pages import DuePages, Page
 from smartlink.services.polling.states import States
 from smartlink.services.polling.tenant_poll import Push, TenantPoll
@@ -52,6 +52,9 @@ from smartlink.services.settle import Pending, bury, settle_all
 from smartlink.settings import Settings
 
 LEASE = timedelta(minutes=5)  # much longer than a poll's time-out
+
+
+_BEHIND = timedelta(microseconds=1)
 
 
 class _BucketError(Unavailable):
@@ -89,7 +92,6 @@ class Upstream:
         Returns RAC's refusal of the tenant's credentials, or None.
         """
         due = self._without_exhausted(poll, self._without_repeats(poll, due))
-        due = self._in_turn(poll, due)
         claim = Claim(self._new_id(), len(due), self._clock())
         claimed = claim_all(
             self._messages,
@@ -120,9 +122,10 @@ class Upstream:
         self._settle(poll, pending)
         return failure
 
-    def _in_turn(self, poll: TenantPoll, due: Sequence[Stored]) -> list[Stored]:
-        """Lets the replies wait that come after others of their key, which are not sent yet."""
-        ordered = [it for it in due if it.message.order is not None]
+    def in_turn(self, poll: TenantPoll, due: Sequence[Stored]) -> list[Stored]:
+        """Leaves out the replies that come after others of their key, which are not sent yet and
+        are not due. They are due again right behind those."""
+        ordered = [it for group in by_key(due) for it in group if it.message.order is not None]
         before = unsent_before(self._messages, poll.name, ordered) if ordered else {}
         if not before:
             return list(due)
@@ -130,8 +133,10 @@ class Upstream:
         waiting = []
         for stored in ordered:
             first = before.get(stored.message.document)
-            until = _until(first, now) if first is not None else now
-            if until > now:
+            if first is None:
+                continue
+            until = _until(first, now)
+            if stored.message.due is None or stored.message.due < until:
                 waiting.append(Stored(lifecycle.queued(stored.message, until), stored.version))
         if waiting:
             self._messages.swap(poll.name, waiting)
@@ -310,10 +315,10 @@ class Upstream:
 
 
 def _until(first: InOrder, now: datetime) -> datetime:
-    """Returns when the first reply of a key may be sent: those behind it need not be looked at
-    before. Nobody knows of a dead one, or of an unreadable one."""
+    """Returns when those behind the first reply of a key are due: right behind it. Nobody knows
+    when a dead one is sent, or an unreadable one."""
     due = first.stored.message.due if first.stored is not None else None
-    return now + lifecycle.LONGEST_WAIT if due is None else due
+    return now + lifecycle.LONGEST_WAIT if due is None else due + _BEHIND
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,6 +339,7 @@ class Sending:
         the others follow only if the broker accepts it. So a broker that does not accept costs one
         call in each poll.
         """
+        page = Page(self.upstream.in_turn(poll, page.due), page.end)
         probing = bool(page.due) and not poll.state.sends
         poll.outgoing = self._outgoing(page, probing=probing)
         return () if probing else poll.outgoing.take_unfailed()
@@ -395,6 +401,7 @@ class Sending:
         if end is None or not poll.may_send():
             return
         page = self.pages.next(poll, self.clock(), Direction.UPSTREAM, end)
+        page = Page(self.upstream.in_turn(poll, page.due), page.end)
         poll.outgoing = self._outgoing(page)
         self._push_chunks(poll, push)
         if not page.due:
