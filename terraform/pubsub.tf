@@ -141,3 +141,15 @@ resource "google_pubsub_topic_iam_member" "dispatch" {
   role   = "roles/pubsub.publisher"
   member = google_service_account.function[each.value.function].member
 }
+
+# A consumer of an ordered command dispatches the next message of a key, when one has ended.
+resource "google_pubsub_topic_iam_member" "follow" {
+  for_each = toset([
+    for command, entry in local.catalog.commands : "consume-${command}"
+    if try(tostring(entry.ordered), "false") != "false"
+  ])
+
+  topic  = google_pubsub_topic.push[each.key].id
+  role   = "roles/pubsub.publisher"
+  member = google_service_account.function[each.key].member
+}

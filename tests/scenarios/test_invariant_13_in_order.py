@@ -396,6 +396,20 @@ def test_an_ordered_message_costs_a_read_and_a_write_more_at_most() -> None:
         assert cost["delete"] == 100
 
 
+def test_what_waits_in_several_pages_costs_no_more() -> None:
+    """Its state is written when it begins to wait, and it is read when its turn has come."""
+    world, ledger = ordered(SMARTLINK_RECEIVE_BATCH="25", SMARTLINK_DISPATCH_BATCH="25")
+    names = [f"A{number}" for number in range(100)]
+    world.minutes(2)
+    before = world.store.operations.copy()
+    offer(world, *names)
+    world.minute()
+    assert ledger.done == names
+    cost = spent(world, before)
+    assert cost["write"] <= 500 + 100
+    assert cost["read"] <= 102 + 100
+
+
 def test_only_what_comes_ordered_takes_the_tenants_one_session() -> None:
     """A tenant to whom no ordered message comes has several, and no intake."""
     world, _ = ordered(catalog(**{OTHER: {"ordered": "/invoice"}}))

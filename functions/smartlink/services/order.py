@@ -7,10 +7,14 @@ it is looked up once, before the message is dispatched, and not when it is claim
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from smartlink.domain.identity import DERIVED
 from smartlink.domain.message import Message, State, Stored
 from smartlink.ports import KEYS_AT_ONCE, InOrder, Messages
+
+TURN = timedelta(hours=1)
+"""How long a message waits for its turn until it is looked whether that came and was lost."""
 
 
 def key_of(stored: Stored) -> str | None:
@@ -36,30 +40,60 @@ def ahead(messages: Messages, tenant: str, first: Mapping[str, str]) -> set[str]
         for some in _chunks(keys):
             left = list(some)
             while left:
-                found = messages.in_order(tenant, left, KEYS_AT_ONCE, number)
+                found = messages.in_order(tenant, left, len(left), number)
                 behind.update(it.key for it in found)
-                left = [key for key in left if key not in behind]
-                if len(found) < KEYS_AT_ONCE:
+                if len(found) < len(left):
                     break
+                left = [key for key in left if key not in behind]
     return behind
 
 
 def following(messages: Messages, tenant: str, keys: Sequence[str], most: int) -> list[Stored]:
     """Returns those that may be dispatched now: of each key the first ones that wait for their
     turn. Nothing of a key whose first one runs, waits for its retry, is dead or is unreadable."""
-    runs: list[Stored] = []
+    lines: list[list[Stored]] = []
     for some in _chunks(keys):
         left = list(some)
         while left:
             limit = max(most, len(left))
             found = messages.in_order(tenant, left, limit)
             seen = list(dict.fromkeys(it.key for it in found))
-            for key in seen:
-                runs += _startable([it for it in found if it.key == key])
-            left = [key for key in left if key not in seen]
+            lines += [list(_startable([it for it in found if it.key == key])) for key in seen]
             if len(found) < limit:
                 break
-    return runs
+            left = [key for key in left if key not in seen]
+    return list(_checked(messages, tenant, lines))
+
+
+def _startable(found: Sequence[InOrder]) -> Iterator[Stored]:
+    for item in found:
+        if item.stored is None or not startable(item.stored.message):
+            return
+        yield item.stored
+
+
+def _checked(
+    messages: Messages, tenant: str, lines: Sequence[Sequence[Stored]]
+) -> Iterator[Stored]:
+    """Leaves out what may repeat a message that has ended, and what comes behind it.
+
+    A poll may have stored it and died before it looked into the history. The sweep decides.
+    """
+    unchecked = [it.message.document for line in lines for it in line if _unchecked(it.message)]
+    ended = messages.past(tenant, unchecked) if unchecked else {}
+    for line in lines:
+        for stored in line:
+            message = stored.message
+            nameless = message.id.startswith(DERIVED) and _unchecked(message)
+            if message.document in ended or nameless:
+                break
+            yield stored
+
+
+def _unchecked(message: Message) -> bool:
+    """Tells whether perhaps nobody has looked yet whether the message repeats another one."""
+    new = message.attempt == 0 and message.claim is None and message.redriven is None
+    return new and not message.queued
 
 
 def wake(messages: Messages, tenant: str, keys: Sequence[str], now: datetime) -> None:
@@ -150,13 +184,6 @@ def unbroken(stored: Sequence[Stored], fresh: Collection[str]) -> list[Stored]:
 def startable(message: Message) -> bool:
     """Tells whether the message may run as soon as it is the first of its key."""
     return message.state is State.PENDING or message.queued
-
-
-def _startable(found: Sequence[InOrder]) -> Iterator[Stored]:
-    for item in found:
-        if item.stored is None or not startable(item.stored.message):
-            return
-        yield item.stored
 
 
 def _chunks(keys: Sequence[str]) -> Iterator[Sequence[str]]:

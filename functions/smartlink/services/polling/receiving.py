@@ -36,7 +36,7 @@ from smartlink.ports import (
 )
 from smartlink.services.contents import inline, keep, load
 from smartlink.services.dispatch import Dispatcher
-from smartlink.services.order import ahead, keys_of, unbroken
+from smartlink.services.order import TURN, ahead, following, key_of, keys_of, unbroken
 from smartlink.services.polling.broker_calls import BrokerCalls
 from smartlink.services.polling.idleness import Idleness
 from smartlink.services.polling.intakes import Intakes
@@ -179,8 +179,7 @@ class Downstream:
         acked, failure = self._ack(poll, taken.safe, session)
         documents = {arrival.message.document for arrival in acked}
         fresh = [stored for document, stored in taken.run.items() if document in documents]
-        in_turn = self._in_turn(poll, taken, fresh)
-        self._dispatcher.publish(poll, self._dispatcher.take_quota(poll, in_turn))
+        self._dispatch(poll, taken, fresh)
         again = [
             (it.message.document, it.tag) for it in acked if it.message.document in taken.known
         ]
@@ -191,26 +190,48 @@ class Downstream:
         if not self._intakes.take(poll):
             self._intakes.states.ordered(poll)  # the next poll receives with one session
 
+    def _dispatch(self, poll: TenantPoll, taken: _Taken, fresh: Sequence[Stored]) -> None:
+        """Dispatches the messages, but of each key only from its first one on.
+
+        The others wait for their turn. They are dispatched when the one before them ends. The one
+        before may have ended while these were stored, so it is looked up once more.
+        """
+        behind, run = self._in_turn(poll, taken, fresh)
+        dispatches = self._dispatcher.take_quota(poll, run)
+        dispatched = {it.message.document for its in dispatches for it in its.messages}
+        firsts = {key_of(it): it.message.document for it in reversed(taken.ordered)}
+        waiting = [
+            it
+            for it in fresh
+            if it.message.document not in dispatched
+            and (key := key_of(it)) is not None
+            and (key in behind or firsts[key] != it.message.document)
+        ]
+        if waiting:
+            due = self._clock() + TURN
+            changes = [Stored(lifecycle.queued(it.message, due), it.version) for it in waiting]
+            self._messages.swap(poll.name, changes)
+        self._dispatcher.publish(poll, dispatches)
+        if behind:
+            freed = following(self._messages, poll.name, sorted(behind), 1)
+            self._dispatcher.publish(poll, self._dispatcher.take_quota(poll, freed))
+
     def _in_turn(
         self, poll: TenantPoll, taken: _Taken, fresh: Sequence[Stored]
-    ) -> Sequence[Stored]:
-        """Leaves out the messages whose turn has not come: one of their key came before.
-
-        They are dispatched when that one ends, or the sweep finds them.
-        """
+    ) -> tuple[set[str], Sequence[Stored]]:
+        """Returns the keys of which a message came before these ones and lives, and the messages
+        whose turn has come."""
         if not taken.ordered:
-            return fresh
-        documents = {it.message.document for it in fresh}
-        firsts = unbroken(taken.ordered, documents)
-        number = taken.ordered[0].message.order
-        assert number is not None  # noqa: S101  (an ordered message was stored with its place)
+            return set(), fresh
+        firsts = unbroken(taken.ordered, {it.message.document for it in fresh})
+        number = min(it.message.order.number for it in taken.ordered if it.message.order)
         try:
-            behind = ahead(self._messages, poll.name, dict.fromkeys(keys_of(firsts), number.number))
+            behind = ahead(self._messages, poll.name, dict.fromkeys(keys_of(firsts), number))
         except PortError as error:
             event("turns_not_known", f"The sweep dispatches the ordered ones: {error}", WARNING)
-            behind = set(keys_of(firsts))
-        run = [it for it in firsts if it.message.order and it.message.order.key not in behind]
-        return [*(it for it in fresh if it.message.order is None), *run]
+            return set(), [it for it in fresh if it.message.order is None]
+        run = [it for it in firsts if key_of(it) not in behind]
+        return behind, [*(it for it in fresh if it.message.order is None), *run]
 
     def _ours(self, poll: TenantPoll, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
         """Leaves out the deliveries of commands that only a newer deployment knows, and the ordered

@@ -13,15 +13,12 @@ from smartlink.domain.order import NoKeyError
 from smartlink.observability import INFO, WARNING, event, message_event
 from smartlink.ports import Clock, Contents, LogSink, Messages, PortError
 from smartlink.services.dispatch import Dispatcher
-from smartlink.services.order import ahead, keys_of, wake
+from smartlink.services.order import TURN, ahead, keys_of, wake
 from smartlink.services.polling.intakes import Intakes
 from smartlink.services.polling.known_commands import KnownCommands
 from smartlink.services.polling.tenant_poll import TenantPoll
 from smartlink.services.repeats import Repeats
 from smartlink.services.settle import bury
-
-_TURN = timedelta(hours=1)
-"""How long a message waits for its turn until it is looked whether that came and was lost."""
 
 
 class Sweep:
@@ -123,7 +120,7 @@ class Sweep:
         documents = {it.message.document for it in waiting}
         poll.lined |= documents
         poll.count("waitForTheirTurn", len(waiting))
-        queued = [Stored(lifecycle.queued(it.message, now + _TURN), it.version) for it in waiting]
+        queued = [Stored(lifecycle.queued(it.message, now + TURN), it.version) for it in waiting]
         self._messages.swap(poll.name, queued)
         # Whoever ended the one before in this instant found them not waiting yet.
         wake(self._messages, poll.name, keys_of(waiting), now)
