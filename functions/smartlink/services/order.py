@@ -48,9 +48,12 @@ def ahead(messages: Messages, tenant: str, first: Mapping[str, str]) -> set[str]
     return behind
 
 
-def following(messages: Messages, tenant: str, keys: Sequence[str], most: int) -> list[Stored]:
+def following(
+    messages: Messages, tenant: str, keys: Sequence[str], most: int, *, queued: bool = False
+) -> list[Stored]:
     """Returns those that may be dispatched now: of each key the first ones that wait for their
-    turn. Nothing of a key whose first one runs, waits for its retry, is dead or is unreadable."""
+    turn. Nothing of a key whose first one runs, waits for its retry, is dead or is unreadable;
+    with `queued`, nothing of one whose first one has been dispatched already."""
     lines: list[list[Stored]] = []
     for some in _chunks(keys):
         left = list(some)
@@ -58,7 +61,9 @@ def following(messages: Messages, tenant: str, keys: Sequence[str], most: int) -
             limit = max(most, len(left))
             found = messages.in_order(tenant, left, limit)
             seen = list(dict.fromkeys(it.key for it in found))
-            lines += [list(_startable([it for it in found if it.key == key])) for key in seen]
+            for key in seen:
+                line = list(_startable([it for it in found if it.key == key]))
+                lines += [line] if line and (line[0].message.queued or not queued) else []
             if len(found) < limit:
                 break
             left = [key for key in left if key not in seen]

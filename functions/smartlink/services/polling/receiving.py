@@ -213,7 +213,7 @@ class Downstream:
             self._messages.swap(poll.name, changes)
         self._dispatcher.publish(poll, dispatches)
         if behind:
-            freed = following(self._messages, poll.name, sorted(behind), 1)
+            freed = following(self._messages, poll.name, sorted(behind), 1, queued=True)
             self._dispatcher.publish(poll, self._dispatcher.take_quota(poll, freed))
 
     def _in_turn(
