@@ -130,26 +130,19 @@ resource "google_service_account_iam_member" "pusher" {
   member             = local.pubsub_agent
 }
 
-# Both polls dispatch: sweeps and arrivals to the commands, shards to poll_shard.
+# Both polls dispatch: sweeps and arrivals to the commands, shards to poll_shard. A consumer
+# dispatches to itself alone: the next step of a work that its author continues, and the next message
+# of a key.
 resource "google_pubsub_topic_iam_member" "dispatch" {
   for_each = {
-    for pair in setproduct(["poll", "poll_shard"], keys(local.pushed)) :
+    for pair in concat(
+      setproduct(["poll", "poll_shard"], keys(local.pushed)),
+      [for key, function in local.pushed : [key, key] if function.command != ""],
+    ) :
     "${pair[0]}/${pair[1]}" => { function = pair[0], topic = pair[1] }
   }
 
   topic  = google_pubsub_topic.push[each.value.topic].id
   role   = "roles/pubsub.publisher"
   member = google_service_account.function[each.value.function].member
-}
-
-# A consumer of an ordered command dispatches the next message of a key, when one has ended.
-resource "google_pubsub_topic_iam_member" "follow" {
-  for_each = toset([
-    for command, entry in local.catalog.commands : "consume-${command}"
-    if try(tostring(entry.ordered), "false") != "false"
-  ])
-
-  topic  = google_pubsub_topic.push[each.key].id
-  role   = "roles/pubsub.publisher"
-  member = google_service_account.function[each.key].member
 }

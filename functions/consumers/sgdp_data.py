@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from consumers.sgdp.access_log import forget_old, record_access
 from consumers.sgdp.erp import open_erp
 from consumers.sgdp.messages import Request, respond_in_parts
-from consumers.sgdp.person import Record, find_person
+from consumers.sgdp.person import Record, find_person, places_of
 from consumers.sgdp.titulares import asked, known, note, record_titulares
 from consumers.sgdp.told import told
 from smartlink.consumer import Context, Reply, consumer
@@ -21,13 +21,17 @@ def answer_with_data(request: Request, context: Context) -> list[Reply]:
     identifiers = request.identifiers.needed(erp.models.identifiers)
     note(context, asked(identifiers))
     with erp.transaction() as connection:
-        records = find_person(connection, erp.models, identifiers)
+        found = find_person(connection, erp.models, identifiers)
+        records = found.records
         record_access(connection, context, __name__, request.request_id, records)
         record_titulares(connection, context, records)
     note(context, set().union(*known(records).values()))
     forget_old(erp, context)
     rows = len(records)
     context.log.info("The person's data is in %d rows", rows, debug=told(rows=rows))
+    if found.unclear:
+        template = "Rows hold an identifier of the person and may be somebody else's; not shown: %s"
+        context.log.warning(template, ", ".join(places_of(found.unclear)))
     return respond_in_parts(context, "SGDPDataResponse", request, records, _response)
 
 

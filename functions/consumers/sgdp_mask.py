@@ -8,7 +8,7 @@ from consumers.sgdp.exceptions import exceptions, outside_the_map
 from consumers.sgdp.look_again import Masked, mask_and_look_again, would_mask
 from consumers.sgdp.masking import changes, earlier_answer, keep_answer
 from consumers.sgdp.messages import MaskRequest, respond
-from consumers.sgdp.person import find_person
+from consumers.sgdp.person import find_person, places_of
 from consumers.sgdp.titulares import asked, known, note, record_titulares, same_person
 from consumers.sgdp.told import reasons, told
 from smartlink.consumer import Context, FatalError, Reply, consumer
@@ -18,7 +18,8 @@ from smartlink.consumer import Context, FatalError, Reply, consumer
 def answer_with_exceptions(request: MaskRequest, context: Context) -> Reply:
     """Mask every row about the person, and answer with what had to be kept.
 
-    What the ERP holds of it outside the personal data map is answered too: it is no success.
+    What the ERP holds of it outside the personal data map, or in rows that may be somebody else's,
+    is answered too: it is no success.
     """
     erp = open_erp(context)
     identifiers = request.identifiers.needed(erp.models.identifiers)
@@ -26,21 +27,22 @@ def answer_with_exceptions(request: MaskRequest, context: Context) -> Reply:
     with erp.transaction() as connection:
         # First: what another delivery of the request commits from here on is told by the database.
         answer = earlier_answer(connection, context.tenant, request.request_id)
-        records = find_person(connection, erp.models, identifiers)
+        found = find_person(connection, erp.models, identifiers)
+        records = found.records
         identities = asked(identifiers).union(*known(records).values())
         note(context, identities)
         to_mask = changes(connection, records, erp.models.salt)
         masked = Masked(len(to_mask))
         if answer is None and request.to_verify:
-            masked = would_mask(connection, records, to_mask)
-            answer = exceptions(records) | outside_the_map(masked.copies)
+            masked = would_mask(connection, found, to_mask)
+            answer = outside_the_map(exceptions(records, masked.unclear), masked.copies)
         elif answer is None:
             # What a mask takes away, no answer can show any more.
             context.answered_first("SGDPDataCommand", same_person(identities))
             masked = mask_and_look_again(
-                connection, context, erp.models, records, identifiers, to_mask
+                connection, context, erp.models, found, identifiers, to_mask
             )
-            answer = exceptions(records) | outside_the_map(masked.copies)
+            answer = outside_the_map(exceptions(records, masked.unclear), masked.copies)
             keep_answer(connection, context, request.request_id, rows=masked.rows, answer=answer)
             record_titulares(connection, context, records)
         elif to_mask:
@@ -71,6 +73,9 @@ def _log(context: Context, masked: Masked, debug: str, *, dry_run: bool) -> None
     if masked.copies:
         places = ", ".join(map(str, masked.copies))
         context.log.error("Outside the personal data map the person's values are in: %s", places)
+    if masked.unclear:
+        template = "Rows hold an identifier of the person and may be somebody else's; they stay: %s"
+        context.log.error(template, ", ".join(places_of(masked.unclear)))
     if masked.others:
         places = ", ".join(masked.others)
         context.log.warning("Somebody else's rows hold an equal value, and stay: %s", places)

@@ -4,6 +4,7 @@ The functions on Google Cloud (`bootstrap`), the demo in one process, the simula
 call it. They differ only in their adapters.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
@@ -33,6 +34,7 @@ from smartlink.ports import (
 from smartlink.services.consuming.calls import MakeSession
 from smartlink.services.consuming.consume import Consume, Timeouts
 from smartlink.services.consuming.follow import Follow
+from smartlink.services.consuming.next_steps import NextSteps
 from smartlink.services.consuming.own_secrets import OwnSecrets
 from smartlink.services.consuming.titulares import Titulares
 from smartlink.services.dispatch import Dispatcher
@@ -96,7 +98,7 @@ class ConsumeAdapters:
     runner: Runner
     end_process: EndProcess
     http: MakeSession
-    publisher: Publisher | None = None  # None: the sweep dispatches what follows in order
+    publisher: Callable[[], Publisher]  # at need: few consumers continue a work
 
 
 def make_poll(settings: Settings, adapters: Adapters, own: PollAdapters) -> Poll:
@@ -179,10 +181,23 @@ def make_consume(
         titulares=Titulares(own.erp, adapters.clock),
         copies=settings.copies,
         follow=Follow(
-            adapters.store, own.publisher, entry.topic, settings.dispatch_batch, adapters.clock
+            adapters.store,
+            adapters.store,
+            own.publisher,
+            entry.topic,
+            settings.dispatch_batch,
+            adapters.clock,
         ),
         secrets=OwnSecrets(command, entry.secrets, own.erp, adapters.clock, refresh),
         http=own.http,
+        next_steps=NextSteps(
+            adapters.store,
+            adapters.store,
+            own.publisher,
+            entry.topic,
+            timedelta(seconds=settings.grace_seconds),
+            settings.dispatch_batch,
+        ),
     )
 
 

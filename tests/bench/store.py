@@ -127,6 +127,7 @@ def ours(store: Firestore) -> Work:
         runner=ThreadRunner(),
         end_process=end_process,
         http=session_at_need,
+        publisher=lambda: publisher,
     )
     consume = make_consume(settings, adapters, own, QUIET, quiet)
 

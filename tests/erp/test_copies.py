@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from consumers.sgdp_mask import answer_with_exceptions as mask
 from smartlink.consumer import FatalError
+from tests.erp.test_indexes import create, needed
 from tests.erp.test_masking import request, without_ours
 from tests.erp.test_rights import database_of
 from tests.erp.university import cpf_of, name_of
@@ -174,6 +175,52 @@ def test_a_table_of_the_map_that_a_trigger_writes_is_masked_too(
     assert row.cpf.isalnum()
 
 
+LARGE_HISTORY = (
+    (
+        "CREATE TABLE history (id int PRIMARY KEY, cpf varchar(14), note text, wide text) "
+        "WITH (fillfactor = 50)"
+    ),
+    (
+        "INSERT INTO history SELECT n, CAST(n AS text), 'x', repeat('x', 1500) "
+        "FROM generate_series(1, 3000) AS n"
+    ),
+)
+HISTORY_BY = {
+    # By the trigger; by it twice; at the beginning of the table, of somebody else's row.
+    "INSERT INTO history VALUES (-1, OLD.cpf, OLD.name, NULL)": "told",
+    "INSERT INTO history VALUES (-1, OLD.cpf, 'y', NULL); "
+    "UPDATE history SET note = 'z' WHERE id = -1": "nothing",
+    "UPDATE history SET note = OLD.name WHERE id = 1": "told",
+    "INSERT INTO history VALUES (-1, OLD.cpf, 'y', NULL); "
+    "UPDATE history SET note = OLD.name WHERE id = 1": "told",
+}
+
+
+@pytest.mark.parametrize(("body", "then"), HISTORY_BY.items())
+def test_wherever_a_trigger_writes_in_a_large_table_of_the_map(
+    on_postgres: Tpd, data_map: dict[str, Any], body: str, then: str
+) -> None:
+    """In its last pages, which are read first, or far before them."""
+    own = f"UPDATE history SET cpf = '{cpf_of(WHO)}' WHERE id IN (5, 7, 2999)"  # noqa: S608
+    postgresql(on_postgres, *LARGE_HISTORY, own, *watched(body))
+    columns = {
+        "cpf": {
+            "description": "d",
+            "purposes": ["lei"],
+            "identifier": "CPF",
+            "mask": {"rule": "hash"},
+        }
+    }
+    entry = {"class": "erp.History", "group": "people", "description": "d", "key": ["id"]}
+    data_map["tables"]["history"] = {**entry, "columns": columns}
+    assert isinstance(on_postgres.secret, dict)
+    erp = Tpd("acme", on_postgres.secret | {"map": data_map})
+    assert told(erp) == ({"history": ["note"]} if then == "told" else {})
+    with erp.engine.begin() as connection:
+        left = "SELECT count(*) FROM history WHERE cpf = :cpf"
+        assert connection.scalar(text(left), {"cpf": cpf_of(WHO)}) == 0
+
+
 @pytest.mark.parametrize("body", ["NEW.name := OLD.name", "NEW.email := OLD.email", "NEW := OLD"])
 def test_a_trigger_that_writes_the_old_value_back_rolls_back(on_postgres: Tpd, body: str) -> None:
     """The rows are read back: what did not stay masked is no success, and is named."""
@@ -296,30 +343,10 @@ def test_somebody_elses_equal_value_is_told_and_stays(erp: Tpd) -> None:
     assert (other.phone, other.email) == (person.phone, person.email)
 
 
-def test_what_is_left_of_the_person_rolls_back(erp: Tpd, data_map: dict[str, Any]) -> None:
-    """A table that knows people by their PIS alone is found by no CPF: said, and nothing masked."""
-    worker = next(row for row in erp.everything()["employees"] if row.person_id == WHO)
-    erp.execute(
-        text("CREATE TABLE benefits (id integer PRIMARY KEY, pis varchar(20), holder varchar(99))"),
-        text("INSERT INTO benefits VALUES (1, :pis, 'Fulana')").bindparams(pis=worker.pis),
-    )
-    column = {"description": "d", "purposes": ["lei"]}
-    data_map["tables"]["benefits"] = {
-        "class": "erp.Benefit",
-        "group": "people",
-        "description": "d",
-        "key": ["id"],
-        "columns": {
-            "pis": column | {"identifier": "PIS", "keep": "law"},
-            "holder": column | {"mask": {"rule": "null"}},
-        },
-    }
-    assert isinstance(erp.secret, dict)
-    changed = Tpd("acme", erp.secret | {"map": data_map})
-    before = without_ours(changed)
-    with pytest.raises(FatalError, match=r"still found in benefits\.holder"):
-        changed.run(mask, request(WHO))
-    assert without_ours(changed) == before
+def test_so_it_is_by_the_indexes_that_the_check_prints(on_postgres: Tpd) -> None:
+    """They are on expressions, which belong to a column of the map like any other."""
+    create(on_postgres, [index for index in needed(on_postgres) if not index.exists])
+    test_somebody_elses_equal_value_is_told_and_stays(on_postgres)
 
 
 def test_what_triggers_write_on_sqlite(on_sqlite: Tpd) -> None:

@@ -321,8 +321,8 @@ class World:
             effects=self.effects,
             runner=self.runner,
             end_process=end_process,
-            publisher=self.publisher,
             http=session_at_need,
+            publisher=lambda: self.publisher,
         )
         return make_consume(self.settings, self._adapters(), own, command, self._consumer(command))
 

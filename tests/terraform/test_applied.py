@@ -124,6 +124,7 @@ def test_a_command_is_one_entry_and_one_file(applied: Applied) -> None:
         f"google_pubsub_subscription_iam_member.dead_letter{key}",
         'google_pubsub_topic_iam_member.dispatch["poll/consume-GreetCommand"]',
         'google_pubsub_topic_iam_member.dispatch["poll_shard/consume-GreetCommand"]',
+        'google_pubsub_topic_iam_member.dispatch["consume-GreetCommand/consume-GreetCommand"]',
         f"google_project_iam_member.firestore{key}",
         f"google_project_iam_member.erp_secrets{key}",
         f"google_project_iam_member.own_secrets{key}",

@@ -1,16 +1,20 @@
 """TPD's `exceptionAttributes`: what the law keeps of a person, and why."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, cast
 
 from consumers.sgdp.copies import Copy
 from consumers.sgdp.model import Attribute, Model
-from consumers.sgdp.person import Record
+from consumers.sgdp.person import Held, Record
 
 Answer = Mapping[str, object]
 
 # The answer is read by the person and the controller, in Portuguese as the map's reasons are.
 _OUTSIDE = "Fora do mapa de dados pessoais"
 _COPIED = "Cópia de dados do titular que o ERP guarda aqui; não foi anonimizada"
+_UNCLEAR = (
+    "Linha que traz um identificador do titular e pode ser de outra pessoa; não foi anonimizada"
+)
 _NOT_LOOKED = "Não se pôde verificar se o ERP guarda aqui dados do titular"
 
 _TYPES = {
@@ -22,10 +26,16 @@ _TYPES = {
 }
 
 
-def exceptions(records: Sequence[Record]) -> dict[str, object]:
-    """Build TPD's `exceptionAttributes`: what is kept in these rows, and why."""
+def exceptions(records: Sequence[Record], unclear: Sequence[Held] = ()) -> dict[str, object]:
+    """Build TPD's `exceptionAttributes`: what is kept in these rows, and why; and the identifiers
+    by which other rows may be the person's, and were left."""
     models = {record.model.class_name: record.model for record in records}
     kept = {name: _kept(model) for name, model in models.items()}
+    for row, kind in unclear:
+        models[row.model.class_name] = row.model
+        attributes = kept.setdefault(row.model.class_name, {})
+        for item in row.model.identifying(kind):
+            attributes[item.name] = _described(item) | {"reason": _UNCLEAR}
     return {
         name: {"description": models[name].description, "attributes": attributes}
         for name, attributes in kept.items()
@@ -33,16 +43,15 @@ def exceptions(records: Sequence[Record]) -> dict[str, object]:
     }
 
 
-def outside_the_map(copies: Iterable[Copy]) -> dict[str, object]:
+def outside_the_map(answer: Answer, copies: Iterable[Copy]) -> dict[str, object]:
     """Add the columns outside the personal data map that hold the person's values: by table, as
     classes are, since TPD knows no other place for what is not anonymised."""
-    tables: dict[str, dict[str, object]] = {}
+    found = dict(answer)
     for copy in copies:
-        tables.setdefault(copy.table, {})[copy.column] = _copied(copy)
-    return {
-        name: {"description": _OUTSIDE, "attributes": attributes}
-        for name, attributes in tables.items()
-    }
+        of = cast("Mapping[str, Any]", found.get(copy.table, {"description": _OUTSIDE}))
+        attributes = {**of.get("attributes", {}), copy.column: _copied(copy)}
+        found[copy.table] = {**of, "attributes": attributes}
+    return found
 
 
 def _copied(copy: Copy) -> dict[str, object]:
@@ -61,7 +70,7 @@ def _copied(copy: Copy) -> dict[str, object]:
     }
 
 
-def _kept(model: Model) -> dict[str, object]:
+def _kept(model: Model) -> dict[str, dict[str, object]]:
     return {item.name: _described(item) for item in model.attributes if item.mask is None}
 
 

@@ -10,8 +10,8 @@ from consumers.sgdp.copies import Copy, Watch, copies_in_rows, triggers, values_
 from consumers.sgdp.identifiers import Identifiers
 from consumers.sgdp.indexed import equal_values
 from consumers.sgdp.masking import Change, changes, mask
-from consumers.sgdp.model import Model, Models
-from consumers.sgdp.person import Again, Record, find_again
+from consumers.sgdp.model import Models
+from consumers.sgdp.person import Again, Found, Held, find_again, places_of
 from smartlink.consumer import Context, FatalError
 
 _ROUNDS = 3  # a trigger may write a row of the person's, whose mask may set off another
@@ -24,16 +24,15 @@ class Masked:
     rows: int
     copies: Sequence[Copy] = ()  # outside the map, that hold what was masked
     others: Sequence[str] = ()  # columns in which somebody else's row holds an equal value
+    unclear: Sequence[Held] = ()  # rows that may be the person's, and stay as they are
     unsearched: int | None = 0  # indexed columns that were not looked into; None: all
     triggers: Sequence[str] = ()  # that a dry run did not set off
 
 
-def would_mask(
-    connection: Connection, records: Sequence[Record], wanted: Sequence[Change]
-) -> Masked:
+def would_mask(connection: Connection, found: Found, wanted: Sequence[Change]) -> Masked:
     """Say what a mask would come to: no trigger writes before it does."""
-    needles = values_of(records, wanted)
-    rows = [record.row for record in records]
+    needles = values_of(found.records, wanted)
+    rows = [record.row for record in found.records]
     copies = copies_in_rows(connection, rows, needles) if needles else set[Copy]()
     models = {change.row.model.name: change.row.model for change in wanted}
     names = [
@@ -41,14 +40,14 @@ def would_mask(
         for model in models.values()
         for name in triggers(connection, model)
     ]
-    return Masked(len(wanted), sorted(copies), triggers=sorted(names))
+    return Masked(len(wanted), sorted(copies), unclear=found.unclear, triggers=sorted(names))
 
 
 def mask_and_look_again(
     connection: Connection,
     context: Context,
     models: Models,
-    records: Sequence[Record],
+    found: Found,
     asked: Identifiers,
     wanted: Sequence[Change],
 ) -> Masked:
@@ -56,13 +55,16 @@ def mask_and_look_again(
 
     Raises FatalError, so that nothing is masked, if something of the person is left.
     """
+    records = found.records
     needles = values_of(records, wanted)
     watch = Watch.begin(connection, models)
     done = {change.row.digest for change in wanted}
     every = list(wanted)
     again = Again([], [], [])
     left: Sequence[Change] = wanted
+    replaced: Counter[str] = Counter()
     for _ in range(_ROUNDS):
+        replaced += watch.replaces(connection, left)
         mask(connection, context, left)
         again = find_again(connection, models, records, asked)
         left = changes(connection, again.records, models.salt)
@@ -70,27 +72,27 @@ def mask_and_look_again(
             break
         every += left
         done |= {change.row.digest for change in left}
-    left = [*left, *changes(connection, again.left, models.salt)]
     if left:
         places = sorted({place for change in left for place in _places(change)})
         message = (
-            f"after the mask the person is still found in {', '.join(places)}. Nothing was masked: "
-            f"have these tables refer to the person's in the personal data map, or hold the CPF, "
-            f"and redrive the message"
+            f"after {_ROUNDS} masks the person is still found in {', '.join(places)}. Nothing was "
+            f"masked: a trigger or rule of the ERP writes these values again; have it changed, and "
+            f"redrive the message"
         )
         raise FatalError(message)
-    others = {place for row, kind in again.others for place in _identifying(row.model, kind)}
+    others = set(places_of(again.others))
+    unclear = [it for it in (*found.unclear, *again.unclear) if it[0].digest not in done]
     if needles is None:
-        return Masked(len(done), others=sorted(others))
-    masked = Counter(change.row.model.name for change in every)
+        return Masked(len(done), others=sorted(others), unclear=unclear)
     rows = {record.row.digest: record.row for record in (*records, *again.records)}
     copies = copies_in_rows(connection, list(rows.values()), needles)
-    copies |= watch.copies(connection, needles, masked)
+    copies |= watch.copies(connection, needles, every, replaced)
     equal = equal_values(connection, models, every, rows.keys())
     return Masked(
         len(done),
         sorted(copies | equal.outside),
         sorted(others | equal.others),
+        unclear,
         equal.unsearched if equal.looked else None,
     )
 
@@ -100,8 +102,3 @@ def _places(change: Change) -> Iterator[str]:
     for name, value in change.values.items():
         if change.row.values[name] != value:
             yield f"{change.row.model.table.fullname}.{name}"
-
-
-def _identifying(model: Model, kind: str) -> Iterator[str]:
-    columns = [item.column.name for item in model.identifying(kind)]
-    yield from (f"{model.table.fullname}.{name}" for name in columns or ["*"])

@@ -1,5 +1,6 @@
 """Find the person whom a request is about: never somebody else, or nobody is found."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,9 +13,12 @@ from consumers.sgdp.rows import Row, Values, bounded, chunks, rows_again, rows_w
 from smartlink.consumer import FatalError
 
 _SINGLE, _COMPOSITE = 500, 100  # values in one query; Oracle takes 1,000, SQL Server 2,100 bound
-_MOST_STRANGE = 100  # rows; what more hold is a placeholder, and no person's identifier
+_MOST_STRANGE = 100  # rows; what more hold may be a placeholder, and no person's identifier
 
 _Place = tuple[str, str]  # a table of the map, and the digest of a row of it
+
+Identity = tuple[str, str]
+"""An identifier: its kind, and its value in the canonical form."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,38 +40,73 @@ class Record:
         return {it.name: plain_value(values[it.column.name]) for it in self.model.attributes}
 
 
-def find_person(connection: Connection, models: Models, identifiers: Identifiers) -> list[Record]:
+Held = tuple[Row, str]
+"""A row, and the kind of identifier in it that is the person's too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a database holds about a person."""
+
+    records: list[Record]
+    unclear: list[Held]  # may be the person's or somebody else's: nothing in them decides
+
+
+def find_person(connection: Connection, models: Models, identifiers: Identifiers) -> Found:
     """Find every row about the person; none if nobody is found.
 
     The first identifier that finds somebody decides, the strongest first, so that an e-mail
-    that a family shares adds nobody to whom a CPF names. Raises FatalError if several people
-    fit: what is shown or masked wrongly cannot be taken back.
+    that a family shares adds nobody to whom a CPF names. What else the request says, and what the
+    rows found hold besides, then finds the tables that know people by that. Raises FatalError if
+    several people fit: what is shown or masked wrongly cannot be taken back.
     """
+    unclear: list[Held] = []
+    wanted = identifiers.cpf
     for kind, value in identifiers.strongest_first(models.identifiers):
         roots = _roots(connection, models, kind, value)
-        records = _of_one(_records(connection, models, roots), kind, identifiers.cpf)
-        # Tables that know people by their CPF alone are found by no other identifier.
-        further = set().union(*_cpfs(records).values()) - {value}
-        if further and "CPF" in models.identifiers:
-            for cpf in sorted(further):
-                roots |= _roots(connection, models, "CPF", cpf)
-            records = _of_one(_records(connection, models, roots), kind, identifiers.cpf)
+        records = _records(connection, models, roots)
+        cpfs = _cpfs(records)
+        alone = {row.digest for row in roots.values() if _by_it_alone(row.model, kind)}
+        alone -= cpfs.keys()
+        # Who is known by other CPFs only is not meant.
+        others = {who for who, its in cpfs.items() if wanted and wanted not in its}
+        if others and kind in WEAK:
+            # Their table knows them by it alone, so it is these rows that hold it.
+            unclear += [(row, kind) for row in roots.values() if row.digest in alone]
+            others |= alone
+        records = [record for record in records if record.person not in others]
+        _be_one(records, kind, alone)
         if records:
-            return records
-    return []
+            return _further(connection, models, records, identifiers, (kind, value))
+    return Found([], unclear)
 
 
-def _of_one(records: list[Record], kind: str, wanted: str | None) -> list[Record]:
-    """Leave out who is known by other CPFs only; raise FatalError if several people are left."""
+def places_of(held: Iterable[Held]) -> list[str]:
+    """Name the columns in which the identifiers stand."""
+    columns = (
+        f"{row.model.table.fullname}.{item.column.name}"
+        for row, kind in held
+        for item in row.model.identifying(kind)
+    )
+    return sorted(set(columns))
+
+
+def _by_it_alone(model: Model, kind: str) -> bool:
+    """Tell whether a table knows people by this identifier and no other, so that who has it is one
+    person. An RG is one person's only within a state."""
+    kinds = {item.spec.identifier for item in model.attributes if item.spec.identifier}
+    return kinds == {kind} and kind != "RG"
+
+
+def _be_one(records: Iterable[Record], kind: str, alone: Collection[str]) -> None:
+    """Raise FatalError if these are several people; `alone` are rows that tell nobody apart."""
+    records = list(records)
     cpfs = _cpfs(records)
-    if wanted:
-        records = [row for row in records if wanted in cpfs.get(row.person, {wanted})]
     # A CNPJ is one's alone, as a CPF is: rows of it without a CPF are the same one's.
-    alone = kind == "CNPJ"
     identities = {
-        frozenset(cpfs.get(row.person, {f"#{row.person}"}))
-        for row in records
-        if row.person in cpfs or not alone
+        frozenset(cpfs.get(record.person, {f"#{record.person}"}))
+        for record in records
+        if record.person in cpfs or not (kind == "CNPJ" or record.person in alone)
     }
     if len(identities) > 1:
         message = (
@@ -75,7 +114,90 @@ def _of_one(records: list[Record], kind: str, wanted: str | None) -> list[Record
             f"person's CPF"
         )
         raise FatalError(message)
-    return records
+
+
+def _further(
+    connection: Connection,
+    models: Models,
+    records: list[Record],
+    asked: Identifiers,
+    by: Identity,
+) -> Found:
+    """Look for the person by all that the request says and the rows hold, until nothing is new."""
+    looked = {by}
+    unclear: dict[str, Held] = {}
+    while identities := _known(models, records, asked) - looked:
+        looked |= identities
+        own = {record.row.digest for record in records}
+        more = _told_apart(connection, models, identities, records, own)
+        unclear |= {row.digest: (row, kind) for row, kind in more.unclear}
+        if more.roots:
+            roots = [record.row for record in records if record.row.digest == record.person]
+            records = _records(connection, models, _placed(roots) | more.roots)
+            _be_one(records, by[0], {record.person for record in records})
+    for record in records:
+        unclear.pop(record.row.digest, None)
+    return Found(records, list(unclear.values()))
+
+
+def _known(models: Models, records: Iterable[Record], asked: Identifiers) -> set[Identity]:
+    """List by what a person is known: by the request, and by the person's own rows."""
+    own = (it for record in records if not record.dependent for it in _identities(record))
+    return {*asked.strongest_first(models.identifiers), *own}
+
+
+@dataclass(frozen=True, slots=True)
+class _ToldApart:
+    """Whose rows hold what a person is known by."""
+
+    roots: dict[_Place, Row]  # the person's
+    others: list[Held]  # somebody else's, who has another CPF
+    unclear: list[Held]
+
+
+def _told_apart(
+    connection: Connection,
+    models: Models,
+    identities: Iterable[Identity],
+    records: Iterable[Record],
+    known: Collection[str],
+) -> _ToldApart:
+    """Look for rows, besides those that are known, that hold what the person is known by.
+
+    An e-mail or an RG proves nobody: by an e-mail a row is the person's if its table knows people
+    by that alone and nobody else uses it; by an RG no row is. A value that hundreds of rows hold
+    may be a placeholder.
+    """
+    cpfs = set().union(*_cpfs(records).values())
+    told = _ToldApart({}, [], [])
+    for kind, value in sorted(identities):
+        strange = _holding(connection, models, kind, value, known)
+        if len(strange) > _MOST_STRANGE:
+            told.unclear.extend((row, kind) for row in strange)
+            continue
+        nameless: list[tuple[_Place, Row, list[Held]]] = []
+        shared = False
+        for place, row in (_roots(connection, models, kind, value) if strange else {}).items():
+            group = _records(connection, models, {place: row})
+            named = set().union(*_cpfs(group).values())
+            within = {record.row.digest for record in group}
+            held = [(it, kind) for it in strange if it.digest in within]
+            if row.digest in known or named & cpfs:
+                told.roots[place] = row
+            elif not named:
+                nameless.append((place, row, held))
+            elif cpfs or kind in WEAK:
+                shared = True
+                told.others.extend(held)
+            else:
+                told.unclear.extend(held)
+        for place, row, held in nameless:
+            weak = kind in WEAK and (shared or not _by_it_alone(row.model, kind))
+            if _telling(kind, value) and not weak:
+                told.roots[place] = row
+            else:
+                told.unclear.extend(held)
+    return told
 
 
 def _roots(connection: Connection, models: Models, kind: str, value: str) -> dict[_Place, Row]:
@@ -115,7 +237,8 @@ def _records(connection: Connection, models: Models, roots: Mapping[_Place, Row]
                 for parent in parents.get(_end(row, link.columns, link), ()):
                     dependent = parent.dependent or not link.same_person
                     _put(found, Record(row, parent.person, dependent))
-        bounded(len(found))
+        counts = Counter(name for name, _ in found)
+        bounded(len(found), max(counts, key=counts.__getitem__, default=""))
     order = {model.name: number for number, model in enumerate(models)}
     return sorted(found.values(), key=lambda record: order[record.model.name])
 
@@ -152,7 +275,7 @@ def _linked(
         else:  # not each database can compare tuples
             condition = or_(*(_together(columns, link, value) for value in some))
         found += rows_where(connection, model, condition)
-        bounded(len(found))
+        bounded(len(found), model.name)
     return found
 
 
@@ -186,45 +309,31 @@ def _cpfs(records: Iterable[Record]) -> dict[str, set[str]]:
 class Again:
     """Who is found when a person is looked for once more."""
 
-    records: list[Record]  # by the CPF, and by the rows that were the person's own
-    left: list[Record]  # by another identifier that names a person, and no other CPF
-    others: list[tuple[Row, str]]  # somebody else's, with the kind of identifier that is equal
+    records: list[Record]
+    others: list[Held]  # somebody else's
+    unclear: list[Held]
 
 
 def find_again(
-    connection: Connection, models: Models, known: Iterable[Record], asked: Identifiers
+    connection: Connection, models: Models, known: Sequence[Record], asked: Identifiers
 ) -> Again:
     """Find the person once more, by the rows that were the person's own and by every identifier
-    that they or the request held, although they are masked meanwhile.
-
-    An RG or an e-mail names nobody for certain, nor does a value that hundreds of rows hold.
-    """
-    records = list(known)
-    before = {record.row.digest for record in records}
-    identities = set(asked.strongest_first(models.identifiers))
-    identities |= {it for record in records if not record.dependent for it in _identities(record)}
-    cpfs = {value for kind, value in identities if kind == "CPF"}
-    own = [record.row for record in records if record.row.digest == record.person]
+    that they or the request held, although they are masked meanwhile."""
+    before = {record.row.digest for record in known}
+    own = [record.row for record in known if record.row.digest == record.person]
     roots: dict[_Place, Row] = {}
     for model in models:
         roots |= _placed(rows_again(connection, [row for row in own if row.model is model]))
-    left: dict[_Place, Row] = {}
-    others: list[tuple[Row, str]] = []
-    for kind, value in sorted(identities):
-        strange = _holding(connection, models, kind, value, before)
-        if kind in WEAK or len(strange) > _MOST_STRANGE:
-            others += [(row, kind) for row in strange]
-        elif strange:
-            for place, row in _roots(connection, models, kind, value).items():
-                named = set().union(*_cpfs(_records(connection, models, {place: row})).values())
-                if row.digest in before or named & cpfs or (kind == "CPF" and not named):
-                    roots[place] = row
-                elif named:
-                    others.append((row, kind))
-                else:
-                    left[place] = row
-    found = _records(connection, models, roots)
-    return Again(found, _records(connection, models, left) if left else [], others)
+    more = _told_apart(connection, models, _known(models, known, asked), known, before)
+    found = _records(connection, models, roots | more.roots)
+    return Again(found, more.others, more.unclear)
+
+
+def _telling(kind: str, value: str) -> bool:
+    """Tell whether a value has the form of what names somebody."""
+    if kind == "EMAIL":
+        return "@" in value
+    return len(set(value)) > 1 and any(map(str.isdigit, value))
 
 
 def _holding(
@@ -242,7 +351,7 @@ def _holding(
     return [row for row in found if row.digest not in known]
 
 
-def _identities(record: Record) -> Iterator[tuple[str, str]]:
+def _identities(record: Record) -> Iterator[Identity]:
     for item in record.model.attributes:
         kind, value = item.spec.identifier, record.row.values[item.column.name]
         text = canonical(kind, written(value)) if kind and value is not None else ""

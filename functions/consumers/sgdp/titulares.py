@@ -15,12 +15,9 @@ from consumers.sgdp.access_log import entry_id, insert_new
 from consumers.sgdp.database import access_titulares
 from consumers.sgdp.identifiers import Identifiers, canonical, is_cpf, written
 from consumers.sgdp.messages import Request
-from consumers.sgdp.person import Record
+from consumers.sgdp.person import Identity, Record
 from consumers.sgdp.rows import chunks
 from smartlink.consumer import Context, FatalError
-
-Identity = tuple[str, str]
-"""An identifier: its kind, and its value in the canonical form."""
 
 _AT_ONCE = 500  # values bound in one query
 

@@ -77,6 +77,8 @@ class Command(_Entry):
     attempts: Annotated[int, Field(ge=1, le=1_000)] | None = None
     """The command's limit of attempts. If the configuration's QtdeTentativasExec is lower, it
     holds."""
+    max_steps: Annotated[Annotated[int, Field(ge=1, le=10_000)], Field(alias="maxSteps")] = 100
+    """How many steps a work may have whose consumer returns `Continue`."""
     unknown_outcome: Annotated[
         Literal["retry", "hold"], Field(alias="unknownOutcome", validate_default=True)
     ] = "retry"

@@ -96,6 +96,12 @@ def reply_order(order: Order, number: int) -> Order:
     return Order(f"> {order.key}", f"{order.number}-{number:05d}", order.by)
 
 
+def step_order(order: Order, step: int) -> Order:
+    """Returns the place of a step that continues a message: behind it, before all others."""
+    first, _, _ = order.number.partition(".")
+    return replace(order, number=f"{first}.{step:05d}")
+
+
 def _value(pointer: str, content: str) -> str:
     if len(content) > _LOOKED_INTO:
         message = f"It has over {_LOOKED_INTO:,} characters: its {pointer} is not looked for"

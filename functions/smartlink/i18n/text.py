@@ -26,6 +26,10 @@ class Text(str):
         """Put two texts together; the second may be data."""
         return joined("", (self, other))
 
+    def filled(self, **fields: object) -> "Text":
+        """Give the fields of a text that was marked without them, such as one of a table."""
+        return Text(lambda language: _filled(self.told(language), fields, language))
+
     def told(self, language: Language) -> str:
         """Write the text in this language."""
         return self._in(language)
@@ -90,5 +94,9 @@ def _written(
     words = catalogue(language)
     template = words.ngettext(one, more, number) if many else words.gettext(one)
     if fields:
-        template = template.format(**{name: told(it, language) for name, it in fields.items()})
+        template = _filled(template, fields, language)
     return f"⟦{template}⟧" if language is Language.PSEUDO else template
+
+
+def _filled(template: str, fields: dict[str, object], language: Language) -> str:
+    return template.format(**{name: told(it, language) for name, it in fields.items()})

@@ -18,6 +18,7 @@ from enum import StrEnum
 from typing import Any
 
 from smartlink.domain.tenant import TenantError, check_tenant_name
+from smartlink.i18n import _
 from smartlink.operations.errors import ForbiddenError, InvalidError
 from smartlink.operations.names import did_you_mean
 
@@ -100,10 +101,15 @@ class Roles:
         own = self.tenants(account, right)
         without = [it for it in tenants if it not in own]
         if without:
-            more = f" and {len(without) - 1} more" if len(without) > 1 else ""
-            message = (
-                f"{account} may not {right} {without[0]}{more}: Terraform's `roles` "
-                f"({_VARIABLE}) gives no such right"
+            more = _(" and {others} more", others=len(without) - 1) if len(without) > 1 else ""
+            message = _(
+                "{account} may not {right} {without}{more}: Terraform's `roles` ({variable}) "
+                "gives no such right",
+                account=account,
+                right=right,
+                without=without[0],
+                more=more,
+                variable=_VARIABLE,
             )
             raise ForbiddenError(message)
 
@@ -118,22 +124,30 @@ def parse_roles(text: str, *, local: bool) -> Roles:
     try:
         document = json.loads(text, object_pairs_hook=_unrepeated)
     except ValueError as error:
-        message = f"{_VARIABLE} is no JSON object: {error}"
+        message = _("{variable} is no JSON object: {error}", variable=_VARIABLE, error=error)
         raise InvalidError(message) from None
     if not isinstance(document, dict):
-        message = f'{_VARIABLE} must be a JSON object, as in {{"ana@example.com": …}}'
+        message = _(
+            '{variable} must be a JSON object, as in {{"ana@example.com": …}}', variable=_VARIABLE
+        )
         raise InvalidError(message)
     given: dict[str, Mapping[Right, Tenants]] = {}
     for number, (account, roles) in enumerate(document.items(), 1):
         name = account.strip().casefold()
         if _ACCOUNT.fullmatch(name) is None:
-            message = (
-                f"{_VARIABLE}: {account!r} is no account: write its e-mail address alone, without "
-                f"user: (the members of a group are not known here)"
+            message = _(
+                "{variable}: {account!r} is no account: write its e-mail address alone, "
+                "without user: (the members of a group are not known here)",
+                variable=_VARIABLE,
+                account=account,
             )
             raise InvalidError(message)
         if name in given:
-            message = f"{_VARIABLE}: entry {number} names an account that is named before it"
+            message = _(
+                "{variable}: entry {number} names an account that is named before it",
+                variable=_VARIABLE,
+                number=number,
+            )
             raise InvalidError(message)
         given[name] = _rights(number, roles)
     return Roles(given)
@@ -142,23 +156,25 @@ def parse_roles(text: str, *, local: bool) -> Roles:
 def _unrepeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     names = [name for name, _ in pairs]
     if len(set(names)) != len(names):
-        message = "a name stands twice in one object"
+        message = _("a name stands twice in one object")
         raise ValueError(message)
     return dict(pairs)
 
 
 def _rights(number: int, roles: object) -> Mapping[Right, Tenants]:
     """Reads what one account is given. The entry is named by its number: it is a person's."""
-    where = f"{_VARIABLE}: entry {number}"
+    where = _("{variable}: entry {number}", variable=_VARIABLE, number=number)
     if not isinstance(roles, dict):
-        message = f'{where} must be an object, as in {{"operator": ["{EVERY}"]}}'
+        message = _(
+            '{where} must be an object, as in {{"operator": ["{every}"]}}', where=where, every=EVERY
+        )
         raise InvalidError(message)
     rights: dict[Right, Tenants] = {}
     for role, tenants in roles.items():
         if role not in list(Role):
             known = [str(it) for it in Role]
-            hint = did_you_mean(role, known) or f": they are {', '.join(known)}"
-            message = f"{where}: {role!r} is no role{hint}"
+            hint = did_you_mean(role, known) or _(": they are {known}", known=", ".join(known))
+            message = _("{where}: {role!r} is no role{hint}", where=where, role=role, hint=hint)
             raise InvalidError(message)
         own = _tenants(f"{where}, {role}", tenants)
         for right in _GIVES[Role(role)]:
@@ -169,11 +185,15 @@ def _rights(number: int, roles: object) -> Mapping[Right, Tenants]:
 
 def _tenants(where: str, tenants: object) -> Tenants:
     if not isinstance(tenants, list) or not all(isinstance(it, str) for it in tenants):
-        message = f'{where} must be a list of tenants, or ["{EVERY}"] for all of them'
+        message = _(
+            '{where} must be a list of tenants, or ["{every}"] for all of them',
+            where=where,
+            every=EVERY,
+        )
         raise InvalidError(message)
     named = set(tenants) - {EVERY}
     try:
         return Tenants(EVERY in tenants, frozenset(map(check_tenant_name, named)))
     except TenantError as error:
-        message = f"{where}: {error}"
+        message = _("{where}: {error}", where=where, error=error)
         raise InvalidError(message) from None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from smartlink.domain.catalog import Catalog
 from smartlink.domain.identity import Direction, encode
-from smartlink.domain.message import Attempt, Content, Message, Result, Stored, Version
+from smartlink.domain.message import Attempt, Content, Message, Result, Step, Stored, Version
 from smartlink.domain.order import Order
 from smartlink.domain.retry import RetryPolicy
 from smartlink.domain.traceparent import valid_traceparent
@@ -213,6 +213,7 @@ def _encode_message(stored: Stored) -> dict[str, Any]:
         ],
         "titular": list(message.titular),
         "order": message.order and [message.order.key, message.order.number, message.order.by],
+        "step": [message.step.number, message.step.first] if message.step else None,
     }
     return {name: value for name, value in encoded.items() if value or type(value) is int}
 
@@ -252,8 +253,13 @@ def _decode_message(item: dict[str, Any], command: str) -> Stored:
         error=_optional(item.get("error")),
         titular=tuple(_text(it) for it in item.get("titular", ())),
         order=Order(*map(_text, item["order"])) if "order" in item else None,
+        step=_step(*item["step"]) if "step" in item else None,
     )
     return Stored(message, Version(_text(item["version"])))
+
+
+def _step(number: object, first: object) -> Step:
+    return Step(int(str(number)), _text(first))
 
 
 def _text(value: object) -> str:

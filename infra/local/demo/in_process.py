@@ -65,6 +65,7 @@ class InProcessRelay:
         self._effects = InMemoryEffects() if effects is None else effects
         self._runner = ThreadRunner() if runner is None else runner
         self._deliveries: queue.SimpleQueue[Delivery] = queue.SimpleQueue()
+        self._publisher = InMemoryPublisher(lambda *delivery: self._deliveries.put(delivery))
         self._adapters = Adapters(
             store=self.store,
             contents=self._contents,
@@ -89,19 +90,19 @@ class InProcessRelay:
         own = PollAdapters(
             config=config,
             broker=SmartLinkBroker(http, settings.smart_link_url, settings.paths, tokens),
-            publisher=InMemoryPublisher(lambda *delivery: self._deliveries.put(delivery)),
+            publisher=self._publisher,
             turns=ThreadTurns(settings.poll_threads, now),
         )
         return make_poll(settings, self._adapters, own)
 
     def _make_consume(self, command: str, entry: Command) -> Consume:
         own = ConsumeAdapters(
-            publisher=InMemoryPublisher(lambda *delivery: self._deliveries.put(delivery)),
             erp=self._secrets,
             effects=self._effects,
             runner=self._runner,
             end_process=_end_process,
             http=session_at_need,
+            publisher=lambda: self._publisher,
         )
         consumer = load_consumer(command, entry.module)
         return make_consume(self._settings, self._adapters, own, command, consumer)

@@ -5,6 +5,7 @@ What looks personal is written down with a proposal. What only a person can deci
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 
@@ -65,22 +66,31 @@ def draft(
         if any(it.sure for it in its):
             found[table.full_name] = its
     personal = [it for it in tables if it.full_name in found and not it.copy]
-    references = _references(personal)
+    references = _references(personal, found)
+    referred = {_name(foreign) for each in references.values() for foreign in each}
     return {
         "$schema": "personal-data-map.schema.json",
         "purposes": {"decide": _PURPOSE},
         "tables": {
-            it.full_name: _table(it, found[it.full_name], references[it.full_name])
+            it.full_name: _table(
+                it,
+                found[it.full_name],
+                references[it.full_name],
+                referred=it.full_name in referred,
+            )
             for it in personal
         },
     }
 
 
-def _table(table: FoundTable, its: Sequence[Guess], references: Sequence[Foreign]) -> Json:
+def _table(
+    table: FoundTable, its: Sequence[Guess], references: Sequence[Foreign], *, referred: bool
+) -> Json:
     key = table.primary or next(iter(table.unique), ())
     questions = [] if key else [_KEY]
     columns = {it.column: _column(table, it, key) for it in its}
-    if not references and not any("identifier" in it for it in columns.values()):
+    led_to = references or referred or any("identifier" in it for it in columns.values())
+    if not led_to:
         questions.append(_ALONE)
     named: Json = {"schema": table.schema, "name": table.name} if table.schema else {}
     return {
@@ -97,7 +107,7 @@ def _table(table: FoundTable, its: Sequence[Guess], references: Sequence[Foreign
 
 def _column(table: FoundTable, guess: Guess, key: Iterable[str]) -> Json:
     facts = table.columns[guess.column]
-    identifier = _IDENTIFIERS.get(guess.kind) if guess.sure and guess.whole else None
+    identifier = _IDENTIFIERS.get(guess.kind) if _identifies([guess]) else None
     questions = [_WHOSE] if identifier else []
     written: Json = {"description": guess.column, "purposes": ["decide"]}
     if identifier:
@@ -157,20 +167,39 @@ def _reference(foreign: Foreign) -> Json:
     return {**told, "to": list(foreign.to), "samePerson": True}
 
 
-def _references(personal: Sequence[FoundTable]) -> dict[str, list[Foreign]]:
-    """Collects the foreign keys between personal tables, but none that would close a circle."""
+def _references(
+    personal: Sequence[FoundTable], found: Mapping[str, Sequence[Guess]]
+) -> dict[str, list[Foreign]]:
+    """Collects the foreign keys between personal tables, but none that would close a circle.
+
+    A table that names nobody and refers to none, to which one other refers, as an order does to
+    its address, is reached from that one: its reference is the other's, turned round.
+    """
     known = {it.full_name: it for it in personal}
     chosen: dict[str, list[Foreign]] = {name: [] for name in known}
 
     def leads(start: str, to: str) -> bool:
         return start == to or any(leads(_name(it), to) for it in chosen[start])
 
-    for name, table in known.items():
-        for foreign in table.foreign:
-            parent = _name(foreign)
-            if parent in known and not leads(parent, name):
-                chosen[name].append(foreign)
+    between = [(it, key) for it in personal for key in it.foreign if _name(key) in known]
+    referring = {it.full_name for it, _ in between}
+    referred = Counter(name for name, _ in {(_name(key), it.full_name) for it, key in between})
+    for table, foreign in between:
+        name, parent = table.full_name, known[_name(foreign)]
+        turned = (
+            parent.full_name not in referring
+            and referred[parent.full_name] == 1
+            and not _identifies(found[parent.full_name])
+        )
+        child, to = (parent.full_name, name) if turned else (name, parent.full_name)
+        if not leads(to, child):
+            back = Foreign(foreign.to, table.schema, table.name, foreign.columns)
+            chosen[child].append(back if turned else foreign)
     return chosen
+
+
+def _identifies(its: Iterable[Guess]) -> bool:
+    return any(it.kind in _IDENTIFIERS and it.sure and it.whole for it in its)
 
 
 def _name(foreign: Foreign) -> str:

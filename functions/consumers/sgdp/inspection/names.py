@@ -130,7 +130,7 @@ _WEAK = _compiled(
     """,
         Kind.ADDRESS: r"""
         end | complement\w* | compl | cidade | city | municipio | numero | delivery |
-        entrega | state
+        entrega | state | line
     """,
         Kind.PHONE: r"""
         ddd | ramal | contactinfo

@@ -40,7 +40,10 @@ def guesses(connection: Connection, found: FoundTable, rows: int, today: date) -
         or any(about_people(it.table) for it in found.foreign)
         or any(it.seen and it.seen.kind in _CHECKED for it in looks.values())
     )
+    addresses = sum(it.named is not None and it.named.kind is Kind.ADDRESS for it in looks.values())
     for name, look in looks.items():
+        if addresses == 1 and name.casefold() == "state":
+            continue  # of an invoice, not of a country
         if name in joined and not (look.seen and look.seen.kind in _CHECKED):
             continue  # a number of another row
         guess = look.guess(people=people)
@@ -113,6 +116,8 @@ class _Look:
         number = isinstance(kind, Numeric) or getattr(kind, "python_type", str) in (int, float)
         if named and number and named.kind in {Kind.NAME, Kind.FREE_TEXT, Kind.EMAIL}:
             named = None
+        if named and number and named.kind is Kind.ADDRESS and "_" in name and not named.strong:
+            named = None  # a house has a number, `num_orders_as_shipping_address` counts
         return cls(named, looks_by_content(values, today, of_date=of_date), len(values))
 
     def guess(self, *, people: bool) -> tuple[Kind, bool, str] | None:

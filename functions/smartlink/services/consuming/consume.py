@@ -14,10 +14,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import NoReturn
 
-from smartlink.consumer import Consumer
+from smartlink.consumer import BatchConsumer, Consumer
 from smartlink.domain import lifecycle
 from smartlink.domain.catalog import Catalog, Command
 from smartlink.domain.copies import Copies
+from smartlink.domain.identity import Direction
 from smartlink.domain.message import (
     MAY_HAVE_RUN,
     Claim,
@@ -27,7 +28,7 @@ from smartlink.domain.message import (
     State,
     Stored,
 )
-from smartlink.domain.outcome import Done, Finished, HandBack, Unknown
+from smartlink.domain.outcome import Done, Finished, HandBack, Unknown, contents_of
 from smartlink.domain.settlement import Retention, Settlement, annotate, settle, unwritten
 from smartlink.observability import ERROR, INFO, WARNING, describe, event, message_event, surprise
 from smartlink.ports import (
@@ -47,11 +48,13 @@ from smartlink.ports import (
 from smartlink.services.claim import claim_all
 from smartlink.services.consuming.answered_first import AnsweredFirst
 from smartlink.services.consuming.calls import MakeSession
-from smartlink.services.consuming.execute import Execution
+from smartlink.services.consuming.execute import Execution, Steps
 from smartlink.services.consuming.follow import Follow
+from smartlink.services.consuming.next_steps import NextSteps
 from smartlink.services.consuming.once import Once
 from smartlink.services.consuming.own_secrets import OwnSecrets
 from smartlink.services.consuming.titulares import Titulares
+from smartlink.services.consuming.together import Together
 from smartlink.services.contents import release, withdraw, withdraw_all
 from smartlink.services.dispatch import Dispatch
 from smartlink.services.order import key_of, keys_of, rounds
@@ -59,6 +62,8 @@ from smartlink.services.patience import persist
 from smartlink.services.push import PushError
 from smartlink.services.settle import Pending, settle_all
 from smartlink.settings import LEASE_MARGIN, MIN_SECONDS_TO_SETTLE
+
+_TOGETHER = "It ran with others past their time-out: each runs alone"
 
 
 class WrongCommandError(PushError):
@@ -134,6 +139,7 @@ class Consume:
     follow: Follow
     secrets: OwnSecrets
     http: MakeSession
+    next_steps: NextSteps
 
     def __call__(self, dispatch: Dispatch) -> Counter[str]:
         """Consumes the dispatch and returns how many messages ended in which way.
@@ -203,14 +209,42 @@ class Consume:
             self.copies,
             self.secrets,
             self.http,
+            Steps(self.entry.max_steps, self.next_steps.grace),
         )
         claimed = list(call.open.values())
+        if isinstance(self.consumer, BatchConsumer):
+            self._run_batches(call, execution, self.consumer, claimed)
+        else:
+            self._run(call, execution, claimed)
+        self._settle_rest(call)
+        return call
+
+    def _run(self, call: _Call, execution: Execution, claimed: Sequence[Stored]) -> None:
         for finished in self.runner.run(claimed, execution, self.timeouts.message):
             if finished[-1].overdue:
                 self._end(call, finished)
             self._settle(call, finished)
-        self._settle_rest(call)
-        return call
+
+    def _run_batches(
+        self,
+        call: _Call,
+        execution: Execution,
+        consumer: BatchConsumer,
+        claimed: Sequence[Stored],
+    ) -> None:
+        """Runs as many together as the consumer takes, and then those alone that this did not
+        end."""
+        for first in range(0, len(claimed), consumer.at_most):
+            batch = claimed[first : first + consumer.at_most]
+            if len(batch) == 1:
+                self._run(call, execution, batch)
+                continue
+            together = Together(execution, consumer, batch)
+            [[ran]] = self.runner.run(batch[:1], together, self.timeouts.message)
+            if ran.overdue:
+                self._end_batch(call, batch)
+            self._settle(call, together.ran)
+            self._run(call, replace(execution, alone=True), together.alone)
 
     def _claim(self, dispatch: Dispatch, counts: Counter[str], settle_by: datetime) -> _Call:
         policy = dispatch.policy
@@ -245,12 +279,26 @@ class Consume:
         call.unsettled = settled.unknown
         for settlement in settled.written:
             self._note(call, settlement)
+        self._dispatch_next_steps(call, settled.written)
         for settlement in settled.lost:
             self._withdraw(call, settlement)
             self._record_late_run(call, settlement)
         for refused, text in settled.refused:
             self._withdraw(call, refused.settlement)
             self._end_as_dead(call, refused, text)
+
+    def _dispatch_next_steps(self, call: _Call, written: Sequence[Settlement]) -> None:
+        made = [it for settlement in written for it in settlement.created]
+        steps = [it for it in made if it.direction is Direction.DOWNSTREAM]
+        for step in steps:
+            if step.state is State.DEAD:
+                call.counts["dead"] += 1
+                text = f"Dead: {step.dead_reason}"
+                message_event(step, "message_dead", text, ERROR, reason=step.dead_reason)
+        living = [it.document for it in steps if it.state is not State.DEAD]
+        if living:
+            call.counts["continued"] += len(living)
+            self.next_steps(call.dispatch, living)
 
     def _withdraw(self, call: _Call, unwritten: Settlement) -> None:
         """Removes from the bucket the contents of the replies that this settlement did not
@@ -294,10 +342,13 @@ class Consume:
 
     def _passing(self, settlement: Settlement) -> Settlement:
         """Takes a dead message out of its order if those behind it are to go on."""
-        live = settlement.live
-        if live is None or live.state is not State.DEAD or self.entry.when_dead != "pass":
+        if self.entry.when_dead != "pass":
             return settlement
-        return replace(settlement, live=lifecycle.passed(live))
+        live = settlement.live
+        if live is not None and live.state is State.DEAD:
+            live = lifecycle.passed(live)
+        made = [lifecycle.passed(it) if it.state is State.DEAD else it for it in settlement.created]
+        return replace(settlement, live=live, created=tuple(made))
 
     def _settlement_of(self, call: _Call, ran: Ran) -> Settlement:
         try:
@@ -307,7 +358,7 @@ class Consume:
             surprise("settle_surprised", "An outcome cannot be settled", error, document=document)
             text = f"Its outcome cannot be settled: {describe(error)}"
             if isinstance(ran.finished.outcome, Done):
-                withdraw(self.contents, [it.content for it in ran.finished.outcome.answers])
+                withdraw(self.contents, contents_of(ran.finished.outcome))
             return unwritten(ran.stored, text, self.clock(), self._expires())
 
     def _end_as_dead(self, call: _Call, refused: Pending, text: str) -> None:
@@ -350,6 +401,17 @@ class Consume:
             message = f"{len(call.unsettled)} outcomes could not be settled"
             raise Unavailable(message)
 
+    def _end_batch(self, call: _Call, batch: Sequence[Stored]) -> NoReturn:
+        """Hands the batch back, each message to run alone, and ends the process.
+
+        As after a crash that several messages shared: nobody knows which of them took too long.
+        """
+        now = self.clock()
+        again = [Ran(stored, Finished(HandBack(_TOGETHER, alone=True), now)) for stored in batch]
+        text = f"A batch of {len(batch)} is past its time-out: the process ends"
+        event("batch_overdue", text, ERROR, messages=len(batch))
+        self._end_with(call, again)
+
     def _end(self, call: _Call, finished: Sequence[Ran]) -> NoReturn:
         """Settles what has finished, hands back what has not started, and ends the process.
 
@@ -359,27 +421,30 @@ class Consume:
         limit = self.timeouts.message.total_seconds()
         overdue = finished[-1].stored
         late = Ran(overdue, Finished(Unknown(f"It ran past its time-out of {limit:.0f} s"), now))
+        text = f"Past its time-out of {limit:.0f} s: the process ends"
+        message_event(
+            overdue.message, "message_overdue", text, ERROR, attempt=overdue.message.attempt
+        )
+        self._end_with(call, [*finished[:-1], late])
+
+    def _end_with(self, call: _Call, finished: Sequence[Ran]) -> NoReturn:
+        """Settles these, hands back what has not started, and ends the process."""
+        now = self.clock()
         known = {ran.stored.message.document for ran in finished}
         rest = [
             Ran(stored, Finished(HandBack(), now))
             for document, stored in call.open.items()
             if document not in known
         ]
-        text = f"Past its time-out of {limit:.0f} s: the process ends"
-        message_event(
-            overdue.message, "message_overdue", text, ERROR, attempt=overdue.message.attempt
-        )
         try:
-            self._settle(call, [*finished[:-1], late, *rest])
+            self._settle(call, [*finished, *rest])
             self._settle_rest(call)
             self._report(call.dispatch, call.counts, call.claim.started)
         finally:
             self.end_process()
 
     def _note(self, call: _Call, settlement: Settlement) -> None:
-        live = settlement.live
-        over = settlement.history is not None or (live is not None and live.order is None)
-        (call.over if over else call.held).add(settlement.document)
+        (call.over if _over(settlement) else call.held).add(settlement.document)
         try:
             self._written(call, settlement)
         except Exception as error:  # noqa: BLE001  (this message is settled; the others are not yet)
@@ -391,14 +456,15 @@ class Consume:
         if settlement.history is not None:
             message = settlement.history.message
             call.counts["done"] += 1
+            replies = sum(it.direction is Direction.UPSTREAM for it in settlement.created)
             seconds = (settlement.history.ended - message.received).total_seconds()
             message_event(
                 message,
                 "message_done",
-                f"Executed; {len(settlement.created)} replies",
+                f"Executed; {replies} replies",
                 INFO,
                 attempt=message.attempt,
-                replies=len(settlement.created),
+                replies=replies,
                 seconds=round(seconds, 3),
             )
             release(self.contents, message, settlement.history.ended)
@@ -420,3 +486,12 @@ class Consume:
         seconds = (self.clock() - started).total_seconds()
         text = f"Consumed {len(dispatch.messages)} messages"
         event("consume_done", text, INFO, seconds=round(seconds, 3), **counts)
+
+
+def _over(settlement: Settlement) -> bool:
+    """Tells whether the message holds nobody of its key back any more: it has ended, and is not
+    continued, or it was passed."""
+    if settlement.live is not None:
+        return settlement.live.order is None
+    steps = (it for it in settlement.created if it.direction is Direction.DOWNSTREAM)
+    return settlement.history is not None and all(it.order is None for it in steps)

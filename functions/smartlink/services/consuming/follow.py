@@ -1,20 +1,26 @@
-"""Dispatches the next messages of the keys whose messages a call has ended."""
+"""Dispatches the next messages of the keys whose messages a call has ended.
 
-from collections.abc import Sequence
+None is dispatched while the tenant's name is halted: it would run with the credentials of another
+customer.
+"""
+
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from smartlink.domain.message import Stored
 from smartlink.observability import WARNING, event
-from smartlink.ports import Clock, Messages, PortError, Publisher
+from smartlink.ports import Clock, Messages, PortError, Publisher, TenantStates
 from smartlink.services.dispatch import Dispatch, batches, encode_dispatch
 from smartlink.services.order import following, keys_of, wake
 
 
 @dataclass(frozen=True, slots=True)
 class Follow:
-    """Publishes to the command's own topic; without a publisher the next sweep dispatches."""
+    """Dispatches to the command's own function, or else leaves it to the next sweep."""
 
     messages: Messages
-    publisher: Publisher | None
+    states: TenantStates
+    publisher: Callable[[], Publisher]  # few commands are ordered, and the others load no client
     topic: str
     most: int  # messages of a dispatch
     clock: Clock
@@ -22,15 +28,21 @@ class Follow:
     def __call__(self, dispatch: Dispatch, keys: Sequence[str]) -> None:
         """Dispatches the messages of these keys whose turn has come. Raises Unavailable."""
         runs = following(self.messages, dispatch.tenant, keys, self.most) if keys else []
-        if not runs:
-            return
-        next_ones = [replace(dispatch, messages=tuple(it)) for it in batches(runs, self.most)]
+        if runs and not self._published(dispatch, runs):
+            wake(self.messages, dispatch.tenant, keys_of(runs), self.clock())
+
+    def _published(self, dispatch: Dispatch, runs: Sequence[Stored]) -> bool:
+        if self.states.states([dispatch.tenant])[dispatch.tenant].halted is not None:
+            event("turns_wait", "The tenant's name is halted: what follows waits", WARNING)
+            return False
+        envelopes = [
+            encode_dispatch(replace(dispatch, messages=tuple(batch)))
+            for batch in batches(runs, self.most)
+        ]
         try:
-            if self.publisher is not None:
-                envelopes = [encode_dispatch(it) for it in next_ones]
-                self.publisher.publish(self.topic, envelopes)
-                return
+            self.publisher().publish(self.topic, envelopes)
         except PortError as error:
-            text = f"Not dispatched to {self.topic}, the sweep will do it: {error}"
+            text = f"Not dispatched to {self.topic}, the sweep will: {error}"
             event("dispatch_failed", text, WARNING, command=dispatch.command)
-        wake(self.messages, dispatch.tenant, keys_of(runs), self.clock())
+            return False
+        return True
