@@ -149,6 +149,7 @@ lock: $(UV) ## Compile the lock files from pyproject.toml
 	$(LOCK) pyproject.toml -o functions/requirements.txt
 	$(LOCK) pyproject.toml --extra local -c functions/requirements.txt -o infra/requirements.txt
 	$(LOCK) pyproject.toml --extra local --extra test -c infra/requirements.txt -o tests/requirements.txt
+	$(LOCK) infra/simulator/requirements.in -c infra/requirements.txt -o infra/simulator/requirements.txt
 	$(LOCK) terraform/requirements.in -o terraform/requirements.txt
 	$(LOCK) tests/bench/requirements.in -o tests/bench/requirements.txt
 

@@ -64,6 +64,9 @@ locals {
     key => function.memory > 16384 ? 8 : function.memory > 8192 ? 4 : function.memory > 4096 ? 2 : 1
   }
 
+  # The simulator of an acceptance has one.
+  cpus_at_most = sum([for key, function in local.functions : function.instances.max * local.cpu[key]]) + (var.acceptance ? 1 : 0)
+
   # Functions that Pub/Sub pushes to.
   pushed = { for key, function in local.functions : key => function if function.topic != "" }
 

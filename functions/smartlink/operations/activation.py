@@ -13,7 +13,7 @@ from smartlink.domain.identity import Direction
 from smartlink.domain.message import Listed, State, Stored
 from smartlink.domain.noted import kept
 from smartlink.domain.pin import Pin, first_use, same_tenant_id
-from smartlink.domain.tenant import Credentials, Tenant
+from smartlink.domain.tenant import ACCEPTANCE_TENANT, Credentials, Tenant
 from smartlink.i18n import _
 from smartlink.operations.credentials import (
     check_environment,
@@ -167,8 +167,14 @@ def commands_to_set_up(deployment: Deployment) -> list[str]:
 
 
 def check_new(deployment: Deployment, tenant: str) -> None:
-    """Raises ActiveAlreadyError if the tenant has a secret."""
+    """Raises ActiveAlreadyError if the tenant has a secret; InvalidError if nobody may have the
+    name."""
     known_name(tenant)
+    if tenant == ACCEPTANCE_TENANT and not deployment.settings.acceptance_url:
+        message = _(
+            "{tenant} is the name of an acceptance's own tenant: choose another name", tenant=tenant
+        )
+        raise InvalidError(message)
     if deployment.secrets.exists(tenant):
         raise ActiveAlreadyError(tenant, deployment.title)
 
