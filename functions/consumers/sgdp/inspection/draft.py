@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 
-from sqlalchemy import Date, DateTime, Engine, String
+from sqlalchemy import Date, DateTime, Engine, Integer, Numeric, String
 from sqlalchemy.engine.interfaces import ReflectedColumn
 
 from consumers.sgdp.inspection.names import Kind
@@ -144,6 +144,8 @@ def _mask(facts: ReflectedColumn, *, unique: bool, told: bool) -> Json | None:
         return {"rule": "null"}
     if isinstance(kind, Date | DateTime):
         return None if unique else {"rule": "truncateDate", "to": "year"}
+    if isinstance(kind, Integer | Numeric):
+        return {"rule": "draw"} if unique else None
     return (
         _mask_of_text(kind.length, unique=unique, told=told) if isinstance(kind, String) else None
     )
@@ -154,7 +156,7 @@ def _mask_of_text(length: int | None, *, unique: bool, told: bool) -> Json | Non
         return {"rule": "redact"}
     if length is None or length >= LEAST_HASH:
         return {"rule": "hash"}
-    return None if unique else {"rule": "fake"}
+    return {"rule": "draw" if unique else "fake"}
 
 
 def _unique(table: FoundTable, column: str) -> bool:
