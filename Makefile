@@ -76,6 +76,10 @@ try: $(VENV)/local.stamp ## Run one message through one consumer (COMMAND=XyzCom
 schemas: $(VENV)/test.stamp ## Bring the payloads' contracts in infra/schemas up to date
 	@$(BIN)/python -m infra.authors schemas $(ARGS)
 
+.PHONY: texts
+texts: $(VENV)/local.stamp ## Bring the catalogues of what operators read up to date
+	@$(BIN)/python -m infra.catalogues
+
 # Two halves of about equal length side by side, on two cores. What is named here is the first; the
 # second is all the rest, so that no folder can be left out.
 FIRST := $(addprefix tests/,acceptance authors chaos cli contract entrypoints guide)
@@ -152,6 +156,7 @@ lock: $(UV) ## Compile the lock files from pyproject.toml
 	$(LOCK) pyproject.toml -o functions/requirements.txt
 	$(LOCK) pyproject.toml --extra local -c functions/requirements.txt -o infra/requirements.txt
 	$(LOCK) pyproject.toml --extra local --extra test -c infra/requirements.txt -o tests/requirements.txt
+	$(LOCK) infra/simulator/requirements.in -c infra/requirements.txt -o infra/simulator/requirements.txt
 	$(LOCK) terraform/requirements.in -o terraform/requirements.txt
 	$(LOCK) tests/bench/requirements.in -o tests/bench/requirements.txt
 	for of in oscar pretalx tryton; do $(LOCK) tests/erp/schemas/$$of.in -o tests/erp/schemas/$$of.txt; done

@@ -25,6 +25,7 @@ locals {
       memory      = try(local.catalog.functions[key].memoryMiB, 512)
       concurrency = try(local.catalog.functions[key].concurrency, 1)
       erp         = false
+      secrets     = []
       ingress     = key == "publish" ? var.publish.ingress : "ALLOW_INTERNAL_ONLY"
 
       # One instance of `poll`: Scheduler never runs two at once, its work is spread by
@@ -47,6 +48,7 @@ locals {
       memory      = try(entry.memoryMiB, 512)
       concurrency = try(entry.concurrency, 1)
       erp         = try(entry.erp, false)
+      secrets     = try(entry.secrets, [])
       ingress     = "ALLOW_INTERNAL_ONLY"
       instances = {
         min = min(var.instances.consume.min, try(entry.maxInstances, var.instances.consume.min))
@@ -61,6 +63,9 @@ locals {
     for key, function in local.functions :
     key => function.memory > 16384 ? 8 : function.memory > 8192 ? 4 : function.memory > 4096 ? 2 : 1
   }
+
+  # The simulator of an acceptance has one.
+  cpus_at_most = sum([for key, function in local.functions : function.instances.max * local.cpu[key]]) + (var.acceptance ? 1 : 0)
 
   # Functions that Pub/Sub pushes to.
   pushed = { for key, function in local.functions : key => function if function.topic != "" }

@@ -84,6 +84,10 @@ resource "google_cloudfunctions2_function" "function" {
       # functions-framework serves a call by a thread: one for each call that may come at once.
       { THREADS = tostring(max(4, each.value.concurrency)) },
       each.value.command == "" ? {} : { SMARTLINK_COMMAND = each.value.command },
+      # Those that call Smart Link learn where the acceptance's own tenant has it, and nothing else.
+      !var.acceptance || !contains(["poll", "poll_shard"], each.key) ? {} : {
+        SMARTLINK_ACCEPTANCE_URL = google_cloudfunctions2_function.simulator[0].service_config[0].uri
+      },
     )
   }
 
@@ -99,8 +103,8 @@ resource "google_cloudfunctions2_function" "function" {
     }
 
     precondition {
-      condition     = sum([for key, function in local.functions : function.instances.max * local.cpu[key]]) <= var.cpus
-      error_message = "All maxima of instances together need more CPUs than `cpus` allows (${sum([for key, function in local.functions : function.instances.max * local.cpu[key]])} of ${var.cpus}): lower `instances` or the catalogue's `maxInstances`, or raise the region's quota and then `cpus`."
+      condition     = local.cpus_at_most <= var.cpus
+      error_message = "All maxima of instances together need more CPUs than `cpus` allows (${local.cpus_at_most} of ${var.cpus}): lower `instances` or the catalogue's `maxInstances`, or raise the region's quota and then `cpus`."
     }
 
     precondition {

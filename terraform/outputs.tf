@@ -8,6 +8,11 @@ output "functions" {
   value       = { for function in google_cloudfunctions2_function.function : function.name => function.service_config[0].uri }
 }
 
+output "acceptance" {
+  description = "The simulator's URL while an acceptance is on."
+  value       = var.acceptance ? google_cloudfunctions2_function.simulator[0].service_config[0].uri : ""
+}
+
 output "commands" {
   description = "The commands, each with its topic."
   value       = { for command, entry in local.catalog.commands : command => entry.topic }

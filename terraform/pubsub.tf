@@ -130,10 +130,14 @@ resource "google_service_account_iam_member" "pusher" {
   member             = local.pubsub_agent
 }
 
-# Both polls dispatch: sweeps and arrivals to the commands, shards to poll_shard.
+# Both polls dispatch: sweeps and arrivals to the commands, shards to poll_shard. A consumer
+# dispatches to itself alone: the next step of a work that its author continues.
 resource "google_pubsub_topic_iam_member" "dispatch" {
   for_each = {
-    for pair in setproduct(["poll", "poll_shard"], keys(local.pushed)) :
+    for pair in concat(
+      setproduct(["poll", "poll_shard"], keys(local.pushed)),
+      [for key, function in local.pushed : [key, key] if function.command != ""],
+    ) :
     "${pair[0]}/${pair[1]}" => { function = pair[0], topic = pair[1] }
   }
 

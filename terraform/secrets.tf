@@ -49,3 +49,25 @@ resource "google_project_iam_member" "erp_secrets" {
     expression = "resource.name.startsWith(\"${local.secrets}/smartlink-erp-\") || resource.name.startsWith(\"${local.secrets}/smartlink-titular-\")"
   }
 }
+
+# What a command declares is read by its own function alone. A name has no hyphen (the catalogue's
+# parser says so), so `smartlink-<name>-` begins no other secret's name.
+resource "google_project_iam_member" "own_secrets" {
+  for_each = { for key, function in local.functions : key => function if length(function.secrets) > 0 }
+
+  project = var.project_id
+  role    = "roles/secretmanager.secretAccessor"
+  member  = google_service_account.function[each.key].member
+
+  condition {
+    title      = "only-its-own"
+    expression = join(" || ", [for name in each.value.secrets : "resource.name.startsWith(\"${local.secrets}/smartlink-${name}-\")"])
+  }
+
+  lifecycle {
+    precondition {
+      condition     = alltrue([for name in each.value.secrets : can(regex("^[a-z][a-z0-9]{0,30}$", name)) && !contains(["tenant", "erp", "titular"], name)])
+      error_message = "A command's secrets have names of small letters and digits, at most 31, and none is tenant, erp or titular."
+    }
+  }
+}

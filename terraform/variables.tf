@@ -141,6 +141,30 @@ variable "smart_link" {
   }
 }
 
+variable "acceptance" {
+  description = "True while `make accept` runs: the simulator is there, for the acceptance's own tenant. Leave it to that command."
+  type        = bool
+  default     = false
+  nullable    = false
+
+  validation {
+    condition     = !var.acceptance || var.environment != "production"
+    error_message = "acceptance must be false in production: no simulator may serve there."
+  }
+}
+
+variable "acceptance_digest" {
+  description = "The SHA-256 of the acceptance's key, which itself never comes here."
+  type        = string
+  default     = ""
+  nullable    = false
+
+  validation {
+    condition     = !var.acceptance || can(regex("^[0-9a-f]{64}$", var.acceptance_digest))
+    error_message = "acceptance_digest must be a SHA-256 in hexadecimal digits while acceptance is true: run `make accept`."
+  }
+}
+
 variable "settings" {
   description = "Further settings of the functions, by their name in functions/smartlink/settings.py: { dispatch_batch = \"50\" }."
   type        = map(string)

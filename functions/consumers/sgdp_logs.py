@@ -20,7 +20,7 @@ def answer_with_logs(request: Request, context: Context) -> list[Reply]:
     Who was masked is found by the keyed hashes of the identifiers that were.
     """
     people = None
-    erp = open_erp(context)
+    erp = open_erp(context, looks_for_a_person=not request.identifiers.empty)
     with erp.transaction() as connection:
         if not request.identifiers.empty:
             identifiers = request.identifiers.needed(erp.models.identifiers)

@@ -11,6 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from smartlink import observability
+from smartlink.adapters.http.at_need import session_at_need
 from smartlink.adapters.threads import ThreadRunner, ThreadTurns, beside, end_process, wait
 from smartlink.consumer import Consumer
 from smartlink.loading import loading
@@ -62,22 +63,15 @@ def poll() -> Poll:
     """Makes the use case of `poll` and `poll_shard`."""
     from smartlink.adapters.google.storage import ConfigObject  # noqa: PLC0415
     from smartlink.adapters.http.connections import Bounds, Http  # noqa: PLC0415
-    from smartlink.adapters.http.rac import RacTokens  # noqa: PLC0415
-    from smartlink.adapters.http.smart_link import SmartLinkBroker  # noqa: PLC0415
+    from smartlink.adapters.http.routed import make_broker, make_tokens  # noqa: PLC0415
 
     config = settings()
     in_flight = InFlight(config.in_flight)
     http = Http(Bounds.of(config), in_flight=in_flight)
-    tokens = RacTokens(http, config.token_url, now)
+    idle_sessions = max(512, config.shard_tenants)  # idle sessions keep their cookies
     own = PollAdapters(
         config=ConfigObject(config.config_uri, config.project, config.storage_emulator),
-        broker=SmartLinkBroker(
-            http,
-            config.smart_link_url,
-            config.paths,
-            tokens,
-            idle_sessions=max(512, config.shard_tenants),  # idle sessions keep their cookies
-        ),
+        broker=make_broker(config, http, make_tokens(config, http, now), idle_sessions),
         publisher=_publisher(),
         turns=ThreadTurns(config.poll_threads, now),
         in_flight=in_flight,
@@ -91,7 +85,12 @@ def consume() -> Consume:
     """Makes the use case of `consume`, for the command in SMARTLINK_COMMAND."""
     name, command = settings().consuming()
     own = ConsumeAdapters(
-        erp=_secrets(), effects=_effects(), runner=ThreadRunner(), end_process=end_process
+        erp=_secrets(),
+        effects=_effects(),
+        runner=ThreadRunner(),
+        end_process=end_process,
+        http=session_at_need,
+        publisher=_publisher,
     )
     consumer = load_consumer(name, command.module)
     return make_consume(settings(), _adapters(), own, name, consumer)

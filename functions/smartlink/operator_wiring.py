@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from smartlink.i18n import data
 from smartlink.operations.errors import InvalidError
 from smartlink.settings import Settings, SettingsError, load_settings
 
@@ -20,11 +21,10 @@ if TYPE_CHECKING:
     from smartlink.adapters.google.storage import BucketContents
     from smartlink.adapters.google.storage_config import ConfigObjectGenerations
     from smartlink.adapters.http.connections import Http
-    from smartlink.adapters.http.rac import RacTokens
     from smartlink.adapters.http.raw_link import RawLink
-    from smartlink.adapters.http.smart_link import SmartLinkBroker
     from smartlink.domain.retry import RetryPolicy
     from smartlink.operations.ports import Deployment, Identity, Platform
+    from smartlink.ports import Broker, Tokens
     from smartlink.services.polling.poll import Poll
 
 
@@ -49,7 +49,7 @@ class OperatorWiring:
         try:
             return load_settings(self.variables)
         except SettingsError as error:
-            raise InvalidError(str(error)) from None
+            raise InvalidError(data(error)) from None
 
     @cached_property
     def store(self) -> "OperatorFirestore":
@@ -105,19 +105,18 @@ class OperatorWiring:
         return ConfigObjectGenerations(config.config_uri, config.project, config.storage_emulator)
 
     @cached_property
-    def tokens(self) -> "RacTokens":
+    def tokens(self) -> "Tokens":
         """The tokens of RAC."""
-        from smartlink.adapters.http.rac import RacTokens  # noqa: PLC0415
+        from smartlink.adapters.http.routed import make_tokens  # noqa: PLC0415
 
-        return RacTokens(self._http, self.settings.token_url, self.now)
+        return make_tokens(self.settings, self._http, self.now)
 
     @cached_property
-    def broker(self) -> "SmartLinkBroker":
+    def broker(self) -> "Broker":
         """Smart Link Server."""
-        from smartlink.adapters.http.smart_link import SmartLinkBroker  # noqa: PLC0415
+        from smartlink.adapters.http.routed import make_broker  # noqa: PLC0415
 
-        config = self.settings
-        return SmartLinkBroker(self._http, config.smart_link_url, config.paths, self.tokens)
+        return make_broker(self.settings, self._http, self.tokens)
 
     @cached_property
     def link(self) -> "RawLink":

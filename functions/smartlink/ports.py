@@ -450,12 +450,16 @@ class TenantSecrets(Protocol):
 
 
 class ErpSecrets(Protocol):
-    """The secrets of the tenants' ERPs, and of what names their people."""
+    """The secrets of the tenants' ERPs, of what names their people, and of the consumers' own."""
 
     def erp(self, tenant: str) -> bytes: ...
 
     def titular(self, tenant: str) -> bytes:
         """Returns the payload of `smartlink-titular-<tenant>`. Raises NotFound if there is none."""
+        ...
+
+    def own(self, tenant: str, name: str) -> bytes:
+        """Returns the payload of `smartlink-<name>-<tenant>`. Raises NotFound if there is none."""
         ...
 
 

@@ -37,6 +37,7 @@ _HOSTS: Mapping[Environment, tuple[str, str]] = {
     # link.totvs.app follows the pattern of the others; no public source confirms it.
     "production": ("https://link.totvs.app", "https://admin.rac.totvs.app"),
 }
+_TOKEN_PATH = "/totvs.rac/connect/token"  # noqa: S105  (a path)
 _CHECKOUT_CATALOG = Path(__file__).parents[2] / "infra" / "catalog.json"
 _THIS_MACHINE = {"127.0.0.1", "localhost"}
 _NOT_IN_URLS = frozenset(' "<>\\^`{|}')
@@ -154,12 +155,15 @@ class Settings(BaseModel):
     command: str | None = None
     rac_token_url: _Url = ""
     base_url: _Url = ""
+    acceptance_url: _Url = ""
+    """The simulator, while an acceptance is on: for the acceptance's own tenant alone."""
     paths: Annotated[Json[Paths], BeforeValidator(_unmarked)] = Paths()
     catalog: Annotated[Catalog, BeforeValidator(_catalog), Field(default="", validate_default=True)]
     project: Annotated[str, Field(min_length=1)]
     firestore_database: str = "(default)"
     audit_database: str = "smartlink-audit"
     contents_bucket: str = ""
+    roles: str = ""  # who may do what, for `operate` and the console: operations/rights.py reads it
     history_days: Annotated[int, Field(ge=1, le=3_650)] = 90
     redrive_days: Annotated[int, Field(ge=1, le=3_650)] = 30
 
@@ -205,7 +209,18 @@ class Settings(BaseModel):
                 f"it has {', '.join(self.catalog.commands)}"
             )
             raise ValueError(message)
+        if self.acceptance_url and self.environment == "production":
+            message = (
+                "SMARTLINK_ACCEPTANCE_URL is set in production, where no simulator may serve: "
+                "leave it out"
+            )
+            raise ValueError(message)
         return self
+
+    @property
+    def local(self) -> bool:
+        """Whether the deployment is a local stack."""
+        return bool(self.firestore_emulator)
 
     @property
     def smart_link_url(self) -> str:
@@ -215,8 +230,13 @@ class Settings(BaseModel):
     @property
     def token_url(self) -> str:
         """The URL at which RAC gives tokens."""
-        default = f"{_HOSTS[self.environment][1]}/totvs.rac/connect/token"
+        default = f"{_HOSTS[self.environment][1]}{_TOKEN_PATH}"
         return self.rac_token_url or default
+
+    @property
+    def acceptance_token_url(self) -> str:
+        """The URL at which the simulator gives tokens, while an acceptance is on."""
+        return f"{self.acceptance_url.rstrip('/')}{_TOKEN_PATH}"
 
     @property
     def bucket(self) -> str:

@@ -4,6 +4,7 @@ The functions on Google Cloud (`bootstrap`), the demo in one process, the simula
 call it. They differ only in their adapters.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
@@ -30,7 +31,10 @@ from smartlink.ports import (
     Turns,
     Wait,
 )
+from smartlink.services.consuming.calls import MakeSession
 from smartlink.services.consuming.consume import Consume, Timeouts
+from smartlink.services.consuming.next_steps import NextSteps
+from smartlink.services.consuming.own_secrets import OwnSecrets
 from smartlink.services.consuming.titulares import Titulares
 from smartlink.services.dispatch import Dispatcher
 from smartlink.services.in_flight import InFlight
@@ -91,6 +95,8 @@ class ConsumeAdapters:
     effects: Effects
     runner: Runner
     end_process: EndProcess
+    http: MakeSession
+    publisher: Callable[[], Publisher]  # at need: few consumers continue a work
 
 
 def make_poll(settings: Settings, adapters: Adapters, own: PollAdapters) -> Poll:
@@ -152,10 +158,12 @@ def make_consume(
     settings: Settings, adapters: Adapters, own: ConsumeAdapters, command: str, consumer: Consumer
 ) -> Consume:
     """Makes the use case of `consume` for one command of the catalogue."""
+    entry = settings.catalog.commands[command]
+    refresh = timedelta(seconds=settings.tenants_refresh_seconds)
     return Consume(
         command=command,
         consumer=consumer,
-        entry=settings.catalog.commands[command],
+        entry=entry,
         messages=adapters.store,
         contents=adapters.contents,
         erp=own.erp,
@@ -169,6 +177,16 @@ def make_consume(
         end_process=own.end_process,
         titulares=Titulares(own.erp, adapters.clock),
         copies=settings.copies,
+        secrets=OwnSecrets(command, entry.secrets, own.erp, adapters.clock, refresh),
+        http=own.http,
+        next_steps=NextSteps(
+            adapters.store,
+            adapters.store,
+            own.publisher,
+            entry.topic,
+            timedelta(seconds=settings.grace_seconds),
+            settings.dispatch_batch,
+        ),
     )
 
 

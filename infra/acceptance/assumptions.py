@@ -11,6 +11,7 @@ from infra.acceptance import (
     scheduler,
     secrets,
     storage,
+    whole_way,
 )
 from infra.acceptance.probe import Probe
 
@@ -22,6 +23,7 @@ SERVICES: Mapping[str, tuple[Probe, ...]] = {
     "Cloud Storage": storage.PROBES,
     "Cloud Run functions": run.PROBES,
     "Cloud Logging and Cloud Monitoring": observability.PROBES,
+    "The whole way": whole_way.PROBES,
 }
 
 

@@ -87,8 +87,8 @@ class Calls(Protocol):
         """Call a service's REST API. Bytes as the body are sent as they are."""
         ...
 
-    def knock(self, url: str, token: str | None) -> int:
-        """Post `{}` to a function as anybody would; return the status."""
+    def knock(self, url: str, token: str | None, body: object = None) -> int:
+        """Post to a function as anybody would, `{}` unless there is a body; return the status."""
         ...
 
     def identity_token(self, audience: str) -> str:
@@ -119,12 +119,12 @@ class GoogleCalls:
         host = f"https://{service.removesuffix('-admin')}.googleapis.com"
         return _send(self._session, method, f"{host}{path}", body, query, {})
 
-    def knock(self, url: str, token: str | None) -> int:
+    def knock(self, url: str, token: str | None, body: object = None) -> int:
         """Call without credentials, but for the token."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         with requests.Session() as session:
             session.trust_env = False  # a .netrc would replace the token
-            return _send(session, "POST", url, {}, None, headers).status
+            return _send(session, "POST", url, body or {}, None, headers).status
 
     def identity_token(self, audience: str) -> str:
         """Ask the account for a token. People's accounts give none."""
@@ -173,7 +173,12 @@ class EmulatorCalls:
         headers = {"Authorization": "Bearer owner"}
         return _send(self._session, method, f"{url}{path}", body, query, headers)
 
-    def knock(self, url: str, token: str | None) -> int:  # noqa: ARG002  (the protocol's)
+    def knock(
+        self,
+        url: str,  # noqa: ARG002  (the protocol's)
+        token: str | None,  # noqa: ARG002
+        body: object = None,  # noqa: ARG002
+    ) -> int:
         """No front end of Google's stands before a function on this machine."""
         message = "no front end of Google's stands before the local functions"
         raise UnansweredError(message)

@@ -5,11 +5,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from infra.acceptance.calls import Answer, Calls
 from infra.acceptance.errors import DiffersError, UnansweredError
 from smartlink.settings import Settings
+
+if TYPE_CHECKING:
+    from infra.acceptance.flow.observed import Observed
 
 _PAGE = "1000"
 
@@ -25,6 +28,7 @@ class Place:
     indexes: Mapping[str, Any]  # infra/firestore.json
     wait: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
+    flow: "Observed | None" = None  # what became of the hundred messages, if they were sent
     left: list[str] = field(default_factory=list)
     """What could not be removed, and why."""
     _undo: list[tuple[str, Callable[[], None]]] = field(default_factory=list)
@@ -87,6 +91,8 @@ class Place:
                     undo()
                 except (UnansweredError, DiffersError) as error:
                     self.left.append(f"{what} ({error})")
+                except KeyboardInterrupt:  # what else there is must still go
+                    self.left.append(f"{what} (interrupted)")
 
     @cached_property
     def functions(self) -> Mapping[str, Any]:

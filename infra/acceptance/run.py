@@ -50,8 +50,7 @@ def ingress(place: Place) -> str:
 )
 def anonymous(place: Place) -> str:
     """Call publish without a token."""
-    _reachable(place)
-    status = place.calls.knock(_url(place, "publish"), None)
+    status = place.calls.knock(reachable(place), None)
     need(str(status), holds=status in _REFUSED)
     return str(status)
 
@@ -66,8 +65,7 @@ def anonymous(place: Place) -> str:
 )
 def publisher_token(place: Place) -> str:
     """Call publish with a token of the account in use, and with no message."""
-    _reachable(place)
-    url = _url(place, "publish")
+    url = reachable(place)
     token = place.calls.identity_token(url)
     status = place.calls.knock(url, token)
     if status in _REFUSED:
@@ -77,11 +75,13 @@ def publisher_token(place: Place) -> str:
     return str(status)
 
 
-def _reachable(place: Place) -> None:
+def reachable(place: Place) -> str:
+    """Return the URL of `publish`. Raises UnansweredError if it cannot be called from here."""
     found = _ingress(place, "publish")
     if found != _ALL:
         message = f"publish has the ingress {found}: nobody outside can ask it"
         raise UnansweredError(message)
+    return _url(place, "publish")
 
 
 @probe(

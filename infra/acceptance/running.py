@@ -14,8 +14,10 @@ def ask_all(
     probes: Iterable[Probe],
     tell: Callable[[Result], None],
     stopped: Callable[[], bool] = lambda: False,
+    before: Callable[[], None] = lambda: None,
 ) -> Report:
     """Ask every probe. `tell` hears each result; `stopped` tells whether to leave out the rest.
+    `before` is done first: what it leaves to the place is removed, too.
 
     An interruption ends the probe at hand and leaves out the rest, and what was made is removed.
     """
@@ -23,6 +25,7 @@ def ask_all(
     waiting = list(probes)
     results: list[Result] = []
     with place.cleaning():
+        before()
         while waiting and not stopped():
             try:
                 result = waiting[0].result(place)

@@ -57,6 +57,7 @@ def _try(asked: argparse.Namespace) -> int:
         catalog=CATALOG,
         folder=STATE / "try",
         erp=_read(asked.erp) if asked.erp else None,
+        secrets={name: _read(file) for name, file in asked.secret},
         keep=asked.keep,
     )
     if trial.keep:
@@ -74,6 +75,14 @@ def _read(file: str) -> bytes:
     except OSError as error:
         message = f"{file} cannot be read: {error.strerror}. Give a file, or - for stdin."
         raise AuthorError(message) from error
+
+
+def _named_file(text: str) -> tuple[str, str]:
+    name, sign, file = text.partition("=")
+    if not (name and sign and file):
+        message = f"{text!r} is not NAME=FILE"
+        raise argparse.ArgumentTypeError(message)
+    return name, file
 
 
 def _say(line: str) -> None:
@@ -101,6 +110,14 @@ def _parser() -> argparse.ArgumentParser:
     tried.add_argument("command", metavar="COMMAND", help="one of infra/catalog.json")
     tried.add_argument("file", metavar="FILE", help="the content of the message; - is stdin")
     tried.add_argument("--erp", metavar="FILE", help="the ERP's secret (else sample people)")
+    tried.add_argument(
+        "--secret",
+        metavar="NAME=FILE",
+        action="append",
+        type=_named_file,
+        default=[],
+        help="a secret that the catalogue's entry declares",
+    )
     tried.add_argument(
         "--keep",
         action="store_true",

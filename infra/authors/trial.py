@@ -9,9 +9,9 @@ import json
 import math
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -54,6 +54,8 @@ class Trial:
     erp: bytes | None = (
         None  # the secret of the tenant's ERP; default: sample people, if it needs one
     )
+    secrets: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    """The payloads of the secrets that the catalogue's entry declares, by name."""
     keep: bool = False
     """Whether the next run knows what `once` remembers, and this one has no time-out."""
 
@@ -135,6 +137,8 @@ def _relay(
         }
         erp = _erp(trial, tenant, needed=catalog.commands[trial.command].erp)
         own = InMemorySecrets({TENANT: json.dumps(tenant.secret()).encode()}, erp)
+        for name, payload in _declared(trial, catalog).items():
+            own.put_own(TENANT, name, payload)
         config = json.dumps(DEFAULT_CONFIG).encode()
         relay = InProcessRelay(
             load_settings(variables),
@@ -160,6 +164,19 @@ def _text(content: bytes, consumer: Consumer) -> str:
             )
             raise AuthorError(message) from error
         return content.decode("utf-8", "surrogateescape")
+
+
+def _declared(trial: Trial, catalog: Catalog) -> Mapping[str, bytes]:
+    """Return the given secrets. Raises AuthorError for one that the catalogue does not declare."""
+    declared = catalog.commands[trial.command].secrets
+    if others := trial.secrets.keys() - {*declared}:
+        message = (
+            f"--secret {min(others)}: the entry of {trial.command} in {trial.catalog} does not "
+            f'declare it (it declares {", ".join(declared) or "none"}): add "secrets": '
+            f'["{min(others)}"] to it.'
+        )
+        raise AuthorError(message)
+    return trial.secrets
 
 
 def _kept(trial: Trial, catalog: Catalog) -> KeptEffects:

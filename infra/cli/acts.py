@@ -13,6 +13,7 @@ from infra.cli.errors import UsageError
 from infra.cli.session import Session, session_of
 from infra.cli.zone import zone
 from smartlink import bootstrap
+from smartlink.i18n import _
 from smartlink.operations.select import Filters
 
 
@@ -146,6 +147,9 @@ def _instant(text: str) -> datetime:
         try:
             return bootstrap.now() - opt.span(text)
         except UsageError:
-            message = f"{text!r} is no instant: write 2026-03-09T12:30Z, or 2h for two hours ago"
+            message = _(
+                "{text!r} is no instant: write 2026-03-09T12:30Z, or 2h for two hours ago",
+                text=text,
+            )
             raise UsageError(message) from None
     return at if at.tzinfo else at.replace(tzinfo=zone()).astimezone(UTC)

@@ -3,19 +3,23 @@
 import importlib
 import os
 import sys
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any
 
 import typer
+from typer.exceptions import TyperException
 
+from infra.cli import help as own_help
 from infra.cli.commands import COMMANDS, GROUPS
-from infra.cli.errors import CliError
+from infra.cli.errors import CliError, StoppedError, UsageError
+from infra.cli.misuse import misuse
 from infra.cli.screen import Screen
 from infra.cli.session import CURRENT, Session
 from infra.console import print_any_text
+from smartlink.i18n import Language, _, chosen, data, speak, told
 
 _FLAGS = ("--json", "--no-color")
-_VALUES = ("--project", "--environment")
+_VALUES = ("--project", "--environment", "--lang")
 _EPILOG = """\
 Exit codes: 0 done · 1 it failed · 2 wrong usage · 3 not found · 4 refused or not permitted ·
 130 stopped by Ctrl-C.
@@ -46,35 +50,46 @@ def _globals(
     no_color: Annotated[
         bool, typer.Option("--no-color", help="No colours (there are none in a pipe anyhow).")
     ] = False,
+    lang: Annotated[
+        str | None,
+        typer.Option(help="The language: pt-BR or en (else SMARTLINK_LANG, LC_ALL, LANG)."),
+    ] = None,
 ) -> None:
+    del lang  # it is read before the help is made
     if no_color:
         os.environ["NO_COLOR"] = "1"
     context.obj = Session(project, environment, Screen(as_json))
     CURRENT[:] = [context.obj]
 
 
-def built(arguments: Sequence[str]) -> typer.Typer:
+def built(arguments: Sequence[str]) -> Any:  # noqa: ANN401  (typer's commands have no public type)
     """Build the app with only the called command, if there is one: Google's clients load slowly."""
     app = typer.Typer(
         name="smartlink",
+        cls=own_help.Group,
         help=_HELP,
         epilog=_EPILOG,
         callback=_globals,
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         rich_markup_mode="rich",
-        context_settings={"help_option_names": ["-h", "--help"]},
+        context_settings={"help_option_names": own_help.OPTION_NAMES},
     )
     meant = _meant(arguments)
     for name in [meant] if meant else COMMANDS:
         group = app
         if name in GROUPS:
-            group = typer.Typer(no_args_is_help=True, help=GROUPS[name])
+            group = typer.Typer(cls=own_help.Group, no_args_is_help=True, help=GROUPS[name])
             app.add_typer(group, name=name)
         for command, (module, function) in COMMANDS[name].items():
             loaded = importlib.import_module(f"infra.cli.commands.{module}")
-            group.command(command)(getattr(loaded, function))
-    return app
+            group.command(command, cls=own_help.Command)(getattr(loaded, function))
+    return typer.main.get_command(app)
+
+
+def help_texts() -> Iterator[str]:
+    """List the help of every command, untranslated."""
+    return own_help.texts(built([]))
 
 
 def _meant(hoisted_arguments: Sequence[str]) -> str | None:
@@ -111,7 +126,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = sys.argv[1:] if arguments is None else arguments
     try:
         arguments = hoisted(given)
-        built(arguments)(args=arguments, prog_name="smartlink")
+        speak(_language(arguments))
+        _run(arguments)
     except CliError as error:
         _fail(error)
     except BrokenPipeError:
@@ -128,9 +144,43 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _fail(problem)
 
 
+def _run(arguments: Sequence[str]) -> None:
+    """Run the command. Raises UsageError, and what the command raises."""
+    command = built(arguments)
+    own_help.translate(command)
+    try:
+        ended = command.main(args=list(arguments), prog_name="smartlink", standalone_mode=False)
+    except TyperException as error:
+        sys.exit(misuse(error, _screen()))
+    except typer.Abort:
+        raise StoppedError(_("Aborted.")) from None
+    if ended:
+        sys.exit(ended)
+
+
+def _language(arguments: Sequence[str]) -> Language:
+    """Read `--lang`, which the help needs before typer reads the options. Raises UsageError."""
+    asked: str | None = None
+    for item, following in zip(arguments, [*arguments[1:], None], strict=True):
+        if item == "--":
+            break
+        if item == "--lang":
+            asked = following
+        elif item.startswith("--lang="):
+            asked = item.partition("=")[2]
+    found = chosen(asked, os.environ)
+    if found is None:
+        speak(chosen(None, os.environ) or Language.ENGLISH)
+        raise UsageError(_("--lang {asked}: the languages are pt-BR and en", asked=asked))
+    return found
+
+
+def _screen() -> Screen:
+    return CURRENT[0].screen if CURRENT else Screen()
+
+
 def _fail(error: CliError) -> None:
-    screen = CURRENT[0].screen if CURRENT else Screen()
-    screen.note(f"smartlink: {error}", "red")
+    _screen().note(data(f"smartlink: {told(error)}"), "red")
     sys.exit(error.exit_code)
 
 

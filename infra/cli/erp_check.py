@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 from infra.cli.errors import CliError, MissingError, UsageError
+from smartlink.i18n import _
 from smartlink.operations.activation import ErpChecked
 
 _SAMPLE = 200  # rows of each table: `smartlink tpd check` looks at more
@@ -20,7 +21,7 @@ def check_erp(payload: bytes) -> ErpChecked:
     from infra.cli.erp_source import loaded_map, of_secret  # noqa: PLC0415
 
     try:
-        found = of_secret(payload, "the ERP's secret")
+        found = of_secret(payload, _("the ERP's secret"))
         data_map = loaded_map(None, found)
     except (UsageError, MissingError):
         return ErpChecked(faults=1)  # no consumer can use it either
@@ -33,5 +34,7 @@ def check_erp(payload: bytes) -> ErpChecked:
     try:
         report = check(found.engine, data_map, found.salt, _SAMPLE, datetime.now(UTC).date())
     except SQLAlchemyError as error:
-        return ErpChecked(unchecked=f"the database does not answer: {described(error)}")
+        return ErpChecked(
+            unchecked=_("the database does not answer: {described}", described=described(error))
+        )
     return ErpChecked(report.count(Level.FAULT), report.count(Level.WARNING))

@@ -20,8 +20,9 @@ from consumers.sgdp.map_error import MapError
 from consumers.sgdp.maps import named_map
 from consumers.sgdp.proof import UnprovenError, check_proven
 from infra.cli.erp_options import ErpOptions
-from infra.cli.errors import CliError, ForbiddenError, MissingError, UsageError
+from infra.cli.errors import CliError, ForbiddenError, MissingError, UsageError, os_words
 from infra.cli.session import Session
+from smartlink.i18n import _, data
 from smartlink.operations.names import known_name
 
 _FIELDS = ("databaseUrl", "map", "salt", "accessLogDays", "unproven")
@@ -42,7 +43,7 @@ def erp_source(session: Session, options: ErpOptions) -> ErpSource:
     """Finds the database and the map. Raises UsageError; ForbiddenError if nothing proves it."""
     given = [options.tenant, options.secret_file, options.url_env, options.url_file]
     if sum(it is not None for it in given) != 1:
-        message = "Say which database: one of --tenant, --secret-file, --url-env and --url-file."
+        message = _("Say which database: one of --tenant, --secret-file, --url-env and --url-file.")
         raise UsageError(message)
     if options.tenant is not None:
         known_name(options.tenant)
@@ -52,14 +53,16 @@ def erp_source(session: Session, options: ErpOptions) -> ErpSource:
         found = of_secret(_read(options.secret_file), _called(options.secret_file))
     elif options.url_env is not None:
         url = os.environ.get(options.url_env, "")
-        found = ErpSource(_engine(url, f"the environment variable {options.url_env}"))
+        found = ErpSource(
+            _engine(url, _("the environment variable {url_env}", url_env=options.url_env))
+        )
     else:
         file = options.url_file or ""
         found = ErpSource(_engine(_text(_read(file), file), _called(file)))
     try:
         check_proven(found.engine.url, unproven=options.unproven or found.unproven)
     except UnprovenError as error:
-        message = f"{error}; here, --unproven says it too."
+        message = _("{error}; here, --unproven says it too.", error=error)
         raise ForbiddenError(message) from None
     return found
 
@@ -70,10 +73,12 @@ def of_secret(payload: bytes, place: str) -> ErpSource:
         secret = ErpSecret.model_validate_json(payload)
     except ValidationError as error:
         fields = {str(it["loc"][0]) if it["loc"] else "payload" for it in error.errors()}
-        known = sorted(fields & {*_FIELDS, "payload"}) or ["a field too many"]
-        message = (
-            f"{place} is no ERP secret ({', '.join(known)}): "
-            f'{{"databaseUrl": "<dialect>+<driver>://…", "map": …, "salt": "…"}}'
+        known = sorted(fields & {*_FIELDS, "payload"}) or [_("a field too many")]
+        message = _(
+            '{place} is no ERP secret ({known}): {{"databaseUrl": '
+            '"<dialect>+<driver>://…", "map": …, "salt": "…"}}',
+            place=place,
+            known=", ".join(known),
         )
         raise UsageError(message) from None
     salt = secret.salt.get_secret_value().encode() if secret.salt else b""
@@ -85,7 +90,7 @@ def loaded_map(named: str | None, found: ErpSource) -> object:
     """Returns the map that is meant: a file, a deployed map's name, else the secret's own."""
     chosen = found.data_map if named is None else named
     if chosen is None:
-        message = "Say which map: a file, or a deployed map's name (the URL alone has none)."
+        message = _("Say which map: a file, or a deployed map's name (the URL alone has none).")
         raise UsageError(message)
     if not isinstance(chosen, str):
         return chosen
@@ -94,7 +99,7 @@ def loaded_map(named: str | None, found: ErpSource) -> object:
     try:
         return named_map(chosen)
     except MapError as error:
-        message = f"{error}."
+        message = _("{error}.", error=error)
         raise MissingError(message) from None
 
 
@@ -102,8 +107,12 @@ def _json(file: str) -> object:
     try:
         loaded: object = json.loads(_read(file))
     except ValueError as error:
-        problem = f"line {error.lineno}" if isinstance(error, json.JSONDecodeError) else "UTF-8"
-        message = f"{file} is no JSON ({problem})."
+        problem = (
+            _("line {lineno}", lineno=error.lineno)
+            if isinstance(error, json.JSONDecodeError)
+            else data("UTF-8")
+        )
+        message = _("{file} is no JSON ({problem}).", file=file, problem=problem)
         raise UsageError(message) from None
     return loaded
 
@@ -112,13 +121,21 @@ def _engine(url: str, place: str) -> Engine:
     try:
         return engine_for(url.strip())
     except NoSuchModuleError:
-        problem = "names a database that SQLAlchemy does not know"
+        problem = _("names a database that SQLAlchemy does not know")
     except (ArgumentError, ValueError):
-        problem = "is empty or no database URL"
+        problem = _("is empty or no database URL")
     except ImportError as error:
-        message = f"What is in {place} needs a driver that is not installed here ({error.name})."
+        message = _(
+            "What is in {place} needs a driver that is not installed here ({name}).",
+            place=place,
+            name=error.name,
+        )
         raise CliError(message) from None
-    message = f"What is in {place} {problem}: <dialect>+<driver>://user:password@host/database"
+    message = _(
+        "What is in {place} {problem}: <dialect>+<driver>://user:password@host/database",
+        place=place,
+        problem=problem,
+    )
     raise UsageError(message) from None
 
 
@@ -130,7 +147,7 @@ def _read(file: str) -> bytes:
     try:
         return sys.stdin.buffer.read(_SIZE) if file == "-" else Path(file).read_bytes()
     except OSError as error:
-        message = f"{file} cannot be read: {error.strerror}"
+        message = _("{file} cannot be read: {problem}", file=file, problem=os_words(error))
         raise UsageError(message) from None
 
 
@@ -138,5 +155,5 @@ def _text(data: bytes, file: str) -> str:
     try:
         return data.decode()
     except UnicodeDecodeError:
-        message = f"{_called(file)} is not UTF-8"
+        message = _("{called} is not UTF-8", called=_called(file))
         raise UsageError(message) from None

@@ -8,8 +8,9 @@ import typer
 from consumers.sgdp.identifiers import CPF_DIGITS, canonical
 from consumers.sgdp.personal_data import IDENTIFIER
 from infra.cli.errors import UsageError
+from smartlink.i18n import _, told
 
-_HOW = "write it as KIND=VALUE (RG=…, RA=…); a CPF or an e-mail may stand alone"
+_HOW = _("write it as KIND=VALUE (RG=…, RA=…); a CPF or an e-mail may stand alone")
 
 
 def read_identifier() -> tuple[str, str]:
@@ -18,7 +19,9 @@ def read_identifier() -> tuple[str, str]:
     Raises UsageError, which does not quote it.
     """
     if sys.stdin.isatty():
-        text = typer.prompt("Identifier (CPF, e-mail, or KIND=VALUE)", hide_input=True, err=True)
+        text = typer.prompt(
+            told(_("Identifier (CPF, e-mail, or KIND=VALUE)")), hide_input=True, err=True
+        )
     else:
         text = sys.stdin.readline()
     return parse_identifier(text)
@@ -32,7 +35,7 @@ def parse_identifier(text: str) -> tuple[str, str]:
     kind = kind.strip().upper()
     found = canonical(kind, value)
     if not re.fullmatch(IDENTIFIER, kind) or not found:
-        message = f"that is no identifier: {_HOW}"
+        message = _("that is no identifier: {how}", how=_HOW)
         raise UsageError(message)
     return kind, found
 
@@ -43,5 +46,5 @@ def _guessed(value: str) -> str:
     digits = re.sub(r"[.\-/\s]", "", value)
     if digits.isascii() and digits.isdigit() and len(digits) == CPF_DIGITS:
         return "CPF"
-    message = f"what kind of identifier is it? {_HOW}"
+    message = _("what kind of identifier is it? {how}", how=_HOW)
     raise UsageError(message)

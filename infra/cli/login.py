@@ -6,8 +6,9 @@ from pathlib import Path
 
 import typer
 
-from infra.cli.errors import UsageError
+from infra.cli.errors import UsageError, os_words
 from smartlink.domain.json_bytes import unmarked
+from smartlink.i18n import _
 
 _SIZE = 65_536  # bytes of a secret's payload
 
@@ -22,7 +23,9 @@ def read_credentials(source: str | None) -> dict[str, object]:
 
 def _asked() -> dict[str, object]:
     if not sys.stdin.isatty():
-        message = "There is no terminal to ask at: give --from-file FILE, or --from-file - (stdin)"
+        message = _(
+            "There is no terminal to ask at: give --from-file FILE, or --from-file - (stdin)"
+        )
         raise UsageError(message)
     return {
         "clientId": typer.prompt("clientId", hide_input=True, err=True).strip(),
@@ -36,12 +39,12 @@ def _document(source: str) -> dict[str, object]:
         data = sys.stdin.buffer.read(_SIZE) if source == "-" else Path(source).read_bytes()
         document = json.loads(unmarked(data))
     except OSError as error:
-        message = f"{place} cannot be read: {error.strerror}"
+        message = _("{place} cannot be read: {problem}", place=place, problem=os_words(error))
         raise UsageError(message) from None
     except ValueError:
         # The error's text must not hold the input, because it holds a secret.
         document = None
     if not isinstance(document, dict):
-        message = f'{place} is not {{"clientId": "…", "clientSecret": "…"}}'
+        message = _('{place} is not {{"clientId": "…", "clientSecret": "…"}}', place=place)
         raise UsageError(message)
     return document

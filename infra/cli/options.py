@@ -10,6 +10,7 @@ import typer
 from infra.cli.errors import MissingError, UsageError
 from smartlink.domain.identity import Direction
 from smartlink.domain.message import Ending, State
+from smartlink.i18n import _
 from smartlink.operations.causes import CODE
 from smartlink.operations.names import did_you_mean
 from smartlink.operations.select import LOOKED_AT
@@ -38,8 +39,8 @@ def situation(text: str | None) -> State | Ending | None:
     found = every.get(text.strip().casefold())
     if found is None:
         names = [it.value for it in every.values()]
-        hint = did_you_mean(text, names) or f": they are {', '.join(names)}"
-        message = f"There is no Situacao {text!r}{hint}"
+        hint = did_you_mean(text, names) or _(": they are {names}", names=", ".join(names))
+        message = _("There is no Situacao {text!r}{hint}", text=text, hint=hint)
         raise MissingError(message)
     return found
 
@@ -50,8 +51,9 @@ def cause(text: str | None) -> str | None:
         return None
     code = text.strip().lower()
     if CODE.fullmatch(code) is None:
-        message = (
-            f"{text!r} is no fingerprint: they have eight digits of 0-9 and a-f, as in 00dfdf50"
+        message = _(
+            "{text!r} is no fingerprint: they have eight digits of 0-9 and a-f, as in 00dfdf50",
+            text=text,
         )
         raise UsageError(message)
     return code
@@ -61,7 +63,9 @@ def span(text: str) -> timedelta:
     """Read `90s`, `15m`, `2h`, `7d` or `1w`. Raises UsageError."""
     match = _SPAN.fullmatch(text.strip())
     if match is None or len(match[1]) > 6:  # noqa: PLR2004  (more than any history)
-        message = f"{text!r} is no age: write a number and s, m, h, d or w, as in 90m or 2d"
+        message = _(
+            "{text!r} is no age: write a number and s, m, h, d or w, as in 90m or 2d", text=text
+        )
         raise UsageError(message)
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import Enum, auto
 from textwrap import wrap
 
 from rich import box
@@ -14,15 +15,53 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
-from rich.text import Text
+from rich.text import Text as Styled
 
 from infra.cli.zone import instant
+from smartlink.i18n import Text, _, told
 
 _NOTHING = "-"
 _BREAKS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
 _KEPT_WIDE = 20  # characters of a column that must not shrink below them
 _NOT_PLAIN = re.compile(r"[^\n\x20-\x7e]")
 _UNBOUNDED = 1_000  # columns, where no terminal wraps them
+
+
+class Kind(Enum):
+    """What a column holds."""
+
+    TEXT = auto()
+    NUMBERS = auto()  # they stand at the right
+    FOLDS = auto()  # long texts, which may wrap
+    IDS = auto()  # they stay whole
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table."""
+
+    name: Text
+    kind: Kind = Kind.TEXT
+
+    @property
+    def head(self) -> str:
+        """Its name in the reader's language."""
+        return told(self.name)
+
+
+def numbers(name: Text) -> Column:
+    """Make a column of numbers."""
+    return Column(name, Kind.NUMBERS)
+
+
+def folds(name: Text) -> Column:
+    """Make a column of long texts, which may wrap."""
+    return Column(name, Kind.FOLDS)
+
+
+def ids(name: Text) -> Column:
+    """Make a column of ids, which stay whole."""
+    return Column(name, Kind.IDS)
 
 
 @dataclass(slots=True)
@@ -47,15 +86,15 @@ class Screen:
         sys.stdout.write(f"{_escaped(json.dumps(document, default=str))}\n")
         sys.stdout.flush()
 
-    def say(self, text: str, style: str | None = None) -> None:
+    def say(self, text: Text, style: str | None = None) -> None:
         """Write a sentence of the result; nothing with `--json`."""
         if not self.as_json:
-            self.out.print(clean(text), style=style, soft_wrap=False)
+            self.out.print(clean(told(text)), style=style, soft_wrap=False)
 
-    def whole(self, text: str, style: str | None = None) -> None:
+    def whole(self, text: Text, style: str | None = None) -> None:
         """Write a line that is not broken, for it holds an id; nothing with `--json`."""
         if not self.as_json:
-            self.out.print(clean(text), style=style, soft_wrap=True)
+            self.out.print(clean(told(text)), style=style, soft_wrap=True)
 
     def block(self, text: str) -> None:
         """Write a text of several lines, each indented: none of them is a line of ours."""
@@ -63,43 +102,47 @@ class Screen:
             for line in text.splitlines():
                 self.out.print(f"    {clean(line)}", soft_wrap=True)
 
-    def note(self, text: str, style: str | None = None) -> None:
+    def note(self, text: Text, style: str | None = None) -> None:
         """Tell what happens besides the result."""
-        self.err.print(clean(text), style=style, soft_wrap=True)
+        self.err.print(clean(told(text)), style=style, soft_wrap=True)
 
     def table(
-        self, columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None
+        self,
+        columns: Sequence[Column | Text],
+        rows: Iterable[Sequence[object]],
+        title: Text | None = None,
     ) -> None:
-        """Draw a table. A column whose name begins with `#` holds numbers, with `~` may wrap, with
-        `!` holds ids, which stay whole: where the screen is too narrow they get lines of their own.
+        """Draw a table. A column of ids stays whole: where the screen is too narrow, ids get lines
+        of their own.
         """
+        own = [it if isinstance(it, Column) else Column(it) for it in columns]
         cells = [[shown(cell) for cell in row] for row in rows]
         if title:
-            self.out.print(f"\n{title}", style="bold")
-        ids = [number for number, name in enumerate(columns) if name.startswith("!")]
-        if ids and _least_width(columns, cells) > self.out.width:
-            self._stack(columns, cells, ids[0])
+            self.out.print(f"\n{told(title)}", style="bold")
+        ids = [number for number, it in enumerate(own) if it.kind is Kind.IDS]
+        if ids and _least_width(own, cells) > self.out.width:
+            self._stack(own, cells, ids[0])
             return
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True, expand=False)
-        for number, name in enumerate(columns):
-            right, folds = name.startswith("#"), name.startswith("~")
+        for number, it in enumerate(own):
+            folds = it.kind is Kind.FOLDS
             widest = max((cell_len(row[number]) for row in cells), default=0)
-            least = widest if name.startswith("!") else min(widest, _KEPT_WIDE)
+            least = widest if it.kind is Kind.IDS else min(widest, _KEPT_WIDE)
             table.add_column(
-                name.lstrip("#~!"),
-                justify="right" if right else "left",
+                it.head,
+                justify="right" if it.kind is Kind.NUMBERS else "left",
                 no_wrap=not folds,
                 overflow="fold" if folds else "ellipsis",
-                min_width=None if folds else max(least, min(len(name), _KEPT_WIDE)),
+                min_width=None if folds else max(least, min(len(it.head), _KEPT_WIDE)),
             )
         for row in cells:
             table.add_row(*row)
         self.out.print(table)
 
-    def _stack(self, columns: Sequence[str], cells: Sequence[Sequence[str]], id_at: int) -> None:
+    def _stack(self, columns: Sequence[Column], cells: Sequence[Sequence[str]], id_at: int) -> None:
         """Write each id on a line of its own, and the rest below it."""
         others = [number for number in range(len(columns)) if number != id_at]
-        heads = [columns[number].lstrip("#~") for number in others]
+        heads = [columns[number].head for number in others]
         widths = [
             max([len(head), *(cell_len(row[number]) for row in cells)])
             for head, number in zip(heads, others, strict=True)
@@ -108,31 +151,31 @@ class Screen:
         def line(texts: Sequence[str]) -> str:
             padded = (
                 f"{' ' * (width - cell_len(text))}{text}"
-                if columns[number].startswith("#")
+                if columns[number].kind is Kind.NUMBERS
                 else f"{text}{' ' * (width - cell_len(text))}"
                 for text, width, number in zip(texts, widths, others, strict=True)
             )
             return "   " + "  ".join(padded).rstrip()
 
-        self.out.print(f" {columns[id_at].lstrip('!')}", style="bold", soft_wrap=True)
+        self.out.print(f" {columns[id_at].head}", style="bold", soft_wrap=True)
         self.out.print(line(heads), style="bold", soft_wrap=True)
         for row in cells:
             self.out.print(f" {row[id_at]}", soft_wrap=True)
             self.out.print(line([row[number] for number in others]), soft_wrap=True)
 
-    def facts(self, pairs: Iterable[tuple[str, object]]) -> None:
+    def facts(self, pairs: Iterable[tuple[Text, object]]) -> None:
         """Write names and values, one a line; what there is not is left out.
 
         A long value goes on below itself; no word of it is broken, for it may be an id.
         """
-        told = [(name, value) for name, value in pairs if value not in (None, "", ())]
-        wide = max((cell_len(name) for name, _ in told), default=0) + 2
-        for name, value in told:
+        own = [(told(name), value) for name, value in pairs if value not in (None, "", ())]
+        wide = max((cell_len(name) for name, _value in own), default=0) + 2
+        for name, value in own:
             head = name
             for line in shown(value, several=True).split("\n"):
                 for part in _folded(line, self.out.width - wide):
                     indent = " " * (wide - cell_len(head))
-                    self.out.print(Text.assemble((head, "bold"), indent, part), soft_wrap=True)
+                    self.out.print(Styled.assemble((head, "bold"), indent, part), soft_wrap=True)
                     head = ""
 
     def progress(self) -> Progress:
@@ -148,12 +191,12 @@ def _width() -> int | None:
     return None if sys.stdout.isatty() or os.environ.get("COLUMNS") else _UNBOUNDED
 
 
-def _least_width(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> int:
+def _least_width(columns: Sequence[Column], cells: Sequence[Sequence[str]]) -> int:
     """How wide a table is if nothing in it is cut."""
     width = 1
-    for number, name in enumerate(columns):
-        widest = max([len(name.lstrip("#~!")), *(cell_len(row[number]) for row in cells)])
-        width += (min(widest, _KEPT_WIDE) if name.startswith("~") else widest) + 2
+    for number, it in enumerate(columns):
+        widest = max([len(it.head), *(cell_len(row[number]) for row in cells)])
+        width += (min(widest, _KEPT_WIDE) if it.kind is Kind.FOLDS else widest) + 2
     return width
 
 
@@ -162,10 +205,8 @@ def shown(value: object, *, several: bool = False) -> str:
     if value is None or value == "":
         return _NOTHING
     if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, datetime):
-        return instant(value)
-    text = str(value)
+        return told(_("yes") if value else _("no"))
+    text = told(instant(value) if isinstance(value, datetime) else value)
     return "\n".join(map(clean, text.splitlines())) if several else clean(text)
 
 

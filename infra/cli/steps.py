@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from infra.cli.screen import Screen
 from infra.cli.zone import instant
+from smartlink.i18n import Text, _, data, joined
 from smartlink.operations.activation import (
     Adopted,
     Announced,
@@ -32,7 +33,7 @@ class Steps:
         """Show a step that is done."""
         name, text = _words(step)
         self.done.append({"step": name, "text": text})
-        self.screen.say(f"✓ {name}: {text}")
+        self.screen.say(joined("", ("✓ ", name, ": ", text)))
 
     def finish(self, **more: object) -> None:
         """Write the document of `--json`."""
@@ -40,48 +41,75 @@ class Steps:
             self.screen.json({"steps": self.done, **more})
 
 
-def _words(step: Step) -> tuple[str, str]:  # noqa: C901, PLR0911, PLR0912  (one for each kind)
+def _words(step: Step) -> tuple[Text, Text]:  # noqa: C901, PLR0911, PLR0912  (one for each kind)
     match step:
         case TokenGiven():
-            return "Token", f"RAC gave one for tenant id {step.tenant_id or '(none in the token)'}"
+            return _("Token"), _(
+                "RAC gave one for tenant id {tenant_id}",
+                tenant_id=step.tenant_id or _("(none in the token)"),
+            )
         case ErpChecked():
-            return "ERP", _erp(step)
+            return data("ERP"), _erp(step)
         case SecretStored():
-            return "Secret", f"smartlink-tenant-{step.tenant} stored"
+            return _("Secret"), _("smartlink-tenant-{tenant} stored", tenant=step.tenant)
         case QueueReady():
-            return "Setup", f"queue ready for {', '.join(step.commands)}"
+            return _("Setup"), _("queue ready for {commands}", commands=", ".join(step.commands))
         case FirstPoll():
-            return "First poll", _polled(step)
+            return _("First poll"), _polled(step)
         case VersionStored():
-            return "Secret", f"version {step.number} stored and read back"
+            return _("Secret"), _("version {number} stored and read back", number=step.number)
         case OldVersionsDisabled():
-            return "Old versions", f"{step.count} disabled"
+            return _("Old versions"), _("{count} disabled", count=step.count)
         case Adopted():
-            after = step.after or "whoever is activated next"
-            return "Adopted", f"{step.before} is now {after}"
+            after = step.after or _("whoever is activated next")
+            return _("Adopted"), _("{before} is now {after}", before=step.before, after=after)
         case Switched():
-            state = "enabled" if step.enabled else "disabled"
-            return "Tenant", f"{step.tenant} is {state}{' already' if step.already else ''}"
+            return _("Tenant"), _switched(step)
         case PauseEnded():
-            until = f", until {instant(step.until)}" if step.until else ""
-            return "Pause", f"ended; it had failed {step.failures} times in a row{until}"
+            until = _(", until {until}", until=instant(step.until)) if step.until else ""
+            return _("Pause"), _(
+                "ended; it had failed {failures} times in a row{until}",
+                failures=step.failures,
+                until=until,
+            )
         case SendsDue():
-            return "Outbox", f"{step.messages} messages that waited after failed sends are due now"
+            return _("Outbox"), _(
+                "{messages} messages that waited after failed sends are due now",
+                messages=step.messages,
+            )
         case Announced():
             if step.error is not None:
-                return "Announced", f"no ({step.error}): the functions see it within 5 minutes"
-            return "Announced", "the next tick sees it, within a minute"
+                return _("Announced"), _(
+                    "no ({error}): the functions see it within 5 minutes", error=step.error
+                )
+            return _("Announced"), _("the next tick sees it, within a minute")
 
 
-def _erp(step: ErpChecked) -> str:
+def _erp(step: ErpChecked) -> Text:
     if step.unchecked is not None:
-        return f"not checked ({step.unchecked}): run smartlink tpd check where it can be reached"
-    return f"map and database checked: no faults, {step.warnings} warnings (smartlink tpd check)"
+        return _(
+            "not checked ({unchecked}): run smartlink tpd check where it can be reached",
+            unchecked=step.unchecked,
+        )
+    return _(
+        "map and database checked: no faults, {warnings} warnings (smartlink tpd check)",
+        warnings=step.warnings,
+    )
 
 
-def _polled(step: FirstPoll) -> str:
+def _polled(step: FirstPoll) -> Text:
     if step.delayed:
-        return "left to the next minute (the list of secrets lags)"
+        return _("left to the next minute (the list of secrets lags)")
     if step.failed:
-        return f"failed ({step.error or 'see the logs'}); the next minute tries again"
-    return f"the broker answered; {step.received} messages received"
+        return _(
+            "failed ({error}); the next minute tries again", error=step.error or _("see the logs")
+        )
+    return _("the broker answered; {received} messages received", received=step.received)
+
+
+def _switched(step: Switched) -> Text:
+    if step.enabled:
+        text = _("{tenant} is enabled already") if step.already else _("{tenant} is enabled")
+    else:
+        text = _("{tenant} is disabled already") if step.already else _("{tenant} is disabled")
+    return text.filled(tenant=step.tenant)

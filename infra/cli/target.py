@@ -9,6 +9,7 @@ from typing import Any
 from infra.cli.errors import UsageError
 from infra.local.checkout import CATALOG, STATE
 from infra.local.processes import alive
+from smartlink.i18n import Text, _, joined
 
 ENVIRONMENTS = ("development", "staging", "production")
 CHECKOUT = {
@@ -18,7 +19,7 @@ CHECKOUT = {
     "SMARTLINK_CATALOG": CATALOG.read_text(encoding="utf-8"),
 }
 """The settings for work that needs only the catalogue and the defaults, and no deployment."""
-_NAME_IT = (
+_NAME_IT = _(
     "no local stack runs here: start one (make local), or say which cloud project: "
     "smartlink --project PROJECT --environment development|staging|production …"
 )
@@ -36,10 +37,10 @@ class Target:
     simulator: str | None = None  # the URL of the local stack's own, if it has one
 
     @property
-    def title(self) -> str:
+    def title(self) -> Text:
         """Name the place for people."""
-        place = "local stack" if self.local else "cloud"
-        return f"{self.project} ({self.environment}, {place})"
+        place = _("local stack") if self.local else _("cloud")
+        return joined("", (self.project, " (", self.environment, ", ", place, ")"))
 
 
 def find_target(project: str | None, environment: str | None, environ: Mapping[str, str]) -> Target:
@@ -47,7 +48,10 @@ def find_target(project: str | None, environment: str | None, environ: Mapping[s
     stack = _running_stack(environ)
     if stack is not None and project in (None, stack["project"]):
         if environment not in (None, "development"):
-            message = f"the local stack is development, not {environment}: name a --project"
+            message = _(
+                "the local stack is development, not {environment}: name a --project",
+                environment=environment,
+            )
             raise UsageError(message)
         return _local(stack)
     project = project or environ.get("GOOGLE_CLOUD_PROJECT")
@@ -55,8 +59,17 @@ def find_target(project: str | None, environment: str | None, environ: Mapping[s
     if not project:
         raise UsageError(_NAME_IT)
     if environment not in ENVIRONMENTS:
-        given = f"{environment!r} is no environment" if environment else "--environment is missing"
-        message = f"{given}: of {project} say --environment {'|'.join(ENVIRONMENTS)}"
+        given = (
+            _("{environment!r} is no environment", environment=environment)
+            if environment
+            else _("--environment is missing")
+        )
+        message = _(
+            "{given}: of {project} say --environment {environments}",
+            given=given,
+            project=project,
+            environments="|".join(ENVIRONMENTS),
+        )
         raise UsageError(message)
     return _cloud(project, environment, environ)
 

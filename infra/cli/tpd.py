@@ -20,18 +20,19 @@ from consumers.sgdp.trace import trace
 from infra.cli.erp_options import ErpOptions
 from infra.cli.erp_source import erp_source, loaded_map
 from infra.cli.errors import CliError, UsageError
-from infra.cli.screen import Screen
+from infra.cli.screen import Screen, numbers
 from infra.cli.session import Session
+from smartlink.i18n import _, data, joined, told
 
 _LONG_FIX = 2_000  # characters; SQLite has no function that strips several marks
 _TITLES = {
-    Topic.DATABASE: "The database",
-    Topic.MAP: "The map",
-    Topic.RIGHTS: "Rights",
-    Topic.STORED_FORMS: "Stored forms",
-    Topic.UNMAPPED: "Looks personal and is not in the map",
-    Topic.COPIES: "Copies",
-    Topic.INDEXES: "Indexes",
+    Topic.DATABASE: _("The database"),
+    Topic.MAP: _("The map"),
+    Topic.RIGHTS: _("Rights"),
+    Topic.STORED_FORMS: _("Stored forms"),
+    Topic.UNMAPPED: _("Looks personal and is not in the map"),
+    Topic.COPIES: _("Copies"),
+    Topic.INDEXES: _("Indexes"),
 }
 _MARKS = {Level.FAULT: ("✗", "red"), Level.WARNING: ("!", "yellow"), Level.NOTE: ("✓", "green")}
 
@@ -49,7 +50,7 @@ def check_map(
     show_report(screen, report)
     faults, warnings = report.count(Level.FAULT), report.count(Level.WARNING)
     if faults or (strict and warnings):
-        message = f"{faults} faults, {warnings} warnings."
+        message = _("{faults} faults, {warnings} warnings.", faults=faults, warnings=warnings)
         raise CliError(message)
 
 
@@ -61,13 +62,18 @@ def draft_map(session: Session, options: ErpOptions, sample: int) -> None:
         written = draft(found.engine, sample, datetime.now(UTC).date(), _Bar(bar).tell)
     screen.json(written)
     count = json.dumps(written).count('"decide": "') + 2  # the purpose has two questions
-    screen.note(f"{count} questions are left: answer each, take its line out, then tpd check.")
+    screen.note(
+        _(
+            "{count} questions are left: answer each, take its line out, then tpd check.",
+            count=count,
+        )
+    )
 
 
 def trace_person(session: Session, options: ErpOptions, values: str) -> None:
     """Shows where a person's values stand. Raises CliError if they do, or a table is not read."""
     if values == "-" and "-" in (options.secret_file, options.url_file):
-        message = "stdin is asked for twice: give the values or the database's URL as a file."
+        message = _("stdin is asked for twice: give the values or the database's URL as a file.")
         raise UsageError(message)
     wanted = _values(values)
     found = erp_source(session, options)
@@ -78,13 +84,17 @@ def trace_person(session: Session, options: ErpOptions, values: str) -> None:
     if screen.as_json:
         screen.json([asdict(it) for it in seen])
     elif seen:
-        columns = ("Schema", "Table", "Column", "#Rows", "Not read")
+        columns = (_("Schema"), _("Table"), _("Column"), numbers(_("Rows")), _("Not read"))
         rows = ((it.schema, it.table, it.column, it.rows, it.problem) for it in seen)
         screen.table(columns, rows)
     else:
-        screen.say("None of the values stands in any table.", "green")
+        screen.say(_("None of the values stands in any table."), "green")
     if seen:
-        message = f"Found in {len(seen) - len(unread)} columns; {len(unread)} could not be read."
+        message = _(
+            "Found in {found} columns; {count} could not be read.",
+            found=len(seen) - len(unread),
+            count=len(unread),
+        )
         raise CliError(message)
 
 
@@ -93,16 +103,22 @@ def show_report(screen: Screen, report: Report) -> None:
     if screen.as_json:
         screen.json(report.as_json())
         return
-    looked = f"up to {report.rows} rows of each" if report.rows else "no rows"
-    told = f"{report.database}, {report.tables} tables, {report.mapped} of them mapped; {looked}"
-    screen.say(f"Looked at {told}.")
+    looked = _("up to {rows} rows of each", rows=report.rows) if report.rows else _("no rows")
+    text = _(
+        "Looked at {database}, {tables} tables, {mapped} of them mapped; {looked}.",
+        database=report.database,
+        tables=report.tables,
+        mapped=report.mapped,
+        looked=looked,
+    )
+    screen.say(text)
     for topic, title in _TITLES.items():
         its = [it for it in report.findings if it.topic is topic]
         if its:
-            screen.say("")
+            screen.say(data(""))
             screen.say(title, "bold")
             _show(screen, its)
-    screen.say("")
+    screen.say(data(""))
 
 
 def _show(screen: Screen, findings: Sequence[Finding]) -> None:
@@ -112,12 +128,13 @@ def _show(screen: Screen, findings: Sequence[Finding]) -> None:
     """
     for number, finding in enumerate(findings):
         mark, style = _MARKS[finding.level]
-        screen.say(f"{mark} {finding.place}: {finding.text}", style)
+        screen.say(joined("", (mark, " ", finding.place, ": ", finding.text)), style)
         if finding.level is Level.NOTE or not finding.fix:
             continue
         if finding.fix not in {it.fix for it in findings[number + 1 :]}:
             long = len(finding.fix) > _LONG_FIX
-            screen.say(f"  → {'(its SQL is long: see --json)' if long else finding.fix}")
+            fix = _("(its SQL is long: see --json)") if long else data(finding.fix)
+            screen.say(joined("", ("  → ", fix)))
 
 
 class _Bar:
@@ -125,7 +142,7 @@ class _Bar:
 
     def __init__(self, bar: Progress) -> None:
         self._bar = bar
-        self._task = bar.add_task("tables", total=None)
+        self._task = bar.add_task(told(_("tables")), total=None)
 
     def tell(self, done: int, of: int) -> None:
         self._bar.update(self._task, completed=done, total=of)
@@ -135,11 +152,11 @@ def _values(file: str) -> list[str]:
     try:
         text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        message = f"{file} cannot be read ({type(error).__name__})."
+        message = _("{file} cannot be read ({kind}).", file=file, kind=type(error).__name__)
         raise UsageError(message) from None
     found = [line.strip() for line in text.splitlines() if line.strip()]
     if not found or not all(any(char.isalnum() for char in it) for it in found):
-        message = "Give the person's values, one a line, each with a letter or digit at least."
+        message = _("Give the person's values, one a line, each with a letter or digit at least.")
         raise UsageError(message)
     return found
 
@@ -150,8 +167,9 @@ def _told() -> Iterator[None]:
     try:
         yield
     except SQLAlchemyError as error:
-        message = (
-            f"The database failed ({described(error)}): see that it runs, can be reached, "
-            f"and that the URL and the user's rights are right."
+        message = _(
+            "The database failed ({described}): see that it runs, can be reached, and that "
+            "the URL and the user's rights are right.",
+            described=described(error),
         )
         raise CliError(message) from None

@@ -5,6 +5,10 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from babel.dates import format_datetime
+
+from smartlink.i18n import Language, Text, current
+
 _BRASILIA = timezone(timedelta(hours=-3))
 """Where the machine has no list of zones. There has been no summer time since 2019."""
 
@@ -15,9 +19,7 @@ def zone(environ: Mapping[str, str] | None = None) -> tzinfo | None:
     Without `TZ`, whoever works in Portuguese has the time of São Paulo.
     """
     environ = os.environ if environ is None else environ
-    named = (environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
-    language = next((it for it in named if it), "")
-    if environ.get("TZ") or not language.lower().startswith("pt"):
+    if environ.get("TZ") or current() is not Language.PORTUGUESE:
         return None
     try:
         return ZoneInfo("America/Sao_Paulo")
@@ -30,14 +32,31 @@ def local(at: datetime) -> datetime:
     return at.astimezone(zone())
 
 
-def instant(at: datetime) -> str:
-    """Write an instant to the second, with its zone."""
-    return local(at).isoformat(" ", "seconds").replace("+00:00", "Z")
+def instant(at: datetime) -> Text:
+    """Write an instant to the second, with its zone: `2026-03-09 12:30:22Z`, and in Portuguese
+    `09/03/2026 09:30:22 -03:00`.
+    """
+    return _written(at, "yyyy-MM-dd HH:mm:ssXXX", "dd/MM/yyyy HH:mm:ss XXX")
 
 
-def short(at: datetime | None) -> str | None:
+def short(at: datetime | None) -> Text | None:
     """Write an instant to the minute, for a column whose head has the zone."""
-    return f"{local(at):%m-%d %H:%M}" if at else None
+    return _written(at, "MM-dd HH:mm", "dd/MM HH:mm") if at else None
+
+
+def hour(at: datetime) -> Text:
+    """Write an hour, for a column whose head has the zone."""
+    return _written(at, "MM-dd HH'h'", "dd/MM HH'h'")
+
+
+def _written(at: datetime, english: str, portuguese: str) -> Text:
+    own = local(at)
+
+    def written(language: Language) -> str:
+        form = portuguese if language is Language.PORTUGUESE else english
+        return format_datetime(own, form, tzinfo=own.tzinfo, locale=language.locale)
+
+    return Text(written)
 
 
 def zone_name(at: datetime) -> str:

@@ -79,6 +79,30 @@ def idle_tenants(document: Mapping[str, Any]) -> Iterator[Item]:
     yield Item("Cloud Logging", logs, "GiB", prices["loggingGiB"])
 
 
+def acceptance(
+    document: Mapping[str, Any], messages: int, replies: int, minutes: float
+) -> Iterator[Item]:
+    """Bill a run of `smartlink accept`: its messages, its tenant's minutes, two secrets."""
+    prices, counted, assumed = document["prices"], document["counted"], document["assumed"]
+    down, reply = counted["downstreamMessage"], counted["reply"]
+    idle = counted["idleTenantMinute"]
+
+    def operations(kind: str) -> float:
+        own = messages * float(down[kind]) + replies * float(reply[kind])
+        return own + minutes * float(idle.get(kind, 0))
+
+    removed = messages * float(down["expiring"]) + replies * float(reply["expiring"])
+    deletes = operations("deletes") + removed  # the run deletes what would else expire
+    yield from _firestore(prices, operations("reads"), operations("writes"), deletes)
+    seconds = messages * float(
+        assumed["consumeSecondsPerMessage"] + assumed["pollSecondsPerMessage"]
+    )
+    yield from _run(prices, seconds + 60 * minutes, assumed["memoryGiB"])  # the simulator's, too
+    yield Item("Secret Manager versions", 2, "versions", prices["secretVersionMonth"] / 30)
+    logs = messages * assumed["logBytesPerMessage"] / _GIB
+    yield Item("Cloud Logging", logs, "GiB", prices["loggingGiB"])
+
+
 def _firestore(
     prices: Mapping[str, float], reads: float, writes: float, deletes: float
 ) -> Iterator[Item]:

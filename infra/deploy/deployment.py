@@ -46,8 +46,18 @@ class Deployment:
         self._ready()
         self.terraform.run("plan", "-input=false", *self.target.variables)
 
-    def deploy(self, *, sure: bool, retire: bool = False) -> None:
-        """Show the plan, and apply it if the operator agrees."""
+    def deploy(
+        self,
+        *,
+        sure: bool,
+        retire: bool = False,
+        applying: Callable[[], None] = lambda: None,
+        tell: bool = True,
+    ) -> None:
+        """Show the plan, and apply it if the operator agrees.
+
+        `applying` is called before anything is changed. `tell`: say what was made and what is next.
+        """
         self._ready()
         target = self.target
         with self.terraform.overriding(RETIREMENT) if retire else nullcontext():
@@ -57,9 +67,29 @@ class Deployment:
             if not sure and self.ask(question) != "yes":
                 message = "Nothing was changed."
                 raise CancelledError(message)
+            applying()
             make_agents(self.cloud, target.project, self.wait, self._say)
             self._apply()
-        self.console.print(deployed(target, self.terraform.output()), soft_wrap=True)
+        if tell:
+            self.console.print(deployed(target, self.terraform.output()), soft_wrap=True)
+
+    def ready_to_accept(self) -> None:
+        """Raise NotReadyError unless an acceptance may begin here."""
+        target = self.target
+        if target.environment == "production":
+            problem = f"{target.project} is production, where no simulator may serve."
+            raise NotReadyError([problem])
+        self._ready()
+        outputs = self.terraform.output()
+        again = f"make deploy ENV={target.environment}{target.given}"
+        if "project" not in outputs:
+            raise NotReadyError([f"Nothing is deployed to {target.project}: {again}."])
+        if outputs.get("acceptance"):
+            problem = (
+                f"An acceptance is on in {target.project}: another run is going, or one was "
+                f"killed. If none is going, `{again}` takes its simulator away."
+            )
+            raise NotReadyError([problem])
 
     def destroy(self, *, sure: str | None) -> None:
         """Remove everything that Terraform made, if the operator types the project's id."""

@@ -18,6 +18,7 @@ class Target:
     region: str
     folder: Path  # Terraform's root
     project_given: bool  # on the command line
+    more: tuple[str, ...] = ()  # further arguments that carry variables
 
     @property
     def state_bucket(self) -> str:
@@ -25,10 +26,16 @@ class Target:
         return f"{self.project}-smartlink-state"
 
     @property
+    def given(self) -> str:
+        """What else `make` was told, so that a command names the same project."""
+        return f" PROJECT={self.project}" if self.project_given else ""
+
+    @property
     def variables(self) -> tuple[str, ...]:
         """Terraform's arguments that carry the variables."""
         file = f"-var-file=environments/{self.environment}.tfvars"
-        return (file, f"-var=project_id={self.project}") if self.project_given else (file,)
+        own = (file, f"-var=project_id={self.project}") if self.project_given else (file,)
+        return (*own, *self.more)
 
 
 def load_target(

@@ -15,12 +15,16 @@ from infra.deploy.errors import NotReadyError, TerraformError
 REMOVAL = Path(__file__).with_name("removal.tf")
 RETIREMENT = Path(__file__).with_name("retirement.tf")
 _LAST_LINES = 400  # of Terraform's errors that are kept
+_STDERR = 2  # the file's number
 
 
 class Terraform:
     """Runs one program in one folder. Its output goes to the terminal."""
 
-    def __init__(self, program: str, folder: Path, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, program: str, folder: Path, environ: Mapping[str, str], *, aside: bool = False
+    ) -> None:
+        """`aside`: what it says goes to stderr, because stdout has a document."""
         found = shutil.which(program)
         if found is None:
             fix = "install it (https://developer.hashicorp.com/terraform/install)"
@@ -29,11 +33,16 @@ class Terraform:
         self._program = str(Path(found).resolve()) if "/" in program else found
         self._folder = folder
         self._environ = {**environ, "TF_IN_AUTOMATION": "true"}
+        self._stdout = _STDERR if aside else None
 
     def run(self, command: str, *arguments: str) -> None:
         """Run a command. Raises TerraformError, with the end of its errors, if it fails."""
         with subprocess.Popen(
-            self._words(command, arguments), env=self._environ, stderr=subprocess.PIPE, text=True
+            self._words(command, arguments),
+            env=self._environ,
+            stdout=self._stdout,
+            stderr=subprocess.PIPE,
+            text=True,
         ) as process:
             last: deque[str] = deque(maxlen=_LAST_LINES)
             for line in process.stderr or ():

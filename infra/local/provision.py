@@ -9,7 +9,7 @@ from urllib.parse import quote
 from infra.local.addresses import CONFIG_FILE, Addresses
 from infra.local.functions import consumer
 from infra.local.rest import Json, Rest
-from infra.local.tenants import LocalTenant
+from infra.local.tenants import LocalTenant, payload_text
 from smartlink.domain.catalog import Catalog
 
 # No public source gives RM's values; these are the functions' defaults.
@@ -94,8 +94,7 @@ def _create_secret(
         secret["labels"] = {"smartlink": label}
     if rest.call("POST", f"{url}?secretId={name}", secret, exists_ok=True) is None:
         return
-    text = payload if isinstance(payload, str) else json.dumps(payload)
-    data = base64.b64encode(text.encode()).decode()
+    data = base64.b64encode(payload_text(payload).encode()).decode()
     rest.call("POST", f"{url}/{name}:addVersion", {"payload": {"data": data}})
 
 

@@ -13,26 +13,28 @@ relay it refuses the credentials of another environment. `erp` is the payload of
 `smartlink-erp-<tenant>`, with further fields if the tenant's own consumers read them. Without `erp`
 a tenant gets a database of sample people under `.local`. Without `map` it gets the map of the
 sample people. `secrets` holds further secrets by their names: each payload is a JSON value or a
-text.
+text. What a command declares in the catalogue as `bank` is `smartlink-bank-<tenant>` here.
 """
 
 import hashlib
 import json
+import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
     SecretStr,
     TypeAdapter,
     ValidationError,
+    model_validator,
 )
 
 from infra.local.errors import SettingError
 from infra.people import MAP
+from smartlink.domain.catalog import RELAY_SECRETS
 from smartlink.domain.json_bytes import unmarked
 from smartlink.domain.tenant import Environment, TenantError, check_tenant_name
 
@@ -51,14 +53,8 @@ class Erp(BaseModel):
     unproven: bool | None = None
 
 
-def _free(secret_id: str) -> str:
-    if secret_id.startswith("smartlink-"):
-        message = "names that begin with smartlink- are the relay's own: use erp, or another name"
-        raise ValueError(message)
-    return secret_id
-
-
-_SecretId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,255}$"), AfterValidator(_free)]
+_OWN = re.compile("smartlink-([a-z][a-z0-9]{0,30})-(.+)")
+_SecretId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,255}$")]
 
 
 class LocalTenant(BaseModel):
@@ -74,6 +70,27 @@ class LocalTenant(BaseModel):
     enabled: bool = True
     erp: Annotated[Erp | None, Field(repr=False)] = None
     secrets: Annotated[dict[_SecretId, Json | list[Any] | str], Field(repr=False)] = {}
+
+    @model_validator(mode="after")
+    def _none_of_the_relays(self) -> Self:
+        """Refuse what could stand in the place of the relay's secrets, or of another tenant's."""
+        named = {name for name in self.secrets if name.startswith("smartlink-")}
+        if others := named - {f"smartlink-{name}-{self.tenant}" for name in self.own_secrets()}:
+            message = (
+                f"secrets: {min(others)} is the relay's own or another tenant's: what a command "
+                f"declares as bank is smartlink-bank-{self.tenant}; an ERP's secret is `erp`"
+            )
+            raise ValueError(message)
+        return self
+
+    def own_secrets(self) -> dict[str, bytes]:
+        """Return the payloads of the secrets that commands declare, by the declared name."""
+        found = {id_: _OWN.fullmatch(id_) for id_ in self.secrets}
+        return {
+            own[1]: payload_text(self.secrets[id_]).encode()
+            for id_, own in found.items()
+            if own and own[2] == self.tenant and own[1] not in RELAY_SECRETS
+        }
 
     def secret(self) -> Json:
         """Write the payload of `smartlink-tenant-<tenant>`."""
@@ -105,6 +122,11 @@ class LocalTenant(BaseModel):
         """Write the payload of `smartlink-titular-<tenant>`: the same whenever the stack starts."""
         own = f"{self.tenant}/{self.client_secret.get_secret_value()}"
         return {"keys": [hashlib.sha256(own.encode()).hexdigest()]}
+
+
+def payload_text(payload: object) -> str:
+    """Write a secret's payload: a text as it is, all else as JSON."""
+    return payload if isinstance(payload, str) else json.dumps(payload)
 
 
 _FILE = TypeAdapter(list[LocalTenant])

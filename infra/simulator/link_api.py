@@ -62,7 +62,10 @@ class LinkApi:
         }
         headers = {"Cache-Control": "no-store"}
         try:
-            grant = simulator.rac.issue(form, simulator.clock(), simulator.options.token_seconds)
+            options = simulator.options
+            grant = simulator.rac.issue(
+                form, simulator.clock(), options.token_seconds, options.issuer
+            )
         except TokenRefusedError as refused:
             simulator.stats.count("refused")
             body = {"error": refused.error, "error_description": refused.description}
@@ -159,7 +162,7 @@ class LinkApi:
                 tag = document.get("MsgDeliveryTag") if isinstance(document, dict) else None
             case _:
                 document = await self._json(request, session)
-                if dialect.tags == "number" or not isinstance(document, dict):
+                if dialect.tags != "text" or not isinstance(document, dict):
                     return document
                 tag = document.get("deliveryTag")
                 tag = int(tag) if isinstance(tag, str) and tag.isdigit() else None

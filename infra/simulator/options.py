@@ -31,8 +31,9 @@ class Dialect(BaseModel):
     """`raw`: the body is the content; else the name of the field that holds it as a text."""
     ack_form: Literal["body", "MsgDeliveryTag", "bare", "path", "query", "none"] = "body"
     """`none`: it answers 204 and takes nothing."""
-    tags: Literal["number", "text"] = "number"
-    """How a tag is written by `get`, and wanted in a body."""
+    tags: Literal["number", "text", "written"] = "number"
+    """How a tag is written by `get`, and wanted in a body. `written`: as a text by `get`, and
+    wanted as a number."""
     wrapping: Literal["", "messages", "items", "data", "message"] = ""
     """The field of an object in which `get` answers what it has, an empty list included."""
     loopback: Literal["", "type", "tenant"] = ""
@@ -77,6 +78,8 @@ class SimulatorOptions(BaseModel):
     names: Names = "camel"
     lease_seconds: Annotated[float, Field(gt=0)] = 60
     token_seconds: Annotated[int, Field(ge=1)] = 3600
+    issuer: Annotated[str, Field(min_length=1)] = "https://admin.rac.dev.totvs.app/totvs.rac"
+    """Who RAC's tokens say has issued them."""
     dialect: Dialect = Dialect()
     keep_sent: Annotated[int, Field(ge=0)] = 200_000
     """How many sent messages are kept for each tenant, the newest ones."""

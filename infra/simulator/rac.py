@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 
 SCOPE = "authorization_api"
 GRANT_TYPE = "client_credentials"
-ISSUER = "https://admin.rac.dev.totvs.app/totvs.rac"
 TENANT_CLAIM = "http://www.tnf.com/identity/claims/tenantId"
 _PRUNE_AT = 10_000
 
@@ -80,10 +79,12 @@ class Rac:
         """Return the credential of a tenant; None if it has none."""
         return self._by_tenant.get(tenant)
 
-    def issue(self, form: Mapping[str, str], now: float, seconds: int) -> dict[str, object]:
+    def issue(
+        self, form: Mapping[str, str], now: float, seconds: int, issuer: str
+    ) -> dict[str, object]:
         """Issue a token for a request. Raises TokenRefusedError."""
         credential = self._authenticated(form)
-        token = _token(credential, now, seconds)
+        token = _token(credential, now, seconds, issuer)
         if len(self._tokens) >= _PRUNE_AT:
             self._tokens = {known: grant for known, grant in self._tokens.items() if grant[1] > now}
         self._tokens[token] = (credential.tenant, now + seconds)
@@ -118,9 +119,9 @@ def _same(known: str, shown: str) -> bool:
     return hmac.compare_digest(known.encode(), shown.encode("utf-8", "surrogatepass"))
 
 
-def _token(credential: Credential, now: float, seconds: int) -> str:
+def _token(credential: Credential, now: float, seconds: int, issuer: str) -> str:
     claims = {
-        "iss": ISSUER,
+        "iss": issuer,
         "aud": SCOPE,
         "client_id": credential.client_id,
         TENANT_CLAIM: credential.tenant_id,

@@ -29,6 +29,9 @@ variables {
   network     = {}
   encryption  = {}
   alerts      = {}
+
+  acceptance        = false
+  acceptance_digest = ""
 }
 
 run "all_off" {
@@ -62,6 +65,54 @@ run "all_off" {
   assert {
     condition     = google_cloud_scheduler_job.poll.paused == false
     error_message = "It polls."
+  }
+
+  assert {
+    condition = (
+      length(google_cloudfunctions2_function.simulator) + length(google_cloud_run_v2_service_iam_member.simulator) +
+      length(google_service_account.simulator) + length(google_storage_bucket_object.simulator) == 0 &&
+      alltrue([for function in google_cloudfunctions2_function.function : !contains(keys(function.service_config[0].environment_variables), "SMARTLINK_ACCEPTANCE_URL")])
+    )
+    error_message = "No simulator, and nobody is led to one."
+  }
+}
+
+run "acceptance" {
+  command = plan
+
+  variables {
+    acceptance        = true
+    acceptance_digest = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+  }
+
+  assert {
+    condition = (
+      google_cloudfunctions2_function.simulator[0].service_config[0].max_instance_count == 1 &&
+      google_cloudfunctions2_function.simulator[0].service_config[0].ingress_settings == "ALLOW_ALL" &&
+      google_cloud_run_v2_service_iam_member.simulator[0].member == "allUsers"
+    )
+    error_message = "One instance of the simulator, for whoever has the key."
+  }
+
+  assert {
+    condition     = google_cloudfunctions2_function.simulator[0].service_config[0].environment_variables == tomap({ SMARTLINK_ACCEPTANCE_DIGEST = var.acceptance_digest, THREADS = "40" })
+    error_message = "It knows the key's digest, and nothing of the deployment."
+  }
+
+  assert {
+    condition = alltrue([
+      for key, function in google_cloudfunctions2_function.function :
+      contains(keys(function.service_config[0].environment_variables), "SMARTLINK_ACCEPTANCE_URL") == contains(["poll", "poll_shard"], key)
+    ])
+    error_message = "Those that call Smart Link are led to it, and nobody else."
+  }
+
+  assert {
+    condition = alltrue([
+      for function in google_cloudfunctions2_function.function :
+      length(setintersection(keys(function.service_config[0].environment_variables), ["SMARTLINK_BASE_URL", "SMARTLINK_RAC_TOKEN_URL"])) == 0
+    ])
+    error_message = "Every other tenant keeps the environment's hosts."
   }
 }
 

@@ -21,6 +21,9 @@ variables {
   network     = {}
   encryption  = {}
   alerts      = {}
+
+  acceptance        = false
+  acceptance_digest = ""
 }
 
 run "refusals_1" {
@@ -39,10 +42,11 @@ run "refusals_1" {
     encryption = { kms_key = "projects/p/locations/southamerica-east1/keyRings/r/cryptoKeys/k/cryptoKeyVersions/1" } # key version
     alerts     = { emails = ["operations"] }                                                                         # alert address
     cpus       = 0.5                                                                                                 # half a CPU
+    acceptance = true                                                                                                # acceptance without a key's digest
     operators  = ["allAuthenticatedUsers"]                                                                           # operators everybody
   }
 
-  expect_failures = [var.project_id, var.labels, var.instances, var.operators, var.publish, var.smart_link, var.settings, var.retention, var.firestore, var.network, var.encryption, var.alerts, var.cpus]
+  expect_failures = [var.project_id, var.labels, var.instances, var.operators, var.publish, var.smart_link, var.settings, var.retention, var.firestore, var.network, var.encryption, var.alerts, var.cpus, var.acceptance_digest]
 }
 
 run "refusals_2" {
@@ -90,9 +94,12 @@ run "refusals_4" {
     retention   = { history = 10, redrive = 11 }            # redrive beyond the history
     network     = { vpc = "default", cidr = "10.8.0.0/24" } # network range too large
     environment = "production"                              # production without anybody who is told
+    acceptance  = true                                      # a simulator in production
+
+    acceptance_digest = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
   }
 
-  expect_failures = [var.publish, var.smart_link, var.retention, var.network, var.alerts]
+  expect_failures = [var.acceptance, var.publish, var.smart_link, var.retention, var.network, var.alerts]
 }
 
 run "refusals_5" {

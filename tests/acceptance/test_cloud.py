@@ -271,7 +271,7 @@ class Deaf(Scripted):
     def call(self, service: str, *_: object, **__: object) -> Answer:
         return Answer(self.status, {"error": {"status": "SOME", "message": f"No {service}."}})
 
-    def knock(self, url: str, token: str | None) -> int:  # noqa: ARG002
+    def knock(self, *_: object) -> int:
         message = "no route"
         raise UnansweredError(message)
 

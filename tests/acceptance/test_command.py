@@ -3,13 +3,22 @@
 import json
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from infra.acceptance.calls import EmulatorCalls
+from infra.acceptance.flow.applied import AppliedStage
+from infra.acceptance.flow.observed import Observed
+from infra.acceptance.flow.stage import Stage
+from infra.acceptance.place import Place
 from infra.cli.app import main
+from infra.cli.commands import accept
+from infra.deploy.target import load_target
 from smartlink.settings import Settings
+from tests.acceptance.place import Scripted
+from tests.terraform.cloud import FakeCloud
 
 FILTERED = "secrets"  # four quick probes of one service
 
@@ -129,3 +138,78 @@ def test_without_credentials_it_says_how_to_log_in(
     where = ("--project", "somewhere-else", "--environment", "development")
     assert code_of("accept", *where) == 4
     assert "gcloud auth application-default login" in capsys.readouterr().err
+
+
+@dataclass
+class Sent:
+    """What the command asked of the run."""
+
+    stages: list[Stage] = field(default_factory=list)
+
+
+PROJECT = load_target("development").project
+COMPLETED = ("accept", "--of", "development", "--only", "flow-completed")
+
+
+@pytest.fixture
+def sent(stack: Path, monkeypatch: pytest.MonkeyPatch) -> Sent:
+    """The local stack stands for the project of development's tfvars; nothing is applied."""
+    found = Sent()
+    file = stack / "stack.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "project": PROJECT}))
+    monkeypatch.setenv("TERRAFORM", "true")
+    monkeypatch.setattr(accept, "GoogleCloud", FakeCloud)
+
+    def send(place: Place, stage: Stage, *_: object) -> None:
+        place.flow = Observed(done=True)
+        found.stages.append(stage)
+
+    monkeypatch.setattr(accept, "send_hundred", send)
+    return found
+
+
+def test_with_an_environment_the_messages_are_sent(
+    sent: Sent, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By a stage that applies that environment; the act is on record."""
+    assert code_of(*COMPLETED, "--yes") == 0
+    [stage] = sent.stages
+    assert isinstance(stage, AppliedStage)
+    assert stage.deployment.target.environment == "development"
+    assert stage.sure
+    capsys.readouterr()
+    assert code_of("audit", "--json") == 0
+    assert "smartlink-acceptance" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (*COMPLETED, "--no-messages"),
+        ("accept", "--only", "flow-completed"),
+        ("accept", "--of", "development", "--only", "secrets"),
+    ],
+)
+def test_else_none_is_sent(
+    sent: Sent, arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And nothing is known of the whole way, which is said."""
+    code_of(*arguments)
+    assert sent.stages == []
+    assert "secrets" in arguments or "make accept" in capsys.readouterr().err
+
+
+def test_in_production_no_force_sends_messages(
+    stack: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The probes may ask there; the simulator may not."""
+    assert stack
+
+    def never(*_: object, **__: object) -> None:
+        pytest.fail("a stage was made")
+
+    monkeypatch.setattr(accept, "_stage", never)
+    monkeypatch.setattr(accept, "GoogleCalls", lambda: Scripted({}))
+    arguments = ("accept", "--of", "production", "--force", "--only", "flow-completed")
+    assert code_of(*arguments) == 1  # nothing was learned
+    assert "not known here" in capsys.readouterr().out

@@ -5,7 +5,7 @@ import logging
 import re
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -62,6 +62,8 @@ def answer(request: Request, context: Context) -> Reply:
         context.once("order-8", broken_off)
     if request.do == "stop at a breakpoint":
         time_goes_by()
+    if request.do == "ask the bank":
+        return Reply("ProbeResponse", context.secret("bank").decode())
     if request.do == "ask the ERP":
         return Reply("ProbeResponse", context.erp_secret().decode())
     return Reply("ProbeResponse", {"did": request.do}, audience="APP")
@@ -85,7 +87,12 @@ def catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def tried(
-    catalog: Path, content: str | bytes, erp: bytes | None = None, *, keep: bool = False
+    catalog: Path,
+    content: str | bytes,
+    erp: bytes | None = None,
+    *,
+    keep: bool = False,
+    secrets: Mapping[str, bytes] | None = None,
 ) -> tuple[bool, str]:
     folder = catalog.parent / "try"
     trial = Trial(
@@ -95,6 +102,7 @@ def tried(
         folder=folder,
         erp=erp,
         keep=keep,
+        secrets=secrets or {},
     )
     found = attempt(trial)
     return found.done, "\n".join(report(found))
@@ -183,6 +191,22 @@ def test_a_secret_of_ones_own(catalog: Path) -> None:
     assert 'ProbeResponse to (anyone): {"databaseUrl": "mine"}' in said
 
 
+def test_secrets_that_the_catalogue_declares(catalog: Path) -> None:
+    """`--secret bank=FILE`; what the entry does not declare is refused, here as there."""
+    given = {"bank": b"the key"}
+    with pytest.raises(AuthorError, match=r"--secret bank: .* declares none.*secrets"):
+        tried(catalog, '{"do": "ask the bank"}', secrets=given)
+    done, said = tried(catalog, '{"do": "ask the bank"}')
+    assert not done
+    assert "does not declare 'bank'" in said
+    document = json.loads(catalog.read_text())
+    document["commands"]["ProbeCommand"]["secrets"] = ["bank"]
+    catalog.write_text(json.dumps(document))
+    done, said = tried(catalog, '{"do": "ask the bank"}', secrets=given)
+    assert done, said
+    assert "ProbeResponse to (anyone): the key" in said
+
+
 def test_a_command_that_needs_an_erp_gets_sample_people(catalog: Path) -> None:
     """The project's own commands can be tried as they are."""
     content = '{"requestID": "r-1", "identifiers": {"CPF": "11144477735"}}'
@@ -208,6 +232,7 @@ def test_a_module_that_cannot_be_loaded(catalog: Path, monkeypatch: pytest.Monke
         (("NoCommand", str(CATALOG)), "NoCommand is not in .*: it has .*: make consumer COMMAND="),
         (("NoCommand", "nowhere.json"), "nowhere.json cannot be read: No such file"),
         (("NoCommand", str(CATALOG), "--erp", "nowhere.json"), "nowhere.json cannot be read"),
+        (("X", str(CATALOG), "--secret", "bank=nowhere.json"), "nowhere.json cannot be read"),
     ],
 )
 def test_what_cannot_be_tried(

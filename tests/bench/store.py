@@ -24,6 +24,7 @@ from infra.local.firestore_view import COLLECTIONS, FirestoreView
 from infra.local.rest import Rest
 from smartlink.adapters.firestore.calls import FirestoreCalls
 from smartlink.adapters.firestore.store import Firestore
+from smartlink.adapters.http.at_need import session_at_need
 from smartlink.adapters.in_memory import (
     InMemoryContents,
     InMemoryEffects,
@@ -123,6 +124,8 @@ def ours(store: Firestore) -> Work:
         effects=InMemoryEffects(),
         runner=ThreadRunner(),
         end_process=end_process,
+        http=session_at_need,
+        publisher=lambda: publisher,
     )
     consume = make_consume(settings, adapters, own, QUIET, quiet)
 

@@ -50,12 +50,13 @@ class Ran:
 
 
 def environment(folder: Path, more: Mapping[str, str]) -> dict[str, str]:
-    """Nothing of the machine's own settings, 80 columns, no terminal."""
+    """Nothing of the machine's own settings, 80 columns, English, no terminal."""
     foreign = ("SMARTLINK_", "GOOGLE_", "FIRESTORE_", "PUBSUB_", "STORAGE_", "SECRET_MANAGER_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     for name in ("NO_COLOR", "FORCE_COLOR", "GITHUB_ACTIONS", "PY_COLORS"):
         kept.pop(name, None)
     ours = {"COLUMNS": "80", "SMARTLINK_LOCAL_DIR": str(folder), "SMARTLINK_OPERATOR": "ana"}
+    ours["SMARTLINK_LANG"] = "en"
     return {**kept, **ours, "HOME": str(folder), "CLOUDSDK_CONFIG": str(folder), **more}
 
 
@@ -117,10 +118,10 @@ class Place:
         )
         return Ran(ran.returncode, ran.stdout, ran.stderr)
 
-    def run_all(self, *calls: str) -> list[Ran]:
+    def run_all(self, *calls: str, **more: str) -> list[Ran]:
         """Run independent commands side by side, each given as one line."""
         with ThreadPoolExecutor(4) as pool:
-            return list(pool.map(lambda call: self.run(*shlex.split(call)), calls))
+            return list(pool.map(lambda call: self.run(*shlex.split(call), **more), calls))
 
     @contextmanager
     def started(self, *arguments: str) -> Iterator["subprocess.Popen[str]"]:

@@ -208,9 +208,9 @@ def test_the_same_cause_by_its_print(place: Place) -> None:
     [code] = {it["print"] for it in listed if it["id"].startswith("r-")}
     assert [it["print"] for it in listed if it["id"] == "w-1"] == [code]
     shown, stats, dry = place.run_all("messages list", "stats", f"messages discard --print {code}")
-    assert f"    4      3  {code}  Row <n> is locked" in shown.out
-    assert f"     4      3  {code}  Row <n> is locked" in stats.out
-    assert f"     3  acme    SGDPDataCommand  {code}  Row <n> is locked" in dry.out
+    assert f"4     3  {code}  Row <n> is locked" in shown.out
+    assert f"4     3  {code}  Row <n> is locked" in stats.out
+    assert f"3  acme    SGDPDataCommand  {code}  Row <n> is locked" in dry.out
     ran = place.run("messages", "redrive", "--print", code, "--yes", "-r", "The lock is gone")
     assert ran.out == "3 messages redriven.\n"
     assert states(place, "acme")["x-1"] is State.DEAD

@@ -58,6 +58,7 @@ class Case:
     put: Callable[[str, bytes], None]
     put_erp: Callable[[str, bytes], None]
     put_titular: Callable[[str, bytes], None]
+    put_own: Callable[[str, str, bytes], None]
     touch: Callable[[str], None]
     remove: Callable[[str], None]
 
@@ -75,6 +76,7 @@ def in_memory() -> Case:
         secrets.put,
         secrets.put_erp,
         secrets.put_titular,
+        secrets.put_own,
         secrets.touch,
         secrets.remove,
     )
@@ -98,6 +100,7 @@ def emulated(vault: Vault) -> Case:
         putter("tenant"),
         putter("erp"),
         putter("titular"),
+        lambda tenant, name, payload: putter(name)(tenant, payload),
         lambda tenant: vault.touch(f"smartlink-tenant-{tenant}"),
         lambda tenant: vault.client.delete_secret(
             name=f"projects/{PROJECT}/secrets/smartlink-tenant-{tenant}"
@@ -138,6 +141,10 @@ def test_a_payload_is_the_last_version(case: Case) -> None:
         case.put("acme", payload)
     case.put_erp("acme", b"erp")
     case.put_titular("acme", b"keys")
+    case.put_own("acme", "bank", b"old key")
+    case.put_own("acme", "bank", b"key")
+    case.put_own("globex", "bank", b"another's")
+    assert case.secrets.own("acme", "bank") == b"key"
     assert case.secrets.payload("acme") == bytes(range(256))
     assert case.secrets.erp("acme") == b"erp"
     assert case.secrets.titular("acme") == b"keys"
@@ -145,7 +152,10 @@ def test_a_payload_is_the_last_version(case: Case) -> None:
 
 @pytest.mark.parametrize("tenant", ["none", "../x", "", "A", "x" * 70])
 def test_a_missing_secret_is_not_found(case: Case, tenant: str) -> None:
-    for read in (case.secrets.payload, case.secrets.erp, case.secrets.titular):
+    def own(tenant: str) -> bytes:
+        return case.secrets.own(tenant, "bank")
+
+    for read in (case.secrets.payload, case.secrets.erp, case.secrets.titular, own):
         with pytest.raises(NotFound):
             read(tenant)
 

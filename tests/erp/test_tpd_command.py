@@ -169,6 +169,16 @@ def test_every_error_of_a_map_at_once(shell: Shell, data_map: dict[str, Any]) ->
     )
 
 
+def test_a_map_without_tables_is_a_fault(shell: Shell, data_map: dict[str, Any]) -> None:
+    """SGDPLogsCommand alone could use it."""
+    data_map["tables"] = {}
+    ran = shell.check(data_map)
+    assert ran.code == 1
+    assert "map.tables: it names no table" in " ".join(ran.out.split())
+    [found] = shell.findings(data_map, "--sample", "0")["map"]
+    assert (found["place"], found["level"]) == ("map.tables", "fault")
+
+
 @pytest.mark.parametrize("broken", ["[]", "{}", '{"tables": 1}', '"demo"', "null", "{"])
 def test_what_is_no_map_at_all(tmp_path: Path, broken: str) -> None:
     """An error, and no traceback."""

@@ -16,8 +16,10 @@ from packaging.utils import canonicalize_name
 
 from tests.project.checkout import FUNCTIONS, ROOT
 from tests.support.bundle import bundle
+from tests.support.simulator_bundle import FILES as SIMULATOR_FILES
 
 FILES = {name: ROOT / name / "requirements.txt" for name in ("functions", "infra", "tests")}
+SIMULATOR = ROOT / "infra" / "simulator"
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
@@ -114,3 +116,15 @@ def test_the_zip_installs_no_tools() -> None:
     """What checks or simulates is not deployed."""
     names = {pin.name for pin in pins(FILES["functions"])}
     assert not names & {"pytest", "hypothesis", "mypy", "ruff", "aiohttp", "gcp-storage-emulator"}
+
+
+def test_the_simulator_is_deployed_with_what_it_needs() -> None:
+    """Of what the local stack has: the same versions and hashes; each import is asked for."""
+    whole, own = pins(FILES["infra"]), pins(SIMULATOR / "requirements.txt")
+    assert {pin: hashes for pin, hashes in whole.items() if pin in own} == own
+    lines = (SIMULATOR / "requirements.in").read_text().splitlines()
+    asked = {line for line in lines if not line.startswith("#")}
+    assert asked <= {pin.name for pin in own}
+    files = [ROOT / file for file in SIMULATOR_FILES.values() if file.endswith(".py")]
+    names = {name.partition(".")[0] for file in files for name in imported(file)} - {"infra"}
+    assert {canonicalize_name(name) for name in names} == asked

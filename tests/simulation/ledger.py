@@ -65,6 +65,8 @@ class Ledger:
     """How many replies the last completed run returned."""
     replies: dict[tuple[str, str], str] = field(default_factory=dict)
     """Created by settlements; the hash of each one's content."""
+    steps: dict[tuple[str, str], str] = field(default_factory=dict)
+    """Created by settlements to continue a work; the document that each continues."""
     redriven: Counter[tuple[str, str]] = field(default_factory=Counter)  # by the operator
     endings: dict[tuple[str, str], Ending] = field(default_factory=dict)
     kept: dict[tuple[str, str], Kept] = field(default_factory=dict)
@@ -194,11 +196,20 @@ class WatchedMessages(InMemoryMessages):
                 self._tell(self._claims.moved(tenant, old, new, ended=ended))
             self._check_entitled(tenant, old, settlement)
             self._note(tenant, old, settlement)
-            for reply in settlement.created:
-                key = (tenant, reply.document)
-                if key in self._ledger.replies:
-                    self._ledger.broken(f"reply {key} was created twice")
-                self._ledger.replies[key] = reply.content.sha256
+            for made in settlement.created:
+                self._made(tenant, settlement, made)
+
+    def _made(self, tenant: str, settlement: Settlement, made: Message) -> None:
+        """A settlement made a reply or a next step: each is made once."""
+        key = (tenant, made.document)
+        if made.direction is Direction.DOWNSTREAM:
+            if key in self._ledger.steps:
+                self._ledger.broken(f"step {key} was created twice")
+            self._ledger.steps[key] = settlement.document
+            return
+        if key in self._ledger.replies:
+            self._ledger.broken(f"reply {key} was created twice")
+        self._ledger.replies[key] = made.content.sha256
 
     def _note(self, tenant: str, old: Message | None, settlement: Settlement) -> None:
         """What a settlement brings is its message's customer's."""
@@ -292,6 +303,11 @@ class WatchedMessages(InMemoryMessages):
             self._ledger.endings[key] = settlement.history.ending
             if settlement.history.ending is Ending.DISCARDED:
                 return
+        downstream = settlement.history and settlement.history.message.direction is (
+            Direction.DOWNSTREAM
+        )
+        if downstream and not self._ledger.completed[key]:
+            self._ledger.broken(f"{key} ended as done, and no run of it came to its end")
         wanted = self._ledger.expected.get(key, 0)
         if len(settlement.created) != wanted:
             self._ledger.broken(f"{key} ended with {len(settlement.created)} of {wanted} replies")

@@ -19,6 +19,7 @@ from smartlink.services import settle as settle_module
 from smartlink.services.consuming import consume as consume_module
 from smartlink.services.consuming.consume import Consume
 from smartlink.services.consuming.once import Once
+from smartlink.services.consuming.together import Together
 from smartlink.services.contents import release
 from smartlink.services.polling import sending as sending_module
 from smartlink.services.polling import sweep as sweep_module
@@ -159,6 +160,33 @@ def _forget_replies(good: Any) -> Any:
         return replace(good(*arguments), created=())
 
     return settle
+
+
+def _forget_next_steps(good: Any) -> Any:
+    def settle(*arguments: Any) -> Any:
+        made = good(*arguments)
+        return replace(made, created=tuple(it for it in made.created if it.step is None))
+
+    return settle
+
+
+def _step_before_its_predecessor_ended(good: Any) -> Any:
+    """In a write of its own, before the commit."""
+
+    def settle_all(messages: Any, tenant: Any, pending: Any) -> Any:
+        rest = []
+        for item in pending:
+            steps = [it for it in item.settlement.created if it.step is not None]
+            messages.create(tenant, steps)
+            others = tuple(it for it in item.settlement.created if it.step is None)
+            rest.append(replace(item, settlement=replace(item.settlement, created=others)))
+        return good(messages, tenant, rest)
+
+    return settle_all
+
+
+def _batch_counts(good: Any) -> Any:
+    return lambda self, items: good(self, items) or True
 
 
 def _random_reply_ids(good: Any) -> Any:
@@ -370,6 +398,13 @@ MUTATIONS: Mapping[str, Mutation] = {
     "no fence at settlement": (consume_module, "settle_all", _no_fence),
     "replies are not in the settling commit": (consume_module, "settle_all", _settle_in_two_steps),
     "replies are forgotten": (consume_module, "settle", _forget_replies),
+    "a next step is forgotten": (consume_module, "settle", _forget_next_steps),
+    "a next step is not in the settling commit": (
+        consume_module,
+        "settle_all",
+        _step_before_its_predecessor_ended,
+    ),
+    "what a batch said counts though it raised": (Together, "_run", _batch_counts),
     "a shared crash counts": (lifecycle, "swept", _shared_crash_counts),
     "retried before it is due": (None, "due", _retry_at_once),
     "crashes are not swept": (Sweep, "__call__", _no_sweep_of_crashes),

@@ -24,6 +24,7 @@ _HALTED = 15  # ticks until an operator ends the halt of a name
 _PATIENCE = 35  # ticks until two leases that began in trouble are over
 _ROLLOUTS, _NAMES = 0.15, 0.15
 """Shares of the schedules in which releases overlap, or a name's credentials change."""
+_BATCHES = 0.25  # of the schedules have consumers that take several messages at once
 SECOND = "second"  # customer of a name
 _LEASE = timedelta(seconds=570)
 _OUTAGES = ("store", "store.commit", "store.swap", "contents", "pubsub", "effects")
@@ -61,6 +62,7 @@ def run_schedule(seed: int, plan: dict[int, Fault] | None = None, *, small: str 
     random = Random(f"schedule {seed}")
     kernel = Kernel(random, plan)
     deployment = _deploy(kernel, small=small)
+    deployment.batches = not small and Random(f"batches {seed}").random() < _BATCHES
     broken: str | None = None
     try:
         _draw(deployment, seed, small=small)
@@ -114,7 +116,8 @@ def _draw(deployment: Deployment, seed: int, *, small: str) -> None:
         deployment.backlog = random.choice((0.0, 1.0, 5.0, 400.0))
     for tenant in deployment.tenants:
         for number in range(2 if small else random.randint(0, 6)):
-            _draw_message(deployment, outside, tenant, f"m{number}", small=small)
+            steps = Random(f"steps {seed} {tenant} {number}")
+            _draw_message(deployment, outside, tenant, f"m{number}", small=small, steps=steps)
         if small == "repeats":
             deployment.late = (130.0, 260.0, 520.0, 780.0)
         for number in range(0 if small else random.choice((0, 0, 1, 2))):
@@ -138,7 +141,13 @@ def _draw(deployment: Deployment, seed: int, *, small: str) -> None:
 
 
 def _draw_message(
-    deployment: Deployment, outside: Process, tenant: str, message_id: str, *, small: str
+    deployment: Deployment,
+    outside: Process,
+    tenant: str,
+    message_id: str,
+    *,
+    small: str,
+    steps: Random,
 ) -> None:
     kernel, random = deployment.kernel, deployment.kernel.random
     does = (
@@ -159,6 +168,8 @@ def _draw_message(
         content["once"] = "key" if small else f"key-{random.randint(0, 3)}"
     if not small and random.random() < 0.1:
         content["large"] = LARGE
+    if not small and steps.random() < 0.25:  # a work that its consumer continues
+        content["steps"] = steps.choice((2, 2, 3))
     offers = [content]
     if small == "repeats" or (not small and random.random() < 0.3):  # the broker repeats it
         offers.append(content)
@@ -476,6 +487,7 @@ def _audit(deployment: Deployment) -> None:
     for tenant, message_id, content in ledger.offered - waits:
         if (tenant, message_id, content_hash(content)) not in kept:
             ledger.broken(f"{tenant}/{message_id} is LOST: neither live nor ended")
+    _audit_steps(deployment)
     contents = {(tenant, content) for tenant, _, content in kept}
     for tenant, content in ledger.nameless - {(tenant, content) for tenant, _, content in waits}:
         if (tenant, content_hash(content)) not in contents:
@@ -490,6 +502,19 @@ def _audit(deployment: Deployment) -> None:
     _audit_contents(deployment)
     _audit_effects(deployment)
     _audit_sent(deployment)
+
+
+def _audit_steps(deployment: Deployment) -> None:
+    """A step is there if and only if the message that it continues was executed to its end."""
+    ledger = deployment.ledger
+    for tenant in deployment.tenants:
+        there = {*deployment.store.live(tenant), *deployment.store.ended(tenant)}
+        steps = {document for owner, document in ledger.steps if owner == tenant}
+        for document in steps - there:
+            ledger.broken(f"the step {(tenant, document)} is LOST: neither live nor ended")
+        for message in deployment.messages_of(tenant):
+            if message.step is not None and message.document not in steps:
+                ledger.broken(f"the step {(tenant, message.document)} came without its predecessor")
 
 
 def _audit_attempts(deployment: Deployment, tenant: str, message: Message) -> None:

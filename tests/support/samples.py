@@ -20,6 +20,7 @@ from smartlink.domain.message import (
     Result,
     SendFailure,
     State,
+    Step,
     Stored,
     Version,
 )
@@ -98,6 +99,7 @@ def everything_set(identity: str = "m-1", text: str = "{}") -> Message:
         audience="SGDP",
         correlation_id="c-1",
         trace=f"00-{'a' * 32}-{'b' * 16}-01",
+        step=Step(3, "D-the first"),
         personal=True,
         attempt=2,
         attempts=(

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Engine, Executable, MetaData, Row, Table, select
 
 from consumers.sgdp.engine import engine_for
-from smartlink.consumer import Consumer, Context, Logger, Reply
+from smartlink.consumer import Consumer, Context, Continue, Logger, Reply
 from smartlink.domain.message import LogType
 from smartlink.domain.payload import parse_payload
 
@@ -90,6 +90,7 @@ class Tpd:
         assert consumer.payload is not None
         returned = consumer(consumer.payload.model_validate(parse_payload(text).body), context)
         self.lines += [line.text for line in context.log.lines]
+        assert not isinstance(returned, Continue)
         replies = [returned] if isinstance(returned, Reply) else list(returned or ())
         answers: list[dict[str, Any]] = []
         for reply in replies:

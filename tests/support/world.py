@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any, NoReturn, TypeVar
 
+from smartlink.adapters.http.at_need import session_at_need
 from smartlink.adapters.in_memory import (
     Faults,
     InMemoryBroker,
@@ -316,7 +317,12 @@ class World:
 
     def consume(self, command: str = COMMAND) -> Consume:
         own = ConsumeAdapters(
-            erp=self.secrets, effects=self.effects, runner=self.runner, end_process=end_process
+            erp=self.secrets,
+            effects=self.effects,
+            runner=self.runner,
+            end_process=end_process,
+            http=session_at_need,
+            publisher=lambda: self.publisher,
         )
         return make_consume(self.settings, self._adapters(), own, command, self._consumer(command))
 

@@ -117,6 +117,7 @@ def add_command(folder: Path) -> None:
         "topic": "smartlink-greet-command",
         "timeoutSeconds": 60,
         "erp": True,
+        "secrets": ["bank", "post"],
         "maxInstances": 3,
     }
     catalog.write_text(json.dumps(document))

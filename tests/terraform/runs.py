@@ -200,6 +200,8 @@ def new_copy(folder: Path) -> Copy:
     (folder / "infra").mkdir()
     for file in (REPO / "infra").glob("*.json"):
         shutil.copy(file, folder / "infra")
+    shutil.copy(REPO / "infra" / "__init__.py", folder / "infra")
+    shutil.copytree(REPO / "infra" / "simulator", folder / "infra" / "simulator", ignore=_IGNORED)
     (folder / "terraform" / "backend_override.tf").write_text(_BACKEND)
     (folder / "terraform" / "everything.tfvars").write_text(EVERYTHING)
     copy.run("init", "-input=false")

@@ -1,6 +1,7 @@
 """Everything on, deployed by `make deploy`'s own code to providers that make nothing."""
 
 import io
+import re
 import zipfile
 
 from infra.local.checkout import FUNCTIONS
@@ -123,8 +124,10 @@ def test_a_command_is_one_entry_and_one_file(applied: Applied) -> None:
         f"google_pubsub_subscription_iam_member.dead_letter{key}",
         'google_pubsub_topic_iam_member.dispatch["poll/consume-GreetCommand"]',
         'google_pubsub_topic_iam_member.dispatch["poll_shard/consume-GreetCommand"]',
+        'google_pubsub_topic_iam_member.dispatch["consume-GreetCommand/consume-GreetCommand"]',
         f"google_project_iam_member.firestore{key}",
         f"google_project_iam_member.erp_secrets{key}",
+        f"google_project_iam_member.own_secrets{key}",
         f"google_storage_bucket_iam_member.contents{key}",
     }
     [service] = greeted.one(f"google_cloudfunctions2_function.function{key}")["service_config"]
@@ -137,6 +140,23 @@ def test_a_command_is_one_entry_and_one_file(applied: Applied) -> None:
     assert greeted.changes("create", "delete") == {"google_storage_bucket_object.functions"}
     assert not greeted.changes("delete")
     assert not greeted.changes("delete", "create")
+
+
+def test_a_commands_own_secrets_are_granted_to_its_function_alone(applied: Applied) -> None:
+    """By their names: no other function reads them, and it reads no others by that grant."""
+    grants = {
+        it.key: it.values
+        for it in applied.greeted.of("google_project_iam_member")
+        if it.name == "own_secrets"
+    }
+    assert grants.keys() == {"consume-GreetCommand"}
+    [grant] = grants.values()
+    assert grant["role"] == "roles/secretmanager.secretAccessor"
+    starts = (
+        rf'resource\.name\.startsWith\("projects/\d+/secrets/smartlink-{name}-"\)'
+        for name in ("bank", "post")
+    )
+    assert re.fullmatch(r" \|\| ".join(starts), grant["condition"][0]["expression"])
 
 
 def test_the_operators_configuration_file_stays(applied: Applied) -> None:

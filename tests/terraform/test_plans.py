@@ -37,7 +37,7 @@ def test_each_environment_passes_its_own_tests(runs: Runs, name: str) -> None:
 
 def test_every_validation_and_optional_part_is_tested(runs: Runs) -> None:
     """As anyone would type `terraform test` after `init`, and with an environment's variables."""
-    assert re.findall(r"Success! (\d+) passed, 0 failed", runs["test"]) == ["8", "8"]
+    assert re.findall(r"Success! (\d+) passed, 0 failed", runs["test"]) == ["9", "9"]
 
 
 def test_no_primitive_role_and_nobody_anonymous(plan: Resources) -> None:
@@ -138,12 +138,14 @@ def _days(seconds: str) -> str:
     return str(whole)
 
 
-def test_only_the_polls_publish(plan: Resources) -> None:
-    """A consumer cannot dispatch, and neither can publish."""
-    topics = ["poll_shard", *(f"consume-{name}" for name in CATALOG["commands"])]
+def test_only_the_polls_publish_and_a_consumer_to_itself(plan: Resources) -> None:
+    """A consumer cannot dispatch to another, and publish to none."""
+    consumers = [f"consume-{name}" for name in CATALOG["commands"]]
+    topics = ["poll_shard", *consumers]
     dispatch = [it for it in plan.of("google_pubsub_topic_iam_member") if it.name == "dispatch"]
     assert {it.key for it in dispatch} == {
-        f"{function}/{topic}" for function in ("poll", "poll_shard") for topic in topics
+        *(f"{function}/{topic}" for function in ("poll", "poll_shard") for topic in topics),
+        *(f"{consumer}/{consumer}" for consumer in consumers),
     }
 
 

@@ -16,7 +16,7 @@ from consumers.sgdp.binding import bind
 from consumers.sgdp.database import OwnTablesError, create_own_tables
 from consumers.sgdp.engine import engine_for
 from consumers.sgdp.failures import FailedAt, StructureChangedError, described, explained
-from consumers.sgdp.map_error import MapError
+from consumers.sgdp.map_error import NO_TABLES, MapError, refuse
 from consumers.sgdp.maps import named_map, parse_map
 from consumers.sgdp.model import Models
 from consumers.sgdp.proof import UnprovenError, check_proven
@@ -71,11 +71,12 @@ class Erp:
             raise failure from None
 
 
-def open_erp(context: Context) -> Erp:
+def open_erp(context: Context, *, looks_for_a_person: bool = True) -> Erp:
     """Find the ERP of the context's tenant; no message decides which it is.
 
     At the first call of a process it connects, creates the product's own tables if they are
-    missing, and checks the map. Raises RetryableError at whatever an operator can fix.
+    missing, and checks the map. Raises RetryableError at whatever an operator can fix: also at a
+    map without tables, if a person is looked for, for "nobody found" would not be true.
     """
     tenant = context.tenant
     try:
@@ -88,6 +89,8 @@ def open_erp(context: Context) -> Erp:
         salt = secret.salt.get_secret_value() if secret.salt else ""
         with _translated(tenant):
             models = _models(url, json.dumps(loaded, sort_keys=False), salt)
+        if looks_for_a_person and not models.parents_first:
+            refuse("map.tables", NO_TABLES)
         return Erp(tenant, engine, models, secret.access_log_days)
     except (
         ValidationError,

@@ -77,7 +77,11 @@ class PersonalDataMap(MapPart):
 
     schema_file: Annotated[str | None, Field(alias="$schema")] = None  # for editors
     purposes: Annotated[Mapping[_Name, Purpose], Field(min_length=1)]
-    tables: Annotated[Mapping[_Name, PersonalTable], Field(min_length=1, max_length=200)]
+    # None is enough for SGDPLogsCommand, whose answer is the product's own; editors warn of it.
+    tables: Annotated[
+        Mapping[_Name, PersonalTable],
+        Field(max_length=200, json_schema_extra={"minProperties": 1}),
+    ]
     # What looks personal and is nobody's, by `table.column` or `table`, and why: no consumer reads
     # it, `smartlink tpd check` does.
     not_personal: Annotated[Mapping[_Name, _Text], Field(alias="notPersonal")] = {}

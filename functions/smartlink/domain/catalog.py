@@ -4,7 +4,7 @@ import json
 from dataclasses import replace
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from smartlink.domain.identity import digest
 from smartlink.domain.json_bytes import unmarked
@@ -33,6 +33,25 @@ class Function(_Entry):
     schedule: str | None = None
 
 
+RELAY_SECRETS = frozenset({"tenant", "erp", "titular"})
+"""The names of the relay's own secrets: no command may declare one as its own."""
+
+
+def _unlike_the_relays(names: tuple[str, ...]) -> tuple[str, ...]:
+    if taken := RELAY_SECRETS & {*names}:
+        message = f"{min(taken)} is the name of a secret of the relay: take another"
+        raise ValueError(message)
+    if len({*names}) < len(names):
+        message = "a secret stands twice"
+        raise ValueError(message)
+    return names
+
+
+# Without a hyphen: `smartlink-<name>-<tenant>` has one meaning, and a grant for all tenants'
+# secrets of that name is a grant for no other. Ten are what a condition of IAM has room for.
+SecretName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]{0,30}$")]
+
+
 class Command(_Entry):
     """One command. `timeout` is the seconds that one message may take."""
 
@@ -41,9 +60,15 @@ class Command(_Entry):
     timeout: Annotated[int, Field(alias="timeoutSeconds", ge=1, le=MAX_FUNCTION_SECONDS)]
     personal: bool = False  # the history keeps a content's hash and size, not the content
     erp: bool = False  # the consumer may read the secret smartlink-erp-<tenant>
+    secrets: Annotated[
+        tuple[SecretName, ...], Field(max_length=10), AfterValidator(_unlike_the_relays)
+    ] = ()
+    """The consumer may read the secrets smartlink-<name>-<tenant>."""
     attempts: Annotated[int, Field(ge=1, le=1_000)] | None = None
     """The command's limit of attempts. If the configuration's QtdeTentativasExec is lower, it
     holds."""
+    max_steps: Annotated[Annotated[int, Field(ge=1, le=10_000)], Field(alias="maxSteps")] = 100
+    """How many steps a work may have whose consumer returns `Continue`."""
     unknown_outcome: Annotated[
         Literal["retry", "hold"], Field(alias="unknownOutcome", validate_default=True)
     ] = "retry"

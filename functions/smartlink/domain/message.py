@@ -47,6 +47,7 @@ class DeadReason(StrEnum):
     ID_REUSED = "id-reused"
     UNKNOWN_OUTCOME = "outcome-unknown"  # it may have been executed: a person has to look
     UNWRITTEN_OUTCOME = "outcome-unwritten"  # it was executed, or sent, but that cannot be stored
+    STEPS_EXHAUSTED = "steps-exhausted"  # it continues a message that had all its steps: not run
 
 
 MAY_HAVE_RUN = frozenset({DeadReason.UNKNOWN_OUTCOME, DeadReason.UNWRITTEN_OUTCOME})
@@ -112,6 +113,14 @@ class SendFailure:
     at: datetime  # the last time
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Which part of a long work the message is (`Etapa`), if it continues another message."""
+
+    number: int  # 2 or more: the first message is the first step
+    first: str  # the document of the first message
+
+
 @dataclass(frozen=True, kw_only=True)
 class Summary:
     """A message without its content. It can be shown, but nothing can be written from it."""
@@ -127,6 +136,7 @@ class Summary:
     correlation_id: str | None = None
     trace: str | None = None  # the `traceparent` that came with it; None: see `traceparent_of`
     personal: bool = False  # the history keeps the content's hash and size only
+    step: Step | None = None  # None: it continues no other message
     attempt: int = 0  # attempts made, the current one included
     attempts: tuple[Attempt, ...] = ()
     dispatches: int = 0  # re-dispatches since it last ran; each doubles the grace

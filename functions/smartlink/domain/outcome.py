@@ -1,7 +1,7 @@
 """The outcome of a consumer's run of a message, as a value."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from smartlink.domain.message import Content, LogType
 
@@ -27,10 +27,26 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class NextStep:
+    """The message that continues this one; a large content is in the bucket already."""
+
+    content: Content
+    most: int  # steps that a work may have
+    grace: timedelta  # how long its dispatch may stay unclaimed
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """The message was executed."""
 
     answers: tuple[Answer, ...] = ()
+    following: NextStep | None = None  # None: the work is at its end
+
+
+def contents_of(done: Done) -> list[Content]:
+    """Returns the contents that the outcome's commit refers to."""
+    following = [] if done.following is None else [done.following.content]
+    return [*(it.content for it in done.answers), *following]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +90,7 @@ class HandBack:
 
     error: str | None = None
     due: datetime | None = None  # when it is to be tried again; None: at once
+    alone: bool = False  # it is to run without others
 
 
 Outcome = Done | Retry | Unknown | Unwritten | Reject | HandBack

@@ -6,6 +6,7 @@ message is the broker's answer.
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from smartlink.domain import lifecycle
 from smartlink.domain.message import (
@@ -17,6 +18,7 @@ from smartlink.domain.message import (
     Message,
     Result,
     State,
+    Step,
     Stored,
     Summary,
     Version,
@@ -27,6 +29,7 @@ from smartlink.domain.outcome import (
     Finished,
     HandBack,
     Line,
+    NextStep,
     Reject,
     Retry,
     Unknown,
@@ -84,6 +87,7 @@ def _whole(message: Message) -> int:
         + _bytes(message.audience)
         + _bytes(message.correlation_id)
         + _bytes(message.trace)
+        + (2 * _bytes(message.step.first) if message.step else 0)  # its own document's name, too
     )
 
 
@@ -220,6 +224,47 @@ def reply_id(message: Summary, number: int) -> str:
     return f"{message.document}/reply/{number}"
 
 
+class _Lines(Protocol):
+    def __call__(
+        self, kind: LogType, text: str, debug: str | None = None
+    ) -> tuple[LogLine, ...]: ...
+
+
+def next_step_id(message: Summary) -> str:
+    """Returns the id of the message that continues this one: the same at each execution."""
+    step = next_step(message)
+    return f"{step.first}/step/{step.number}"
+
+
+def next_step(message: Summary) -> Step:
+    """Returns which step the message that continues this one is."""
+    own = message.step or Step(1, message.document)
+    return replace(own, number=own.number + 1)
+
+
+def _following(message: Message, following: NextStep, now: datetime) -> Message:
+    """Makes the message that continues this one. It is dead if the work has had all its steps."""
+    step = next_step(message)
+    made = lifecycle.received(
+        message_id=next_step_id(message),
+        command=message.type,
+        content=following.content,
+        now=now,
+        due=now + following.grace,
+        audience=message.audience,
+        correlation_id=message.correlation_id or message.id,
+        personal=message.personal,
+    )
+    made = replace(made, trace=message.trace, step=step, titular=message.titular)
+    if step.number <= following.most:
+        return made
+    error = (
+        f"The work goes on after {following.most} steps, the most that its command may have "
+        f"(maxSteps in the catalogue): it may never end. Discard it, or redrive it for one more"
+    )
+    return lifecycle.dead(made, DeadReason.STEPS_EXHAUSTED, error)
+
+
 def _reply(message: Message, number: int, answer: Answer, now: datetime) -> Message:
     reply = lifecycle.to_send(
         message_id=reply_id(message, number),
@@ -231,6 +276,37 @@ def _reply(message: Message, number: int, answer: Answer, now: datetime) -> Mess
         personal=message.personal,
     )
     return replace(reply, trace=message.trace)
+
+
+def _done(
+    stored: Stored,
+    message: Message,
+    done: Done,
+    now: datetime,
+    expires: datetime,
+    lines: _Lines,
+    limit: str,
+) -> Settlement:
+    created = tuple(
+        _reply(message, number, answer, now) for number, answer in enumerate(done.answers, start=1)
+    )
+    text = f"Executed in {limit}; {len(created)} replies"
+    logs: tuple[LogLine, ...] = ()
+    if done.following is not None:
+        made = _following(message, done.following, now)
+        created += (made,)
+        text = f"{text}; it goes on as {made.id}"
+        if made.state is State.DEAD:
+            text = f"{text}, which is dead"
+            logs = (LogLine(made.id, LogType.ERROR, f"Dead: {made.error}", now, expires),)
+    ended = lifecycle.with_attempt(message, Result.DONE, now, None)
+    return Settlement(
+        document=message.document,
+        fence=stored.version,
+        history=Ended(ended, Ending.DONE, now, expires),
+        logs=logs + lines(LogType.INFORMATION, text),
+        created=created,
+    )
 
 
 def settle(
@@ -251,19 +327,8 @@ def settle(
 
     limit = f"attempt {message.attempt} of {policy.limit}"
     match finished.outcome:
-        case Done(answers):
-            replies = tuple(
-                _reply(message, number, answer, now)
-                for number, answer in enumerate(answers, start=1)
-            )
-            done = lifecycle.with_attempt(message, Result.DONE, now, None)
-            return Settlement(
-                document=message.document,
-                fence=stored.version,
-                history=Ended(done, Ending.DONE, now, expires),
-                logs=lines(LogType.INFORMATION, f"Executed in {limit}; {len(replies)} replies"),
-                created=replies,
-            )
+        case Done():
+            return _done(stored, message, finished.outcome, now, expires, lines, limit)
         case Unknown(error, debug) if policy.hold_unknown:
             live = lifecycle.unknown(message, now, error)
             log = lines(LogType.ERROR, f"Dead, outcome unknown in {limit}: {live.error}", debug)
@@ -287,6 +352,7 @@ def settle(
             live = lifecycle.dead(rejected, DeadReason.REJECTED, error)
             log = lines(LogType.ERROR, f"Dead, rejected in {limit}: {live.error}", debug)
             return Settlement(document=message.document, fence=stored.version, live=live, logs=log)
-        case HandBack(error, due):
+        case HandBack(error, due, alone):
             live = lifecycle.handed_back(message, due or now, error, waits=due is not None)
+            live = replace(live, alone=alone or live.alone)
             return Settlement(document=message.document, fence=stored.version, live=live)

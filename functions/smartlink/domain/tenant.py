@@ -15,6 +15,9 @@ Environment = Literal["development", "staging", "production"]
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?")
 
+ACCEPTANCE_TENANT = "smartlink-acceptance"
+"""The tenant of an acceptance, whose broker and RAC are the simulator. Nobody else has the name."""
+
 FAILURES_BEFORE_PAUSE = 3
 FIRST_PAUSE = timedelta(minutes=2)  # a pause of one minute would skip no tick
 LONGEST_PAUSE = timedelta(minutes=30)

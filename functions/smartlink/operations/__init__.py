@@ -6,6 +6,7 @@ values. It prints nothing and reaches the outside only through the ports. It rai
 
     names          tenants_of, existing_tenant, existing_command: a name that does not exist is an
                    error; did_you_mean: the names that are like it
+    rights         parse_roles: who may do what, for which tenants; by default nobody
     causes         fingerprint: the cause of an error; failures_of: messages grouped by it
     select         Filters.scan, .look, .ended: messages that fit, and how far the look went;
                    locate: one by its id; counted: by tenant, command and cause

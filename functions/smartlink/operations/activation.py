@@ -13,7 +13,8 @@ from smartlink.domain.identity import Direction
 from smartlink.domain.message import Listed, State, Stored
 from smartlink.domain.noted import kept
 from smartlink.domain.pin import Pin, first_use, same_tenant_id
-from smartlink.domain.tenant import Credentials, Tenant
+from smartlink.domain.tenant import ACCEPTANCE_TENANT, Credentials, Tenant
+from smartlink.i18n import _
 from smartlink.operations.credentials import (
     check_environment,
     check_pin,
@@ -166,8 +167,14 @@ def commands_to_set_up(deployment: Deployment) -> list[str]:
 
 
 def check_new(deployment: Deployment, tenant: str) -> None:
-    """Raises ActiveAlreadyError if the tenant has a secret."""
+    """Raises ActiveAlreadyError if the tenant has a secret; InvalidError if nobody may have the
+    name."""
     known_name(tenant)
+    if tenant == ACCEPTANCE_TENANT and not deployment.settings.acceptance_url:
+        message = _(
+            "{tenant} is the name of an acceptance's own tenant: choose another name", tenant=tenant
+        )
+        raise InvalidError(message)
     if deployment.secrets.exists(tenant):
         raise ActiveAlreadyError(tenant, deployment.title)
 
@@ -177,7 +184,7 @@ def check_active(deployment: Deployment, tenant: str) -> None:
     known_name(tenant)
     if not deployment.secrets.exists(tenant):
         existing_tenant(deployment, tenant)
-        message = f"{tenant} has no secret in {deployment.title}"
+        message = _("{tenant} has no secret in {title}", tenant=tenant, title=deployment.title)
         raise NoSecretError(message)
 
 
@@ -276,8 +283,10 @@ def rotate(
     report(TokenGiven(claimed))
     before, after = old and old.tenant_id, named.credentials.tenant_id
     if before and after and not same_tenant_id(before, after):
-        message = (
-            f"The new credentials are of tenant id {after}, the old ones of {before}: refused."
+        message = _(
+            "The new credentials are of tenant id {after}, the old ones of {before}: refused.",
+            after=after,
+            before=before,
         )
         raise ForbiddenError(message)
     check_pin(deployment, named, rotated=True)
@@ -311,7 +320,9 @@ def _both_clients(deployment: Deployment, tenant: str, new: Credentials) -> Iter
 
 def _pin(deployment: Deployment, tenant: str, pin: Pin | None, before: Pin | None) -> None:
     if not deployment.store.pin(tenant, pin, before):
-        message = f"Whose the name {tenant} is was changed meanwhile: look and try again."
+        message = _(
+            "Whose the name {tenant} is was changed meanwhile: look and try again.", tenant=tenant
+        )
         raise OperationError(message)
 
 
@@ -325,11 +336,13 @@ def adopt(deployment: Deployment, tenant: str, who: str, reason: str, report: Re
     """
     existing_tenant(deployment, tenant)
     if not reason.strip():
-        message = "the reason is empty: say how you know that it is the same customer."
+        message = _("the reason is empty: say how you know that it is the same customer.")
         raise InvalidError(message)
     state = deployment.store.states([tenant])[tenant]
     if state.pin is None:
-        message = f"The name {tenant} belongs to nobody yet: there is nothing to adopt."
+        message = _(
+            "The name {tenant} belongs to nobody yet: there is nothing to adopt.", tenant=tenant
+        )
         raise MissingError(message)
     pin = None
     if deployment.secrets.exists(tenant):
@@ -379,8 +392,10 @@ def _replace(
     before = deployment.secrets.enabled_versions(tenant)
     number = deployment.secrets.add(tenant, payload_of(credentials))
     if stored_tenant(deployment, tenant).credentials != credentials:
-        message = (
-            f"Version {number} of smartlink-tenant-{tenant} is not what was written: try again."
+        message = _(
+            "Version {number} of smartlink-tenant-{tenant} is not what was written: try again.",
+            number=number,
+            tenant=tenant,
         )
         raise OperationError(message)
     report(VersionStored(number))

@@ -14,6 +14,7 @@ from uuid import uuid4
 
 from smartlink.domain.message import LogLine, LogType, Message
 from smartlink.domain.settlement import annotate
+from smartlink.i18n import Text, _
 from smartlink.operations.errors import ForbiddenError, OperationError
 from smartlink.operations.names import existing_tenant
 from smartlink.operations.ports import AuditRecord, Deployment
@@ -89,7 +90,7 @@ def recorded(
     reason: str | None = None,
     count: int | None = None,
     before: Facts | None = None,
-    warn: Callable[[str], object],
+    warn: Callable[[Text], object],
 ) -> Iterator[Recording]:
     """Records the intent, lets the act be done, and records its result.
 
@@ -113,7 +114,7 @@ def recorded(
     try:
         deployment.audit.create(intent)
     except PortError as error:
-        message = f"{act} was not recorded ({error}), so nothing was done"
+        message = _("{act} was not recorded ({error}), so nothing was done", act=act, error=error)
         raise NotRecordedError(message) from error
     try:
         yield recording
@@ -122,14 +123,24 @@ def recorded(
         try:
             deployment.audit.create(_result(deployment, intent, recording, f"failed: {text}"))
         except PortError as lost:
-            warn(f"That it failed is not on record ({lost}): record {intent.id} has no result.")
+            warn(
+                _(
+                    "That it failed is not on record ({lost}): record {id} has no result.",
+                    lost=lost,
+                    id=intent.id,
+                )
+            )
         raise
     try:
         deployment.audit.create(_result(deployment, intent, recording, recording.outcome))
     except PortError as error:
-        message = (
-            f"{act} was done ({recording.outcome}), but its result is not on record ({error}): "
-            f"record {intent.id} has none"
+        message = _(
+            "{act} was done ({outcome}), but its result is not on record ({error}): record "
+            "{id} has none",
+            act=act,
+            outcome=recording.outcome,
+            error=error,
+            id=intent.id,
         )
         raise ResultNotRecordedError(message) from error
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from smartlink.domain.config import ConfigError, parse_config
 from smartlink.domain.json_bytes import unmarked
 from smartlink.domain.retry import RetryPolicy
+from smartlink.i18n import Text, _, data
 from smartlink.operations.errors import (
     GenerationChangedError,
     MissingError,
@@ -38,7 +39,7 @@ class InForce:
 
     current: ConfigFile | None
     last_good: ConfigFile | None
-    problem: str | None  # of the current file
+    problem: Text | None  # of the current file
     policy: RetryPolicy
 
 
@@ -60,13 +61,13 @@ def look(deployment: Deployment) -> InForce:
     return InForce(current, good, problem, policy)
 
 
-def _problem(current: ConfigFile | None, settings: Settings) -> str | None:
+def _problem(current: ConfigFile | None, settings: Settings) -> Text | None:
     if current is None:
-        return "the file is missing"
+        return _("the file is missing")
     try:
         check(current.data, current.generation, settings)
     except InvalidConfigError as error:
-        return str(error)
+        return data(error)
     return None
 
 
@@ -80,9 +81,11 @@ def propose(deployment: Deployment, data: bytes, generation: str | None) -> Prop
     current = deployment.config.current()
     now = current.generation if current else None
     if generation is not None and generation != (now or "0"):
-        message = (
-            f"{deployment.settings.config_uri} is at generation {now or '0 (missing)'}, "
-            f"not {generation}: somebody changed it"
+        message = _(
+            "{config_uri} is at generation {now}, not {generation}: somebody changed it",
+            config_uri=deployment.settings.config_uri,
+            now=now or _("0 (missing)"),
+            generation=generation,
         )
         raise GenerationChangedError(message)
     return Proposal(data, now, _difference(current.data if current else b"", data), policy)
@@ -104,7 +107,7 @@ def earlier(deployment: Deployment, generation: str | None) -> ConfigFile:
         try:
             return deployment.config.at(generation)
         except (NotFound, ValueError):
-            message = f"There is no generation {generation}"
+            message = _("There is no generation {generation}", generation=generation)
             raise NoGenerationError(message) from None
     current = deployment.config.current()
     now = current.generation if current else None
@@ -117,7 +120,10 @@ def earlier(deployment: Deployment, generation: str | None) -> ConfigFile:
         same = current is not None and file.data == current.data
         if file.generation != now and not same and _works(file):
             return file
-    message = f"No earlier generation of {deployment.settings.config_uri} is kept that could work."
+    message = _(
+        "No earlier generation of {config_uri} is kept that could work.",
+        config_uri=deployment.settings.config_uri,
+    )
     raise MissingError(message)
 
 

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from smartlink.domain.json_bytes import unmarked
 from smartlink.domain.tenant import Credentials, Tenant
 from smartlink.domain.token import claimed_tenant, claims_of
+from smartlink.i18n import _, joined
 from smartlink.operations.errors import ForbiddenError, InvalidError, OtherCustomerError
 from smartlink.operations.ports import Deployment
 from smartlink.ports import NotFound
@@ -30,12 +31,18 @@ def parse(document: Mapping[str, object], deployment: Deployment) -> Credentials
             {"environment": deployment.settings.environment, **document}
         )
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(map(str, item['loc'])) or 'the document'}: {item['msg']}"
-            for item in error.errors(include_input=False, include_url=False, include_context=False)
+        problems = joined(
+            "; ",
+            (
+                joined(": ", (".".join(map(str, it["loc"])) or _("the document"), it["msg"]))
+                for it in error.errors(
+                    include_input=False, include_url=False, include_context=False
+                )
+            ),
         )
-        message = (
-            f"The credentials are not valid ({problems}): clientId and clientSecret are needed"
+        message = _(
+            "The credentials are not valid ({problems}): clientId and clientSecret are needed",
+            problems=problems,
         )
         raise InvalidError(message) from None
 
@@ -57,9 +64,12 @@ def check_environment(deployment: Deployment, name: str, credentials: Credential
     """Returns the tenant. Raises ForbiddenError if its credentials are for another environment."""
     environment = deployment.settings.environment
     if credentials.environment != environment:
-        message = (
-            f"These are credentials of {credentials.environment}, but {deployment.title} is "
-            f"{environment}: activate the tenant where it belongs"
+        message = _(
+            "These are credentials of {environment}, but {title} is {other}: "
+            "activate the tenant where it belongs",
+            environment=credentials.environment,
+            title=deployment.title,
+            other=environment,
         )
         raise ForbiddenError(message)
     return Tenant(name, credentials)
@@ -74,9 +84,13 @@ def tenant_id(deployment: Deployment, tenant: Tenant) -> str | None:
     host = urlsplit(str(claims_of(token).get("iss", ""))).hostname or ""
     issued = _RAC.get(host)
     if issued is not None and issued != deployment.settings.environment:
-        message = (
-            f"RAC's token was issued by {host}, which is {issued}; {deployment.title} is "
-            f"{deployment.settings.environment}: use credentials of this environment"
+        message = _(
+            "RAC's token was issued by {host}, which is {issued}; {title} is "
+            "{environment}: use credentials of this environment",
+            host=host,
+            issued=issued,
+            title=deployment.title,
+            environment=deployment.settings.environment,
         )
         raise ForbiddenError(message)
     return claimed_tenant(token)
@@ -90,9 +104,12 @@ def verify(deployment: Deployment, tenant: Tenant) -> tuple[Tenant, str | None]:
     """
     other = _active_elsewhere(deployment, tenant.name, tenant.credentials.client_id)
     if other is not None:
-        message = (
-            f"These credentials are active already as tenant {other} in {deployment.title}: "
-            f"two would take each other's messages; use credentials of {tenant.name}'s own."
+        message = _(
+            "These credentials are active already as tenant {other} in {title}: two would "
+            "take each other's messages; use credentials of {name}'s own.",
+            other=other,
+            title=deployment.title,
+            name=tenant.name,
         )
         raise ForbiddenError(message)
     found = tenant_id(deployment, tenant)
@@ -113,10 +130,17 @@ def check_pin(deployment: Deployment, tenant: Tenant, *, rotated: bool = False) 
     unnamed = not (own.tenant_id and pin.tenant_id)
     if (rotated and unnamed) or not deployment.store.has_live(tenant.name):
         return
-    of = f"tenant id {own.tenant_id}" if own.tenant_id else "another client"
-    message = (
-        f"The name {tenant.name} belongs to {pin}, whose messages still live, and these "
-        f"credentials are of {of}: discard them or use another name"
+    of = (
+        _("tenant id {tenant_id}", tenant_id=own.tenant_id)
+        if own.tenant_id
+        else _("another client")
+    )
+    message = _(
+        "The name {name} belongs to {pin}, whose messages still live, and these "
+        "credentials are of {of}: discard them or use another name",
+        name=tenant.name,
+        pin=pin,
+        of=of,
     )
     raise OtherCustomerError(tenant.name, message)
 

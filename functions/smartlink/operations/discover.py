@@ -18,6 +18,7 @@ from itertools import product
 
 from smartlink.domain.noted import kept
 from smartlink.domain.tenant import Tenant
+from smartlink.i18n import Text, _, data
 from smartlink.operations.errors import ForbiddenError
 from smartlink.operations.ports import Deployment, RawSession
 from smartlink.operations.tenants import Status, overview, stored_tenant
@@ -71,9 +72,9 @@ class Tried:
     """A call that was made, and its answer. Values are replaced by their shape."""
 
     call: str
-    request: str
+    request: Text
     answer: str
-    means: str
+    means: Text
 
 
 @dataclass(slots=True)
@@ -86,7 +87,7 @@ class Discovery:
         default_factory=lambda: dict.fromkeys(("setup", "get", "send", "ack"), Verdict.UNTRIED)
     )
     tried: list[Tried] = field(default_factory=list)
-    questions: list[str] = field(default_factory=list)
+    questions: list[Text] = field(default_factory=list)
     """What could not be decided, to be asked of TOTVS."""
 
     @property
@@ -104,16 +105,18 @@ def check(deployment: Deployment, tenant: str, *, force: bool) -> Tenant:
     found = stored_tenant(deployment, tenant)
     environment = deployment.settings.environment
     if environment == "production" and not force:
-        message = (
-            "This is production: discovery sends and acks messages of its own. Use a tenant of "
-            "development or staging, or say --force"
+        message = _(
+            "This is production: discovery sends and acks messages of its own. Use a "
+            "tenant of development or staging, or say --force"
         )
         raise ForbiddenError(message)
     (seen,) = overview(deployment, [tenant])
     if seen.status is not Status.DISABLED and not force:
-        message = (
-            f"{tenant} is {seen.status}: its polls would take the messages that discovery sends. "
-            f"Disable it first (smartlink tenants disable {tenant}), or say --force"
+        message = _(
+            "{tenant} is {status}: its polls would take the messages that discovery sends. "
+            "Disable it first (smartlink tenants disable {tenant}), or say --force",
+            tenant=tenant,
+            status=seen.status,
         )
         raise ForbiddenError(message)
     return found
@@ -232,14 +235,14 @@ class _Attempt:
         content = self._nonce()
         path = send.call.replace("{type}", kind).replace("{audience}", send.audience)
         body = send.form.replace("{content}", content).replace("{text}", json.dumps(content))
-        accepted, _ = self._call(session, "send", path, body, send.form)
+        accepted, _answer = self._call(session, "send", path, body, send.form)
         return content if accepted else None
 
     def _prove_ack(self, get: str, send: "_Send", kind: str) -> None:
         """Each form on a message of its own, in the session that received it."""
         self._wait()  # what was received to prove the send comes again
         with self._link.session(self._tenant) as session:
-            for _ in range(_SPARE):
+            for _number in range(_SPARE):
                 self._post(session, send, kind)
         acked: dict[str, tuple[str, str]] = {}
         with self._link.session(self._tenant) as session:
@@ -267,7 +270,7 @@ class _Attempt:
     def _again(self, get: str, contents: set[str]) -> set[str]:
         """Which of the contents come once more after their lease has ended."""
         came: set[str] = set()
-        for _ in range(_SETTLES):
+        for _number in range(_SETTLES):
             self._wait()
             with self._link.session(self._tenant) as session:
                 came |= {it.content for it in self._drain(session, get)}
@@ -316,13 +319,15 @@ class _Attempt:
         self, session: RawSession, name: str, call: str, body: str | None, form: str
     ) -> tuple[bool, bytes]:
         """Whether the relay would take the answer for a success, and the answer."""
-        verb, _, path = call.partition(" ")
+        verb, _space, path = call.partition(" ")
         status, answer = session.call(name, verb, path, None if body is None else body.encode())
         page = answer.lstrip()[:1] == b"<" if name == "get" else not self._link.confirms(answer)
         accepted = status in _DONE and not page
         shown = f"{status} {_shape(answer)}".strip()
-        means = "accepted" if accepted else "refused"
-        tried = Tried(f"{name}: {verb} {path[:200]}", form or "no body", shown, means)
+        means = _("accepted") if accepted else _("refused")
+        tried = Tried(
+            f"{name}: {verb} {path[:200]}", data(form) if form else _("no body"), shown, means
+        )
         self._found.tried.append(tried)
         self._tell(tried)
         return accepted, answer
@@ -330,7 +335,7 @@ class _Attempt:
     def _drain(self, session: RawSession, get: str) -> list[Delivery]:
         """All that the queue holds, which must be its own."""
         came: list[Delivery] = []
-        for _ in range(_MOST_GETS):
+        for _number in range(_MOST_GETS):
             accepted, answer = self._call(session, "get", get, None, "")
             got = self._read(answer) if accepted else []
             self._only_ours(got)
@@ -348,10 +353,12 @@ class _Attempt:
     def _only_ours(self, came: Sequence[Delivery]) -> None:
         for delivery in came:
             if delivery.content not in self._nonces and not delivery.type.startswith(PROBE):
-                message = (
-                    f"The queue of {self._tenant.name} holds a message of type "
-                    f"{delivery.type[:80]!r} that is not ours. It was not acked, and comes again "
-                    f"when its lease ends. Discover on a tenant whose queue is empty"
+                message = _(
+                    "The queue of {name} holds a message of type {type!r} that is not ours. It was "
+                    "not acked, and comes again when its lease ends. Discover on a tenant whose "
+                    "queue is empty",
+                    name=self._tenant.name,
+                    type=delivery.type[:80],
                 )
                 raise NotOurOwnError(message)
 
@@ -379,13 +386,17 @@ class _Attempt:
 
     def _ask(self) -> None:
         questions = {
-            "setup": "With which verb and which body is setup called?",
-            "get": "With which verb is get called, and what does it answer when there is nothing?",
-            "send": (
-                "With which verb and body is send called, and by which type and audience does a "
-                "tenant send a message to itself? What was accepted did not come back."
+            "setup": _("With which verb and which body is setup called?"),
+            "get": _(
+                "With which verb is get called, and what does it answer when there is nothing?"
             ),
-            "ack": "With which verb, path and body is a delivery acked?",
+            "send": (
+                _(
+                    "With which verb and body is send called, and by which type and audience does "
+                    "a tenant send a message to itself? What was accepted did not come back."
+                )
+            ),
+            "ack": _("With which verb, path and body is a delivery acked?"),
         }
         found = self._found.verdicts
         self._found.questions = [

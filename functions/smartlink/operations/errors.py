@@ -1,10 +1,14 @@
 """The errors of operations. The text names the thing and the place; the screen adds a hint."""
 
+from smartlink.i18n import Text, _
 from smartlink.ports import PortError
 
 
 class OperationError(Exception):
     """The operation cannot be done."""
+
+    def __init__(self, text: Text) -> None:
+        super().__init__(text)
 
 
 class InvalidError(OperationError):
@@ -35,14 +39,14 @@ class ActiveAlreadyError(ForbiddenError):
     """The tenant has a secret already."""
 
     def __init__(self, tenant: str, title: str) -> None:
-        super().__init__(f"{tenant} is active already in {title}")
+        super().__init__(_("{tenant} is active already in {title}", tenant=tenant, title=title))
         self.tenant = tenant
 
 
 class OtherCustomerError(ForbiddenError):
     """The name is pinned to another customer, whose messages still live."""
 
-    def __init__(self, tenant: str, text: str) -> None:
+    def __init__(self, tenant: str, text: Text) -> None:
         super().__init__(text)
         self.tenant = tenant
 
@@ -52,7 +56,13 @@ class ErpFaultsError(ForbiddenError):
 
     def __init__(self, tenant: str, faults: int) -> None:
         """Name the tenant, and say how many faults there are."""
-        super().__init__(f"The ERP of {tenant} has {faults} faults, so {tenant} is not activated")
+        super().__init__(
+            _(
+                "The ERP of {tenant} has {faults} faults, so {tenant} is not activated",
+                tenant=tenant,
+                faults=faults,
+            )
+        )
         self.tenant = tenant
 
 
@@ -84,6 +94,6 @@ class SetupError(OperationError):
 
     def __init__(self, tenant: str, kept: PortError | None) -> None:
         """`kept` is the error because of which the secret still exists; None: it is deleted."""
-        super().__init__(f"The setup of {tenant} failed")
+        super().__init__(_("The setup of {tenant} failed", tenant=tenant))
         self.tenant = tenant
         self.kept = kept

@@ -9,6 +9,7 @@ from smartlink.domain import lifecycle
 from smartlink.domain.identity import content_hash, encode
 from smartlink.domain.json_bytes import unmarked
 from smartlink.domain.message import Content, Message
+from smartlink.i18n import _
 from smartlink.operations.errors import InvalidError
 from smartlink.operations.ports import Deployment
 from smartlink.operations.trace import Trace
@@ -57,13 +58,19 @@ def parse(data: bytes, name: str) -> Exported:
         exported = Exported.model_validate(json.loads(unmarked(data)))
     except ValidationError as error:
         problem = error.errors(include_input=False, include_url=False)[0]
-        message = f"{name}: {'.'.join(map(str, problem['loc']))}: {problem['msg']}"
+        field = ".".join(map(str, problem["loc"]))
+        message = _("{name}: {field}: {problem}", name=name, field=field, problem=problem["msg"])
         raise InvalidError(message) from None
     except (ValueError, RecursionError):
-        message = f"{name} is no JSON"
+        message = _("{name} is no JSON", name=name)
         raise InvalidError(message) from None
     if exported.format != FORMAT:
-        message = f"{name} is {exported.format[:40]!r}, not {FORMAT}: export the message again"
+        message = _(
+            "{name} is {format!r}, not {wanted}: export the message again",
+            name=name,
+            format=exported.format[:40],
+            wanted=FORMAT,
+        )
         raise InvalidError(message)
     return exported
 

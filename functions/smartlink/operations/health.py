@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from smartlink.domain.message import State
 from smartlink.domain.noted import NOTED_EVERY
+from smartlink.i18n import Text, _, data, joined
 from smartlink.operations.activation import set_up
 from smartlink.operations.credentials import tenant_id
 from smartlink.operations.errors import OperationError
@@ -56,9 +57,9 @@ class Fix(StrEnum):
 class Check:
     """The result of a check: its name, whether it holds, and what it saw."""
 
-    name: str
+    name: Text
     holds: bool
-    text: str
+    text: Text
     fix: Fix | None = None
     error: PortError | None = None  # the error of a failed call, which the screen explains
     tenant: str | None = None
@@ -70,47 +71,47 @@ _FIX_OF: Mapping[type[Exception], Fix] = {UnusableSecretError: Fix.ROTATE}
 class _FailedError(Exception):
     """A check does not hold."""
 
-    def __init__(self, text: str, fix: Fix | None = None) -> None:
+    def __init__(self, text: Text, fix: Fix | None = None) -> None:
         super().__init__(text)
         self.fix = fix
 
 
 def checks(deployment: Deployment) -> Iterator[Check]:
     """Runs every check of the deployment, the cheapest first, and then those of each tenant."""
-    parts: tuple[tuple[str, Callable[[Deployment], str]], ...] = (
-        ("credentials", _credentials),
-        ("APIs", _apis),
-        ("Firestore", _firestore),
-        ("indexes", _indexes),
-        ("topics", _topics),
-        ("subscriptions", _subscriptions),
-        ("functions", _functions),
-        ("publish", _publish),
-        ("configuration", _config),
-        ("clock", _clock),
-        ("secrets", _secrets),
-        ("audit", _audit),
-        ("ticks", _ticks),
-        ("dead messages", _dead),
-        ("queues", _queues),
+    parts: tuple[tuple[Text, Callable[[Deployment], Text]], ...] = (
+        (_("credentials"), _credentials),
+        (_("APIs"), _apis),
+        (data("Firestore"), _firestore),
+        (_("indexes"), _indexes),
+        (_("topics"), _topics),
+        (_("subscriptions"), _subscriptions),
+        (_("functions"), _functions),
+        (_("publish"), _publish),
+        (_("configuration"), _config),
+        (_("clock"), _clock),
+        (_("secrets"), _secrets),
+        (_("audit"), _audit),
+        (_("ticks"), _ticks),
+        (_("dead messages"), _dead),
+        (_("queues"), _queues),
     )
     for name, part in parts:
         try:
             yield Check(name, holds=True, text=part(deployment))
         except _FailedError as error:
-            yield Check(name, holds=False, text=str(error), fix=error.fix)
+            yield Check(name, holds=False, text=data(error), fix=error.fix)
         except InvalidConfigError as error:
-            yield Check(name, holds=False, text=str(error), fix=Fix.PUSH_CONFIG)
+            yield Check(name, holds=False, text=data(error), fix=Fix.PUSH_CONFIG)
         except OperationError as error:
-            yield Check(name, holds=False, text=str(error))
+            yield Check(name, holds=False, text=data(error))
         except PortError as error:
-            yield Check(name, holds=False, text=str(error), error=error)
+            yield Check(name, holds=False, text=data(error), error=error)
     try:
-        names = [entry.name for entry in deployment.secrets.entries()]
+        tenants = [entry.name for entry in deployment.secrets.entries()]
     except PortError:
-        names = []  # the check of the secrets has reported it
-    for name in names:
-        yield from tenant_checks(deployment, name)
+        tenants = []  # the check of the secrets has reported it
+    for tenant in tenants:
+        yield from tenant_checks(deployment, tenant)
 
 
 def tenant_checks(deployment: Deployment, name: str) -> list[Check]:
@@ -120,145 +121,172 @@ def tenant_checks(deployment: Deployment, name: str) -> list[Check]:
     """
     done: list[Check] = []
 
-    def note(what: str, text: str, fix: Fix | None = None, *, holds: bool = True) -> None:
-        done.append(Check(f"{name}: {what}", holds, text, fix, tenant=name))
+    def note(what: Text, text: Text, fix: Fix | None = None, *, holds: bool = True) -> None:
+        done.append(Check(joined(": ", (name, what)), holds, text, fix, tenant=name))
 
     try:
         tenant = stored_tenant(deployment, name)
         if not tenant.enabled:
-            note("secret", "disabled; what waits for it stays", Fix.ENABLE)
+            note(_("secret"), _("disabled; what waits for it stays"), Fix.ENABLE)
             return done
-        note("secret", "enabled")
-        note("RAC", f"gives a token for tenant id {tenant_id(deployment, tenant) or '(opaque)'}")
+        note(_("secret"), _("enabled"))
+        note(
+            data("RAC"),
+            _(
+                "gives a token for tenant id {tenant_id}",
+                tenant_id=tenant_id(deployment, tenant) or _("(opaque)"),
+            ),
+        )
         set_up(deployment, tenant)
-        note("broker", "the queue is set up")
+        note(_("broker"), _("the queue is set up"))
     except (OperationError, PortError) as error:
-        what = ("secret", "RAC", "broker")[len(done)]
+        what = (_("secret"), data("RAC"), _("broker"))[len(done)]
         cause = error if isinstance(error, PortError) else None
         fix = _FIX_OF.get(type(error))
         done.append(
             Check(
-                f"{name}: {what}", holds=False, text=str(error), fix=fix, error=cause, tenant=name
+                joined(": ", (name, what)),
+                holds=False,
+                text=data(error),
+                fix=fix,
+                error=cause,
+                tenant=name,
             )
         )
         return done
     state = deployment.store.states([name])[name]
     if state.halted is not None:
-        text = f"halted since {state.halted}: {state.last_error}"
-        note("identity", text, Fix.ADOPT, holds=False)
+        text = _(
+            "halted since {halted}: {last_error}", halted=state.halted, last_error=state.last_error
+        )
+        note(_("identity"), text, Fix.ADOPT, holds=False)
     if state.paused(deployment.now()):
-        text = f"paused until {state.paused_until}: {state.last_error}"
-        note("pause", text, Fix.END_PAUSE, holds=False)
+        text = _(
+            "paused until {paused_until}: {last_error}",
+            paused_until=state.paused_until,
+            last_error=state.last_error,
+        )
+        note(_("pause"), text, Fix.END_PAUSE, holds=False)
     return done
 
 
-def _credentials(deployment: Deployment) -> str:
+def _credentials(deployment: Deployment) -> Text:
     deployment.platform.sign_in()
-    return "the emulators need none" if deployment.local else "found"
+    return _("the emulators need none") if deployment.local else _("found")
 
 
-def _apis(deployment: Deployment) -> str:
+def _apis(deployment: Deployment) -> Text:
     off = _asked(lambda: deployment.platform.disabled_apis(_APIS), Fix.SEE_APIS)
     if off is None:
-        return "the emulators stand for them"
+        return _("the emulators stand for them")
     if off:
-        message = f"not enabled: {', '.join(off)}"
+        message = _("not enabled: {off}", off=", ".join(off))
         raise _FailedError(message, Fix.DEPLOY_OR_ENABLE)
-    return "enabled"
+    return _("enabled")
 
 
-def _firestore(deployment: Deployment) -> str:
-    return f"answers; {len(deployment.store.known_tenants())} tenants have documents"
+def _firestore(deployment: Deployment) -> Text:
+    return _("answers; {count} tenants have documents", count=len(deployment.store.known_tenants()))
 
 
-def _indexes(deployment: Deployment) -> str:
+def _indexes(deployment: Deployment) -> Text:
     found = _asked(deployment.platform.missing_indexes, Fix.SEE_INDEXES)
     if found is None:
-        return "the emulator needs none"
+        return _("the emulator needs none")
     missing, declared = found
     if missing:
-        message = f"{missing} of {declared} are not ready"
+        message = _("{missing} of {declared} are not ready", missing=missing, declared=declared)
         raise _FailedError(message, Fix.DEPLOY_AND_WAIT)
-    return f"{declared} ready"
+    return _("{declared} ready", declared=declared)
 
 
-def _topics(deployment: Deployment) -> str:
+def _topics(deployment: Deployment) -> Text:
     return _each_topic(deployment, deployment.platform.need_topic)
 
 
-def _subscriptions(deployment: Deployment) -> str:
+def _subscriptions(deployment: Deployment) -> Text:
     """Checks the subscriptions: Terraform and the local stack name each as its topic."""
     return _each_topic(deployment, deployment.platform.need_subscription)
 
 
-def _each_topic(deployment: Deployment, need: Callable[[str], None]) -> str:
+def _each_topic(deployment: Deployment, need: Callable[[str], None]) -> Text:
     catalog = deployment.settings.catalog
     topics = [command.topic for command in catalog.commands.values()]
     topics.append(str(catalog.functions.poll_shard.topic))
     for topic in topics:
         _asked(partial(need, topic), Fix.RESTART if deployment.local else Fix.DEPLOY)
-    return f"{len(topics)} there"
+    return _("{count} there", count=len(topics))
 
 
-def _functions(deployment: Deployment) -> str:
+def _functions(deployment: Deployment) -> Text:
     fix = Fix.RESTART if deployment.local else Fix.SEE_FUNCTIONS
     own = _asked(deployment.platform.functions, fix)
     if deployment.local:
-        return f"{len(own)} listen"
+        return _("{count} listen", count=len(own))
     wanted = 3 + len(deployment.settings.catalog.commands)  # poll, poll_shard, publish
     broken = [name for name, active in own.items() if not active]
     if broken or len(own) < wanted:
-        message = f"{len(own)} of {wanted} deployed, not active: {broken or 'none'}"
+        message = _(
+            "{count} of {wanted} deployed, not active: {broken}",
+            count=len(own),
+            wanted=wanted,
+            broken=", ".join(broken) or _("none"),
+        )
         raise _FailedError(message, Fix.DEPLOY)
-    return f"{len(own)} active"
+    return _("{count} active", count=len(own))
 
 
-def _publish(deployment: Deployment) -> str:
+def _publish(deployment: Deployment) -> Text:
     """Tells from where `publish` can be called: IAM guards it, its ingress keeps calls out."""
     status = _asked(deployment.platform.publish_status, Fix.SEE_FUNCTIONS)
     match status:
         case None:
-            return "not looked at: no ingress guards it here"
+            return _("not looked at: no ingress guards it here")
         case 401 | 403:
-            return "answers this machine, and wants an identity token of an invoker"
+            return _("answers this machine, and wants an identity token of an invoker")
         case 404:
-            return (
+            return _(
                 "does not answer this machine: its ingress is internal, so callers outside the "
                 "project's VPC networks get 404 (terraform/README.md)"
             )
         case _:
-            message = f"it answered {status} to a call without an identity: see who may invoke it"
+            message = _(
+                "it answered {status} to a call without an identity: see who may invoke it",
+                status=status,
+            )
             raise _FailedError(message, Fix.DEPLOY)
 
 
-def _audit(deployment: Deployment) -> str:
+def _audit(deployment: Deployment) -> Text:
     """Reads the newest record, and who would be in the next one."""
     next(deployment.audit.records(None), None)
     who = deployment.operator
-    return f"answers; you are {who.name}" + ("" if who.verified else ", as this machine claims")
+    if who.verified:
+        return _("answers; you are {name}", name=who.name)
+    return _("answers; you are {name}, as this machine claims", name=who.name)
 
 
-def _ticks(deployment: Deployment) -> str:
+def _ticks(deployment: Deployment) -> Text:
     last = last_tick(deployment)
     if last is None:
-        return "none is noted yet"
+        return _("none is noted yet")
     ago = deployment.now() - last
     if ago > _NO_TICK:
-        message = f"none for {in_words(ago)}: nothing is polled"
+        message = _("none for {ago}: nothing is polled", ago=in_words(ago))
         raise _FailedError(message, Fix.RESTART if deployment.local else Fix.RESUME_TICKS)
-    return f"the last one that was noted was {in_words(ago)} ago"
+    return _("the last one that was noted was {ago} ago", ago=in_words(ago))
 
 
-def _dead(deployment: Deployment) -> str:
+def _dead(deployment: Deployment) -> Text:
     dead = {"Situacao": State.DEAD}
     found = _counted(deployment, lambda name: deployment.store.count_live(name, dead))
     if found:
-        message = f"{_told(found)} are dead (Morta)"
+        message = _("{told} are dead (Morta)", told=_told(found))
         raise _FailedError(message, Fix.REDRIVE)
-    return "none"
+    return _("none")
 
 
-def _queues(deployment: Deployment) -> str:
+def _queues(deployment: Deployment) -> Text:
     """Finds what nobody works off: due for longer than any wait of the relay's own.
 
     A disabled tenant's documents wait as they should.
@@ -270,9 +298,13 @@ def _queues(deployment: Deployment) -> str:
             if not stored_tenant(deployment, name).enabled:
                 del late[name]
     if late:
-        message = f"{_told(late)} are due for more than {in_words(_OVERDUE)}: the queue grows"
+        message = _(
+            "{told} are due for more than {longest}: the queue grows",
+            told=_told(late),
+            longest=in_words(_OVERDUE),
+        )
         raise _FailedError(message, Fix.LOOK_AT_QUEUE)
-    return "nothing is overdue"
+    return _("nothing is overdue")
 
 
 def _counted(deployment: Deployment, count: Callable[[str], int]) -> dict[str, int]:
@@ -282,46 +314,55 @@ def _counted(deployment: Deployment, count: Callable[[str], int]) -> dict[str, i
         return {name: number for name, number in found if number}
 
 
-def _told(numbers: Mapping[str, int]) -> str:
+def _told(numbers: Mapping[str, int]) -> Text:
     most = sorted(numbers.items(), key=lambda it: -it[1])
-    named = ", ".join(f"{number} of {name}" for name, number in most[:_NAMED])
+    named = joined(
+        ", ",
+        (_("{number} of {name}", number=number, name=name) for name, number in most[:_NAMED]),
+    )
     others = len(most) - _NAMED
-    more = f", and of {others} other tenants" if others > 0 else ""
-    return f"{sum(numbers.values())} messages ({named}{more})"
+    more = _(", and of {others} other tenants", others=others) if others > 0 else ""
+    return _(
+        "{total} messages ({named}{more})", total=sum(numbers.values()), named=named, more=more
+    )
 
 
 def _asked(ask: Callable[[], _Answer], fix: Fix) -> _Answer:
     try:
         return ask()
     except NotSignedInError:
-        message = "not looked at without credentials"
+        message = _("not looked at without credentials")
         raise _FailedError(message, Fix.SIGN_IN) from None
     except PlatformError as error:
-        raise _FailedError(str(error), fix) from None
+        raise _FailedError(data(error), fix) from None
 
 
-def _config(deployment: Deployment) -> str:
+def _config(deployment: Deployment) -> Text:
     settings = deployment.settings
     current = deployment.config.current()
     if current is None:
-        message = f"{settings.config_uri} is missing"
+        message = _("{config_uri} is missing", config_uri=settings.config_uri)
         raise _FailedError(message, Fix.PUSH_CONFIG)
     policy = check(current.data, current.generation, settings)
-    return f"{policy.attempts} attempts over {in_words(policy.horizon)}"
+    return _(
+        "{attempts} attempts over {horizon}",
+        attempts=policy.attempts,
+        horizon=in_words(policy.horizon),
+    )
 
 
-def _clock(deployment: Deployment) -> str:
+def _clock(deployment: Deployment) -> Text:
     """Compares this machine's clock with the broker's, because tokens and leases depend on
     clocks."""
     theirs = _asked(deployment.platform.broker_time, Fix.BROKER)
     if theirs is None:
-        return "the broker does not tell its time"
+        return _("the broker does not tell its time")
     skew = abs(deployment.now() - theirs)
     if skew > _SKEW:
-        message = f"{in_words(skew)} off the broker's"
+        message = _("{skew} off the broker's", skew=in_words(skew))
         raise _FailedError(message, Fix.SET_CLOCK)
-    return "right to the minute"
+    return _("right to the minute")
 
 
-def _secrets(deployment: Deployment) -> str:
-    return f"{len(deployment.secrets.entries())} tenants"
+def _secrets(deployment: Deployment) -> Text:
+    return _("{count} tenants", count=len(deployment.secrets.entries()))

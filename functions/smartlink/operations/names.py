@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from functools import partial
 
 from smartlink.domain.tenant import TenantError, check_tenant_name
+from smartlink.i18n import Text, _, data, joined
 from smartlink.operations.errors import InvalidError, UnknownCommandError, UnknownTenantError
 from smartlink.operations.ports import Deployment
 from smartlink.ports import Refused
@@ -43,9 +44,14 @@ def existing_tenant(deployment: Deployment, tenant: str) -> str:
 def unknown_tenant(deployment: Deployment, tenant: str) -> UnknownTenantError:
     """Makes the error for a tenant that does not exist, with the names that are like it."""
     known = all_tenants(deployment)
-    few = f": it has {', '.join(known[:5])}" if known else ": it has none"
+    few = _(": it has {known}", known=", ".join(known[:5])) if known else _(": it has none")
     hint = did_you_mean(tenant, known) or few + (" …" if len(known) > 5 else "")  # noqa: PLR2004
-    message = f"There is no tenant {tenant} in {deployment.title}{hint}"
+    message = _(
+        "There is no tenant {tenant} in {title}{hint}",
+        tenant=tenant,
+        title=deployment.title,
+        hint=hint,
+    )
     return UnknownTenantError(message)
 
 
@@ -64,7 +70,7 @@ def known_name(tenant: str) -> str:
     try:
         return check_tenant_name(tenant)
     except TenantError as error:
-        raise InvalidError(str(error)) from None
+        raise InvalidError(data(error)) from None
 
 
 def existing_command(deployment: Deployment, command: str, tenants: Sequence[str]) -> str:
@@ -80,15 +86,22 @@ def existing_command(deployment: Deployment, command: str, tenants: Sequence[str
         has = partial(deployment.store.has_command, command=command)
         if any(pool.map(has, tenants)):
             return command
-    known_text = did_you_mean(command, known) or f": the commands are {', '.join(sorted(known))}"
-    message = f"No message has the command {command} in {deployment.title}{known_text}"
+    known_text = did_you_mean(command, known) or _(
+        ": the commands are {known}", known=", ".join(sorted(known))
+    )
+    message = _(
+        "No message has the command {command} in {title}{known_text}",
+        command=command,
+        title=deployment.title,
+        known_text=known_text,
+    )
     raise UnknownCommandError(message)
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
+def did_you_mean(name: str, known: Iterable[str]) -> Text:
     """Returns what to append to an error about a name: the known ones that are like it, if any."""
     close = closest(name, list(known))
-    return f": did you mean {' or '.join(close)}?" if close else ""
+    return _(": did you mean {close}?", close=joined(_(" or "), close)) if close else data("")
 
 
 def closest(name: str, known: Collection[str]) -> list[str]:

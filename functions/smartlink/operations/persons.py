@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from smartlink.domain.message import EndedSummary, Listed, LogLine, LogType
 from smartlink.domain.settlement import Settlement
 from smartlink.domain.titular import TitularKeyError, TitularKeys, parse_titular_keys
+from smartlink.i18n import _
 from smartlink.operations.audit import Note
 from smartlink.operations.errors import InvalidError, MissingError
 from smartlink.operations.names import existing_tenant
@@ -48,16 +49,19 @@ def concerned(deployment: Deployment, tenant: str, kind: str, value: str, note: 
 
 
 def _keys(deployment: Deployment, tenant: str) -> TitularKeys:
-    secret = f"the secret smartlink-titular-{tenant}"
+    secret = _("the secret smartlink-titular-{tenant}", tenant=tenant)
     try:
         return parse_titular_keys(deployment.secrets.titular(tenant))
     except NotFound:
-        message = (
-            f"There is no such thing as {secret} in {deployment.title}, so nobody's requests of "
-            f"{tenant} can be found by an identifier: functions/consumers/sgdp/README.md tells "
-            f"how to make it, for what comes from then on."
+        message = _(
+            "There is no such thing as {secret} in {title}, so nobody's requests of "
+            "{tenant} can be found by an identifier: functions/consumers/sgdp/README.md "
+            "tells how to make it, for what comes from then on.",
+            secret=secret,
+            title=deployment.title,
+            tenant=tenant,
         )
         raise MissingError(message) from None
     except TitularKeyError as error:
-        message = f"{secret} cannot be used: {error}"
+        message = _("{secret} cannot be used: {error}", secret=secret, error=error)
         raise InvalidError(message) from None

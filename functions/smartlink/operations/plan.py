@@ -7,6 +7,7 @@ from enum import StrEnum
 from itertools import chain
 
 from smartlink.domain.message import MAY_HAVE_RUN, DeadReason, Ending, Listed, State, Summary
+from smartlink.i18n import _
 from smartlink.operations.actions import DISCARD, HOLD, Action
 from smartlink.operations.errors import ForbiddenError, OnlyDiscardError
 from smartlink.operations.ports import Deployment, RawDocument
@@ -128,9 +129,12 @@ def plan_one(
         raise _only_discard(located.tenant, located.raw)
     if action is DISCARD and ended.ending is Ending.DISCARDED:
         return Plan(action, idle=Idle.DISCARDED)
-    message = (
-        f"{located.identity} of {located.tenant} has ended ({ended.ending}): "
-        f"a message is never executed twice; ask its sender for a new one"
+    message = _(
+        "{identity} of {tenant} has ended ({ending}): a message is never executed "
+        "twice; ask its sender for a new one",
+        identity=located.identity,
+        tenant=located.tenant,
+        ending=ended.ending,
     )
     raise ForbiddenError(message)
 
@@ -182,5 +186,11 @@ def check_given_up(action: Action, tenant: str, raw: RawDocument) -> None:
 
 def _only_discard(tenant: str, raw: RawDocument) -> OnlyDiscardError:
     return OnlyDiscardError(
-        f"{raw.collection}/{raw.document} of {tenant} cannot be read ({raw.why})"
+        _(
+            "{collection}/{document} of {tenant} cannot be read ({why})",
+            collection=raw.collection,
+            document=raw.document,
+            tenant=tenant,
+            why=raw.why,
+        )
     )

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from smartlink.i18n import _
 from smartlink.operations.errors import ForbiddenError
 from smartlink.operations.names import tenants_of
 from smartlink.operations.ports import Deployment, Purgeable, Stop
@@ -44,10 +45,11 @@ def older(deployment: Deployment, tenant: str | None, keep_days: int) -> OlderDo
     least = deployment.policy.horizon + timedelta(days=redrive)
     if timedelta(days=keep_days) < least:
         needed = -(-least // timedelta(days=1))
-        message = (
-            f"At least {needed} days must be kept (the retries' horizon and "
-            f"{redrive} days for a redrive): with less, a message that "
-            f"comes again would be executed again."
+        message = _(
+            "At least {needed} days must be kept (the retries' horizon and {redrive} days "
+            "for a redrive): with less, a message that comes again would be executed again.",
+            needed=needed,
+            redrive=redrive,
         )
         raise ForbiddenError(message)
     cutoff = deployment.now() - timedelta(days=keep_days)

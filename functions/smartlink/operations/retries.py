@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from smartlink.domain.config import ConfigError, parse_config
 from smartlink.domain.retry import RetryPolicy
+from smartlink.i18n import Text, _, joined, span
 from smartlink.operations.errors import OperationError
 from smartlink.settings import Settings
 
@@ -18,23 +19,32 @@ def check(data: bytes, generation: str, settings: Settings) -> RetryPolicy:
     try:
         policy = parse_config(data, generation)
     except ConfigError as error:
-        message = f"{error}."
+        message = _("{error}.", error=error)
         raise InvalidConfigError(message) from None
-    problems: list[str] = []
+    problems: list[Text] = []
     if policy.horizon > timedelta(days=settings.history_days):
         problems.append(
-            f"The attempts spread over {in_words(policy.horizon)}, but the history is kept for "
-            f"{settings.history_days} days: lower QtdeTentativasExec, FatorTempoExecucao or "
-            f"MinutesInterval, or raise SMARTLINK_HISTORY_DAYS."
+            _(
+                "The attempts spread over {horizon}, but the history is kept for "
+                "{history_days} days: lower QtdeTentativasExec, FatorTempoExecucao or "
+                "MinutesInterval, or raise SMARTLINK_HISTORY_DAYS.",
+                horizon=in_words(policy.horizon),
+                history_days=settings.history_days,
+            )
         )
     problems += [
-        f"A claim's lease ({in_words(settings.lease)}) is shorter than the time-out of "
-        f"{name} ({command.timeout} s): raise functions.consume.timeoutSeconds."
+        _(
+            "A claim's lease ({lease}) is shorter than the time-out of {name} ({timeout} "
+            "s): raise functions.consume.timeoutSeconds.",
+            lease=in_words(settings.lease),
+            name=name,
+            timeout=command.timeout,
+        )
         for name, command in settings.catalog.commands.items()
         if settings.lease < timedelta(seconds=command.timeout)
     ]
     if problems:
-        raise InvalidConfigError(" ".join(problems))
+        raise InvalidConfigError(joined(" ", problems))
     return policy
 
 
@@ -57,18 +67,11 @@ def schedule(policy: RetryPolicy) -> list[ScheduledAttempt]:
     return rows
 
 
-def in_words(span: timedelta) -> str:
+def in_words(value: timedelta) -> Text:
     """Writes a time span as people read it: `2d 3h 15m`, `45m`, `30s`."""
-    seconds = int(span.total_seconds())
-    days, rest = divmod(seconds, 86_400)
-    hours, rest = divmod(rest, 3_600)
-    minutes, rest = divmod(rest, 60)
-    parts = [(days, "d"), (hours, "h"), (minutes, "m"), (rest, "s")]
-    shown = [f"{number}{unit}" for number, unit in parts if number]
-    return " ".join(shown[:3]) or "0s"
+    return span(value)
 
 
-def roughly(span: timedelta) -> str:
+def roughly(value: timedelta) -> Text:
     """Write a time span in its largest unit alone: `3d`, `12m`."""
-    words = in_words(max(span, timedelta(0)))
-    return words.partition(" ")[0]
+    return span(max(value, timedelta(0)), 1)

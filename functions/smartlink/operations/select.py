@@ -16,6 +16,7 @@ from smartlink.domain.message import (
     Summary,
     Unreadable,
 )
+from smartlink.i18n import _
 from smartlink.operations.causes import code_of, fingerprint
 from smartlink.operations.errors import AmbiguousError, MissingError, UnreadableError
 from smartlink.operations.names import existing_command, tenants_of
@@ -87,7 +88,12 @@ class Located:
         if self.ended is not None:
             return self.ended.message
         assert self.raw is not None  # noqa: S101  (it was found in one of them)
-        message = f"{self.raw.document} of {self.tenant} cannot be read: {self.raw.why}."
+        message = _(
+            "{document} of {tenant} cannot be read: {why}.",
+            document=self.raw.document,
+            tenant=self.tenant,
+            why=self.raw.why,
+        )
         raise UnreadableError(message)
 
     @property
@@ -263,15 +269,23 @@ def locate(deployment: Deployment, identity: str, tenant: str | None) -> Located
         item for name in tenants_of(deployment, tenant) for item in _in(deployment, name, identity)
     ]
     if not found:
-        where = f"of tenant {tenant}" if tenant else "of any tenant"
-        message = (
-            f"There is no message {identity[:80]!r} {where} in {deployment.title}, neither "
-            f"alive nor in the history: check the id, or whether it has expired."
+        where = _("of tenant {tenant}", tenant=tenant) if tenant else _("of any tenant")
+        message = _(
+            "There is no message {identity!r} {where} in {title}, neither alive nor in the "
+            "history: check the id, or whether it has expired.",
+            identity=identity[:80],
+            where=where,
+            title=deployment.title,
         )
         raise MissingError(message)
     if len(found) > 1:
         places = "; ".join(f"{it.tenant}: {it.document}" for it in found[:5])
-        message = f"{len(found)} messages have the id {identity[:80]!r} ({places})"
+        message = _(
+            "{count} messages have the id {identity!r} ({places})",
+            count=len(found),
+            identity=identity[:80],
+            places=places,
+        )
         raise AmbiguousError(message)
     return found[0]
 

@@ -9,6 +9,7 @@ from itertools import islice
 
 from smartlink.domain.message import EndedSummary, Listed, State
 from smartlink.domain.tenant import Tenant, TenantError, TenantState, parse_credentials
+from smartlink.i18n import _
 from smartlink.operations.errors import OperationError
 from smartlink.operations.names import existing_tenant
 from smartlink.operations.ports import Deployment, EndedQuery
@@ -81,7 +82,7 @@ def _last_message(deployment: Deployment, tenant: str, live: int) -> datetime | 
     ended = deployment.store.scan_ended(tenant, EndedQuery(), page=1)
     lines = deployment.store.newest_lines(tenant, page=1)
     found = [it.ended for it in islice(ended, 1) if isinstance(it, EndedSummary)]
-    found += [line.at for _, line in islice(lines, 1)]
+    found += [line.at for _name, line in islice(lines, 1)]
     if live <= _FEW:
         every = deployment.store.scan(tenant, {})
         found += [it.message.received for it in every if isinstance(it, Listed)]
@@ -102,7 +103,7 @@ def stored_tenant(deployment: Deployment, name: str) -> Tenant:
     try:
         return parse_credentials(name, payload, deployment.settings.environment)
     except TenantError as error:
-        message = f"{error}."
+        message = _("{error}.", error=error)
         raise UnusableSecretError(message) from None
 
 

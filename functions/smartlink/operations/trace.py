@@ -5,12 +5,21 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from smartlink.domain.identity import Direction, document_id
-from smartlink.domain.message import Ending, LogLine, Message, State, Summary
+from smartlink.domain.message import Ending, LogLine, LogType, Message, State, Summary
 from smartlink.domain.settlement import reply_id
+from smartlink.i18n import Text, _, data
 from smartlink.operations.ports import Deployment, OperatorStore
 from smartlink.operations.select import Located
 
 REPLIES_SOUGHT = 20
+
+
+KINDS = {
+    LogType.INFORMATION: _("information"),
+    LogType.WARNING: _("warning"),
+    LogType.ERROR: _("error"),
+}
+"""`LOGTYPE` for people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +36,8 @@ class Event:
     """Something that happened to the message, or will happen."""
 
     at: datetime
-    what: str
-    text: str
+    what: Text
+    text: Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,23 +51,35 @@ class Trace:
     def events(self) -> list[Event]:
         """Returns all that happened, in the order of time, and what comes next."""
         message = self.located.message
-        origin = "published" if message.direction is Direction.UPSTREAM else "received"
+        origin = _("published") if message.direction is Direction.UPSTREAM else _("received")
         size = message.content.size
-        events = [Event(message.received, origin, f"{message.type}, {size} bytes")]
+        events = [
+            Event(message.received, origin, _("{type}, {size} bytes", type=message.type, size=size))
+        ]
         for it in message.attempts:
-            events.append(Event(it.started, "attempt", f"attempt {it.number} begins"))
-            events.append(Event(it.ended, "attempt", f"attempt {it.number}: {it.result}"))
-        events += [Event(it.at, f"log ({it.type.name.lower()})", it.text) for it in self.lines]
+            events.append(
+                Event(it.started, _("attempt"), _("attempt {number} begins", number=it.number))
+            )
+            events.append(
+                Event(
+                    it.ended,
+                    _("attempt"),
+                    _("attempt {number}: {result}", number=it.number, result=it.result),
+                )
+            )
         events += [
-            Event(it.message.received, "reply", f"{it.message.type}: {it.state}")
+            Event(it.at, _("log ({kind})", kind=KINDS[it.type]), data(it.text)) for it in self.lines
+        ]
+        events += [
+            Event(it.message.received, _("reply"), data(f"{it.message.type}: {it.state}"))
             for it in self.replies
         ]
         ended = self.located.ended
         if self.located.live is None and ended is not None:
-            events.append(Event(ended.ended, "ended", str(ended.ending)))
+            events.append(Event(ended.ended, _("ended"), data(ended.ending)))
         elif message.due is not None:
-            text = f"{message.state}: the sweep may take it from here"
-            events.append(Event(message.due, "next", text))
+            text = _("{state}: the sweep may take it from here", state=message.state)
+            events.append(Event(message.due, _("next"), text))
         return sorted(events, key=lambda event: event.at)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from smartlink.domain.catalog import Catalog
 from smartlink.domain.identity import Direction, encode
-from smartlink.domain.message import Attempt, Content, Message, Result, Stored, Version
+from smartlink.domain.message import Attempt, Content, Message, Result, Step, Stored, Version
 from smartlink.domain.retry import RetryPolicy
 from smartlink.domain.traceparent import valid_traceparent
 from smartlink.observability import ERROR, event
@@ -195,6 +195,7 @@ def _encode_message(stored: Stored) -> dict[str, Any]:
             for item in message.attempts
         ],
         "titular": list(message.titular),
+        "step": [message.step.number, message.step.first] if message.step else None,
     }
     return {name: value for name, value in encoded.items() if value or type(value) is int}
 
@@ -233,8 +234,13 @@ def _decode_message(item: dict[str, Any], command: str) -> Stored:
         undone=bool(item.get("undone")),
         error=_optional(item.get("error")),
         titular=tuple(_text(it) for it in item.get("titular", ())),
+        step=_step(*item["step"]) if "step" in item else None,
     )
     return Stored(message, Version(_text(item["version"])))
+
+
+def _step(number: object, first: object) -> Step:
+    return Step(int(str(number)), _text(first))
 
 
 def _text(value: object) -> str:

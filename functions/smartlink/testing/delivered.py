@@ -48,6 +48,10 @@ class Delivered:
     lines: tuple[Line, ...] = ()
     debug: str | None = field(default=None, repr=False)
     """The stack of an unexpected exception."""
+    next_step: str | None = field(default=None, repr=False)
+    """The content of the message that continues this one; None if the work is at its end."""
+    batch: "tuple[Delivered, ...]" = ()
+    """How the further messages of `deliver(…, batch=…)` went, in their order."""
 
     @property
     def reason(self) -> str:
@@ -124,6 +128,24 @@ class Delivered:
         body = found[0].body
         return body if model is None else self._fitted(kind, model, body)
 
+    @overload
+    def continued(self) -> Any: ...  # noqa: ANN401  (a test looks into it without casts)
+
+    @overload
+    def continued(self, model: type[_Model]) -> _Model: ...
+
+    def continued(self, model: Any = None) -> Any:
+        """Claims that it returned Continue; returns the parsed payload of the next step.
+
+        With a `model`, the payload must fit it, and the answer is of that type.
+        """
+        __tracebackhide__ = True
+        self.done()
+        if self.next_step is None:
+            self._fail("expected a next step")
+        body = body_of(self.next_step)
+        return body if model is None else self._fitted("the next step", model, body)
+
     def replied_nothing(self) -> Self:
         """Claims that it was executed and sent no reply."""
         __tracebackhide__ = True
@@ -150,6 +172,8 @@ class Delivered:
             f" (correlation {it.correlation_id!r}): {it.text[:_SHOWN]}"
             for it in self.replies
         ] or ["replies: none"]
+        if self.next_step is not None:
+            parts.append(f"next step: {self.next_step[:_SHOWN]}")
         parts += [f"log {it.type.name}: {it.text[:_SHOWN]}" for it in self.lines] or ["log: empty"]
         parts += [self.debug] if self.debug else []
         return "\n".join(parts)

@@ -1,6 +1,6 @@
 """Replays an exported message on a developer's machine."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NoReturn
@@ -26,7 +26,13 @@ class Replayed:
 
 
 def replay(
-    exported: Exported, consumer: Consumer, erp: ErpSecrets, clock: Clock, *, effects: bool
+    exported: Exported,
+    consumer: Consumer,
+    erp: ErpSecrets,
+    clock: Clock,
+    *,
+    effects: bool,
+    secrets: Collection[str] = (),
 ) -> Replayed:
     """Runs the next attempt of the message, as if it were the last that the policy allows.
 
@@ -36,7 +42,7 @@ def replay(
     attempt = exported.attempt + 1
     claimed = replace(message_of(exported), attempt=attempt, undone=True)
     policy = RetryPolicy(attempts=attempt)
-    place = Place(tenant=exported.tenant, erp=erp, clock=clock, policy=policy)
+    place = Place(tenant=exported.tenant, erp=erp, clock=clock, policy=policy, secrets=secrets)
     asked: list[str] = []
 
     def stop(key: str, _effect: Callable[[], object]) -> NoReturn:

@@ -72,6 +72,10 @@ class Watch:
             self._seam("erp_secret")
             return context.erp_secret()
 
+        def own(name: str, fresh: bool) -> bytes:  # noqa: FBT001  (as the context calls it)
+            self._seam("secret")
+            return context._secret(name, fresh)  # noqa: SLF001  (what `context.secret` calls)
+
         def once(key: str, effect: Callable[[], object]) -> object:
             self._seam("once: before it began")
             result = context.once(key, partial(self._effect, effect))
@@ -79,7 +83,7 @@ class Watch:
             return result
 
         context.log.template = line
-        return replace(context, erp_secret=secret, once=once)
+        return replace(context, erp_secret=secret, _secret=own, once=once)
 
     def _end(self) -> None:
         self.endless = True

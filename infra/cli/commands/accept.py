@@ -1,32 +1,50 @@
 """`smartlink accept`: asks Google whether what this project assumes about it holds."""
 
 import json
+import os
 import signal
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
 
 import typer
 from google.auth.exceptions import GoogleAuthError
+from rich.console import Console
 
 from infra.acceptance.assumptions import every_probe
 from infra.acceptance.calls import Calls, EmulatorCalls, GoogleCalls
+from infra.acceptance.flow.applied import AppliedStage
+from infra.acceptance.flow.running import send_hundred
 from infra.acceptance.place import Place
 from infra.acceptance.probe import Probe, Result, Verdict
 from infra.acceptance.report import Report
 from infra.acceptance.running import ask_all
-from infra.cli.errors import CliError, ForbiddenError, StoppedError, UsageError
+from infra.cli.errors import CliError, ForbiddenError, StoppedError, UsageError, os_words
 from infra.cli.interrupt import interrupted
-from infra.cli.screen import Screen
+from infra.cli.screen import Screen, folds
 from infra.cli.session import Session, session_of
 from infra.cli.words import LOG_IN
+from infra.deploy import target as deploy
+from infra.deploy.cloud import GoogleCloud
+from infra.deploy.deployment import Deployment
 from infra.deploy.errors import NotReadyError
-from infra.deploy.target import load_target
+from infra.deploy.terraform import Terraform
 from infra.local.checkout import CATALOG
+from smartlink.domain.tenant import ACCEPTANCE_TENANT
+from smartlink.i18n import _, data
+from smartlink.operator_wiring import OperatorWiring
 
+FLOW = "flow-"
+
+_VERDICTS = {
+    Verdict.HOLDS: _("holds"),
+    Verdict.FAILS: _("does not hold"),
+    Verdict.UNKNOWN: _("not known here"),
+}
 _MARKS = {
     Verdict.HOLDS: ("✓", "green"),
     Verdict.FAILS: ("✗", "red"),
@@ -51,9 +69,22 @@ def accept(
     only: Annotated[
         str | None, typer.Option(help="Only the probes whose names begin so: firestore, pubsub-…")
     ] = None,
+    messages: Annotated[
+        bool,
+        typer.Option(
+            "--messages/--no-messages",
+            help="With --of: send a hundred messages through the deployment, too.",
+        ),
+    ] = True,
+    yes: Annotated[bool, typer.Option("--yes", help="Apply the simulator without asking.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Ask in production, too.")] = False,
 ) -> None:
     """Ask Google whether each assumption of this project holds; on the local stack, its emulators.
+
+    With --of ENVIRONMENT (make accept) a hundred messages of every kind go through the deployment:
+    Terraform applies it with a simulator of Smart Link and RAC, which the tenant
+    smartlink-acceptance alone has; at the end it applies it without. Every other tenant keeps its
+    hosts. Never in production.
 
     Each probe says what it expected and what it saw: holds, does not hold, or not known here. What
     the probes make (documents of a tenant of their own, topics, secrets, objects) is removed at the
@@ -61,26 +92,44 @@ def accept(
     not be removed; what is not known is counted, and is no failure.
     """
     session = session_of(context)
-    if of is not None:
-        _choose(session, of)
+    chosen = _choose(session, of) if of is not None else None
     screen, target = session.screen, session.target
     if target.environment == "production" and not force:
-        message = (
-            f"{target.title}: the probes write documents, topics, secrets and objects of their own "
-            "there. Ask in development or staging, or add --force."
+        message = _(
+            "{title}: the probes write documents, topics, secrets and objects of their own "
+            "there. Ask in development or staging, or add --force.",
+            title=target.title,
         )
         raise ForbiddenError(message)
     probes = _chosen(only)
     place = _place(session)
-    screen.note(f"{len(probes)} probes on {target.title}, run {place.run}; this takes minutes.")
+    sends = messages and any(it.name.startswith(FLOW) for it in probes)
+    stage = None
+    if chosen is not None and sends and target.environment != "production":
+        stage = _stage(session, place, chosen, sure=yes)
+    screen.note(
+        _(
+            "{count} probes on {title}, run {run}; this takes minutes.",
+            count=len(probes),
+            title=target.title,
+            run=place.run,
+        )
+    )
     with interrupted() as stop, _ended_gently():
-        told = ask_all(place, target.title, probes, lambda it: _tell(screen, it), stop.is_set)
+        told = ask_all(
+            place,
+            target.title,
+            probes,
+            lambda it: _tell(screen, it),
+            stop.is_set,
+            lambda: _send(session, place, stage, stop.is_set),
+        )
     _show(screen, told, report)
     if told.not_asked:
-        message = f"Stopped: {told.summary}"
+        message = _("Stopped: {summary}", summary=told.summary)
         raise StoppedError(message)
     if not told.accepted:
-        raise CliError(told.summary)
+        raise CliError(data(told.summary))
 
 
 @contextmanager
@@ -97,23 +146,67 @@ def _ended_gently() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _choose(session: Session, environment: str) -> None:
+def _stage(session: Session, place: Place, target: deploy.Target, *, sure: bool) -> AppliedStage:
+    """Prepare what applies Terraform. Raises UsageError if it cannot be run from here."""
+    console = Console(stderr=True, highlight=False, markup=False)
+    try:
+        program = os.environ.get("TERRAFORM") or "terraform"
+        terraform = Terraform(program, target.folder, os.environ, aside=True)
+        cloud = GoogleCloud()
+    except NotReadyError as error:
+        raise UsageError(data(" ".join(error.problems))) from None
+
+    def operate(url: str) -> OperatorWiring:
+        """Lead this process's own first poll of the tenant there, too."""
+        os.environ["SMARTLINK_ACCEPTANCE_URL"] = url
+        variables = {**session.target.variables, "SMARTLINK_ACCEPTANCE_URL": url}
+        return replace(session.deployment, variables=variables)
+
+    deployment = Deployment(target, terraform, cloud, os.environ, console, console.input)
+    return AppliedStage(place, deployment, operate, sure)
+
+
+def _send(
+    session: Session, place: Place, stage: AppliedStage | None, stopped: Callable[[], bool]
+) -> None:
+    """Send the hundred messages, on record, if there is a stage for them."""
+    if stage is None:
+        return
+    with session.recorded(
+        "tenants activate",
+        target=ACCEPTANCE_TENANT,
+        tenant=ACCEPTANCE_TENANT,
+        reason=f"acceptance {place.run}",
+    ):
+        send_hundred(place, stage, lambda it: session.screen.note(data(it)), stopped)
+
+
+def _choose(session: Session, environment: str) -> deploy.Target:
     """Take the project from the environment's tfvars, as `make deploy` does."""
     if session.environment not in (None, environment):
-        message = f"--of {environment} and --environment {session.environment} differ"
+        message = _(
+            "--of {environment} and --environment {other} differ",
+            environment=environment,
+            other=session.environment,
+        )
         raise UsageError(message)
     try:
-        found = load_target(environment, session.project)
+        found = deploy.load_target(environment, session.project)
     except NotReadyError as error:
-        raise UsageError(" ".join(error.problems)) from None
+        raise UsageError(data(" ".join(error.problems))) from None
     session.project, session.environment = found.project, environment
+    return found
 
 
 def _chosen(only: str | None) -> list[Probe]:
     probes = [probe for probe in every_probe() if probe.name.startswith(only or "")]
     if not probes:
         services = sorted({probe.name.partition("-")[0] for probe in every_probe()})
-        message = f"no probe's name begins with {only!r}: they begin with {', '.join(services)}"
+        message = _(
+            "no probe's name begins with {only!r}: they begin with {services}",
+            only=only,
+            services=", ".join(services),
+        )
         raise UsageError(message)
     return probes
 
@@ -127,7 +220,7 @@ def _place(session: Session) -> Place:
         try:
             calls = GoogleCalls()
         except GoogleAuthError:
-            message = f"There are no Google Cloud credentials: {LOG_IN}."
+            message = _("There are no Google Cloud credentials: {how}.", how=LOG_IN)
             raise ForbiddenError(message) from None
     indexes = json.loads(CATALOG.with_name("firestore.json").read_bytes())
     local = session.target.local
@@ -136,7 +229,7 @@ def _place(session: Session) -> Place:
 
 def _tell(screen: Screen, result: Result) -> None:
     mark, style = _MARKS[result.verdict]
-    screen.note(f"{mark} {result.probe.name}: {result.seen}", style)
+    screen.note(data(f"{mark} {result.probe.name}: {result.seen}"), style)
 
 
 def _show(screen: Screen, told: Report, folder: Path | None) -> None:
@@ -144,22 +237,28 @@ def _show(screen: Screen, told: Report, folder: Path | None) -> None:
         try:
             paths = told.write(folder)
         except OSError as error:
-            message = f"the report cannot be written to {folder}: {error.strerror}"
+            message = _(
+                "the report cannot be written to {folder}: {problem}",
+                folder=folder,
+                problem=os_words(error),
+            )
             raise CliError(message) from None
-        screen.note(f"Report: {paths[0]} and {paths[1].name}")
+        screen.note(_("Report: {paths} and {name}", paths=paths[0], name=paths[1].name))
     if screen.as_json:
         screen.json(told.document())
         return
     order = (Verdict.HOLDS, Verdict.UNKNOWN, Verdict.FAILS)
     rows = sorted(told.results, key=lambda it: order.index(it.verdict))
     screen.table(
-        ("Probe", "Verdict", "~Expected", "~Seen"),
-        ((it.probe.name, it.verdict.value, it.probe.expected, it.seen) for it in rows),
+        (_("Probe"), _("Verdict"), folds(_("Expected")), folds(_("Seen"))),
+        ((it.probe.name, _VERDICTS[it.verdict], it.probe.expected, it.seen) for it in rows),
     )
     for result in told.results:
         if result.verdict is Verdict.FAILS:
-            screen.say(f"{result.probe.name} does not hold. What depends on it:", "red")
-            screen.say(f"  {result.probe.relied}")
+            screen.say(
+                _("{name} does not hold. What depends on it:", name=result.probe.name), "red"
+            )
+            screen.say(data(f"  {result.probe.relied}"))
     for item in told.left:
-        screen.say(f"Left behind, remove it by hand: {item}", "red")
-    screen.say(told.summary)
+        screen.say(_("Left behind, remove it by hand: {item}", item=item), "red")
+    screen.say(data(told.summary))

@@ -9,6 +9,7 @@ from infra.cli import options as opt
 from infra.cli.screen import Screen
 from infra.cli.session import session_of
 from infra.cli.zone import instant
+from smartlink.i18n import Text, _, joined
 from smartlink.operations.audit import LOOKED_AT, AuditFilter, AuditLook, Deed, look
 from smartlink.operations.names import existing_tenant
 from smartlink.operations.views import deed_view
@@ -39,32 +40,44 @@ def audit(
     else:
         _show(session.screen, found)
     if found.more:
-        session.screen.note(f"There are more than {limit}: narrow it, or raise --limit.")
+        session.screen.note(
+            _("There are more than {limit}: narrow it, or raise --limit.", limit=limit)
+        )
     if found.cut is not None:
-        text = (
-            f"Looked at {LOOKED_AT:,} records, back to {instant(found.cut)}; older ones were not "
-            f"looked at: --all"
+        text = _(
+            "Looked at {most} records, back to {cut}; older ones were not looked at: --all",
+            most=LOOKED_AT,
+            cut=instant(found.cut),
         )
         session.screen.note(text, "yellow")
 
 
 def _show(screen: Screen, found: AuditLook) -> None:
     if not found.deeds:
-        screen.say("No record fits.")
+        screen.say(_("No record fits."))
     for deed in found.deeds:
         intent, result = deed.intent, deed.result
-        claim = "" if intent.verified else " (claimed, not verified)"
-        screen.whole(f"{instant(intent.at)} {intent.act}: {intent.target}", _style(deed))
+        claim = "" if intent.verified else _(" (claimed, not verified)")
+        screen.whole(
+            joined("", (instant(intent.at), " ", intent.act, ": ", intent.target)), _style(deed)
+        )
         screen.facts(
             (
-                ("    by", f"{intent.who}{claim}"),
-                ("    why", intent.reason or "(no reason given)"),
-                ("    count", intent.count if result is None else result.count),
-                ("    before", _facts(intent.before)),
-                ("    after", _facts(result.after) if result else None),
-                ("    result", result.outcome if result else "none: under way, or cut off"),
+                (_indented(_("by")), joined("", (intent.who, claim))),
+                (_indented(_("why")), intent.reason or _("(no reason given)")),
+                (_indented(_("count")), intent.count if result is None else result.count),
+                (_indented(_("before")), _facts(intent.before)),
+                (_indented(_("after")), _facts(result.after) if result else None),
+                (
+                    _indented(_("result")),
+                    result.outcome if result else _("none: under way, or cut off"),
+                ),
             )
         )
+
+
+def _indented(name: Text) -> Text:
+    return joined("", ("    ", name))
 
 
 def _style(deed: Deed) -> str | None:

@@ -9,8 +9,9 @@ import typer
 from infra.cli import options as opt
 from infra.cli.errors import CliError
 from infra.cli.session import session_of
+from smartlink.i18n import Text, _, data, joined
 from smartlink.operations import discover as operation
-from smartlink.operations.discover import Discovery, Tried
+from smartlink.operations.discover import Discovery, Tried, Verdict
 
 
 def discover(
@@ -37,11 +38,13 @@ def discover(
     found_tenant = operation.check(deployment, tenant, force=force)
 
     def wait() -> None:
-        screen.say(f"Waiting {lease} s for leases to end …")
+        screen.say(_("Waiting {lease} s for leases to end …", lease=lease))
         time.sleep(lease)
 
     def tell(tried: Tried) -> None:
-        screen.say(f"{tried.call}  {tried.request}  →  {tried.answer}: {tried.means}")
+        screen.say(
+            joined("", (tried.call, "  ", tried.request, "  →  ", tried.answer, ": ", tried.means))
+        )
 
     found = operation.discover(deployment, found_tenant, wait, tell)
     if screen.as_json:
@@ -50,7 +53,7 @@ def discover(
         for line in _lines(found):
             screen.say(line)
     if not found.complete:
-        message = "Not every call could be proven; nothing else was changed."
+        message = _("Not every call could be proven; nothing else was changed.")
         raise CliError(message)
 
 
@@ -66,18 +69,29 @@ def _document(found: Discovery) -> dict[str, object]:
     }
 
 
-def _lines(found: Discovery) -> list[str]:
-    lines = ["", *(f"{name}: {verdict}" for name, verdict in found.verdicts.items()), ""]
+_VERDICTS = {
+    Verdict.WORKS: _("works"),
+    Verdict.ACCEPTED: _("accepted, not proven"),
+    Verdict.REFUSED: _("refused"),
+    Verdict.UNTRIED: _("not tried"),
+}
+
+
+def _lines(found: Discovery) -> list[Text]:
+    told = (joined(": ", (name, _VERDICTS[it])) for name, it in found.verdicts.items())
+    lines = [data(""), *told, data("")]
     if found.settings:
         value = operation.as_setting(found.settings)
+        paths = json.dumps(found.settings, ensure_ascii=False)
         lines += [
-            "As the functions' setting, and for the local stack:",
-            f"  SMARTLINK_PATHS='{value}'",
-            "In the environment's tfvars, then make deploy:",
-            f"  smart_link = {{ paths = {json.dumps(found.settings, ensure_ascii=False)} }}",
+            _("As the functions' setting, and for the local stack:"),
+            data(f"  SMARTLINK_PATHS='{value}'"),
+            _("In the environment's tfvars, then make deploy:"),
+            data(f"  smart_link = {{ paths = {paths} }}"),
         ]
     elif found.complete:
-        lines += ["The broker is as this release assumes it: nothing is to be set."]
+        lines += [_("The broker is as this release assumes it: nothing is to be set.")]
     if found.questions:
-        lines += ["To be asked of TOTVS:", *(f"  - {it}" for it in found.questions)]
+        asked = (joined("", ("  - ", it)) for it in found.questions)
+        lines += [_("To be asked of TOTVS:"), *asked]
     return lines

@@ -7,12 +7,13 @@ from typing import Annotated
 import typer
 
 from infra.cli import options as opt
-from infra.cli.errors import UsageError
+from infra.cli.errors import UsageError, os_words
 from infra.cli.schedule import show_schedule
 from infra.cli.screen import Screen
 from infra.cli.session import Session, session_of
 from infra.cli.target import CHECKOUT
 from smartlink.domain.retry import RetryPolicy
+from smartlink.i18n import _, data
 from smartlink.operations.configuration import SAMPLE, Proposal, earlier, look, propose, write
 from smartlink.operations.errors import InvalidError
 from smartlink.operations.retries import check as check_config
@@ -49,11 +50,11 @@ def show(context: typer.Context) -> None:
         return
     screen.facts(
         (
-            ("File", deployment.settings.config_uri),
-            ("Generation", current.generation if current else "(missing)"),
-            ("Problem", found.problem),
-            ("Last good kept", good.generation if good else None),
-            ("In force", found.policy.generation),
+            (_("File"), deployment.settings.config_uri),
+            (_("Generation"), current.generation if current else _("(missing)")),
+            (_("Problem"), found.problem),
+            (_("Last good kept"), good.generation if good else None),
+            (_("In force"), found.policy.generation),
         )
     )
     show_schedule(screen, found.policy)
@@ -89,7 +90,7 @@ def _read(file: str) -> bytes:
     try:
         return Path(file).read_bytes()
     except OSError as error:
-        message = f"{file} cannot be read: {error.strerror}"
+        message = _("{file} cannot be read: {problem}", file=file, problem=os_words(error))
         raise UsageError(message) from None
 
 
@@ -120,7 +121,7 @@ def rollback(
     """Make an earlier generation the current one again, as a new generation."""
     session = session_of(context)
     file = earlier(session.deployment, to)
-    session.screen.note(f"Back to generation {file.generation}.")
+    session.screen.note(_("Back to generation {generation}.", generation=file.generation))
     _replace(session, file.data, generation, ("config rollback", reason), yes=yes)
 
 
@@ -137,7 +138,7 @@ def _replace(
     if not yes or not proposal.difference:
         _show(screen, proposal, written=False)
         if proposal.difference:
-            screen.say("Dry run, nothing was changed. Add --yes to do it.")
+            screen.say(_("Dry run, nothing was changed. Add --yes to do it."))
         return
     deployment = session.deployment
     before = {"generation": proposal.replaces or "none", **_policy(deployment.policy)}
@@ -149,7 +150,7 @@ def _replace(
         now = current.generation if current else None
         record.after = {"generation": now, **_policy(proposal.policy)}
     _show(screen, proposal, written=True)
-    screen.say("Written. The next poll reads it; messages keep the delay they wait for now.")
+    screen.say(_("Written. The next poll reads it; messages keep the delay they wait for now."))
 
 
 def _policy(policy: RetryPolicy) -> dict[str, object]:
@@ -167,6 +168,6 @@ def _show(screen: Screen, proposal: Proposal, *, written: bool) -> None:
         screen.json({"written": written, "difference": changes, "schedule": view})
         return
     if not changes:
-        screen.say("No difference: nothing to do.")
+        screen.say(_("No difference: nothing to do."))
     for line in changes:
-        screen.say(line, {"+": "green", "-": "red"}.get(line[:1]))
+        screen.say(data(line), {"+": "green", "-": "red"}.get(line[:1]))

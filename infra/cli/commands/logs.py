@@ -13,10 +13,12 @@ from infra.cli.screen import Screen
 from infra.cli.session import Session, session_of
 from infra.cli.zone import instant
 from smartlink.domain.message import LogType
+from smartlink.i18n import _, joined
 from smartlink.operations.log_lines import Follower, FoundLine, LogFilter
 from smartlink.operations.names import all_tenants, exists, known_name, unknown_tenant
-from smartlink.operations.views import line_view, log_type
+from smartlink.operations.views import line_view
 
+_SHORT = {LogType.INFORMATION: "INFO", LogType.WARNING: "WARN", LogType.ERROR: "ERRO"}
 _STYLES = {1: "yellow", 2: "red"}
 
 
@@ -65,9 +67,9 @@ def logs(
     for it in found:
         _print(screen, it)
     if not found:
-        screen.say("No line fits.")
+        screen.say(_("No line fits."))
     if len(found) == limit:
-        screen.note(f"The newest {limit} are shown; for older ones raise --limit.")
+        screen.note(_("The newest {limit} are shown; for older ones raise --limit.", limit=limit))
 
 
 def _follow(
@@ -79,7 +81,9 @@ def _follow(
         # Where there is no tenant at all yet, the first one may be waited for.
         if all_tenants(deployment):
             raise unknown_tenant(deployment, wanted.tenant)
-        screen.note(f"There is no tenant yet: waiting for {wanted.tenant}.", "yellow")
+        screen.note(
+            _("There is no tenant yet: waiting for {tenant}.", tenant=wanted.tenant), "yellow"
+        )
         follower = Follower(deployment, wanted)
     else:
         follower = Follower(deployment, wanted)
@@ -99,7 +103,7 @@ def _print(screen: Screen, found: FoundLine) -> None:
     if screen.as_json:
         screen.line(line_view(found.tenant, line))
         return
-    kind = log_type(line.type)[:4].upper()
-    text = f"{instant(line.at)} {kind} {found.tenant} {line.message_id}"
+    kind = _SHORT[line.type]
+    text = joined(" ", (instant(line.at), kind, found.tenant, line.message_id))
     screen.whole(text, _STYLES.get(line.type))
     screen.block(line.text)

@@ -8,9 +8,10 @@ from infra.cli import acts
 from infra.cli.acts import Asked, command
 from infra.cli.errors import CliError, StoppedError, UsageError
 from infra.cli.interrupt import interrupted
-from infra.cli.screen import Screen
+from infra.cli.screen import Screen, folds, numbers
 from infra.cli.session import Session
 from smartlink.domain.message import State
+from smartlink.i18n import Text, _, data, joined, told
 from smartlink.operations.act import Report, give_up, perform
 from smartlink.operations.actions import DISCARD, HOLD, REDRIVE, Action
 from smartlink.operations.audit import Note, named_together, note
@@ -27,15 +28,20 @@ from smartlink.operations.ports import RawDocument
 from smartlink.operations.select import Filters, Located, counted, locate
 from smartlink.ports import Conflict
 
+_DEAD, _DEAD_OR_WAITING, _LIVE = _("dead"), _("dead or waiting"), _("live")
+_NAME = {"redrive": _("redrive"), "discard": _("discard"), "hold": _("hold")}
+_DONE = {"redrive": _("redriven"), "discard": _("discarded"), "hold": _("held")}
 _NAMED = 100  # skipped messages that are named
-_UNFIT: Mapping[Unfit, str] = {
-    Unfit.MALFORMED: "its envelope is malformed: ask the sender, then discard it",
-    Unfit.NO_CONSUMER: "no consumer is deployed for its command: deploy one, or discard it",
-    Unfit.MAY_HAVE_RUN: "it may have been done ({}): find out; redrive it with "
-    "--outcome-unknown if it was not, discard it if it was",
-    Unfit.HELD: "it is held already ({})",
-    Unfit.NEVER_RUNS: "its envelope is malformed: it never runs",
-    Unfit.UNREADABLE: "it cannot be read ({}): fix it, or discard it by its id",
+_UNFIT: Mapping[Unfit, Text] = {
+    Unfit.MALFORMED: _("its envelope is malformed: ask the sender, then discard it"),
+    Unfit.NO_CONSUMER: _("no consumer is deployed for its command: deploy one, or discard it"),
+    Unfit.MAY_HAVE_RUN: _(
+        "it may have been done ({detail}): find out; redrive it with --outcome-unknown if it "
+        "was not, discard it if it was"
+    ),
+    Unfit.HELD: _("it is held already ({detail})"),
+    Unfit.NEVER_RUNS: _("its envelope is malformed: it never runs"),
+    Unfit.UNREADABLE: _("it cannot be read ({detail}): fix it, or discard it by its id"),
 }
 
 
@@ -75,7 +81,10 @@ def _act(action: Action, session: Session, asked: Asked) -> None:
         ) as record,
         screen.progress() as bar,
     ):
-        task = bar.add_task(f"{action.name} in {deployment.title}", total=total)
+        task = bar.add_task(
+            told(_("{name} in {title}", name=_NAME[action.name], title=deployment.title)),
+            total=total,
+        )
         advance = partial(bar.advance, task)
         report = perform(deployment, planned, own, asked.rate, stop, advance)
         record.count = report.done
@@ -88,7 +97,10 @@ def _act(action: Action, session: Session, asked: Asked) -> None:
     _tell_alive(screen, planned)
     _tell(screen, action, report, planned.skipped)
     if planned.more:
-        text = f"There are more than {asked.limit} that fit: the same command again goes on."
+        text = _(
+            "There are more than {limit} that fit: the same command again goes on.",
+            limit=asked.limit,
+        )
         screen.note(text, "yellow")
 
 
@@ -181,21 +193,38 @@ def _note(session: Session, asked: Asked) -> Note:
 
 def _check_usage(action: Action, asked: Asked, filters: Filters) -> None:
     if asked.identity is None and not filters.narrow and not asked.every:
-        options = "filters (--tenant, …)" if action is HOLD else "an ID, filters (--tenant, …)"
-        message = f"say which to {action.name}: {options}, or --all"
+        options = (
+            _("filters (--tenant, …)") if action is HOLD else _("an ID, filters (--tenant, …)")
+        )
+        message = _(
+            "say which to {name}: {options}, or --all", name=_NAME[action.name], options=options
+        )
         raise UsageError(message)
     if asked.yes and not (asked.reason or "").strip():
-        message = "--yes needs --reason: it is kept in GTotvsLinkLog with your name"
+        message = _("--yes needs --reason: it is kept in GTotvsLinkLog with your name")
         raise UsageError(message)
 
 
 def _tell_idle(screen: Screen, planned: Plan, located: Located) -> None:
     if planned.idle is Idle.DISCARDED:
-        screen.note(f"{located.identity} was discarded already: nothing to do.")
+        screen.note(
+            _("{identity} was discarded already: nothing to do.", identity=located.identity)
+        )
     elif planned.idle is Idle.ALIVE:
-        name, state = f"{located.identity} of {located.tenant}", located.message.state
-        wanted = f"{State.DEAD} or {State.WAITING}" if planned.action is DISCARD else State.DEAD
-        screen.note(f"{name} is {state}, not {wanted}: nothing to do.")
+        wanted = (
+            _("{dead} or {waiting}", dead=State.DEAD, waiting=State.WAITING)
+            if planned.action is DISCARD
+            else data(State.DEAD)
+        )
+        screen.note(
+            _(
+                "{identity} of {tenant} is {state}, not {wanted}: nothing to do.",
+                identity=located.identity,
+                tenant=located.tenant,
+                state=located.message.state,
+                wanted=wanted,
+            )
+        )
 
 
 def _act_unread(
@@ -205,9 +234,20 @@ def _act_unread(
     check_given_up(action, tenant, raw)
     deployment, screen = session.deployment, session.screen
     if not asked.yes:
-        name = f"{raw.collection}/{raw.document} of {tenant}"
-        screen.say(f"Dry run: {name} cannot be read ({raw.why}). It would be discarded as it is.")
-        screen.say("Add --yes and --reason to do it.")
+        name = _(
+            "{collection}/{document} of {tenant}",
+            collection=raw.collection,
+            document=raw.document,
+            tenant=tenant,
+        )
+        screen.say(
+            _(
+                "Dry run: {name} cannot be read ({why}). It would be discarded as it is.",
+                name=name,
+                why=raw.why,
+            )
+        )
+        screen.say(_("Add --yes and --reason to do it."))
         if screen.as_json:
             screen.json({"dryRun": True, "found": 1, "groups": [], "skipped": []})
         return
@@ -222,7 +262,11 @@ def _act_unread(
         _tell(screen, action, Report(changed=1), [])
         return
     if problem is not None:
-        text = f"Its content {raw.content_object} was not released: {problem}"
+        text = _(
+            "Its content {content_object} was not released: {problem}",
+            content_object=raw.content_object,
+            problem=problem,
+        )
         screen.note(text, "yellow")
     _tell(screen, action, Report(done=1, second=int(second)), [])
 
@@ -253,32 +297,55 @@ def _show_dry(screen: Screen, planned: Plan) -> None:
         return
     if groups:
         rows = ((it.messages, it.tenant, it.command, it.code, it.pattern) for it in groups)
-        screen.table(("#Msgs", "Tenant", "Command", "Print", "~UltimoErro"), rows)
+        screen.table(
+            (
+                numbers(_("Msgs")),
+                _("Tenant"),
+                _("Command"),
+                data("Print"),
+                folds(data("UltimoErro")),
+            ),
+            rows,
+        )
     _tell_skipped(screen, unfit)
     _tell_alive(screen, planned)
     waiting = any(it.message.state is State.WAITING for it in fit)
-    which = "live" if not action.dead else "dead or waiting" if waiting else "dead"
-    more = " in this run; there are more that fit (--limit)" if planned.more else ""
+    which = _LIVE if not action.dead else _DEAD_OR_WAITING if waiting else _DEAD
+    more = _(" in this run; there are more that fit (--limit)") if planned.more else ""
     screen.say(
-        f"Dry run, nothing was changed: {len(fit)} {which} messages would be {action.done}{more}."
+        _(
+            "Dry run, nothing was changed: {count} {which} messages would be {done}{more}.",
+            count=len(fit),
+            which=which,
+            done=_DONE[action.name],
+            more=more,
+        )
     )
     if fit:
-        screen.say("Add --yes and --reason to do it.")
+        screen.say(_("Add --yes and --reason to do it."))
 
 
 def _tell_alive(screen: Screen, planned: Plan) -> None:
     """What fits but is not dead is no work of this action, and that is said."""
     if planned.alive:
         total = sum(planned.alive.values())
-        states = ", ".join(f"{number} {state}" for state, number in planned.alive.items())
-        text = f"None of the {total} messages that fit is dead (Morta): {states}."
+        states = joined(
+            ", ", (joined(" ", (number, state)) for state, number in planned.alive.items())
+        )
+        text = _(
+            "None of the {total} messages that fit is dead (Morta): {states}.",
+            total=total,
+            states=states,
+        )
         if planned.action is DISCARD and State.WAITING in planned.alive:
-            text += f" Add --waiting to discard those that wait ({State.WAITING})."
+            text += _(
+                " Add --waiting to discard those that wait ({waiting}).", waiting=State.WAITING
+            )
         screen.note(text, "yellow")
 
 
-def _why(skipped: Skipped) -> str:
-    return _UNFIT[skipped.unfit].format(skipped.detail)
+def _why(skipped: Skipped) -> Text:
+    return _UNFIT[skipped.unfit].filled(detail=skipped.detail)
 
 
 def _skipped_view(skipped: Skipped) -> dict[str, str | None]:
@@ -288,9 +355,17 @@ def _skipped_view(skipped: Skipped) -> dict[str, str | None]:
 
 def _tell_skipped(screen: Screen, unfit: Sequence[Skipped]) -> None:
     for item in unfit[:_NAMED]:
-        screen.note(f"Skipped {item.document} of {item.tenant}: {_why(item)}.", "yellow")
+        screen.note(
+            _(
+                "Skipped {document} of {tenant}: {why}.",
+                document=item.document,
+                tenant=item.tenant,
+                why=_why(item),
+            ),
+            "yellow",
+        )
     if len(unfit) > _NAMED:
-        text = f"… and {len(unfit) - _NAMED} more are skipped: --json names them all."
+        text = _("… and {more} more are skipped: --json names them all.", more=len(unfit) - _NAMED)
         screen.note(text, "yellow")
 
 
@@ -310,20 +385,43 @@ def _tell(screen: Screen, action: Action, report: Report, unfit: Sequence[Skippe
             }
         )
     _tell_skipped(screen, unfit)
-    changed = f", {report.changed} were changed by another meanwhile" if report.changed else ""
-    text = f"{report.done} messages {action.done}{changed}."
+    changed = (
+        _(", {changed} were changed by another meanwhile", changed=report.changed)
+        if report.changed
+        else ""
+    )
+    text = _(
+        "{done} messages {what}{changed}.",
+        done=report.done,
+        what=_DONE[action.name],
+        changed=changed,
+    )
     if report.second:
-        text += (
-            f" {report.second} of them had ended before under the same id: that record stays, "
-            f"and they have one of their own (messages list --history)."
+        text += _(
+            " {second} of them had ended before under the same id: that record stays, and "
+            "they have one of their own (messages list --history).",
+            second=report.second,
         )
     if report.stopped:
-        message = f"Stopped: {text} {report.left} are left: the same command again goes on."
+        message = _(
+            "Stopped: {text} {left} are left: the same command again goes on.",
+            text=text,
+            left=report.left,
+        )
         raise StoppedError(message)
     if report.unanswered:
-        message = f"{text} The database did not answer; {report.left} are left: run it again."
+        message = _(
+            "{text} The database did not answer; {left} are left: run it again.",
+            text=text,
+            left=report.left,
+        )
         raise CliError(message)
     if report.refused:
-        message = f"{text} {len(report.refused)} were refused: {report.refused[0]}."
+        message = _(
+            "{text} {count} were refused: {refused}.",
+            text=text,
+            count=len(report.refused),
+            refused=report.refused[0],
+        )
         raise CliError(message)
     screen.say(text)

@@ -11,10 +11,11 @@ from infra.cli import options as opt
 from infra.cli.errors import UsageError
 from infra.cli.identifier import read_identifier
 from infra.cli.paging import Page
-from infra.cli.screen import Screen
+from infra.cli.screen import Screen, folds, ids, numbers
 from infra.cli.session import Session, session_of
 from infra.cli.zone import instant, short, zone_name
 from smartlink.domain.message import Ending, Message, State, Summary
+from smartlink.i18n import Text, _, data
 from smartlink.operations.audit import note
 from smartlink.operations.causes import failures_of
 from smartlink.operations.persons import concerned
@@ -28,11 +29,10 @@ from smartlink.operations.select import (
     Look,
     locate,
 )
-from smartlink.operations.trace import trace
+from smartlink.operations.trace import KINDS, trace
 from smartlink.operations.views import (
     ended_view,
     iso,
-    log_type,
     message_view,
     raw_view,
     trace_view,
@@ -97,12 +97,12 @@ def list_messages(
     session = session_of(context)
     if titular:
         if any((direction, command, state, older, newer, error, print_code, history)):
-            message = "--titular goes with --tenant, --reason and --limit alone"
+            message = _("--titular goes with --tenant, --reason and --limit alone")
             raise UsageError(message)
         _list_concerned(session, tenant, reason, limit)
         return
     if reason is not None:
-        message = "--reason belongs to --titular"
+        message = _("--reason belongs to --titular")
         raise UsageError(message)
     wanted = opt.situation(state)
     filters = Filters(
@@ -117,8 +117,8 @@ def list_messages(
         cause=opt.cause(print_code),
     )
     if wanted is not None and history != isinstance(wanted, Ending):
-        how = "leave --history out" if history else "add --history"
-        message = f"{wanted} is no Situacao of what you list: {how}"
+        how = _("leave --history out") if history else _("add --history")
+        message = _("{wanted} is no Situacao of what you list: {how}", wanted=wanted, how=how)
         raise UsageError(message)
     bound = None if every else LOOKED_AT
     deployment = session.deployment
@@ -141,20 +141,30 @@ def _list_live(screen: Screen, live: Look, page: Page, now: datetime) -> None:
             + [unreadable_view(*it) for it in odd]
         )
     elif not live.found and not odd:
-        screen.say("No message fits.")
+        screen.say(_("No message fits."))
     if found and not screen.as_json:
-        columns = ("Tenant", "!Id", "Command", "Situacao", "#Att.", "#Age")
+        columns = (
+            _("Tenant"),
+            ids(data("Id")),
+            _("Command"),
+            data("Situacao"),
+            numbers(_("Att.")),
+            numbers(_("Age")),
+        )
         rows = (_row(it.tenant, it.message, now) for it in found)
-        screen.table((*columns, f"Next ({zone_name(now)})"), rows)
+        screen.table((*columns, _("Next ({zone_name})", zone_name=zone_name(now))), rows)
     if not screen.as_json:
         _list_causes(screen, [it.message for it in live.found])
         _list_unreadable(screen, odd)
     if live.found or live.cut:
-        _tell_page(screen, page, len(found), f"{'at least ' * bool(live.cut)}{len(live.found):,}")
+        _tell_page(screen, page, len(found), _total(len(live.found), least=bool(live.cut)))
     for tenant, left in live.cut.items():
-        text = (
-            f"Looked at {LOOKED_AT:,} messages of {tenant}; {left:,} were not looked at: --all, or "
-            f"narrow it by --state, --command or --direction"
+        text = _(
+            "Looked at {most} messages of {tenant}; {left} were not looked at: --all, "
+            "or narrow it by --state, --command or --direction",
+            most=LOOKED_AT,
+            tenant=tenant,
+            left=left,
         )
         screen.note(text, "yellow")
 
@@ -163,24 +173,33 @@ def _list_causes(screen: Screen, messages: Sequence[Summary]) -> None:
     causes = failures_of(messages)
     if causes:
         rows = ((it.messages, it.dead, it.code, it.pattern) for it in causes)
-        screen.table(("#Msgs", "#Dead", "Print", "~UltimoErro"), rows)
+        screen.table(
+            (numbers(_("Msgs")), numbers(_("Dead")), data("Print"), folds(data("UltimoErro"))), rows
+        )
 
 
-def _tell_page(screen: Screen, page: Page, shown: int, total: str) -> None:
+def _total(number: int, *, least: bool) -> Text:
+    return _("at least {number}", number=number) if least else data(number)
+
+
+def _tell_page(screen: Screen, page: Page, shown: int, total: Text) -> None:
     """On stderr, so that a pipe gets the messages alone."""
     if not shown:
-        screen.note(f"There is no page {page.number}: {total} messages fit.", "yellow")
+        text = _("There is no page {number}: {total} messages fit.")
+        screen.note(text.filled(number=page.number, total=total), "yellow")
         return
     first = page.begin + 1
-    if page.number > 1 or total != str(shown):
-        text = f"{first:,}-{first + shown - 1:,} of {total} messages that fit"
-        more = "" if total == f"{first + shown - 1:,}" else f"; --page {page.number + 1} goes on"
-        screen.note(f"{text}{more}.")
+    last = first + shown - 1
+    if page.number > 1 or total != str(data(shown)):
+        text = _("{first}-{last} of {total} messages that fit.")
+        if total != str(data(last)):
+            text = _("{first}-{last} of {total} messages that fit; --page {next} goes on.")
+        screen.note(text.filled(first=first, last=last, total=total, next=page.number + 1))
 
 
 def _list_concerned(session: Session, tenant: str | None, reason: str | None, limit: int) -> None:
     if tenant is None or not (reason or "").strip():
-        message = "--titular needs --tenant, and --reason: it is kept in GTotvsLinkLog"
+        message = _("--titular needs --tenant, and --reason: it is kept in GTotvsLinkLog")
         raise UsageError(message)
     kind, value = read_identifier()
     own = note(session.deployment, session.who, reason or "")
@@ -194,7 +213,7 @@ def _list_concerned(session: Session, tenant: str | None, reason: str | None, li
             + [unreadable_view(tenant, it.document, it.why) for it in found.raw]
         )
     elif not live and not ended and not found.raw:
-        screen.say("No request of this person is known.")
+        screen.say(_("No request of this person is known."))
     else:
         alive = ((it.message, it.message.state, None) for it in live)
         gone = ((it.message, it.ending, it.ended) for it in ended)
@@ -202,16 +221,21 @@ def _list_concerned(session: Session, tenant: str | None, reason: str | None, li
             (message.id, message.type, state, message.received, at)
             for message, state, at in (*alive, *gone)
         )
-        screen.table(("~Id", "Command", "Situacao", "Received", "Ended"), rows)
+        screen.table(
+            (folds(data("Id")), _("Command"), data("Situacao"), _("Received"), _("Ended")), rows
+        )
         _list_unreadable(screen, [(tenant, it.document, it.why) for it in found.raw])
     if len(found.live) > limit or len(found.ended) > limit:
-        screen.note(f"There are more than {limit}: raise --limit.")
+        screen.note(_("There are more than {limit}: raise --limit.", limit=limit))
 
 
 def _list_unreadable(screen: Screen, odd: Sequence[tuple[str, str, str]]) -> None:
     if odd:
-        title = f"{len(odd)} cannot be read: messages show has their fields, discard gives one up"
-        screen.table(("Tenant", "!Document", "~Why"), odd, title)
+        title = _(
+            "{count} cannot be read: messages show has their fields, discard gives one up",
+            count=len(odd),
+        )
+        screen.table((_("Tenant"), ids(_("Document")), folds(_("Why"))), odd, title)
 
 
 def _row(tenant: str, message: Summary, now: datetime) -> tuple[object, ...]:
@@ -228,25 +252,37 @@ def _list_history(screen: Screen, look: EndedLook, page: Page) -> None:
             + [unreadable_view(*it) for it in unreadable]
         )
     elif not found and not unreadable and page.number == 1:
-        screen.say("No message fits.")
+        screen.say(_("No message fits."))
     if found and not screen.as_json:
         rows = (
             (tenant, it.message.id, it.message.type, it.ending, it.message.attempt, it.ended)
             for tenant, it in found
         )
-        screen.table(("Tenant", "!Id", "Command", "Situacao", "#Att.", "Ended"), rows)
+        screen.table(
+            (
+                _("Tenant"),
+                ids(data("Id")),
+                _("Command"),
+                data("Situacao"),
+                numbers(_("Att.")),
+                _("Ended"),
+            ),
+            rows,
+        )
     if unreadable and not screen.as_json:
-        title = f"{len(unreadable)} cannot be read; they expire as the others do"
-        screen.table(("Tenant", "!Document", "~Why"), unreadable, title)
+        title = _("{count} cannot be read; they expire as the others do", count=len(unreadable))
+        screen.table((_("Tenant"), ids(_("Document")), folds(_("Why"))), unreadable, title)
     if look.found or page.number > 1:
         known = len(look.found)
-        total = f"{look.total:,}" if look.total else f"{'at least ' * look.more}{known:,}"
+        total = data(look.total) if look.total else _total(known, least=look.more)
         _tell_page(screen, page, len(found), total)
     for tenant, last in look.cut.items():
-        text = (
-            f"Looked at {LOOKED_AT:,} messages of {tenant}, back to "
-            f"{instant(last) if last else 'some that cannot be read'}; older ones were not looked "
-            f"at: --all"
+        text = _(
+            "Looked at {most} messages of {tenant}, back to {last}; older ones were "
+            "not looked at: --all",
+            most=LOOKED_AT,
+            tenant=tenant,
+            last=instant(last) if last else _("some that cannot be read"),
         )
         screen.note(text, "yellow")
 
@@ -287,16 +323,28 @@ def show(
     message = found.message
     if message.attempts:
         attempts = ((it.number, it.started, it.result, it.error) for it in message.attempts)
-        screen.table(("#No.", "Started", "Resultado", "~Error"), attempts, "Tentativas (attempts)")
+        screen.table(
+            (numbers(_("No.")), _("Started"), data("Resultado"), folds(_("Error"))),
+            attempts,
+            _("Tentativas (attempts)"),
+        )
     if traced.lines:
-        rows = ((line.at, log_type(line.type), line.text) for line in traced.lines)
-        screen.table(("LOGDATE", "LOGTYPE", "~LOGMENSAGEM"), rows, "GTotvsLinkLog")
+        rows = ((line.at, KINDS[line.type], line.text) for line in traced.lines)
+        screen.table(
+            (data("LOGDATE"), data("LOGTYPE"), folds(data("LOGMENSAGEM"))),
+            rows,
+            data("GTotvsLinkLog"),
+        )
     if traced.replies:
         sent = (
             (it.message.type, it.message.audience, it.state, it.message.error)
             for it in traced.replies
         )
-        screen.table(("Type", "Audience", "Situacao", "~Error"), sent, "Replies (Upstream)")
+        screen.table(
+            (_("Type"), _("Audience"), data("Situacao"), folds(_("Error"))),
+            sent,
+            _("Replies (Upstream)"),
+        )
 
 
 def _show_raw(screen: Screen, tenant: str, raw: RawDocument, *, content: bool) -> None:
@@ -306,10 +354,10 @@ def _show_raw(screen: Screen, tenant: str, raw: RawDocument, *, content: bool) -
         return
     screen.facts(
         (
-            ("Tenant", tenant),
-            ("Document", f"{raw.collection}/{raw.document}"),
-            ("Unreadable", raw.why),
-            *raw.shown(content=content).items(),
+            (_("Tenant"), tenant),
+            (_("Document"), f"{raw.collection}/{raw.document}"),
+            (_("Unreadable"), raw.why),
+            *((data(name), it) for name, it in raw.shown(content=content).items()),
         )
     )
 
@@ -317,39 +365,46 @@ def _show_raw(screen: Screen, tenant: str, raw: RawDocument, *, content: bool) -
 def _facts(screen: Screen, found: Located, *, content: bool) -> None:
     message, ended = found.message, None if found.live else found.ended
     claim = message.claim
-    run = claim and f"{instant(claim.started)}, claim {claim.id}"
+    run = claim and _("{started}, claim {id}", started=instant(claim.started), id=claim.id)
     screen.facts(
         (
-            ("Tenant", found.tenant),
-            ("ID", message.id),
-            ("Document", message.document),
-            ("Direcao", message.direction),
-            ("Comando", message.type),
-            ("Situacao", ended.ending if ended else message.state),
-            ("Received", message.received),
-            ("Ended", ended.ended if ended else None),
-            ("Kept until", ended.expires if ended else None),
-            ("Attempts made", message.attempt),
-            ("Next at", message.due),
-            ("Execucao", run),
-            ("Redriven", message.redriven),
-            ("MotivoMorte", message.dead_reason),
-            ("UltimoErro", message.error),
-            ("Audience", message.audience),
-            ("Correlation", message.correlation_id),
-            ("Content", f"{message.content.size} bytes, SHA-256 {message.content.sha256[:16]}…"),
-            ("In the bucket", message.content.object),
-            ("Text", _text(message) if content else None),
+            (_("Tenant"), found.tenant),
+            (data("ID"), message.id),
+            (_("Document"), message.document),
+            (data("Direcao"), message.direction),
+            (data("Comando"), message.type),
+            (data("Situacao"), ended.ending if ended else message.state),
+            (_("Received"), message.received),
+            (_("Ended"), ended.ended if ended else None),
+            (_("Kept until"), ended.expires if ended else None),
+            (_("Attempts made"), message.attempt),
+            (_("Next at"), message.due),
+            (data("Execucao"), run),
+            (_("Redriven"), message.redriven),
+            (data("MotivoMorte"), message.dead_reason),
+            (data("UltimoErro"), message.error),
+            (_("Audience"), message.audience),
+            (_("Correlation"), message.correlation_id),
+            (
+                _("Content"),
+                _(
+                    "{size} bytes, SHA-256 {sha256}…",
+                    size=message.content.size,
+                    sha256=message.content.sha256[:16],
+                ),
+            ),
+            (_("In the bucket"), message.content.object),
+            (_("Text"), _text(message) if content else None),
         )
     )
 
 
-def _text(message: Message) -> str:
+def _text(message: Message) -> object:
     if message.content.text is not None:
         return message.content.text
     if message.content.object:
-        return "(in the bucket)"
-    return "(not kept: the command is personal)" if message.personal else "(not kept)"
+        return _("(in the bucket)")
+    return _("(not kept: the command is personal)") if message.personal else _("(not kept)")
 
 
 def timeline(context: typer.Context, identity: _ID, *, tenant: opt.Tenant = None) -> None:
@@ -360,4 +415,7 @@ def timeline(context: typer.Context, identity: _ID, *, tenant: opt.Tenant = None
     if screen.as_json:
         screen.json([{"at": iso(it.at), "event": it.what, "text": it.text} for it in events])
         return
-    screen.table(("Time", "Event", "~What happened"), [(it.at, it.what, it.text) for it in events])
+    screen.table(
+        (_("Time"), _("Event"), folds(_("What happened"))),
+        [(it.at, it.what, it.text) for it in events],
+    )

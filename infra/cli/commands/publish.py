@@ -8,13 +8,14 @@ from typing import Annotated
 import typer
 
 from infra.cli import options as opt
-from infra.cli.errors import ForbiddenError, UsageError
+from infra.cli.errors import ForbiddenError, UsageError, os_words
 from infra.cli.offering import Offer, offered
 from infra.cli.screen import Screen
 from infra.cli.session import Session, session_of
 from smartlink import bootstrap
 from smartlink.domain.identity import content_hash
 from smartlink.domain.json_bytes import unmarked
+from smartlink.i18n import _
 from smartlink.operations.names import existing_tenant
 from smartlink.services.publishing.publish import PublishError, parse_request
 
@@ -52,7 +53,9 @@ def publish(
     existing_tenant(session.deployment, tenant)
     if downstream:
         if correlation is not None:
-            message = "--correlation-id is for Upstream: a Downstream message has it in its content"
+            message = _(
+                "--correlation-id is for Upstream: a Downstream message has it in its content"
+            )
             raise UsageError(message)
         content = _content(session.screen, file, empty=empty)
         offer = Offer(tenant, message_type, content, audience, identity)
@@ -73,13 +76,13 @@ def publish(
             record.outcome = "repeated" if published.repeated else "accepted"
             record.after = {"id": published.id, "sha256": content_hash(content)}
     except PublishError as error:
-        message = f"{error.field}: {error}"
+        message = _("{field}: {error}", field=error.field, error=error)
         raise (ForbiddenError if error.conflict else UsageError)(message) from None
     if screen.as_json:
         screen.json({"id": published.id, "repeated": published.repeated})
         return
-    again = " It had been accepted before: nothing was changed." if published.repeated else ""
-    screen.whole(f"Accepted as {published.id}.{again}")
+    again = _(" It had been accepted before: nothing was changed.") if published.repeated else ""
+    screen.whole(_("Accepted as {id}.{again}", id=published.id, again=again))
 
 
 def _offer(session: Session, offer: Offer) -> None:
@@ -88,31 +91,38 @@ def _offer(session: Session, offer: Offer) -> None:
         session.screen.json({"id": identity})
         return
     poll = session.target.functions.get("poll")
-    at_once = f" (at once: curl -s -X POST {poll})" if poll else ""
-    session.screen.whole(f"Offered as {identity}. The next poll fetches it{at_once}.")
+    at_once = _(" (at once: curl -s -X POST {poll})", poll=poll) if poll else ""
+    session.screen.whole(
+        _(
+            "Offered as {identity}. The next poll fetches it{at_once}.",
+            identity=identity,
+            at_once=at_once,
+        )
+    )
     follow = f"smartlink messages show {identity} --tenant {offer.tenant}"
-    session.screen.whole(f"Follow it: {follow}")
+    session.screen.whole(_("Follow it: {follow}", follow=follow))
 
 
 def _content(screen: Screen, file: str | None, *, empty: bool) -> str:
     """The content, from the file or stdin. Raises UsageError where it is blank and may not be."""
     name = "stdin" if file in {None, "-"} else str(file)
     if name == "stdin" and (file is None or sys.stdin.isatty()):
-        end = ", which ends with Ctrl-D" if sys.stdin.isatty() else ""
-        screen.note(f"Reading the content from stdin{end} (--from-file reads a file) …")
+        end = _(", which ends with Ctrl-D") if sys.stdin.isatty() else ""
+        screen.note(_("Reading the content from stdin{end} (--from-file reads a file) …", end=end))
     try:
         data = sys.stdin.buffer.read() if name == "stdin" else Path(name).read_bytes()
         text = unmarked(data).decode()
     except OSError as error:
-        message = f"{name} cannot be read: {error.strerror}"
+        message = _("{name} cannot be read: {problem}", name=name, problem=os_words(error))
         raise UsageError(message) from None
     except UnicodeDecodeError:
-        message = f"{name} is not UTF-8"
+        message = _("{name} is not UTF-8", name=name)
         raise UsageError(message) from None
     if not empty and not text.strip("\ufeff \t\r\n"):
-        message = (
-            f"the content is {'blank' if text else 'empty'}: {name} holds nothing. Give it with "
-            f"--from-file FILE or on stdin; --empty publishes it all the same"
+        message = _(
+            "the content is empty or blank: {name} holds nothing. Give it with --from-file FILE "
+            "or on stdin; --empty publishes it all the same",
+            name=name,
         )
         raise UsageError(message)
     return text

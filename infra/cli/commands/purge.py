@@ -7,7 +7,9 @@ import typer
 from infra.cli import options as opt
 from infra.cli.errors import StoppedError
 from infra.cli.interrupt import interrupted
+from infra.cli.screen import numbers
 from infra.cli.session import session_of
+from smartlink.i18n import _
 from smartlink.operations.purge import older, remove
 from smartlink.operations.views import iso
 
@@ -32,7 +34,8 @@ def purge(
     found = older(deployment, tenant, keep_days)
     total, removed, stopped = found.total, 0, False
     if yes:
-        target = f"{'--tenant ' + tenant if tenant else 'every tenant'}, before {iso(found.cutoff)}"
+        which = f"--tenant {tenant}" if tenant else "every tenant"
+        target = f"{which}, before {iso(found.cutoff)}"
         with (
             interrupted() as stop,
             session.recorded(
@@ -58,16 +61,25 @@ def purge(
         screen.json({"dryRun": not yes, "found": rows, "total": total, "removed": removed})
     else:
         screen.table(
-            ("Tenant", "Collection", "#Older"),
+            (_("Tenant"), _("Collection"), numbers(_("Older"))),
             ((it.tenant, it.collection, it.documents) for it in found.found if it.documents),
         )
         if yes:
-            screen.say(f"{removed} of {total} documents removed.")
+            screen.say(_("{removed} of {total} documents removed.", removed=removed, total=total))
         else:
             screen.say(
-                f"Dry run, nothing was removed: {min(total, most)} of {total} documents older "
-                f"than {keep_days} days would be. Add --yes to do it."
+                _(
+                    "Dry run, nothing was removed: {most} of {total} documents older than "
+                    "{keep_days} days would be. Add --yes to do it.",
+                    most=min(total, most),
+                    total=total,
+                    keep_days=keep_days,
+                )
             )
     if stopped:
-        message = f"Stopped: {removed} of {total} removed; the same command again goes on."
+        message = _(
+            "Stopped: {removed} of {total} removed; the same command again goes on.",
+            removed=removed,
+            total=total,
+        )
         raise StoppedError(message)

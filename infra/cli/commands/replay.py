@@ -7,13 +7,14 @@ from typing import Annotated
 import typer
 
 from infra.cli import options as opt
-from infra.cli.errors import CliError, MissingError, UsageError
+from infra.cli.errors import CliError, MissingError, UsageError, os_words
 from infra.cli.session import Session, quiet_logs, session_of
 from infra.cli.target import CHECKOUT
 from smartlink import bootstrap
 from smartlink.adapters.in_memory import InMemorySecrets
 from smartlink.domain.identity import Direction
 from smartlink.domain.outcome import Done
+from smartlink.i18n import _, joined
 from smartlink.operations.errors import InvalidError
 from smartlink.operations.export import Exported, content_of, document, parse
 from smartlink.operations.select import locate
@@ -23,11 +24,13 @@ from smartlink.settings import SettingsError, load_settings
 from smartlink.testing.replay import Replayed
 from smartlink.testing.replay import replay as run_again
 
-_AGAIN = "What {command} does in its ERP and elsewhere is really done, again if it was done before."
-_HELD = "It ends where it asks `once` for an effect: --effects does those too."
-_STOPPED = (
-    "It asked `once` for an effect, which may have been done before, so it ended there. "
-    "With --effects the effect is done."
+_AGAIN = _(
+    "What {command} does in its ERP and elsewhere is really done, again if it was done before."
+)
+_HELD = _("It ends where it asks `once` for an effect: --effects does those too.")
+_STOPPED = _(
+    "It asked `once` for an effect, which may have been done before, so it ended "
+    "there. With --effects the effect is done."
 )
 
 
@@ -58,19 +61,19 @@ def export(
     try:
         text = content_of(deployment, located.message)
     except PortError as error:
-        session.screen.note(f"Without its content: {error}.", "yellow")
+        session.screen.note(_("Without its content: {error}.", error=error), "yellow")
         text = None
     try:
         file.touch(mode=0o600)
         file.chmod(0o600)
         file.write_text(json.dumps(document(traced, text), indent=2), encoding="utf-8")
     except OSError as error:
-        message = f"{file} cannot be written: {error.strerror}"
+        message = _("{file} cannot be written: {problem}", file=file, problem=os_words(error))
         raise UsageError(message) from None
     if session.screen.as_json:
         session.screen.json({"file": str(file), "content": text is not None})
-    without = "" if text is not None else " Its content is not kept, so it cannot be replayed."
-    session.screen.say(f"{file} written.{without}")
+    without = "" if text is not None else _(" Its content is not kept, so it cannot be replayed.")
+    session.screen.say(_("{file} written.{without}", file=file, without=without))
 
 
 def replay(
@@ -95,10 +98,13 @@ def replay(
     quiet_logs()
     exported = _read(file)
     if exported.direction != Direction.DOWNSTREAM:
-        message = f"{file} holds an Upstream message: no consumer runs those"
+        message = _("{file} holds an Upstream message: no consumer runs those", file=file)
         raise UsageError(message)
     if exported.text is None:
-        message = f"{file} holds no content (a personal message that has ended): nothing to run."
+        message = _(
+            "{file} holds no content (a personal message that has ended): nothing to run.",
+            file=file,
+        )
         raise CliError(message)
     erps = _erp(session, exported.tenant, erp)
     _show(session, _run(session, exported, erps, effects=effects))
@@ -108,7 +114,7 @@ def _read(file: Path) -> Exported:
     try:
         return parse(file.read_bytes(), str(file))
     except OSError as error:
-        message = f"{file} cannot be read: {error.strerror}"
+        message = _("{file} cannot be read: {problem}", file=file, problem=os_words(error))
         raise UsageError(message) from None
 
 
@@ -121,7 +127,7 @@ def _erp(session: Session, tenant: str, file: Path | None) -> ErpSecrets:
         try:
             return InMemorySecrets(erps={tenant: file.read_bytes()})
         except OSError as error:
-            message = f"{file} cannot be read: {error.strerror}"
+            message = _("{file} cannot be read: {problem}", file=file, problem=os_words(error))
             raise UsageError(message) from None
     try:
         return session.deployment.secrets if session.target.local else InMemorySecrets()
@@ -133,17 +139,19 @@ def _run(session: Session, exported: Exported, erp: ErpSecrets, *, effects: bool
     settings = load_settings(CHECKOUT)
     command = settings.catalog.commands.get(exported.command)
     if command is None:
-        message = f"This checkout's catalogue has no command {exported.command}."
+        message = _("This checkout's catalogue has no command {command}.", command=exported.command)
         raise MissingError(message)
     try:
         consumer = bootstrap.load_consumer(exported.command, command.module)
     except SettingsError as error:
-        message = f"{error}."
+        message = _("{error}.", error=error)
         raise CliError(message) from None
-    held = "" if effects else f" {_HELD}"
-    session.screen.note(f"{_AGAIN.format(command=exported.command)}{held}", "yellow")
-    session.screen.note(f"Running {exported.command} on {exported.id} …")
-    return run_again(exported, consumer, erp, bootstrap.now, effects=effects)
+    warning = [_AGAIN.filled(command=exported.command)] + [_HELD] * (not effects)
+    session.screen.note(joined(" ", warning), "yellow")
+    session.screen.note(_("Running {command} on {id} …", command=exported.command, id=exported.id))
+    return run_again(
+        exported, consumer, erp, bootstrap.now, effects=effects, secrets=command.secrets
+    )
 
 
 def _show(session: Session, replayed: Replayed) -> None:
@@ -167,13 +175,20 @@ def _show(session: Session, replayed: Replayed) -> None:
             }
         )
     else:
-        screen.facts((("Outcome", name), ("Error", error)))
+        screen.facts(((_("Outcome"), name), (_("Error"), error)))
         for line in delivered.lines:
-            screen.say(f"log: {line.text}")
+            screen.say(_("log: {text}", text=line.text))
         for it in delivered.replies:
-            screen.say(f"reply: {it.type} to {it.audience or '(anyone)'}: {it.text}")
+            screen.say(
+                _(
+                    "reply: {type} to {audience}: {text}",
+                    type=it.type,
+                    audience=it.audience or _("(anyone)"),
+                    text=it.text,
+                )
+            )
         if debug:
             screen.block(debug)
     if not done:
-        message = f"The consumer did not do it: {name}: {error}"
+        message = _("The consumer did not do it: {name}: {error}", name=name, error=error)
         raise CliError(message)

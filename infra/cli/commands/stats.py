@@ -7,10 +7,12 @@ import typer
 
 from infra.cli import options as opt
 from infra.cli.chart import html, svg
-from infra.cli.errors import UsageError
-from infra.cli.screen import Screen
+from infra.cli.errors import UsageError, os_words
+from infra.cli.screen import Screen, folds, numbers
 from infra.cli.session import session_of
-from infra.cli.zone import instant, local, zone_name
+from infra.cli.zone import hour as hour_of
+from infra.cli.zone import instant, zone_name
+from smartlink.i18n import _, data, joined
 from smartlink.operations.figures import Figures, Hour, gather
 from smartlink.operations.retries import in_words
 from smartlink.operations.views import figures_view
@@ -37,7 +39,9 @@ def stats(
     session = session_of(context)
     deployment, screen = session.deployment, session.screen
     figures = gather(deployment, tenant, opt.span(period))
-    title = f"Smart Link: {deployment.title}, until {instant(figures.until)}"
+    title = _(
+        "Smart Link: {title}, until {until}", title=deployment.title, until=instant(figures.until)
+    )
     if html_file:
         _write(html_file, html(figures, title))
     if svg_file:
@@ -52,7 +56,7 @@ def _write(path: Path, text: str) -> None:
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        message = f"{path} cannot be written: {error.strerror}"
+        message = _("{path} cannot be written: {problem}", path=path, problem=os_words(error))
         raise UsageError(message) from None
 
 
@@ -60,36 +64,57 @@ def _show(screen: Screen, figures: Figures) -> None:
     oldest = figures.oldest
     screen.facts(
         (
-            ("Done", figures.done),
-            ("Discarded", figures.discarded),
-            *((f"Live, {state}", number) for state, number in sorted(figures.states.items())),
-            ("Oldest waiting", oldest and f"{instant(oldest[1].received)} {oldest[1].id}"),
+            (_("Done"), figures.done),
+            (_("Discarded"), figures.discarded),
+            *(
+                (_("Live, {state}", state=state), number)
+                for state, number in sorted(figures.states.items())
+            ),
+            (
+                _("Oldest waiting"),
+                oldest and joined(" ", (instant(oldest[1].received), oldest[1].id)),
+            ),
         )
     )
     busy = [(hour, its) for hour, its in figures.hours() if its != Hour()][-24:]
     if busy:
-        top = max(max(its.done, its.failed) for _, its in busy)
+        top = max(max(its.done, its.failed) for _at, its in busy)
         rows = (
             (
-                f"{local(hour):%m-%d %H}h",
+                hour_of(at),
                 its.done,
                 its.failed,
                 its.retried,
                 in_words(its.waited) if its.done else None,
                 _bar(its.done, top, "#") + _bar(its.failed, top, "x"),
             )
-            for hour, its in busy
+            for at, its in busy
         )
-        head = f"Hour ({zone_name(figures.until)})"
-        columns = (head, "#Done", "#Failed", "#Retried", "#Longest wait", "# done, x failed")
-        screen.table((*columns[:-1], f" {columns[-1]}"), rows)
-        screen.table(("#Attempts", "#Messages"), sorted(figures.attempts.items()))
+        head = _("Hour ({zone_name})", zone_name=zone_name(figures.until))
+        columns = (
+            head,
+            numbers(_("Done")),
+            numbers(_("Failed")),
+            numbers(_("Retried")),
+            numbers(_("Longest wait")),
+            joined("", (" ", _("# done, x failed"))),
+        )
+        screen.table(columns, rows)
+        screen.table(
+            (numbers(_("Attempts")), numbers(_("Messages"))), sorted(figures.attempts.items())
+        )
     if figures.failures:
         failed = ((it.messages, it.dead, it.code, it.pattern) for it in figures.worst())
-        screen.table(("#Msgs", "#Dead", "Print", "~Error"), failed, "Failures")
+        screen.table(
+            (numbers(_("Msgs")), numbers(_("Dead")), data("Print"), folds(_("Error"))),
+            failed,
+            _("Failures"),
+        )
     for tenant, since in figures.cut.items():
-        text = (
-            f"{tenant} had too much for one look: its history was counted back to {instant(since)}."
+        text = _(
+            "{tenant} had too much for one look: its history was counted back to {since}.",
+            tenant=tenant,
+            since=instant(since),
         )
         screen.note(text, "yellow")
 

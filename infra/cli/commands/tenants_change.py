@@ -10,6 +10,7 @@ from infra.cli.errors import UsageError
 from infra.cli.login import read_credentials
 from infra.cli.session import session_of
 from infra.cli.steps import Steps
+from smartlink.i18n import _
 from smartlink.operations import activation
 from smartlink.operations.audit import tenant_facts
 from smartlink.operations.credentials import parse
@@ -98,7 +99,7 @@ def adopt(
     steps = Steps(session.screen)
     existing_tenant(session.deployment, tenant)
     if not reason.strip():
-        message = "--reason is empty: say how you know that it is the same customer."
+        message = _("--reason is empty: say how you know that it is the same customer.")
         raise UsageError(message)
     deployment = session.deployment
     before = tenant_facts(deployment, tenant)

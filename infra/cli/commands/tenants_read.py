@@ -6,14 +6,26 @@ import typer
 
 from infra.cli import options as opt
 from infra.cli.checks import show_checks
+from infra.cli.screen import ids, numbers
 from infra.cli.session import session_of
 from infra.cli.zone import instant, short
 from smartlink.domain.noted import NOTED_EVERY
+from smartlink.i18n import Text, _
 from smartlink.operations.health import tenant_checks
 from smartlink.operations.names import existing_tenant, tenants_of
 from smartlink.operations.retries import in_words
 from smartlink.operations.tenants import Status, overview, show
 from smartlink.operations.views import overview_view
+
+STATUS = {
+    Status.ACTIVE: _("active"),
+    Status.PAUSED: _("paused"),
+    Status.DISABLED: _("disabled"),
+    Status.HALTED: _("halted"),
+    Status.ORPHANED: _("orphaned"),
+    Status.UNUSABLE: _("unusable secret"),
+    Status.UNKNOWN: _("unknown"),
+}
 
 
 def list_tenants(context: typer.Context) -> None:
@@ -29,16 +41,23 @@ def list_tenants(context: typer.Context) -> None:
     if screen.as_json:
         screen.json([overview_view(it) for it in found])
     elif not found:
-        screen.say("There is no tenant: smartlink tenants activate NAME.")
+        screen.say(_("There is no tenant: smartlink tenants activate NAME."))
     else:
         now = session.deployment.now()
-        columns = ("!Tenant", "State", "#Waiting", "#Dead", "Last message", "Paused until")
+        columns = (
+            ids(_("Tenant")),
+            _("State"),
+            numbers(_("Waiting")),
+            numbers(_("Dead")),
+            _("Last message"),
+            _("Paused until"),
+        )
         screen.table(
             columns,
             (
                 (
                     it.tenant,
-                    it.status,
+                    STATUS[it.status],
                     it.waiting,
                     it.dead,
                     short(it.last_message),
@@ -47,16 +66,24 @@ def list_tenants(context: typer.Context) -> None:
                 for it in found
             ),
         )
-        screen.say(f"Last tick: {_last_tick(found[0].last_tick, now)}")
+        screen.say(_("Last tick: {last_tick}", last_tick=_last_tick(found[0].last_tick, now)))
 
 
-def _last_tick(tick: datetime | None, now: datetime) -> str:
+def _last_tick(tick: datetime | None, now: datetime) -> Text:
     if tick is None:
-        return "none yet"
+        return _("none yet")
     ago = now - tick
     if ago > NOTED_EVERY + timedelta(minutes=2):
-        return f"{instant(tick)}: none for {in_words(ago)}. smartlink doctor says why."
-    return f"{instant(tick)}, {in_words(ago)} ago, or later: it is noted every 10 minutes"
+        return _(
+            "{tick}: none for {ago}. smartlink doctor says why.",
+            tick=instant(tick),
+            ago=in_words(ago),
+        )
+    return _(
+        "{tick}, {ago} ago, or later: it is noted every 10 minutes",
+        tick=instant(tick),
+        ago=in_words(ago),
+    )
 
 
 def show_tenant(context: typer.Context, tenant: opt.OneTenant) -> None:
@@ -71,20 +98,20 @@ def show_tenant(context: typer.Context, tenant: opt.OneTenant) -> None:
     state = found.state
     screen.facts(
         (
-            ("Tenant", tenant),
-            ("State", found.status),
-            ("Commands set up", ", ".join(state.commands)),
-            ("Last tick", _last_tick(found.last_tick, session.deployment.now())),
-            ("Last message", found.last_message),
-            ("Broker answered", state.last_success),
-            ("Belongs to", str(state.pin) if state.pin else None),
-            ("Halted since", state.halted),
-            ("Adopted", state.adopted),
-            ("Paused until", state.paused_until),
-            ("Failures in a row", state.failures or None),
-            ("Last error", state.last_error),
-            ("Last error at", state.last_error_at),
-            *((f"Messages {name}", count) for name, count in by_state.items()),
+            (_("Tenant"), tenant),
+            (_("State"), STATUS[found.status]),
+            (_("Commands set up"), ", ".join(state.commands)),
+            (_("Last tick"), _last_tick(found.last_tick, session.deployment.now())),
+            (_("Last message"), found.last_message),
+            (_("Broker answered"), state.last_success),
+            (_("Belongs to"), str(state.pin) if state.pin else None),
+            (_("Halted since"), state.halted),
+            (_("Adopted"), state.adopted),
+            (_("Paused until"), state.paused_until),
+            (_("Failures in a row"), state.failures or None),
+            (_("Last error"), state.last_error),
+            (_("Last error at"), state.last_error_at),
+            *((_("Messages {name}", name=name), count) for name, count in by_state.items()),
         )
     )
 

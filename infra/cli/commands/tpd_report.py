@@ -6,10 +6,11 @@ from typing import Annotated
 
 import typer
 
-from infra.cli.errors import UsageError
+from infra.cli.errors import UsageError, os_words
 from infra.cli.report_page import page
-from infra.cli.screen import Screen
+from infra.cli.screen import Screen, folds, numbers
 from infra.cli.session import session_of
+from smartlink.i18n import _, data
 from smartlink.operations.tpd_report import gather_report
 from smartlink.operations.tpd_report_view import report_view
 from smartlink.operations.views import Json
@@ -32,14 +33,14 @@ def report(
     session = session_of(context)
     since, until = _day("--from", first), _day("--to", last) + timedelta(days=1)
     if since >= until:
-        message = "--from is after --to"
+        message = _("--from is after --to")
         raise UsageError(message)
     view = report_view(gather_report(session.deployment, tenant, since, until))
     if html is not None:
         try:
             html.write_text(page(view), encoding="utf-8")
         except OSError as error:
-            message = f"{html} cannot be written: {error.strerror}"
+            message = _("{path} cannot be written: {problem}", path=html, problem=os_words(error))
             raise UsageError(message) from None
     if session.screen.as_json:
         session.screen.json(view)
@@ -51,32 +52,36 @@ def _day(option: str, text: str) -> datetime:
     try:
         day = date.fromisoformat(text)
     except ValueError:
-        message = f"{option} {text!r} is no day: write it as 2026-01-31"
+        message = _("{option} {text!r} is no day: write it as 2026-01-31", option=option, text=text)
         raise UsageError(message) from None
     if day == date.max:
-        message = f"{option} {text!r} is the end of all days"
+        message = _("{option} {text!r} is the end of all days", option=option, text=text)
         raise UsageError(message)
     return datetime.combine(day, time(), UTC)
 
 
 def _show(screen: Screen, view: Json) -> None:
-    screen.say(view["titulo"], "bold")
+    # The report is in Portuguese, whoever runs it: the controller reads it.
+    screen.say(data(view["titulo"]), "bold")
     screen.facts(
         (
-            ("Inquilino", view["inquilino"]),
-            ("Período (UTC)", f"{view['periodo']['de']} a {view['periodo']['ate']}"),
-            ("Histórico", f"{view['guarda']['historicoEmDias']} dias"),
+            (data("Inquilino"), view["inquilino"]),
+            (data("Período (UTC)"), f"{view['periodo']['de']} a {view['periodo']['ate']}"),
+            (data("Histórico"), f"{view['guarda']['historicoEmDias']} dias"),
         )
     )
     rows = (
         (it["pedido"], it["total"], it["resultados"]["respondido"], it["acimaDe15Dias"])
         for it in view["resumo"]
     )
-    screen.table(("~Pedido", "#Total", "#Respondidos", "#>15 dias"), rows)
+    heads = [numbers(data(it)) for it in ("Total", "Respondidos", ">15 dias")]
+    screen.table((folds(data("Pedido")), *heads), rows)
     kept = ((it["motivo"], len(it["colunas"]), it["pedidos"]) for it in view["mantido"])
     if view["mantido"]:
-        screen.table(("~Motivo", "#Colunas", "#Pedidos"), kept, "Mantido")
+        heads = [numbers(data(it)) for it in ("Colunas", "Pedidos")]
+        screen.table((folds(data("Motivo")), *heads), kept, data("Mantido"))
     copies = ((it["onde"], it["dias"], it["ate"]) for it in view["copias"]["itens"])
-    screen.table(("~Onde", "#Dias", "Até"), copies, "Cópias das mensagens")
+    columns = (folds(data("Onde")), numbers(data("Dias")), data("Até"))
+    screen.table(columns, copies, data("Cópias das mensagens"))
     for gap in view["lacunas"]:
-        screen.say(f"· {gap}")
+        screen.say(data(f"· {gap}"))

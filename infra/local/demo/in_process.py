@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import NoReturn
 
 from infra.local.errors import NotReadyError, TickError
+from smartlink.adapters.http.at_need import session_at_need
 from smartlink.adapters.http.connections import Bounds, Http
 from smartlink.adapters.http.rac import RacTokens
 from smartlink.adapters.http.smart_link import SmartLinkBroker
@@ -64,6 +65,7 @@ class InProcessRelay:
         self._effects = InMemoryEffects() if effects is None else effects
         self._runner = ThreadRunner() if runner is None else runner
         self._deliveries: queue.SimpleQueue[Delivery] = queue.SimpleQueue()
+        self._publisher = InMemoryPublisher(lambda *delivery: self._deliveries.put(delivery))
         self._adapters = Adapters(
             store=self.store,
             contents=self._contents,
@@ -88,7 +90,7 @@ class InProcessRelay:
         own = PollAdapters(
             config=config,
             broker=SmartLinkBroker(http, settings.smart_link_url, settings.paths, tokens),
-            publisher=InMemoryPublisher(lambda *delivery: self._deliveries.put(delivery)),
+            publisher=self._publisher,
             turns=ThreadTurns(settings.poll_threads, now),
         )
         return make_poll(settings, self._adapters, own)
@@ -99,6 +101,8 @@ class InProcessRelay:
             effects=self._effects,
             runner=self._runner,
             end_process=_end_process,
+            http=session_at_need,
+            publisher=lambda: self._publisher,
         )
         consumer = load_consumer(command, entry.module)
         return make_consume(self._settings, self._adapters, own, command, consumer)

@@ -120,6 +120,8 @@ def _secrets(settings: LocalSettings, plan: Plan) -> InMemorySecrets:
     secrets = InMemorySecrets(tenants, erps)
     for tenant in plan.tenants:
         secrets.put_titular(tenant.tenant, json.dumps(tenant.titular_secret()).encode())
+        for name, payload in tenant.own_secrets().items():
+            secrets.put_own(tenant.tenant, name, payload)
     return secrets
 
 

@@ -28,6 +28,33 @@ def catalog(function: str = "", command: str = "", **changes: object) -> str:
     return json.dumps({"functions": functions, "commands": commands})
 
 
+@pytest.mark.parametrize(
+    ("names", "why"),
+    [
+        (["erp"], "erp is the name of a secret of the relay"),
+        (["tenant"], "tenant is the name"),
+        (["titular"], "titular is the name"),
+        (["bank", "bank"], "stands twice"),
+        (["bank-of-acme"], "commands.one.secrets.0"),
+        (["Bank"], "commands.one.secrets.0"),
+        ([""], "commands.one.secrets.0"),
+        ("bank", "commands.one.secrets"),
+        ([f"s{number}" for number in range(11)], "commands.one.secrets"),
+    ],
+)
+def test_a_secret_that_no_command_may_declare(names: object, why: str) -> None:
+    """A name with a hyphen could begin another secret's name, and so could the grant for it."""
+    with pytest.raises(CatalogError, match=why):
+        parse_catalog(catalog("", "one", secrets=names))
+
+
+def test_a_command_declares_its_secrets() -> None:
+    """Up to ten."""
+    names = [f"s{number}" for number in range(10)]
+    assert parse_catalog(catalog("", "one", secrets=names)).commands["one"].secrets == (*names,)
+    assert parse_catalog(catalog()).commands["one"].secrets == ()
+
+
 def test_what_an_entry_says_nothing_of() -> None:
     """512 MiB, one call at a time, not personal, no ERP secret."""
     parsed = parse_catalog(catalog())

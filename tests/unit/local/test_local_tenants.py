@@ -111,11 +111,32 @@ def test_a_tenant_may_have_further_secrets(tmp_path: Path) -> None:
     assert "canary" not in repr(tenant)
 
 
-@pytest.mark.parametrize("name", ["smartlink-tenant-globex", "a b", ""])
+def test_a_secret_that_a_command_declares_has_the_name_that_the_relay_asks_for(
+    tmp_path: Path,
+) -> None:
+    """So what is pasted from Secret Manager works here."""
+    secrets = {"smartlink-bank-acme": {"key": "k"}, "smartlink-post-acme": "raw", "acme-pin": "p"}
+    entry = {"tenant": "acme", "clientId": "c", "clientSecret": "s", "secrets": secrets}
+    [tenant] = load_tenants(write(tmp_path, [entry]))
+    assert tenant.own_secrets() == {"bank": b'{"key": "k"}', "post": b"raw"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "smartlink-tenant-globex",
+        "smartlink-tenant-acme",
+        "smartlink-titular-acme",
+        "smartlink-bank-globex",
+        "smartlink-a_bank-acme",
+        "a b",
+        "",
+    ],
+)
 def test_a_further_secret_is_none_of_the_relays(name: str, tmp_path: Path) -> None:
     """It could stand in the place of another tenant's."""
     entry = {"tenant": "acme", "clientId": "c", "clientSecret": "s", "secrets": {name: "x"}}
-    with pytest.raises(SettingError, match="entry 1, secrets"):
+    with pytest.raises(SettingError, match=r"entry 1.*secrets"):
         load_tenants(write(tmp_path, [entry]))
 
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from smartlink.domain.pin import first_use
-from smartlink.domain.tenant import Tenant, TenantState
+from smartlink.domain.tenant import ACCEPTANCE_TENANT, Tenant, TenantState
 from smartlink.operations.activation import (
     ErpChecked,
     SecretStored,
@@ -50,6 +50,17 @@ class Broker:
         if self.error is not None:
             raise self.error
         self.commands = commands
+
+
+def test_the_name_of_an_acceptance_is_nobody_s() -> None:
+    """Whoever had it would send its credentials to a simulator."""
+    desk = Desk(broker=Broker())
+    login = parse(LOGIN, desk.deployment)
+    steps: list[Step] = []
+    with pytest.raises(InvalidError, match="choose another name"):
+        activate(desk.deployment, ACCEPTANCE_TENANT, login, None, steps.append)
+    assert not steps
+    assert not desk.deployment.secrets.exists(ACCEPTANCE_TENANT)
 
 
 @pytest.mark.parametrize("error", [Unavailable("set up the queue"), KeyboardInterrupt()])

@@ -121,11 +121,27 @@ def test_hosts_can_be_overridden(url: str) -> None:
     assert (settings.smart_link_url, settings.token_url) == (url, url)
 
 
+def test_an_acceptance_changes_the_hosts_of_nobody_else() -> None:
+    """Its URL is a setting of its own; the environment's hosts stay."""
+    settings = load(SMARTLINK_ACCEPTANCE_URL="https://simulator.example/")
+    assert settings.smart_link_url == "https://link.staging.totvs.app"
+    assert settings.token_url == "https://admin.rac.staging.totvs.app/totvs.rac/connect/token"
+    assert settings.acceptance_token_url == "https://simulator.example/totvs.rac/connect/token"
+
+
+def test_no_simulator_serves_in_production() -> None:
+    url = "https://simulator.example"
+    text = refusal(SMARTLINK_ENVIRONMENT="production", SMARTLINK_ACCEPTANCE_URL=url)
+    assert "SMARTLINK_ACCEPTANCE_URL is set in production" in text
+
+
 @pytest.mark.parametrize(
     "url",
     ["http://127.0.0.1.evil.example/", "http://localhost:80@evil.example/", "http://10.0.0.1:1"],
 )
-@pytest.mark.parametrize("name", ["SMARTLINK_BASE_URL", "SMARTLINK_RAC_TOKEN_URL"])
+@pytest.mark.parametrize(
+    "name", ["SMARTLINK_BASE_URL", "SMARTLINK_RAC_TOKEN_URL", "SMARTLINK_ACCEPTANCE_URL"]
+)
 def test_neither_token_nor_secret_goes_out_in_the_clear(name: str, url: str) -> None:
     """Whatever looks like this machine, and is not, is refused."""
     assert f"{name}: " in refusal(**{name: url})

@@ -224,6 +224,17 @@ class Ledger:
 
         return run
 
+    def keeps_its_own_secret(self) -> Consumer:
+        kept: list[bytes] = []
+
+        @consumer("Probe")
+        def run(request: Greeting, context: Context) -> Reply:
+            if not kept:
+                kept.append(context.secret("bank"))
+            return hello(request, context)
+
+        return run
+
     def leaves_threads(self) -> Consumer:
         @consumer("Probe")
         def run(request: Greeting, context: Context) -> None:  # noqa: ARG001

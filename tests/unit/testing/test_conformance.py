@@ -27,6 +27,7 @@ FLAWS: dict[str, tuple[set[str], str, str]] = {
     "replies_without_end": ({"replies"}, "2,359,296 bytes", "page"),
     "logs_each_row": ({"log lines"}, "more than 99", "counts"),
     "keeps_a_secret": ({"tenants"}, "another tenant", "by context.tenant"),
+    "keeps_its_own_secret": ({"tenants"}, "another tenant", "by context.tenant"),
     "leaves_threads": ({"threads"}, "6 threads more", "join"),
     "keeps_everything": ({"memory"}, "bytes in memory", "maxsize"),
 }
@@ -45,6 +46,7 @@ def around(ledger: Ledger, **more: object) -> Any:  # noqa: ANN401
         "reset": ledger.empty,
         "others": [BO],
         "erp": {"databaseUrl": "sqlite://"},
+        "secrets": {"bank": {"key": "k"}},
         "limits": Limits(runs=6),
         **more,
     }

@@ -9,6 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from smartlink.consumer import (
+    Consumer,
     Context,
     FatalError,
     Reply,
@@ -85,6 +86,25 @@ def test_the_erps_secret() -> None:
     assert seen("x", erp=b"raw").erp_secret() == b"raw"
     without = deliver(ledger.asks_for_its_secret(), ANA)
     without.must_retry("smartlink-erp-acme cannot be read")
+
+
+def asks_for_the_bank(name: str = "bank") -> Consumer:
+    @consumer("BankCommand")
+    def ask(content: str, context: Context) -> Reply:  # noqa: ARG001
+        return Reply("R", context.secret(name).decode())
+
+    return ask
+
+
+def test_the_consumers_own_secrets() -> None:
+    """Those that are given are declared; None is one that nobody has made."""
+    one = deliver(asks_for_the_bank(), ANA, secrets={"bank": {"key": "k"}}).done()
+    assert one.replies[0].text == '{"key":"k"}'
+    assert deliver(asks_for_the_bank(), ANA, secrets={"bank": b"raw"}).done().replies
+    undeclared = deliver(asks_for_the_bank("post"), ANA, secrets={"bank": "x"})
+    undeclared.is_fatal("BankCommand does not declare 'post'")
+    deliver(asks_for_the_bank(), ANA).is_fatal("does not declare 'bank'")
+    deliver(asks_for_the_bank(), ANA, secrets={"bank": None}).must_retry("smartlink-bank-acme")
 
 
 def test_each_verdict_has_its_claim() -> None:

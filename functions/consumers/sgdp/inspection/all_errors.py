@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 
 from consumers.sgdp.binding import bind
 from consumers.sgdp.inspection.findings import Finding, Level, Topic
-from consumers.sgdp.map_error import MapError
+from consumers.sgdp.map_error import NO_TABLES, MapError
 from consumers.sgdp.maps import parse_map
 from consumers.sgdp.model import Models
 from consumers.sgdp.personal_data import PersonalDataMap
@@ -45,6 +45,9 @@ def checked(connection: Connection, value: object, salt: bytes | None) -> Checke
     work = _Work(copy.deepcopy(value))
     parsed = work.parsed()
     if parsed is None:
+        return Checked(work.findings, None, None)
+    if not parsed.tables:
+        work.tell(f"map.tables: {NO_TABLES}")
         return Checked(work.findings, None, None)
     models: Models | None = None
     used = _STAND_IN_SALT if salt is None else salt

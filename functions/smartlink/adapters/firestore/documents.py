@@ -48,6 +48,7 @@ from smartlink.domain.message import (
     Result,
     SendFailure,
     State,
+    Step,
     Summary,
     Unreadable,
     Version,
@@ -92,6 +93,7 @@ ORIGIN_FIELDS = (
     "Rastreio",
     "Pessoal",
     "Publicada",
+    "Etapa",
 )
 WITHOUT_CONTENT = frozenset(
     (*ORIGIN_FIELDS, *STATE_FIELDS, "ConteudoHash", "ConteudoTamanho", "DataFim", "DataExpiracao")
@@ -206,6 +208,10 @@ def _put_origin(fields: Raw, message: Message) -> None:
     put_optional_text(fields, "Rastreio", message.trace)
     put_flag(fields, "Pessoal", flag=message.personal)
     put_flag(fields, "Publicada", flag=message.published)
+    if message.step is not None:
+        step = fields["Etapa"].map_value.fields
+        step["Numero"].integer_value = message.step.number
+        put_text(step["Primeira"], message.step.first)
 
 
 def _put_content(fields: Raw, content: Content) -> None:
@@ -377,6 +383,7 @@ def _get_about(document: str, fields: Raw, state: State) -> dict[str, Any]:
         "trace": valid_traceparent(readable(fields, "Rastreio")),
         "personal": get_flag(fields, "Pessoal"),
         "published": get_flag(fields, "Publicada"),
+        "step": _get_step(get_map(fields, "Etapa")),
         "attempt": get_count(fields, "QtdeTentativaExec"),
         "attempts": tuple(map(_get_attempt, get_list(fields, "Tentativas"))),
         "dispatches": get_count(fields, "Despachos"),
@@ -389,6 +396,12 @@ def _get_about(document: str, fields: Raw, state: State) -> dict[str, Any]:
         "failure": _get_failure(get_map(fields, "FalhaEnvio")),
         "titular": _get_texts(fields, "Titular"),
     }
+
+
+def _get_step(fields: Raw | None) -> Step | None:
+    if fields is None:
+        return None
+    return Step(get_count(fields, "Numero"), get_text(fields, "Primeira"))
 
 
 def _get_failure(fields: Raw | None) -> SendFailure | None:

@@ -85,6 +85,9 @@ class SecretManager:
     def titular(self, tenant: str) -> bytes:
         return self._access(_TITULAR_PREFIX, tenant)
 
+    def own(self, tenant: str, name: str) -> bytes:
+        return self._access(f"smartlink-{name}-", tenant)
+
     def _access(self, prefix: str, tenant: str) -> bytes:
         try:
             secret = f"{prefix}{check_tenant_name(tenant)}"

@@ -188,6 +188,7 @@ class InMemorySecrets:
         self._tenants: dict[str, tuple[str, bytes]] = {}
         self._erps = dict(erps or {})
         self._titulares: dict[str, bytes] = {}
+        self._own: dict[tuple[str, str], bytes] = {}
         self._etags = count(1)
         for name, payload in (tenants or {}).items():
             self.put(name, payload)
@@ -215,6 +216,11 @@ class InMemorySecrets:
         """Set the secret of the keys of `Titular`."""
         with self._lock:
             self._titulares[tenant] = payload
+
+    def put_own(self, tenant: str, name: str, payload: bytes) -> None:
+        """Sets a secret of the consumers' own."""
+        with self._lock:
+            self._own[tenant, name] = payload
 
     def remove(self, tenant: str) -> None:
         """Deletes a tenant's secret."""
@@ -253,6 +259,16 @@ class InMemorySecrets:
                 message = f"there is no secret smartlink-titular-{tenant}"
                 raise NotFound(message)
             return self._titulares[tenant]
+
+    def own(self, tenant: str, name: str) -> bytes:
+        """See ErpSecrets."""
+        self.faults.before("own", tenant)
+        with self._lock:
+            self.operations["access"] += 1
+            if (tenant, name) not in self._own:
+                message = f"there is no secret smartlink-{name}-{tenant}"
+                raise NotFound(message)
+            return self._own[tenant, name]
 
 
 class InMemoryConfig:

@@ -14,10 +14,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import NoReturn
 
-from smartlink.consumer import Consumer
+from smartlink.consumer import BatchConsumer, Consumer
 from smartlink.domain import lifecycle
 from smartlink.domain.catalog import Catalog, Command
 from smartlink.domain.copies import Copies
+from smartlink.domain.identity import Direction
 from smartlink.domain.message import (
     MAY_HAVE_RUN,
     Claim,
@@ -27,7 +28,7 @@ from smartlink.domain.message import (
     State,
     Stored,
 )
-from smartlink.domain.outcome import Done, Finished, HandBack, Unknown
+from smartlink.domain.outcome import Done, Finished, HandBack, Unknown, contents_of
 from smartlink.domain.settlement import Retention, Settlement, annotate, settle, unwritten
 from smartlink.observability import ERROR, INFO, WARNING, describe, event, message_event, surprise
 from smartlink.ports import (
@@ -46,15 +47,21 @@ from smartlink.ports import (
 )
 from smartlink.services.claim import claim_all
 from smartlink.services.consuming.answered_first import AnsweredFirst
-from smartlink.services.consuming.execute import Execution
+from smartlink.services.consuming.calls import MakeSession
+from smartlink.services.consuming.execute import Execution, Steps
+from smartlink.services.consuming.next_steps import NextSteps
 from smartlink.services.consuming.once import Once
+from smartlink.services.consuming.own_secrets import OwnSecrets
 from smartlink.services.consuming.titulares import Titulares
+from smartlink.services.consuming.together import Together
 from smartlink.services.contents import release, withdraw, withdraw_all
 from smartlink.services.dispatch import Dispatch
 from smartlink.services.patience import persist
 from smartlink.services.push import PushError
 from smartlink.services.settle import Pending, settle_all
 from smartlink.settings import LEASE_MARGIN, MIN_SECONDS_TO_SETTLE
+
+_TOGETHER = "It ran with others past their time-out: each runs alone"
 
 
 class WrongCommandError(PushError):
@@ -125,6 +132,9 @@ class Consume:
     end_process: EndProcess
     titulares: Titulares
     copies: Copies
+    secrets: OwnSecrets
+    http: MakeSession
+    next_steps: NextSteps
 
     def __call__(self, dispatch: Dispatch) -> Counter[str]:
         """Consumes the dispatch and returns how many messages ended in which way.
@@ -182,13 +192,43 @@ class Consume:
             AnsweredFirst(self.messages, self.contents),
             self.titulares,
             self.copies,
+            self.secrets,
+            self.http,
+            Steps(self.entry.max_steps, self.next_steps.grace),
         )
         claimed = list(call.open.values())
+        if isinstance(self.consumer, BatchConsumer):
+            self._run_batches(call, execution, self.consumer, claimed)
+        else:
+            self._run(call, execution, claimed)
+        self._settle_rest(call)
+
+    def _run(self, call: _Call, execution: Execution, claimed: Sequence[Stored]) -> None:
         for finished in self.runner.run(claimed, execution, self.timeouts.message):
             if finished[-1].overdue:
                 self._end(call, finished)
             self._settle(call, finished)
-        self._settle_rest(call)
+
+    def _run_batches(
+        self,
+        call: _Call,
+        execution: Execution,
+        consumer: BatchConsumer,
+        claimed: Sequence[Stored],
+    ) -> None:
+        """Runs as many together as the consumer takes, and then those alone that this did not
+        end."""
+        for first in range(0, len(claimed), consumer.at_most):
+            batch = claimed[first : first + consumer.at_most]
+            if len(batch) == 1:
+                self._run(call, execution, batch)
+                continue
+            together = Together(execution, consumer, batch)
+            [[ran]] = self.runner.run(batch[:1], together, self.timeouts.message)
+            if ran.overdue:
+                self._end_batch(call, batch)
+            self._settle(call, together.ran)
+            self._run(call, replace(execution, alone=True), together.alone)
 
     def _claim(self, dispatch: Dispatch, counts: Counter[str], settle_by: datetime) -> _Call:
         policy = dispatch.policy
@@ -224,12 +264,26 @@ class Consume:
         call.unsettled = settled.unknown
         for settlement in settled.written:
             self._note(call, settlement)
+        self._dispatch_next_steps(call, settled.written)
         for settlement in settled.lost:
             self._withdraw(call, settlement)
             self._record_late_run(call, settlement)
         for refused, text in settled.refused:
             self._withdraw(call, refused.settlement)
             self._end_as_dead(call, refused, text)
+
+    def _dispatch_next_steps(self, call: _Call, written: Sequence[Settlement]) -> None:
+        made = [it for settlement in written for it in settlement.created]
+        steps = [it for it in made if it.direction is Direction.DOWNSTREAM]
+        for step in steps:
+            if step.state is State.DEAD:
+                call.counts["dead"] += 1
+                text = f"Dead: {step.dead_reason}"
+                message_event(step, "message_dead", text, ERROR, reason=step.dead_reason)
+        living = [it.document for it in steps if it.state is not State.DEAD]
+        if living:
+            call.counts["continued"] += len(living)
+            self.next_steps(call.dispatch, living)
 
     def _withdraw(self, call: _Call, unwritten: Settlement) -> None:
         """Removes from the bucket the contents of the replies that this settlement did not
@@ -279,7 +333,7 @@ class Consume:
             surprise("settle_surprised", "An outcome cannot be settled", error, document=document)
             text = f"Its outcome cannot be settled: {describe(error)}"
             if isinstance(ran.finished.outcome, Done):
-                withdraw(self.contents, [it.content for it in ran.finished.outcome.answers])
+                withdraw(self.contents, contents_of(ran.finished.outcome))
             return unwritten(ran.stored, text, self.clock(), self._expires())
 
     def _end_as_dead(self, call: _Call, refused: Pending, text: str) -> None:
@@ -322,6 +376,17 @@ class Consume:
             message = f"{len(call.unsettled)} outcomes could not be settled"
             raise Unavailable(message)
 
+    def _end_batch(self, call: _Call, batch: Sequence[Stored]) -> NoReturn:
+        """Hands the batch back, each message to run alone, and ends the process.
+
+        As after a crash that several messages shared: nobody knows which of them took too long.
+        """
+        now = self.clock()
+        again = [Ran(stored, Finished(HandBack(_TOGETHER, alone=True), now)) for stored in batch]
+        text = f"A batch of {len(batch)} is past its time-out: the process ends"
+        event("batch_overdue", text, ERROR, messages=len(batch))
+        self._end_with(call, again)
+
     def _end(self, call: _Call, finished: Sequence[Ran]) -> NoReturn:
         """Settles what has finished, hands back what has not started, and ends the process.
 
@@ -331,18 +396,23 @@ class Consume:
         limit = self.timeouts.message.total_seconds()
         overdue = finished[-1].stored
         late = Ran(overdue, Finished(Unknown(f"It ran past its time-out of {limit:.0f} s"), now))
+        text = f"Past its time-out of {limit:.0f} s: the process ends"
+        message_event(
+            overdue.message, "message_overdue", text, ERROR, attempt=overdue.message.attempt
+        )
+        self._end_with(call, [*finished[:-1], late])
+
+    def _end_with(self, call: _Call, finished: Sequence[Ran]) -> NoReturn:
+        """Settles these, hands back what has not started, and ends the process."""
+        now = self.clock()
         known = {ran.stored.message.document for ran in finished}
         rest = [
             Ran(stored, Finished(HandBack(), now))
             for document, stored in call.open.items()
             if document not in known
         ]
-        text = f"Past its time-out of {limit:.0f} s: the process ends"
-        message_event(
-            overdue.message, "message_overdue", text, ERROR, attempt=overdue.message.attempt
-        )
         try:
-            self._settle(call, [*finished[:-1], late, *rest])
+            self._settle(call, [*finished, *rest])
             self._settle_rest(call)
             self._report(call.dispatch, call.counts, call.claim.started)
         finally:
@@ -360,14 +430,15 @@ class Consume:
         if settlement.history is not None:
             message = settlement.history.message
             call.counts["done"] += 1
+            replies = sum(it.direction is Direction.UPSTREAM for it in settlement.created)
             seconds = (settlement.history.ended - message.received).total_seconds()
             message_event(
                 message,
                 "message_done",
-                f"Executed; {len(settlement.created)} replies",
+                f"Executed; {replies} replies",
                 INFO,
                 attempt=message.attempt,
-                replies=len(settlement.created),
+                replies=replies,
                 seconds=round(seconds, 3),
             )
             release(self.contents, message, settlement.history.ended)

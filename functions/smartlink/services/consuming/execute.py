@@ -3,8 +3,8 @@
 import inspect
 import re
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
@@ -18,6 +18,7 @@ from smartlink.consumer import (
     REPLY_OVERHEAD,
     Consumer,
     Context,
+    Continue,
     FatalError,
     Logger,
     Reply,
@@ -36,6 +37,7 @@ from smartlink.domain.outcome import (
     Finished,
     HandBack,
     Line,
+    NextStep,
     Outcome,
     Reject,
     Retry,
@@ -44,14 +46,16 @@ from smartlink.domain.outcome import (
 )
 from smartlink.domain.payload import Payload, PayloadError
 from smartlink.domain.retry import RetryPolicy
-from smartlink.domain.settlement import reply_id
+from smartlink.domain.settlement import next_step_id, reply_id
 from smartlink.domain.titular import TitularKeys
 from smartlink.domain.traceparent import traceparent_of
 from smartlink.observability import WARNING, bound, describe, event, message_trace, surprise
 from smartlink.ports import Clock, ComesFirst, Contents, ErpSecrets, NotFound, PortError, Refused
 from smartlink.services.consuming.answered_first import AnsweredFirst
 from smartlink.services.consuming.argument import argument_of
+from smartlink.services.consuming.calls import CallsOf, MakeSession, nobody_is_called
 from smartlink.services.consuming.once import Once
+from smartlink.services.consuming.own_secrets import OwnSecrets
 from smartlink.services.consuming.reply_content import ContentError, content_text
 from smartlink.services.consuming.titulares import Titulares
 from smartlink.services.contents import inline_size, keep, load, withdraw
@@ -65,14 +69,43 @@ _LATER = timedelta(minutes=1)  # until a message looks again whether it is its t
 _TITULARES = 500  # hashes that are stored with a message, 32 KB: the first that came
 _NO_SEGMENT = {".", ".."}  # no segment of the path of `send`: URLs resolve them
 _NOT_RUN = "The consumer returned a {}, which nobody awaits: none of it was run"
-_NO_REPLY = "The consumer returned {}; it may return Reply, several of them, or nothing"
+_NO_REPLY = "The consumer returned {}; it may return Reply, several of them, Continue, or nothing"
 
 
 _Written = tuple[Reply, str, int]  # a reply, its content as text, and the room for that
 
 
 class _ReplyError(ValueError):
-    """The consumer returned something that cannot be sent as a reply."""
+    """The consumer returned something that cannot be sent as a reply, or be a next step."""
+
+
+class _NoRoomError(_ReplyError):
+    """A reply cannot be stored at once with those before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """What is decided of a work in steps, apart from its consumer."""
+
+    most: int = 100  # that a work may have
+    grace: timedelta = timedelta(minutes=2)  # how long a step's dispatch may stay unclaimed
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a consumer gets of a message."""
+
+    argument: object
+    context: Context
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a consumer tells of a message while it runs."""
+
+    log: Logger
+    lines: list[Line]
+    titular: dict[str, None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,25 +124,47 @@ class Execution:
     answered_first: AnsweredFirst | None = None  # None: no message waits for another
     titulares: Titulares | None = None  # None: nobody has keys
     copies: Copies | None = None
+    secrets: OwnSecrets | None = None  # None: the command declares none
+    http: MakeSession = nobody_is_called
+    steps: Steps = Steps()
+    alone: bool = False  # what is too late to start is to run without others
 
     def __call__(self, stored: Stored) -> Finished:
         """Runs the consumer on the message; hands the message back if it is too late to start."""
-        message = stored.message
         if self.clock() > self.start_by:
-            return Finished(HandBack(), self.clock())
+            return Finished(HandBack(alone=self.alone), self.clock())
+        told = self.told()
+        return self.finished(
+            stored.message, told, lambda: self._outcome(stored.message, told.log, told.titular)
+        )
+
+    def told(self) -> "Told":
+        """Makes what keeps what a consumer tells of a message."""
         lines: list[Line] = []  # the author's code may put anything in it
-        log = Logger(_to_cloud_logging, self.clock, lines)
-        titular: dict[str, None] = {}
+        return Told(Logger(_to_cloud_logging, self.clock, lines), lines)
+
+    def finished(self, message: Message, told: "Told", outcome: Callable[[], Outcome]) -> Finished:
+        """Makes the outcome, whatever is raised, with what was told of the message."""
         own = message_trace(self.tenant, message)
         with bound(tenant=self.tenant, messageId=message.id, attempt=message.attempt, **own):
             try:
-                outcome = self._outcome(message, log, titular)
+                found = outcome()
             except BaseException as error:  # noqa: BLE001  (SystemExit too is one message's failure)
-                outcome = _unexpected(message, error)
-        kept = tuple(line for line in lines if type(line) is Line)
-        return Finished(outcome, self.clock(), kept, _told(titular))
+                found = _unexpected(message, error)
+        kept = tuple(line for line in told.lines if type(line) is Line)
+        return Finished(found, self.clock(), kept, _told(told.titular))
 
     def _outcome(self, message: Message, log: Logger, titular: dict[str, None]) -> Outcome:
+        prepared = self.prepared(message, log, titular)
+        if not isinstance(prepared, Prepared):
+            return prepared
+        argument, context = prepared.argument, prepared.context
+        return self.concluded(message, lambda: self.consumer(argument, context))
+
+    def prepared(
+        self, message: Message, log: Logger, titular: dict[str, None]
+    ) -> "Prepared | Outcome":
+        """Returns what the consumer gets; or the outcome of a message that it cannot get."""
         try:
             text = load(self.contents, message.content)
         except NotFound:
@@ -122,15 +177,21 @@ class Execution:
             payload, argument = argument_of(self.consumer, text)
         except (PayloadError, ValidationError) as error:
             return Reject(_invalid(error))
-        context = self._context(message, payload, log, titular)
+        return Prepared(argument, self._context(message, payload, log, titular))
+
+    def concluded(self, message: Message, run: Callable[[], Returned]) -> Outcome:
+        """Makes an outcome of what the run returns or raises; it may raise what is unexpected."""
         try:
-            return self._run(message, argument, context)
+            return self._run(message, run)
         except _ReplyError as error:
             return Unwritten(str(error))
 
-    def _run(self, message: Message, argument: object, context: Context) -> Outcome:
+    def _run(self, message: Message, run: Callable[[], Returned]) -> Outcome:
         try:
-            replies = _gathered(message, _replies(self.consumer(argument, context)))
+            returned = run()
+            following = returned.payload if isinstance(returned, Continue) else None
+            replies = _gathered(message, _replies(returned))
+            step = None if following is None else _step_text(following)
         except (FatalError, RetryableError, UnknownOutcomeError) as error:
             return _verdict(error)
         except PortError as error:
@@ -138,7 +199,7 @@ class Execution:
         except WrongTypeError as error:
             return Unknown(str(error), _frames(error))
         try:
-            return Done(self._answers(message, replies))
+            return self._done(message, replies, step)
         except PortError as error:
             text = f"A reply could not be kept: {error}"
             lasting = isinstance(error, Refused) or self.policy.hold_unknown
@@ -153,6 +214,9 @@ class Execution:
     def _context(
         self, message: Message, payload: Payload | None, log: Logger, titular: dict[str, None]
     ) -> Context:
+        time_left = self.time_left()
+        traceparent = traceparent_of(self.tenant, message)
+        calls = CallsOf(self.tenant, message.document, traceparent, time_left)
         return Context(
             tenant=self.tenant,
             message_id=message.id,
@@ -165,18 +229,22 @@ class Execution:
             now=self.clock(),
             style=payload.style if payload else None,
             header=payload.header if payload else {},
-            _time_left=self._time_left(),
+            _time_left=time_left,
+            http=partial(self.http, calls),
+            _secret=self._own_secret,
+            room_for=partial(_room_for, message),
+            step=message.step.number if message.step else 1,
             log=log,
             erp_secret=self._erp_secret,
             once=partial(self.once, self.tenant, message, self.policy),
-            traceparent=traceparent_of(self.tenant, message),
+            traceparent=traceparent,
             answered_first=partial(self._answered_first, message),
             titular_keys=self._titular_keys,
             concerns=partial(_concern, titular),
             copies=self.copies,
         )
 
-    def _time_left(self) -> Callable[[], float]:
+    def time_left(self) -> Callable[[], float]:
         """Returns what tells how much of the time-out is left. The runner's watch began now."""
         ends = monotonic() + self.timeout.total_seconds()
         return lambda: ends - monotonic()
@@ -190,6 +258,12 @@ class Execution:
     def _titular_keys(self) -> TitularKeys:
         return self.titulares.keys(self.tenant) if self.titulares else TitularKeys()
 
+    def _own_secret(self, name: str, fresh: bool) -> bytes:  # noqa: FBT001  (as the context calls it)
+        if self.secrets is None:
+            text = f"secret: {name!r} is not declared"
+            raise FatalError(text)
+        return self.secrets(self.tenant, name, fresh)
+
     def _erp_secret(self) -> bytes:
         try:
             return unmarked(self.erp.erp(self.tenant))
@@ -197,14 +271,18 @@ class Execution:
             text = f"The secret smartlink-erp-{self.tenant} cannot be read: {error}"
             raise RetryableError(text) from None
 
-    def _answers(self, message: Message, replies: Sequence[_Written]) -> tuple[Answer, ...]:
+    def _done(self, message: Message, replies: Sequence[_Written], step: str | None) -> Done:
         answers: list[Answer] = []
         try:
             self._keep(message, replies, answers)
+            if step is None:
+                return Done(tuple(answers))
+            document = document_id(Direction.DOWNSTREAM, next_step_id(message))
+            content = keep(self.contents, self.tenant, document, step)
         except BaseException:  # after any failure no document will refer to these contents
             withdraw(self.contents, [answer.content for answer in answers])
             raise
-        return tuple(answers)
+        return Done(tuple(answers), NextStep(content, self.steps.most, self.steps.grace))
 
     def _keep(self, message: Message, replies: Sequence[_Written], answers: list[Answer]) -> None:
         """Stores the content of each reply, and then appends the reply to `answers`."""
@@ -272,6 +350,10 @@ def _replies(returned: Returned) -> Iterable[Reply]:
         returned.close()  # otherwise Python warns, in a log that the author may not see
     if inspect.isawaitable(returned) or inspect.isasyncgen(returned):
         raise WrongTypeError(_NOT_RUN.format(type(returned).__name__))
+    if isinstance(returned, Continue):
+        if isinstance(returned.replies, Continue):
+            raise _ReplyError(_NO_REPLY.format("a Continue within a Continue"))
+        return _replies(returned.replies)
     if isinstance(returned, Reply):
         return (returned,)
     if isinstance(returned, str | bytes | Mapping | BaseModel) or not isinstance(
@@ -281,37 +363,62 @@ def _replies(returned: Returned) -> Iterable[Reply]:
     return returned
 
 
+def _step_text(payload: object) -> str:
+    try:
+        return content_text(payload)
+    except ContentError as error:
+        text = f"The next step: its content {error}"
+        raise _ReplyError(text) from None
+
+
+def _room_for(message: Message, replies: Iterable[Reply]) -> int:
+    """See Context.room_for. Raises WrongTypeError for what is no reply."""
+    number = 0
+    try:
+        for number, _ in enumerate(_written(message, replies), start=1):  # noqa: B007
+            pass
+    except _NoRoomError:
+        return number
+    except _ReplyError as error:
+        raise WrongTypeError(str(error)) from None
+    return number
+
+
 def _gathered(message: Message, replies: Iterable[Reply]) -> list[_Written]:
-    """Gathers the replies, each with the room that its content has in its document.
+    """Gathers the replies. Raises _ReplyError for one that can never be stored or sent."""
+    if isinstance(replies, Sized) and len(replies) > MOST_REPLIES:
+        text = (
+            f"The consumer returned more than {MOST_REPLIES:,} replies, the most that Firestore "
+            f"can store at once with the message's end: return fewer, each with more in it, or a "
+            f"Continue with the rest"
+        )
+        raise _ReplyError(text)
+    return list(_written(message, replies))
+
+
+def _written(message: Message, replies: Iterable[Reply]) -> Iterator[_Written]:
+    """Yields the replies, each with the room that its content has in its document.
 
     A generator runs here, perhaps an endless one. It goes no further than the reply that is too
     much, which comes before MOST_REPLIES.
     """
-    if isinstance(replies, Sized) and len(replies) > MOST_REPLIES:
-        text = (
-            f"The consumer returned more than {MOST_REPLIES:,} replies, the most that Firestore "
-            f"can store at once with the message's end: return fewer, each with more in it"
-        )
-        raise _ReplyError(text)
-    gathered: list[_Written] = []
     room, left = _INLINE_REPLIES, MOST_REPLY_BYTES
     for number, reply in enumerate(replies, start=1):
         if not isinstance(reply, Reply):
             raise _ReplyError(_NO_REPLY.format(type(reply).__name__))
         _check_names(number, reply)
         written = _text(number, reply)
-        gathered.append((reply, written, room))
         inline = inline_size(written, room)
-        room -= inline
         left -= inline + _overhead(message, reply)
         if left < 0:
             text = (
                 f"Reply {number}: with those before it, it is too large to be stored at once, "
                 f"{MOST_REPLY_BYTES:,} bytes with their names: return fewer replies, each with "
-                f"more in it"
+                f"more in it, or a Continue with the rest (context.room_for tells)"
             )
-            raise _ReplyError(text)
-    return gathered
+            raise _NoRoomError(text)
+        yield reply, written, room
+        room -= inline
 
 
 def _check_names(number: int, reply: Reply) -> None:

@@ -10,7 +10,7 @@ from smartlink.domain.outcome import Unwritten
 from smartlink.testing.examination import Examination, FailedError
 
 _PATIENCE = 0.2  # seconds in which a thread may come to its end
-_PAGE = "page: a reply per page, and a message that asks for the next."
+_PAGE = "return a Continue with what context.room_for says has no room, or page."
 _WARM = 3  # runs that may fill caches and pools
 
 
@@ -19,7 +19,7 @@ def replies(exam: Examination) -> str:
     limits, seen = exam.options.limits, exam.first
     if isinstance(seen.delivered.verdict, Unwritten):
         raise FailedError(seen.delivered.reason, _PAGE)
-    number = len(seen.replies)
+    number = len(seen.delivered.replies)
     if seen.watch.endless or number > limits.replies:
         detail = f"more than {limits.replies} replies to one message"
         raise FailedError(detail, _PAGE)
