@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PLACES = (
     "functions/smartlink/i18n",
     "functions/smartlink/operations",
+    "functions/smartlink/adapters/google",
     "functions/console",
     "infra/cli",
 )

@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Annotated, Any, Protocol, overload
 
 from pydantic import (
@@ -449,34 +449,47 @@ def consumer(
         _check_encoding(command, encoding)
 
     def stamp(function: Callable[[_P, Context], Returned]) -> Consumer:
-        parameters = list(inspect.signature(function).parameters)
-        if len(parameters) != 2:  # noqa: PLR2004  (payload and context)
-            message = f"the consumer of {command} takes (payload, context), not {parameters}"
-            raise TypeError(message)
-        if _is_async(function):
-            message = (
-                f"the consumer of {command} is `async`: the relay runs each message in a thread of "
-                f"its own and awaits nothing. Write `def`; for an async library, `asyncio.run(…)` "
-                f"within it"
-            )
-            raise TypeError(message)
-        kind = typing.get_type_hints(function, include_extras=True).get(parameters[0])
-        marks: tuple[object, ...] = ()
-        if typing.get_origin(kind) is Annotated:
-            kind, *rest = typing.get_args(kind)
-            marks = tuple(rest)
-        xml = _XmlBody in marks
-        if kind is str and not xml:
-            return Consumer(command, function, None, encoding=encoding)
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            return Consumer(command, function, kind, xml, encoding)
-        message = (
-            f"the consumer of {command}: annotate {parameters[0]} as str (the content as it came) "
-            f"or as a pydantic model, or as Xml[…] of one, not {kind!r}"
-        )
-        raise TypeError(message)
+        name = _first_parameter(command, function, "(payload, context)")
+        kind = typing.get_type_hints(function, include_extras=True).get(name)
+        what = f"the consumer of {command}: annotate {name}"
+        payload, xml = _payload(kind, what)
+        return Consumer(command, function, payload, xml, encoding)
 
     return stamp
+
+
+def _first_parameter(command: str, function: Callable[..., object], taken: str) -> str:
+    """Returns its name. Raises TypeError if the function cannot be a consumer."""
+    parameters = list(inspect.signature(function).parameters)
+    if len(parameters) != 2:  # noqa: PLR2004  (payload and context)
+        message = f"the consumer of {command} takes {taken}, not {parameters}"
+        raise TypeError(message)
+    if _is_async(function):
+        message = (
+            f"the consumer of {command} is `async`: the relay runs each message in a thread of "
+            f"its own and awaits nothing. Write `def`; for an async library, `asyncio.run(…)` "
+            f"within it"
+        )
+        raise TypeError(message)
+    return parameters[0]
+
+
+def _payload(kind: Any, what: str) -> tuple[type[BaseModel] | None, bool]:  # noqa: ANN401
+    """Returns the model, None for a text, and whether the body is XML. Raises TypeError."""
+    marks: tuple[object, ...] = ()
+    if typing.get_origin(kind) is Annotated:
+        kind, *rest = typing.get_args(kind)
+        marks = tuple(rest)
+    xml = _XmlBody in marks
+    if kind is str and not xml:
+        return None, False
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return kind, xml
+    message = (
+        f"{what} as str (the content as it came) "
+        f"or as a pydantic model, or as Xml[…] of one, not {kind!r}"
+    )
+    raise TypeError(message)
 
 
 def _check_encoding(command: str, encoding: str) -> None:
@@ -496,3 +509,152 @@ def _check_encoding(command: str, encoding: str) -> None:
             f'write one like "windows-1252"'
         )
         raise ValueError(message)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchContext:
+    """What a batch consumer may know of all its messages, and what it may call."""
+
+    tenant: str
+    command: str
+    now: datetime
+    _time_left: Callable[[], float] = field(default=lambda: math.inf, repr=False)
+    erp_secret: Callable[[], bytes] = field(repr=False)
+    _of: Context = field(repr=False)
+
+    @property
+    def time_left(self) -> float:
+        """The seconds until the time-out of the whole call, which ends the process."""
+        return max(self._time_left(), 0.0)
+
+    @overload
+    def secret(self, name: str, *, fresh: bool = ...) -> bytes: ...
+
+    @overload
+    def secret(self, name: str, model: type[_B], *, fresh: bool = ...) -> _B: ...
+
+    def secret(
+        self, name: str, model: type[BaseModel] | None = None, *, fresh: bool = False
+    ) -> bytes | BaseModel:
+        """See Context.secret."""
+        if model is None:
+            return self._of.secret(name, fresh=fresh)
+        return self._of.secret(name, model, fresh=fresh)
+
+    @classmethod
+    def of(cls, context: Context, time_left: Callable[[], float] | None = None) -> "BatchContext":
+        """Makes it of the context of any of the messages."""
+        return cls(
+            tenant=context.tenant,
+            command=context.command,
+            now=context.now,
+            _time_left=time_left or (lambda: context.time_left),
+            erp_secret=context.erp_secret,
+            _of=context,
+        )
+
+
+@dataclass(slots=True)
+class Item(typing.Generic[_M]):
+    """One message of a batch. The consumer says once what became of it."""
+
+    payload: _M = field(repr=False)
+    context: Context  # of this message: its log, `once`, `http`, ids
+    _said: Callable[[], Returned] | None = field(default=None, repr=False)
+
+    def done(self, returned: Returned = None) -> None:
+        """Says that its work is done, with what a consumer of one message would return."""
+        self._say(lambda: returned)
+
+    def retry(self, reason: str) -> None:
+        """Says that it failed, but may succeed later. See RetryableError."""
+        self._say(partial(_raise, RetryableError(reason)))
+
+    def fatal(self, reason: str) -> None:
+        """Says that it can never succeed. See FatalError."""
+        self._say(partial(_raise, FatalError(reason)))
+
+    def unknown(self, reason: str) -> None:
+        """Says that nobody knows whether its work is done. See UnknownOutcomeError."""
+        self._say(partial(_raise, UnknownOutcomeError(reason)))
+
+    def _say(self, said: Callable[[], Returned]) -> None:
+        if self._said is not None:
+            message = f"item: what became of {self.context.message_id} was said already"
+            raise ValueError(message)
+        self._said = said
+
+    @property
+    def said(self) -> Callable[[], Returned] | None:
+        """What was said, as a function that returns or raises it; None if nothing was."""
+        return self._said
+
+
+def _raise(error: Exception) -> typing.NoReturn:
+    raise error
+
+
+_Many = Callable[[list[Item[Any]], BatchContext], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchConsumer(Consumer):
+    """An author's function for many messages at once. `function` runs it on one alone."""
+
+    many: _Many
+    at_most: int
+
+
+def batch_consumer(
+    command: str, *, at_most: int, encoding: str | None = None
+) -> Callable[[Callable[[list[Item[_P]], BatchContext], None]], BatchConsumer]:
+    """Makes a function the consumer of a command that gets up to `at_most` messages at once.
+
+    It says of each item what became of it: `item.done(reply)`, `item.retry("…")` or
+    `item.fatal("…")`. If it raises, nothing that it said counts. Those of which nothing counts run
+    again at once, each alone, and no attempt is spent for that. `timeoutSeconds` is the time-out of
+    one call.
+
+    Raises TypeError and ValueError as `consumer` does, and if `at_most` is not 2 to 1,000.
+    """
+    if encoding is not None:
+        _check_encoding(command, encoding)
+    if type(at_most) is not int or not 2 <= at_most <= 1_000:  # noqa: PLR2004
+        message = f"the consumer of {command}: at_most is 2 to 1,000 messages, not {at_most!r}"
+        raise ValueError(message)
+
+    def stamp(function: Callable[[list[Item[_P]], BatchContext], None]) -> BatchConsumer:
+        name = _first_parameter(command, function, "(items, context)")
+        kind = typing.get_type_hints(function, include_extras=True).get(name)
+        what = f"the consumer of {command}: annotate {name} as list[Item[…]], and its payload"
+        inner = typing.get_args(kind)[0] if typing.get_origin(kind) is list else None
+        if typing.get_origin(inner) is not Item:
+            message = f"the consumer of {command}: annotate {name} as list[Item[…]], not {kind!r}"
+            raise TypeError(message)
+        payload, xml = _payload(typing.get_args(inner)[0], what)
+        alone = partial(_alone, function)
+        return BatchConsumer(command, alone, payload, xml, encoding, many=function, at_most=at_most)
+
+    return stamp
+
+
+def _alone(many: _Many, payload: object, context: Context) -> Returned:
+    """Runs the function on one message, and returns or raises what it says of it."""
+    item = Item(payload, context)
+    called(many, [item], BatchContext.of(context))
+    if item.said is None:
+        text = "The consumer said nothing of it: item.done, item.retry or item.fatal"
+        raise UnknownOutcomeError(text)
+    return item.said()
+
+
+def called(many: _Many, items: list[Item[Any]], context: BatchContext) -> None:
+    """Calls the function. Raises WrongTypeError if it returns something, as nobody would see
+    it."""
+    returned: object = many(items, context)  # type: ignore[func-returns-value]
+    if returned is not None:
+        message = (
+            f"the batch consumer returned a {type(returned).__name__}: it returns nothing, a reply "
+            f"goes into item.done(…)"
+        )
+        raise WrongTypeError(message)

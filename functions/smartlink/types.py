@@ -11,7 +11,8 @@
 Each type reads the forms that its docstring names, and refuses all others. It guesses nothing: if a
 text can mean two things ("1.234" is over a thousand, or between one and two), the type's docstring
 says which it takes. A field that allows None, or has a default, needs no other type: see `Payload`.
-A whole body in XML is `Xml[Invoice]`, as the annotation of a consumer's payload.
+A whole body in XML is `Xml[Invoice]`, as the annotation of a consumer's payload. A file of rows
+is a text, of which `csv_rows` and `fixed_width_rows` make models.
 """
 
 import re
@@ -23,8 +24,21 @@ from uuid import UUID
 from pydantic import AfterValidator, BeforeValidator
 
 from smartlink.consumer import Xml
+from smartlink.rows import Columns, csv_rows, fixed_width_rows
 
-__all__ = ["Cnpj", "Cpf", "Guid", "RmBool", "RmDate", "RmDateTime", "RmDecimal", "Xml"]
+__all__ = [
+    "Cnpj",
+    "Columns",
+    "Cpf",
+    "Guid",
+    "RmBool",
+    "RmDate",
+    "RmDateTime",
+    "RmDecimal",
+    "Xml",
+    "csv_rows",
+    "fixed_width_rows",
+]
 
 _GROUPED = re.compile(
     r"[+-]?(?:[0-9]{1,3}(?:\.[0-9]{3})+|[0-9]+),[0-9]+|[+-]?[0-9]{1,3}(?:\.[0-9]{3}){2,}"

@@ -20,7 +20,7 @@ from consumers.sgdp.map_error import MapError
 from consumers.sgdp.maps import named_map
 from consumers.sgdp.proof import UnprovenError, check_proven
 from infra.cli.erp_options import ErpOptions
-from infra.cli.errors import CliError, ForbiddenError, MissingError, UsageError
+from infra.cli.errors import CliError, ForbiddenError, MissingError, UsageError, os_words
 from infra.cli.session import Session
 from smartlink.i18n import _, data
 from smartlink.operations.names import known_name
@@ -147,7 +147,7 @@ def _read(file: str) -> bytes:
     try:
         return sys.stdin.buffer.read(_SIZE) if file == "-" else Path(file).read_bytes()
     except OSError as error:
-        message = _("{file} cannot be read: {strerror}", file=file, strerror=error.strerror)
+        message = _("{file} cannot be read: {problem}", file=file, problem=os_words(error))
         raise UsageError(message) from None
 
 

@@ -4,9 +4,11 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 refused or not permi
 Ctrl-C.
 """
 
+import errno
+from collections.abc import Mapping
 from typing import ClassVar
 
-from smartlink.i18n import Text
+from smartlink.i18n import Text, _, data
 
 
 class CliError(Exception):
@@ -40,3 +42,19 @@ class StoppedError(CliError):
     """The operator stopped the command by Ctrl-C. What was done stays done."""
 
     exit_code = 130
+
+
+_OS_WORDS: Mapping[int | None, Text] = {
+    errno.ENOENT: _("No such file or directory"),
+    errno.EACCES: _("Permission denied"),
+    errno.EPERM: _("Operation not permitted"),
+    errno.EISDIR: _("Is a directory"),
+    errno.ENOTDIR: _("Not a directory"),
+    errno.ENOSPC: _("No space left on device"),
+    errno.EROFS: _("Read-only file system"),
+}
+
+
+def os_words(error: OSError) -> Text:
+    """Tell what the operating system says of a file; a rare answer stays in English."""
+    return _OS_WORDS.get(error.errno, data(error.strerror))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from infra.cli.errors import UsageError
+from infra.cli.errors import UsageError, os_words
 from smartlink.domain.json_bytes import unmarked
 from smartlink.i18n import _
 
@@ -39,7 +39,7 @@ def _document(source: str) -> dict[str, object]:
         data = sys.stdin.buffer.read(_SIZE) if source == "-" else Path(source).read_bytes()
         document = json.loads(unmarked(data))
     except OSError as error:
-        message = _("{place} cannot be read: {strerror}", place=place, strerror=error.strerror)
+        message = _("{place} cannot be read: {problem}", place=place, problem=os_words(error))
         raise UsageError(message) from None
     except ValueError:
         # The error's text must not hold the input, because it holds a secret.

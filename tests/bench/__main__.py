@@ -16,6 +16,7 @@ from infra.local.checkout import ROOT
 from infra.local.emulators import firestore_emulator
 from infra.local.errors import LocalStackError, MissingPartError
 from infra.local.signals import Terminated, ending_signals_raise
+from tests.bench import tpd
 from tests.bench.end_to_end import (
     CELERY,
     LIMIT,
@@ -32,7 +33,7 @@ from tests.bench.end_to_end import (
 from tests.bench.latest import LATEST, merged
 from tests.bench.ledger import LedgerError
 from tests.bench.noisy_neighbour import NoisyNeighbour, noisy_neighbour
-from tests.bench.parts import ALONE
+from tests.bench.parts import ALONE, Asked
 from tests.bench.peers.programs import require_packages
 from tests.bench.peers.servers import find_servers
 from tests.bench.report import Comparison, machine, show
@@ -168,6 +169,10 @@ def run(
     if "peers" in parts and (lacking := _lacking()):
         console.print(f"[yellow]Without the peers:[/yellow] {lacking}", soft_wrap=True)
         parts = [part for part in parts if part != "peers"]
+    if "tpd" in parts and not asked.only and (problem := tpd.lacking()):
+        console.print(f"[yellow]Without tpd:[/yellow] {problem}", soft_wrap=True)
+        parts = [part for part in parts if part != "tpd"]
+    sizes = Asked(quick, asked.messages, asked.people, asked.rows)
     others = [it for part, its in CONTESTANTS.items() if part in parts for it in its]
     comparisons: list[Comparison] = []
     neighbour = None
@@ -179,7 +184,7 @@ def run(
         if "noisy" in parts:
             neighbour = noisy_neighbour(rounds, status.update, quick=quick)
         alone = {
-            name: part.measure(status.update, quick, asked.messages)
+            name: part.measure(status.update, sizes)
             for name, part in ALONE.items()
             if name in parts
         }
@@ -213,6 +218,9 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--quick", action="store_true", help="under a minute, less exact")
     parser.add_argument("--messages", type=int, help=f"in each run ({MESSAGES})")
     parser.add_argument("--rounds", type=int, help=f"of each comparison ({ROUNDS})")
+    tells = f"of tpd's ERP ({tpd.PEOPLE}, {tpd.ROWS}; large: {tpd.LARGE})"
+    parser.add_argument("--people", type=int, help=tells)
+    parser.add_argument("--rows", type=int, help="of tpd's ERP that refer to them")
     parser.add_argument("--only", nargs="+", choices=PARTS, metavar="PART", help=" ".join(PARTS))
     asked = parser.parse_args(arguments)
     console = Console(stderr=asked.json)

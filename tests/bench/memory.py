@@ -22,6 +22,24 @@ def own_peak() -> int:
     return peak or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
+class Peak:
+    """`grown`: by how much this process's peak in the block was above what it had before, in
+    bytes. 0 where /proc is not."""
+
+    def __init__(self) -> None:
+        self.grown = 0
+        self._before = 0
+
+    def __enter__(self) -> "Peak":  # noqa: PYI034  (its name is enough)
+        if sys.platform == "linux":
+            Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+        self._before = _status(Path("/proc/self"), "VmRSS")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.grown = _status(Path("/proc/self"), "VmHWM") - self._before
+
+
 def _pids(group: int) -> list[Path]:
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):

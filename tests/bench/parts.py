@@ -6,26 +6,36 @@ from typing import Any
 
 from rich.console import Console
 
-from tests.bench import coldstart, growth, latency, operations, stages
+from tests.bench import coldstart, growth, latency, operations, stages, tpd
 
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """What the command line asks of a part; None: the part's own."""
+
+    quick: bool
+    messages: int | None = None
+    people: int | None = None  # of TPD's ERP
+    rows: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Part:
-    """A part: its key in the JSON, how it is measured (quick or not), how it is shown."""
+    """A part: its key in the JSON, how it is measured, how it is shown."""
 
     key: str
-    measure: Callable[[Say, bool, int | None], Any]
+    measure: Callable[[Say, Asked], Any]
     show: Callable[[Any, Console], None]
 
 
-def _stages(_say: Say, quick: bool, _messages: int | None) -> Any:  # noqa: ANN401, FBT001  (JSON)
-    return stages.stages(quick=quick)
+def _stages(_say: Say, asked: Asked) -> Any:  # noqa: ANN401  (JSON)
+    return stages.stages(quick=asked.quick)
 
 
-def _operations(_say: Say, quick: bool, _messages: int | None) -> Any:  # noqa: ANN401, FBT001
-    found = operations.operations(quick=quick)
+def _operations(_say: Say, asked: Asked) -> Any:  # noqa: ANN401
+    found = operations.operations(quick=asked.quick)
     return {
         "counted": found,
         "exceeded": operations.exceeded(found),
@@ -33,16 +43,20 @@ def _operations(_say: Say, quick: bool, _messages: int | None) -> Any:  # noqa: 
     }
 
 
-def _cold_start(say: Say, quick: bool, _messages: int | None) -> Any:  # noqa: ANN401, FBT001
-    return [it.json() for it in coldstart.cold_starts(say, quick=quick)]
+def _cold_start(say: Say, asked: Asked) -> Any:  # noqa: ANN401
+    return [it.json() for it in coldstart.cold_starts(say, quick=asked.quick)]
 
 
-def _growth(say: Say, quick: bool, messages: int | None) -> Any:  # noqa: ANN401, FBT001
-    return growth.growth(say, quick=quick, messages=messages).json()
+def _growth(say: Say, asked: Asked) -> Any:  # noqa: ANN401
+    return growth.growth(say, quick=asked.quick, messages=asked.messages).json()
 
 
-def _latency(say: Say, quick: bool, _messages: int | None) -> Any:  # noqa: ANN401, FBT001
-    return latency.as_json(latency.latencies(say, quick=quick))
+def _latency(say: Say, asked: Asked) -> Any:  # noqa: ANN401
+    return latency.as_json(latency.latencies(say, quick=asked.quick))
+
+
+def _tpd(say: Say, asked: Asked) -> Any:  # noqa: ANN401
+    return tpd.measure(say, quick=asked.quick, people=asked.people, rows=asked.rows)
 
 
 ALONE = {
@@ -53,5 +67,6 @@ ALONE = {
     "cold-start": Part("coldStart", _cold_start, coldstart.show),
     "growth": Part("growth", _growth, growth.show),
     "latency": Part("latency", _latency, latency.show),
+    "tpd": Part("tpd", _tpd, tpd.show),
 }
 """By their names on the command line."""

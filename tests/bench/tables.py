@@ -11,6 +11,7 @@ from typing import Any
 from infra.deploy.costs import PRICES
 from tests.bench.operations import BUDGET
 from tests.bench.sizing import LOADS, Assumed, IncompleteError, latest, measured, size, table
+from tests.bench.tpd import without
 
 Results = Mapping[str, Any]
 
@@ -178,6 +179,55 @@ def _latency(results: Results) -> str | None:
     return _markdown(heads, rows) + _when(results, "latency")
 
 
+def _tpd(results: Results) -> str | None:
+    found = results.get("tpd")
+    if not found:
+        return None
+
+    def rows() -> Iterator[Sequence[object]]:
+        named = {**found["with"]["requests"], "data, by e-mail": found["with"]["byEmail"]}
+        smaller = found["smaller"]["requests"] | {"data, by e-mail": found["smaller"]["byEmail"]}
+        for name, it in named.items():
+            before = found["without"].get(name)
+            yield (
+                name,
+                "" if before is None else without(before),
+                *(f"{it['seconds'][key]:.3f}" for key in ("median", "max")),
+                found["expected"].get(name, ""),
+                f"{it['statements']:.0f}",
+                it["rows"],
+                f"{it['allocatedMebibytes']:.2f}",
+                f"{smaller[name]['allocatedMebibytes']:.2f}",
+            )
+
+    heads = (
+        "request",
+        "without, s",
+        "with, s",
+        "max",
+        "goal",
+        "statements",
+        "rows found",
+        "MiB",
+        f"MiB of {found['smaller']['people']:,} people",
+    )
+    crowds = _markdown(
+        ("of a person with very many rows", "rows", "s", "MiB", "above 50,000 refused after, s"),
+        (
+            (
+                name,
+                f"{it['rows']:,}",
+                f"{it['seconds']:.2f}",
+                f"{it['allocatedMebibytes']:.1f}",
+                f"{it['refusedAfter']:.2f}",
+            )
+            for name, it in found["crowds"].items()
+        ),
+    )
+    size = f"{found['people']:,} people, {found['rows']:,} rows that refer to them."
+    return f"{size}\n\n{_markdown(heads, rows())}\n\n{crowds}{_when(results, 'tpd')}"
+
+
 def _sizing(results: Results) -> str | None:
     try:
         unit = measured(results)
@@ -209,6 +259,7 @@ TABLES: Mapping[str, Callable[[Results], str | None]] = {
     "cold-start": _cold_start,
     "growth": _growth,
     "latency": _latency,
+    "tpd": _tpd,
     "sizing": _sizing,
 }
 """Each part's tables; None where the results lack the part."""

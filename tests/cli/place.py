@@ -118,10 +118,10 @@ class Place:
         )
         return Ran(ran.returncode, ran.stdout, ran.stderr)
 
-    def run_all(self, *calls: str) -> list[Ran]:
+    def run_all(self, *calls: str, **more: str) -> list[Ran]:
         """Run independent commands side by side, each given as one line."""
         with ThreadPoolExecutor(4) as pool:
-            return list(pool.map(lambda call: self.run(*shlex.split(call)), calls))
+            return list(pool.map(lambda call: self.run(*shlex.split(call), **more), calls))
 
     @contextmanager
     def started(self, *arguments: str) -> Iterator["subprocess.Popen[str]"]:

@@ -52,8 +52,9 @@ def not_root() -> dict[str, Any]:
 
 
 @contextmanager
-def running_postgres() -> Iterator[PostgresServer]:
-    """Start a server. A machine without PostgreSQL skips; the gate must not."""
+def running_postgres(settings: Mapping[str, str] | None = None) -> Iterator[PostgresServer]:
+    """Start a server, with further settings. A machine without PostgreSQL skips; the gate must
+    not."""
     binaries = find_binaries()
     if binaries is None:
         message = "PostgreSQL is not installed: no initdb on the PATH or in /usr/lib/postgresql"
@@ -69,7 +70,7 @@ def running_postgres() -> Iterator[PostgresServer]:
         data = folder / "data"
         init = ["initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"]
         _run(binaries, [*init, "--locale=C"], folder, who)
-        options = {**SETTINGS, "unix_socket_directories": str(folder)}
+        options = {**SETTINGS, **(settings or {}), "unix_socket_directories": str(folder)}
         written = " ".join(f"-c {name}='{value}'" for name, value in options.items())
         control = ["pg_ctl", "-D", data, "-w", "-t", PATIENCE]
         _run(binaries, [*control, "-l", folder / "log", "-o", written, "start"], folder, who)

@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from consumers.sgdp_mask import answer_with_exceptions as mask
 from smartlink.consumer import FatalError
+from tests.erp.test_indexes import create, needed
 from tests.erp.test_masking import request, without_ours
 from tests.erp.test_rights import database_of
 from tests.erp.university import cpf_of, name_of
@@ -174,6 +175,52 @@ def test_a_table_of_the_map_that_a_trigger_writes_is_masked_too(
     assert row.cpf.isalnum()
 
 
+LARGE_HISTORY = (
+    (
+        "CREATE TABLE history (id int PRIMARY KEY, cpf varchar(14), note text, wide text) "
+        "WITH (fillfactor = 50)"
+    ),
+    (
+        "INSERT INTO history SELECT n, CAST(n AS text), 'x', repeat('x', 1500) "
+        "FROM generate_series(1, 3000) AS n"
+    ),
+)
+HISTORY_BY = {
+    # By the trigger; by it twice; at the beginning of the table, of somebody else's row.
+    "INSERT INTO history VALUES (-1, OLD.cpf, OLD.name, NULL)": "told",
+    "INSERT INTO history VALUES (-1, OLD.cpf, 'y', NULL); "
+    "UPDATE history SET note = 'z' WHERE id = -1": "nothing",
+    "UPDATE history SET note = OLD.name WHERE id = 1": "told",
+    "INSERT INTO history VALUES (-1, OLD.cpf, 'y', NULL); "
+    "UPDATE history SET note = OLD.name WHERE id = 1": "told",
+}
+
+
+@pytest.mark.parametrize(("body", "then"), HISTORY_BY.items())
+def test_wherever_a_trigger_writes_in_a_large_table_of_the_map(
+    on_postgres: Tpd, data_map: dict[str, Any], body: str, then: str
+) -> None:
+    """In its last pages, which are read first, or far before them."""
+    own = f"UPDATE history SET cpf = '{cpf_of(WHO)}' WHERE id IN (5, 7, 2999)"  # noqa: S608
+    postgresql(on_postgres, *LARGE_HISTORY, own, *watched(body))
+    columns = {
+        "cpf": {
+            "description": "d",
+            "purposes": ["lei"],
+            "identifier": "CPF",
+            "mask": {"rule": "hash"},
+        }
+    }
+    entry = {"class": "erp.History", "group": "people", "description": "d", "key": ["id"]}
+    data_map["tables"]["history"] = {**entry, "columns": columns}
+    assert isinstance(on_postgres.secret, dict)
+    erp = Tpd("acme", on_postgres.secret | {"map": data_map})
+    assert told(erp) == ({"history": ["note"]} if then == "told" else {})
+    with erp.engine.begin() as connection:
+        left = "SELECT count(*) FROM history WHERE cpf = :cpf"
+        assert connection.scalar(text(left), {"cpf": cpf_of(WHO)}) == 0
+
+
 @pytest.mark.parametrize("body", ["NEW.name := OLD.name", "NEW.email := OLD.email", "NEW := OLD"])
 def test_a_trigger_that_writes_the_old_value_back_rolls_back(on_postgres: Tpd, body: str) -> None:
     """The rows are read back: what did not stay masked is no success, and is named."""
@@ -294,6 +341,12 @@ def test_somebody_elses_equal_value_is_told_and_stays(erp: Tpd) -> None:
     assert "people.email" in erp.lines[-1]
     other = next(row for row in erp.everything()["people"] if row.id == 61)
     assert (other.phone, other.email) == (person.phone, person.email)
+
+
+def test_so_it_is_by_the_indexes_that_the_check_prints(on_postgres: Tpd) -> None:
+    """They are on expressions, which belong to a column of the map like any other."""
+    create(on_postgres, [index for index in needed(on_postgres) if not index.exists])
+    test_somebody_elses_equal_value_is_told_and_stays(on_postgres)
 
 
 def test_what_triggers_write_on_sqlite(on_sqlite: Tpd) -> None:

@@ -23,12 +23,16 @@ from smartlink.adapters.in_memory import (
 )
 from smartlink.adapters.in_memory.broker import InMemorySession
 from smartlink.consumer import (
+    BatchContext,
+    Consumer,
     Context,
     Continue,
     FatalError,
+    Item,
     Reply,
     RetryableError,
     Returned,
+    batch_consumer,
     consumer,
 )
 from smartlink.domain.identity import Direction, content_hash, document_id
@@ -46,6 +50,7 @@ from smartlink.ports import (
     Run,
     Unavailable,
 )
+from smartlink.services.consuming.together import Together
 from smartlink.services.dispatch import decode_dispatch
 from smartlink.services.polling.poll import Poll
 from smartlink.services.polling.shard import decode_shard
@@ -122,7 +127,8 @@ class SimRunner:
             overdue = self.kernel.now - began > timeout.total_seconds()
             finished.append(Ran(item, outcome, overdue=overdue))
             if overdue:
-                self.overran(item)
+                for each in execute.batch if isinstance(execute, Together) else (item,):
+                    self.overran(each)
                 yield finished
                 return
             if self.kernel.random.random() < 0.5:
@@ -354,6 +360,7 @@ class Deployment:
     by_hand: bool = False  # such changes do not show in the list of secrets
     unknown: str = "retry"  # what follows an unknown outcome
     personal: bool = False
+    batches: bool = False  # the consumers take several messages at once
     instances: list[Instance] = field(default_factory=list)
     duplicates: float = 0.0  # share of deliveries that Pub/Sub repeats
     backlog: float = 0.0  # seconds that a delivery may wait
@@ -649,6 +656,7 @@ class Deployment:
             self.kernel.kill(process, by_itself=True)
             raise DiedError
 
+        run_all = self._in_batches(process, tenant, run) if self.batches else run
         own = ConsumeAdapters(
             erp=self.secrets,
             effects=self.port(process, "effects", self.effects),
@@ -657,8 +665,43 @@ class Deployment:
             http=session_at_need,
             publisher=lambda: self.port(process, "pubsub", self),
         )
-        consume = make_consume(release.settings, self._adapters(process), own, command, run)
+        consume = make_consume(release.settings, self._adapters(process), own, command, run_all)
         self._check_told(process, consume(dispatch))
+
+    def _in_batches(self, process: Process, tenant: str, alone: Consumer) -> Consumer:
+        """The same consumer, for several messages at once; now and then it raises, or says nothing
+        of one of them: that one's run counts as none."""
+        random = Random(f"batch {self.new_id()}")
+
+        @batch_consumer(alone.command, at_most=3)
+        def run(items: list[Item[str]], context: BatchContext) -> None:
+            done = []
+            for item in items:
+                try:
+                    returned = alone(item.payload, item.context)
+                except RetryableError as error:
+                    item.retry(str(error))
+                except FatalError as error:
+                    item.fatal(str(error))
+                else:
+                    if len(items) == 1 or random.random() < 0.9:
+                        item.done(returned)
+                        done.append(item)
+                    else:
+                        self._forget(process, tenant, item)
+            if len(items) > 1 and random.random() < 0.1:
+                for item in done:
+                    self._forget(process, tenant, item)
+                message = "the batch fails"
+                raise KeyError(message)
+
+        return run
+
+    def _forget(self, process: Process, tenant: str, item: Item[str]) -> None:
+        key = (tenant, document_id(Direction.DOWNSTREAM, item.context.message_id))
+        self.ledger.completed[key] -= 1
+        if held := self.claims.holds(process, *key):
+            held.completed = False
 
     def _check_told(self, process: Process, counts: Counter[str]) -> None:
         """What a call says has ended did end; and what it gives up, another has."""

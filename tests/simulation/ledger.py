@@ -303,6 +303,11 @@ class WatchedMessages(InMemoryMessages):
             self._ledger.endings[key] = settlement.history.ending
             if settlement.history.ending is Ending.DISCARDED:
                 return
+        downstream = settlement.history and settlement.history.message.direction is (
+            Direction.DOWNSTREAM
+        )
+        if downstream and not self._ledger.completed[key]:
+            self._ledger.broken(f"{key} ended as done, and no run of it came to its end")
         wanted = self._ledger.expected.get(key, 0)
         if len(settlement.created) != wanted:
             self._ledger.broken(f"{key} ended with {len(settlement.created)} of {wanted} replies")

@@ -19,6 +19,7 @@ from smartlink.services import settle as settle_module
 from smartlink.services.consuming import consume as consume_module
 from smartlink.services.consuming.consume import Consume
 from smartlink.services.consuming.once import Once
+from smartlink.services.consuming.together import Together
 from smartlink.services.contents import release
 from smartlink.services.polling import sending as sending_module
 from smartlink.services.polling import sweep as sweep_module
@@ -182,6 +183,10 @@ def _step_before_its_predecessor_ended(good: Any) -> Any:
         return good(messages, tenant, rest)
 
     return settle_all
+
+
+def _batch_counts(good: Any) -> Any:
+    return lambda self, items: good(self, items) or True
 
 
 def _random_reply_ids(good: Any) -> Any:
@@ -399,6 +404,7 @@ MUTATIONS: Mapping[str, Mutation] = {
         "settle_all",
         _step_before_its_predecessor_ended,
     ),
+    "what a batch said counts though it raised": (Together, "_run", _batch_counts),
     "a shared crash counts": (lifecycle, "swept", _shared_crash_counts),
     "retried before it is due": (None, "due", _retry_at_once),
     "crashes are not swept": (Sweep, "__call__", _no_sweep_of_crashes),

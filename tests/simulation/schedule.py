@@ -24,6 +24,7 @@ _HALTED = 15  # ticks until an operator ends the halt of a name
 _PATIENCE = 35  # ticks until two leases that began in trouble are over
 _ROLLOUTS, _NAMES = 0.15, 0.15
 """Shares of the schedules in which releases overlap, or a name's credentials change."""
+_BATCHES = 0.25  # of the schedules have consumers that take several messages at once
 SECOND = "second"  # customer of a name
 _LEASE = timedelta(seconds=570)
 _OUTAGES = ("store", "store.commit", "store.swap", "contents", "pubsub", "effects")
@@ -61,6 +62,7 @@ def run_schedule(seed: int, plan: dict[int, Fault] | None = None, *, small: str 
     random = Random(f"schedule {seed}")
     kernel = Kernel(random, plan)
     deployment = _deploy(kernel, small=small)
+    deployment.batches = not small and Random(f"batches {seed}").random() < _BATCHES
     broken: str | None = None
     try:
         _draw(deployment, seed, small=small)

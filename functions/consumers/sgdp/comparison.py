@@ -64,6 +64,8 @@ class Comparison:
         if stored is None:
             return None
         if self.identifier is None:
+            if isinstance(stored, Decimal) and stored.is_finite() and stored == int(stored):
+                return int(stored)  # which every driver takes for a column of integers
             return stored.rstrip() if isinstance(stored, str) else stored
         text = canonical(self.identifier, written(stored))
         return (text.lstrip("0") if self.zeros else text) or None

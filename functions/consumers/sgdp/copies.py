@@ -14,7 +14,16 @@ from datetime import date
 from datetime import time as time_of_day
 from decimal import Decimal
 
-from sqlalchemy import Connection, NestedTransaction, and_, text, update
+from sqlalchemy import (
+    Connection,
+    NestedTransaction,
+    TextClause,
+    and_,
+    func,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.exc import SQLAlchemyError
 
 from consumers.sgdp.cells import Cells, OutOfTimeError
@@ -26,10 +35,11 @@ from consumers.sgdp.model import Model, Models
 from consumers.sgdp.needles import Needles, telling
 from consumers.sgdp.person import Record
 from consumers.sgdp.plain_values import readable
-from consumers.sgdp.rows import Row, among, chunks
+from consumers.sgdp.rows import Row, Values, among, chunks
 
-SECONDS = 5
-"""For which the tables that triggers write are looked through: rows stay locked meanwhile."""
+SECONDS = 2
+"""For which the tables that triggers write are looked through, and then the indexed columns: rows
+stay locked meanwhile."""
 
 _MOST_VALUES = 200  # that are looked for: those that the most rows hold
 _AT_ONCE = 100  # rows in one query
@@ -138,24 +148,41 @@ class Watch:
         postgresql = connection.dialect.name == "postgresql"
         return cls(models, _counted(connection) if postgresql else {})
 
+    def replaces(self, connection: Connection, wanted: Sequence[Change]) -> Counter[str]:
+        """Count by model the rows, about to be masked, that the transaction itself has written."""
+        found: Counter[str] = Counter()
+        if connection.dialect.name == "postgresql":
+            for model in {it.row.model.name: it.row.model for it in wanted}.values():
+                keys = [it.row.key for it in wanted if it.row.model is model]
+                found[model.name] = _written_among(connection, model, keys)
+        return found
+
     def copies(
-        self, connection: Connection, needles: Needles, masked: Mapping[str, int]
+        self,
+        connection: Connection,
+        needles: Needles,
+        masked: Sequence[Change],
+        replaced: Mapping[str, int],
     ) -> set[Copy]:
         """Look into the tables that were written meanwhile, besides by the mask itself.
 
-        It wrote so many rows of each of the map's tables.
+        Of the rows that it wrote, so many of each model the transaction had written before.
         """
-        models = [self.models[name] for name in masked]
+        models = {it.row.model.name: it.row.model for it in masked}
         match connection.dialect.name:
             case "postgresql":
-                return self._on_postgresql(connection, needles, masked)
+                return self._on_postgresql(connection, needles, masked, replaced)
             case "sqlite":
-                return self._on_sqlite(connection, needles, models)
+                return self._on_sqlite(connection, needles, models.values())
             case _:
-                return set(_untold(connection, models))
+                return set(_untold(connection, models.values()))
 
     def _on_postgresql(
-        self, connection: Connection, needles: Needles, masked: Mapping[str, int]
+        self,
+        connection: Connection,
+        needles: Needles,
+        masked: Sequence[Change],
+        replaced: Mapping[str, int],
     ) -> set[Copy]:
         # Triggers that wait for the commit write now.
         connection.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
@@ -174,12 +201,16 @@ class Watch:
         for place, (rows, root) in sorted(counted.items()):
             schema, name = None if place[0] == default else place[0], place[1]
             model = mapped.get(root)
-            own = masked.get(model.name, 0) if model else 0
-            before = self.counted.get(place, (0, root))[0]
-            if rows <= before or written[root] <= own or name in OURS:
+            own = [it for it in masked if it.row.model is model]
+            meanwhile = rows - self.counted.get(place, (0, root))[0]
+            if meanwhile <= 0 or written[root] <= len(own) or name in OURS:
                 continue
+            if model is not None and place == root:
+                meanwhile -= replaced.get(model.name, 0)
+            else:
+                own = []  # a partition's are not told from another's
             with _looking(connection, schema, name, found):
-                columns = _in_written(connection, place, model, needles, until)
+                columns = _in_written(connection, place, model, own, needles, meanwhile, until)
                 found |= {Copy(f"{schema}.{name}" if schema else name, it) for it in columns}
         return found
 
@@ -203,13 +234,18 @@ class Watch:
 
 def _in_written(
     connection: Connection,
-    place: tuple[str, str],
+    place: _Place,
     model: Model | None,
+    own: Sequence[Change],
     needles: Needles,
+    rows: int,
     until: float,
 ) -> Collection[str]:
-    """Look into the rows that the transaction wrote; of a table outside the map into the older
-    ones too, unless the first have told enough."""
+    """Look into the rows that the transaction wrote, so many at most; of a table outside the map
+    into the older ones too, unless the first have told enough.
+
+    Its `own` rows, those that the mask wrote, were read back.
+    """
     known = set()
     if model is not None:
         masked = {item.column.name for item in model.masked}
@@ -217,13 +253,33 @@ def _in_written(
     cells = Cells.of(connection, *place, known)
     quoted = connection.dialect.identifier_preparer.format_table(cells.source)
     pages = connection.scalar(_PAGES, {"table": quoted}) or 0
-    last = text(f"ctid >= '({max(0, pages - _LAST_PAGES)},0)'")
+    first = max(0, pages - _LAST_PAGES)
+    last = text(f"ctid >= '({first},0)'")
     found = cells.count(connection, needles, and_(last, _WRITTEN_NOW), until)
-    if not found and pages > _LAST_PAGES:
-        found = cells.count(connection, needles, _WRITTEN_NOW, until)
+    if not found and first:
+        # The whole table is read only if what was written is not all in its last pages.
+        query = select(func.count()).select_from(cells.source).where(last, _WRITTEN_NOW)
+        seen = connection.scalar(query.with_hint(cells.source, "ONLY", "postgresql")) or 0
+        if model is not None:
+            keys = {change.row.digest: change.row.key for change in own}
+            earlier = text(f"ctid < '({first},0)'")
+            seen += _written_among(connection, model, list(keys.values()), earlier)
+        if seen < rows:
+            found = cells.count(connection, needles, _WRITTEN_NOW, until)
     if not found and model is None:
         found = cells.count(connection, needles, until=until)
     return found
+
+
+def _written_among(
+    connection: Connection, model: Model, keys: Sequence[Values], *also: TextClause
+) -> int:
+    """Count the rows with these keys that the transaction has written."""
+    counted = select(func.count()).select_from(model.table)
+    return sum(
+        connection.scalar(counted.where(among(model.key, some), _WRITTEN_NOW, *also)) or 0
+        for some in chunks(keys, _AT_ONCE)
+    )
 
 
 @contextmanager

@@ -17,7 +17,6 @@ from sqlalchemy.types import Integer, Numeric, String
 
 from consumers.sgdp.copies import OURS, SECONDS, Copy, limited
 from consumers.sgdp.identifiers import CPF_DIGITS, canonical, is_cpf, plain
-from consumers.sgdp.lenient import lenient
 from consumers.sgdp.masking import Change
 from consumers.sgdp.model import Model, Models
 from consumers.sgdp.plain_values import readable
@@ -31,7 +30,7 @@ _PHONE_DIGITS = range(10, 14)
 _MOST_VALUES = 100
 
 _ON_POSTGRESQL = text(
-    "SELECT DISTINCT n.nspname, c.relname, a.attname, "
+    "SELECT DISTINCT n.nspname, c.relname, coalesce(a.attname, e.attname) AS attname, "
     "rn.nspname AS root_schema, r.relname AS root, "
     "pg_get_indexdef(i.indexrelid, 1, true) AS expression, "
     "format_type(k.atttypid, NULL) AS kind, t.typcategory AS category, "
@@ -47,6 +46,11 @@ _ON_POSTGRESQL = text(
     "JOIN pg_type t ON t.oid = k.atttypid "
     "LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0] "
     "AND a.attnum > 0 "
+    # An expression on one column is told by the column's name.
+    "LEFT JOIN LATERAL (SELECT min(o.attname) AS attname FROM pg_depend d JOIN pg_attribute o "
+    "ON o.attrelid = d.refobjid AND o.attnum = d.refobjsubid "
+    "WHERE d.classid = CAST('pg_class' AS regclass) AND d.objid = i.indexrelid "
+    "AND d.refobjid = i.indrelid HAVING count(DISTINCT o.attnum) = 1) e ON a.attnum IS NULL "
     "WHERE i.indisvalid AND i.indpred IS NULL AND m.amname IN ('btree', 'hash') "
     "AND c.relkind IN ('r', 'm') AND n.nspname <> 'information_schema' "
     "AND n.nspname NOT LIKE 'pg\\_%' "
@@ -62,7 +66,7 @@ class _Indexed:
 
     schema: str | None
     table: str
-    column: str | None  # None: an expression
+    column: str | None  # None: an expression on several
     expression: str = field(compare=False)  # as the database writes it
     kind: str = field(compare=False)
     number: bool = field(compare=False)
@@ -115,24 +119,31 @@ def equal_values(
     tables = [list(some) for _, some in groupby(columns, key=lambda it: (it.schema, it.table))]
     for number in range(0, len(tables), _AT_ONCE):
         some = tables[number : number + _AT_ONCE]
-        hits: list[_Indexed] = []
         if time.monotonic() > until:
             found.unsearched += sum(map(len, some))
             continue
         try:
             with limited(connection) as locks:
+                _by_indexes_alone(connection)
                 for group in _hits(connection, some, forms):
-                    alone = _hits(connection, [[it] for it in group], forms)
-                    hits += (it for (it,) in alone)
+                    for (hit,) in _hits(connection, [[it] for it in group], forms):
+                        _sort_out(connection, models, hit, forms, own, found)
                 # What was read stays locked no longer: an ERP may have ten thousand tables.
                 locks.rollback()
         except SQLAlchemyError:
             if connection.invalidated:
                 raise
             found.unsearched += sum(map(len, some))
-        for hit in hits:
-            _sort_out(connection, models, hit, forms, own, found)
     return found
+
+
+def _by_indexes_alone(connection: Connection) -> None:
+    """Of an index on which it has no statistics PostgreSQL expects a value in each of some rows,
+    and reads the table until it meets one; there is none, mostly. The savepoint's end undoes it."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(
+            "SELECT set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true)"
+        )
 
 
 def _forms(wanted: Iterable[Change]) -> _Forms:
@@ -265,9 +276,11 @@ def _sort_out(
         return
     if hit.column not in {item.column.name for item in model.masked}:
         return  # kept, or a key: the answer says so
-    sought = [*forms.cpfs, *forms.numbers] if hit.number else sorted(forms.texts)
-    fits = lenient(model.table.c[hit.column]).in_(sought)
-    rows = some_rows(connection, model, fits, len(own) + 1)
+    values: dict[str, object] = {}
+    fits = _fits(connection, hit, forms, "v", values)
+    if fits is None:
+        return
+    rows = some_rows(connection, model, text(fits).bindparams(**values), len(own) + 1)
     if any(row.digest not in own for row in rows):
         found.others.add(f"{shown}.{hit.column}")
 

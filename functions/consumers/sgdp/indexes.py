@@ -33,9 +33,15 @@ class NeededIndex:
     expressions: tuple[str, ...]  # what it is on, as SQL: the columns as they are compared
     sql: str  # the statement that creates it
     exists: bool  # whether an index that serves the question is there, under any name
+    analyze: str = ""  # the statement by which the database learns what it holds
+    analyzed: bool = True  # whether that was run since the index is there
 
 
-_VALUE = re.compile(r" = (?:\$[0-9]|\(InitPlan)")  # as PostgreSQL up to 16, and later, writes it
+# What PostgreSQL takes for the share of rows that a value is in if it knows nothing of the column.
+_UNKNOWN_SHARE = 0.005
+_FEW = 10  # rows
+# As PostgreSQL up to 16, and later, writes it; of a varchar or char it casts both sides.
+_VALUE = re.compile(r" = \(*(?:\$[0-9]|InitPlan)")
 Columns = tuple[Column[Any], ...]
 
 
@@ -52,12 +58,15 @@ def needed_indexes(connection: Connection, models: Models) -> list[NeededIndex]:
             said = [_written(connection.dialect, how.expression(column)) for column, how in pairs]
             name = _name(_table(columns), said)
             if name not in found:
+                exists, analyzed = _exists(connection, name, columns, comparisons)
                 found[name] = NeededIndex(
                     table=_table(columns).fullname,
                     columns=tuple(column.name for column in columns),
                     expressions=tuple(said),
                     sql=_statement(connection, name, _table(columns), said),
-                    exists=_exists(connection, name, columns, comparisons),
+                    exists=exists,
+                    analyze=_analyze(connection, _table(columns)),
+                    analyzed=analyzed,
                 )
     return list(found.values())
 
@@ -77,17 +86,18 @@ def _questions(models: Models, model: Model) -> Iterator[tuple[Columns, tuple[Co
 
 def _exists(
     connection: Connection, name: str, columns: Columns, comparisons: tuple[Comparison, ...]
-) -> bool:
+) -> tuple[bool, bool]:
+    """Tell whether an index serves, and whether the database knows what it holds."""
     table = _table(columns)
     query = _question(table, columns, comparisons)
     if connection.dialect.name == "postgresql":
         return _served_by_postgresql(connection, query, columns)
     if connection.dialect.name == "sqlite":
-        return _served_by_sqlite(connection, query, len(columns))
+        return _served_by_sqlite(connection, query, len(columns)), True
     pairs = zip(columns, comparisons, strict=True)
     plain = all(comparison.expression(column) is column for column, comparison in pairs)
     names = [column.name for column in columns]
-    return _in_the_catalogue(connection, name, table, names, plain=plain)
+    return _in_the_catalogue(connection, name, table, names, plain=plain), True
 
 
 def _table(columns: Columns) -> Table:
@@ -111,16 +121,23 @@ def _explained(connection: Connection, how: str, query: Select[Any]) -> CursorRe
     return connection.exec_driver_sql(f"{how} {said}")
 
 
-def _served_by_postgresql(connection: Connection, query: Select[Any], columns: Columns) -> bool:
+def _served_by_postgresql(
+    connection: Connection, query: Select[Any], columns: Columns
+) -> tuple[bool, bool]:
+    every: Select[Any] = select(literal_column("1")).select_from(_table(columns))
     with connection.begin_nested() as savepoint:
         # A small table is read whole whatever its indexes: the question is whether one fits.
         connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
         (plan,) = _explained(connection, "EXPLAIN (FORMAT JSON)", query).scalar_one()
+        (whole,) = _explained(connection, "EXPLAIN (FORMAT JSON)", every).scalar_one()
         savepoint.rollback()
-    return any(
+    served = any(
         len(_VALUE.findall(condition)) == len(columns) and _leads(connection, index, columns)
         for index, condition in _conditions(plan["Plan"])
     )
+    # Where it takes few rows for granted it uses the index, whatever it knows.
+    unknown = whole["Plan"]["Plan Rows"] * _UNKNOWN_SHARE ** len(columns)
+    return served, unknown < _FEW or abs(plan["Plan"]["Plan Rows"] - unknown) > unknown / 100
 
 
 def _conditions(plan: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -183,6 +200,13 @@ def _statement(connection: Connection, name: str, table: Table, wanted: Sequence
             return _statement_of_sql_server(name, there, wanted)
         case _:
             return f"CREATE INDEX {name} ON {there} ({', '.join(wanted)});"
+
+
+def _analyze(connection: Connection, table: Table) -> str:
+    """Of an expression PostgreSQL knows nothing until then, and takes any index for a bad one."""
+    if connection.dialect.name != "postgresql":
+        return ""
+    return f"ANALYZE {connection.dialect.identifier_preparer.format_table(table)};"
 
 
 def _statement_of_sql_server(name: str, table: str, wanted: Sequence[str]) -> str:

@@ -62,7 +62,9 @@ def mask_and_look_again(
     every = list(wanted)
     again = Again([], [], [])
     left: Sequence[Change] = wanted
+    replaced: Counter[str] = Counter()
     for _ in range(_ROUNDS):
+        replaced += watch.replaces(connection, left)
         mask(connection, context, left)
         again = find_again(connection, models, records, asked)
         left = changes(connection, again.records, models.salt)
@@ -82,10 +84,9 @@ def mask_and_look_again(
     unclear = [it for it in (*found.unclear, *again.unclear) if it[0].digest not in done]
     if needles is None:
         return Masked(len(done), others=sorted(others), unclear=unclear)
-    masked = Counter(change.row.model.name for change in every)
     rows = {record.row.digest: record.row for record in (*records, *again.records)}
     copies = copies_in_rows(connection, list(rows.values()), needles)
-    copies |= watch.copies(connection, needles, masked)
+    copies |= watch.copies(connection, needles, every, replaced)
     equal = equal_values(connection, models, every, rows.keys())
     return Masked(
         len(done),

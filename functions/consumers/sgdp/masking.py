@@ -21,6 +21,7 @@ from smartlink.consumer import Context, FatalError, RetryableError
 _Answer = Mapping[str, object]
 
 _AT_ONCE = 500  # values bound in one query
+_KEY, _TO = "smartlink_key_", "smartlink_to_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +84,13 @@ def _updated(connection: Connection, model: Model, wanted: Sequence[Change]) -> 
 
 
 def _update(model: Model, items: Sequence[Attribute]) -> Update:
+    # Names that no column has: SQLAlchemy takes a parameter of a column's name for its new value.
     keys = (
-        lenient(column) == bindparam(f"key_{n}", type_=Lenient(column.type))
+        lenient(column) == bindparam(f"{_KEY}{n}", type_=Lenient(column.type))
         for n, column in enumerate(model.key)
     )
     values: dict[Column[object], BindParameter[object]] = {
-        item.column: bindparam(f"to_{n}", type_=Lenient(item.column.type))
+        item.column: bindparam(f"{_TO}{n}", type_=Lenient(item.column.type))
         for n, item in enumerate(items)
     }
     return update(model.table).where(*keys).values(values)
@@ -154,8 +156,8 @@ def _bare(value: object) -> object:
 
 
 def _parameters(change: Change, items: Sequence[Attribute]) -> dict[str, object]:
-    key = {f"key_{n}": change.row.values[it.name] for n, it in enumerate(change.row.model.key)}
-    return key | {f"to_{n}": change.values[it.column.name] for n, it in enumerate(items)}
+    key = {f"{_KEY}{n}": change.row.values[it.name] for n, it in enumerate(change.row.model.key)}
+    return key | {f"{_TO}{n}": change.values[it.column.name] for n, it in enumerate(items)}
 
 
 def _pseudonyms(connection: Connection, rows: Iterable[Row]) -> dict[str, Mapping[str, object]]:

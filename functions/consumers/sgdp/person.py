@@ -1,5 +1,6 @@
 """Find the person whom a request is about: never somebody else, or nobody is found."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -236,7 +237,8 @@ def _records(connection: Connection, models: Models, roots: Mapping[_Place, Row]
                 for parent in parents.get(_end(row, link.columns, link), ()):
                     dependent = parent.dependent or not link.same_person
                     _put(found, Record(row, parent.person, dependent))
-        bounded(len(found))
+        counts = Counter(name for name, _ in found)
+        bounded(len(found), max(counts, key=counts.__getitem__, default=""))
     order = {model.name: number for number, model in enumerate(models)}
     return sorted(found.values(), key=lambda record: order[record.model.name])
 
@@ -273,7 +275,7 @@ def _linked(
         else:  # not each database can compare tuples
             condition = or_(*(_together(columns, link, value) for value in some))
         found += rows_where(connection, model, condition)
-        bounded(len(found))
+        bounded(len(found), model.name)
     return found
 
 

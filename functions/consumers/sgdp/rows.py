@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, TextClause, and_, or_, select
 
 from consumers.sgdp.failures import failing_at
 from consumers.sgdp.lenient import lenient
@@ -52,16 +52,23 @@ def rows_where(
 ) -> list[Row]:
     """Read the rows that fit, by their key. Raises FatalError if they are too many."""
     found = some_rows(connection, model, condition, most + 1)
-    bounded(len(found), most)
+    bounded(len(found), model.name, most)
     return found
 
 
 def some_rows(
-    connection: Connection, model: Model, condition: ColumnElement[bool], most: int
+    connection: Connection, model: Model, condition: ColumnElement[bool] | TextClause, most: int
 ) -> list[Row]:
-    """Read the first of the rows that fit, by their key."""
+    """Read the rows that fit, by their key; if they are more, any so many of them."""
     columns = (lenient(column).label(column.name) for column in model.table.c)
-    query = select(*columns).where(condition).order_by(*model.key).limit(most)
+    query = select(*columns).where(condition)
+    key: Sequence[ColumnElement[Any]] = model.key
+    if connection.dialect.name == "postgresql":
+        # Sorted apart. Else PostgreSQL, when it thinks that many rows fit, walks through the whole
+        # table in the order of the key until it has enough of them.
+        fitting = query.limit(most).subquery("fitting")
+        query, key = select(*fitting.c), [fitting.c[column.name] for column in model.key]
+    query = query.order_by(*key).limit(most)
 
     def alone(trial: Connection, name: str) -> None:
         one = select(lenient(model.table.c[name])).where(condition).limit(most)
@@ -80,12 +87,13 @@ def rows_again(connection: Connection, rows: Sequence[Row]) -> list[Row]:
     return found
 
 
-def bounded(rows: int, most: int = MOST_ROWS) -> None:
-    """Raise FatalError if there are more."""
+def bounded(rows: int, table: str, most: int = MOST_ROWS) -> None:
+    """Raise FatalError if there are more, most of them in this table."""
     if rows > most:
         message = (
-            f"the request fits more than {most} rows of the ERP's database, which no answer can "
-            f"hold: see whether the personal data map needs a table of that size"
+            f"the request fits more than {most} rows of the ERP's database, most of them in "
+            f"{table}, which no answer can hold: see whether the personal data map needs a table "
+            f"of that size, else answer this person from the ERP itself"
         )
         raise FatalError(message)
 

@@ -90,6 +90,7 @@ class HandBack:
 
     error: str | None = None
     due: datetime | None = None  # when it is to be tried again; None: at once
+    alone: bool = False  # it is to run without others
 
 
 Outcome = Done | Retry | Unknown | Unwritten | Reject | HandBack

@@ -352,6 +352,7 @@ def settle(
             live = lifecycle.dead(rejected, DeadReason.REJECTED, error)
             log = lines(LogType.ERROR, f"Dead, rejected in {limit}: {live.error}", debug)
             return Settlement(document=message.document, fence=stored.version, live=live, logs=log)
-        case HandBack(error, due):
+        case HandBack(error, due, alone):
             live = lifecycle.handed_back(message, due or now, error, waits=due is not None)
+            live = replace(live, alone=alone or live.alone)
             return Settlement(document=message.document, fence=stored.version, live=live)

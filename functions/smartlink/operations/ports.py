@@ -18,6 +18,7 @@ from smartlink.domain.message import (
 )
 from smartlink.domain.retry import RetryPolicy
 from smartlink.domain.tenant import Tenant, TenantEntry
+from smartlink.i18n import Text
 from smartlink.ports import (
     Broker,
     ConfigFile,
@@ -312,6 +313,9 @@ class AuditLog(Protocol):
 
 class PlatformError(PortError):
     """The platform answered with an error, or did not answer."""
+
+    def __init__(self, text: Text) -> None:
+        super().__init__(text)
 
 
 class NotSignedInError(PlatformError):

@@ -14,11 +14,12 @@ from smartlink.operations.select import Located
 REPLIES_SOUGHT = 20
 
 
-_KINDS = {
+KINDS = {
     LogType.INFORMATION: _("information"),
     LogType.WARNING: _("warning"),
     LogType.ERROR: _("error"),
 }
+"""`LOGTYPE` for people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +68,7 @@ class Trace:
                 )
             )
         events += [
-            Event(it.at, _("log ({kind})", kind=_KINDS[it.type]), data(it.text))
-            for it in self.lines
+            Event(it.at, _("log ({kind})", kind=KINDS[it.type]), data(it.text)) for it in self.lines
         ]
         events += [
             Event(it.message.received, _("reply"), data(f"{it.message.type}: {it.state}"))

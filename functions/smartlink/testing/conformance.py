@@ -8,6 +8,7 @@ from typing import Any, Unpack
 
 from smartlink.consumer import Consumer
 from smartlink.domain.outcome import Done
+from smartlink.testing.checks.batch import batch
 from smartlink.testing.checks.bounds import log_lines, memory, replies, threads
 from smartlink.testing.checks.crashes import crash, once
 from smartlink.testing.checks.odd_payloads import odd_payloads
@@ -141,6 +142,7 @@ CHECKS: dict[str, Callable[[Examination], str]] = {
     "crash": crash,
     "once": once,
     "order": order,
+    "batch": batch,
     "tenants": tenants,
     "threads": threads,
     "memory": memory,

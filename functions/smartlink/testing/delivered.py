@@ -50,6 +50,8 @@ class Delivered:
     """The stack of an unexpected exception."""
     next_step: str | None = field(default=None, repr=False)
     """The content of the message that continues this one; None if the work is at its end."""
+    batch: "tuple[Delivered, ...]" = ()
+    """How the further messages of `deliver(…, batch=…)` went, in their order."""
 
     @property
     def reason(self) -> str:

@@ -1,11 +1,11 @@
 """Delivers one message to a consumer, by the same code as the deployed function."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TypedDict, Unpack
 
-from smartlink.consumer import Consumer
+from smartlink.consumer import BatchConsumer, Consumer
 from smartlink.domain import lifecycle
 from smartlink.domain.identity import Direction, document_id
 from smartlink.domain.message import Claim, Message
@@ -35,6 +35,9 @@ class Around(TypedDict, total=False):
     """What the catalogue's entry declares in `secrets`, by name: {"bank": {"key": …}}. A payload of
     None stands for a secret that nobody has made. With `place`, that place's hold."""
     timeout: float  # seconds: the command's timeoutSeconds; default 10
+    batch: Sequence[Content]
+    """Further payloads that a batch consumer gets in the same call; what became of them is in
+    `batch` of the answer. Their ids are the message's with "-2", "-3", … behind."""
     place: Place  # the place of an earlier message, with its erp, hold, attempts and tenant
 
 
@@ -55,6 +58,7 @@ class Arrival:
     erp: Erp = field(default=None, repr=False)
     secrets: Mapping[str, Erp] = field(default_factory=dict, repr=False)
     timeout: float = 10.0
+    batch: Sequence[Content] = field(default=(), repr=False)
     place: Place | None = None
 
     def __post_init__(self) -> None:
@@ -111,7 +115,26 @@ def deliver(consumer: Consumer, payload: Content, **around: Unpack[Around]) -> D
     arrival = Arrival(**around)
     place = arrival.at()
     message = arrival.message(place, consumer.command, as_text(payload))
-    return place.delivered(message, place.run(consumer, message))
+    if not arrival.batch:
+        return place.delivered(message, place.run(consumer, message))
+    if not isinstance(consumer, BatchConsumer):
+        text = f"batch=: the consumer of {consumer.command} takes one message, see batch_consumer"
+        raise TypeError(text)
+    if len(arrival.batch) >= consumer.at_most:
+        text = f"batch=: {1 + len(arrival.batch)} messages are more than at_most={consumer.at_most}"
+        raise ValueError(text)
+    others = [
+        replace(arrival, message_id=f"{arrival.message_id}-{number}").message(
+            place, consumer.command, as_text(other)
+        )
+        for number, other in enumerate(arrival.batch, start=2)
+    ]
+    messages = [message, *others]
+    first, *rest = (
+        place.delivered(it, finished)
+        for it, finished in zip(messages, place.run_batch(consumer, messages), strict=True)
+    )
+    return replace(first, batch=tuple(rest))
 
 
 def check(consumer: object) -> None:

@@ -1,13 +1,13 @@
 """The place where messages are delivered: a deployment's stores in memory."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 from smartlink.adapters.http.at_need import session_at_need
 from smartlink.adapters.in_memory import InMemoryContents, InMemoryEffects, InMemorySecrets
-from smartlink.consumer import Consumer
+from smartlink.consumer import BatchConsumer, Consumer
 from smartlink.domain.message import Message, Stored, Version
 from smartlink.domain.outcome import Done, Finished, Reject, Unknown
 from smartlink.domain.payload import write_json
@@ -18,6 +18,7 @@ from smartlink.services.consuming.execute import Execution
 from smartlink.services.consuming.once import Once
 from smartlink.services.consuming.own_secrets import OwnSecrets
 from smartlink.services.consuming.titulares import Titulares
+from smartlink.services.consuming.together import Together
 from smartlink.services.contents import load
 from smartlink.testing.delivered import Delivered, Sent
 
@@ -72,6 +73,16 @@ class Place:
     def run(self, consumer: Consumer, message: Message) -> Finished:
         """Runs the consumer on a message, at the attempt that the message holds."""
         return self.execution(consumer)(Stored(message, Version("0")))
+
+    def run_batch(self, consumer: BatchConsumer, messages: Sequence[Message]) -> list[Finished]:
+        """Runs the messages together, and then those alone that this did not end."""
+        execution = self.execution(consumer)
+        stored = [Stored(it, Version("0")) for it in messages]
+        together = Together(execution, consumer, stored)
+        together(stored[0])
+        ended = {it.stored.message.document: it.finished for it in together.ran}
+        ended |= {it.message.document: execution(it) for it in together.alone}
+        return [ended[it.document] for it in messages]
 
     def delivered(self, message: Message, finished: Finished) -> Delivered:
         """Returns how the run of a message went, with the replies as the broker would get them."""

@@ -2,7 +2,7 @@
 
 import copy
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import count
@@ -10,7 +10,7 @@ from typing import Any
 
 from smartlink.adapters.in_memory import InMemoryEffects
 from smartlink.adapters.threads import ThreadRunner
-from smartlink.consumer import Consumer
+from smartlink.consumer import BatchConsumer, Consumer
 from smartlink.domain.message import Stored, Version
 from smartlink.testing.delivered import Delivered
 from smartlink.testing.delivery import Arrival
@@ -85,6 +85,27 @@ class Scenario:
             raise OverdueError
         delivered = place.delivered(message, ran.finished)
         return Seen(delivered, watch, tuple(self._comparable(delivered)))
+
+    def deliver_together(self, texts: Mapping[str, str]) -> list[Seen]:
+        """Delivers the texts, by message id, in one call of a batch consumer."""
+        assert isinstance(self.consumer, BatchConsumer)  # noqa: S101  (the check has looked)
+        watch = Watch(self.options.limits.replies)
+        now = self.arrival.now + next(self._deliveries) * REDELIVERED_AFTER
+        received = self.arrival.received or self.arrival.now
+        place = replace(self.place, clock=lambda: now)
+        messages = [
+            replace(self.arrival, now=now, received=received, message_id=name).message(
+                place, self.consumer.command, text
+            )
+            for name, text in texts.items()
+        ]
+        seen = []
+        for message, finished in zip(
+            messages, place.run_batch(self.consumer, messages), strict=True
+        ):
+            delivered = place.delivered(message, finished)
+            seen.append(Seen(delivered, watch, tuple(self._comparable(delivered))))
+        return seen
 
     def snapshot(self) -> object:
         """Returns a copy of the outside's present snapshot; None without `effects`."""

@@ -23,7 +23,7 @@ from infra.acceptance.place import Place
 from infra.acceptance.probe import Probe, Result, Verdict
 from infra.acceptance.report import Report
 from infra.acceptance.running import ask_all
-from infra.cli.errors import CliError, ForbiddenError, StoppedError, UsageError
+from infra.cli.errors import CliError, ForbiddenError, StoppedError, UsageError, os_words
 from infra.cli.interrupt import interrupted
 from infra.cli.screen import Screen, folds
 from infra.cli.session import Session, session_of
@@ -238,9 +238,9 @@ def _show(screen: Screen, told: Report, folder: Path | None) -> None:
             paths = told.write(folder)
         except OSError as error:
             message = _(
-                "the report cannot be written to {folder}: {strerror}",
+                "the report cannot be written to {folder}: {problem}",
                 folder=folder,
-                strerror=error.strerror,
+                problem=os_words(error),
             )
             raise CliError(message) from None
         screen.note(_("Report: {paths} and {name}", paths=paths[0], name=paths[1].name))

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from infra.cli import options as opt
-from infra.cli.errors import UsageError
+from infra.cli.errors import UsageError, os_words
 from infra.cli.schedule import show_schedule
 from infra.cli.screen import Screen
 from infra.cli.session import Session, session_of
@@ -90,7 +90,7 @@ def _read(file: str) -> bytes:
     try:
         return Path(file).read_bytes()
     except OSError as error:
-        message = _("{file} cannot be read: {strerror}", file=file, strerror=error.strerror)
+        message = _("{file} cannot be read: {problem}", file=file, problem=os_words(error))
         raise UsageError(message) from None
 
 

@@ -29,11 +29,10 @@ from smartlink.operations.select import (
     Look,
     locate,
 )
-from smartlink.operations.trace import trace
+from smartlink.operations.trace import KINDS, trace
 from smartlink.operations.views import (
     ended_view,
     iso,
-    log_type,
     message_view,
     raw_view,
     trace_view,
@@ -330,7 +329,7 @@ def show(
             _("Tentativas (attempts)"),
         )
     if traced.lines:
-        rows = ((line.at, log_type(line.type), line.text) for line in traced.lines)
+        rows = ((line.at, KINDS[line.type], line.text) for line in traced.lines)
         screen.table(
             (data("LOGDATE"), data("LOGTYPE"), folds(data("LOGMENSAGEM"))),
             rows,

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from infra.cli import options as opt
-from infra.cli.errors import ForbiddenError, UsageError
+from infra.cli.errors import ForbiddenError, UsageError, os_words
 from infra.cli.offering import Offer, offered
 from infra.cli.screen import Screen
 from infra.cli.session import Session, session_of
@@ -113,7 +113,7 @@ def _content(screen: Screen, file: str | None, *, empty: bool) -> str:
         data = sys.stdin.buffer.read() if name == "stdin" else Path(name).read_bytes()
         text = unmarked(data).decode()
     except OSError as error:
-        message = _("{name} cannot be read: {strerror}", name=name, strerror=error.strerror)
+        message = _("{name} cannot be read: {problem}", name=name, problem=os_words(error))
         raise UsageError(message) from None
     except UnicodeDecodeError:
         message = _("{name} is not UTF-8", name=name)

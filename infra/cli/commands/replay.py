@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from infra.cli import options as opt
-from infra.cli.errors import CliError, MissingError, UsageError
+from infra.cli.errors import CliError, MissingError, UsageError, os_words
 from infra.cli.session import Session, quiet_logs, session_of
 from infra.cli.target import CHECKOUT
 from smartlink import bootstrap
@@ -68,7 +68,7 @@ def export(
         file.chmod(0o600)
         file.write_text(json.dumps(document(traced, text), indent=2), encoding="utf-8")
     except OSError as error:
-        message = _("{file} cannot be written: {strerror}", file=file, strerror=error.strerror)
+        message = _("{file} cannot be written: {problem}", file=file, problem=os_words(error))
         raise UsageError(message) from None
     if session.screen.as_json:
         session.screen.json({"file": str(file), "content": text is not None})
@@ -114,7 +114,7 @@ def _read(file: Path) -> Exported:
     try:
         return parse(file.read_bytes(), str(file))
     except OSError as error:
-        message = _("{file} cannot be read: {strerror}", file=file, strerror=error.strerror)
+        message = _("{file} cannot be read: {problem}", file=file, problem=os_words(error))
         raise UsageError(message) from None
 
 
@@ -127,7 +127,7 @@ def _erp(session: Session, tenant: str, file: Path | None) -> ErpSecrets:
         try:
             return InMemorySecrets(erps={tenant: file.read_bytes()})
         except OSError as error:
-            message = _("{file} cannot be read: {strerror}", file=file, strerror=error.strerror)
+            message = _("{file} cannot be read: {problem}", file=file, problem=os_words(error))
             raise UsageError(message) from None
     try:
         return session.deployment.secrets if session.target.local else InMemorySecrets()

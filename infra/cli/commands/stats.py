@@ -7,12 +7,12 @@ import typer
 
 from infra.cli import options as opt
 from infra.cli.chart import html, svg
-from infra.cli.errors import UsageError
+from infra.cli.errors import UsageError, os_words
 from infra.cli.screen import Screen, folds, numbers
 from infra.cli.session import session_of
 from infra.cli.zone import hour as hour_of
 from infra.cli.zone import instant, zone_name
-from smartlink.i18n import _, joined
+from smartlink.i18n import _, data, joined
 from smartlink.operations.figures import Figures, Hour, gather
 from smartlink.operations.retries import in_words
 from smartlink.operations.views import figures_view
@@ -56,7 +56,7 @@ def _write(path: Path, text: str) -> None:
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        message = _("{path} cannot be written: {strerror}", path=path, strerror=error.strerror)
+        message = _("{path} cannot be written: {problem}", path=path, problem=os_words(error))
         raise UsageError(message) from None
 
 
@@ -106,7 +106,7 @@ def _show(screen: Screen, figures: Figures) -> None:
     if figures.failures:
         failed = ((it.messages, it.dead, it.code, it.pattern) for it in figures.worst())
         screen.table(
-            (numbers(_("Msgs")), numbers(_("Dead")), _("Print"), folds(_("Error"))),
+            (numbers(_("Msgs")), numbers(_("Dead")), data("Print"), folds(_("Error"))),
             failed,
             _("Failures"),
         )

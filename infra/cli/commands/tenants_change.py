@@ -125,7 +125,7 @@ def _switch(context: typer.Context, tenant: str, reason: str | None, *, enabled:
     session = session_of(context)
     deployment, steps = session.deployment, Steps(session.screen)
     activation.check_active(deployment, tenant)
-    act = _("tenants enable") if enabled else _("tenants disable")
+    act = "tenants enable" if enabled else "tenants disable"
     before = tenant_facts(deployment, tenant)
     with session.recorded(
         act, target=tenant, tenant=tenant, reason=reason, before=before

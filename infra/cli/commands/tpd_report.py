@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from infra.cli.errors import UsageError
+from infra.cli.errors import UsageError, os_words
 from infra.cli.report_page import page
 from infra.cli.screen import Screen, folds, numbers
 from infra.cli.session import session_of
@@ -40,7 +40,7 @@ def report(
         try:
             html.write_text(page(view), encoding="utf-8")
         except OSError as error:
-            message = _("{path} cannot be written: {strerror}", path=html, strerror=error.strerror)
+            message = _("{path} cannot be written: {problem}", path=html, problem=os_words(error))
             raise UsageError(message) from None
     if session.screen.as_json:
         session.screen.json(view)

@@ -11,6 +11,7 @@ from infra.cli.report_page import page
 from smartlink.domain import lifecycle
 from smartlink.domain.message import DeadReason, Ending
 from smartlink.domain.settlement import Settlement
+from smartlink.i18n import data
 from smartlink.operations.ports import PlatformError
 from smartlink.operations.tpd_report import gather_report
 from smartlink.operations.tpd_report_view import report_view
@@ -167,7 +168,7 @@ def test_copies_live_until_the_deployments_own_days_are_over(desk: Desk) -> None
 @pytest.mark.parametrize(
     "ground",
     [
-        Ground(fails=PlatformError("403")),
+        Ground(fails=PlatformError(data("403"))),
         Ground({}),
         Ground({name: it for name, it in FUNCTIONS.items() if name != "SMARTLINK_TOPIC_DAYS"}),
         Ground(FUNCTIONS | {"SMARTLINK_BACKUP_DAYS": "many"}),

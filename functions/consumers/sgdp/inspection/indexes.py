@@ -1,6 +1,6 @@
 """Indexes that the lookups need and the database lacks, with what that costs at this size."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from time import perf_counter
 
 from sqlalchemy import Connection, Table, column, func, literal_column, or_, select, table, text
@@ -25,9 +25,12 @@ def missing_indexes(connection: Connection, models: Models) -> Iterator[Finding]
     The time is measured on the table's first rows and multiplied up to all of them.
     """
     tables = {model.table.fullname: model.table for model in models}
-    for needed in needed_indexes(connection, models):
-        if not needed.exists:
-            yield _missing(connection, needed, tables[needed.table])
+    every = needed_indexes(connection, models)
+    for name, on in tables.items():
+        of_table = [needed for needed in every if needed.table == name]
+        missing = [_missing(connection, it, on) for it in of_table if not it.exists]
+        yield from missing
+        yield from _not_analyzed(connection, on, of_table, missing)
 
 
 def _missing(connection: Connection, needed: NeededIndex, on: Table) -> Finding:
@@ -41,6 +44,29 @@ def _missing(connection: Connection, needed: NeededIndex, on: Table) -> Finding:
         told += f", which takes about {takes:.1f} s"
         level = Level.FAULT if takes >= _FAULT_SECONDS else Level.WARNING
     return Finding(Topic.INDEXES, level, place, told, needed.sql)
+
+
+def _not_analyzed(
+    connection: Connection, on: Table, needed: Sequence[NeededIndex], missing: Sequence[Finding]
+) -> Iterator[Finding]:
+    """Yields that the table has to be analyzed: of an index on an expression the database knows
+    nothing until then, and may pass it over."""
+    analyze = next((it.analyze for it in needed if not (it.exists and it.analyzed)), "")
+    rows, _ = _size(connection, on)
+    if not analyze or rows <= _FEW_ROWS:
+        return
+    if missing:
+        # No worse than the least of them, so that it is told after them all.
+        slow = all(it.level is not Level.NOTE for it in missing)
+        told = (
+            "once its indexes are made, it has to be analyzed: they may be passed over until then"
+        )
+        yield Finding(
+            Topic.INDEXES, Level.WARNING if slow else Level.NOTE, on.fullname, told, analyze
+        )
+    else:
+        told = f"the indexes of its {rows:,} rows are there, but it was not analyzed since"
+        yield Finding(Topic.INDEXES, Level.WARNING, on.fullname, told, analyze)
 
 
 def _size(connection: Connection, on: Table) -> tuple[int, str]:

@@ -14,6 +14,7 @@ from google.auth import default
 from google.auth.exceptions import GoogleAuthError
 from google.auth.transport.requests import AuthorizedSession, Request
 
+from smartlink.i18n import _
 from smartlink.operations.ports import Identity, NotSignedInError, Platform, PlatformError
 from smartlink.ports import Refused, Unavailable
 from smartlink.settings import Settings
@@ -124,8 +125,7 @@ class GooglePlatform:
 
     def _get(self, url: str) -> Mapping[str, Any]:
         if self._session is None:
-            message = "there are no credentials"
-            raise NotSignedInError(message)
+            raise NotSignedInError(_("there are no credentials"))
         try:
             answer = self._session.request("GET", url, timeout=_CLOUD_SECONDS)
         except GoogleAuthError as error:
@@ -173,7 +173,7 @@ class EmulatedPlatform:
                 address = (parts.hostname or "", parts.port or 80)
                 socket.create_connection(address, _SECONDS).close()
             except OSError:
-                message = f"{name} does not listen at {url}"
+                message = _("{name} does not listen at {url}", name=name, url=url)
                 raise PlatformError(message) from None
         return dict.fromkeys(self.addresses, True)
 
@@ -191,19 +191,20 @@ class EmulatedPlatform:
         try:
             answer = requests.get(url, timeout=_SECONDS)
         except requests.RequestException as error:
-            message = f"{url} does not answer ({type(error).__name__})"
+            kind = type(error).__name__
+            message = _("{url} does not answer ({kind})", url=url, kind=kind)
             raise PlatformError(message) from None
         _body(answer, url)
 
 
 def _body(answer: requests.Response, url: str) -> Mapping[str, Any]:
     if not answer.ok:
-        message = f"{url} answers {answer.status_code}"
+        message = _("{url} answers {status}", url=url, status=answer.status_code)
         raise PlatformError(message)
     try:
         body: Mapping[str, Any] = answer.json()
     except ValueError:
-        message = f"{url} does not answer with JSON"
+        message = _("{url} does not answer with JSON", url=url)
         raise PlatformError(message) from None
     return body
 
@@ -226,7 +227,8 @@ def _time_of(url: str) -> datetime | None:
     try:
         date = requests.head(url, timeout=_SECONDS).headers.get("Date")
     except requests.RequestException as error:
-        message = f"the broker at {url} does not answer ({type(error).__name__})"
+        kind = type(error).__name__
+        message = _("the broker at {url} does not answer ({kind})", url=url, kind=kind)
         raise PlatformError(message) from None
     return parsedate_to_datetime(date) if date else None
 
@@ -238,4 +240,4 @@ def _fields(index: Index) -> tuple[str, ...]:
     return (name.split("/")[0], *(f"{it['fieldPath']} {it.get('order')}" for it in fields))
 
 
-_: tuple[type[Platform], ...] = (GooglePlatform, EmulatedPlatform)
+_checked: tuple[type[Platform], ...] = (GooglePlatform, EmulatedPlatform)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import NoReturn
 
-from smartlink.consumer import Consumer
+from smartlink.consumer import BatchConsumer, Consumer
 from smartlink.domain import lifecycle
 from smartlink.domain.catalog import Catalog, Command
 from smartlink.domain.copies import Copies
@@ -53,12 +53,15 @@ from smartlink.services.consuming.next_steps import NextSteps
 from smartlink.services.consuming.once import Once
 from smartlink.services.consuming.own_secrets import OwnSecrets
 from smartlink.services.consuming.titulares import Titulares
+from smartlink.services.consuming.together import Together
 from smartlink.services.contents import release, withdraw, withdraw_all
 from smartlink.services.dispatch import Dispatch
 from smartlink.services.patience import persist
 from smartlink.services.push import PushError
 from smartlink.services.settle import Pending, settle_all
 from smartlink.settings import LEASE_MARGIN, MIN_SECONDS_TO_SETTLE
+
+_TOGETHER = "It ran with others past their time-out: each runs alone"
 
 
 class WrongCommandError(PushError):
@@ -194,11 +197,38 @@ class Consume:
             Steps(self.entry.max_steps, self.next_steps.grace),
         )
         claimed = list(call.open.values())
+        if isinstance(self.consumer, BatchConsumer):
+            self._run_batches(call, execution, self.consumer, claimed)
+        else:
+            self._run(call, execution, claimed)
+        self._settle_rest(call)
+
+    def _run(self, call: _Call, execution: Execution, claimed: Sequence[Stored]) -> None:
         for finished in self.runner.run(claimed, execution, self.timeouts.message):
             if finished[-1].overdue:
                 self._end(call, finished)
             self._settle(call, finished)
-        self._settle_rest(call)
+
+    def _run_batches(
+        self,
+        call: _Call,
+        execution: Execution,
+        consumer: BatchConsumer,
+        claimed: Sequence[Stored],
+    ) -> None:
+        """Runs as many together as the consumer takes, and then those alone that this did not
+        end."""
+        for first in range(0, len(claimed), consumer.at_most):
+            batch = claimed[first : first + consumer.at_most]
+            if len(batch) == 1:
+                self._run(call, execution, batch)
+                continue
+            together = Together(execution, consumer, batch)
+            [[ran]] = self.runner.run(batch[:1], together, self.timeouts.message)
+            if ran.overdue:
+                self._end_batch(call, batch)
+            self._settle(call, together.ran)
+            self._run(call, replace(execution, alone=True), together.alone)
 
     def _claim(self, dispatch: Dispatch, counts: Counter[str], settle_by: datetime) -> _Call:
         policy = dispatch.policy
@@ -346,6 +376,17 @@ class Consume:
             message = f"{len(call.unsettled)} outcomes could not be settled"
             raise Unavailable(message)
 
+    def _end_batch(self, call: _Call, batch: Sequence[Stored]) -> NoReturn:
+        """Hands the batch back, each message to run alone, and ends the process.
+
+        As after a crash that several messages shared: nobody knows which of them took too long.
+        """
+        now = self.clock()
+        again = [Ran(stored, Finished(HandBack(_TOGETHER, alone=True), now)) for stored in batch]
+        text = f"A batch of {len(batch)} is past its time-out: the process ends"
+        event("batch_overdue", text, ERROR, messages=len(batch))
+        self._end_with(call, again)
+
     def _end(self, call: _Call, finished: Sequence[Ran]) -> NoReturn:
         """Settles what has finished, hands back what has not started, and ends the process.
 
@@ -355,18 +396,23 @@ class Consume:
         limit = self.timeouts.message.total_seconds()
         overdue = finished[-1].stored
         late = Ran(overdue, Finished(Unknown(f"It ran past its time-out of {limit:.0f} s"), now))
+        text = f"Past its time-out of {limit:.0f} s: the process ends"
+        message_event(
+            overdue.message, "message_overdue", text, ERROR, attempt=overdue.message.attempt
+        )
+        self._end_with(call, [*finished[:-1], late])
+
+    def _end_with(self, call: _Call, finished: Sequence[Ran]) -> NoReturn:
+        """Settles these, hands back what has not started, and ends the process."""
+        now = self.clock()
         known = {ran.stored.message.document for ran in finished}
         rest = [
             Ran(stored, Finished(HandBack(), now))
             for document, stored in call.open.items()
             if document not in known
         ]
-        text = f"Past its time-out of {limit:.0f} s: the process ends"
-        message_event(
-            overdue.message, "message_overdue", text, ERROR, attempt=overdue.message.attempt
-        )
         try:
-            self._settle(call, [*finished[:-1], late, *rest])
+            self._settle(call, [*finished, *rest])
             self._settle_rest(call)
             self._report(call.dispatch, call.counts, call.claim.started)
         finally:

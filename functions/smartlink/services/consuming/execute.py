@@ -4,7 +4,7 @@ import inspect
 import re
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
@@ -92,6 +92,23 @@ class Steps:
 
 
 @dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a consumer gets of a message."""
+
+    argument: object
+    context: Context
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a consumer tells of a message while it runs."""
+
+    log: Logger
+    lines: list[Line]
+    titular: dict[str, None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Execution:
     """Runs the consumer on each message of one call. It never raises."""
 
@@ -110,25 +127,44 @@ class Execution:
     secrets: OwnSecrets | None = None  # None: the command declares none
     http: MakeSession = nobody_is_called
     steps: Steps = Steps()
+    alone: bool = False  # what is too late to start is to run without others
 
     def __call__(self, stored: Stored) -> Finished:
         """Runs the consumer on the message; hands the message back if it is too late to start."""
-        message = stored.message
         if self.clock() > self.start_by:
-            return Finished(HandBack(), self.clock())
+            return Finished(HandBack(alone=self.alone), self.clock())
+        told = self.told()
+        return self.finished(
+            stored.message, told, lambda: self._outcome(stored.message, told.log, told.titular)
+        )
+
+    def told(self) -> "Told":
+        """Makes what keeps what a consumer tells of a message."""
         lines: list[Line] = []  # the author's code may put anything in it
-        log = Logger(_to_cloud_logging, self.clock, lines)
-        titular: dict[str, None] = {}
+        return Told(Logger(_to_cloud_logging, self.clock, lines), lines)
+
+    def finished(self, message: Message, told: "Told", outcome: Callable[[], Outcome]) -> Finished:
+        """Makes the outcome, whatever is raised, with what was told of the message."""
         own = message_trace(self.tenant, message)
         with bound(tenant=self.tenant, messageId=message.id, attempt=message.attempt, **own):
             try:
-                outcome = self._outcome(message, log, titular)
+                found = outcome()
             except BaseException as error:  # noqa: BLE001  (SystemExit too is one message's failure)
-                outcome = _unexpected(message, error)
-        kept = tuple(line for line in lines if type(line) is Line)
-        return Finished(outcome, self.clock(), kept, _told(titular))
+                found = _unexpected(message, error)
+        kept = tuple(line for line in told.lines if type(line) is Line)
+        return Finished(found, self.clock(), kept, _told(told.titular))
 
     def _outcome(self, message: Message, log: Logger, titular: dict[str, None]) -> Outcome:
+        prepared = self.prepared(message, log, titular)
+        if not isinstance(prepared, Prepared):
+            return prepared
+        argument, context = prepared.argument, prepared.context
+        return self.concluded(message, lambda: self.consumer(argument, context))
+
+    def prepared(
+        self, message: Message, log: Logger, titular: dict[str, None]
+    ) -> "Prepared | Outcome":
+        """Returns what the consumer gets; or the outcome of a message that it cannot get."""
         try:
             text = load(self.contents, message.content)
         except NotFound:
@@ -141,15 +177,18 @@ class Execution:
             payload, argument = argument_of(self.consumer, text)
         except (PayloadError, ValidationError) as error:
             return Reject(_invalid(error))
-        context = self._context(message, payload, log, titular)
+        return Prepared(argument, self._context(message, payload, log, titular))
+
+    def concluded(self, message: Message, run: Callable[[], Returned]) -> Outcome:
+        """Makes an outcome of what the run returns or raises; it may raise what is unexpected."""
         try:
-            return self._run(message, argument, context)
+            return self._run(message, run)
         except _ReplyError as error:
             return Unwritten(str(error))
 
-    def _run(self, message: Message, argument: object, context: Context) -> Outcome:
+    def _run(self, message: Message, run: Callable[[], Returned]) -> Outcome:
         try:
-            returned = self.consumer(argument, context)
+            returned = run()
             following = returned.payload if isinstance(returned, Continue) else None
             replies = _gathered(message, _replies(returned))
             step = None if following is None else _step_text(following)
@@ -175,7 +214,7 @@ class Execution:
     def _context(
         self, message: Message, payload: Payload | None, log: Logger, titular: dict[str, None]
     ) -> Context:
-        time_left = self._time_left()
+        time_left = self.time_left()
         traceparent = traceparent_of(self.tenant, message)
         calls = CallsOf(self.tenant, message.document, traceparent, time_left)
         return Context(
@@ -205,7 +244,7 @@ class Execution:
             copies=self.copies,
         )
 
-    def _time_left(self) -> Callable[[], float]:
+    def time_left(self) -> Callable[[], float]:
         """Returns what tells how much of the time-out is left. The runner's watch began now."""
         ends = monotonic() + self.timeout.total_seconds()
         return lambda: ends - monotonic()
