@@ -43,6 +43,7 @@ class Fix(StrEnum):
     SEE_APIS = "roles/serviceusage.serviceUsageViewer"  # to be granted
     SEE_INDEXES = "roles/datastore.viewer"
     SEE_FUNCTIONS = "roles/cloudfunctions.viewer"
+    SEE_ALERTS = "roles/monitoring.viewer"
     RESTART = "restart"  # the local stack
     PUSH_CONFIG = "push-config"
     SET_CLOCK = "set-clock"
@@ -55,6 +56,7 @@ class Fix(StrEnum):
     LOOK_AT_QUEUE = "look-at-queue"
     RUN_JOB = "run-job"
     RESUME_TICKS = "resume-ticks"  # Cloud Scheduler
+    READ_ALERTS = "read-alerts"  # each has its runbook
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,7 @@ def checks(deployment: Deployment) -> Iterator[Check]:
         (_("functions"), _functions),
         (_("publish"), _publish),
         (_("jobs"), _jobs),
+        (_("alerts"), _alerts),
         (_("configuration"), _config),
         (_("clock"), _clock),
         (_("secrets"), _secrets),
@@ -328,6 +331,19 @@ def _jobs(deployment: Deployment) -> Text:
         )
         raise _FailedError(message, Fix.RUN_JOB)
     return _("{count} are under way", count=sum(not it.over for it in found))
+
+
+def _alerts(deployment: Deployment) -> Text:
+    """Asks which alerts fire: they know what no look at the store shows, such as errors by now
+    and then."""
+    firing = _asked(deployment.platform.alerts, Fix.SEE_ALERTS)
+    if firing is None:
+        return _("not known here: the emulators have no alerts")
+    if firing:
+        named = (_("{policy} (since {since})", policy=it.policy, since=it.since) for it in firing)
+        message = _("{number} fire: {named}", number=len(firing), named=joined(", ", named))
+        raise _FailedError(message, Fix.READ_ALERTS)
+    return _("none fires")
 
 
 def _counted(deployment: Deployment, count: Callable[[str], int]) -> dict[str, int]:
