@@ -24,6 +24,7 @@ locals {
         4. `outcome-unwritten`: it was done, or sent, but that could not be stored; `UltimoErro` says what was in the way. Discard; a redrive does it a second time.
         5. `rejected`, `malformed`, `unknown-command`: another attempt changes nothing. Fix the sender or add the command, then redrive or discard.
         6. `id-reused`: the sender used an id twice. Discard, and tell the sender.
+        7. `steps-exhausted`: a work goes on after as many steps as its command may have (`maxSteps`). All steps before are done. Look for a loop without an end in the consumer; redrive for one more step, or discard.
 
         Log query: `jsonPayload.action="message_dead" AND jsonPayload.tenant="$${metric.label.tenant}"`
       EOT
@@ -97,6 +98,23 @@ locals {
         4. The document is the tenant's own (`tenants/$${metric.label.tenant}`), or no tenant is named: the log line says which and which field.
 
         Log query: `jsonPayload.action="document_unreadable" AND jsonPayload.tenant="$${metric.label.tenant}"`
+      EOT
+    }
+    jobs_failed = {
+      title    = "An operator's job failed"
+      metric   = "jobs_failed"
+      severity = "ERROR"
+      period   = "300s"
+      group_by = ["job"]
+      subject  = "Smart Link: an operator's job failed"
+      text     = <<-EOT
+        The job **$${metric.label.job}**, a redrive or discard of many messages, stands still: its steps ended five times without coming forward, or its document (`Tarefa`) cannot be read. What it did stays done; the rest was not touched.
+
+        1. `smartlink jobs show $${metric.label.job}` says who made it, why, and how far it came.
+        2. Read why its steps ended: the log query below.
+        3. Once the cause is gone: `smartlink jobs resume $${metric.label.job} --reason …` goes on where it was.
+
+        Log query: `jsonPayload.job="$${metric.label.job}" AND severity>=WARNING`
       EOT
     }
     config_invalid = {

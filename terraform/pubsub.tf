@@ -145,7 +145,7 @@ resource "google_pubsub_topic_iam_member" "operate" {
 
 # Both polls dispatch: sweeps and arrivals to the commands, shards to poll_shard, and jobs that
 # stand still to operate. A consumer dispatches to itself alone: the next step of a work that its
-# author continues.
+# author continues, and the next message of a key.
 resource "google_pubsub_topic_iam_member" "dispatch" {
   for_each = {
     for pair in concat(

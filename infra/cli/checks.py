@@ -16,6 +16,7 @@ _FIXES: Mapping[Fix, Text] = {
     Fix.SEE_APIS: _("grant roles/serviceusage.serviceUsageViewer"),
     Fix.SEE_INDEXES: _("grant roles/datastore.viewer"),
     Fix.SEE_FUNCTIONS: _("grant roles/cloudfunctions.viewer"),
+    Fix.SEE_ALERTS: _("grant roles/monitoring.viewer"),
     Fix.RESTART: _("restart the local stack"),
     Fix.PUSH_CONFIG: data("smartlink config push FILE --yes"),
     Fix.SET_CLOCK: _("set this machine's clock (NTP)"),
@@ -38,7 +39,12 @@ _FIXES: Mapping[Fix, Text] = {
         "smartlink messages list --older 15m shows which; smartlink tenants list, "
         "whether their tenants are paused"
     ),
+    Fix.RUN_JOB: _(
+        "is the function operate deployed (make deploy)? smartlink jobs show JOB says how far it "
+        "came; smartlink jobs watch JOB works yours off, smartlink jobs resume JOB one that failed"
+    ),
     Fix.RESUME_TICKS: _("gcloud scheduler jobs resume smartlink-poll, and look at its last answer"),
+    Fix.READ_ALERTS: _("open each in Cloud Monitoring (Alerting): its text is its runbook"),
 }
 
 

@@ -219,9 +219,8 @@ run "the_console_is_there_if_it_is_wanted" {
   command = plan
 
   variables {
-    console   = { deployed = true }
-    instances = { publish = { max = 2 } } # the console takes one CPU of the 20
-    roles     = { "ana@example.com" = { operator = ["*"] } }
+    console = { deployed = true }
+    roles   = { "ana@example.com" = { operator = ["*"] } }
   }
 
   assert {
@@ -254,8 +253,7 @@ run "the_console_may_change_tenants_if_asked_for" {
   command = plan
 
   variables {
-    console   = { deployed = true, changes = true }
-    instances = { publish = { max = 2 } }
+    console = { deployed = true, changes = true }
   }
 
   assert {

@@ -23,6 +23,7 @@ variables {
   network     = {}
   encryption  = {}
   alerts      = {}
+  console     = {}
 
   acceptance        = false
   acceptance_digest = ""
@@ -43,6 +44,7 @@ run "refusals_1" {
     network    = { connector = "projects/p/locations/r/connectors/c", vpc = "default", cidr = "10.8.0.0/28" }        # network both
     encryption = { kms_key = "projects/p/locations/southamerica-east1/keyRings/r/cryptoKeys/k/cryptoKeyVersions/1" } # key version
     alerts     = { emails = ["operations"] }                                                                         # alert address
+    console    = { zone = "São Paulo" }                                                                              # console zone
     cpus       = 0.5                                                                                                 # half a CPU
     acceptance = true                                                                                                # acceptance without a key's digest
     operators  = ["allAuthenticatedUsers"]                                                                           # operators everybody
@@ -79,7 +81,7 @@ run "refusals_3" {
     region     = "us"                                         # region is a multi region
     instances  = { poll_shard = { max = 1.5 } }               # instances half a one
     publish    = { invokers = ["user:somebody@example.com"] } # publish for a person
-    smart_link = { paths = { nack = "POST /nack" } }          # smart link path unknown
+    smart_link = { paths = { tack = "POST /tack" } }          # smart link path unknown
     retention  = { dead_letter = 8 }                          # dead letters for too long
     firestore  = { backup_days = 99 }                         # backups for too long
     network    = { vpc = "default" }                          # network without a range
@@ -117,4 +119,14 @@ run "refusals_5" {
   }
 
   expect_failures = [var.environment, var.region, var.network, var.smart_link]
+}
+
+run "refusals_6" {
+  command = plan
+
+  variables {
+    smart_link = { unknown_command = "nack" } # a nack that nobody has proven
+  }
+
+  expect_failures = [var.smart_link]
 }

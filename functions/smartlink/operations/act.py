@@ -17,6 +17,7 @@ from smartlink.operations.ports import Desk, RawDocument
 from smartlink.operations.select import Selected
 from smartlink.ports import PortError
 from smartlink.services.contents import release
+from smartlink.services.order import keys_of, wake
 from smartlink.services.settle import Pending, settle_all
 
 
@@ -74,9 +75,10 @@ def perform(
     written = {it.document for it in settled.written}
     _tell(tenant, action, whole, written)
     if action.ends:
-        for it in whole:
-            if it.message.document in written:
-                _release(desk, tenant, it.message, before, note.at)
+        ended = [it for it in whole if it.message.document in written]
+        wake(desk.store, tenant, keys_of(ended), note.at)
+        for it in ended:
+            _release(desk, tenant, it.message, before, note.at)
     return Report(
         done=len(written),
         second=len(written & before),

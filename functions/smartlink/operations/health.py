@@ -15,6 +15,7 @@ from smartlink.i18n import Text, _, data, joined
 from smartlink.operations.activation import set_up
 from smartlink.operations.credentials import tenant_id
 from smartlink.operations.errors import OperationError
+from smartlink.operations.job import Job, JobState
 from smartlink.operations.names import all_tenants
 from smartlink.operations.ports import Deployment, NotSignedInError, PlatformError
 from smartlink.operations.retries import InvalidConfigError, check, in_words
@@ -25,6 +26,8 @@ _APIS = ("cloudfunctions", "cloudscheduler", "firestore", "pubsub", "run", "secr
 _SKEW = timedelta(seconds=60)
 _NO_TICK = NOTED_EVERY + timedelta(minutes=2)
 _OVERDUE = timedelta(minutes=15)
+_STANDS = timedelta(minutes=5)  # a job whose step is overdue for longer: each tick asks for one
+_JOBS = 50  # the newest ones, that are looked at
 _AT_ONCE = 8  # tenants that are counted at the same time
 _NAMED = 10  # tenants that a check names
 _Answer = TypeVar("_Answer")
@@ -40,6 +43,7 @@ class Fix(StrEnum):
     SEE_APIS = "roles/serviceusage.serviceUsageViewer"  # to be granted
     SEE_INDEXES = "roles/datastore.viewer"
     SEE_FUNCTIONS = "roles/cloudfunctions.viewer"
+    SEE_ALERTS = "roles/monitoring.viewer"
     RESTART = "restart"  # the local stack
     PUSH_CONFIG = "push-config"
     SET_CLOCK = "set-clock"
@@ -50,7 +54,9 @@ class Fix(StrEnum):
     END_PAUSE = "end-pause"
     REDRIVE = "redrive"  # the dead, or discard them
     LOOK_AT_QUEUE = "look-at-queue"
+    RUN_JOB = "run-job"
     RESUME_TICKS = "resume-ticks"  # Cloud Scheduler
+    READ_ALERTS = "read-alerts"  # each has its runbook
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +108,8 @@ def ground_checks(deployment: Deployment) -> Iterator[Check]:
         (_("subscriptions"), _subscriptions),
         (_("functions"), _functions),
         (_("publish"), _publish),
+        (_("jobs"), _jobs),
+        (_("alerts"), _alerts),
         (_("configuration"), _config),
         (_("clock"), _clock),
         (_("secrets"), _secrets),
@@ -317,6 +325,36 @@ def _queues(deployment: Deployment) -> Text:
         )
         raise _FailedError(message, Fix.LOOK_AT_QUEUE)
     return _("nothing is overdue")
+
+
+def _jobs(deployment: Deployment) -> Text:
+    """Finds an operators' job at which nobody works, and one that failed and nobody resumed."""
+    before = deployment.now() - _STANDS
+    found = [it for it in deployment.jobs.newest(_JOBS) if isinstance(it, Job)]
+    standing = [it.id for it in found if it.due is not None and it.due < before]
+    failed = [it.id for it in found if it.state is JobState.FAILED]
+    if standing or failed:
+        message = _(
+            "{standing} stand still, {failed} failed: {names}",
+            standing=len(standing),
+            failed=len(failed),
+            names=", ".join([*standing, *failed][:_NAMED]),
+        )
+        raise _FailedError(message, Fix.RUN_JOB)
+    return _("{count} are under way", count=sum(not it.over for it in found))
+
+
+def _alerts(deployment: Deployment) -> Text:
+    """Asks which alerts fire: they know what no look at the store shows, such as errors by now
+    and then."""
+    firing = _asked(deployment.platform.alerts, Fix.SEE_ALERTS)
+    if firing is None:
+        return _("not known here: the emulators have no alerts")
+    if firing:
+        named = (_("{policy} (since {since})", policy=it.policy, since=it.since) for it in firing)
+        message = _("{number} fire: {named}", number=len(firing), named=joined(", ", named))
+        raise _FailedError(message, Fix.READ_ALERTS)
+    return _("none fires")
 
 
 def _counted(deployment: Deployment, count: Callable[[str], int]) -> dict[str, int]:
