@@ -67,7 +67,8 @@ def _by_key(exam: Examination, texts: Sequence[str]) -> list[list[tuple[int, str
                 key = key_of("tenant", exam.consumer.command, by, text, personal=False)
             except NoKeyError as error:
                 advice = f"a message without {by} is dead in the relay: give payloads that have it."
-                raise FailedError(f"payload {number + 1}: {error}", advice) from None
+                found = f"payload {number + 1}: {error}"
+                raise FailedError(found, advice) from None
         groups.setdefault(key, []).append((number, text))
     return list(groups.values())
 
