@@ -397,6 +397,10 @@ class Deployment:
     by_hand: bool = False  # such changes do not show in the list of secrets
     unknown: str = "retry"  # what follows an unknown outcome
     personal: bool = False
+    lanes: Random = field(default_factory=lambda: Random(0))
+    """What an ordered command draws: schedules without one draw the same as ever."""
+    ordered: str | None = None  # by what the command is ordered
+    when_dead: str = "hold"
     batches: bool = False  # the consumers take several messages at once
     instances: list[Instance] = field(default_factory=list)
     duplicates: float = 0.0  # share of deliveries that Pub/Sub repeats
@@ -425,9 +429,14 @@ class Deployment:
         for tenant in self.tenants:
             self.secrets.put(tenant, secret())
 
-    def released(self, unknown: str, without: Collection[str] = ()) -> Release:
+    def released(
+        self, unknown: str, without: Collection[str] = (), ordered: str | None = None
+    ) -> Release:
         """A release of the relay whose catalogue is without these commands."""
-        changes = {"unknownOutcome": unknown, "personal": self.personal}
+        changes: dict[str, object] = {"unknownOutcome": unknown, "personal": self.personal}
+        by = ordered or self.ordered
+        if by is not None:
+            changes |= {"ordered": by, "whenDead": self.when_dead}
         document = json.loads(catalog(**{COMMAND: changes}))
         for name in without:
             del document["commands"][name]
@@ -736,6 +745,7 @@ class Deployment:
         """What the message makes its consumer do."""
         if content["tenant"] != context.tenant:
             self.ledger.broken(f"{context.tenant} got a message of {content['tenant']}")
+        self.store.starts(*key, process)
         self.kernel.sleep(content["seconds"])
         if process.dead:
             raise DiedError
