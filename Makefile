@@ -45,6 +45,13 @@ $(VENV)/bench.stamp: tests/bench/requirements.txt | $(UV)
 	$(UV) pip install --quiet --python $(VENV)/bench/bin/python --require-hashes -r $<
 	@touch $@
 
+# Schemas of other hands, for tests/erp: the tables are theirs, and nothing of the code is imported.
+SCHEMAS := $(patsubst tests/erp/schemas/%.txt,$(VENV)/schemas/%.stamp,$(wildcard tests/erp/schemas/*.txt))
+$(VENV)/schemas/%.stamp: tests/erp/schemas/%.txt | $(UV)
+	$(UV) venv --quiet --clear --python $(BIN)/python $(VENV)/schemas/$*
+	$(UV) pip install --quiet --python $(VENV)/schemas/$*/bin/python --require-hashes -r $<
+	@touch $@
+
 # The operator's command, for this checkout; it stays out of the packages' folder (see the module).
 $(BIN)/smartlink: infra/cli/install.py $(VENV)/local.stamp
 	@$(BIN)/python -m infra.cli.install $@
@@ -78,7 +85,7 @@ texts: $(VENV)/local.stamp ## Bring the catalogues of what operators read up to 
 FIRST := $(addprefix tests/,acceptance authors chaos cli contract entrypoints guide)
 
 .PHONY: test
-test: check $(VENV)/checkov.stamp ## Check, then run every test (ARGS="tests/unit -k retry": some)
+test: check $(VENV)/checkov.stamp $(SCHEMAS) ## Check, then run every test (ARGS="tests/unit -k retry": some)
 ifeq ($(strip $(ARGS)),)
 	@$(BIN)/python -m pytest -q $(FIRST) & first=$$!; failed=0; \
 	$(BIN)/python -m pytest -q $(FIRST:%=--ignore=%) || failed=$$?; \
@@ -152,6 +159,7 @@ lock: $(UV) ## Compile the lock files from pyproject.toml
 	$(LOCK) infra/simulator/requirements.in -c infra/requirements.txt -o infra/simulator/requirements.txt
 	$(LOCK) terraform/requirements.in -o terraform/requirements.txt
 	$(LOCK) tests/bench/requirements.in -o tests/bench/requirements.txt
+	for of in oscar pretalx tryton; do $(LOCK) tests/erp/schemas/$$of.in -o tests/erp/schemas/$$of.txt; done
 
 # Checks first (credentials, project, rights), then Terraform; see terraform/README.md.
 DEPLOY = $(BIN)/python -m infra.deploy $@ $(or $(ENV),$(error Say where: make $@ ENV=development)) \

@@ -24,6 +24,7 @@ locals {
         4. `outcome-unwritten`: it was done, or sent, but that could not be stored; `UltimoErro` says what was in the way. Discard; a redrive does it a second time.
         5. `rejected`, `malformed`, `unknown-command`: another attempt changes nothing. Fix the sender or add the command, then redrive or discard.
         6. `id-reused`: the sender used an id twice. Discard, and tell the sender.
+        7. `steps-exhausted`: a work goes on after as many steps as its command may have (`maxSteps`). All steps before are done. Look for a loop without an end in the consumer; redrive for one more step, or discard.
 
         Log query: `jsonPayload.action="message_dead" AND jsonPayload.tenant="$${metric.label.tenant}"`
       EOT

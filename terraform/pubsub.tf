@@ -131,7 +131,8 @@ resource "google_service_account_iam_member" "pusher" {
 }
 
 # Both polls dispatch: sweeps and arrivals to the commands, shards to poll_shard. A consumer
-# dispatches to itself alone: the next step of a work that its author continues.
+# dispatches to itself alone: the next step of a work that its author continues, and the next message
+# of a key.
 resource "google_pubsub_topic_iam_member" "dispatch" {
   for_each = {
     for pair in concat(

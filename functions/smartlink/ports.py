@@ -17,6 +17,7 @@ from smartlink.domain.message import (
     Version,
 )
 from smartlink.domain.noted import Noted
+from smartlink.domain.order import Intake
 from smartlink.domain.pin import Pin
 from smartlink.domain.settlement import Settlement
 from smartlink.domain.tenant import Tenant, TenantEntry, TenantState
@@ -144,6 +145,19 @@ class DuePage(list[Stored]):
         return len(self) + len(self.unreadable)
 
 
+@dataclass(frozen=True, slots=True)
+class InOrder:
+    """A live document of a key, in its place; it holds that place even if it is unreadable."""
+
+    key: str
+    document: str
+    stored: Stored | None  # None: the document cannot be read
+
+
+KEYS_AT_ONCE = 30
+"""How many keys one call of `Messages.in_order` takes at most."""
+
+
 class Messages(Protocol):
     """The messages, history and logs of tenants. Every call may raise Unavailable."""
 
@@ -234,6 +248,38 @@ class Messages(Protocol):
 
         `after` is the end of the page before. `since` leaves out earlier instants: a further page
         needs it, because the database scans the index entries of documents that were just deleted.
+        """
+        ...
+
+    def in_order(
+        self, tenant: str, keys: Sequence[str], limit: int, before: str = ""
+    ) -> list[InOrder]:
+        """Returns the first live documents of these keys, in the order of their numbers.
+
+        With `before` it returns only those with a lower number.
+        """
+        ...
+
+    def intake(self, tenant: str) -> tuple[Intake, Version] | None:
+        """Returns who receives the tenant's ordered messages; None if none ever came.
+
+        Raises UnreadableDocument.
+        """
+        ...
+
+    def take_in(
+        self,
+        tenant: str,
+        intake: Intake,
+        version: Version | None,
+        created: Sequence[Message] = (),
+        moved: Sequence[Stored] = (),
+    ) -> list[Version]:
+        """Writes the intake, creates and moves these messages, in one commit; returns the versions
+        of all, the intake's first.
+
+        Raises Conflict, and has written nothing, if the intake is not at this version (None: it
+        must not exist), if a created document exists, or if a moved one has changed.
         """
         ...
 

@@ -33,6 +33,7 @@ from smartlink.ports import (
 )
 from smartlink.services.consuming.calls import MakeSession
 from smartlink.services.consuming.consume import Consume, Timeouts
+from smartlink.services.consuming.follow import Follow
 from smartlink.services.consuming.next_steps import NextSteps
 from smartlink.services.consuming.own_secrets import OwnSecrets
 from smartlink.services.consuming.titulares import Titulares
@@ -43,6 +44,7 @@ from smartlink.services.polling.changes import Changes
 from smartlink.services.polling.config import Config
 from smartlink.services.polling.identity import Identity
 from smartlink.services.polling.idleness import Idleness
+from smartlink.services.polling.intakes import Intakes
 from smartlink.services.polling.known_commands import KnownCommands
 from smartlink.services.polling.leftovers import Leftovers
 from smartlink.services.polling.pages import DuePages
@@ -113,7 +115,8 @@ def make_poll(settings: Settings, adapters: Adapters, own: PollAdapters) -> Poll
     idleness = Idleness(timedelta(seconds=settings.idle_poll_seconds))
     pages = DuePages(store, settings.due_page)
     calls = BrokerCalls(settings, clock, tenants, states, own.broker, identity, commands)
-    downstream = Downstream(store, store, contents, dispatcher, catalog, settings, clock, commands)
+    intakes = Intakes(store, contents, states, catalog, clock, adapters.new_id)
+    downstream = Downstream(store, store, contents, dispatcher, intakes, settings, clock, commands)
     upstream = Upstream(
         store,
         store,
@@ -131,8 +134,8 @@ def make_poll(settings: Settings, adapters: Adapters, own: PollAdapters) -> Poll
         states=states,
         pages=pages,
         calls=calls,
-        sweep=Sweep(store, store, contents, dispatcher, catalog, grace, clock, commands),
-        receiving=Receiving(settings.receivers, clock, calls, downstream, idleness),
+        sweep=Sweep(store, store, contents, dispatcher, intakes, grace, clock, commands),
+        receiving=Receiving(settings.receivers, clock, calls, downstream, idleness, intakes),
         sending=Sending(settings, clock, calls, pages, states, upstream),
         idleness=idleness,
     )
@@ -177,6 +180,14 @@ def make_consume(
         end_process=own.end_process,
         titulares=Titulares(own.erp, adapters.clock),
         copies=settings.copies,
+        follow=Follow(
+            adapters.store,
+            adapters.store,
+            own.publisher,
+            entry.topic,
+            settings.dispatch_batch,
+            adapters.clock,
+        ),
         secrets=OwnSecrets(command, entry.secrets, own.erp, adapters.clock, refresh),
         http=own.http,
         next_steps=NextSteps(

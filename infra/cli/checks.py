@@ -16,6 +16,7 @@ _FIXES: Mapping[Fix, Text] = {
     Fix.SEE_APIS: _("grant roles/serviceusage.serviceUsageViewer"),
     Fix.SEE_INDEXES: _("grant roles/datastore.viewer"),
     Fix.SEE_FUNCTIONS: _("grant roles/cloudfunctions.viewer"),
+    Fix.SEE_ALERTS: _("grant roles/monitoring.viewer"),
     Fix.RESTART: _("restart the local stack"),
     Fix.PUSH_CONFIG: data("smartlink config push FILE --yes"),
     Fix.SET_CLOCK: _("set this machine's clock (NTP)"),
@@ -39,6 +40,7 @@ _FIXES: Mapping[Fix, Text] = {
         "whether their tenants are paused"
     ),
     Fix.RESUME_TICKS: _("gcloud scheduler jobs resume smartlink-poll, and look at its last answer"),
+    Fix.READ_ALERTS: _("open each in Cloud Monitoring (Alerting): its text is its runbook"),
 }
 
 

@@ -138,6 +138,11 @@ Reason = Annotated[
     typer.Option("--reason", "-r", help="Why: it is kept in GTotvsLinkLog with your name."),
 ]
 Why = Annotated[
-    str | None, typer.Option("--reason", "-r", help="Why: it is kept with your name (audit).")
+    str | None,
+    typer.Option(
+        "--reason",
+        "-r",
+        help="Why: it is kept with your name (audit). At a terminal it is asked for.",
+    ),
 ]
 OneTenant = Annotated[str, typer.Argument(metavar="TENANT", help="The tenant's name here.")]

@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import socket
+import sys
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,6 +16,7 @@ from infra.cli.screen import Screen
 from infra.cli.target import Target, find_target
 from infra.local.checkout import CATALOG
 from smartlink import bootstrap
+from smartlink.i18n import _, told
 from smartlink.operations.audit import Facts, Recording, recorded
 from smartlink.operator_wiring import OperatorWiring
 
@@ -78,17 +80,32 @@ class Session:
         count: int | None = None,
         before: Facts | None = None,
     ) -> AbstractContextManager[Recording]:
-        """Record an act before it is done, and what came of it."""
+        """Record an act before it is done, and what came of it.
+
+        Where no reason is given, a person at a terminal is asked for it; that a program gives none
+        is told, and is on record.
+        """
         return recorded(
             self.deployment,
             act,
             target=target,
             tenant=tenant,
-            reason=reason,
+            reason=self._reason(reason),
             count=count,
             before=before,
             warn=lambda text: self.screen.note(text, "yellow"),
         )
+
+    def _reason(self, given: str | None) -> str | None:
+        if given is not None and given.strip():
+            return given
+        if sys.stdin.isatty() and not self.screen.as_json:
+            asked: str = typer.prompt(told(_("Why (it is kept with your name)")), err=True)
+            return asked
+        self.screen.note(
+            _("No reason is given, and that is on record: --reason says why."), "yellow"
+        )
+        return None
 
 
 def quiet_logs() -> None:

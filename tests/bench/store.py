@@ -38,8 +38,10 @@ from smartlink.domain.tenant import TenantEntry, TenantState
 from smartlink.observability import JsonFormatter
 from smartlink.ports import Delivery
 from smartlink.services.dispatch import Dispatcher, decode_dispatch
+from smartlink.services.polling.intakes import Intakes
 from smartlink.services.polling.known_commands import KnownCommands
 from smartlink.services.polling.receiving import Downstream
+from smartlink.services.polling.states import States
 from smartlink.services.polling.tenant_poll import TenantPoll
 from smartlink.settings import Settings, load_settings
 from smartlink.wiring import Adapters, ConsumeAdapters, make_consume
@@ -110,9 +112,9 @@ def ours(store: Firestore) -> Work:
     publisher, contents = InMemoryPublisher(), InMemoryContents()
     dispatcher = Dispatcher(publisher, settings.catalog, settings.dispatch_batch)
     commands = KnownCommands(store, settings.catalog.commands, now)
-    downstream = Downstream(
-        store, store, contents, dispatcher, settings.catalog, settings, now, commands
-    )
+    states = States(store, store, timedelta(minutes=4))
+    intakes = Intakes(store, contents, states, settings.catalog, now, new_id)
+    downstream = Downstream(store, store, contents, dispatcher, intakes, settings, now, commands)
     adapters = Adapters(
         store=store,
         contents=contents,

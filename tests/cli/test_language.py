@@ -2,13 +2,15 @@
 
 import re
 
-from tests.cli.place import Place, Ran
+from tests.cli.place import GOLDEN, Place, Ran, golden
 from tests.cli.test_reading import furnish
 from tests.cli.test_tenants import client, credentials
+from tests.project.checkout import ROOT
 
 __all__ = ["client"]
 
 WIDE = {"SMARTLINK_LANG": "en-XA", "COLUMNS": "400"}  # nothing in brackets is broken or cut
+AGE = re.compile(r" +[0-9]+ dias  ")
 BRACKETED = re.compile(r"⟦[^⟦⟧]*⟧")
 WORD = re.compile(r"[A-Za-z]{3,}")
 DATA = (
@@ -137,11 +139,12 @@ def test_portuguese_screens(place: Place) -> None:
     english = place.run_all(*calls)
     ran = place.run_all(*(f"{call} --lang pt-BR" for call in calls))
     assert [it.code for it in ran] == [it.code for it in english] == [0, 0, 0, 3, 2, 0]
-    assert "ativo" in ran[0].out or "órfão" in ran[0].out
-    assert "Último minuto do Scheduler: nenhum ainda" in ran[0].out
-    assert "Comando" in ran[1].out
-    dry = "Simulação: nada foi alterado. Mensagens que seriam reenviadas (mortas): 1."
-    assert dry in " ".join(ran[2].out.split())
+    golden("pt_tenants_list", ran[0].out)
+    golden("pt_messages_list", AGE.sub("   IDADE  ", ran[1].out))
+    golden("pt_redrive_dry_run", ran[2].out)
+    guide = (ROOT / "infra" / "README.pt-BR.md").read_text(encoding="utf-8")
+    shown = (GOLDEN / "pt_redrive_dry_run.txt").read_text(encoding="utf-8").strip()
+    assert shown in guide, "the guide shows another screen"
     assert ran[3].err.startswith("smartlink: Não existe a mensagem 'lost' de nenhum tenant em ")
     assert ran[4].err == (
         "smartlink: --yes precisa de --reason: o motivo fica em GTotvsLinkLog com o seu nome\n"

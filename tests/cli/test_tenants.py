@@ -83,7 +83,8 @@ def test_activate_asks_without_echo(place: Place, client: str) -> None:
         os.close(theirs)
         seen = b""
         # The blank after a prompt comes once the echo is off: what is typed before is dropped.
-        for prompt, answer in ((b"clientId: ", client), (b"clientSecret: ", SECRET)):
+        answers = {b"clientId: ": client, b"clientSecret: ": SECRET, b"your name): ": "A customer"}
+        for prompt, answer in answers.items():
             while prompt not in seen:
                 seen += os.read(ours, 1_000)
             os.write(ours, f"{answer}\n".encode())
@@ -93,6 +94,8 @@ def test_activate_asks_without_echo(place: Place, client: str) -> None:
         assert process.wait(PATIENCE) == 0, seen
     assert SECRET.encode() not in seen
     assert b"First poll" in seen
+    [deed] = place.run("audit", "--json").json
+    assert deed["reason"] == "A customer"
 
 
 def test_a_failed_step_leaves_nothing(place: Place, client: str) -> None:

@@ -14,6 +14,7 @@ from smartlink.adapters.firestore.effects import FirestoreEffects
 from smartlink.adapters.firestore.store import Firestore
 from smartlink.adapters.firestore.writes import put
 from smartlink.domain.message import Past, Stored, Version
+from smartlink.domain.order import Intake, Order
 from smartlink.domain.pin import Pin
 from smartlink.domain.settlement import Settlement
 from smartlink.domain.tenant import TenantState
@@ -148,6 +149,9 @@ CALLS: dict[str, Call] = {
     "reused": lambda store, _: store.reused(TENANT, "D-m-1"),
     "undated": lambda store, _: store.undated(TENANT),
     "due": lambda store, _: store.due(TENANT, LATER, 5),
+    "in_order": lambda store, _: store.in_order(TENANT, ["key"], 5),
+    "intake": lambda store, _: store.intake(TENANT),
+    "take_in": lambda store, _: store.take_in("other", Intake("me", NOW), None),
     "log": lambda store, _: store.log(TENANT, [line()]),
     "states": lambda store, _: store.states([TENANT]),
     "save_state": lambda store, _: store.save_state(TENANT, TenantState(failures=1)),
@@ -172,7 +176,7 @@ ONE_OF_EACH_METHOD = ("create", "commit", "read", "due", "known_tenants")
 READS = {
     *("read", "unreadable", "alive", "history", "past", "references", "reused", "undated", "due"),
     *("states", "has_live", "known_tenants", "commands", "changes", "of_command"),
-    *("content_sweep", "load"),
+    *("content_sweep", "load", "in_order", "intake"),
     "read of effects",
 }
 
@@ -180,12 +184,14 @@ READS = {
 def furnished(store: FirestoreStore) -> Version:
     """Something of all that can be read; the version of a live message."""
     far = replace(pending(), content=replace(pending().content, text=None, object="acme/D-m-1/0"))
+    far = replace(far, order=Order("key", "0001", "tenant"))
     reused = replace(pending(), document=f"D-m-1~{'0' * 64}")
     version, *_ = store.create(TENANT, [far, reused])
     assert version
     over = pending("ended")
     store.commit(TENANT, [Settlement(document=over.document, fence=None, history=ended(over))])
     store.save_state(TENANT, TenantState(failures=2))
+    store.take_in(TENANT, Intake("me", NOW), None)
     store.note_commands(["Known"], NOW, LATER - NOW)
     store.announce_change()
     store.save_content_sweep(ContentSweep(NOW, "acme/D-m-1/0"))

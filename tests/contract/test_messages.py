@@ -18,6 +18,7 @@ from smartlink.domain.message import (
     Unreadable,
     Version,
 )
+from smartlink.domain.order import Intake, Order
 from smartlink.domain.settlement import Settlement
 from smartlink.ports import Conflict, Place
 from tests.contract.backends import Store
@@ -503,3 +504,74 @@ def test_what_came_under_a_used_id_is_found(store: Store) -> None:
     assert store.reused(TENANT, first.message.document) == sorted(it.document for it in others)
     assert store.reused(TENANT, "D-m1") == []
     assert store.reused("globex", "D-m") == [others[0].document]
+
+
+def numbered(identity: str, key: str, number: int, **parts: object) -> Message:
+    return replace(pending(identity), order=Order(key, f"{number:04d}", "/key"), **parts)  # type: ignore[arg-type]
+
+
+def test_the_messages_of_a_key_are_found_in_their_order(store: Store) -> None:
+    """Of several keys at once, up to a limit, and before a number; none of another tenant's."""
+    its = [numbered(f"m-{it}", "ab"[it % 2], it) for it in (3, 1, 0, 2)]
+    store.create(TENANT, [*its, numbered("other", "c", 0), pending("unordered")])
+    store.create("globex", [numbered("m-9", "a", 9)])
+    found = store.in_order(TENANT, ["a", "b"], 9)
+    assert [(it.key, it.document) for it in found] == [
+        *(("a", "D-m-0"), ("b", "D-m-1"), ("a", "D-m-2"), ("b", "D-m-3"))
+    ]
+    assert [it.stored.message for it in found if it.stored] == sorted(
+        its, key=lambda it: it.order.number if it.order else ""
+    )
+    assert [it.document for it in store.in_order(TENANT, ["a", "b"], 2)] == ["D-m-0", "D-m-1"]
+    assert [it.document for it in store.in_order(TENANT, ["b"], 9, "0003")] == ["D-m-1"]
+    assert store.in_order(TENANT, ["b"], 9, "0001") == []
+    assert store.in_order(TENANT, ["nobody's"], 9) == []
+
+
+def test_a_swap_changes_and_takes_away_a_place(store: Store) -> None:
+    """Whoever passes a dead message on, or orders a command anew, writes it so."""
+    first = created(store, numbered("m-1", "a", 1, queued=True, state=State.WAITING))
+    again = numbered("m-1", "b", 7)
+    [version] = store.swap(TENANT, [Stored(again, first.version)])
+    assert version
+    assert live(store, "m-1")["D-m-1"] == Stored(again, version)
+    [version] = store.swap(TENANT, [Stored(pending("m-1"), version)])
+    assert version
+    assert store.in_order(TENANT, ["a", "b"], 9) == []
+
+
+def test_an_intake_is_written_with_its_messages_or_nothing_is(store: Store) -> None:
+    """Its version fences: two who receive at once cannot both store."""
+    assert store.intake(TENANT) is None
+    begun = Intake("me", LATER, "", {"SGDPDataCommand": "/key"})
+    [version] = store.take_in(TENANT, begun, None)
+    assert store.intake(TENANT) == (begun, version)
+    after = replace(begun, last="0002")
+    moved = created(store, pending("moved"))
+    own, *versions = store.take_in(
+        TENANT,
+        after,
+        version,
+        [numbered("m-1", "a", 1), numbered("m-2", "a", 2)],
+        [Stored(numbered("moved", "a", 3), moved.version)],
+    )
+    assert store.intake(TENANT) == (after, own)
+    found = store.in_order(TENANT, ["a"], 9)
+    assert [it.stored and it.stored.version for it in found] == versions
+    for stale, there in ((version, "m-3"), (None, "m-3"), (own, "m-1")):
+        with pytest.raises(Conflict):
+            store.take_in(TENANT, replace(after, last="0009"), stale, [numbered(there, "a", 9)])
+    with pytest.raises(Conflict):
+        store.take_in(TENANT, after, own, [numbered("m-3", "a", 9)], [moved])
+    assert store.intake(TENANT) == (after, own)
+    assert len(store.in_order(TENANT, ["a"], 9)) == 3
+
+
+def test_an_unreadable_message_keeps_its_place(store: Store) -> None:
+    """That it exists is known without reading it."""
+    created(store, numbered("m-1", "a", 1))
+    created(store, numbered("m-2", "a", 2))
+    store.make_unreadable(TENANT, "D-m-1")
+    first, second = store.in_order(TENANT, ["a"], 9)
+    assert (first.key, first.document, first.stored) == ("a", "D-m-1", None)
+    assert second.stored is not None

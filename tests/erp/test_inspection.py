@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, text
 
 from consumers.sgdp.inspection.contents import looks_by_content
+from consumers.sgdp.inspection.draft import draft
 from consumers.sgdp.inspection.names import Kind, looks_by_name
 from consumers.sgdp.inspection.tables import all_tables, reading
 from consumers.sgdp.inspection.unmapped import Guess, guesses
@@ -57,6 +59,31 @@ def test_rm_protheus_and_a_shop(tmp_path: Path, rows: int, least: float) -> None
     precision, recall = scores(found, brazilian_erps.PERSONAL)
     assert precision >= 0.95, sorted(found - brazilian_erps.PERSONAL)
     assert recall >= least, sorted(brazilian_erps.PERSONAL - found)
+
+
+def test_a_draft_follows_what_others_refer_to(erp: Tpd) -> None:
+    """An order's address is reached from the order; a party from what names it; no state of an
+    order is one of Brazil's."""
+    statements = (
+        "CREATE TABLE delivery_address (id integer PRIMARY KEY, street varchar(60), state char(2))",
+        "CREATE TABLE client (id integer PRIMARY KEY, cpf varchar(14))",
+        """CREATE TABLE client_order (id integer PRIMARY KEY, guest_email varchar(60),
+        state varchar(20), num_addresses_used integer, client integer REFERENCES client (id),
+        delivery integer REFERENCES delivery_address (id))""",
+        "CREATE TABLE party (id integer PRIMARY KEY, full_name varchar(60))",
+        """CREATE TABLE party_document (id integer PRIMARY KEY, cpf varchar(14),
+        code smallint UNIQUE NOT NULL, party integer REFERENCES party (id))""",
+    )
+    erp.execute(*map(text, statements))
+    tables: Any = draft(erp.engine, 0, TODAY)["tables"]
+    told = {"decide": ANY, "samePerson": True}
+    assert tables["delivery_address"]["references"] == [
+        {**told, "columns": ["id"], "table": "client_order", "to": ["delivery"]}
+    ]
+    assert [it["table"] for it in tables["client_order"]["references"]] == ["client"]
+    assert set(tables["client_order"]["columns"]) == {"guest_email"}
+    assert "decide" not in tables["party"]
+    assert tables["party_document"]["references"][0]["table"] == "party"
 
 
 NAMED: Mapping[str, Kind | None] = {

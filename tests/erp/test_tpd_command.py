@@ -1,17 +1,25 @@
-"""`smartlink tpd check|draft|trace`, as installed, on both databases."""
+"""`smartlink tpd check|draft|trace` on both databases."""
 
+import io
 import json
+import os
 import re
 import subprocess
+import sys
+import traceback
 from collections.abc import Callable, Mapping
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from sqlalchemy import create_engine, insert, text
 
 from consumers.sgdp.maps import FOLDER
+from infra.cli.app import main
+from infra.cli.session import CURRENT
 from tests.cli.place import COMMAND, PATIENCE, Ran, environment
 from tests.erp import guide, university
 from tests.erp.postgres import PostgresServer
@@ -30,12 +38,20 @@ AUDIT = (
 
 @dataclass(frozen=True)
 class Shell:
-    """The installed command, with a database's URL in its environment."""
+    """The command, with a database's URL in its environment.
+
+    It runs in this process, as each process of its own takes seconds to begin; `installed` runs the
+    launcher that `make` writes.
+    """
 
     folder: Path
     url: str
+    installed: bool = False
 
     def __call__(self, *arguments: str, text: str | None = None, **more: str) -> Ran:
+        variables = environment(self.folder, {"ERP_URL": self.url, **more})
+        if not self.installed:
+            return in_this_process(["tpd", *arguments], text, variables)
         ran = subprocess.run(
             [COMMAND, "tpd", *arguments],
             input=text,
@@ -43,7 +59,7 @@ class Shell:
             capture_output=True,
             text=True,
             timeout=PATIENCE,
-            env=environment(self.folder, {"ERP_URL": self.url, **more}),
+            env=variables,
             check=False,
         )
         return Ran(ran.returncode, ran.stdout, ran.stderr)
@@ -66,9 +82,39 @@ class Shell:
         return found
 
 
+def in_this_process(arguments: list[str], text: str | None, variables: dict[str, str]) -> Ran:
+    """Run the command as its launcher does; what it raises ends it as it would end a process."""
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    CURRENT.clear()
+    with (
+        patch.dict(os.environ, variables, clear=True),
+        patch.object(sys, "stdin", io.TextIOWrapper(io.BytesIO((text or "").encode()))),
+        redirect_stdout(out),
+        redirect_stderr(err),
+    ):
+        try:
+            main(arguments)
+        except SystemExit as end:
+            code = int(end.code or 0)
+        except Exception:  # noqa: BLE001  (it is told as the interpreter does)
+            err.write(traceback.format_exc())
+            code = 1
+    return Ran(code, out.getvalue(), err.getvalue())
+
+
 @pytest.fixture
 def shell(erp: Tpd, tmp_path: Path) -> Shell:
     return Shell(tmp_path, erp.url)
+
+
+@pytest.fixture
+def installed_shell(on_postgres: Tpd, tmp_path: Path) -> Shell:
+    return Shell(tmp_path, on_postgres.url, installed=True)
+
+
+@pytest.fixture
+def sqlite_shell(on_sqlite: Tpd, tmp_path: Path) -> Shell:
+    return Shell(tmp_path, on_sqlite.url)
 
 
 @pytest.fixture
@@ -382,9 +428,10 @@ def test_wrong_usage_says_what_is_missing(
     assert "Traceback" not in ran.err
 
 
-def test_the_secret_as_a_file(shell: Shell, erp: Tpd) -> None:
-    """Database, map and salt of the secret, before it is stored; a salt that is missing is told."""
-    secret = json.loads(erp.payload)
+def test_the_secret_as_a_file(installed_shell: Shell, on_postgres: Tpd) -> None:
+    """As installed: database, map and salt of the secret, before it is stored; a salt that is
+    missing is told."""
+    shell, secret = installed_shell, json.loads(on_postgres.payload)
     assert shell("check", "--secret-file", "-", text=json.dumps(secret)).code == 0
     del secret["salt"]
     ran = shell("check", "--secret-file", "-", "--sample", "0", text=json.dumps(secret))
@@ -454,8 +501,12 @@ def without_questions(value: Any) -> Any:  # noqa: ANN401
     return [without_questions(it) for it in value] if isinstance(value, list) else value
 
 
-def test_trace_finds_a_person_wherever_the_name_stands(shell: Shell) -> None:
+@pytest.mark.parametrize("way", ["installed_shell", "sqlite_shell"])
+def test_trace_finds_a_person_wherever_the_name_stands(
+    request: pytest.FixtureRequest, way: str
+) -> None:
     """Table, column and count; exit code 1 if something is found, 0 if nothing is."""
+    shell: Shell = request.getfixturevalue(way)
     name = university.name_of(8).split(maxsplit=1)[1]
     values = f"{name}\n{university.cpf_of(8)}\n\n"
     ran = shell("trace", "--url-env", "ERP_URL", "--json", text=values)

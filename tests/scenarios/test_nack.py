@@ -129,7 +129,9 @@ def test_without_a_proven_nack_it_cannot_be_set() -> None:
 
 @pytest.mark.parametrize("requeues", [False, True])
 @pytest.mark.parametrize("applied", [False, True])
-@pytest.mark.parametrize("call", ["create", "past", "alive", "commit", "log", "get", "nack", "ack"])
+@pytest.mark.parametrize(
+    "call", ["create", "history", "read", "commit", "log", "get", "nack", "ack"]
+)
 @pytest.mark.parametrize("times", [1, 2])
 def test_whatever_fails_it_is_live_or_ended_and_leaves_the_broker(
     *, call: str, applied: bool, requeues: bool, times: int

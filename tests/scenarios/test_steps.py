@@ -165,6 +165,19 @@ def test_a_work_without_an_end_is_stopped_by_its_bound() -> None:
     assert len(world.ran) == 5
 
 
+def test_a_step_costs_two_reads_more_than_a_message() -> None:
+    """And what it writes is what a message writes."""
+    world = working(count_to(20))
+    world.store.operations.clear()
+    world.tick(minutes=1)
+    while world.deliver():
+        pass
+    assert len(ids(world)) == 20
+    assert world.store.operations["delete"] == 20
+    assert world.store.operations["write"] <= 20 * 5 + 2, "its create, claim, history, line, reply"
+    assert world.store.operations["read"] <= 19 * 2 + 6
+
+
 def test_a_personal_works_steps_are_personal() -> None:
     world = working(count_to(2), command=SECRET_ONE)
     world.minutes(2)

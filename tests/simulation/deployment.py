@@ -75,6 +75,43 @@ _DELIVERIES = 5  # until Pub/Sub gives a message up
 
 
 @dataclass(slots=True)
+class SimMany:
+    """Runs several messages at once; now and then it raises, or says nothing of one of them: that
+    one's run counts as none."""
+
+    alone: Consumer
+    forget: Callable[[Item[str]], None]
+    random: Random
+
+    def __call__(self, items: list[Item[str]]) -> None:
+        done: list[Item[str]] = []
+        try:
+            self._run(items, done)
+        except BaseException:
+            for item in done:
+                self.forget(item)
+            raise
+
+    def _run(self, items: list[Item[str]], done: list[Item[str]]) -> None:
+        for item in items:
+            try:
+                returned = self.alone(item.payload, item.context)
+            except RetryableError as error:
+                item.retry(str(error))
+            except FatalError as error:
+                item.fatal(str(error))
+            else:
+                done.append(item)
+                if len(items) == 1 or self.random.random() < 0.9:
+                    item.done(returned)
+                else:
+                    self.forget(done.pop())
+        if len(items) > 1 and self.random.random() < 0.1:
+            message = "the batch fails"
+            raise KeyError(message)
+
+
+@dataclass(slots=True)
 class SimTurns:
     """Turns in two tasks of the process, so that they interleave."""
 
@@ -360,6 +397,10 @@ class Deployment:
     by_hand: bool = False  # such changes do not show in the list of secrets
     unknown: str = "retry"  # what follows an unknown outcome
     personal: bool = False
+    lanes: Random = field(default_factory=lambda: Random(0))
+    """What an ordered command draws: schedules without one draw the same as ever."""
+    ordered: str | None = None  # by what the command is ordered
+    when_dead: str = "hold"
     batches: bool = False  # the consumers take several messages at once
     instances: list[Instance] = field(default_factory=list)
     duplicates: float = 0.0  # share of deliveries that Pub/Sub repeats
@@ -388,9 +429,14 @@ class Deployment:
         for tenant in self.tenants:
             self.secrets.put(tenant, secret())
 
-    def released(self, unknown: str, without: Collection[str] = ()) -> Release:
+    def released(
+        self, unknown: str, without: Collection[str] = (), ordered: str | None = None
+    ) -> Release:
         """A release of the relay whose catalogue is without these commands."""
-        changes = {"unknownOutcome": unknown, "personal": self.personal}
+        changes: dict[str, object] = {"unknownOutcome": unknown, "personal": self.personal}
+        by = ordered or self.ordered
+        if by is not None:
+            changes |= {"ordered": by, "whenDead": self.when_dead}
         document = json.loads(catalog(**{COMMAND: changes}))
         for name in without:
             del document["commands"][name]
@@ -669,31 +715,13 @@ class Deployment:
         self._check_told(process, consume(dispatch))
 
     def _in_batches(self, process: Process, tenant: str, alone: Consumer) -> Consumer:
-        """The same consumer, for several messages at once; now and then it raises, or says nothing
-        of one of them: that one's run counts as none."""
-        random = Random(f"batch {self.new_id()}")
+        """The same consumer, for several messages at once."""
+        forget = partial(self._forget, process, tenant)
+        many = SimMany(alone, forget, Random(f"batch {self.new_id()}"))
 
         @batch_consumer(alone.command, at_most=3)
         def run(items: list[Item[str]], context: BatchContext) -> None:
-            done = []
-            for item in items:
-                try:
-                    returned = alone(item.payload, item.context)
-                except RetryableError as error:
-                    item.retry(str(error))
-                except FatalError as error:
-                    item.fatal(str(error))
-                else:
-                    if len(items) == 1 or random.random() < 0.9:
-                        item.done(returned)
-                        done.append(item)
-                    else:
-                        self._forget(process, tenant, item)
-            if len(items) > 1 and random.random() < 0.1:
-                for item in done:
-                    self._forget(process, tenant, item)
-                message = "the batch fails"
-                raise KeyError(message)
+            many(items)
 
         return run
 
@@ -717,6 +745,7 @@ class Deployment:
         """What the message makes its consumer do."""
         if content["tenant"] != context.tenant:
             self.ledger.broken(f"{context.tenant} got a message of {content['tenant']}")
+        self.store.starts(*key, process)
         self.kernel.sleep(content["seconds"])
         if process.dead:
             raise DiedError

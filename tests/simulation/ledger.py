@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import NoReturn
 
 from greenlet import getcurrent, greenlet
@@ -12,11 +13,14 @@ from smartlink.domain.identity import DERIVED, Direction
 from smartlink.domain.lifecycle import REPEAT
 from smartlink.domain.message import DeadReason, Ending, Message, State, Stored, Version
 from smartlink.domain.noted import KEPT, Noted
+from smartlink.domain.order import Intake
 from smartlink.domain.settlement import Settlement
 from smartlink.domain.tenant import TenantState
 from smartlink.ports import Refused
 from tests.simulation.claims import SKEW, Claims
 from tests.simulation.kernel import Fault, Kernel, Process
+
+_PROMPT = timedelta(minutes=10)
 
 
 class BrokenError(AssertionError):
@@ -120,6 +124,9 @@ class WatchedMessages(InMemoryMessages):
         self.owners: dict[str, str] = {}
         """The same, of what comes of the broker, by the content's hash."""
         self.rotated: set[str] = set()  # tenants whose credentials alone change
+        self.calm = False  # no faults come any more
+        self.freed: dict[tuple[str, str], datetime] = {}
+        """When something became of a message of a key last."""
         self.say = kernel.say
         self.last_ending = 0
 
@@ -130,6 +137,94 @@ class WatchedMessages(InMemoryMessages):
                 self._came(tenant, message)
                 self._stored(tenant, message)
         return versions
+
+    def take_in(
+        self,
+        tenant: str,
+        intake: Intake,
+        version: Version | None,
+        created: Sequence[Message] = (),
+        moved: Sequence[Stored] = (),
+    ) -> list[Version]:
+        before = {it.message.document: it.message for it in self.live(tenant).values()}
+        versions = super().take_in(tenant, intake, version, created, moved)
+        for message in created:
+            self._check_last(tenant, message, before.values())
+            self._came(tenant, message)
+            self._stored(tenant, message)
+        for change in moved:
+            self._check_last(tenant, change.message, before.values())
+            old = before[change.message.document]
+            self._say_move(tenant, old, change.message)
+            self._claimed(tenant, old, change.message)
+        return versions
+
+    def _line(self, tenant: str, key: str) -> list[Message]:
+        """The live messages of a key, in their order."""
+        its = [it.message for it in self.live(tenant).values()]
+        line = [it for it in its if it.order is not None and it.order.key == key]
+        return sorted(line, key=lambda it: it.order.number if it.order else "")
+
+    def _check_last(self, tenant: str, message: Message, stored: Iterable[Message]) -> None:
+        """Whatever gets a place gets the last one."""
+        number = message.order.number if message.order else ""
+        if any(
+            it.order and it.order.number >= number
+            for it in stored
+            if it.document != message.document
+        ):
+            self._ledger.broken(f"{(tenant, message.document)} came before what is stored already")
+
+    def starts(self, tenant: str, document: str, process: Process) -> None:
+        """A consumer begins with the message: it is the first of its key, and the only one."""
+        stored = self.live(tenant).get(document)
+        held = self._claims.holds(process, tenant, document)
+        if stored is None or held is None or stored.message.order is None:
+            return
+        message, order = stored.message, stored.message.order
+        if message.claim is None or message.claim.id != held.claim.id:
+            return  # it came too late: another has it
+        for other in self._line(tenant, order.key):
+            if other.document == document or other.order is None:
+                continue
+            if other.order.number < order.number:
+                self._ledger.broken(f"{(tenant, document)} overtakes {other.document}")
+            if other.state is State.RUNNING:
+                self._ledger.broken(f"{(tenant, document)} runs beside {other.document}")
+        self._check_prompt(tenant, message, order.key)
+
+    def _touched(self, tenant: str, old: Message, new: Message | None = None) -> None:
+        """Something becomes of a message of a key; not that it begins or ends to wait for its
+        turn."""
+        if new is not None and new.order is not None and new.order != old.order:
+            self.freed[tenant, new.order.key] = self._kernel.clock()  # it is ordered anew
+        if old.order is not None and not old.queued and not (new is not None and new.queued):
+            self.freed[tenant, old.order.key] = self._kernel.clock()
+
+    def _check_prompt(self, tenant: str, message: Message, key: str) -> None:
+        """Without faults, the next one of a key begins soon after the one before it."""
+        freed = self.freed.get((tenant, key)) if self.calm else None
+        if freed is None or message.attempt != 1 or message.redriven is not None:
+            return
+        since = max(freed, message.received)
+        if self._kernel.clock() - since > _PROMPT:
+            self._ledger.broken(
+                f"{(tenant, message.document)} had its turn at {since}: nobody knew"
+            )
+
+    def held_back(self, tenant: str) -> set[str]:
+        """The live documents that wait for what waits for a person."""
+        odd = self.unreadable(tenant, list(self.live(tenant)))
+        held: set[str] = set()
+        waiting: set[str] = set()
+        its = [it.message for it in self.live(tenant).values() if it.message.order is not None]
+        for message in sorted(its, key=lambda it: it.order.number if it.order else ""):
+            assert message.order is not None
+            if message.order.key in held:
+                waiting.add(message.document)
+            elif message.state is State.DEAD or message.document in odd:
+                held.add(message.order.key)
+        return waiting
 
     def _stored(self, tenant: str, message: Message) -> None:
         if self._kernel.held_up(tenant):
@@ -172,6 +267,7 @@ class WatchedMessages(InMemoryMessages):
                 old = before[change.message.document].message
                 self._moved(tenant, old, change.message)
                 self._claimed(tenant, old, change.message)
+                self._touched(tenant, old, change.message)
         return versions
 
     def commit(self, tenant: str, settlements: Sequence[Settlement]) -> None:
@@ -191,6 +287,7 @@ class WatchedMessages(InMemoryMessages):
                 if settlement.live.redriven != old.redriven:
                     self._ledger.redriven[tenant, old.document] += 1
             if old is not None and settlement.fence is not None:
+                self._touched(tenant, old, settlement.live)
                 ended = settlement.history is not None
                 new = settlement.history.message if settlement.history else settlement.live
                 self._tell(self._claims.moved(tenant, old, new, ended=ended))
@@ -271,6 +368,8 @@ class WatchedMessages(InMemoryMessages):
             old.state is State.WAITING
             and old.due is not None
             and old.due > self._kernel.clock() + 2 * SKEW
+            and not old.queued  # its turn comes when it comes
+            and new.state is not State.WAITING  # it was only ordered anew
         ):
             self._ledger.broken(f"{key} was retried before its DataTentativaExec {old.due}")
         downstream = new.direction is Direction.DOWNSTREAM

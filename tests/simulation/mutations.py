@@ -15,14 +15,18 @@ from smartlink.domain.outcome import Done, Retry
 from smartlink.domain.pin import Pin
 from smartlink.ports import DuePage
 from smartlink.services import claim as claim_module
+from smartlink.services import order as order_module
 from smartlink.services import settle as settle_module
 from smartlink.services.consuming import consume as consume_module
 from smartlink.services.consuming.consume import Consume
+from smartlink.services.consuming.follow import Follow
 from smartlink.services.consuming.once import Once
 from smartlink.services.consuming.together import Together
 from smartlink.services.contents import release
+from smartlink.services.polling import receiving as receiving_module
 from smartlink.services.polling import sending as sending_module
 from smartlink.services.polling import sweep as sweep_module
+from smartlink.services.polling.intakes import Intakes
 from smartlink.services.polling.known_commands import KnownCommands
 from smartlink.services.polling.poll import Poll
 from smartlink.services.polling.receiving import Downstream, _Taken
@@ -388,7 +392,57 @@ def _unknown_at_once(good: Any) -> Any:
     return lambda self, commands: frozenset()  # noqa: ARG005
 
 
+def _nobody_is_ahead(good: Any) -> Any:
+    """Whatever is due is taken to have its turn."""
+    return lambda messages, tenant, first: set()  # noqa: ARG005
+
+
+def _all_at_once(good: Any) -> Any:
+    """A run of a key is claimed and run whole, whatever becomes of its first message."""
+    return lambda stored: [stored]
+
+
+def _order_goes_on(good: Any) -> Any:
+    """What comes behind a message that failed runs all the same."""
+    return lambda stored: None  # noqa: ARG005
+
+
+def _nobody_follows(good: Any) -> Any:
+    """Whoever ends a message of a key dispatches no other."""
+    return lambda self, dispatch, keys: None  # noqa: ARG005
+
+
+def _follows_whatever_comes(good: Any) -> Any:
+    """What follows is dispatched although the first one waits for its retry, or is dead."""
+    return lambda message: True  # noqa: ARG005
+
+
+def _unfenced_intake(good: Any) -> Any:
+    """Two that receive at once both store."""
+
+    def take_in(
+        self: Any, tenant: Any, intake: Any, version: Any, created: Any = (), moved: Any = ()
+    ) -> Any:
+        known = self._intakes.get(tenant)
+        return good(self, tenant, intake, known[1] if known else None, created, moved)
+
+    return take_in
+
+
+def _path_is_not_looked_at(good: Any) -> Any:
+    """What lives in another order is let alone."""
+    return lambda self, poll: frozenset()  # noqa: ARG005
+
+
 MUTATIONS: Mapping[str, Mutation] = {
+    "nobody is ahead when it is received": (receiving_module, "ahead", _nobody_is_ahead),
+    "nobody is ahead when it is due": (sweep_module, "ahead", _nobody_is_ahead),
+    "a run of a key is run whole": (consume_module, "rounds", _all_at_once),
+    "what follows a failure runs": (consume_module, "key_of", _order_goes_on),
+    "nobody dispatches what follows": (Follow, "__call__", _nobody_follows),
+    "what follows does not wait": (order_module, "startable", _follows_whatever_comes),
+    "the intake is not fenced": (None, "take_in", _unfenced_intake),
+    "a changed path is not looked at": (Intakes, "_barred", _path_is_not_looked_at),
     "ack before the commit": (Downstream, "_take_in", _ack_before_store),
     "ack what was not stored": (Downstream, "_store", _ack_what_is_not_stored),
     "no history check": (Repeats, "before", _no_history),

@@ -11,6 +11,7 @@ from smartlink.operations.actions import DISCARD, REDRIVE, Action
 from smartlink.operations.audit import Note
 from smartlink.ports import PortError
 from smartlink.services.contents import release
+from smartlink.services.order import keys_of, wake
 from smartlink.services.settle import Pending, settle_all
 from tests.simulation.deployment import Deployment
 from tests.simulation.kernel import Process
@@ -76,6 +77,7 @@ class Operator:
             pending = Pending(action.settle(stored, note), claim, stored)
             settled = settle_all(store, tenant, [pending])
             if action.ends and settled.written:
+                wake(store, tenant, keys_of([stored]), note.at)
                 release(contents, stored.message, note.at)
 
     def switch(self, tenant: str, *, enabled: bool) -> None:

@@ -24,6 +24,8 @@ _HALTED = 15  # ticks until an operator ends the halt of a name
 _PATIENCE = 35  # ticks until two leases that began in trouble are over
 _ROLLOUTS, _NAMES = 0.15, 0.15
 """Shares of the schedules in which releases overlap, or a name's credentials change."""
+_ORDERED = 0.4  # share of the schedules whose command is ordered
+_PATHS = ("tenant", "/lane", "/other")
 _BATCHES = 0.25  # of the schedules have consumers that take several messages at once
 SECOND = "second"  # customer of a name
 _LEASE = timedelta(seconds=570)
@@ -61,7 +63,7 @@ def run_schedule(seed: int, plan: dict[int, Fault] | None = None, *, small: str 
     plan = plan_faults(seed) if plan is None else plan
     random = Random(f"schedule {seed}")
     kernel = Kernel(random, plan)
-    deployment = _deploy(kernel, small=small)
+    deployment = _deploy(kernel, seed, small=small)
     deployment.batches = not small and Random(f"batches {seed}").random() < _BATCHES
     broken: str | None = None
     try:
@@ -84,7 +86,7 @@ def run_schedule(seed: int, plan: dict[int, Fault] | None = None, *, small: str 
     )
 
 
-def _deploy(kernel: Kernel, *, small: str) -> Deployment:
+def _deploy(kernel: Kernel, seed: int, *, small: str) -> Deployment:
     random = kernel.random
     tenants = ("acme",) if small else ("acme", "globex", "initech")[: random.randint(1, 3)]
     variables = {
@@ -97,9 +99,18 @@ def _deploy(kernel: Kernel, *, small: str) -> Deployment:
     }
     unknown = "hold" if small == "once" or (not small and random.random() < 0.3) else "retry"
     personal = not small and random.random() < 0.2
+    own = Random(f"ordered {seed}")
+    ordered = not small and own.random() < _ORDERED
     deployment = Deployment(
-        kernel, tenants, {} if small else variables, unknown=unknown, personal=personal
+        kernel,
+        tenants,
+        {} if small else variables,
+        unknown=unknown,
+        personal=personal,
+        ordered=own.choice(_PATHS) if ordered else None,
+        when_dead=own.choice(("hold", "hold", "pass")) if ordered else "hold",
     )
+    deployment.lanes = own
     deployment.configure(3 if small else random.randint(1, 5))
     return deployment
 
@@ -138,6 +149,7 @@ def _draw(deployment: Deployment, seed: int, *, small: str) -> None:
         _draw_operator(deployment)
         _draw_rollouts(deployment, outside, Random(f"rollouts {seed}"))
         _draw_names(deployment, outside, Random(f"names {seed}"))
+        _draw_paths(deployment)
 
 
 def _draw_message(
@@ -168,6 +180,7 @@ def _draw_message(
         content["once"] = "key" if small else f"key-{random.randint(0, 3)}"
     if not small and random.random() < 0.1:
         content["large"] = LARGE
+    content |= _lanes(deployment)
     if not small and steps.random() < 0.25:  # a work that its consumer continues
         content["steps"] = steps.choice((2, 2, 3))
     offers = [content]
@@ -186,6 +199,13 @@ def _draw_message(
         )
 
 
+def _lanes(deployment: Deployment) -> dict[str, object]:
+    """What an ordered command is ordered by."""
+    if deployment.ordered is None:
+        return {}
+    return {name: deployment.lanes.randint(1, 2) for name in ("lane", "other")}
+
+
 def _draw_nameless(deployment: Deployment, outside: Process) -> None:
     """Messages without an id; the same content again, soon or after more than an hour."""
     kernel, random = deployment.kernel, deployment.kernel.random
@@ -198,7 +218,7 @@ def _draw_nameless(deployment: Deployment, outside: Process) -> None:
                 "replies": random.randint(0, 1),
                 "seconds": random.choice((0.0, 5.0)),
                 "nameless": number,
-            }
+            } | _lanes(deployment)
             if random.random() < 0.1:
                 content["large"] = LARGE
             deployment.ledger.nameless.add((tenant, json.dumps(content, sort_keys=True)))
@@ -234,6 +254,33 @@ def _draw_rollouts(deployment: Deployment, outside: Process, random: Random) -> 
             deployment.ledger.offered.add((tenant, f"o{number}", text))
             offer = partial(deployment.offer, tenant, f"o{number}", content, OTHER)
             deployment.kernel.spawn(outside, offer, random.random() * _TROUBLE)
+
+
+def _draw_paths(deployment: Deployment) -> None:
+    """More messages of an ordered command, an operator who looks after the dead, and perhaps
+    another path."""
+    if deployment.ordered is None:
+        return
+    random, operator = deployment.lanes, Operator(deployment)
+    for tenant in deployment.tenants:
+        for number in range(random.choice((0, 0, 4, 12))):
+            content = _plain(tenant, random, number=number) | _lanes(deployment)
+            content["does"] = random.choice(("ok", "ok", "ok", "fail", "crash", "reject"))
+            at = random.choice((5.0, random.random() * _TROUBLE))
+            _offer(deployment, Process("outside"), f"q{number}", content, at)
+        for _ in range(random.choice((0, 1, 2))):
+            act = random.choice((operator.redrive, operator.discard))
+            operator.at(random.random() * _TROUBLE, partial(act, tenant))
+    if deployment.rollouts or random.random() < 0.5:
+        return
+    begins, lasts = random.random() * _TROUBLE / 2, random.random() * _TROUBLE / 2
+    paths = [it for it in _PATHS if it != deployment.ordered]
+    other = deployment.released(deployment.unknown, ordered=random.choice(paths))
+    rollouts = [Rollout(begins, begins + lasts, other)]
+    if random.random() < 0.3:  # it is rolled back
+        begins += lasts * random.choice((0.5, 1, 2))
+        rollouts.append(Rollout(begins, begins + random.random() * 300, deployment.release))
+    deployment.rollouts, deployment.draws = rollouts, random
 
 
 def _plain(tenant: str, random: Random, **more: object) -> dict[str, object]:
@@ -396,9 +443,15 @@ def _settle(deployment: Deployment) -> None:
     deployment.duplicates = 0.0
     deployment.backlog = min(deployment.backlog, 5.0)
     kernel.say("FAULTS END")
+    looked_after = deployment.ordered is None
     for number in range(_SETTLING):
         if kernel.idle and _quiet(deployment):
-            return
+            if looked_after:
+                return
+            looked_after = True  # what the dead ones held back goes on when they are gone
+            _discard_all(deployment)
+            continue
+        deployment.store.calm = number > 2 and not deployment.given_up and not deployment.given
         if number and number % _HALTED == 0:
             _resolve(deployment)
         if number > _PATIENCE:
@@ -414,6 +467,13 @@ def _settle(deployment: Deployment) -> None:
     }
     message = f"not settled after {_SETTLING} ticks: {sorted(live)}"
     raise BrokenError(message)
+
+
+def _discard_all(deployment: Deployment) -> None:
+    for tenant in deployment.tenants:
+        deployment.store.freed.clear()
+        Operator(deployment).at(1.0, partial(Operator(deployment).discard, tenant))
+    deployment.kernel.run(deployment.kernel.now + 30)
 
 
 def _resolve(deployment: Deployment) -> None:
@@ -452,7 +512,7 @@ def _moving(deployment: Deployment, tenant: str) -> list[Stored]:
     """What the relay has to bring to an end: the dead, and what nobody can read, wait for a
     person."""
     store = deployment.store
-    odd = deployment.unreadable(tenant)
+    odd = deployment.unreadable(tenant) | store.held_back(tenant)
     return [
         it
         for it in store.live(tenant).values()
@@ -591,7 +651,7 @@ def _audit_sent(deployment: Deployment) -> None:
     waiting = {
         (tenant, deployment.store.live(tenant)[document].message.content.sha256)
         for tenant in deployment.tenants
-        for document in deployment.unreadable(tenant)
+        for document in deployment.unreadable(tenant) | deployment.store.held_back(tenant)
     }
     for tenant in deployment.tenants:
         for stored in deployment.store.live(tenant).values():

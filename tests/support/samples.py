@@ -24,6 +24,7 @@ from smartlink.domain.message import (
     Stored,
     Version,
 )
+from smartlink.domain.order import Order
 from smartlink.domain.retry import RetryPolicy
 from smartlink.domain.settlement import Retention, Settlement, reply_id
 
@@ -116,6 +117,8 @@ def everything_set(identity: str = "m-1", text: str = "{}") -> Message:
         dead_reason=DeadReason.EXHAUSTED,
         failure=SendFailure(3, NOW),
         titular=("ab" * 32, "cd" * 32),
+        order=Order("SGDPDataCommand /invoice 7", "0001741523415123457-00001", "/invoice"),
+        queued=True,
     )
 
 

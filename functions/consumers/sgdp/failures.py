@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 from consumers.sgdp.database import metadata
 from consumers.sgdp.model import Models
-from consumers.sgdp.rights import grant_for, missing_grants, select_grant
+from consumers.sgdp.rights import grant_for, missing_rights, select_grant
 from smartlink.consumer import FatalError, RetryableError
 
 Probe = Callable[[Connection, str], object]
@@ -143,7 +143,8 @@ def _failing(engine: Engine, failed: FailedAt) -> list[str]:
 def _grants(engine: Engine, models: Models, error: Exception) -> list[str]:
     grants: list[str] = []
     with suppress(SQLAlchemyError), engine.connect() as connection:
-        grants = missing_grants(connection, models, metadata.sorted_tables)
+        lacking = missing_rights(connection, models, metadata.sorted_tables)
+        grants = list(dict.fromkeys(it.grant for it in lacking))
         # What a trigger of the ERP writes is in no map: the server names it.
         server = grant_for(connection, error.orig) if isinstance(error, DBAPIError) else None
         if server and not any(_object(server) == _object(grant) for grant in grants):

@@ -16,6 +16,7 @@ from consumers.sgdp.identifiers import punctuated_cpf
 from consumers.sgdp.map_error import MapError, refuse
 from consumers.sgdp.masks import (
     ConstantMask,
+    DrawMask,
     EachMask,
     FakeMask,
     HashMask,
@@ -28,7 +29,7 @@ from consumers.sgdp.masks import (
 from consumers.sgdp.model import Attribute
 from consumers.sgdp.personal_data import PersonalColumn
 from consumers.sgdp.pseudonyms import FAKE_HOST, LEAST_DIGITS, LEAST_HASH, MOST_HASH
-from consumers.sgdp.rules import digits_of
+from consumers.sgdp.rules import digits_of, most_of
 from consumers.sgdp.structure import Structure
 from consumers.sgdp.trial import taken
 
@@ -79,7 +80,7 @@ def fitting_constant(
     unique = any(column.name in item.columns for item in structure.unique)
     if isinstance(spec.mask, _MAY_REPEAT) and unique:
         problem = f"the column is unique, and two people could get one value by {spec.mask.rule}"
-        refuse(at, f"{problem}: use hash or null")
+        refuse(at, f"{problem}: use hash, draw or null")
     _check_type(at, spec.mask, column, kind)
     if column.name in structure.types and structure.types[column.name].domain:
         _check_domain(connection, at, structure, _samples(spec, spec.mask, column), column)
@@ -121,6 +122,9 @@ def _samples(spec: PersonalColumn, mask: Mask, column: Column[Any]) -> list[obje
             return [None]
         case HashMask():
             return [_pseudonym(column, length)]
+        case DrawMask():
+            number = python_kind(column.type) in (int, Decimal)
+            return [most_of(column.type) if number else _pseudonym(column, length)]
         case FakeMask() if spec.identifier == "CPF":
             forms = (punctuated_cpf(_SAMPLE_CPF), _SAMPLE_CPF)
             return [form for form in forms if length is None or len(form) <= length]
@@ -153,6 +157,8 @@ def _check_type(place: str, mask: Mask, column: Column[Any], kind: type) -> None
     match mask:
         case HashMask():
             _check_hash(place, column, kind)
+        case DrawMask() if not text and (kind not in (int, Decimal) or not most_of(column.type)):
+            _needs(place, mask.rule, "a column of texts or whole numbers", column)
         case FakeMask() | RedactMask() if not text:
             _needs(place, mask.rule, "a text column", column)
         case TruncateDateMask() if kind not in (date, datetime):
@@ -172,13 +178,13 @@ def _check_hash(place: str, column: Column[Any], kind: type) -> None:
     length = getattr(column.type, "length", None)
     if kind in (int, Decimal) and digits_of(column.type) < LEAST_DIGITS:
         problem = f"hash needs {LEAST_DIGITS} digits, so that no two people share a number"
-        refuse(place, f"{problem}, this is {column.type!r}: use constant or null")
+        refuse(place, f"{problem}, this is {column.type!r}: use draw, constant or null")
     if not is_text(column.type):
         if kind not in (int, Decimal, UUID, bytes):
             _needs(place, "hash", "a text column", column)
     elif length is not None and length < LEAST_HASH:
         problem = f"hash needs {LEAST_HASH} characters, so that no two people share a pseudonym"
-        refuse(place, f"{problem}; the column has {length}: use fake, constant or null")
+        refuse(place, f"{problem}; the column has {length}: use draw, fake, constant or null")
 
 
 def _needs(place: str, rule: str, what: str, column: Column[Any]) -> NoReturn:

@@ -11,16 +11,18 @@ from sqlalchemy import BindParameter, Column, Connection, Update, bindparam, ins
 from consumers.sgdp.database import masked_requests, masked_rows
 from consumers.sgdp.failures import failing_at
 from consumers.sgdp.lenient import Lenient, lenient
+from consumers.sgdp.masks import DrawMask
 from consumers.sgdp.model import Attribute, Model
 from consumers.sgdp.person import Record
 from consumers.sgdp.redaction import redaction
 from consumers.sgdp.rows import Row, chunks, rows_again
-from consumers.sgdp.rules import masked, stable_text
+from consumers.sgdp.rules import draw_of, masked, stable_text
 from smartlink.consumer import Context, FatalError, RetryableError
 
 _Answer = Mapping[str, object]
 
 _AT_ONCE = 500  # values bound in one query
+_DRAWS = 50  # of a value that is to be unique
 _KEY, _TO = "smartlink_key_", "smartlink_to_"
 
 
@@ -40,17 +42,50 @@ def changes(connection: Connection, records: Iterable[Record], salt: bytes) -> l
     pseudonyms = _pseudonyms(connection, rows)
     person = redaction(records)
     found = []
+    drawn: set[tuple[str, object]] = set()
     for row in rows:
         known = pseudonyms.get(row.digest)
-        values: dict[str, object] = {
-            item.column.name: row.values[item.column.name]
-            if _is_pseudonym(item, row, known or {})
-            else masked(item, row.values[item.column.name], salt, person)
-            for item in row.model.masked
-        }
+        values: dict[str, object] = {}
+        for item in row.model.masked:
+            old = row.values[item.column.name]
+            if _is_pseudonym(item, row, known or {}):
+                values[item.column.name] = old
+            elif isinstance(item.mask, DrawMask):
+                values[item.column.name] = _free(connection, item, old, salt, drawn)
+            else:
+                values[item.column.name] = masked(item, old, salt, person)
         if any(_bare(row.values[name]) != _bare(value) for name, value in values.items()):
             found.append(Change(row, values, known is not None))
     return found
+
+
+def _free(
+    connection: Connection,
+    item: Attribute,
+    old: object,
+    salt: bytes,
+    drawn: set[tuple[str, object]],
+) -> object:
+    """Draw a value that no row of the table has, nor one drawn before (`drawn`) will have.
+
+    Raises FatalError if none of so many is free: the column has too few values.
+    """
+    if old in (None, ""):
+        return old
+    column = item.column
+    for draw in range(_DRAWS):
+        value = draw_of(item, old, salt, draw)
+        place = (column.table.fullname + "." + column.name, value)
+        held = select(column).where(lenient(column) == bindparam("v", value, Lenient(column.type)))
+        if place not in drawn and connection.execute(held.limit(1)).first() is None:
+            drawn.add(place)
+            return value
+    message = (
+        f"no value is free for {column.table.fullname}.{column.name} among {_DRAWS} that were "
+        f"drawn: nearly all that the column can hold are in use. Nothing was masked: give the "
+        f"column another rule in the personal data map, or have it widened, and redrive the message"
+    )
+    raise FatalError(message)
 
 
 def mask(connection: Connection, context: Context, wanted: Sequence[Change]) -> None:

@@ -37,6 +37,12 @@ class HashMask(MapPart):
     rule: Literal["hash"]
 
 
+class DrawMask(MapPart):
+    """Writes a short value that no other row of the table has, drawn from salt and value."""
+
+    rule: Literal["draw"]
+
+
 class TruncateDateMask(MapPart):
     """Leaves of a date its year, or its year and month."""
 
@@ -99,6 +105,7 @@ Mask = Annotated[
     NullMask
     | ConstantMask
     | HashMask
+    | DrawMask
     | TruncateDateMask
     | FakeMask
     | RedactMask
@@ -121,7 +128,7 @@ def parts(mask: Mask | PartMask | None) -> Iterator[Mask | PartMask]:
 
 def draws(mask: Mask | PartMask | None) -> bool:
     """Tell whether masking twice would change a value twice."""
-    return any(isinstance(part, HashMask | FakeMask) for part in parts(mask))
+    return any(isinstance(part, HashMask | FakeMask | DrawMask) for part in parts(mask))
 
 
 def redacts(mask: Mask | PartMask | None) -> bool:

@@ -48,6 +48,17 @@ def hashed_bytes(salt: bytes, kind: str | None, value: str) -> bytes:
     return _digest(salt, "hash", kind, value)
 
 
+def drawn_text(salt: bytes, value: str, length: int, draw: int) -> str:
+    """Letters and digits, so many of them; another text at each draw."""
+    text = base64.b32encode(_digest(salt, f"draw/{draw}", None, value)).decode().lower()
+    return text[: min(length, MOST_HASH)]
+
+
+def drawn_number(salt: bytes, value: str, most: int, draw: int) -> int:
+    """A number from 1 to `most`; another one at each draw."""
+    return 1 + int.from_bytes(_digest(salt, f"draw/{draw}", None, value)) % most
+
+
 def truncated(value: date, to: str) -> date:
     """The first instant of the date's year or month."""
     first = value.replace(day=1) if to == "month" else value.replace(month=1, day=1)

@@ -54,8 +54,8 @@ def _patterns(item: Attribute, value: str) -> Iterator[str]:
     if item.spec.holds == "name":
         yield from _name(value)
     elif item.spec.holds == "phone":
-        yield from _phone(value)
-    elif item.spec.identifier == "EMAIL":
+        yield from _phone(value)  # a column of contacts may hold an e-mail in another row
+    if item.spec.identifier == "EMAIL":
         address = "".join(map(_folded, canonical("EMAIL", value)))
         if "@" in address:
             yield rf"(?<![\w.+-]){re.escape(address)}(?![\w-]|\.\w)"

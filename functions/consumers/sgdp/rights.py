@@ -1,10 +1,12 @@
 """The rights that the ERP's user lacks, as the statements by which a DBA grants them."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from sqlalchemy import Connection, Table, text
 
+from consumers.sgdp.database import masked_rows
 from consumers.sgdp.model import Models
 
 _RELATION = text(
@@ -24,28 +26,39 @@ _STATEMENT = re.compile(r'^SQL [^"]*"\s*(INSERT|UPDATE|DELETE|SELECT)\b', re.IGN
 _OF_KIND = {"sequence": "USAGE", "schema": "USAGE", "function": "EXECUTE", "type": "USAGE"}
 
 
-def missing_grants(connection: Connection, models: Models, own: Iterable[Table]) -> list[str]:
-    """List the GRANTs without which the map's tables, or the product's own, cannot be used.
+@dataclass(frozen=True, slots=True)
+class MissingRight:
+    """What the user may not do, and the statement by which a DBA allows it."""
 
-    PostgreSQL says what its user may; of other databases nothing is listed.
+    place: str  # a table, or a schema
+    what: str
+    grant: str
+
+
+def missing_rights(
+    connection: Connection, models: Models, own: Iterable[Table]
+) -> Iterator[MissingRight]:
+    """Yield the rights without which the map's tables, or the product's own, cannot be used.
+
+    PostgreSQL says what its user may; of other databases nothing is yielded.
     """
     if connection.dialect.name != "postgresql":
-        return []
-    found: list[str] = []
+        return
     for model in models:
         columns = [column.name for column in model.table.c]
         masked = [item.column.name for item in model.masked]
-        found += _missing(connection, model.table, {"SELECT": columns, "UPDATE": masked})
+        yield from _missing(connection, model.table, {"SELECT": columns, "UPDATE": masked})
     for table in own:
         columns = [column.name for column in table.c]
         rights = {"SELECT": columns, "INSERT": columns}
-        if table.name == "smartlink_masked_rows":
+        if table is masked_rows:
             rights["UPDATE"] = columns
-        found += _missing(connection, table, rights)
-    return list(dict.fromkeys(found))
+        yield from _missing(connection, table, rights)
 
 
-def _missing(connection: Connection, table: Table, rights: dict[str, list[str]]) -> Iterable[str]:
+def _missing(
+    connection: Connection, table: Table, rights: dict[str, list[str]]
+) -> Iterator[MissingRight]:
     prepare = connection.dialect.identifier_preparer
     user = prepare.quote(connection.scalar(text("SELECT current_user")) or "")
     place = {"name": table.name, "schema": table.schema}
@@ -53,15 +66,17 @@ def _missing(connection: Connection, table: Table, rights: dict[str, list[str]])
     if relation is None:
         return
     if not relation.usable:
-        yield f"GRANT USAGE ON SCHEMA {prepare.quote(relation.nspname)} TO {user}"
+        grant = f"GRANT USAGE ON SCHEMA {prepare.quote(relation.nspname)} TO {user}"
+        yield MissingRight(relation.nspname, "enter it", grant)
     name = prepare.format_table(table)
     for right, columns in rights.items():
         allowed = set(connection.scalars(_ALLOWED, {"oid": relation.oid, "right": right}))
         lacking = [column for column in columns if column not in allowed]
-        if lacking and (right == "UPDATE" or allowed):
-            yield f"GRANT {right} ({', '.join(map(prepare.quote, lacking))}) ON {name} TO {user}"
-        elif lacking:
-            yield f"GRANT {right} ON {name} TO {user}"
+        if lacking:
+            some = f" ({', '.join(map(prepare.quote, lacking))})"
+            of = some if right == "UPDATE" or allowed else ""
+            what = f"{right} {', '.join(lacking)}"
+            yield MissingRight(table.fullname, what, f"GRANT {right}{of} ON {name} TO {user}")
 
 
 def select_grant(connection: Connection, schema: str | None, name: str) -> str:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Numeric
+from sqlalchemy import BigInteger, Numeric, SmallInteger
 from sqlalchemy.types import TypeEngine
 
 from consumers.sgdp.identifiers import written
@@ -26,6 +26,9 @@ from consumers.sgdp.masks import (
 from consumers.sgdp.model import Attribute
 from consumers.sgdp.plain_values import readable
 from consumers.sgdp.pseudonyms import (
+    MOST_HASH,
+    drawn_number,
+    drawn_text,
     faked,
     hashed,
     hashed_bytes,
@@ -87,6 +90,23 @@ def digits_of(column_type: TypeEngine[Any]) -> int:
         precision = column_type.precision or _BIG_DIGITS
         return min(precision - (column_type.scale or 0), _BIG_DIGITS)
     return 0
+
+
+def most_of(column_type: TypeEngine[Any]) -> int:
+    """Tell the largest number that this column is sure to hold."""
+    digits = digits_of(column_type)
+    if digits or isinstance(column_type, Numeric):
+        return int("9" * digits or "0")  # of a number without whole digits nothing can be drawn
+    return (1 << (15 if isinstance(column_type, SmallInteger) else 31)) - 1
+
+
+def draw_of(item: Attribute, value: object, salt: bytes, draw: int) -> object:
+    """Return what the mask `draw` may write, the value's own aside: the caller looks if it is
+    free."""
+    said = readable(written(value))
+    if item.kind in (int, Decimal):
+        return drawn_number(salt, said, most_of(item.column.type), draw)
+    return drawn_text(salt, said, item.length or MOST_HASH, draw)
 
 
 def _drawn(item: Attribute, value: object, salt: bytes) -> object:

@@ -2,12 +2,14 @@
 
 import json
 from dataclasses import replace
+from functools import cached_property
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from smartlink.domain.identity import digest
 from smartlink.domain.json_bytes import unmarked
+from smartlink.domain.order import WHOLE, check_pointer
 from smartlink.domain.retry import RetryPolicy
 
 MAX_FUNCTION_SECONDS = 600  # the longest ack deadline of a Pub/Sub push
@@ -16,6 +18,14 @@ SECONDS_AROUND_MESSAGES = 15  # of a call, to claim the first message and to set
 
 class CatalogError(ValueError):
     """The catalogue cannot be used. The text names the entry and the fix."""
+
+
+def _ordered(value: object) -> object:
+    return {True: WHOLE, False: None}[value] if isinstance(value, bool) else value
+
+
+def _ordered_by(value: str | None) -> str | None:
+    return value if value in {None, WHOLE} else check_pointer(str(value))
 
 
 class _Entry(BaseModel):
@@ -81,6 +91,15 @@ class Command(_Entry):
     """The limit of the function's instances (None: the deployment's limit). Multiplied by
     `concurrency` it is how many of the command's messages run at once."""
 
+    ordered: Annotated[str | None, BeforeValidator(_ordered), AfterValidator(_ordered_by)] = None
+    """By what the command's messages run one after the other, in the order of their receipt:
+    `tenant` (or true) for all of a tenant, or a JSON pointer into the payload's body."""
+    when_dead: Annotated[
+        Literal["hold", "pass"], Field(alias="whenDead", validate_default=True)
+    ] = "hold"
+    """What a dead message of an ordered command does to those after it. With `hold` they wait until
+    an operator redrives or discards it. With `pass` they go on."""
+
     def limited(self, policy: RetryPolicy) -> RetryPolicy:
         """Returns the policy with this command's own limits in it."""
         hold = self.unknown_outcome == "hold"
@@ -105,6 +124,11 @@ class Catalog(BaseModel):
 
     functions: Functions
     commands: Annotated[dict[str, Command], Field(min_length=1)]
+
+    @cached_property
+    def ordered(self) -> dict[str, str]:
+        """The commands whose messages run in order, and by what."""
+        return {name: it.ordered for name, it in self.commands.items() if it.ordered is not None}
 
     @property
     def digest(self) -> str:
@@ -139,6 +163,13 @@ def parse_catalog(text: str | bytes) -> Catalog:
                 f"the catalogue's command {name} may run {command.timeout} s, but a call of "
                 f"functions.consume ends after {call} s and leaves a message {limit} s: "
                 f"lower the one or raise the other"
+            )
+            raise CatalogError(message)
+    for name, command in catalog.commands.items():
+        if command.when_dead == "pass" and command.ordered is None:
+            message = (
+                f"the catalogue's command {name} has whenDead, which is about the order of "
+                f"messages: give it ordered too, or leave whenDead out"
             )
             raise CatalogError(message)
     topics = [command.topic for command in catalog.commands.values()]

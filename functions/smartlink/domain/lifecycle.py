@@ -139,6 +139,7 @@ def dead(message: Message, reason: DeadReason, error: str) -> Message:
         due=None,
         dead_reason=reason,
         error=shorten(error),
+        queued=False,
     )
 
 
@@ -158,6 +159,7 @@ def claimed(message: Message, claim: Claim, lease: timedelta) -> Message:
         attempt=message.attempt + 1,
         dispatches=0,
         claim=claim,
+        queued=False,
     )
 
 
@@ -175,6 +177,19 @@ def handed_back(
         attempt=message.attempt - 1,
         error=shorten(error) if error else message.error,
     )
+
+
+def queued(message: Message, due: datetime) -> Message:
+    """Makes the message wait for its turn: the one before it, of the same key, has not ended.
+
+    Whoever ends that one dispatches this one. `due` is for the case that this was lost.
+    """
+    return replace(message, state=State.WAITING, due=due, queued=True)
+
+
+def passed(message: Message) -> Message:
+    """Takes a dead message out of the order of its key: it holds nothing back any more."""
+    return replace(message, order=None)
 
 
 def recalled(message: Message) -> Message:
@@ -255,12 +270,15 @@ def swept(message: Message, now: datetime, policy: RetryPolicy, base_grace: time
     if message.attempt >= policy.limit:
         return Swept(beyond(message, policy.limit), cause)
     due = now + grace(base_grace, dispatches)
-    return Swept(replace(message, state=State.PENDING, due=due, dispatches=dispatches), cause)
+    pending = replace(message, state=State.PENDING, due=due, dispatches=dispatches, queued=False)
+    return Swept(pending, cause)
 
 
 def leased(message: Message, claim: Claim, lease: timedelta) -> Message:
     """Gives an Upstream message to a claim, before it is sent. No attempt counts yet."""
-    return replace(message, state=State.RUNNING, due=claim.started + lease, claim=claim)
+    return replace(
+        message, state=State.RUNNING, due=claim.started + lease, claim=claim, queued=False
+    )
 
 
 def send_failed(message: Message, at: datetime) -> Message:

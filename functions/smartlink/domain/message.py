@@ -6,6 +6,7 @@ from enum import IntEnum, StrEnum
 from typing import NewType
 
 from smartlink.domain.identity import Direction
+from smartlink.domain.order import Order
 
 Version = NewType("Version", str)
 """When a document was last written, as an opaque text. It fences every compare-and-swap."""
@@ -149,6 +150,8 @@ class Summary:
     dead_reason: DeadReason | None = None
     failure: SendFailure | None = None  # Upstream: its last sends failed
     titular: tuple[str, ...] = ()  # keyed hashes of what names the person whom it is about
+    order: Order | None = None  # its place; None: nothing orders it
+    queued: bool = False  # it waits for its turn, not for an instant
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,6 +23,7 @@ from smartlink.domain.message import (
     Summary,
     Version,
 )
+from smartlink.domain.order import reply_order, step_order
 from smartlink.domain.outcome import (
     Answer,
     Done,
@@ -93,7 +94,8 @@ def _whole(message: Message) -> int:
 
 def _state(message: Message) -> int:
     errors = sum(_ATTEMPT_OVERHEAD + _bytes(attempt.error) for attempt in message.attempts)
-    return _bytes(message.error) + errors + sum(map(_bytes, message.titular))
+    order = 3 * _bytes(message.order.key) + _ATTEMPT_OVERHEAD if message.order else 0
+    return _bytes(message.error) + errors + sum(map(_bytes, message.titular)) + order
 
 
 def _text(line: LogLine) -> int:
@@ -256,6 +258,8 @@ def _following(message: Message, following: NextStep, now: datetime) -> Message:
         personal=message.personal,
     )
     made = replace(made, trace=message.trace, step=step, titular=message.titular)
+    if message.order is not None:
+        made = replace(made, order=step_order(message.order, step.number))
     if step.number <= following.most:
         return made
     error = (
@@ -275,7 +279,8 @@ def _reply(message: Message, number: int, answer: Answer, now: datetime) -> Mess
         correlation_id=answer.correlation_id or message.correlation_id or message.id,
         personal=message.personal,
     )
-    return replace(reply, trace=message.trace)
+    order = reply_order(message.order, number) if message.order else None
+    return replace(reply, trace=message.trace, order=order)
 
 
 def _done(

@@ -149,6 +149,7 @@ class TenantState:
     pin: Pin | None = None  # to whom the name belongs; None until its first use
     halted: datetime | None = None  # since when its credentials are another customer's
     adopted: str | None = None  # who adopted other credentials, when and why
+    ordered: bool = False  # messages of an ordered command have come: one session receives
     known: bool = field(default=False, compare=False)  # whether it was ever stored
     unreadable: tuple[str, ...] = field(default=(), compare=False)  # stored fields
 

@@ -19,6 +19,7 @@ from smartlink.operations.ports import Deployment, RawDocument, Stop
 from smartlink.operations.select import Selected
 from smartlink.ports import PortError
 from smartlink.services.contents import release
+from smartlink.services.order import keys_of, wake
 from smartlink.services.settle import Pending, settle_all
 
 CHUNK = 20
@@ -96,9 +97,10 @@ def perform(
         advance(len(chunk))
         if action.ends:
             gone = {it.document for it in settled.written}
-            for it in whole:
-                if it.message.document in gone:
-                    _release(deployment, tenant, it.message, before, note.at)
+            ended = [it for it in whole if it.message.document in gone]
+            wake(deployment.store, tenant, keys_of(ended), note.at)
+            for it in ended:
+                _release(deployment, tenant, it.message, before, note.at)
         if settled.unknown:
             report.left += len(settled.unknown)
             break

@@ -40,6 +40,7 @@ class Fix(StrEnum):
     SEE_APIS = "roles/serviceusage.serviceUsageViewer"  # to be granted
     SEE_INDEXES = "roles/datastore.viewer"
     SEE_FUNCTIONS = "roles/cloudfunctions.viewer"
+    SEE_ALERTS = "roles/monitoring.viewer"
     RESTART = "restart"  # the local stack
     PUSH_CONFIG = "push-config"
     SET_CLOCK = "set-clock"
@@ -51,6 +52,7 @@ class Fix(StrEnum):
     REDRIVE = "redrive"  # the dead, or discard them
     LOOK_AT_QUEUE = "look-at-queue"
     RESUME_TICKS = "resume-ticks"  # Cloud Scheduler
+    READ_ALERTS = "read-alerts"  # each has its runbook
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,7 @@ def checks(deployment: Deployment) -> Iterator[Check]:
         (_("subscriptions"), _subscriptions),
         (_("functions"), _functions),
         (_("publish"), _publish),
+        (_("alerts"), _alerts),
         (_("configuration"), _config),
         (_("clock"), _clock),
         (_("secrets"), _secrets),
@@ -305,6 +308,19 @@ def _queues(deployment: Deployment) -> Text:
         )
         raise _FailedError(message, Fix.LOOK_AT_QUEUE)
     return _("nothing is overdue")
+
+
+def _alerts(deployment: Deployment) -> Text:
+    """Asks which alerts fire: they know what no look at the store shows, such as errors by now
+    and then."""
+    firing = _asked(deployment.platform.alerts, Fix.SEE_ALERTS)
+    if firing is None:
+        return _("not known here: the emulators have no alerts")
+    if firing:
+        named = (_("{policy} (since {since})", policy=it.policy, since=it.since) for it in firing)
+        message = _("{number} fire: {named}", number=len(firing), named=joined(", ", named))
+        raise _FailedError(message, Fix.READ_ALERTS)
+    return _("none fires")
 
 
 def _counted(deployment: Deployment, count: Callable[[str], int]) -> dict[str, int]:

@@ -322,6 +322,14 @@ class NotSignedInError(PlatformError):
     """The operator has no credentials, so the platform was not called."""
 
 
+@dataclass(frozen=True, slots=True)
+class FiringAlert:
+    """An open incident: the alert policy's name, and since when."""
+
+    policy: str
+    since: str  # as the platform writes it
+
+
 class Platform(Protocol):
     """The platform of the relay: Google Cloud, or the emulators.
 
@@ -364,6 +372,10 @@ class Platform(Protocol):
 
     def variables(self) -> Mapping[str, str] | None:
         """The environment variables that the relay's functions are deployed with."""
+        ...
+
+    def alerts(self) -> Sequence[FiringAlert] | None:
+        """Returns the relay's alerts that fire now; None on the emulators."""
         ...
 
     def broker_time(self) -> datetime | None:

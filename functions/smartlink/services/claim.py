@@ -4,6 +4,7 @@ A claim reads nothing in advance. If the compare-and-swap fails, the message is 
 
     it has our claim id                 our write took effect, but its answer got lost: claimed
     Pendente, at the attempt we know    the sweep dispatched the message again: claim it again
+    waits for its turn, the same        the sweep did not know yet that its turn has come: the same
     anything else                       another call has the message, or it has ended: not claimed
 """
 
@@ -11,6 +12,7 @@ from collections.abc import Callable, Sequence
 
 from smartlink.domain.message import Claim, Message, State, Stored
 from smartlink.ports import Messages
+from smartlink.services.order import startable
 
 Claiming = Callable[[Message], Message]
 
@@ -31,12 +33,20 @@ def claim_all(
         if now.message.claim and now.message.claim.id == claim.id:
             if now.message.state is State.RUNNING:
                 won.append(now)
-        elif now.message.state is State.PENDING and now.message.attempt == stored.message.attempt:
+        elif _same_run(now.message, stored.message):
             again.append(now)
     late = _unended(messages, tenant, again, claiming)
     known = {stored.message.document for stored in late}
     unsure = [it.message.document for it in again if it.message.document not in known]
     return won + late + _own(messages, tenant, unsure, claim)
+
+
+def _same_run(now: Message, wanted: Message) -> bool:
+    """Tells whether the message waits for the very run that was dispatched.
+
+    One that waits for its turn was dispatched because its turn has come.
+    """
+    return startable(now) and (now.attempt, now.order) == (wanted.attempt, wanted.order)
 
 
 def _own(messages: Messages, tenant: str, documents: Sequence[str], claim: Claim) -> list[Stored]:

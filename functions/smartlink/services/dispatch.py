@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from smartlink.domain.catalog import Catalog
 from smartlink.domain.identity import Direction, encode
 from smartlink.domain.message import Attempt, Content, Message, Result, Step, Stored, Version
+from smartlink.domain.order import Order
 from smartlink.domain.retry import RetryPolicy
 from smartlink.domain.traceparent import valid_traceparent
 from smartlink.observability import ERROR, event
@@ -44,7 +45,23 @@ class Dispatch:
 
 def batches(stored: Iterable[Stored], most: int) -> Iterator[list[Stored]]:
     """Splits one command's messages into batches; a message whose batch crashed is alone in its
-    own."""
+    own.
+
+    No key is in two batches: Pub/Sub may deliver the second one first. What is left out follows
+    when the first ones have ended.
+    """
+    known: set[str] = set()
+    for batch in _cut(stored, most):
+        keys = {it.message.order.key for it in batch if it.message.order}
+        fresh = [
+            it for it in batch if it.message.order is None or it.message.order.key not in known
+        ]
+        known |= keys
+        if fresh:
+            yield fresh
+
+
+def _cut(stored: Iterable[Stored], most: int) -> Iterator[list[Stored]]:
     batch: list[Stored] = []
     size = 0
     for item in stored:
@@ -195,6 +212,7 @@ def _encode_message(stored: Stored) -> dict[str, Any]:
             for item in message.attempts
         ],
         "titular": list(message.titular),
+        "order": message.order and [message.order.key, message.order.number, message.order.by],
         "step": [message.step.number, message.step.first] if message.step else None,
     }
     return {name: value for name, value in encoded.items() if value or type(value) is int}
@@ -234,6 +252,7 @@ def _decode_message(item: dict[str, Any], command: str) -> Stored:
         undone=bool(item.get("undone")),
         error=_optional(item.get("error")),
         titular=tuple(_text(it) for it in item.get("titular", ())),
+        order=Order(*map(_text, item["order"])) if "order" in item else None,
         step=_step(*item["step"]) if "step" in item else None,
     )
     return Stored(message, Version(_text(item["version"])))

@@ -160,10 +160,11 @@ class Repeats:
                 self._met.popitem(last=False)
         return times
 
-    def drop(self, poll: "TenantPoll", stored: Stored, previous: Past, now: datetime) -> None:
+    def drop(self, poll: "TenantPoll", stored: Stored, previous: Past, now: datetime) -> bool:
         """Deletes a live message that repeats `previous`, so that it does not run again.
 
         If it is another message with the same id, it is kept as dead under another document.
+        Returns False if it could not be, so that the live message stays.
         """
         message = stored.message
         lines: tuple[LogLine, ...] = ()
@@ -177,7 +178,7 @@ class Repeats:
                 text = f"Repeated: it had ended already{more}"
                 lines = (annotate(message, LogType.INFORMATION, text, now, poll.expires),)
         elif not self._keep_reused(poll, message, previous, now):
-            return  # the live message stays, and is met again
+            return False  # the live message stays, and is met again
         named = lifecycle.hour_before(message) is None
         over = repeated and (named or (message.personal and self._ended(poll, message)))
         gone = Settlement(document=message.document, fence=stored.version, logs=lines)
@@ -187,6 +188,7 @@ class Repeats:
             release(self._contents, message, now)
         else:  # the same content may be a new message later
             give_up(self._contents, self._messages, poll.name, message, now)
+        return True
 
     def _give_up_ended(self, poll: "TenantPoll", message: Message, now: datetime) -> None:
         """Removes the content that a repeat of an ended message has put into the bucket.
@@ -224,7 +226,11 @@ class Repeats:
         elif previous is not None and _was_predecessors(poll, previous):
             error = _PREDECESSORS
         dead = replace(
-            lifecycle.dead(message, reason, error), document=document, content=content, attempt=0
+            lifecycle.dead(message, reason, error),
+            document=document,
+            content=content,
+            attempt=0,
+            order=None,
         )
         line = annotate(dead, LogType.ERROR, f"Dead: {error}", now, poll.expires)
         burial = Settlement(document=document, fence=None, live=dead, logs=(line,))

@@ -37,7 +37,6 @@ def purge(
         which = f"--tenant {tenant}" if tenant else "every tenant"
         target = f"{which}, before {iso(found.cutoff)}"
         with (
-            interrupted() as stop,
             session.recorded(
                 "purge",
                 target=target,
@@ -46,6 +45,7 @@ def purge(
                 count=min(total, most),
                 before={"older": total},
             ) as record,
+            interrupted() as stop,
             screen.progress() as bar,
         ):
             task = bar.add_task("purge", total=min(total, most))

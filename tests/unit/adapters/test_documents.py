@@ -27,6 +27,7 @@ from smartlink.domain.message import (
     State,
 )
 from smartlink.domain.noted import Noted
+from smartlink.domain.order import Order
 from smartlink.domain.pin import Pin
 from smartlink.domain.tenant import TenantState
 from smartlink.ports import ConfigFile, ContentSweep
@@ -60,6 +61,8 @@ FULL = replace(
     dead_reason=DeadReason.REJECTED,
     failure=SendFailure(4, LATER),
     titular=("ab" * 32,),
+    order=Order("PingCommand /key 7", "0001-00000", "/key"),
+    queued=True,
 )
 TEXTS = st.text(st.characters(codec=None)) | st.text(st.characters(categories=["Cs"]), min_size=1)
 INSTANTS = st.timedeltas(timedelta(days=-700_000), timedelta(days=2_900_000)).map(
@@ -123,6 +126,10 @@ def test_every_other_field_has_its_name() -> None:
         "MotivoMorte": "rejected",
         "FalhaEnvio": {"Vezes": 4, "Data": end},
         "Titular": ["ab" * 32],
+        "Chave": "PingCommand /key 7",
+        "Ordem": "0001-00000",
+        "Ordenacao": "/key",
+        "NaFila": True,
         "Execucao": {"ID": "f00d", "Mensagens": 5, "Inicio": start},
         "Tentativas": [
             {"Numero": 1, "Inicio": start, "Fim": end, "Resultado": "Falha", "Erro": "down"}

@@ -34,6 +34,7 @@ STATE = TenantState(
     pin=Pin("t-1", ("c-1",), NOW),
     halted=NOW,
     adopted="who, when and why",
+    ordered=True,
 )
 WHOLE: dict[str, tuple[Callable[[Any, Any], None], object, Callable[[Any], object]]] = {
     "live": (documents.put_live, everything_set(), lambda it: documents.get_live("D-m-1", it)),

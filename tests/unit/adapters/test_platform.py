@@ -1,6 +1,7 @@
 """What `health` asks of Google Cloud, over REST."""
 
 import json
+import re
 from io import BytesIO
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -9,9 +10,10 @@ import pytest
 import requests
 
 from smartlink.adapters.google.platform import GooglePlatform
-from smartlink.operations.ports import Identity, NotSignedInError, PlatformError
+from smartlink.operations.ports import FiringAlert, Identity, NotSignedInError, PlatformError
 from smartlink.ports import Refused, Unavailable
 from smartlink.settings import load_settings
+from tests.project.checkout import ROOT
 from tests.support.world import catalog
 
 INDEX = {
@@ -103,6 +105,45 @@ def test_the_variables_of_the_functions() -> None:
     }
     assert platform(cloudfunctions={"functions": [poll]}).variables() == variables
     assert platform(cloudfunctions={}).variables() == {}
+
+
+def alert(policy: str, state: str, at: str = "2026-03-09T12:30:00Z") -> dict[str, Any]:
+    return {"state": state, "openTime": at, "policy": {"displayName": policy}}
+
+
+def test_alerts_that_fire_are_the_relays_open_ones() -> None:
+    """On every page; other products' alerts of the project are not told."""
+    first = {
+        "alerts": [
+            alert("Smart Link: too many errors", "OPEN"),
+            alert("Smart Link: no successful poll for 5 minutes", "CLOSED"),
+            alert("A shop's", "OPEN"),
+        ],
+        "nextPageToken": "more",
+    }
+    second = {"alerts": [alert("Smart Link: old", "OPEN", "2026-03-01T00:00:00Z")]}
+    cloud = platform(**{"pageToken=more": second, "projects/project/alerts?": first})
+    assert cloud.alerts() == [
+        FiringAlert("too many errors", "2026-03-09T12:30:00Z"),
+        FiringAlert("old", "2026-03-01T00:00:00Z"),
+    ]
+    assert platform(**{"alerts?": {}}).alerts() == []
+
+
+def test_our_alert_policies_are_known_by_their_names() -> None:
+    text = (ROOT / "terraform" / "monitoring_alerts.tf").read_text(encoding="utf-8")
+    policies = text.split('resource "google_monitoring_alert_policy"')[1:]
+    names = [re.search(r'\n  display_name += "(.*)"', it) for it in policies]
+    assert len(names) > 3
+    assert all(it and it[1].startswith("Smart Link: ") for it in names)
+
+
+def test_alerts_that_could_not_all_be_looked_at_are_told() -> None:
+    endless = {"alerts": [], "nextPageToken": "more"}
+    with pytest.raises(PlatformError, match="more than 10,000 alerts"):
+        platform(**{"alerts?": endless}).alerts()
+    with pytest.raises(PlatformError, match=r"alerts answers 403$"):
+        platform(**{"alerts?": 403}).alerts()
 
 
 def test_each_way_to_fail_is_told_apart() -> None:

@@ -1,4 +1,4 @@
-"""What `doctor` says of the function `publish`."""
+"""What `doctor` says of the function `publish`, and of alerts."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -6,7 +6,8 @@ from typing import Any, cast
 
 import pytest
 
-from smartlink.operations.health import checks
+from smartlink.operations.health import Fix, checks
+from smartlink.operations.ports import FiringAlert
 from tests.unit.operations.desk import Desk, Ground
 
 
@@ -15,6 +16,7 @@ class Cloud(Ground):
     """A cloud whose `publish` answers a call without an identity so."""
 
     status: int | None = None
+    firing: Sequence[FiringAlert] | None = ()
 
     def disabled_apis(self, names: Sequence[str]) -> list[str]:
         assert names
@@ -34,6 +36,28 @@ class Cloud(Ground):
 
     def publish_status(self) -> int | None:
         return self.status
+
+    def alerts(self) -> Sequence[FiringAlert] | None:
+        return self.firing
+
+
+@pytest.mark.parametrize(
+    ("firing", "holds", "said"),
+    [
+        (None, True, "not known here: the emulators have no alerts"),
+        ((), True, "none fires"),
+        (
+            (FiringAlert("Polls fail", "2026-03-09T12:30:00Z"), FiringAlert("Setup", "x")),
+            False,
+            "2 fire: Polls fail (since 2026-03-09T12:30:00Z), Setup (since x)",
+        ),
+    ],
+)
+def test_alerts_that_fire(firing: Sequence[FiringAlert] | None, said: str, *, holds: bool) -> None:
+    desk = replace(Desk(), platform=Cloud(firing=firing))
+    found = next(it for it in checks(cast("Any", desk)) if it.name == "alerts")
+    assert (found.holds, found.text) == (holds, said)
+    assert (found.fix is Fix.READ_ALERTS) is not holds
 
 
 @pytest.mark.parametrize(

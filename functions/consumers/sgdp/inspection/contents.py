@@ -1,6 +1,7 @@
 """How a column looks personal by its content: check digits, e-mails, phones, births, names.
 
-`validate-docbr` knows the check digits of Brazil's documents, `phonenumbers` its telephone numbers.
+`smartlink.types` knows the check digits of CPF and CNPJ, `validate-docbr` those of the others,
+`phonenumbers` Brazil's telephone numbers.
 Presidio's recognisers were weighed and left: of Brazilian documents they know none, and they need
 spaCy with a model of the language.
 """
@@ -15,11 +16,13 @@ from itertools import pairwise
 from pathlib import Path
 
 import phonenumbers
-from validate_docbr import CNPJ, CNS, CPF, PIS, TituloEleitoral
+from validate_docbr import CNS, PIS, TituloEleitoral
 
+from consumers.sgdp.identifiers import CPF_DIGITS
 from consumers.sgdp.inspection.names import Kind
+from smartlink.types import check_digits
 
-_CPF, _CNPJ, _PIS, _CNS, _VOTER = CPF(), CNPJ(), PIS(), CNS(), TituloEleitoral()
+_PIS, _CNS, _VOTER = PIS(), CNS(), TituloEleitoral()
 _EMAIL = re.compile(r"[^\s@;,<>()]+@[^\s@;,<>()]+\.[a-z]{2,}", re.IGNORECASE)
 _CPF_WITHIN = re.compile(r"(?<![\d./-])\d{3}\.?\d{3}\.?\d{3}[-/.]?\d{2}(?![\d/-])")
 _PHONE_MARKS = re.compile(r"[\s().+/-]*(?:\d[\s().+/-]*){10,13}")
@@ -63,18 +66,24 @@ def looks_by_content(values: Sequence[str], today: date, *, of_date: bool) -> Se
 def is_cpf_written(value: str) -> bool:
     """Tells whether a text is a CPF, punctuated in any way."""
     digits = _digits(value, ".-/ ")
-    return len(digits) == 11 and _CPF.validate(digits)  # noqa: PLR2004
+    return len(digits) == CPF_DIGITS and _is_checked(digits, 11)
 
 
 def _is_cpf_number(value: str) -> bool:
     """Tells whether a text is a CPF, which may have lost one or two leading zeros."""
     digits = _digits(value, ".-/ ")
-    return 9 <= len(digits) <= 11 and _CPF.validate(digits.zfill(11))  # noqa: PLR2004
+    few = CPF_DIGITS - 2
+    return few <= len(digits) <= CPF_DIGITS and _is_checked(digits.zfill(CPF_DIGITS), 11)
 
 
 def _is_cnpj(value: str) -> bool:
     text = re.sub(r"[./\-\s]", "", value).upper()
-    return re.fullmatch(r"[0-9A-Z]{12}[0-9]{2}", text) is not None and _CNPJ.validate(text)
+    return re.fullmatch(r"[0-9A-Z]{12}[0-9]{2}", text) is not None and _is_checked(text, 9)
+
+
+def _is_checked(signs: str, most: int) -> bool:
+    """Tells whether a CPF's or CNPJ's last two digits are right; one repeated is nobody's."""
+    return len(set(signs)) > 1 and signs[-2:] == check_digits(signs[:-2], most)
 
 
 def _is_pis(value: str) -> bool:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 
-from sqlalchemy import Date, DateTime, Engine, String
+from sqlalchemy import Date, DateTime, Engine, Integer, Numeric, String
 from sqlalchemy.engine.interfaces import ReflectedColumn
 
 from consumers.sgdp.inspection.names import Kind
@@ -144,6 +144,8 @@ def _mask(facts: ReflectedColumn, *, unique: bool, told: bool) -> Json | None:
         return {"rule": "null"}
     if isinstance(kind, Date | DateTime):
         return None if unique else {"rule": "truncateDate", "to": "year"}
+    if isinstance(kind, Integer | Numeric):
+        return {"rule": "draw"} if unique else None
     return (
         _mask_of_text(kind.length, unique=unique, told=told) if isinstance(kind, String) else None
     )
@@ -154,7 +156,7 @@ def _mask_of_text(length: int | None, *, unique: bool, told: bool) -> Json | Non
         return {"rule": "redact"}
     if length is None or length >= LEAST_HASH:
         return {"rule": "hash"}
-    return None if unique else {"rule": "fake"}
+    return {"rule": "draw" if unique else "fake"}
 
 
 def _unique(table: FoundTable, column: str) -> bool:
@@ -172,8 +174,9 @@ def _references(
 ) -> dict[str, list[Foreign]]:
     """Collects the foreign keys between personal tables, but none that would close a circle.
 
-    A table that names nobody and refers to none, to which one other refers, as an order does to
-    its address, is reached from that one: its reference is the other's, turned round.
+    A table that names nobody and refers to none, to which one other refers that refers to more, as
+    an order does to its address and its client, is reached from that one: its reference is the
+    other's, turned round.
     """
     known = {it.full_name: it for it in personal}
     chosen: dict[str, list[Foreign]] = {name: [] for name in known}
@@ -182,6 +185,7 @@ def _references(
         return start == to or any(leads(_name(it), to) for it in chosen[start])
 
     between = [(it, key) for it in personal for key in it.foreign if _name(key) in known]
+    several = Counter(name for name, _ in {(it.full_name, _name(key)) for it, key in between})
     referring = {it.full_name for it, _ in between}
     referred = Counter(name for name, _ in {(_name(key), it.full_name) for it, key in between})
     for table, foreign in between:
@@ -189,6 +193,7 @@ def _references(
         turned = (
             parent.full_name not in referring
             and referred[parent.full_name] == 1
+            and several[table.full_name] > 1
             and not _identifies(found[parent.full_name])
         )
         child, to = (parent.full_name, name) if turned else (name, parent.full_name)

@@ -186,7 +186,7 @@ _PEOPLE = re.compile(
     r"pessoa|people|person|func(ionario)?s?$|employee|worker|aluno|student|client|customer|usuario"
     r"|user|depend|contat|contact|patient|pacient|holder|titular|member|socio|professor|teacher"
     r"|candidat|applicant|fornec|supplier|medic|doctor|guest|hospede|guardian|responsav|sra\d*|sa1"
-    r"|srb|ppessoa|pfunc|saluno|fcfo|gusuario|visit|party|profile|account|cadastro|passenger"
+    r"|srb|ppessoa|pfunc|saluno|fcfo|gusuario|visit|party|profile|cadastro|passenger"
     r"|enderec|address|fisica|documento"
 )
 _THINGS = re.compile(

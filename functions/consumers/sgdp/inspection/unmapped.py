@@ -40,9 +40,13 @@ def guesses(connection: Connection, found: FoundTable, rows: int, today: date) -
         or any(about_people(it.table) for it in found.foreign)
         or any(it.seen and it.seen.kind in _CHECKED for it in looks.values())
     )
-    addresses = sum(it.named is not None and it.named.kind is Kind.ADDRESS for it in looks.values())
+    addresses = [
+        name
+        for name, it in looks.items()
+        if it.named and it.named.kind is Kind.ADDRESS and name not in joined
+    ]
     for name, look in looks.items():
-        if addresses == 1 and name.casefold() == "state":
+        if addresses == [name] and name.casefold() == "state":
             continue  # of an invoice, not of a country
         if name in joined and not (look.seen and look.seen.kind in _CHECKED):
             continue  # a number of another row

@@ -171,21 +171,24 @@ class FirestoreCalls:
             part.writes.extend(writes[index] for index in chunk)
             yield chunk, part
 
-    def commit(self, what: str, fills: Iterable[Fill]) -> None:
-        """Applies all writes or none. Raises Conflict if a precondition does not hold.
+    def commit(self, what: str, fills: Iterable[Fill]) -> list[Version]:
+        """Applies all writes or none; returns their new versions. Raises Conflict if a precondition
+        does not hold.
 
         `ABORTED` is no conflict: others wrote the same documents, and nothing was applied.
         """
         request = self._writing(types.CommitRequest.pb()(), fills)
         if not request.writes:
-            return
+            return []
         wrapped = types.CommitRequest.wrap(request)
         try:
-            self._call(what, FirestoreClient.commit, wrapped, Tries(self._patience))
+            answer = self._call(what, FirestoreClient.commit, wrapped, Tries(self._patience))
         except (Unavailable, Refused) as error:
             if not isinstance(error.__cause__, _CONFLICTS):
                 raise
             raise Conflict(str(error)) from error
+        response = types.CommitResponse.pb(answer)
+        return [_version(result.update_time) for result in response.write_results]
 
     def get(
         self, what: str, names: Sequence[str], fields: Sequence[str] | None = None

@@ -54,6 +54,7 @@ from smartlink.domain.message import (
     Version,
 )
 from smartlink.domain.noted import Noted
+from smartlink.domain.order import Intake, Order
 from smartlink.domain.pin import Pin
 from smartlink.domain.tenant import TenantState
 from smartlink.domain.traceparent import valid_traceparent
@@ -65,6 +66,7 @@ LIVE = "GTotvsLinkMessage"
 HISTORY = "GTotvsLinkMessageExec"
 LOGS = "GTotvsLinkLog"
 RELAY = "relay"
+INTAKE = "GTotvsLinkOrdem"
 
 STATE_FIELDS = (
     "Situacao",
@@ -80,6 +82,10 @@ STATE_FIELDS = (
     "MotivoMorte",
     "FalhaEnvio",
     "Titular",
+    "Chave",
+    "Ordem",
+    "Ordenacao",
+    "NaFila",
 )
 """The fields that change while a message lives. A change writes only these, never the content."""
 
@@ -114,6 +120,7 @@ TENANT_PARTS = {
     "pin": ("TenantIdRac", "ClientesRac", "DataRepasse"),
     "halted": ("BloqueadoDesde",),
     "adopted": ("Adocao",),
+    "ordered": ("Ordenado",),
 }
 """The stored fields of each part of a tenant's state. A change writes only what has changed."""
 
@@ -156,6 +163,11 @@ def put_state(fields: Raw, message: Message) -> None:
         failure = fields["FalhaEnvio"].map_value.fields
         failure["Vezes"].integer_value = message.failure.times
         put_time(failure["Data"], message.failure.at)
+    if message.order is not None:
+        put_text(fields["Chave"], message.order.key)
+        fields["Ordem"].string_value = message.order.number
+        put_text(fields["Ordenacao"], message.order.by)
+    put_flag(fields, "NaFila", flag=message.queued)
     _put_record(fields, message)
 
 
@@ -395,7 +407,36 @@ def _get_about(document: str, fields: Raw, state: State) -> dict[str, Any]:
         "dead_reason": get_one_of(fields, "MotivoMorte", DeadReason) if dead else None,
         "failure": _get_failure(get_map(fields, "FalhaEnvio")),
         "titular": _get_texts(fields, "Titular"),
+        "order": _get_order(fields),
+        "queued": get_flag(fields, "NaFila"),
     }
+
+
+def _get_order(fields: Raw) -> Order | None:
+    key = get_optional_text(fields, "Chave")
+    if key is None:
+        return None
+    return Order(key, get_text(fields, "Ordem"), get_text(fields, "Ordenacao"))
+
+
+def put_intake(fields: Raw, intake: Intake) -> None:
+    """Fills `tenants/{tenant}/GTotvsLinkOrdem/recepcao`."""
+    put_text(fields["Dono"], intake.holder)
+    put_time(fields["Prazo"], intake.until)
+    put_text(fields["UltimaOrdem"], intake.last)
+    for command, by in (intake.ordered or {}).items():
+        put_text(fields["Ordenacao"].map_value.fields[command], by)
+
+
+def get_intake(fields: Raw) -> Intake:
+    """Reads `tenants/{tenant}/GTotvsLinkOrdem/recepcao`. Raises DocumentError."""
+    ordered = get_map(fields, "Ordenacao") or {}
+    return Intake(
+        get_text(fields, "Dono"),
+        get_time(fields, "Prazo"),
+        get_text(fields, "UltimaOrdem"),
+        {command: text_of(by) for command, by in ordered.items()} or None,
+    )
 
 
 def _get_step(fields: Raw | None) -> Step | None:
@@ -488,6 +529,7 @@ def put_tenant(fields: Raw, state: TenantState) -> None:
     put_pin(fields, state.pin)
     put_optional_time(fields, "BloqueadoDesde", state.halted)
     put_optional_text(fields, "Adocao", state.adopted)
+    put_flag(fields, "Ordenado", flag=state.ordered)
 
 
 def put_pin(fields: Raw, pin: Pin | None) -> None:
@@ -535,6 +577,7 @@ def get_tenant(fields: Raw) -> TenantState:
         pin=Pin(named, clients, since) if pinned else None,
         halted=read(get_optional_time, "BloqueadoDesde", None),
         adopted=read(get_optional_text, "Adocao", None),
+        ordered=read(get_flag, "Ordenado", instead=False),
         known=True,
     )
     return replace(state, unreadable=tuple(unreadable)) if unreadable else state

@@ -31,6 +31,7 @@ from smartlink.domain.message import (
     Version,
 )
 from smartlink.domain.noted import Noted, note_commands
+from smartlink.domain.order import Intake
 from smartlink.domain.pin import Pin
 from smartlink.domain.settlement import Settlement
 from smartlink.domain.tenant import TenantState
@@ -40,6 +41,7 @@ from smartlink.ports import (
     Conflict,
     ContentSweep,
     DuePage,
+    InOrder,
     LastGoodConfig,
     LogSink,
     Messages,
@@ -49,6 +51,7 @@ from smartlink.ports import (
     RelayState,
     TenantStates,
     Unavailable,
+    UnreadableDocument,
 )
 from smartlink.settings import LIMITS
 
@@ -56,6 +59,7 @@ T = TypeVar("T")
 _RACES = 5
 _UNDATED_PAGE = 300
 _COMMAND_PAGE = 100
+_INTAKE = "recepcao"
 _ASCENDING = types.StructuredQuery.Direction.ASCENDING
 _AT_LEAST = types.StructuredQuery.FieldFilter.Operator.GREATER_THAN_OR_EQUAL
 _AT_MOST = types.StructuredQuery.FieldFilter.Operator.LESS_THAN_OR_EQUAL
@@ -76,7 +80,8 @@ class QueryShape:
 
 DUE = QueryShape(rm.LIVE, (), "DataTentativaExec")
 DUE_BY_DIRECTION = QueryShape(rm.LIVE, ("Direcao",), "DataTentativaExec")
-QUERIES = (DUE, DUE_BY_DIRECTION)
+IN_ORDER = QueryShape(rm.LIVE, ("Chave",), "Ordem")
+QUERIES = (DUE, DUE_BY_DIRECTION, IN_ORDER)
 """Every query that needs an index. A test compares them with `infra/firestore.json`."""
 
 
@@ -155,6 +160,27 @@ def _equal(collection: str, field: str, value: str, limit: int) -> Raw:
     condition.op = types.StructuredQuery.FieldFilter.Operator.EQUAL
     put_text(condition.value, value)
     query.order_by.add(direction=_ASCENDING).field.field_path = "__name__"
+    query.limit.value = limit
+    return query
+
+
+def _in_order(keys: Sequence[str], limit: int, before: str) -> Raw:
+    """Builds a query for the documents of these keys, in their order; at most 30 keys."""
+    query = types.StructuredQuery.pb()()
+    query.from_.add(collection_id=IN_ORDER.collection)
+    filters = query.where.composite_filter
+    filters.op = types.StructuredQuery.CompositeFilter.Operator.AND
+    its = filters.filters.add().field_filter
+    its.field.field_path = IN_ORDER.equal[0]
+    its.op = types.StructuredQuery.FieldFilter.Operator.IN
+    for key in keys:
+        put_text(its.value.array_value.values.add(), key)
+    if before:
+        bound = filters.filters.add().field_filter
+        bound.field.field_path = IN_ORDER.range
+        bound.op = _BELOW
+        bound.value.string_value = before
+    query.order_by.add(direction=_ASCENDING).field.field_path = IN_ORDER.range
     query.limit.value = limit
     return query
 
@@ -332,6 +358,52 @@ class Firestore:
         stored, unreadable = _sorted_out(found)
         end = _place(found[-1]) if found else None
         return DuePage(stored, unreadable, end, cut=cut)
+
+    def in_order(
+        self, tenant: str, keys: Sequence[str], limit: int, before: str = ""
+    ) -> list[InOrder]:
+        what = f"find ordered messages of {tenant}"
+        parent = self._name(rm.TENANTS, tenant)
+        found, _ = self._calls.query_page(what, parent, _in_order(keys, limit, before), LIMITS.page)
+        answer = []
+        for item in found:
+            stored, _ = _sorted_out([item])
+            key = rm.readable(item.fields, "Chave") or ""
+            answer.append(InOrder(key, item.id, stored[0] if stored else None))
+        return answer
+
+    def intake(self, tenant: str) -> tuple[Intake, Version] | None:
+        name = self._intake(tenant)
+        found = next(self._calls.get(f"read who receives for {tenant}", [name]), None)
+        if found is None:
+            return None
+        try:
+            return rm.get_intake(found.fields), found.version
+        except DocumentError as error:
+            message = (
+                f"{rm.INTAKE}/{_INTAKE} of {tenant} cannot be read, so it is not used: {error}"
+            )
+            raise UnreadableDocument(message) from None
+
+    def take_in(
+        self,
+        tenant: str,
+        intake: Intake,
+        version: Version | None,
+        created: Sequence[Message] = (),
+        moved: Sequence[Stored] = (),
+    ) -> list[Version]:
+        name = self._intake(tenant)
+        if version is None:
+            writes = [create(name, rm.put_intake, intake)]
+        else:
+            writes = [put(name, rm.put_intake, intake, version)]
+        writes += [self._creation(tenant, message) for message in created]
+        writes += [self._change(tenant, item.message, item.version) for item in moved]
+        return self._calls.commit(f"take in messages of {tenant}", writes)
+
+    def _intake(self, tenant: str) -> str:
+        return self._in(tenant, rm.INTAKE, _INTAKE)
 
     def log(self, tenant: str, lines: Sequence[LogLine]) -> None:
         try:

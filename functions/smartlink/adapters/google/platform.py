@@ -7,7 +7,7 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import requests
 from google.auth import default
@@ -15,7 +15,13 @@ from google.auth.exceptions import GoogleAuthError
 from google.auth.transport.requests import AuthorizedSession, Request
 
 from smartlink.i18n import _
-from smartlink.operations.ports import Identity, NotSignedInError, Platform, PlatformError
+from smartlink.operations.ports import (
+    FiringAlert,
+    Identity,
+    NotSignedInError,
+    Platform,
+    PlatformError,
+)
 from smartlink.ports import Refused, Unavailable
 from smartlink.settings import Settings
 
@@ -27,6 +33,8 @@ _TOKEN_INFO = "https://oauth2.googleapis.com/tokeninfo"  # noqa: S105  (an addre
 _SECONDS = 10
 _CLOUD_SECONDS = 30
 _PREFIX = "smartlink-"  # of the functions' names
+_ALERTS = "Smart Link: "  # begins the names of our alert policies
+_ALERT_PAGES = 10
 
 Index = Mapping[str, Any]
 
@@ -120,6 +128,24 @@ class GooglePlatform:
         named = {it["name"].rpartition("/")[2]: it for it in self._get(url).get("functions", ())}
         return {name: it for name, it in named.items() if name.startswith(_PREFIX)}
 
+    def alerts(self) -> Sequence[FiringAlert] | None:
+        url = f"https://monitoring.googleapis.com/v3/projects/{self.settings.project}/alerts"
+        firing: list[FiringAlert] = []
+        token = ""
+        for _page in range(_ALERT_PAGES):
+            answer = self._get(f"{url}?{urlencode({'pageSize': 1_000, 'pageToken': token})}")
+            for it in answer.get("alerts", ()):
+                name = it.get("policy", {}).get("displayName", "")
+                if it.get("state") == "OPEN" and name.startswith(_ALERTS):
+                    firing.append(FiringAlert(name.removeprefix(_ALERTS), it.get("openTime", "")))
+            token = answer.get("nextPageToken", "")
+            if not token:
+                return firing
+        message = _(
+            "more than {most} alerts are kept: an older one may fire", most=_ALERT_PAGES * 1_000
+        )
+        raise PlatformError(message)
+
     def broker_time(self) -> datetime | None:
         return _time_of(self.settings.smart_link_url)
 
@@ -181,6 +207,9 @@ class EmulatedPlatform:
         return None
 
     def variables(self) -> Mapping[str, str] | None:
+        return None
+
+    def alerts(self) -> Sequence[FiringAlert] | None:
         return None
 
     def broker_time(self) -> datetime | None:

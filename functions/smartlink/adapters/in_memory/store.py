@@ -21,6 +21,7 @@ from smartlink.domain.message import (
     Version,
 )
 from smartlink.domain.noted import Noted, note_commands
+from smartlink.domain.order import Intake
 from smartlink.domain.pin import Pin
 from smartlink.domain.settlement import Settlement
 from smartlink.domain.tenant import TenantState
@@ -29,11 +30,13 @@ from smartlink.ports import (
     Conflict,
     ContentSweep,
     DuePage,
+    InOrder,
     LastGoodConfig,
     LogSink,
     Messages,
     PartlyRefused,
     Place,
+    Refused,
     RelayState,
     TenantStates,
 )
@@ -60,6 +63,8 @@ def _with_state_of(old: Message, new: Message) -> Message:
         dead_reason=new.dead_reason,
         failure=new.failure,
         titular=new.titular,
+        order=new.order,
+        queued=new.queued,
     )
 
 
@@ -74,6 +79,8 @@ def _as_history(ended: Ended) -> Ended:
         redriven=None,
         undone=False,
         failure=None,
+        order=None,
+        queued=False,
         content=replace(message.content, text=None, object=None)
         if message.personal
         else message.content,
@@ -105,6 +112,7 @@ class InMemoryMessages:
         self._broken: dict[_Key, Past] = {}  # records of the history that somebody edited
         self._logs: defaultdict[str, list[LogLine]] = defaultdict(list)
         self._states: dict[str, TenantState] = {}
+        self._intakes: dict[str, tuple[Intake, Version]] = {}
         self._ticks: dict[int, tuple[datetime, int]] = {}
         self._commands: dict[str, Noted] = {}
         self._config: ConfigFile | None = None
@@ -343,6 +351,60 @@ class InMemoryMessages:
             keys = [(tenant, name) for _, name, _ in found]
             odd = [self._unreadable[key] for key in keys if key in self._unreadable]
             return DuePage(readable, odd, end, cut=cut)
+
+    def in_order(
+        self, tenant: str, keys: Sequence[str], limit: int, before: str = ""
+    ) -> list[InOrder]:
+        self.faults.before("in_order", tenant)
+        with self._lock:
+            found = sorted(
+                (order.number, order.key, document, stored)
+                for (owner, document), stored in self._live.items()
+                if owner == tenant
+                and (order := stored.message.order) is not None
+                and order.key in keys
+                and (not before or order.number < before)
+            )[:limit]
+            self.operations["read"] += max(len(found), 1)
+            return [
+                InOrder(key, document, None if (tenant, document) in self._unreadable else stored)
+                for _, key, document, stored in found
+            ]
+
+    def intake(self, tenant: str) -> tuple[Intake, Version] | None:
+        self.faults.before("intake", tenant)
+        with self._lock:
+            self.operations["read"] += 1
+            return self._intakes.get(tenant)
+
+    def take_in(
+        self,
+        tenant: str,
+        intake: Intake,
+        version: Version | None,
+        created: Sequence[Message] = (),
+        moved: Sequence[Stored] = (),
+    ) -> list[Version]:
+        self.faults.before("take_in", tenant)
+        with self._lock:
+            known = self._intakes.get(tenant)
+            if (
+                (known[1] if known else None) != version
+                or any((tenant, it.document) in self._live for it in created)
+                or any(not self._holds((tenant, it.message.document), it.version) for it in moved)
+            ):
+                message = f"take in messages of {tenant}: found a document changed or already there"
+                raise Conflict(message)
+            if any(self.uncreatable(it) for it in created):
+                message = f"take in messages of {tenant}: one is refused"
+                raise Refused(message)
+            self.operations["write"] += 1
+            own = Version(str(next(self._versions)))
+            self._intakes[tenant] = (intake, own)
+            versions = [own, *(self._create(tenant, it) for it in created)]
+            versions += [self._swap(tenant, it.message, it.version) for it in moved]
+        self.faults.after("take_in", tenant)
+        return [it for it in versions if it is not None]
 
     def log(self, tenant: str, lines: Sequence[LogLine]) -> None:
         self.faults.before("log", tenant)

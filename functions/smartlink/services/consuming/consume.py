@@ -49,6 +49,7 @@ from smartlink.services.claim import claim_all
 from smartlink.services.consuming.answered_first import AnsweredFirst
 from smartlink.services.consuming.calls import MakeSession
 from smartlink.services.consuming.execute import Execution, Steps
+from smartlink.services.consuming.follow import Follow
 from smartlink.services.consuming.next_steps import NextSteps
 from smartlink.services.consuming.once import Once
 from smartlink.services.consuming.own_secrets import OwnSecrets
@@ -56,6 +57,7 @@ from smartlink.services.consuming.titulares import Titulares
 from smartlink.services.consuming.together import Together
 from smartlink.services.contents import release, withdraw, withdraw_all
 from smartlink.services.dispatch import Dispatch
+from smartlink.services.order import key_of, keys_of, rounds
 from smartlink.services.patience import persist
 from smartlink.services.push import PushError
 from smartlink.services.settle import Pending, settle_all
@@ -110,6 +112,8 @@ class _Call:
     settle_by: datetime
     open: dict[str, Stored]  # claimed, but not finished
     unsettled: list[Pending] = field(default_factory=list)
+    over: set[str] = field(default_factory=set)  # documents that hold nobody back any more
+    held: set[str] = field(default_factory=set)  # documents that live on, by their settlement
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +136,7 @@ class Consume:
     end_process: EndProcess
     titulares: Titulares
     copies: Copies
+    follow: Follow
     secrets: OwnSecrets
     http: MakeSession
     next_steps: NextSteps
@@ -149,27 +154,37 @@ class Consume:
         started = self.clock()
         start_by = self.timeouts.start_by(started)
         counts: Counter[str] = Counter()
+        behind: set[str] = set()  # keys of which a message has not ended
+        held: set[str] = set()  # those of them whose message waits or is dead: nothing can follow
         for part in self._claimed_together(dispatch):
+            mine = tuple(it for it in part.messages if key_of(it) not in behind)
+            if not mine:
+                continue
             if counts and self.clock() > start_by:
                 break  # neither claimed nor run: the sweep finds the rest
-            self._consume(part, started, counts)
+            call = self._consume(replace(part, messages=mine), started, counts)
+            behind.update(keys_of([it for it in mine if it.message.document not in call.over]))
+            held.update(keys_of([it for it in mine if it.message.document in call.held]))
+        self.follow(dispatch, [key for key in keys_of(dispatch.messages) if key not in held])
         self._report(dispatch, counts, started)
         return counts
 
     def _claimed_together(self, dispatch: Dispatch) -> Iterator[Dispatch]:
         """Yields the parts of the dispatch; the messages of a part are claimed together.
 
-        A command with `hold` claims one message at a time: after a crash, the only claimed
-        message is the one that was running.
+        No part has two messages of a key, so the first that fails leaves those behind it
+        unclaimed. A command with `hold` claims one message at a time: after a crash, the only
+        claimed message is the one that was running.
         """
         dispatch = replace(dispatch, policy=self.entry.limited(dispatch.policy))
-        if not dispatch.policy.hold_unknown:
-            yield dispatch
-            return
-        for stored in dispatch.messages:
-            yield replace(dispatch, messages=(stored,))
+        for together in rounds(dispatch.messages):
+            if not dispatch.policy.hold_unknown:
+                yield replace(dispatch, messages=tuple(together))
+                continue
+            for stored in together:
+                yield replace(dispatch, messages=(stored,))
 
-    def _consume(self, dispatch: Dispatch, started: datetime, counts: Counter[str]) -> None:
+    def _consume(self, dispatch: Dispatch, started: datetime, counts: Counter[str]) -> _Call:
         call = self._claim(dispatch, counts, self.timeouts.settle_by(started))
         execution = Execution(
             self.consumer,
@@ -202,6 +217,7 @@ class Consume:
         else:
             self._run(call, execution, claimed)
         self._settle_rest(call)
+        return call
 
     def _run(self, call: _Call, execution: Execution, claimed: Sequence[Stored]) -> None:
         for finished in self.runner.run(claimed, execution, self.timeouts.message):
@@ -257,9 +273,8 @@ class Consume:
     def _settle(self, call: _Call, finished: Sequence[Ran]) -> None:
         for ran in finished:
             del call.open[ran.stored.message.document]
-            call.unsettled.append(
-                Pending(self._settlement_of(call, ran), call.claim.id, ran.stored)
-            )
+            settlement = self._passing(self._settlement_of(call, ran))
+            call.unsettled.append(Pending(settlement, call.claim.id, ran.stored))
         settled = settle_all(self.messages, call.dispatch.tenant, call.unsettled)
         call.unsettled = settled.unknown
         for settlement in settled.written:
@@ -325,6 +340,16 @@ class Consume:
         own = claim is not None and claim.id == call.claim.id
         return live if own and reason not in MAY_HAVE_RUN else None
 
+    def _passing(self, settlement: Settlement) -> Settlement:
+        """Takes a dead message out of its order if those behind it are to go on."""
+        if self.entry.when_dead != "pass":
+            return settlement
+        live = settlement.live
+        if live is not None and live.state is State.DEAD:
+            live = lifecycle.passed(live)
+        made = [lifecycle.passed(it) if it.state is State.DEAD else it for it in settlement.created]
+        return replace(settlement, live=live, created=tuple(made))
+
     def _settlement_of(self, call: _Call, ran: Ran) -> Settlement:
         try:
             return settle(ran.stored, ran.finished, call.dispatch.policy, self.retention)
@@ -353,7 +378,7 @@ class Consume:
         elif live is not None and live.error:
             text = f"{text} (it had come to: {live.error})"
         buried = unwritten(stored, text, self.clock(), expires, lines)
-        call.unsettled.append(Pending(buried, call.claim.id, stored))
+        call.unsettled.append(Pending(self._passing(buried), call.claim.id, stored))
 
     def _expires(self) -> datetime:
         """Returns when the log line about a dead message expires."""
@@ -419,6 +444,7 @@ class Consume:
             self.end_process()
 
     def _note(self, call: _Call, settlement: Settlement) -> None:
+        (call.over if _over(settlement) else call.held).add(settlement.document)
         try:
             self._written(call, settlement)
         except Exception as error:  # noqa: BLE001  (this message is settled; the others are not yet)
@@ -460,3 +486,12 @@ class Consume:
         seconds = (self.clock() - started).total_seconds()
         text = f"Consumed {len(dispatch.messages)} messages"
         event("consume_done", text, INFO, seconds=round(seconds, 3), **counts)
+
+
+def _over(settlement: Settlement) -> bool:
+    """Tells whether the message holds nobody of its key back any more: it has ended, and is not
+    continued, or it was passed."""
+    if settlement.live is not None:
+        return settlement.live.order is None
+    steps = (it for it in settlement.created if it.direction is Direction.DOWNSTREAM)
+    return settlement.history is not None and all(it.order is None for it in steps)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from smartlink.domain.message import Stored
 from smartlink.ports import Place
+from smartlink.services.order import key_of
 
 _SEND_CHUNK = 20  # messages that one turn claims, sends and settles, at most
 _LARGE = 262_144  # bytes of contents that a turn sends, unless a single one is larger
@@ -30,8 +31,8 @@ class Outgoing:
         self.end = end
         self.empty = not due
         self.probing = probing
-        ordered = sorted(due, key=_failures)  # a message that fails keeps no other waiting
-        self._chunks = list(_chunks(ordered, most))
+        groups = sorted(by_key(due), key=_failures)  # one that fails keeps no other waiting
+        self._chunks = list(_chunks(groups, most))
         self._open = len(self._chunks)
         self._lock = threading.Lock()
 
@@ -49,7 +50,7 @@ class Outgoing:
 
         A message that failed before may cost a time-out again.
         """
-        unfailed = self._chunks and _failures(self._chunks[0][-1]) == 0
+        unfailed = self._chunks and not any(_failures([it]) for it in self._chunks[0])
         return self.take() if unfailed else ()
 
     def take_one(self) -> Sequence[Stored]:
@@ -67,19 +68,32 @@ class Outgoing:
             return self._open == 0
 
 
-def _failures(stored: Stored) -> int:
-    return stored.message.failure.times if stored.message.failure else 0
+def _failures(group: Sequence[Stored]) -> int:
+    failure = group[0].message.failure
+    return failure.times if failure else 0
 
 
-def _chunks(due: Sequence[Stored], most: int) -> Iterator[Sequence[Stored]]:
-    """Yields one chunk for each turn: at most `most` messages and 256 KB of contents."""
+def by_key(due: Sequence[Stored]) -> list[list[Stored]]:
+    """Returns the messages in groups: those of a key together and in their order, others alone."""
+    groups: dict[str, list[Stored]] = {}
+    for stored in due:
+        groups.setdefault(key_of(stored) or f" {stored.message.document}", []).append(stored)
+    for group in groups.values():
+        group.sort(key=lambda it: it.message.order.number if it.message.order else "")
+    return list(groups.values())
+
+
+def _chunks(groups: Sequence[Sequence[Stored]], most: int) -> Iterator[Sequence[Stored]]:
+    """Yields one chunk for each turn: at most `most` messages and 256 KB of contents, unless those
+    of one key are more, which one turn has to send."""
     chunk: list[Stored] = []
     size = 0
-    for stored in due:
-        size += stored.message.content.size
-        if chunk and (len(chunk) == most or size > _LARGE):
+    for group in groups:
+        its = sum(stored.message.content.size for stored in group)
+        size += its
+        if chunk and (len(chunk) + len(group) > most or size > _LARGE):
             yield chunk
-            chunk, size = [], stored.message.content.size
-        chunk.append(stored)
+            chunk, size = [], its
+        chunk += group
     if chunk:
         yield chunk

@@ -13,7 +13,6 @@ from datetime import datetime, timedelta
 from threading import Lock
 
 from smartlink.domain import lifecycle
-from smartlink.domain.catalog import Catalog
 from smartlink.domain.identity import Direction, content_hash, derived_ids, document_id, encode
 from smartlink.domain.message import (
     DeadReason,
@@ -23,7 +22,9 @@ from smartlink.domain.message import (
     Message,
     State,
     Stored,
+    Version,
 )
+from smartlink.domain.order import NoKeyError
 from smartlink.domain.payload import correlation_id, traceparent
 from smartlink.domain.settlement import Settlement, annotate
 from smartlink.domain.traceparent import joined, valid_traceparent
@@ -31,6 +32,7 @@ from smartlink.observability import ERROR, INFO, WARNING, call_trace, event, mes
 from smartlink.ports import (
     BrokerSession,
     Clock,
+    Conflict,
     Contents,
     CredentialsRefused,
     Delivery,
@@ -43,8 +45,10 @@ from smartlink.ports import (
 )
 from smartlink.services.contents import inline, keep, load, release
 from smartlink.services.dispatch import Dispatcher
+from smartlink.services.order import TURN, ahead, following, key_of, keys_of, unbroken
 from smartlink.services.polling.broker_calls import BrokerCalls
 from smartlink.services.polling.idleness import Idleness
+from smartlink.services.polling.intakes import Intakes
 from smartlink.services.polling.known_commands import KnownCommands
 from smartlink.services.polling.tenant_poll import Push, TenantPoll
 from smartlink.services.repeats import Repeats
@@ -82,6 +86,7 @@ class _Taken:
     otherwise: set[str] = field(default_factory=set)  # refused under their own id
     known: set[str] = field(default_factory=set)  # documents of messages that came before
     unknown: dict[str, Stored] = field(default_factory=dict)  # of a command that nobody knows
+    ordered: list[Stored] = field(default_factory=list)  # new ordered ones, in their order
 
 
 class Downstream:
@@ -93,16 +98,17 @@ class Downstream:
         logs: LogSink,
         contents: Contents,
         dispatcher: Dispatcher,
-        catalog: Catalog,
+        intakes: Intakes,
         settings: Settings,
         clock: Clock,
         commands: KnownCommands,
     ) -> None:
         self._messages = messages
+        self._intakes = intakes
         self._logs = logs
         self._contents = contents
         self._dispatcher = dispatcher
-        self._catalog = catalog
+        self._catalog = intakes.catalog
         self._settings = settings
         self._clock = clock
         self._commands = commands
@@ -148,6 +154,8 @@ class Downstream:
             if all(delivery.tag is None for delivery in fresh):  # nothing of it can be acked
                 break
             seen.update(fresh)
+            if any(delivery.type in self._catalog.ordered for delivery in fresh):
+                self._take_intake(poll)
             keep_coming()
             if now + call * len(deliveries) >= until:  # each message needs a call of `ack`
                 break
@@ -182,17 +190,67 @@ class Downstream:
         acked, nacked, failure = self._ack(poll, taken, session, now)
         documents = {arrival.message.document for arrival in acked}
         fresh = [stored for document, stored in taken.run.items() if document in documents]
-        self._dispatcher.publish(poll, self._dispatcher.take_quota(poll, fresh))
+        self._dispatch(poll, taken, fresh)
         again = [
             (it.message.document, it.tag) for it in acked if it.message.document in taken.known
         ]
         return bool(nacked) or len(again) < len(acked) or poll.repeated(again), failure
 
+    def _take_intake(self, poll: TenantPoll) -> None:
+        """Takes the intake at the first ordered message, or leaves such messages in the broker."""
+        if not self._intakes.take(poll):
+            self._intakes.states.ordered(poll)  # the next poll receives with one session
+
+    def _dispatch(self, poll: TenantPoll, taken: _Taken, fresh: Sequence[Stored]) -> None:
+        """Dispatches the messages, but of each key only from its first one on.
+
+        The others wait for their turn. They are dispatched when the one before them ends. The one
+        before may have ended while these were stored, so it is looked up once more.
+        """
+        behind, run = self._in_turn(poll, taken, fresh)
+        dispatches = self._dispatcher.take_quota(poll, run)
+        dispatched = {it.message.document for its in dispatches for it in its.messages}
+        firsts = {key_of(it): it.message.document for it in reversed(taken.ordered)}
+        waiting = [
+            it
+            for it in fresh
+            if it.message.document not in dispatched
+            and (key := key_of(it)) is not None
+            and (key in behind or firsts[key] != it.message.document)
+        ]
+        if waiting:
+            due = self._clock() + TURN
+            changes = [Stored(lifecycle.queued(it.message, due), it.version) for it in waiting]
+            self._messages.swap(poll.name, changes)
+        self._dispatcher.publish(poll, dispatches)
+        if behind:
+            freed = following(self._messages, poll.name, sorted(behind), 1, queued=True)
+            self._dispatcher.publish(poll, self._dispatcher.take_quota(poll, freed))
+
+    def _in_turn(
+        self, poll: TenantPoll, taken: _Taken, fresh: Sequence[Stored]
+    ) -> tuple[set[str], Sequence[Stored]]:
+        """Returns the keys of which a message came before these ones and lives, and the messages
+        whose turn has come."""
+        if not taken.ordered:
+            return set(), fresh
+        firsts = unbroken(taken.ordered, {it.message.document for it in fresh})
+        number = min(it.message.order.number for it in taken.ordered if it.message.order)
+        try:
+            behind = ahead(self._messages, poll.name, dict.fromkeys(keys_of(firsts), number))
+        except PortError as error:
+            event("turns_not_known", f"The sweep dispatches the ordered ones: {error}", WARNING)
+            return set(), [it for it in fresh if it.message.order is None]
+        run = [it for it in firsts if key_of(it) not in behind]
+        return behind, [*(it for it in fresh if it.message.order is None), *run]
+
     def _ours(self, poll: TenantPoll, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
-        """Leaves out the deliveries of commands that only a newer deployment knows.
+        """Leaves out the deliveries of commands that only a newer deployment knows, and the ordered
+        ones that may not be stored now.
 
         They get no ack, so the broker offers them to that deployment when this session ends.
         """
+        deliveries = self._ordered_now(poll, deliveries)
         theirs = self._commands.elsewhere({it.type for it in deliveries if it.problem is None})
         if not theirs:
             return deliveries
@@ -201,6 +259,17 @@ class Downstream:
         text = f"Not taken, another deployment knows them: {', '.join(sorted(theirs))}"
         event("deliveries_left", text, WARNING, messages=len(deliveries) - len(ours))
         return ours
+
+    def _ordered_now(self, poll: TenantPoll, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
+        ordered = self._catalog.ordered
+        left = poll.barred if poll.intake else frozenset(ordered)
+        if not any(it.type in left for it in deliveries):
+            return deliveries
+        now = [it for it in deliveries if it.type not in left]
+        poll.count("leftForTheirTurn", len(deliveries) - len(now))
+        text = f"{len(deliveries) - len(now)} ordered messages stay in the broker for now"
+        event("deliveries_left", text, INFO, messages=len(deliveries) - len(now))
+        return now
 
     # Arrivals.
 
@@ -253,9 +322,19 @@ class Downstream:
         elif command is None:
             error = f"No consumer for the command {delivery.type!r} is in the catalogue"
             message = lifecycle.dead(message, DeadReason.UNKNOWN_COMMAND, error)
+        else:
+            message = self._placed(poll, message, delivery.content)
         if len(message_id) > _ID_LIMIT:
             message = replace(message, id=f"{message_id[:_NAME_LIMIT]}…")
         return _Arrival(delivery.tag, message)
+
+    def _placed(self, poll: TenantPoll, message: Message, content: str) -> Message:
+        """Gives an ordered message its key; without one it is dead, and holds nobody back."""
+        try:
+            with self._parsing:
+                return self._intakes.ordered(poll, message, content)
+        except NoKeyError as error:
+            return lifecycle.dead(message, DeadReason.MALFORMED, str(error))
 
     # Stored before acked.
 
@@ -264,20 +343,16 @@ class Downstream:
         known: list[_Arrival] = []
         known += [it for it in arrivals if first.setdefault(it.message.document, it) is not it]
         new = list(first.values())
-        refused: Mapping[int, str] = {}
-        try:
-            versions = self._messages.create(poll.name, [arrival.message for arrival in new])
-        except PartlyRefused as error:
-            versions, refused = list(error.versions), error.refused
+        stored, refused = self._create(poll, [arrival.message for arrival in new])
         taken = _Taken()
         created: list[Stored] = []
-        for number, (arrival, version) in enumerate(zip(new, versions, strict=True)):
+        for number, (arrival, its) in enumerate(zip(new, stored, strict=True)):
             if number in refused:
                 self._store_otherwise(poll, arrival, refused[number], taken, now)
-            elif version is None:
+            elif its is None:
                 known.append(arrival)
             else:
-                created.append(Stored(arrival.message, version))
+                created.append(its)
                 taken.safe.append(arrival)
         self._sort_out(poll, created, taken, now)
         known = [it for it in known if it.message.document not in taken.otherwise]
@@ -287,6 +362,39 @@ class Downstream:
             if first[arrival.message.document] is arrival:
                 taken.known.add(arrival.message.document)
         return taken
+
+    def _create(
+        self, poll: TenantPoll, messages: Sequence[Message]
+    ) -> tuple[list[Stored | None], Mapping[int, str]]:
+        """Creates the documents; returns what is stored now, None where a document exists already,
+        and why the database refuses some, by their places.
+
+        Ordered messages of a poll that has lost the intake are not stored: they stay in the broker.
+        """
+        plain = [number for number, it in enumerate(messages) if it.order is None]
+        placed = [number for number, it in enumerate(messages) if it.order is not None]
+        stored: list[Stored | None] = [None] * len(messages)
+        refused: dict[int, str] = {}
+        versions: Sequence[Version | None] = ()
+        try:
+            if plain:
+                versions = self._messages.create(poll.name, [messages[it] for it in plain])
+        except PartlyRefused as error:
+            versions = error.versions
+            refused = {plain[number]: why for number, why in error.refused.items()}
+        for number, version in zip(plain, versions, strict=True):
+            stored[number] = Stored(messages[number], version) if version else None
+        if placed:
+            try:
+                its, why_not = self._intakes.append(poll, [messages[it] for it in placed])
+            except Conflict as error:
+                event("intake_lost", f"What is ordered comes again: {error}", WARNING)
+                poll.barred = frozenset(self._catalog.ordered)
+                return stored, refused
+            for number, item in zip(placed, its, strict=True):
+                stored[number] = item
+            refused |= {placed[number]: why for number, why in why_not.items()}
+        return stored, refused
 
     def _store_otherwise(
         self, poll: TenantPoll, arrival: _Arrival, why: str, taken: _Taken, now: datetime
@@ -332,6 +440,7 @@ class Downstream:
             audience=None,
             correlation_id=None,
             content=content,
+            order=None,
         )
         error = f"The database refuses it as it came, its content is its envelope: {why}"
         return lifecycle.dead(bare, DeadReason.MALFORMED, error)
@@ -350,18 +459,19 @@ class Downstream:
         dead: list[Message] = []
         for stored in created:
             message = stored.message
+            gone = False
             if message.document in previous:
-                self._repeats.drop(poll, stored, previous[message.document], now)
+                gone = self._repeats.drop(poll, stored, previous[message.document], now)
                 taken.known.add(message.document)
             elif self._nacks and message.dead_reason is DeadReason.UNKNOWN_COMMAND:
                 taken.unknown[message.document] = stored
             elif message.state is State.DEAD:
                 dead.append(message)
-            elif message.document in undecided:
-                continue  # the sweep decides about it later
-            else:
+            elif message.document not in undecided:  # the sweep decides about those later
                 taken.run[message.document] = stored
                 message_event(message, "message_received", "Received", INFO)
+            if message.order is not None and not gone:
+                taken.ordered.append(stored)
         self._tell_dead(poll, dead, now)
 
     def _tell_dead(self, poll: TenantPoll, dead: Sequence[Message], now: datetime) -> None:
@@ -486,6 +596,7 @@ class Receiving:
     calls: BrokerCalls
     downstream: Downstream
     idleness: Idleness
+    intakes: Intakes
 
     def turn(self, poll: TenantPoll, push: Push) -> None:
         """Receives one more batch. The session counts as receiving since the turn was pushed."""
@@ -500,6 +611,9 @@ class Receiving:
             if poll.enter_receiver(self.sessions, self.clock()):
                 push(self.turn)
 
+        if poll.state.ordered and not self.intakes.ready(poll):
+            poll.leave_receiver()
+            return None
         if not poll.begin_batch():
             poll.leave_receiver()
             return None

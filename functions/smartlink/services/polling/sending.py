@@ -27,6 +27,7 @@ from smartlink.ports import (
     Clock,
     Contents,
     CredentialsRefused,
+    InOrder,
     LogSink,
     Messages,
     NewId,
@@ -39,9 +40,10 @@ from smartlink.ports import (
 from smartlink.services.claim import claim_all
 from smartlink.services.contents import load_bytes, release
 from smartlink.services.in_flight import InFlight
+from smartlink.services.order import key_of, keys_of, unsent_before, wake
 from smartlink.services.patience import persist
 from smartlink.services.polling.broker_calls import BrokerCalls
-from smartlink.services.polling.outgoing import Outgoing, chunk_size
+from smartlink.services.polling.outgoing import Outgoing, by_key, chunk_size
 from smartlink.services.polling.pages import DuePages, Page
 from smartlink.services.polling.states import States
 from smartlink.services.polling.tenant_poll import Push, TenantPoll
@@ -50,6 +52,9 @@ from smartlink.services.settle import Pending, bury, settle_all
 from smartlink.settings import Settings
 
 LEASE = timedelta(minutes=5)  # much longer than a poll's time-out
+
+
+_BEHIND = timedelta(microseconds=1)
 
 
 class _BucketError(Unavailable):
@@ -95,16 +100,54 @@ class Upstream:
             claim,
             lambda message: lifecycle.leased(message, claim, LEASE),
         )
+        mine = {stored.message.document: stored for stored in claimed}
         pending: list[Pending] = []
         failure: PortError | None = None
-        for stored in claimed:
-            if failure is None and poll.may_send() and self._clock() < poll.deadline:
+        held: dict[str, datetime] = {}  # until when the other replies of these keys wait
+        for wanted in due:
+            stored, key = mine.get(wanted.message.document), key_of(wanted)
+            if stored is None:
+                if key is not None:
+                    held[key] = self._clock()
+                continue
+            if key is not None and key in held:
+                settled = self._behind(stored, held[key])
+            elif failure is None and poll.may_send() and self._clock() < poll.deadline:
                 settled, failure = self._send(poll, stored, session)
             else:
                 settled = self._give_back(stored, failure)
+            if key is not None and settled.live is not None:
+                held[key] = settled.live.due or self._clock() + lifecycle.LONGEST_WAIT
             pending.append(Pending(settled, claim.id, stored))
         self._settle(poll, pending)
         return failure
+
+    def in_turn(self, poll: TenantPoll, due: Sequence[Stored]) -> list[Stored]:
+        """Leaves out the replies that come after others of their key, which are not sent yet and
+        are not due. They are due again right behind those."""
+        ordered = [it for group in by_key(due) for it in group if it.message.order is not None]
+        before = unsent_before(self._messages, poll.name, ordered) if ordered else {}
+        if not before:
+            return list(due)
+        now = self._clock()
+        waiting = []
+        for stored in ordered:
+            first = before.get(stored.message.document)
+            if first is None:
+                continue
+            until = _until(first, now)
+            if stored.message.due is None or stored.message.due < until:
+                waiting.append(Stored(lifecycle.queued(stored.message, until), stored.version))
+        if waiting:
+            self._messages.swap(poll.name, waiting)
+            wake(self._messages, poll.name, keys_of(waiting), now)
+        poll.count("repliesWait", len(before))
+        return [it for it in due if it.message.document not in before]
+
+    def _behind(self, stored: Stored, until: datetime) -> Settlement:
+        """Gives back a reply whose predecessor was not sent."""
+        live = lifecycle.queued(stored.message, max(until, self._clock()))
+        return Settlement(document=live.document, fence=stored.version, live=live)
 
     def _without_repeats(self, poll: TenantPoll, due: Sequence[Stored]) -> list[Stored]:
         """Leaves out repeats of published messages: `publish` may have crashed before it dropped
@@ -271,6 +314,13 @@ class Upstream:
         return Pending(buried, refused.claim, stored)
 
 
+def _until(first: InOrder, now: datetime) -> datetime:
+    """Returns when those behind the first reply of a key are due: right behind it. Nobody knows
+    when a dead one is sent, or an unreadable one."""
+    due = first.stored.message.due if first.stored is not None else None
+    return now + lifecycle.LONGEST_WAIT if due is None else due + _BEHIND
+
+
 @dataclass(frozen=True, slots=True)
 class Sending:
     """Sends a tenant's outbox page by page; each turn sends one chunk."""
@@ -289,6 +339,7 @@ class Sending:
         the others follow only if the broker accepts it. So a broker that does not accept costs one
         call in each poll.
         """
+        page = Page(self.upstream.in_turn(poll, page.due), page.end)
         probing = bool(page.due) and not poll.state.sends
         poll.outgoing = self._outgoing(page, probing=probing)
         return () if probing else poll.outgoing.take_unfailed()
@@ -350,6 +401,7 @@ class Sending:
         if end is None or not poll.may_send():
             return
         page = self.pages.next(poll, self.clock(), Direction.UPSTREAM, end)
+        page = Page(self.upstream.in_turn(poll, page.due), page.end)
         poll.outgoing = self._outgoing(page)
         self._push_chunks(poll, push)
         if not page.due:

@@ -106,6 +106,11 @@ class States:
         state = poll.change(lambda it: replace(it, setup=setup, commands=names))
         self._save(poll, state)
 
+    def ordered(self, poll: TenantPoll) -> None:
+        """Notes that ordered messages come for the tenant."""
+        if not poll.state.ordered:
+            self._save(poll, poll.change(lambda it: replace(it, ordered=True)))
+
     def failed(self, poll: TenantPoll, error: PortError, now: datetime) -> None:
         """Notes that the broker or RAC failed in this tick, and pauses the tenant if due."""
         state = poll.change(lambda it: it.after_failure(now, str(error)))

@@ -8,11 +8,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from smartlink.domain import lifecycle
-from smartlink.domain.catalog import Catalog
 from smartlink.domain.message import DeadReason, Message, State, Stored
+from smartlink.domain.order import NoKeyError
 from smartlink.observability import INFO, WARNING, event, message_event
-from smartlink.ports import Clock, Contents, LogSink, Messages
+from smartlink.ports import Clock, Contents, LogSink, Messages, PortError
 from smartlink.services.dispatch import Dispatcher
+from smartlink.services.order import TURN, ahead, keys_of, wake
+from smartlink.services.polling.intakes import Intakes
 from smartlink.services.polling.known_commands import KnownCommands
 from smartlink.services.polling.tenant_poll import TenantPoll
 from smartlink.services.repeats import Repeats
@@ -28,17 +30,18 @@ class Sweep:
         logs: LogSink,
         contents: Contents,
         dispatcher: Dispatcher,
-        catalog: Catalog,
+        intakes: Intakes,
         grace: timedelta,
         clock: Clock,
         commands: KnownCommands,
     ) -> None:
         self._messages = messages
         self._dispatcher = dispatcher
-        self._catalog = catalog
+        self._catalog = intakes.catalog
         self._grace = grace
         self._clock = clock
         self._commands = commands
+        self._intakes = intakes
         self._repeats = Repeats(messages, logs, contents)
 
     def __call__(self, poll: TenantPoll, due: Sequence[Stored]) -> None:
@@ -53,17 +56,75 @@ class Sweep:
         ended = overtaken | self._repeats.before(poll.name, unrun)
         moves: list[Stored] = []
         dead: list[Stored] = []
+        gone: list[Stored] = []
+        left: list[Stored] = []
         for stored in due:
             message = stored.message
             if message.document in ended:
                 self._repeats.drop(poll, stored, ended[message.document], now)
-                continue
-            if message.document in undecided:
-                continue  # the message stays due, and the next tick decides
-            moved = self._move(message, poll, now)
+                gone.append(stored)
+            elif message.document not in undecided:  # those stay due, and the next tick decides
+                left.append(stored)
+        left, keyless = self._placed(poll, left)
+        dead += keyless
+        for stored in self._in_turn(poll, left, now):
+            moved = self._move(stored.message, poll, now)
+            if moved.state is State.DEAD and self._passes(moved):
+                gone.append(stored)
+                moved = lifecycle.passed(moved)
             (dead if moved.state is State.DEAD else moves).append(Stored(moved, stored.version))
         bury(self._messages, poll, dead, now)
+        if keys_of(gone):
+            wake(self._messages, poll.name, keys_of(gone), now)
         self._dispatch(poll, moves)
+
+    def _passes(self, message: Message) -> bool:
+        command = self._catalog.commands.get(message.type)
+        return command is not None and command.when_dead == "pass"
+
+    def _placed(self, poll: TenantPoll, due: Sequence[Stored]) -> tuple[list[Stored], list[Stored]]:
+        """Gives a place to those without one whose command is ordered; returns all that are left,
+        and those that have no key and are dead now."""
+        if not poll.state.ordered:
+            return list(due), []
+        left: list[Stored] = []
+        keyless: list[Stored] = []
+        for stored in due:
+            message = stored.message
+            if message.order is not None or message.type not in self._catalog.ordered:
+                left.append(stored)
+                continue
+            try:
+                placed = self._intakes.place(poll, stored)
+            except NoKeyError as error:
+                dead = lifecycle.dead(message, DeadReason.MALFORMED, str(error))
+                keyless.append(Stored(dead, stored.version))
+            except PortError as error:
+                message_event(message, "turn_not_given", f"It stays due: {error}", WARNING)
+            else:
+                left += [placed] if placed is not None else []
+        return left, keyless
+
+    def _in_turn(self, poll: TenantPoll, due: Sequence[Stored], now: datetime) -> list[Stored]:
+        """Lets those wait whose turn has not come, and returns the others."""
+        ordered = _by_number(due)
+        firsts: dict[str, str] = {}
+        for key, number, _ in ordered:
+            firsts.setdefault(key, number)
+        behind = ahead(self._messages, poll.name, firsts) if firsts else set()
+        waiting = [
+            stored for key, number, stored in ordered if key in behind or number != firsts[key]
+        ]
+        if not waiting:
+            return list(due)
+        documents = {it.message.document for it in waiting}
+        poll.lined |= documents
+        poll.count("waitForTheirTurn", len(waiting))
+        queued = [Stored(lifecycle.queued(it.message, now + TURN), it.version) for it in waiting]
+        self._messages.swap(poll.name, queued)
+        # Whoever ended the one before in this instant found them not waiting yet.
+        wake(self._messages, poll.name, keys_of(waiting), now)
+        return [it for it in due if it.message.document not in documents]
 
     def _ours(self, poll: TenantPoll, due: Sequence[Stored]) -> list[Stored]:
         """Leaves out messages of commands that only a newer deployment knows: it sweeps them
@@ -111,3 +172,13 @@ class Sweep:
             if its:
                 ready.append(replace(dispatch, messages=tuple(its)))
         self._dispatcher.publish(poll, ready)
+
+
+def _by_number(due: Sequence[Stored]) -> list[tuple[str, str, Stored]]:
+    """Returns the key, the number and the message of those that are ordered, in their order."""
+    ordered = [
+        (stored.message.order.key, stored.message.order.number, stored)
+        for stored in due
+        if stored.message.order is not None
+    ]
+    return sorted(ordered, key=lambda it: it[1])

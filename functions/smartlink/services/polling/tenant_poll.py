@@ -50,6 +50,10 @@ class TenantPoll:
     """The acked repeats by document and tag; without a tag, how many repeats of the document."""
     others: frozenset[str] = frozenset()  # commands that only another deployment knows
     vacant: bool = False  # no message lives: the name passes to these credentials' customer
+    intake: bool = False  # this poll has the tenant's intake: its one session receives
+    single: bool = False  # no further session may receive
+    barred: frozenset[str] = frozenset()  # ordered commands of which nothing is received now
+    lined: set[str] = field(default_factory=set)  # due documents that wait for their turn
     unreadable: dict[str, str] = field(default_factory=dict)  # due documents, and why
     error: PortError | None = None  # how the broker or RAC failed first: nothing more is received
     unswept: Place | None = None  # where the sweep's next page begins
@@ -125,11 +129,17 @@ class TenantPoll:
         with self.lock:
             if self.joined is None:
                 self.joined = now
-            if self.receivers >= most or now - self.joined < _JOIN:
+            if self.single or self.receivers >= most or now - self.joined < _JOIN:
                 return False
             self.receivers += 1
             self.joined = now
             return True
+
+    def receive_alone(self) -> bool:
+        """Lets no further session receive; returns False if another one does already."""
+        with self.lock:
+            self.single = self.single or self.receivers <= 1
+            return self.single
 
     def leave_receiver(self) -> None:
         """Notes that a session stopped receiving."""

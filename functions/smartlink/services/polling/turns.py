@@ -56,7 +56,10 @@ class TenantTurns:
         if poll.state.paused(now):
             poll.count("paused")
             return
-        behind = any(it.message.state is State.PENDING for it in downstream.due)
+        behind = any(
+            it.message.state is State.PENDING and it.message.document not in poll.lined
+            for it in downstream.due
+        )
         if behind:
             text = "Dispatched messages are overdue: nothing new is received in this poll"
             event("back_pressure", text, WARNING)
