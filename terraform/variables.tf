@@ -59,7 +59,7 @@ variable "instances" {
   type = object({
     poll_shard = optional(object({ min = optional(number, 0), max = optional(number, 3) }), {})
     consume    = optional(object({ min = optional(number, 0), max = optional(number, 4) }), {})
-    publish    = optional(object({ min = optional(number, 0), max = optional(number, 3) }), {})
+    publish    = optional(object({ min = optional(number, 0), max = optional(number, 2) }), {})
     operate    = optional(object({ min = optional(number, 0), max = optional(number, 1) }), {})
   })
   default  = {}
