@@ -47,11 +47,15 @@ resource "google_project_iam_custom_role" "audit" {
 }
 
 resource "google_project_iam_member" "audit" {
-  for_each = var.operators
+  for_each = merge(
+    { for member in var.operators : member => member },
+    # The result of a job, which its last step records.
+    contains(keys(local.functions), "operate") ? { operate = google_service_account.function["operate"].member } : {},
+  )
 
   project = var.project_id
   role    = google_project_iam_custom_role.audit.id
-  member  = each.key
+  member  = each.value
 
   condition {
     title      = "only-the-audit"

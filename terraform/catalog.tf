@@ -14,7 +14,7 @@ locals {
   }
 
   relay = {
-    for key in ["poll", "poll_shard", "publish"] : key => {
+    for key in ["poll", "poll_shard", "publish", "operate"] : key => {
       target      = key
       command     = ""
       name        = "smartlink-${replace(key, "_", "-")}"
@@ -34,6 +34,7 @@ locals {
       # again; correctness does not depend on it.
       instances = key == "poll" ? { min = 0, max = 1 } : var.instances[key]
     }
+    if contains(keys(local.catalog.functions), key)
   }
 
   functions = merge(local.relay, {

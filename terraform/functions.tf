@@ -31,6 +31,14 @@ locals {
   )
 }
 
+locals {
+  # The one place that decides who may do what: operations/rights.py reads it.
+  roles = merge(
+    { for member in var.operators : lower(trimprefix(member, "user:")) => { operator = ["*"] } if startswith(member, "user:") },
+    { for account, roles in var.roles : account => { for role, tenants in roles : role => tenants if length(tenants) > 0 } },
+  )
+}
+
 resource "google_service_account" "function" {
   for_each = local.functions
 
@@ -85,6 +93,7 @@ resource "google_cloudfunctions2_function" "function" {
       # functions-framework serves a call by a thread: one for each call that may come at once.
       { THREADS = tostring(max(4, each.value.concurrency)) },
       each.value.command == "" ? {} : { SMARTLINK_COMMAND = each.value.command },
+      each.key == "operate" ? { SMARTLINK_ROLES = jsonencode(local.roles) } : {},
       # Those that call Smart Link learn where the acceptance's own tenant has it, and nothing else.
       !var.acceptance || !contains(["poll", "poll_shard"], each.key) ? {} : {
         SMARTLINK_ACCEPTANCE_URL = google_cloudfunctions2_function.simulator[0].service_config[0].uri

@@ -100,6 +100,23 @@ locals {
         Log query: `jsonPayload.action="document_unreadable" AND jsonPayload.tenant="$${metric.label.tenant}"`
       EOT
     }
+    jobs_failed = {
+      title    = "An operator's job failed"
+      metric   = "jobs_failed"
+      severity = "ERROR"
+      period   = "300s"
+      group_by = ["job"]
+      subject  = "Smart Link: an operator's job failed"
+      text     = <<-EOT
+        The job **$${metric.label.job}**, a redrive or discard of many messages, stands still: its steps ended five times without coming forward, or its document (`Tarefa`) cannot be read. What it did stays done; the rest was not touched.
+
+        1. `smartlink jobs show $${metric.label.job}` says who made it, why, and how far it came.
+        2. Read why its steps ended: the log query below.
+        3. Once the cause is gone: `smartlink jobs resume $${metric.label.job} --reason …` goes on where it was.
+
+        Log query: `jsonPayload.job="$${metric.label.job}" AND severity>=WARNING`
+      EOT
+    }
     config_invalid = {
       title    = "totvsAppConfig_v2.json cannot be used"
       metric   = "config_invalid"

@@ -47,6 +47,12 @@ locals {
       labels      = {}
       description = "Polls that answered and lost no shard"
     }
+    jobs_failed = {
+      actions     = ["job_ended", "job_unreadable"]
+      filter      = " AND severity=ERROR"
+      labels      = { job = "EXTRACT(jsonPayload.job)" }
+      description = "Operators' jobs that failed, or cannot be read"
+    }
     tenants_overdue = {
       actions     = ["messages_due"]
       filter      = " AND jsonPayload.oldestSeconds>${local.overdue_seconds}"

@@ -130,9 +130,21 @@ resource "google_service_account_iam_member" "pusher" {
   member             = local.pubsub_agent
 }
 
-# Both polls dispatch: sweeps and arrivals to the commands, shards to poll_shard. A consumer
-# dispatches to itself alone: the next step of a work that its author continues, and the next message
-# of a key.
+# A job's next step: `operate` asks for it, and so does whoever makes, stops or resumes a job.
+resource "google_pubsub_topic_iam_member" "operate" {
+  for_each = contains(keys(local.pushed), "operate") ? merge(
+    { operate = google_service_account.function["operate"].member },
+    { for member in var.operators : member => member },
+  ) : {}
+
+  topic  = google_pubsub_topic.push["operate"].id
+  role   = "roles/pubsub.publisher"
+  member = each.value
+}
+
+# Both polls dispatch: sweeps and arrivals to the commands, shards to poll_shard, and jobs that
+# stand still to operate. A consumer dispatches to itself alone: the next step of a work that its
+# author continues, and the next message of a key.
 resource "google_pubsub_topic_iam_member" "dispatch" {
   for_each = {
     for pair in concat(

@@ -116,7 +116,7 @@ resource "google_storage_bucket" "source" {
 }
 
 resource "google_storage_bucket_iam_member" "config" {
-  for_each = toset(["poll", "poll_shard"])
+  for_each = setintersection(["poll", "poll_shard", "operate"], keys(local.functions))
 
   bucket = google_storage_bucket.config.name
   role   = "roles/storage.objectViewer" # with list: a missing file is then 404, not 403

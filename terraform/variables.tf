@@ -59,7 +59,8 @@ variable "instances" {
   type = object({
     poll_shard = optional(object({ min = optional(number, 0), max = optional(number, 3) }), {})
     consume    = optional(object({ min = optional(number, 0), max = optional(number, 4) }), {})
-    publish    = optional(object({ min = optional(number, 0), max = optional(number, 3) }), {})
+    publish    = optional(object({ min = optional(number, 0), max = optional(number, 2) }), {})
+    operate    = optional(object({ min = optional(number, 0), max = optional(number, 1) }), {})
   })
   default  = {}
   nullable = false
@@ -94,6 +95,32 @@ variable "operators" {
   validation {
     condition     = alltrue([for member in var.operators : can(regex("^(group|user|serviceAccount):[^@ ]+@[^@ ]+$", member))])
     error_message = "operators must be group:…, user:… or serviceAccount:… members; nobody anonymous."
+  }
+}
+
+variable "roles" {
+  description = "Who may do what, and for which tenants (\"*\": all): what `operate` and the console ask at each step. By account, as user@example.com. An operator who is a user: and is not named here has `operator` for all tenants, for that is what they may do in the database anyhow; the members of a group are not known here, so name them."
+  type = map(object({
+    viewer   = optional(set(string), [])
+    operator = optional(set(string), [])
+    admin    = optional(set(string), [])
+    contents = optional(set(string), [])
+  }))
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = alltrue([for account in keys(var.roles) : can(regex("^[^@ :]+@[^@ :]+$", account)) && account == lower(account)])
+    error_message = "roles must be by account, as user@example.com in lower case, without user: or group:."
+  }
+
+  validation {
+    condition = alltrue(flatten([
+      for role in values(var.roles) : [
+        for tenants in values(role) : [for tenant in tenants : tenant == "*" || can(regex("^[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?$", tenant))]
+      ]
+    ]))
+    error_message = "roles must name tenants, or \"*\" for all of them."
   }
 }
 

@@ -6,60 +6,29 @@ second, so it loads only what it uses.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from smartlink.i18n import data
-from smartlink.operations.errors import InvalidError
-from smartlink.settings import Settings, SettingsError, load_settings
+from smartlink.desk_wiring import DeskWiring
 
 if TYPE_CHECKING:
-    from smartlink.adapters.firestore.audit import FirestoreAudit
-    from smartlink.adapters.firestore.operator import OperatorFirestore
     from smartlink.adapters.google.secret_manager_operator import OperatorSecretManager
-    from smartlink.adapters.google.storage import BucketContents
     from smartlink.adapters.google.storage_config import ConfigObjectGenerations
     from smartlink.adapters.http.connections import Http
     from smartlink.adapters.http.raw_link import RawLink
-    from smartlink.domain.retry import RetryPolicy
     from smartlink.operations.ports import Deployment, Identity, Platform
     from smartlink.ports import Broker, Tokens
     from smartlink.services.polling.poll import Poll
 
 
 @dataclass
-class OperatorWiring:
+class OperatorWiring(DeskWiring):
     """One deployment, with the adapters of its functions and those that only operators have."""
 
-    title: str
-    local: bool
-    variables: Mapping[str, str]  # the environment of its functions
+    title: str = ""
     functions: Mapping[str, str] = field(default_factory=dict)  # the URLs, where they are known
     indexes: Sequence[Mapping[str, Any]] = ()  # of Firestore, that are declared
     local_operator: str = "unknown"  # who acts on a local stack, as the machine says
-
-    def now(self) -> datetime:
-        """Returns the current time in UTC."""
-        return datetime.now(UTC)
-
-    @cached_property
-    def settings(self) -> Settings:
-        """The settings, as the deployment's functions parse them. Raises InvalidError."""
-        try:
-            return load_settings(self.variables)
-        except SettingsError as error:
-            raise InvalidError(data(error)) from None
-
-    @cached_property
-    def store(self) -> "OperatorFirestore":
-        """The store in Firestore, with the operators' queries."""
-        from smartlink.adapters.firestore.operator import OperatorCalls, OperatorFirestore  # noqa: PLC0415
-
-        config = self.settings
-        emulator = config.firestore_emulator
-        calls = OperatorCalls(config.project, config.firestore_database, emulator=emulator)
-        return OperatorFirestore(calls)
 
     @cached_property
     def operator(self) -> "Identity":
@@ -69,32 +38,12 @@ class OperatorWiring:
         return self.platform.identity() or Identity(self.local_operator, verified=False)
 
     @cached_property
-    def audit(self) -> "FirestoreAudit":
-        """`Auditoria`, in its own database."""
-        from smartlink.adapters.firestore.audit import FirestoreAudit  # noqa: PLC0415
-        from smartlink.adapters.firestore.calls import FirestoreCalls  # noqa: PLC0415
-
-        config = self.settings
-        emulator = config.firestore_emulator
-        return FirestoreAudit(
-            FirestoreCalls(config.project, config.audit_database, emulator=emulator)
-        )
-
-    @cached_property
     def secrets(self) -> "OperatorSecretManager":
         """The secrets in Secret Manager, with the operators' changes."""
         from smartlink.adapters.google.secret_manager_operator import OperatorSecretManager  # noqa: PLC0415
 
         config = self.settings
         return OperatorSecretManager(config.project, emulator=config.secret_manager_emulator)
-
-    @cached_property
-    def contents(self) -> "BucketContents":
-        """The bucket of large contents."""
-        from smartlink.adapters.google.storage import BucketContents  # noqa: PLC0415
-
-        config = self.settings
-        return BucketContents(config.bucket, config.project, config.storage_emulator)
 
     @cached_property
     def config(self) -> "ConfigObjectGenerations":
@@ -130,14 +79,6 @@ class OperatorWiring:
         from smartlink.adapters.http.connections import Bounds, Http  # noqa: PLC0415
 
         return Http(Bounds.of(self.settings))
-
-    @cached_property
-    def policy(self) -> "RetryPolicy":
-        """The retry policy in force, found as the relay finds it: the file, its last valid, the
-        default."""
-        from smartlink.services.polling.config import Config  # noqa: PLC0415
-
-        return Config(self.config, self.store).policy()
 
     @cached_property
     def platform(self) -> "Platform":

@@ -394,7 +394,7 @@ class RelayState(Protocol):
     """What a tick tells the next one, and what polls tell each other.
 
     It is: how many continuations a shard has had, so that none comes twice; how far the look
-    through the bucket has come; and which commands the polls know.
+    through the bucket has come; which commands the polls know; and which job stands still.
     """
 
     def advance(self, shard: int, tick: datetime, sequence: int) -> bool:
@@ -421,6 +421,13 @@ class RelayState(Protocol):
 
     def announce_change(self) -> None:
         """Gives the mark another value: what processes keep of tenants is out of date."""
+        ...
+
+    def standing_job(self, now: datetime) -> str | None:
+        """Returns the operators' job whose next step is overdue for longest; None: there is none.
+
+        It costs one read.
+        """
         ...
 
     def content_sweep(self) -> ContentSweep | None:

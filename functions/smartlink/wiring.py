@@ -52,6 +52,7 @@ from smartlink.services.polling.poll import Poll
 from smartlink.services.polling.recall import Recall
 from smartlink.services.polling.receiving import Downstream, Receiving
 from smartlink.services.polling.sending import Sending, Upstream
+from smartlink.services.polling.standing_jobs import StandingJobs
 from smartlink.services.polling.states import States
 from smartlink.services.polling.sweep import Sweep
 from smartlink.services.polling.turns import TenantTurns
@@ -154,7 +155,13 @@ def make_poll(settings: Settings, adapters: Adapters, own: PollAdapters) -> Poll
         commands=commands,
         changes=Changes(store),
         leftovers=Leftovers(store, contents, store, clock),
+        standing_jobs=StandingJobs(store, own.publisher, _operate_topic(settings), clock),
     )
+
+
+def _operate_topic(settings: Settings) -> str | None:
+    operate = settings.catalog.functions.operate
+    return operate.topic if operate is not None else None
 
 
 def make_consume(

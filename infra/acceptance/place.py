@@ -121,7 +121,7 @@ class Place:
         """The topic of each function that Pub/Sub calls; its subscription has the same name."""
         catalog = self.settings.catalog
         topics = {f"consume-{name}": it.topic for name, it in catalog.commands.items()}
-        return {"poll_shard": str(catalog.functions.poll_shard.topic), **topics}
+        return {**{name: str(it.topic) for name, it in catalog.pushed.items()}, **topics}
 
     @cached_property
     def number(self) -> str:

@@ -232,10 +232,10 @@ def pusher_tokens(place: Place) -> str:
 )
 def ack_deadline(place: Place) -> str:
     """Compare each subscription's deadline with the catalogue's time-out."""
-    functions = place.settings.catalog.functions
+    catalog = place.settings.catalog
     seen = []
     for key, topic in place.pushed.items():
-        timeout = (functions.poll_shard if key == "poll_shard" else functions.consume).timeout
+        timeout = catalog.pushed.get(key, catalog.functions.consume).timeout
         seconds = int(_subscription(place, topic).get("ackDeadlineSeconds", 0))
         text = f"{topic}: {seconds} s for a time-out of {timeout} s"
         need(text, holds=timeout <= seconds <= _LONGEST)

@@ -98,7 +98,7 @@ def settings(place: Place) -> str:
     shared = catalog.functions
     wanted = {
         "poll": (shared.poll.timeout, shared.poll.memory),
-        "poll_shard": (shared.poll_shard.timeout, shared.poll_shard.memory),
+        **{name: (it.timeout, it.memory) for name, it in catalog.pushed.items()},
         **{
             f"consume-{name}": (shared.consume.timeout, command.memory)
             for name, command in catalog.commands.items()

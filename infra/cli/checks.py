@@ -39,6 +39,10 @@ _FIXES: Mapping[Fix, Text] = {
         "smartlink messages list --older 15m shows which; smartlink tenants list, "
         "whether their tenants are paused"
     ),
+    Fix.RUN_JOB: _(
+        "is the function operate deployed (make deploy)? smartlink jobs show JOB says how far it "
+        "came; smartlink jobs watch JOB works yours off, smartlink jobs resume JOB one that failed"
+    ),
     Fix.RESUME_TICKS: _("gcloud scheduler jobs resume smartlink-poll, and look at its last answer"),
     Fix.READ_ALERTS: _("open each in Cloud Monitoring (Alerting): its text is its runbook"),
 }

@@ -16,7 +16,7 @@ from infra.cli.screen import Screen
 from infra.cli.target import Target, find_target
 from infra.local.checkout import CATALOG
 from smartlink import bootstrap
-from smartlink.i18n import _, told
+from smartlink.i18n import Text, _, told
 from smartlink.operations.audit import Facts, Recording, recorded
 from smartlink.operator_wiring import OperatorWiring
 
@@ -45,9 +45,8 @@ class Session:
             os.environ["GOOGLE_APPLICATION_CREDENTIALS"] = ""
             os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
         return OperatorWiring(
-            target.title,
-            target.local,
             target.variables,
+            target.title,
             target.functions,
             json.loads(CATALOG.with_name("firestore.json").read_bytes())["indexes"],
             self._local_operator,
@@ -93,8 +92,12 @@ class Session:
             reason=self._reason(reason),
             count=count,
             before=before,
-            warn=lambda text: self.screen.note(text, "yellow"),
+            warn=self.warn,
         )
+
+    def warn(self, text: Text) -> None:
+        """Tell of what went wrong beside the result."""
+        self.screen.note(text, "yellow")
 
     def _reason(self, given: str | None) -> str | None:
         if given is not None and given.strip():

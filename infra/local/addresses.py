@@ -45,7 +45,7 @@ class Addresses:
             "racTokenUrl": self.rac_token_url,
             "simulator": self.simulator,
             "functions": dict(self.functions),
-            "topics": topics | {"poll_shard": catalog.functions.poll_shard.topic},
+            "topics": topics | {name: it.topic for name, it in catalog.pushed.items()},
             "buckets": {"config": self.config_bucket, "contents": self.contents_bucket},
             "configUri": self.config_uri,
         }

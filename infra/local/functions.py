@@ -31,7 +31,18 @@ def consumer(command: str) -> str:
 
 def function_names(catalog: Catalog) -> list[str]:
     """Name every function's process."""
-    return ["poll", "poll_shard", "publish", *map(consumer, catalog.commands)]
+    return [*_targets(catalog), *map(consumer, catalog.commands)]
+
+
+def _targets(catalog: Catalog) -> dict[str, Function]:
+    """Return the functions that are no consumers."""
+    functions = catalog.functions
+    targets = {
+        "poll": functions.poll,
+        "poll_shard": functions.poll_shard,
+        "publish": functions.publish,
+    }
+    return targets | ({"operate": functions.operate} if functions.operate else {})
 
 
 def function_urls(catalog: Catalog, ports: Mapping[str, int]) -> dict[str, str]:
@@ -76,14 +87,9 @@ def function_programs(
 ) -> list[Program]:
     """Run each target once, and `consume` once for each command."""
     functions = catalog.functions
-    targets = {
-        "poll": functions.poll,
-        "poll_shard": functions.poll_shard,
-        "publish": functions.publish,
-    }
     programs = [
         _program(target, target, ports[target], source, {**_cloud_run(function), **environment})
-        for target, function in targets.items()
+        for target, function in _targets(catalog).items()
     ]
     for command in catalog.commands:
         name = consumer(command)

@@ -26,8 +26,8 @@ DEFAULT_CONFIG: Json = {
 
 def create_topics(rest: Rest, addresses: Addresses, catalog: Catalog) -> None:
     """Create every topic with its push subscription."""
-    shard = catalog.functions.poll_shard
-    _create_topic(rest, addresses, str(shard.topic), "poll_shard", shard.timeout)
+    for name, function in catalog.pushed.items():
+        _create_topic(rest, addresses, str(function.topic), name, function.timeout)
     for name, command in catalog.commands.items():
         deadline = catalog.functions.consume.timeout
         _create_topic(rest, addresses, command.topic, consumer(name), deadline)

@@ -224,7 +224,7 @@ _not_an_editors = DefaultFilter()
 
 
 def _topics(catalog: Catalog) -> Iterator[str]:
-    yield str(catalog.functions.poll_shard.topic)
+    yield from (str(function.topic) for function in catalog.pushed.values())
     yield from (command.topic for command in catalog.commands.values())
 
 

@@ -21,7 +21,9 @@ variables {
   polling     = true
   instances   = {}
   cpus        = 20
+  operators   = []
   publish     = {}
+  roles       = {}
   smart_link  = {}
   settings    = {}
   retention   = {}
@@ -209,5 +211,31 @@ run "connector_given" {
       function.service_config[0].vpc_connector == (local.functions[key].erp ? "projects/host/locations/southamerica-east1/connectors/erp" : null)
     ])
     error_message = "Consumers of an ERP use the connector that exists."
+  }
+}
+
+run "roles" {
+  command = plan
+
+  variables {
+    operators = ["user:Ana@example.com", "user:rui@example.com", "group:ops@example.com"]
+    roles = {
+      "rui@example.com" = { viewer = ["*"], operator = ["acme"], contents = ["acme"] }
+      "eva@example.com" = { admin = ["*"] }
+    }
+  }
+
+  assert {
+    condition = jsondecode(google_cloudfunctions2_function.function["operate"].service_config[0].environment_variables["SMARTLINK_ROLES"]) == {
+      "ana@example.com" = { operator = ["*"] }
+      "rui@example.com" = { viewer = ["*"], operator = ["acme"], contents = ["acme"] }
+      "eva@example.com" = { admin = ["*"] }
+    }
+    error_message = "An operator who is a user may act on every tenant, unless the roles say otherwise; a group is nobody here."
+  }
+
+  assert {
+    condition     = length(google_pubsub_topic_iam_member.operate) == 4
+    error_message = "Operators ask operate for a step, and so does operate itself."
   }
 }

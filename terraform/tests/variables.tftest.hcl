@@ -13,7 +13,9 @@ variables {
   polling     = true
   instances   = {}
   cpus        = 20
+  operators   = []
   publish     = {}
+  roles       = {}
   smart_link  = {}
   settings    = {}
   retention   = {}
@@ -44,9 +46,10 @@ run "refusals_1" {
     cpus       = 0.5                                                                                                 # half a CPU
     acceptance = true                                                                                                # acceptance without a key's digest
     operators  = ["allAuthenticatedUsers"]                                                                           # operators everybody
+    roles      = { "group:ops@example.com" = { viewer = ["*"] } }                                                    # roles of a group
   }
 
-  expect_failures = [var.project_id, var.labels, var.instances, var.operators, var.publish, var.smart_link, var.settings, var.retention, var.firestore, var.network, var.encryption, var.alerts, var.cpus, var.acceptance_digest]
+  expect_failures = [var.project_id, var.labels, var.instances, var.operators, var.roles, var.publish, var.smart_link, var.settings, var.retention, var.firestore, var.network, var.encryption, var.alerts, var.cpus, var.acceptance_digest]
 }
 
 run "refusals_2" {
@@ -63,9 +66,10 @@ run "refusals_2" {
     network    = { connector = "my-connector" }                                      # network connector name
     encryption = { kms_key = "projects/p/locations/global/keyRings/r/cryptoKeys/k" } # key elsewhere
     alerts     = { channels = ["operations"] }                                       # alert channel
+    roles      = { "ana@example.com" = { operator = ["NOPE!"] } }                    # roles for no tenant's name
   }
 
-  expect_failures = [var.labels, var.instances, var.publish, var.smart_link, var.settings, var.retention, var.firestore, var.network, var.encryption, var.alerts]
+  expect_failures = [var.labels, var.instances, var.publish, var.smart_link, var.settings, var.retention, var.firestore, var.network, var.encryption, var.alerts, var.roles]
 }
 
 run "refusals_3" {

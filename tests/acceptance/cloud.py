@@ -25,14 +25,15 @@ class Cloud:
         self.token: str | Exception = "token"
         catalog, shared = config.catalog, config.catalog.functions
         self.topics = {
-            "poll_shard": str(shared.poll_shard.topic),
+            **{name: str(it.topic) for name, it in catalog.pushed.items()},
             **{f"consume-{name}": it.topic for name, it in catalog.commands.items()},
         }
         self.functions = {
             "poll": self._function("poll", shared.poll.timeout, shared.poll.memory, 1),
-            "poll_shard": self._function(
-                "poll_shard", shared.poll_shard.timeout, shared.poll_shard.memory, 3
-            ),
+            **{
+                name: self._function(name, it.timeout, it.memory, 3)
+                for name, it in catalog.pushed.items()
+            },
             "publish": self._function("publish", 60, 512, 3),
             **{
                 f"consume-{name}": self._function(

@@ -36,9 +36,9 @@ def config(hosts: dict[str, str]) -> Settings:
     rest.call("POST", f"{hosts['storage']}/storage/v1/b?project={found.project}", bucket)
     parent = f"projects/{found.project}"
     functions = found.catalog.functions
-    shard = (str(functions.poll_shard.topic), functions.poll_shard.timeout)
+    pushed = [(str(it.topic), it.timeout) for it in found.catalog.pushed.values()]
     commands = [(it.topic, functions.consume.timeout) for it in found.catalog.commands.values()]
-    for topic, seconds in (shard, *commands):
+    for topic, seconds in (*pushed, *commands):
         rest.call("PUT", f"http://{hosts['pubsub']}/v1/{parent}/topics/{topic}", {})
         subscription = {"topic": f"{parent}/topics/{topic}", "ackDeadlineSeconds": seconds}
         path = f"{parent}/subscriptions/{topic}"

@@ -86,7 +86,7 @@ class LocalStage:
         os.environ.update(variables)
         for name in COMPOSED:  # the first poll of a tenant is made in this process
             getattr(bootstrap, name).cache_clear()
-        return OperatorWiring("stack", local=True, variables=variables)
+        return OperatorWiring(variables, "stack")
 
     def publish(self, request: Mapping[str, Any]) -> int:
         self._step("publish")

@@ -154,9 +154,10 @@ def test_a_stack_takes_up_what_is_saved(author: Author, stack: RunningStack) -> 
     # What was taken away stays subscribed for a while: an older poll may still know it.
     until(lambda: ticked(stack) and "Greet" in subscribed(stack))
     assert answers(stack, "Greet") == "hello"
-    assert topics(stack) == {"topic-greet", "smartlink-poll-shard"}
+    assert topics(stack) == {"topic-greet", "smartlink-poll-shard", "smartlink-operate"}
     shown = json.loads((author.folder / "state" / "stack.json").read_text())
-    assert shown["functions"].keys() == {"poll", "poll_shard", "publish", "consume-Greet"}
+    own = {"poll", "poll_shard", "publish", "operate"}
+    assert shown["functions"].keys() == {*own, "consume-Greet"}
     assert shown["pids"].items() >= stack.pids.items()
 
     before = stack.pids

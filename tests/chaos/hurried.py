@@ -15,6 +15,7 @@ tenant.FIRST_PAUSE = timedelta(seconds=3)
 tenant.LONGEST_PAUSE = timedelta(seconds=6)
 sending.LEASE = timedelta(seconds=15)
 
+from smartlink.entrypoints.operate import operate  # noqa: E402
 from smartlink.entrypoints.targets import consume, poll, poll_shard, publish  # noqa: E402
 
-__all__ = ["consume", "poll", "poll_shard", "publish"]
+__all__ = ["consume", "operate", "poll", "poll_shard", "publish"]

@@ -66,6 +66,7 @@ class Place:
 
     hosts: Hosts
     folder: Path
+    patience: float = PATIENCE  # seconds that a command may take
     project: str = field(default_factory=lambda: f"cli-{uuid.uuid4().hex[:10]}")
 
     def __post_init__(self) -> None:
@@ -112,7 +113,7 @@ class Place:
             stdin=subprocess.DEVNULL if text is None else None,
             capture_output=True,
             text=True,
-            timeout=PATIENCE,
+            timeout=self.patience,
             env=environment(self.folder, more),
             check=False,
         )

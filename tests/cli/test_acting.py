@@ -100,7 +100,10 @@ def test_discard_moves_to_the_history(place: Place) -> None:
 
 
 def test_ctrl_c_in_a_bulk_redrive_and_its_resumption(place: Place) -> None:
-    """Stopped between two commits, with 130; the same command goes on; each message once."""
+    """Between two commits, with 130; the job is left, and watching it goes on; each once.
+
+    No function `operate` runs here: the command itself works its operator's own jobs off.
+    """
     furnish(place, "acme")
     place.keep("acme", *(dead(f"a-{number:03}") for number in range(60)))
     bulk = ("messages", "redrive", "-t", "acme", "--yes", "-r", "Outage")
@@ -112,11 +115,13 @@ def test_ctrl_c_in_a_bulk_redrive_and_its_resumption(place: Place) -> None:
         out, err = process.communicate(timeout=20)
     assert process.returncode == 130, out + err
     assert "Traceback" not in err
-    assert "the same command again goes on" in err
+    [job] = place.run("jobs", "list", "--json").json
+    assert f"smartlink jobs watch {job['job']} goes on" in err
     left = list(states(place, "acme").values()).count(State.DEAD)
     assert 0 < left < 60
-    again = place.run(*bulk, "--rate", "1000", "--json")
-    assert (again.code, again.json["done"]) == (0, left)
+    assert (job["done"], job["situacao"], job["matched"]) == (60 - left, "Aguardando", 60)
+    again = place.run("jobs", "watch", job["job"], "--json")
+    assert (again.code, again.json["done"], again.json["atLeast"]) == (0, 60, False)
     assert set(states(place, "acme").values()) == {State.PENDING}
     lines = list(place.store.newest_lines("acme"))
     assert len(lines) == 60

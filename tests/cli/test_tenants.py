@@ -252,7 +252,7 @@ def test_doctor_speaks_of_dead_messages_pauses_and_queues(place: Place, client: 
     """Each with what to do."""
     activate(place, "acme", client)
     fine = {it["check"]: it for it in place.run("doctor", "--json").json}
-    for name in ("audit", "ticks", "dead messages", "queues", "acme: broker"):
+    for name in ("audit", "ticks", "dead messages", "queues", "jobs", "acme: broker"):
         assert fine[name]["ok"], fine[name]
     now = datetime.now(UTC)
     state = place.store.states(["acme"])["acme"]

@@ -11,10 +11,12 @@ from infra.local.errors import MissingPartError
 from smartlink.adapters.firestore import documents
 from smartlink.adapters.firestore.calls import Fill, FirestoreCalls
 from smartlink.adapters.firestore.effects import FirestoreEffects
+from smartlink.adapters.firestore.jobs import FirestoreJobs
 from smartlink.adapters.firestore.store import Firestore
 from smartlink.adapters.firestore.values import Raw
 from smartlink.adapters.google.failures import Patience
 from smartlink.domain.message import LogLine
+from smartlink.operations.ports import Jobs
 from smartlink.ports import Effects, LastGoodConfig, LogSink, Messages, RelayState, TenantStates
 
 BACKENDS = ("in-memory", "emulator")
@@ -44,6 +46,19 @@ class BreakableEffects(FirestoreEffects):
     def make_unreadable(self, tenant: str, document: str) -> None:
         name = self._name(tenant, document)
         self._calls.write_each("break an effect", [_text_instead(name, "DataInicio")])
+
+
+class OddJobs(Jobs, Protocol):
+    """The jobs of operators, and a hand that breaks one."""
+
+    def make_unreadable(self, job: str) -> None: ...
+
+
+class BreakableJobs(FirestoreJobs):
+    """The real adapter, with a hand that breaks a document."""
+
+    def make_unreadable(self, job: str) -> None:
+        self._calls.write_each("break a job", [_text_instead(self._name(job), "Situacao")])
 
 
 class FirestoreStore(Firestore):

@@ -8,13 +8,16 @@ import pytest
 
 from infra.local.emulators import firestore_emulator, pubsub_emulator
 from smartlink.adapters.firestore.calls import FirestoreCalls
-from smartlink.adapters.in_memory import InMemoryEffects, InMemoryMessages
+from smartlink.adapters.in_memory import InMemoryEffects, InMemoryJobs, InMemoryMessages
+from smartlink.ports import RelayState
 from tests.contract.backends import (
     AT_ONCE,
     BACKENDS,
     BreakableEffects,
+    BreakableJobs,
     FirestoreStore,
     OddEffects,
+    OddJobs,
     Store,
     started,
 )
@@ -52,6 +55,17 @@ def effects(request: pytest.FixtureRequest, firestore_host: str) -> OddEffects:
         return InMemoryEffects()
     project = f"contract-{uuid.uuid4().hex[:12]}"
     return BreakableEffects(FirestoreCalls(project, emulator=firestore_host, patience=AT_ONCE))
+
+
+@pytest.fixture(params=BACKENDS)
+def jobs(request: pytest.FixtureRequest) -> tuple[OddJobs, RelayState]:
+    """The jobs, and what a poll sees of them."""
+    if request.param == "in-memory":
+        messages = InMemoryMessages()
+        return InMemoryJobs(messages), messages
+    make: Callable[..., FirestoreStore] = request.getfixturevalue("firestore")
+    store = make()
+    return BreakableJobs(store.calls), store
 
 
 @pytest.fixture(params=BACKENDS)

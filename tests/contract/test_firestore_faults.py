@@ -11,6 +11,7 @@ from google.cloud.firestore_v1 import types
 
 from smartlink.adapters.firestore import documents
 from smartlink.adapters.firestore.effects import FirestoreEffects
+from smartlink.adapters.firestore.jobs import FirestoreJobs
 from smartlink.adapters.firestore.store import Firestore
 from smartlink.adapters.firestore.writes import put
 from smartlink.domain.message import Past, Stored, Version
@@ -18,8 +19,10 @@ from smartlink.domain.order import Intake, Order
 from smartlink.domain.pin import Pin
 from smartlink.domain.settlement import Settlement
 from smartlink.domain.tenant import TenantState
+from smartlink.operations.job import OddJob
 from smartlink.ports import ConfigFile, Conflict, ContentSweep, Refused, Unavailable
 from tests.contract.backends import FirestoreStore
+from tests.contract.test_jobs import FULL, PLAIN
 from tests.support.firestore_counter import FirestoreCounter
 from tests.support.samples import BEGUN, LATER, NOW, ended, line, pending, under_claim
 
@@ -166,6 +169,14 @@ CALLS: dict[str, Call] = {
     "of_command": lambda store, _: list(store.of_command(TENANT, "SGDPDataCommand")),
     "content_sweep": lambda store, _: store.content_sweep(),
     "save_content_sweep": lambda store, _: store.save_content_sweep(ContentSweep(NOW, "")),
+    "standing_job": lambda store, _: store.standing_job(LATER),
+    "create of jobs": lambda store, _: FirestoreJobs(store.calls).create(FULL),
+    "read of jobs": lambda store, _: FirestoreJobs(store.calls).read(PLAIN.id),
+    "save of jobs": lambda store, v: FirestoreJobs(store.calls).save(PLAIN, v),
+    "fail of jobs": lambda store, v: FirestoreJobs(store.calls).fail(
+        OddJob(PLAIN.id, "?"), v, LATER
+    ),
+    "newest of jobs": lambda store, _: FirestoreJobs(store.calls).newest(5),
     "load": lambda store, _: store.load(),
     "save": lambda store, _: store.save(ConfigFile("2", b"{}")),
     "write of effects": lambda store, _: FirestoreEffects(store.calls).write(TENANT, BEGUN, None),
@@ -176,8 +187,8 @@ ONE_OF_EACH_METHOD = ("create", "commit", "read", "due", "known_tenants")
 READS = {
     *("read", "unreadable", "alive", "history", "past", "references", "reused", "undated", "due"),
     *("states", "has_live", "known_tenants", "commands", "changes", "of_command"),
-    *("content_sweep", "load", "in_order", "intake"),
-    "read of effects",
+    *("content_sweep", "standing_job", "load", "in_order", "intake"),
+    *("read of effects", "read of jobs", "newest of jobs"),
 }
 
 
@@ -197,13 +208,20 @@ def furnished(store: FirestoreStore) -> Version:
     store.save_content_sweep(ContentSweep(NOW, "acme/D-m-1/0"))
     store.save(ConfigFile("1", b"{}"))
     FirestoreEffects(store.calls).write(TENANT, replace(BEGUN, document="01"), None)
+    FirestoreJobs(store.calls).create(PLAIN)
     return version
 
 
 def test_every_call_to_the_database_is_tried() -> None:
     """A call that is new takes its place here."""
-    public = {name for name in (*vars(Firestore), *vars(FirestoreEffects)) if name[0] != "_"}
-    assert public == {name.removesuffix(" of effects") for name in CALLS}
+    for room, of in (
+        (Firestore, ""),
+        (FirestoreEffects, " of effects"),
+        (FirestoreJobs, " of jobs"),
+    ):
+        public = {f"{name}{of}" for name in vars(room) if name[0] != "_"}
+        named = {it for it in CALLS if it.partition(" ")[1:] == of.partition(" ")[1:]}
+        assert public == named
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,11 @@ from google.cloud.firestore_v1 import types
 
 from smartlink.adapters.firestore import documents
 from smartlink.adapters.firestore.effects import COLLECTION, put_effect
+from smartlink.adapters.firestore.jobs import put_job
 from smartlink.adapters.firestore.operator import OPERATOR_QUERIES
 from smartlink.adapters.firestore.store import QUERIES, QueryShape, up_to
 from smartlink.domain.message import Content, Ended, Ending
+from tests.contract.test_jobs import FULL
 from tests.support.samples import BEGUN, LATER, NOW, everything_set, line, pending
 
 T = TypeVar("T")
@@ -42,6 +44,7 @@ def stored_names() -> dict[str, set[str]]:
         names[documents.HISTORY] |= fields_of(documents.put_history, ended)
     ended_effect = replace(BEGUN, ended=LATER, result="{}")
     names[COLLECTION] |= fields_of(put_effect, ended_effect)
+    names[documents.JOBS] |= fields_of(put_job, FULL)
     names[documents.LOGS] |= fields_of(documents.put_log, ("id", line(debug="x")))
     return names
 
@@ -119,6 +122,7 @@ def test_what_an_operator_filters_by_is_indexed() -> None:
         },
         documents.HISTORY: {"ID", "Comando", "Situacao", "DataFim", "Titular"},
         documents.LOGS: {"IDMENSAGEM", "LOGTYPE", "LOGDATE"},
+        documents.JOBS: {"DataCriacao", documents.JOB_DUE, "Situacao"},
     }
     for collection, fields in kept.items():
         assert not {(collection, field) for field in fields} & UNINDEXED
@@ -135,4 +139,5 @@ def test_what_has_ended_expires_and_the_living_do_not() -> None:
         (documents.HISTORY, "DataExpiracao"),
         (documents.LOGS, "DataExpiracao"),
         (COLLECTION, "DataExpiracao"),
+        (documents.JOBS, "DataExpiracao"),
     }

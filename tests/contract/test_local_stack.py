@@ -46,6 +46,10 @@ def poll_shard(event):
     tell("poll_shard", type=event["type"], data=event.data)
 
 @functions_framework.cloud_event
+def operate(event):
+    tell("operate", type=event["type"], data=event.data)
+
+@functions_framework.cloud_event
 def consume(event):
     tell("consume", type=event["type"], data=event.data)
 """
@@ -128,7 +132,7 @@ def test_the_tick_calls_poll(stack: RunningStack, heard: tuple[str, Heard]) -> N
 def test_each_topic_is_pushed_to_its_function(
     stack: RunningStack, heard: tuple[str, Heard]
 ) -> None:
-    """A command's topic to the consumer of that command; the shards' topic to poll_shard."""
+    """A command's topic to the consumer of that command; those of shards and jobs to theirs."""
     for name, command in stack.catalog.commands.items():
         publish(stack, command.topic, name)
         call = heard[1].get(timeout=PATIENCE)
@@ -137,8 +141,9 @@ def test_each_topic_is_pushed_to_its_function(
         assert call["environment"]["SMARTLINK_COMMAND"] == name
         assert base64.b64decode(call["data"]["message"]["data"]).decode() == name
 
-    publish(stack, "smartlink-poll-shard", "shard")
-    assert heard[1].get(timeout=PATIENCE)["target"] == "poll_shard"
+    for target in ("poll_shard", "operate"):
+        publish(stack, f"smartlink-{target.replace('_', '-')}", target)
+        assert heard[1].get(timeout=PATIENCE)["target"] == target
 
 
 def test_an_ack_deadline_is_the_functions_time_out(stack: RunningStack) -> None:
@@ -148,7 +153,8 @@ def test_an_ack_deadline_is_the_functions_time_out(stack: RunningStack) -> None:
 
     deadlines = {entry["name"].rpartition("/")[2]: entry["ackDeadlineSeconds"] for entry in listed}
     functions = stack.catalog.functions
-    assert deadlines.pop("smartlink-poll-shard") == functions.poll_shard.timeout
+    for function in stack.catalog.pushed.values():
+        assert deadlines.pop(str(function.topic)) == function.timeout
     assert set(deadlines.values()) == {functions.consume.timeout}
     assert len(deadlines) == len(stack.catalog.commands)
 

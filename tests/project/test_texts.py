@@ -58,6 +58,7 @@ SAME = frozenset(
         "Msgs",
         "Setup",
         "Tenant",
+        "Tenants",
         "Token",
         "broker",
         "log ({kind})",

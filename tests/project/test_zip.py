@@ -14,6 +14,7 @@ import pytest
 from consumers.sgdp.maps import FOLDER as MAPS
 from consumers.sgdp.maps import SCHEMA
 from infra.local.functions import load_catalog
+from smartlink.i18n.language import CATALOGUES
 from tests.project.checkout import FUNCTIONS
 from tests.support.bundle import bundle, copy_bundle
 
@@ -85,13 +86,14 @@ def imported(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return answer
 
 
-def test_it_holds_the_four_targets(imported: dict[str, Any]) -> None:
+def test_it_holds_the_targets(imported: dict[str, Any]) -> None:
     """Each is a real function under its own name, registered as what its trigger needs."""
     assert imported["targets"] == {
         "poll": [True, "poll", "http", 1],
         "poll_shard": [True, "poll_shard", "cloudevent", 1],
         "consume": [True, "consume", "cloudevent", 1],
         "publish": [True, "publish", "http", 1],
+        "operate": [True, "operate", "cloudevent", 1],
     }
 
 
@@ -128,10 +130,11 @@ def test_it_holds_what_the_functions_import_and_no_other_module() -> None:
 
 
 def test_of_what_is_no_module_it_holds_only_what_is_read() -> None:
-    """Cloud Build reads the libraries' list, TPD the maps."""
+    """Cloud Build reads the libraries' list, TPD the maps, and operators their language."""
     maps = {path.relative_to(FUNCTIONS) for path in MAPS.glob("*.json") if path != SCHEMA}
     others = {file for file in bundle() if file.suffix != ".py"}
-    assert others == {PurePath("requirements.txt"), *maps}
+    texts = {path.relative_to(FUNCTIONS) for path in CATALOGUES.glob("*/LC_MESSAGES/*.mo")}
+    assert others == {PurePath("requirements.txt"), *maps, *texts}
 
 
 def imported_from(roots: list[str]) -> set[PurePath]:

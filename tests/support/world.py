@@ -59,6 +59,7 @@ def catalog(**changes: Mapping[str, object]) -> str:
     functions = {name: {"timeoutSeconds": 60} for name in ("poll", "publish")}
     functions["poll_shard"] = {"timeoutSeconds": 60, "topic": "topic-shards"}  # type: ignore[dict-item]
     functions["consume"] = {"timeoutSeconds": 540}
+    functions["operate"] = {"timeoutSeconds": 120, "topic": "topic-operate"}  # type: ignore[dict-item]
     return json.dumps({"functions": functions, "commands": commands})
 
 

@@ -37,7 +37,7 @@ def test_each_environment_passes_its_own_tests(runs: Runs, name: str) -> None:
 
 def test_every_validation_and_optional_part_is_tested(runs: Runs) -> None:
     """As anyone would type `terraform test` after `init`, and with an environment's variables."""
-    assert re.findall(r"Success! (\d+) passed, 0 failed", runs["test"]) == ["10", "10"]
+    assert re.findall(r"Success! (\d+) passed, 0 failed", runs["test"]) == ["11", "11"]
 
 
 def test_no_primitive_role_and_nobody_anonymous(plan: Resources) -> None:
@@ -141,12 +141,38 @@ def _days(seconds: str) -> str:
 def test_only_the_polls_publish_and_a_consumer_to_itself(plan: Resources) -> None:
     """A consumer cannot dispatch to another, and publish to none."""
     consumers = [f"consume-{name}" for name in CATALOG["commands"]]
-    topics = ["poll_shard", *consumers]
+    topics = ["poll_shard", "operate", *consumers]
     dispatch = [it for it in plan.of("google_pubsub_topic_iam_member") if it.name == "dispatch"]
     assert {it.key for it in dispatch} == {
         *(f"{function}/{topic}" for function in ("poll", "poll_shard") for topic in topics),
         *(f"{consumer}/{consumer}" for consumer in consumers),
     }
+
+
+def test_of_a_job_operate_reads_and_writes_what_it_must(plan: Resources) -> None:
+    """Messages, contents, the configuration, the audit's results, its own topic; no secret."""
+    held = {
+        (grant.type.removeprefix("google_").removesuffix("_iam_member"), grant.name)
+        for grant in plan.iam
+        if grant.key == "operate"
+        and grant.name not in ("invoker", "pusher", "dead_letter", "audit")
+    }
+    assert held == {
+        ("project", "firestore"),
+        ("storage_bucket", "config"),
+        ("storage_bucket", "contents"),
+        ("pubsub_topic", "operate"),
+    }
+    audits = [it for it in plan.of("google_project_iam_member") if it.name == "audit"]
+    assert "operate" in {it.key for it in audits}, "the result of a job"
+    roles = {
+        it.key: it.values["service_config"][0]["environment_variables"].get("SMARTLINK_ROLES")
+        for it in plan.of("google_cloudfunctions2_function")
+    }
+    assert {key for key, given in roles.items() if given} == {"operate"}
+    members = [it.key for it in audits if it.key.startswith("user:")]
+    given = {it.removeprefix("user:"): {"operator": ["*"]} for it in members}
+    assert json.loads(roles["operate"]) == given, "by default nobody may anything"
 
 
 def test_no_secret_passes_through(plan: Resources) -> None:
@@ -173,7 +199,7 @@ def test_each_function_has_an_account_of_its_own(plan: Resources) -> None:
 def test_functions_follow_the_catalogue(plan: Resources) -> None:
     """Time-out, memory and concurrency are those of the catalogue."""
     entries = {
-        **{name: CATALOG["functions"][name] for name in ("poll", "poll_shard", "publish")},
+        **{name: it for name, it in CATALOG["functions"].items() if name != "consume"},
         **{
             f"consume-{name}": {
                 **entry,
@@ -219,6 +245,7 @@ def test_pushes_wait_as_long_as_the_function_may_run(plan: Resources) -> None:
     pushes = [it for it in plan.of("google_pubsub_subscription") if it.name == "push"]
     assert {it.key for it in pushes} == {
         "poll_shard",
+        "operate",
         *(f"consume-{name}" for name in CATALOG["commands"]),
     }
     for push in pushes:

@@ -115,6 +115,8 @@ class Functions(BaseModel):
     poll_shard: Function
     consume: Function
     publish: Function
+    operate: Function | None = None
+    """It works off what operators do to many messages. Without it their command line does."""
 
 
 class Catalog(BaseModel):
@@ -129,6 +131,13 @@ class Catalog(BaseModel):
     def ordered(self) -> dict[str, str]:
         """The commands whose messages run in order, and by what."""
         return {name: it.ordered for name, it in self.commands.items() if it.ordered is not None}
+
+    @property
+    def pushed(self) -> dict[str, Function]:
+        """The relay's functions that Pub/Sub calls, besides the consumers."""
+        functions = self.functions
+        every = {"poll_shard": functions.poll_shard, "operate": functions.operate}
+        return {name: it for name, it in every.items() if it is not None and it.topic is not None}
 
     @property
     def longest(self) -> int:
@@ -160,6 +169,10 @@ def parse_catalog(text: str | bytes) -> Catalog:
     if catalog.functions.poll_shard.topic is None:
         message = "the catalogue's functions.poll_shard has no topic: add one"
         raise CatalogError(message)
+    operate = catalog.functions.operate
+    if operate is not None and operate.topic is None:
+        message = "the catalogue's functions.operate has no topic: add one"
+        raise CatalogError(message)
     call, limit = catalog.functions.consume.timeout, catalog.longest
     for name, command in catalog.commands.items():
         if command.timeout > limit:
@@ -177,7 +190,7 @@ def parse_catalog(text: str | bytes) -> Catalog:
             )
             raise CatalogError(message)
     topics = [command.topic for command in catalog.commands.values()]
-    topics.append(catalog.functions.poll_shard.topic)
+    topics += [str(function.topic) for function in catalog.pushed.values()]
     twice = sorted({topic for topic in topics if topics.count(topic) > 1})
     if twice:
         message = f"the catalogue gives the topic {twice[0]} to two of its entries: one each"

@@ -1,4 +1,4 @@
-"""The four functions. Each parses its envelope, calls one use case, and translates the result."""
+"""The functions of messages: each parses an envelope, calls a use case, translates the result."""
 
 import base64
 import json
@@ -49,7 +49,7 @@ def poll_shard(cloud_event: CloudEvent) -> None:
     It answers 503 while `poll` has another catalogue, so that Pub/Sub delivers the shard again.
     """
     refused = False
-    with _delivery(cloud_event) as (data, _):
+    with delivery(cloud_event) as (data, _):
         try:
             bootstrap.poll().shard(decode_shard(data))
         except OtherCatalogError as error:  # not a failure: a deployment is under way
@@ -62,7 +62,7 @@ def poll_shard(cloud_event: CloudEvent) -> None:
 @functions_framework.cloud_event
 def consume(cloud_event: CloudEvent) -> None:
     """Consumes a batch of one tenant's messages of the command in SMARTLINK_COMMAND."""
-    with _delivery(cloud_event) as (data, call):
+    with delivery(cloud_event) as (data, call):
         dispatch = decode_dispatch(data)
         call.enter_context(bound(tenant=dispatch.tenant, command=dispatch.command))
         bootstrap.consume()(dispatch)
@@ -119,7 +119,7 @@ def _answered(request: Request, answer: Callable[[Request], Response]) -> Respon
 
 
 @contextmanager
-def _delivery(cloud_event: CloudEvent) -> Iterator[tuple[bytes, ExitStack]]:
+def delivery(cloud_event: CloudEvent) -> Iterator[tuple[bytes, ExitStack]]:
     """Gives the data of a push, and a stack of contexts that end after the call was logged.
 
     An error is logged and raised again. Then Pub/Sub delivers the message again, and after some

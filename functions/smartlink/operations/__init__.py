@@ -15,7 +15,11 @@ values. It prints nothing and reaches the outside only through the ports. It rai
                    after look
     actions        REDRIVE, DISCARD, HOLD: what each makes of a message
     plan           plan, plan_one: what an action would do, and what it leaves out and why
-    act            perform: do what was planned; give_up: discard what nobody can read
+    act            perform: act on a few messages; give_up: discard what nobody can read
+    job            Job: an act on many messages, and how far it has come
+    jobs           start: make one of what was planned; look, newest; stop, resume
+    watch          Watch: a job as it comes forward; where no step comes, it works itself
+    operate        step: work at a job; publish: ask the function `operate` for a step
     audit          recorded: an act's intent before it, its result after it; look: what was done;
                    Note: who acts, why and when, for the log line of each message; note: make one
     purge          older: count the history and logs before a date; remove: delete the oldest

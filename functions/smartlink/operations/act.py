@@ -1,33 +1,27 @@
-"""Performs a plan at a limited rate, so that the operator can watch and stop it.
+"""Acts on messages: on one that an operator named, or on a few of a job.
 
-An operator may stop and repeat a run, because the messages that are done no longer fit the filter.
-The plan's messages come from lists without contents, so each is read whole before it is written.
+The messages come from lists without contents, so each is read whole before it is written.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from itertools import groupby
 
 from smartlink.domain.message import LogLine, LogType, Message, Stored
 from smartlink.domain.settlement import Settlement
 from smartlink.observability import INFO, bound, message_event
 from smartlink.operations.actions import DISCARD, Action, discarded
 from smartlink.operations.audit import Note
-from smartlink.operations.plan import Plan, check_given_up
-from smartlink.operations.ports import Deployment, RawDocument, Stop
+from smartlink.operations.plan import check_given_up
+from smartlink.operations.ports import Desk, RawDocument
 from smartlink.operations.select import Selected
 from smartlink.ports import PortError
 from smartlink.services.contents import release
 from smartlink.services.order import keys_of, wake
 from smartlink.services.settle import Pending, settle_all
 
-CHUNK = 20
 
-
-def give_up(
-    deployment: Deployment, tenant: str, raw: RawDocument, note: Note
-) -> tuple[bool, PortError | None]:
+def give_up(desk: Desk, tenant: str, raw: RawDocument, note: Note) -> tuple[bool, PortError | None]:
     """Discards an unreadable live document, and keeps its fields in the history.
 
     Returns whether the history had its id already, and the error if its content was not released.
@@ -38,16 +32,16 @@ def give_up(
     text = f"Discarded unread ({raw.why}) by {note.who}: {note.reason}"
     message_id = raw.message_id or raw.document
     line = LogLine(message_id, LogType.WARNING, text, note.at, note.expires)
-    second = deployment.store.give_up(tenant, raw, line)
+    second = desk.store.give_up(tenant, raw, line)
     name = raw.content_object
     if name is None:
         return second, None
     try:
-        referred = deployment.store.references(tenant, [raw.document])[raw.document]
+        referred = desk.store.references(tenant, [raw.document])[raw.document]
         if raw.personal and name not in referred and None not in referred:
-            deployment.contents.delete(name)
+            desk.contents.delete(name)
         else:
-            deployment.contents.expire(name, note.at)
+            desk.contents.expire(name, note.at)
     except PortError as error:
         return second, error
     return second, None
@@ -55,59 +49,43 @@ def give_up(
 
 @dataclass(slots=True)
 class Report:
-    """Counts what happened to the messages of a plan."""
+    """Counts what happened to messages."""
 
     done: int = 0
     second: int = 0  # of these: the history had the id already, so the record has another id
     changed: int = 0  # somebody else changed the message first
     refused: list[str] = field(default_factory=list)
-    unanswered: int = 0
-    left: int = 0
-    stopped: bool = False
+    unanswered: list[str] = field(default_factory=list)
+    """The documents of which nobody knows whether they were written."""
 
 
 def perform(
-    deployment: Deployment,
-    planned: Plan,
-    note: Note,
-    rate: int,
-    stop: Stop,
-    advance: Callable[[int], object],
+    desk: Desk, action: Action, tenant: str, messages: Sequence[Selected], note: Note
 ) -> Report:
-    """Performs the plan, at most `rate` messages a second, until it is done or told to stop.
+    """Acts on some messages of one tenant, in as few commits as they need.
 
-    It stops only between two commits. It calls `advance` with the number of further messages done.
+    Each is written whole or not at all, and only if it is still as it was listed.
     """
-    action, messages = planned.action, planned.messages
-    report = Report(left=len(messages))
-    for tenant, chunk in _chunks(messages, min(CHUNK, rate)):
-        whole = _whole(deployment, tenant, chunk)
-        before = _ended_before(deployment, tenant, whole) if action.ends else set()
-        pending = [
-            Pending(_settlement(action, it, note, before), _claim(it.message), it) for it in whole
-        ]
-        settled = settle_all(deployment.store, tenant, pending)
-        report.done += len(settled.written)
-        _tell(tenant, action, whole, {it.document for it in settled.written})
-        report.second += sum(it.document in before for it in settled.written)
-        report.changed += len(settled.lost) + len(chunk) - len(whole)
-        report.unanswered += len(settled.unknown)
-        report.refused += [text for _, text in settled.refused]
-        report.left -= len(chunk)
-        advance(len(chunk))
-        if action.ends:
-            gone = {it.document for it in settled.written}
-            ended = [it for it in whole if it.message.document in gone]
-            wake(deployment.store, tenant, keys_of(ended), note.at)
-            for it in ended:
-                _release(deployment, tenant, it.message, before, note.at)
-        if settled.unknown:
-            report.left += len(settled.unknown)
-            break
-        if report.left and stop.wait(len(chunk) / rate):
-            report.stopped = True
-            break
-    return report
+    whole = _whole(desk, tenant, messages)
+    before = _ended_before(desk, tenant, whole) if action.ends else set()
+    pending = [
+        Pending(_settlement(action, it, note, before), _claim(it.message), it) for it in whole
+    ]
+    settled = settle_all(desk.store, tenant, pending)
+    written = {it.document for it in settled.written}
+    _tell(tenant, action, whole, written)
+    if action.ends:
+        ended = [it for it in whole if it.message.document in written]
+        wake(desk.store, tenant, keys_of(ended), note.at)
+        for it in ended:
+            _release(desk, tenant, it.message, before, note.at)
+    return Report(
+        done=len(written),
+        second=len(written & before),
+        changed=len(settled.lost) + len(messages) - len(whole),
+        refused=[text for _, text in settled.refused],
+        unanswered=[it.settlement.document for it in settled.unknown],
+    )
 
 
 def _tell(tenant: str, action: Action, whole: Sequence[Stored], written: Collection[str]) -> None:
@@ -119,17 +97,17 @@ def _tell(tenant: str, action: Action, whole: Sequence[Stored], written: Collect
                 message_event(stored.message, "message_operated", text, INFO, act=action.name)
 
 
-def _whole(deployment: Deployment, tenant: str, chunk: Sequence[Selected]) -> list[Stored]:
+def _whole(desk: Desk, tenant: str, chunk: Sequence[Selected]) -> list[Stored]:
     """Reads the messages with their contents; leaves out those that have changed since the list."""
-    found = deployment.store.read(tenant, [it.message.document for it in chunk])
+    found = desk.store.read(tenant, [it.message.document for it in chunk])
     stored = ((found.get(it.message.document), it.listed.version) for it in chunk)
     return [it for it, version in stored if it is not None and it.version == version]
 
 
-def _ended_before(deployment: Deployment, tenant: str, whole: Sequence[Stored]) -> set[str]:
+def _ended_before(desk: Desk, tenant: str, whole: Sequence[Stored]) -> set[str]:
     """Returns the documents whose ids are in the history already; those records stay unchanged."""
     documents = [it.message.document for it in whole]
-    return set(deployment.store.past(tenant, documents)) if documents else set()
+    return set(desk.store.past(tenant, documents)) if documents else set()
 
 
 def _settlement(action: Action, stored: Stored, note: Note, before: Collection[str]) -> Settlement:
@@ -139,22 +117,15 @@ def _settlement(action: Action, stored: Stored, note: Note, before: Collection[s
 
 
 def _release(
-    deployment: Deployment, tenant: str, message: Message, before: Collection[str], now: datetime
+    desk: Desk, tenant: str, message: Message, before: Collection[str], now: datetime
 ) -> None:
     """Releases the content. If the history refers to the same object, the object only expires."""
     if message.document in before:
-        referred = deployment.store.references(tenant, [message.document])[message.document]
+        referred = desk.store.references(tenant, [message.document])[message.document]
         if None in referred or message.content.object in referred:
             message = replace(message, personal=False)
-    release(deployment.contents, message, now)
+    release(desk.contents, message, now)
 
 
 def _claim(message: Message) -> str:
     return message.claim.id if message.claim else ""
-
-
-def _chunks(messages: Sequence[Selected], size: int) -> Iterator[tuple[str, list[Selected]]]:
-    for tenant, own in groupby(messages, key=lambda it: it.tenant):
-        items = list(own)
-        for start in range(0, len(items), size):
-            yield tenant, items[start : start + size]

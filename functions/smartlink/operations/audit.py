@@ -7,7 +7,7 @@ list, and nothing else.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import uuid4
@@ -17,7 +17,7 @@ from smartlink.domain.settlement import annotate
 from smartlink.i18n import Text, _
 from smartlink.operations.errors import ForbiddenError, OperationError
 from smartlink.operations.names import existing_tenant
-from smartlink.operations.ports import AuditRecord, Deployment
+from smartlink.operations.ports import AuditRecord, Deployment, Desk
 from smartlink.operations.tenants import UnusableSecretError, stored_tenant
 from smartlink.ports import NotFound, PortError
 
@@ -45,10 +45,10 @@ class Note:
         return annotate(message, LogType.INFORMATION, text, self.at, self.expires)
 
 
-def note(deployment: Deployment, who: str, reason: str, *, undone: bool = False) -> Note:
+def note(desk: Desk, who: str, reason: str, *, undone: bool = False) -> Note:
     """Makes a note of now, kept as long as what ends now."""
-    now = deployment.now()
-    expires = deployment.settings.retention.expires(now, deployment.policy)
+    now = desk.now()
+    expires = desk.settings.retention.expires(now, desk.policy)
     return Note(who, reason[:REASON], now, expires, undone)
 
 
@@ -80,6 +80,64 @@ class _Recording:
     after: Facts = field(default_factory=dict)
 
 
+def intend(
+    deployment: Deployment,
+    act: str,
+    *,
+    target: str,
+    tenant: str | None = None,
+    reason: str | None = None,
+    count: int | None = None,
+    before: Facts | None = None,
+) -> AuditRecord:
+    """Records what is meant to be done. Raises NotRecordedError: then it must not be done."""
+    who, now = deployment.operator, deployment.now()
+    intent = AuditRecord(
+        id=f"{now:%Y%m%dT%H%M%S%f}-{uuid4().hex[:8]}",
+        act=act,
+        who=who.name,
+        verified=who.verified,
+        at=now,
+        target=target[:_TARGET],
+        tenant=tenant,
+        reason=(reason or "").strip()[:REASON] or None,
+        count=count,
+        before=_texts(before or {}),
+    )
+    try:
+        deployment.audit.create(intent)
+    except PortError as error:
+        message = _("{act} was not recorded ({error}), so nothing was done", act=act, error=error)
+        raise NotRecordedError(message) from error
+    return intent
+
+
+def result_of(
+    intent: AuditRecord,
+    outcome: str,
+    at: datetime,
+    *,
+    count: int | None = None,
+    after: Facts | None = None,
+) -> AuditRecord:
+    """Makes the record of what came of an act. An intent has one at most: the first one holds."""
+    return AuditRecord(
+        id=f"{intent.id}-result",
+        act=intent.act,
+        who=intent.who,
+        verified=intent.verified,
+        at=at,
+        target=intent.target,
+        tenant=intent.tenant,
+        reason=intent.reason,
+        count=count,
+        before=intent.before,
+        after=_texts(after or {}),
+        outcome=outcome[:_OUTCOME],
+        intent=intent.id,
+    )
+
+
 @contextmanager
 def recorded(
     deployment: Deployment,
@@ -97,25 +155,16 @@ def recorded(
     Raises NotRecordedError before anything is done, and ResultNotRecordedError afterwards. Where
     the act itself fails, `warn` is told that its result could not be recorded.
     """
-    who, now = deployment.operator, deployment.now()
     recording = _Recording(count=count, before=before or {})
-    intent = AuditRecord(
-        id=f"{now:%Y%m%dT%H%M%S%f}-{uuid4().hex[:8]}",
-        act=act,
-        who=who.name,
-        verified=who.verified,
-        at=now,
-        target=target[:_TARGET],
+    intent = intend(
+        deployment,
+        act,
+        target=target,
         tenant=tenant,
-        reason=(reason or "").strip()[:REASON] or None,
+        reason=reason,
         count=count,
-        before=_texts(recording.before),
+        before=recording.before,
     )
-    try:
-        deployment.audit.create(intent)
-    except PortError as error:
-        message = _("{act} was not recorded ({error}), so nothing was done", act=act, error=error)
-        raise NotRecordedError(message) from error
     try:
         yield recording
     except BaseException as error:
@@ -148,21 +197,9 @@ def recorded(
 def _result(
     deployment: Deployment, intent: AuditRecord, recording: Recording, outcome: str
 ) -> AuditRecord:
-    return AuditRecord(
-        id=f"{intent.id}-result",
-        act=intent.act,
-        who=intent.who,
-        verified=intent.verified,
-        at=deployment.now(),
-        target=intent.target,
-        tenant=intent.tenant,
-        reason=intent.reason,
-        count=recording.count,
-        before=_texts(recording.before),
-        after=_texts(recording.after),
-        outcome=outcome[:_OUTCOME],
-        intent=intent.id,
-    )
+    meant = replace(intent, before=_texts(recording.before))
+    at, count = deployment.now(), recording.count
+    return result_of(meant, outcome, at, count=count, after=recording.after)
 
 
 def _texts(facts: Facts) -> dict[str, str]:

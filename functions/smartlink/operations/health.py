@@ -15,6 +15,7 @@ from smartlink.i18n import Text, _, data, joined
 from smartlink.operations.activation import set_up
 from smartlink.operations.credentials import tenant_id
 from smartlink.operations.errors import OperationError
+from smartlink.operations.job import Job, JobState
 from smartlink.operations.names import all_tenants
 from smartlink.operations.ports import Deployment, NotSignedInError, PlatformError
 from smartlink.operations.retries import InvalidConfigError, check, in_words
@@ -25,6 +26,8 @@ _APIS = ("cloudfunctions", "cloudscheduler", "firestore", "pubsub", "run", "secr
 _SKEW = timedelta(seconds=60)
 _NO_TICK = NOTED_EVERY + timedelta(minutes=2)
 _OVERDUE = timedelta(minutes=15)
+_STANDS = timedelta(minutes=5)  # a job whose step is overdue for longer: each tick asks for one
+_JOBS = 50  # the newest ones, that are looked at
 _AT_ONCE = 8  # tenants that are counted at the same time
 _NAMED = 10  # tenants that a check names
 _Answer = TypeVar("_Answer")
@@ -51,6 +54,7 @@ class Fix(StrEnum):
     END_PAUSE = "end-pause"
     REDRIVE = "redrive"  # the dead, or discard them
     LOOK_AT_QUEUE = "look-at-queue"
+    RUN_JOB = "run-job"
     RESUME_TICKS = "resume-ticks"  # Cloud Scheduler
     READ_ALERTS = "read-alerts"  # each has its runbook
 
@@ -89,6 +93,7 @@ def checks(deployment: Deployment) -> Iterator[Check]:
         (_("subscriptions"), _subscriptions),
         (_("functions"), _functions),
         (_("publish"), _publish),
+        (_("jobs"), _jobs),
         (_("alerts"), _alerts),
         (_("configuration"), _config),
         (_("clock"), _clock),
@@ -215,7 +220,7 @@ def _subscriptions(deployment: Deployment) -> Text:
 def _each_topic(deployment: Deployment, need: Callable[[str], None]) -> Text:
     catalog = deployment.settings.catalog
     topics = [command.topic for command in catalog.commands.values()]
-    topics.append(str(catalog.functions.poll_shard.topic))
+    topics += [str(function.topic) for function in catalog.pushed.values()]
     for topic in topics:
         _asked(partial(need, topic), Fix.RESTART if deployment.local else Fix.DEPLOY)
     return _("{count} there", count=len(topics))
@@ -226,7 +231,8 @@ def _functions(deployment: Deployment) -> Text:
     own = _asked(deployment.platform.functions, fix)
     if deployment.local:
         return _("{count} listen", count=len(own))
-    wanted = 3 + len(deployment.settings.catalog.commands)  # poll, poll_shard, publish
+    catalog = deployment.settings.catalog
+    wanted = 2 + len(catalog.pushed) + len(catalog.commands)  # poll, publish
     broken = [name for name, active in own.items() if not active]
     if broken or len(own) < wanted:
         message = _(
@@ -308,6 +314,23 @@ def _queues(deployment: Deployment) -> Text:
         )
         raise _FailedError(message, Fix.LOOK_AT_QUEUE)
     return _("nothing is overdue")
+
+
+def _jobs(deployment: Deployment) -> Text:
+    """Finds an operators' job at which nobody works, and one that failed and nobody resumed."""
+    before = deployment.now() - _STANDS
+    found = [it for it in deployment.jobs.newest(_JOBS) if isinstance(it, Job)]
+    standing = [it.id for it in found if it.due is not None and it.due < before]
+    failed = [it.id for it in found if it.state is JobState.FAILED]
+    if standing or failed:
+        message = _(
+            "{standing} stand still, {failed} failed: {names}",
+            standing=len(standing),
+            failed=len(failed),
+            names=", ".join([*standing, *failed][:_NAMED]),
+        )
+        raise _FailedError(message, Fix.RUN_JOB)
+    return _("{count} are under way", count=sum(not it.over for it in found))
 
 
 def _alerts(deployment: Deployment) -> Text:

@@ -10,7 +10,7 @@ from smartlink.domain.message import MAY_HAVE_RUN, DeadReason, Ending, Listed, S
 from smartlink.i18n import _
 from smartlink.operations.actions import DISCARD, HOLD, Action
 from smartlink.operations.errors import ForbiddenError, OnlyDiscardError
-from smartlink.operations.ports import Deployment, RawDocument
+from smartlink.operations.ports import Deployment, Desk, RawDocument
 from smartlink.operations.select import LOOKED_AT, Filters, Located, Passed, Selected
 
 
@@ -95,7 +95,7 @@ def plan(
     `undone`: the operator knows that the work of messages which may have run was not done.
     `waiting`: a discard takes the messages that wait for their retry too.
     """
-    unfit = _unfit(deployment, action, undone=undone)
+    unfit = unfit_for(deployment, action, undone=undone)
     states: list[State | None] = [State.DEAD] if action.dead else [None]
     states += [State.WAITING] if waiting and action is DISCARD else []
     scans = (replace(filters, state=state).scan(deployment) for state in states)
@@ -116,7 +116,7 @@ def plan_one(
 
     Raises OnlyDiscardError if the document is unreadable; `act.give_up` can discard it.
     """
-    unfit = _unfit(deployment, action, undone=undone)
+    unfit = unfit_for(deployment, action, undone=undone)
     live, ended = located.live, located.ended
     if live is not None:
         state = live.message.state
@@ -139,14 +139,13 @@ def plan_one(
     raise ForbiddenError(message)
 
 
-def _unfit(
-    deployment: Deployment, action: Action, *, undone: bool
-) -> Callable[[Summary], Unfit | None]:
+def unfit_for(desk: Desk, action: Action, *, undone: bool) -> Callable[[Summary], Unfit | None]:
+    """Returns the function that tells why an action leaves a message out."""
     if action is HOLD:
         return not_holdable
     if action is DISCARD:
         return lambda _: None
-    commands = deployment.settings.catalog.commands
+    commands = desk.settings.catalog.commands
     return lambda message: not_redrivable(message, commands, undone=undone)
 
 

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from smartlink.domain.message import (
     Ended,
@@ -15,6 +15,7 @@ from smartlink.domain.message import (
     LogType,
     Stored,
     Unreadable,
+    Version,
 )
 from smartlink.domain.retry import RetryPolicy
 from smartlink.domain.tenant import Tenant, TenantEntry
@@ -29,6 +30,7 @@ from smartlink.ports import (
     LastGoodConfig,
     Messages,
     PortError,
+    Publisher,
     RelayState,
     TenantSecrets,
     TenantStates,
@@ -36,6 +38,9 @@ from smartlink.ports import (
 )
 from smartlink.services.polling.poll import Poll
 from smartlink.settings import Settings
+
+if TYPE_CHECKING:  # they are made of what stands over the ports
+    from smartlink.operations.job import Job, OddJob
 
 
 class RawSession(Protocol):
@@ -125,8 +130,13 @@ class OperatorStore(Messages, TenantStates, RelayState, LastGoodConfig, Protocol
         """Lists the live messages whose stored fields have these values, without contents."""
         ...
 
-    def scan(self, tenant: str, equal: Mapping[str, str]) -> Iterator[Listed | Unreadable]:
-        """Lists the same messages, and the unreadable documents."""
+    def scan(
+        self, tenant: str, equal: Mapping[str, str], *, after: str = ...
+    ) -> Iterator[Listed | Unreadable]:
+        """Lists the same messages, and the unreadable documents, by the documents' names.
+
+        `after` is the document behind which the list begins.
+        """
         ...
 
     def count_live(self, tenant: str, equal: Mapping[str, str]) -> int: ...
@@ -311,6 +321,31 @@ class AuditLog(Protocol):
         ...
 
 
+class Jobs(Protocol):
+    """The jobs of operators (`Tarefa`)."""
+
+    def create(self, job: "Job") -> None: ...
+
+    def read(self, job: str) -> "tuple[Job | OddJob, Version] | None":
+        """Returns a job and its version; None if there is none."""
+        ...
+
+    def save(self, job: "Job", version: Version) -> Version | None:
+        """Writes what changes of a job, if it is still at its version; returns the new version.
+
+        None: it was changed meanwhile, or this call's own earlier try has written it.
+        """
+        ...
+
+    def fail(self, job: "OddJob", version: Version, now: datetime) -> None:
+        """Ends a job that cannot be read, so that no poll publishes it again."""
+        ...
+
+    def newest(self, most: int) -> "list[Job | OddJob]":
+        """Returns the jobs that were made last, the newest first."""
+        ...
+
+
 class PlatformError(PortError):
     """The platform answered with an error, or did not answer."""
 
@@ -383,13 +418,8 @@ class Platform(Protocol):
         ...
 
 
-class Deployment(Protocol):
-    """One deployment of the relay, with the ports by which operators reach it."""
-
-    @property
-    def title(self) -> str:
-        """The deployment's name for people."""
-        ...
+class Desk(Protocol):
+    """What an act on messages needs, whether an operator's command or `operate` performs it."""
 
     @property
     def local(self) -> bool:
@@ -402,18 +432,39 @@ class Deployment(Protocol):
         ...
 
     @property
+    def audit(self) -> AuditLog: ...
+    @property
+    def store(self) -> OperatorStore: ...
+    @property
+    def jobs(self) -> Jobs: ...
+    @property
+    def contents(self) -> Contents: ...
+    @property
+    def publisher(self) -> Publisher: ...
+    @property
+    def policy(self) -> RetryPolicy:
+        """The retry policy in force, found as the relay finds it: the file, its last valid, the
+        default."""
+        ...
+
+    def now(self) -> datetime: ...
+
+
+class Deployment(Desk, Protocol):
+    """One deployment of the relay, with the ports by which operators reach it."""
+
+    @property
+    def title(self) -> str:
+        """The deployment's name for people."""
+        ...
+
+    @property
     def operator(self) -> Identity:
         """Who acts. Raises Refused where Google does not say it."""
         ...
 
     @property
-    def audit(self) -> AuditLog: ...
-    @property
-    def store(self) -> OperatorStore: ...
-    @property
     def secrets(self) -> OperatorSecrets: ...
-    @property
-    def contents(self) -> Contents: ...
     @property
     def config(self) -> ConfigGenerations: ...
     @property
@@ -428,14 +479,6 @@ class Deployment(Protocol):
     def poll(self) -> Poll:
         """The use case that Cloud Scheduler starts each minute."""
         ...
-
-    @property
-    def policy(self) -> RetryPolicy:
-        """The retry policy in force, found as the relay finds it: the file, its last valid, the
-        default."""
-        ...
-
-    def now(self) -> datetime: ...
 
 
 class Stop(Protocol):

@@ -31,7 +31,7 @@ class Right(StrEnum):
     """What somebody may do."""
 
     VIEW = "view"  # states, counts, errors, log lines; no content
-    OPERATE = "operate"  # redrive, discard, hold, publish; end a pause
+    OPERATE = "operate"  # redrive, discard, hold, publish; end a pause; jobs of these
     ADMINISTER = "administer"  # tenants' secrets, the configuration, a purge
     CONTENTS = "contents"  # see what a message holds
 

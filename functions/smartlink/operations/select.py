@@ -158,7 +158,7 @@ class Filters:
             if isinstance(listed, Unreadable):
                 yield Passed(tenant, listed)
             else:
-                yield Selected(tenant, listed) if self._fits_live(listed.message, now) else None
+                yield Selected(tenant, listed) if self.fits(listed.message, now) else None
 
     def look(self, deployment: Deployment, bound: int | None) -> "Look":
         """Returns every message that fits, the oldest first; no more than `bound` of each tenant
@@ -244,7 +244,8 @@ class Filters:
         """Tells whether the history is filtered by what the database cannot find."""
         return bool(self.error or self.cause)
 
-    def _fits_live(self, message: Summary, now: datetime) -> bool:
+    def fits(self, message: Summary, now: datetime) -> bool:
+        """Tells whether a live message that the database found fits what it cannot find."""
         at = last_event(message)
         return (
             (self.older is None or at <= now - self.older)

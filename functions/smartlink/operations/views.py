@@ -20,6 +20,7 @@ from smartlink.operations.audit import Deed
 from smartlink.operations.blocked import Blocked
 from smartlink.operations.causes import code_of
 from smartlink.operations.figures import Figures
+from smartlink.operations.job import Job, OddJob
 from smartlink.operations.ports import RawDocument
 from smartlink.operations.retries import schedule
 from smartlink.operations.tenants import TenantOverview
@@ -216,6 +217,43 @@ def deed_view(deed: Deed) -> Json:
         "after": dict(result.after) if result else None,
         "result": result.outcome if result else None,
         "ended": iso(result.at) if result else None,
+    }
+
+
+def job_view(job: Job | OddJob) -> Json:
+    """A job: what it is about, and how far it has come."""
+    if isinstance(job, OddJob):
+        return {"job": job.id, "unreadable": job.why}
+    counts = job.counts
+    return {
+        "job": job.id,
+        "act": job.action,
+        "target": job.target,
+        "tenants": list(job.selection.tenants),
+        "selected": iso(job.selection.at),
+        "situacao": job.state.value,
+        "madeBy": job.made_by,
+        "made": iso(job.made),
+        "who": job.who,
+        "verified": job.verified,
+        "reason": job.reason,
+        "limit": job.most,
+        "rate": job.rate,
+        "matched": job.matched,
+        "looked": counts.looked,
+        "done": counts.done,
+        "atLeast": job.at_least,
+        "endedBefore": counts.second,
+        "changedMeanwhile": counts.changed,
+        "refused": counts.refused,
+        "refusals": list(job.refusals),
+        "skipped": dict(counts.skipped),
+        "more": job.more,
+        "problem": job.problem,
+        "stoppedBy": job.stopped_by,
+        "steps": job.steps,
+        "updated": iso(job.updated),
+        "ended": iso(job.ended),
     }
 
 

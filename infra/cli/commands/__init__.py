@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 GROUPS: Mapping[str, str] = {
     "messages": "Look at messages, and act on dead ones (Situacao Morta).",
+    "jobs": "Redrive, discard and hold of many messages: watch, stop, resume.",
     "tenants": "Activate tenants, and see how they do.",
     "config": "totvsAppConfig_v2.json: RM's retries (QtdeTentativasExec …).",
     "broker": "Smart Link Server itself.",
@@ -20,6 +21,13 @@ COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "discard": ("messages_act", "discard"),
         "hold": ("messages_act", "hold"),
         "export": ("replay", "export"),
+    },
+    "jobs": {
+        "list": ("jobs", "list_jobs"),
+        "show": ("jobs", "show_job"),
+        "watch": ("jobs", "watch"),
+        "stop": ("jobs", "stop"),
+        "resume": ("jobs", "resume"),
     },
     "tenants": {
         "list": ("tenants_read", "list_tenants"),

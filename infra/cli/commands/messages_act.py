@@ -6,15 +6,16 @@ from functools import partial
 
 from infra.cli import acts
 from infra.cli.acts import Asked, command
-from infra.cli.errors import CliError, StoppedError, UsageError
-from infra.cli.interrupt import interrupted
+from infra.cli.errors import CliError, UsageError
+from infra.cli.jobs import DONE, NAME, follow, job_result, tell
 from infra.cli.screen import Screen, folds, numbers
 from infra.cli.session import Session
 from smartlink.domain.message import State
-from smartlink.i18n import Text, _, data, joined, told
+from smartlink.i18n import Text, _, data, joined
 from smartlink.operations.act import Report, give_up, perform
 from smartlink.operations.actions import DISCARD, HOLD, REDRIVE, Action
 from smartlink.operations.audit import Note, named_together, note
+from smartlink.operations.jobs import Order, start
 from smartlink.operations.plan import (
     Idle,
     Plan,
@@ -29,8 +30,6 @@ from smartlink.operations.select import Filters, Located, counted, locate
 from smartlink.ports import Conflict
 
 _DEAD, _DEAD_OR_WAITING, _LIVE = _("dead"), _("dead or waiting"), _("live")
-_NAME = {"redrive": _("redrive"), "discard": _("discard"), "hold": _("hold")}
-_DONE = {"redrive": _("redriven"), "discard": _("discarded"), "hold": _("held")}
 _NAMED = 100  # skipped messages that are named
 _UNFIT: Mapping[Unfit, Text] = {
     Unfit.MALFORMED: _("its envelope is malformed: ask the sender, then discard it"),
@@ -50,52 +49,38 @@ def _act(action: Action, session: Session, asked: Asked) -> None:
     if filters.tenant or filters.command:
         filters.check_names(session.deployment)
     _check_usage(action, asked, filters)
-    deployment, screen = session.deployment, session.screen
-    undone = asked.outcome_unknown
     if asked.identity is None:
-        planned = plan(
-            deployment, action, filters, asked.limit, undone=undone, waiting=asked.waiting
-        )
+        _act_on_many(session, action, asked, filters)
     else:
-        located = locate(deployment, asked.identity, filters.tenant)
-        if located.live is None and located.raw is not None:
-            _act_unread(session, action, asked, located.tenant, located.raw)
-            return
-        planned = plan_one(deployment, action, located, undone=undone)
-        _tell_idle(screen, planned, located)
+        _act_on_one(session, action, asked, filters)
+
+
+def _act_on_many(session: Session, action: Action, asked: Asked, filters: Filters) -> None:
+    """Make a job of it, and follow the job: it goes on without this process."""
+    deployment, screen = session.deployment, session.screen
+    undone, waiting = asked.outcome_unknown, asked.waiting
+    planned = plan(deployment, action, filters, asked.limit, undone=undone, waiting=waiting)
     if not asked.yes:
         _show_dry(screen, planned)
         return
-    own = _note(session, asked)
-    total = len(planned.messages)
-    before = Counter(str(it.message.dead_reason or it.message.state) for it in planned.messages)
-    with (
-        interrupted() as stop,
-        session.recorded(
-            f"messages {action.name}",
-            target=_target(asked),
-            tenant=named_together(it.tenant for it in planned.messages),
-            reason=asked.reason,
-            count=total,
-            before=before,
-        ) as record,
-        screen.progress() as bar,
-    ):
-        task = bar.add_task(
-            told(_("{name} in {title}", name=_NAME[action.name], title=deployment.title)),
-            total=total,
-        )
-        advance = partial(bar.advance, task)
-        report = perform(deployment, planned, own, asked.rate, stop, advance)
-        record.count = report.done
-        record.outcome = _outcome(action, report)
-        record.after = {
-            action.done: report.done,
-            "left": report.left,
-            "skipped": len(planned.skipped),
-        }
     _tell_alive(screen, planned)
-    _tell(screen, action, report, planned.skipped)
+    if not planned.messages:
+        _tell(screen, action, Report(), planned.skipped)
+        return
+    order = Order(
+        filters=filters,
+        reason=str(asked.reason),
+        waiting=waiting,
+        undone=undone,
+        most=asked.limit,
+        rate=asked.rate,
+    )
+    job = follow(session, start(deployment, planned, order))
+    if screen.as_json:
+        left_out = [_skipped_view(it) for it in planned.skipped]
+        screen.json({**job_result(job), "skipped": len(left_out), "leftOut": left_out})
+    _tell_skipped(screen, planned.skipped)
+    tell(session, job)
     if planned.more:
         text = _(
             "There are more than {limit} that fit: the same command again goes on.",
@@ -104,13 +89,45 @@ def _act(action: Action, session: Session, asked: Asked) -> None:
         screen.note(text, "yellow")
 
 
+def _act_on_one(session: Session, action: Action, asked: Asked, filters: Filters) -> None:
+    """One message is one commit: its result is known at once, also where no function works."""
+    deployment, screen = session.deployment, session.screen
+    located = locate(deployment, str(asked.identity), filters.tenant)
+    if located.live is None and located.raw is not None:
+        _act_unread(session, action, asked, located.tenant, located.raw)
+        return
+    planned = plan_one(deployment, action, located, undone=asked.outcome_unknown)
+    _tell_idle(screen, planned, located)
+    if not asked.yes:
+        _show_dry(screen, planned)
+        return
+    own = _note(session, asked)
+    report = Report()
+    before = Counter(str(it.message.dead_reason or it.message.state) for it in planned.messages)
+    with session.recorded(
+        f"messages {action.name}",
+        target=str(asked.identity),
+        tenant=named_together(it.tenant for it in planned.messages),
+        reason=asked.reason,
+        count=len(planned.messages),
+        before=before,
+    ) as record:
+        if planned.messages:
+            report = perform(deployment, action, located.tenant, planned.messages, own)
+        record.count = report.done
+        record.outcome = _outcome(action, report)
+        record.after = {action.done: report.done, "skipped": len(planned.skipped)}
+    _tell(screen, action, report, planned.skipped)
+
+
 redrive = command(
     partial(_act, REDRIVE),
     """Execute dead messages again: Morta becomes Pendente, due now, with all its attempts again.
 
     Messages that may have been done are left out and named, unless
     --outcome-unknown says that they were not done.
-    Without --yes it is a dry run. Ctrl-C stops it; the same command continues it.
+    Without --yes it is a dry run. One message is redriven at once; many are a job, which
+    Ctrl-C leaves running (smartlink jobs).
     """,
     *acts.FILTERS_OF_DEAD,
     acts.LIMIT,
@@ -124,7 +141,8 @@ discard = command(
     """Discard dead messages: they move to the history (GTotvsLinkMessageExec) as Descartada.
 
     One that waits for its retry (Aguardando) is discarded if you give its ID, or
-    with --waiting. Without --yes it is a dry run. Ctrl-C stops it; the same command continues it.
+    with --waiting. Without --yes it is a dry run. Many messages are a job, which Ctrl-C
+    leaves running (smartlink jobs).
     """,
     *acts.FILTERS_OF_DEAD,
     acts.WAITING,
@@ -139,7 +157,7 @@ hold = command(
 
     Use it after a restore, with polling off: messages that were done since the
     backup are live again, and would be done twice.
-    Without --yes it is a dry run. Ctrl-C stops it; the same command continues it.
+    Without --yes it is a dry run. It is a job, which Ctrl-C leaves running (smartlink jobs).
     """,
     acts.TENANT,
     acts.DIRECTION,
@@ -153,37 +171,14 @@ hold = command(
 )
 
 
-def _target(asked: Asked) -> str:
-    """Which messages were meant, as it was written."""
-    if asked.identity is not None:
-        return asked.identity
-    written = {
-        "--tenant": asked.tenant,
-        "--direction": asked.direction,
-        "--command": asked.command,
-        "--older": asked.older,
-        "--newer": asked.newer,
-        "--error": asked.error,
-        "--print": asked.print_code,
-        "--received-after": asked.received_after,
-        "--all": asked.every or None,
-        "--outcome-unknown": asked.outcome_unknown or None,
-        "--waiting": asked.waiting or None,
-    }
-    return " ".join(
-        name if value is True else f"{name} {value}" for name, value in written.items() if value
-    )
-
-
 def _outcome(action: Action, report: Report) -> str:
     parts = {
         action.done: report.done,
         "changed by others": report.changed,
         "refused": len(report.refused),
-        "unanswered": report.unanswered,
+        "unanswered": len(report.unanswered),
     }
-    told = ", ".join(f"{number} {name}" for name, number in parts.items() if number)
-    return ("stopped: " if report.stopped else "") + (told or "nothing to do")
+    return ", ".join(f"{n} {name}" for name, n in parts.items() if n) or "nothing to do"
 
 
 def _note(session: Session, asked: Asked) -> Note:
@@ -197,7 +192,7 @@ def _check_usage(action: Action, asked: Asked, filters: Filters) -> None:
             _("filters (--tenant, …)") if action is HOLD else _("an ID, filters (--tenant, …)")
         )
         message = _(
-            "say which to {name}: {options}, or --all", name=_NAME[action.name], options=options
+            "say which to {name}: {options}, or --all", name=NAME[action.name], options=options
         )
         raise UsageError(message)
     if asked.yes and not (asked.reason or "").strip():
@@ -317,7 +312,7 @@ def _show_dry(screen: Screen, planned: Plan) -> None:
             "Dry run, nothing was changed: {count} {which} messages would be {done}{more}.",
             count=len(fit),
             which=which,
-            done=_DONE[action.name],
+            done=DONE[action.name],
             more=more,
         )
     )
@@ -380,8 +375,8 @@ def _tell(screen: Screen, action: Action, report: Report, unfit: Sequence[Skippe
                 "refused": report.refused,
                 "skipped": len(unfit),
                 "leftOut": [_skipped_view(it) for it in unfit],
-                "left": report.left,
-                "stopped": report.stopped,
+                "left": len(report.unanswered),
+                "stopped": False,
             }
         )
     _tell_skipped(screen, unfit)
@@ -393,7 +388,7 @@ def _tell(screen: Screen, action: Action, report: Report, unfit: Sequence[Skippe
     text = _(
         "{done} messages {what}{changed}.",
         done=report.done,
-        what=_DONE[action.name],
+        what=DONE[action.name],
         changed=changed,
     )
     if report.second:
@@ -402,19 +397,8 @@ def _tell(screen: Screen, action: Action, report: Report, unfit: Sequence[Skippe
             "they have one of their own (messages list --history).",
             second=report.second,
         )
-    if report.stopped:
-        message = _(
-            "Stopped: {text} {left} are left: the same command again goes on.",
-            text=text,
-            left=report.left,
-        )
-        raise StoppedError(message)
     if report.unanswered:
-        message = _(
-            "{text} The database did not answer; {left} are left: run it again.",
-            text=text,
-            left=report.left,
-        )
+        message = _("{text} The database did not answer: run it again.", text=text)
         raise CliError(message)
     if report.refused:
         message = _(

@@ -11,8 +11,8 @@ run "environment" {
   command = plan
 
   assert {
-    condition     = length(google_cloudfunctions2_function.function) == 3 + length(local.catalog.commands)
-    error_message = "poll, poll_shard and publish, and one consumer for each command."
+    condition     = length(google_cloudfunctions2_function.function) == 4 + length(local.catalog.commands)
+    error_message = "poll, poll_shard, publish and operate, and one consumer for each command."
   }
 
   assert {

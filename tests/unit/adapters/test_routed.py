@@ -68,9 +68,7 @@ def test_each_call_goes_where_it_belongs(
     """Both hosts know every tenant, so nothing but the route decides."""
     environ = variables(real, simulator)
     found = (
-        broker(load_settings(environ))
-        if wiring == "functions"
-        else OperatorWiring("t", local=True, variables=environ).broker
+        broker(load_settings(environ)) if wiring == "functions" else OperatorWiring(environ).broker
     )
     for name in (*ELSEWHERE, ACCEPTANCE_TENANT):
         for host in (real, simulator):

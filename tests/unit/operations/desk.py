@@ -5,7 +5,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import cast
 
-from smartlink.adapters.in_memory import InMemoryContents, InMemoryMessages, InMemorySecrets
+from smartlink.adapters.in_memory import (
+    InMemoryContents,
+    InMemoryJobs,
+    InMemoryMessages,
+    InMemoryPublisher,
+    InMemorySecrets,
+)
 from smartlink.domain.message import (
     EndedSummary,
     Listed,
@@ -40,9 +46,14 @@ class Store(InMemoryMessages):
         self.old: dict[Purgeable, int] = dict.fromkeys(Purgeable, 0)
         self.lines: list[tuple[str, LogLine]] = []
 
-    def scan(self, tenant: str, equal: Mapping[str, str]) -> Iterator[Listed | Unreadable]:
+    def scan(
+        self, tenant: str, equal: Mapping[str, str], *, after: str = ""
+    ) -> Iterator[Listed | Unreadable]:
+        self.faults.before("scan", tenant)
         odd = self.unreadable(tenant, list(self.live(tenant)))
         for document, stored in sorted(self.live(tenant).items()):
+            if document <= after:
+                continue
             message = stored.message
             own = {
                 "Comando": message.type,
@@ -136,7 +147,8 @@ class InMemoryAudit:
         if self.failing and self.failing.pop(0):
             text = "the audit is down"
             raise Unavailable(text)
-        self.kept.append(record)
+        if record.id not in {it.id for it in self.kept}:
+            self.kept.append(record)
 
     def records(self, since: datetime | None) -> Iterator[AuditRecord]:
         newest = reversed(self.kept)
@@ -213,6 +225,8 @@ class Desk:
     broker: object = None
     operator: Identity = field(default_factory=lambda: Identity("ana", verified=True))
     audit: AuditLog = field(default_factory=InMemoryAudit)
+    publisher: InMemoryPublisher = field(default_factory=InMemoryPublisher)
+    jobs: InMemoryJobs = field(init=False)
     platform: Ground = field(default_factory=Ground)
     policy: RetryPolicy = field(default_factory=RetryPolicy)
     settings: Settings = field(
@@ -228,12 +242,15 @@ class Desk:
 
     time: datetime = NOW + timedelta(days=1)
 
+    def __post_init__(self) -> None:
+        self.jobs = InMemoryJobs(self.store)
+
     def now(self) -> datetime:
         return self.time
 
-    def keep(self, *messages: Message) -> None:
-        self.store.create("acme", messages)
-        self.store.save_state("acme", self.store.states(["acme"])["acme"])
+    def keep(self, *messages: Message, tenant: str = "acme") -> None:
+        self.store.create(tenant, messages)
+        self.store.save_state(tenant, self.store.states([tenant])[tenant])
 
     @property
     def deployment(self) -> Deployment:

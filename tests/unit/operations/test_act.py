@@ -1,4 +1,4 @@
-"""What an act would do, what it leaves out, and how it is stopped."""
+"""What an act would do, and what it leaves out."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -17,7 +17,7 @@ from smartlink.operations.ports import MessageDocuments
 from smartlink.operations.select import Filters, Located, locate
 from tests.support.samples import NOW, dead, done, pending, upstream, waiting
 from tests.support.world import COMMAND
-from tests.unit.operations.desk import Desk, Told
+from tests.unit.operations.desk import Desk
 
 
 def desk() -> Desk:
@@ -63,23 +63,6 @@ def test_a_hold_takes_live_messages_and_what_is_dead_for_another_reason() -> Non
     }
 
 
-def test_it_goes_at_the_rate_and_stops_between_two_commits() -> None:
-    made = Desk()
-    made.keep(*(dead(f"m-{number}", type=COMMAND) for number in range(5)))
-    planned = plan(made.deployment, REDRIVE, Filters(tenant="acme"), 100)
-    advanced: list[int] = []
-    stop = Told(after=1)
-    own = note(made.deployment, "ana", "the ERP is back")
-    report = perform(made.deployment, planned, own, 2, stop, advanced.append)
-    assert (report.done, report.left, report.stopped) == (4, 1, True)
-    assert (advanced, stop.waits) == ([2, 2], (1.0, 1.0))
-    states = [it.message.state for it in made.store.live("acme").values()]
-    assert states.count(State.PENDING) == 4
-    assert {it.text for it in made.store.logs("acme")} == {
-        "Redriven after 5 attempts (attempts-exhausted) by ana: the ERP is back"
-    }
-
-
 def test_an_act_is_a_part_of_its_messages_trace(caplog: pytest.LogCaptureFixture) -> None:
     """The line has no name and no reason: those stand in `GTotvsLinkLog`."""
     caplog.set_level("INFO", logger="smartlink")
@@ -87,7 +70,7 @@ def test_an_act_is_a_part_of_its_messages_trace(caplog: pytest.LogCaptureFixture
     made.keep(dead("m", type=COMMAND, trace=f"00-{trace}-00f067aa0ba902b7-01"))
     planned = plan(made.deployment, REDRIVE, Filters(), 100)
     own = note(made.deployment, "ana", "the ERP is back")
-    perform(made.deployment, planned, own, 50, Told(9), lambda _: None)
+    perform(made.deployment, REDRIVE, "acme", planned.messages, own)
     [record] = caplog.records
     fields = vars(record)["fields"]
     assert (fields["action"], fields["act"], fields["tenant"]) == (
@@ -107,7 +90,7 @@ def test_what_another_changed_meanwhile_is_left_to_them() -> None:
     planned = plan(made.deployment, DISCARD, Filters(), 100)
     own = note(made.deployment, "ana", "x")
     for number in (0, 1):
-        report = perform(made.deployment, planned, own, 50, Told(9), lambda _: None)
+        report = perform(made.deployment, DISCARD, "acme", planned.messages, own)
         assert (report.done, report.changed) == (1 - number, number)
 
 
@@ -147,7 +130,7 @@ def test_what_waited_never_runs_again_and_its_reason_is_kept() -> None:
     before = made.store.live("acme")["D-waits"]
     planned = plan_one(made.deployment, DISCARD, Located("waits", "acme", before, None))
     own = note(made.deployment, "ana", "the customer cancelled")
-    report = perform(made.deployment, planned, own, 50, Told(9), lambda _: None)
+    report = perform(made.deployment, DISCARD, "acme", planned.messages, own)
     assert report.done == 1
     assert made.store.live("acme") == {}
     ended = made.store.ended("acme")["D-waits"]
@@ -168,7 +151,7 @@ def test_what_is_taken_up_meanwhile_is_not_discarded() -> None:
     settlement = Settlement(document="D-waits", fence=live.version, live=swept)
     made.store.commit("acme", [settlement])
     own = note(made.deployment, "ana", "x")
-    report = perform(made.deployment, planned, own, 50, Told(9), lambda _: None)
+    report = perform(made.deployment, DISCARD, "acme", planned.messages, own)
     assert (report.done, report.changed) == (0, 1)
     assert "D-waits" in made.store.live("acme")
 

@@ -1,13 +1,16 @@
-"""What `doctor` says of the function `publish`, and of alerts."""
+"""What `doctor` says of the function `publish`, of jobs and of alerts."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any, cast
 
 import pytest
 
 from smartlink.operations.health import Fix, checks
+from smartlink.operations.job import JobState
 from smartlink.operations.ports import FiringAlert
+from tests.contract.test_jobs import PLAIN
 from tests.unit.operations.desk import Desk, Ground
 
 
@@ -76,3 +79,21 @@ def test_from_where_publish_answers(status: int | None, said: str, *, holds: boo
     found = next(it for it in checks(cast("Any", desk)) if it.name == "publish")
     assert found.holds is holds
     assert said in found.text
+
+
+def test_a_job_that_stands_still_or_failed_is_told() -> None:
+    """One that has ended, or that waits for its next step, is well."""
+    desk = replace(Desk(), platform=Cloud(status=403))
+
+    def found() -> tuple[bool, str, Fix | None]:
+        check = next(it for it in checks(cast("Any", desk)) if it.name == "jobs")
+        return check.holds, check.text, check.fix
+
+    assert found() == (True, "0 are under way", None)
+    desk.jobs.create(replace(PLAIN, id="ended", state=JobState.DONE, due=None))
+    desk.jobs.create(replace(PLAIN, id="fresh", due=desk.time - timedelta(minutes=4)))
+    assert found() == (True, "1 are under way", None)
+    desk.jobs.create(replace(PLAIN, id="lost", due=desk.time - timedelta(minutes=6)))
+    desk.jobs.create(replace(PLAIN, id="broken", state=JobState.FAILED, due=None))
+    text = "1 stand still, 1 failed: lost, broken"
+    assert found() == (False, text, Fix.RUN_JOB)

@@ -66,6 +66,9 @@ LIVE = "GTotvsLinkMessage"
 HISTORY = "GTotvsLinkMessageExec"
 LOGS = "GTotvsLinkLog"
 RELAY = "relay"
+JOBS = "Tarefa"
+JOB_DUE = "DataProximoPasso"
+"""The instant from which a poll publishes a job again; absent: the job has ended."""
 INTAKE = "GTotvsLinkOrdem"
 
 STATE_FIELDS = (

@@ -138,10 +138,10 @@ class OperatorFirestore(Firestore):
                 yield item
 
     def scan(
-        self, tenant: str, equal: Mapping[str, str], *, page: int = PAGE
+        self, tenant: str, equal: Mapping[str, str], *, after: str = "", page: int = PAGE
     ) -> Iterator[Listed | Unreadable]:
         """Lists live messages, and the unreadable documents."""
-        last: str | None = None
+        last: str | None = after or None
         while True:
             query = _query(rm.LIVE, equal, page)
             _without_content(query, rm.LIVE)

@@ -81,7 +81,8 @@ class QueryShape:
 DUE = QueryShape(rm.LIVE, (), "DataTentativaExec")
 DUE_BY_DIRECTION = QueryShape(rm.LIVE, ("Direcao",), "DataTentativaExec")
 IN_ORDER = QueryShape(rm.LIVE, ("Chave",), "Ordem")
-QUERIES = (DUE, DUE_BY_DIRECTION, IN_ORDER)
+JOB_DUE = QueryShape(rm.JOBS, (), rm.JOB_DUE)
+QUERIES = (DUE, DUE_BY_DIRECTION, IN_ORDER, JOB_DUE)
 """Every query that needs an index. A test compares them with `infra/firestore.json`."""
 
 
@@ -526,6 +527,13 @@ class Firestore:
         """See RelayState."""
         write = put(self._name(rm.RELAY, "changes"), rm.put_changes, self._new_id())
         self._calls.commit("announce a change", [write])
+
+    def standing_job(self, now: datetime) -> str | None:
+        """See RelayState. It reads the id alone, so that one that is unreadable is found too."""
+        query = up_to(JOB_DUE, [], now, 1)
+        query.select.fields.add(field_path="__name__")
+        found = self._calls.query("find a job that stands still", self._calls.root, query)
+        return found[0].id if found else None
 
     def content_sweep(self) -> ContentSweep | None:
         found = self._calls.get("read how far the bucket was swept", [self._contents])

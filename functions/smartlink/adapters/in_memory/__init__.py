@@ -10,6 +10,7 @@ from smartlink.adapters.in_memory.cloud import (
 )
 from smartlink.adapters.in_memory.effects import InMemoryEffects
 from smartlink.adapters.in_memory.faults import Faults
+from smartlink.adapters.in_memory.jobs import InMemoryJobs
 from smartlink.adapters.in_memory.store import InMemoryMessages
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "InMemoryConfig",
     "InMemoryContents",
     "InMemoryEffects",
+    "InMemoryJobs",
     "InMemoryMessages",
     "InMemoryPublisher",
     "InMemorySecrets",

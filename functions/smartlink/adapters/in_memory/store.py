@@ -118,6 +118,7 @@ class InMemoryMessages:
         self._config: ConfigFile | None = None
         self._content_sweep: ContentSweep | None = None
         self._changes = 0
+        self._jobs_due: dict[str, datetime] = {}
 
     def create(self, tenant: str, messages: Sequence[Message]) -> list[Version | None]:
         self.faults.before("create", tenant)
@@ -499,6 +500,21 @@ class InMemoryMessages:
         with self._lock:
             self.operations["write"] += 1
             self._changes += 1
+
+    def standing_job(self, now: datetime) -> str | None:
+        """See RelayState."""
+        self.faults.before("standing_job", "")
+        with self._lock:
+            self.operations["read"] += 1
+            due = [(at, job) for job, at in self._jobs_due.items() if at <= now]
+            return min(due)[1] if due else None
+
+    def set_job_due(self, job: str, due: datetime | None) -> None:
+        """Notes from when a poll publishes a job again; None: never."""
+        with self._lock:
+            self._jobs_due.pop(job, None)
+            if due is not None:
+                self._jobs_due[job] = due
 
     def content_sweep(self) -> ContentSweep | None:
         self.faults.before("content_sweep", "")

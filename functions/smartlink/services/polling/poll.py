@@ -22,6 +22,7 @@ from smartlink.services.polling.config import Config
 from smartlink.services.polling.known_commands import KnownCommands
 from smartlink.services.polling.leftovers import Leftovers
 from smartlink.services.polling.shard import OtherCatalogError, Shard
+from smartlink.services.polling.standing_jobs import StandingJobs
 from smartlink.services.polling.states import States
 from smartlink.services.polling.tenant_poll import TenantPoll, Turn
 from smartlink.services.polling.turns import TenantTurns
@@ -62,11 +63,13 @@ class Poll:
     commands: KnownCommands
     changes: Changes
     leftovers: Leftovers
+    standing_jobs: StandingJobs
 
     def tick(self) -> PollReport:
         """Polls the first shard itself and publishes the others."""
         now = self.clock()
         policy = self.beside(self.config.policy)
+        self.beside(self.standing_jobs)  # nobody waits for it: it delays no poll
         changes = self.changes.look()
         entries = self.tenants.entries(changes)
         others = self.commands.note()
