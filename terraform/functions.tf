@@ -26,6 +26,7 @@ locals {
     },
     var.smart_link.base_url == "" ? {} : { SMARTLINK_BASE_URL = var.smart_link.base_url },
     var.smart_link.rac_token_url == "" ? {} : { SMARTLINK_RAC_TOKEN_URL = var.smart_link.rac_token_url },
+    var.smart_link.unknown_command == "keep" ? {} : { SMARTLINK_UNKNOWN_COMMAND = var.smart_link.unknown_command },
     length(var.smart_link.paths) == 0 ? {} : { SMARTLINK_PATHS = jsonencode(var.smart_link.paths) },
   )
 }

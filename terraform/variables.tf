@@ -118,11 +118,13 @@ variable "publish" {
 }
 
 variable "smart_link" {
-  description = "Overrides the environment's Smart Link and RAC hosts, and paths that differ (settings.py: Paths)."
+  description = "Overrides the environment's Smart Link and RAC hosts, and paths that differ (settings.py: Paths), and says what becomes of a message of a command that nobody knows."
   type = object({
     base_url      = optional(string, "")
     rac_token_url = optional(string, "")
     paths         = optional(map(string), {})
+
+    unknown_command = optional(string, "keep")
   })
   default  = {}
   nullable = false
@@ -135,9 +137,14 @@ variable "smart_link" {
   validation {
     condition = alltrue([
       for name, path in var.smart_link.paths :
-      endswith(name, "_body") ? contains(["setup_body", "ack_body", "send_body"], name) : contains(["setup", "get", "ack", "send", "send_audience"], name) && can(regex("^(GET|POST|PUT|DELETE|PATCH) /", path))
+      endswith(name, "_body") ? contains(["setup_body", "ack_body", "nack_body", "send_body"], name) : contains(["setup", "get", "ack", "nack", "send", "send_audience"], name) && can(regex("^(GET|POST|PUT|DELETE|PATCH) /", path))
     ])
-    error_message = "smart_link.paths may hold what smartlink broker discover finds: setup, get, ack, send, send_audience, each such as \"POST /api/v1/link/ack\", and setup_body, ack_body, send_body."
+    error_message = "smart_link.paths may hold what smartlink broker discover finds: setup, get, ack, nack, send, send_audience, each such as \"POST /api/v1/link/ack\", and setup_body, ack_body, nack_body, send_body."
+  }
+
+  validation {
+    condition     = contains(["keep", "nack"], var.smart_link.unknown_command) && (var.smart_link.unknown_command == "keep" || contains(keys(var.smart_link.paths), "nack"))
+    error_message = "smart_link.unknown_command must be keep, or nack where smart_link.paths has the nack that `smartlink broker discover` proved."
   }
 }
 

@@ -466,6 +466,13 @@ class BrokerSession(Protocol):
 
     def ack(self, tag: int) -> None: ...
 
+    def nack(self, tag: int) -> None:
+        """Hands the delivery to the broker's own dead-letter queue.
+
+        Raises Refused if nobody has proven that the broker has one (settings.py: Paths.nack).
+        """
+        ...
+
     def send(self, message_type: str, audience: str | None, content: bytes) -> None: ...
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -117,9 +117,11 @@ class Paths(BaseModel):
     ack: _Call = "POST /api/v1/link/ack"
     send: _Call = "POST /api/v1/link/send/{type}"
     send_audience: _Call = "POST /api/v1/link/send/{type}/{audience}"
+    nack: _Call | Literal[""] = ""  # empty: nobody has proven that there is one
     setup_body: _Body = '{"subscriptions": {commands}}'
     ack_body: _Body = '{"deliveryTag": {tag}, "ack": true}'
     send_body: _Body = "{content}"
+    nack_body: _Body = '{"deliveryTag": {tag}, "ack": false}'
 
     @model_validator(mode="after")
     def _filled_in(self) -> Self:
@@ -127,6 +129,7 @@ class Paths(BaseModel):
         for needed, forms in (
             (("{commands}",), ("setup_body",)),
             (("{tag}",), ("ack", "ack_body")),
+            (("{tag}",), ("nack", "nack_body")),
             (("{content}", "{text}"), ("send_body",)),
             (("{type}",), ("send", "send_body")),
             (("{type}",), ("send_audience", "send_body")),
@@ -158,6 +161,9 @@ class Settings(BaseModel):
     acceptance_url: _Url = ""
     """The simulator, while an acceptance is on: for the acceptance's own tenant alone."""
     paths: Annotated[Json[Paths], BeforeValidator(_unmarked)] = Paths()
+    unknown_command: Literal["keep", "nack"] = "keep"
+    """What becomes of a message of a command that nobody knows: it is kept as dead, or handed to
+    the broker's own dead-letter queue."""
     catalog: Annotated[Catalog, BeforeValidator(_catalog), Field(default="", validate_default=True)]
     project: Annotated[str, Field(min_length=1)]
     firestore_database: str = "(default)"
@@ -207,6 +213,12 @@ class Settings(BaseModel):
             message = (
                 f"SMARTLINK_COMMAND is {self.command!r}, which is not in the catalogue: "
                 f"it has {', '.join(self.catalog.commands)}"
+            )
+            raise ValueError(message)
+        if self.unknown_command == "nack" and not self.paths.nack:
+            message = (
+                "SMARTLINK_UNKNOWN_COMMAND is nack, and SMARTLINK_PATHS names no nack: `smartlink "
+                "broker discover` finds out whether there is one; until then, keep"
             )
             raise ValueError(message)
         if self.acceptance_url and self.environment == "production":

@@ -70,6 +70,7 @@ class TenantQueue:
         self.leased = 0
         self.acked = 0
         self.expired = 0
+        self.dead_letters: list[Message] = []
         self._ends: list[tuple[float, int, Lease]] = []
         self._order = itertools.count()
 
@@ -109,9 +110,13 @@ class TenantQueue:
         self.waiting.append(message)
         return True
 
-    def nack(self, session: Session, tag: int, now: float) -> None:
-        """Return a leased message to the front."""
-        self.waiting.appendleft(self._settled(session, tag, now))
+    def nack(self, session: Session, tag: int, now: float, *, dead: bool = False) -> None:
+        """Return a leased message to the front, or move it to the dead letters."""
+        message = self._settled(session, tag, now)
+        if dead:
+            self.dead_letters.append(message)
+        else:
+            self.waiting.appendleft(message)
 
     def recover(self, now: float) -> None:
         """Put the messages whose lease has ended back at the head of the queue, the oldest

@@ -129,9 +129,12 @@ class LinkApi:
                     if queue.ack(session, tag, simulator.clock(), offer_again=again):
                         simulator.stats.count("duplicates", session.tenant)
                 case {"deliveryTag": int(tag), "ack": False} if not isinstance(tag, bool):
+                    nacked = simulator.options.dialect.nacked
+                    if nacked == "refused":
+                        raise self._refused(session, web.HTTPBadRequest(text="ack must be true"))
                     simulator.stats.count("ack", session.tenant, -1)
                     simulator.stats.count("nack", session.tenant)
-                    queue.nack(session, tag, simulator.clock())
+                    queue.nack(session, tag, simulator.clock(), dead=nacked == "dead")
                 case _:
                     raise self._refused(
                         session, web.HTTPBadRequest(text="deliveryTag and ack are required")
@@ -148,6 +151,7 @@ class LinkApi:
         """What the ack says, in the form of the dialect, as the usual form would say it."""
         dialect = self._simulator.options.dialect
         tag: object = None
+        ack = True
         match dialect.ack_form:
             case "none":
                 raise web.HTTPNoContent
@@ -155,11 +159,13 @@ class LinkApi:
                 tag = request.match_info.get("tag")
             case "query":
                 tag = request.query.get("deliveryTag")
+                ack = request.query.get("ack") != "false"
             case "bare":
                 tag = await self._json(request, session)
             case "MsgDeliveryTag":
                 document = await self._json(request, session)
                 tag = document.get("MsgDeliveryTag") if isinstance(document, dict) else None
+                ack = not (isinstance(document, dict) and document.get("Ack") is False)
             case _:
                 document = await self._json(request, session)
                 if dialect.tags != "text" or not isinstance(document, dict):
@@ -167,7 +173,7 @@ class LinkApi:
                 tag = document.get("deliveryTag")
                 tag = int(tag) if isinstance(tag, str) and tag.isdigit() else None
                 return {**document, "deliveryTag": tag}
-        return {"deliveryTag": int(str(tag)) if str(tag).isdigit() else None, "ack": True}
+        return {"deliveryTag": int(str(tag)) if str(tag).isdigit() else None, "ack": ack}
 
     async def send(self, request: web.Request) -> web.Response:
         """Take a message from the tenant."""

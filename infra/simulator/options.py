@@ -34,6 +34,8 @@ class Dialect(BaseModel):
     tags: Literal["number", "text", "written"] = "number"
     """How a tag is written by `get`, and wanted in a body. `written`: as a text by `get`, and
     wanted as a number."""
+    nacked: Literal["requeued", "dead", "refused"] = "requeued"
+    """What becomes of a message that is nacked."""
     wrapping: Literal["", "messages", "items", "data", "message"] = ""
     """The field of an object in which `get` answers what it has, an empty list included."""
     loopback: Literal["", "type", "tenant"] = ""

@@ -178,6 +178,7 @@ class Simulator:
                 "leased": queue.leased,
                 "acked": queue.acked,
                 "expired": queue.expired,
+                "deadLetters": len(queue.dead_letters),
                 "setup": queue.subscriptions is not None,
                 "subscriptions": sorted(queue.subscriptions or ()),
             }

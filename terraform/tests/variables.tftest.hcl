@@ -75,7 +75,7 @@ run "refusals_3" {
     region     = "us"                                         # region is a multi region
     instances  = { poll_shard = { max = 1.5 } }               # instances half a one
     publish    = { invokers = ["user:somebody@example.com"] } # publish for a person
-    smart_link = { paths = { nack = "POST /nack" } }          # smart link path unknown
+    smart_link = { paths = { tack = "POST /tack" } }          # smart link path unknown
     retention  = { dead_letter = 8 }                          # dead letters for too long
     firestore  = { backup_days = 99 }                         # backups for too long
     network    = { vpc = "default" }                          # network without a range
@@ -113,4 +113,14 @@ run "refusals_5" {
   }
 
   expect_failures = [var.environment, var.region, var.network, var.smart_link]
+}
+
+run "refusals_6" {
+  command = plan
+
+  variables {
+    smart_link = { unknown_command = "nack" } # a nack that nobody has proven
+  }
+
+  expect_failures = [var.smart_link]
 }

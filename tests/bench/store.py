@@ -88,6 +88,9 @@ class _Waiting:
     def ack(self, tag: int) -> None:
         """Nothing to do."""
 
+    def nack(self, tag: int) -> None:
+        """Nothing to do."""
+
     def send(self, message_type: str, audience: str | None, content: bytes) -> None:
         """Nothing to do."""
 

@@ -4,7 +4,8 @@ import re
 from dataclasses import replace
 from datetime import timedelta
 
-from smartlink.domain.message import LogLine, LogType, Message
+from smartlink.domain.message import LogLine, LogType, Message, State
+from smartlink.domain.order import Order
 from smartlink.operations.causes import code_of
 from tests.cli.place import Place, golden
 from tests.cli.samples import NEVER, NOW, dead, done, line, pending, waiting
@@ -245,3 +246,49 @@ def test_stored_text_steers_no_terminal_and_forges_no_line(place: Place) -> None
         assert ":smile:" in told, call
         assert "[red]x[/red]" in told or "--json" not in call, call
         assert not any(it.startswith(forged) for it in told.splitlines()), call
+
+
+def test_what_is_blocked(place: Place) -> None:
+    """What waits for its turn, behind what, and for how long."""
+
+    def at(message: Message, key: str, number: str, *, queued: bool = True) -> Message:
+        state = State.WAITING if queued else message.state
+        order = Order(f"{message.type} /invoice {key}", number, "/invoice")
+        return replace(message, order=order, state=state, queued=queued)
+
+    place.keep(
+        "acme",
+        at(dead("A1", "The CPF is not in the payroll"), "A", "1", queued=False),
+        at(pending("A2"), "A", "2"),
+        at(pending("A3"), "A", "3"),
+        at(waiting("B1"), "B", "4", queued=False),
+        at(pending("B2"), "B", "5"),
+        at(pending("C1"), "C", "6", queued=False),
+    )
+    know(place)
+    shown, told, refused = place.run_all(
+        "messages list --blocked",
+        "messages list --blocked --json",
+        "messages list --blocked --state Morta",
+    )
+    assert shown.code == 0
+    for blocked, by in (("A2", "A1"), ("A3", "A1"), ("B2", "B1")):
+        assert re.search(rf"{blocked} .* {by} ", shown.out), shown.out
+    assert not re.search(r"^\W*acme\W+C1", shown.out, re.MULTILINE)
+    seen = {
+        (
+            it["id"],
+            it["blockedBy"]["id"],
+            it["blockedBy"]["situacao"],
+            it["blockedBy"]["deadReason"],
+        )
+        for it in told.json
+    }
+    assert seen == {
+        ("A2", "A1", "Morta", "attempts-exhausted"),
+        ("A3", "A1", "Morta", "attempts-exhausted"),
+        ("B2", "B1", "Aguardando", None),
+    }
+    assert all(it["blockedSeconds"] > 0 for it in told.json)
+    assert refused.code != 0
+    assert "--blocked" in refused.err

@@ -18,7 +18,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from smartlink import bootstrap
-from smartlink.consumer import Context, Returned, consumer
+from smartlink.consumer import Consumer, Context, Returned, consumer
 from smartlink.ports import Envelope
 from tests.support.world import COMMAND, World
 from tests.unit.runtime.log_lines import LogLines
@@ -55,6 +55,7 @@ class Deployment:
     monkeypatch: pytest.MonkeyPatch
     logs: LogLines = field(default_factory=LogLines)
     behave: Behave = field(default=lambda content, context: None)  # noqa: ARG005
+    stamped: Consumer | None = None  # instead of one that behaves so
 
     def start(self, **variables: str) -> "Deployment":
         """Sets the environment, and puts the world in the place of the vendors' clients."""
@@ -73,10 +74,11 @@ class Deployment:
         patch.setattr(bootstrap, "_effects", lambda: world.effects)
         patch.setattr(bootstrap, "_contents", lambda: world.contents)
         patch.setattr(bootstrap, "_secrets", lambda: world.secrets)
+        patch.setattr(bootstrap, "_publisher", lambda: world.publisher)
         patch.setattr(bootstrap, "poll", lambda: world.poll)
         patch.setattr(bootstrap, "now", world.clock)
         module = ModuleType(f"consumers.{COMMAND.lower()}")
-        module.probe = self._consumer()  # type: ignore[attr-defined]
+        module.probe = self.stamped or self._consumer()  # type: ignore[attr-defined]
         patch.setitem(sys.modules, module.__name__, module)
         self.forget()
         return self

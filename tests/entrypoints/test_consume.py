@@ -6,11 +6,21 @@ from typing import Any
 
 import pytest
 
-from smartlink.consumer import Context, FatalError, Reply, RetryableError, Returned
+from smartlink.consumer import (
+    BatchContext,
+    Context,
+    Continue,
+    FatalError,
+    Item,
+    Reply,
+    RetryableError,
+    Returned,
+    batch_consumer,
+)
 from smartlink.domain.message import State
 from smartlink.ports import Unavailable
 from tests.entrypoints.deployment import CANARY, SPAN, TRACE, Behave, Deployment, push, recorded
-from tests.support.world import COMMAND, OTHER, secret
+from tests.support.world import COMMAND, OTHER, catalog, secret
 
 RECORDED_ID = "0b1f22d4-5a7e-4c53-9a10-2f6f3c1f9d11"
 CONTENT = '{"header":{"type":"ProbeCommand","correlationId":"c-1"},"content":{"requestID":"r-1"}}'
@@ -67,6 +77,52 @@ def test_a_second_delivery_is_dropped(deployment: Deployment) -> None:
         assert deployment.call("consume", json=event).status_code == 200
     assert deployment.world.ran == [("acme", RECORDED_ID)]
     assert deployment.logs.of("dispatch_dropped")["dropped"] == 1
+
+
+def test_a_work_goes_on_by_a_push_to_its_own_topic(deployment: Deployment) -> None:
+    """What the first call publishes is the second one's push."""
+
+    def step(content: str, context: Context) -> Returned:  # noqa: ARG001
+        return Continue("the rest", Reply("A", "1")) if context.step == 1 else Reply("A", "2")
+
+    deployment.behave = step
+    assert deployment.call("consume", json=offered(deployment)).status_code == 200
+    world = deployment.world
+    [(topic, envelope)] = world.publisher.take()
+    assert topic == "topic-probecommand"
+    assert deployment.call("consume", json=push(envelope)).status_code == 200
+    second = world.ended()[f"D-{RECORDED_ID}/step/2"]
+    assert (second.message.content.text, second.ending) == ("the rest", "Concluida")
+    told = [line for line in deployment.logs.all if line["action"] == "consume_done"]
+    assert [line.get("continued") for line in told] == [1, None]
+    assert world.publisher.take() == []
+    world.tick()
+    assert sorted(world.replies_to()) == ["1", "2"]
+
+
+def test_a_batch_is_one_call(deployment: Deployment) -> None:
+    """In a thread of its own, as one message is; a secret of the consumer's own is read."""
+    calls: list[list[str]] = []
+
+    @batch_consumer(COMMAND, at_most=9)
+    def many(items: list[Item[str]], context: BatchContext) -> None:
+        calls.append(sorted(item.payload for item in items))
+        assert context.secret("bank") == b"key"
+        for item in items:
+            item.done(Reply("A", item.payload)) if item.payload != "b" else item.fatal("no")
+
+    world = deployment.world
+    world.secrets.put_own("acme", "bank", b"key")
+    deployment.stamped = many
+    deployment.start(SMARTLINK_CATALOG=catalog(**{COMMAND: {"secrets": ["bank"]}}))
+    for content in "abc":
+        world.broker.offer("acme", COMMAND, content, message_id=content)
+    world.tick()
+    [(_, envelope)] = world.publisher.take()
+    assert deployment.call("consume", json=push(envelope)).status_code == 200
+    assert calls == [["a", "b", "c"]]
+    assert {"a", "c"} <= world.ended().keys()
+    assert world.live()["b"].dead_reason == "rejected"
 
 
 def fail(content: str, context: Context) -> Returned:  # noqa: ARG001

@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from smartlink.consumer import Context, FatalError, Reply, RetryableError, Returned
+from smartlink.consumer import Context, Continue, FatalError, Reply, RetryableError, Returned
 from smartlink.domain.message import DeadReason, State
 from smartlink.operations.actions import DISCARD, REDRIVE, Action
 from smartlink.operations.audit import Note
@@ -582,3 +583,36 @@ def _operate(world: World, identity: str, action: Action) -> None:
     assert len(settled.written) == 1
     if action.ends:
         wake(world.store, "acme", keys_of([stored]), world.clock.now)
+
+
+def test_the_steps_of_a_work_keep_its_place() -> None:
+    """A2 runs when the last step of A1 has ended; and so go the replies."""
+    world, ledger = ordered()
+    plain = ledger.__call__
+
+    def steps(content: str, context: Context) -> Returned:
+        name = _name(content)
+        plain(content, context)
+        if name.startswith("A1") and len(name) < 4:
+            further = {"invoice": "A", "name": f"{name}+"}
+            return Continue(further, [Reply("ProbeResponse", name)])
+        return Reply("ProbeResponse", name)
+
+    world.behave = steps
+    offer(world, "A1", "A2", "B1")
+    world.minutes(4)
+    assert of(ledger, "A") == ["A1", "A1+", "A1++", "A2"]
+    assert [it for it in world.replies_to() if it[0] == "A"] == ["A1", "A1+", "A1++", "A2"]
+    assert not world.live()
+
+
+def test_nothing_follows_while_the_tenants_name_is_halted() -> None:
+    """It would run with the credentials of another customer."""
+    world, ledger = ordered(SMARTLINK_DISPATCH_BATCH="1")
+    offer(world, "A1", "A2")
+    world.tick(minutes=1)
+    state = world.store.states(["acme"])["acme"]
+    world.store.save_state("acme", replace(state, halted=world.clock.now), state)
+    while world.deliver():
+        pass
+    assert ledger.done == ["A1"]

@@ -196,6 +196,8 @@ class WatchedMessages(InMemoryMessages):
     def _touched(self, tenant: str, old: Message, new: Message | None = None) -> None:
         """Something becomes of a message of a key; not that it begins or ends to wait for its
         turn."""
+        if new is not None and new.order is not None and new.order != old.order:
+            self.freed[tenant, new.order.key] = self._kernel.clock()  # it is ordered anew
         if old.order is not None and not old.queued and not (new is not None and new.queued):
             self.freed[tenant, old.order.key] = self._kernel.clock()
 

@@ -25,7 +25,7 @@ class Ending(StrEnum):
     """`Situacao` of a message in the history."""
 
     DONE = "Concluida"
-    DISCARDED = "Descartada"  # by an operator
+    DISCARDED = "Descartada"  # by an operator, or nacked: the broker's dead-letter queue has it
 
 
 class Result(StrEnum):

@@ -67,6 +67,15 @@ class Verdict(StrEnum):
     UNTRIED = "not tried"
 
 
+class Nack(StrEnum):
+    """What became of a message of its own that was nacked (`ack: false`)."""
+
+    GONE = "does not come again"  # the broker's dead-letter queue has it, or nobody
+    AGAIN = "comes again"  # the broker queues it again, so nobody can be rid of it so
+    REFUSED = "refused"
+    UNTRIED = "not tried"
+
+
 @dataclass(frozen=True, slots=True)
 class Tried:
     """A call that was made, and its answer. Values are replaced by their shape."""
@@ -86,6 +95,7 @@ class Discovery:
     verdicts: dict[str, Verdict] = field(
         default_factory=lambda: dict.fromkeys(("setup", "get", "send", "ack"), Verdict.UNTRIED)
     )
+    nack: Nack = Nack.UNTRIED
     tried: list[Tried] = field(default_factory=list)
     questions: list[Text] = field(default_factory=list)
     """What could not be decided, to be asked of TOTVS."""
@@ -259,13 +269,36 @@ class _Attempt:
         for content, (call, form) in acked.items():
             if content not in again:
                 self._works("ack", call, form)
+                self._try_nack(get, send, kind, (call, form))
                 self._clear(get, call, form)
                 return
 
-    def _acked(self, session: RawSession, call: str, form: str, delivery: Delivery) -> bool:
+    def _try_nack(self, get: str, send: "_Send", kind: str, ack: tuple[str, str]) -> None:
+        """The form that is the proven ack's with `false` in it, on one more message of its own."""
+        call, form = (_false(it) for it in ack)
+        if (call, form) == ack:
+            return  # a bare tag, say: there is no place for it
+        with self._link.session(self._tenant) as session:
+            content = self._post(session, send, kind)
+        with self._link.session(self._tenant) as session:
+            mine = [it for it in self._drain(session, get) if it.content == content]
+            if content is None or not mine or mine[0].tag is None:
+                return
+            if not self._acked(session, call, form, mine[0], name="nack"):
+                self._found.nack = Nack.REFUSED
+                return
+        self._found.nack = Nack.AGAIN if self._again(get, {content}) else Nack.GONE
+        if self._found.nack is Nack.GONE:
+            self._set_if_other("nack", call)
+            if form:
+                self._set_if_other("nack_body", form)
+
+    def _acked(
+        self, session: RawSession, call: str, form: str, delivery: Delivery, name: str = "ack"
+    ) -> bool:
         tag = str(delivery.tag)
         body = form.replace("{tag}", tag) if form else None
-        return self._call(session, "ack", call.replace("{tag}", tag), body, form)[0]
+        return self._call(session, name, call.replace("{tag}", tag), body, form)[0]
 
     def _again(self, get: str, contents: set[str]) -> set[str]:
         """Which of the contents come once more after their lease has ended."""
@@ -402,6 +435,20 @@ class _Attempt:
         self._found.questions = [
             text for name, text in questions.items() if found[name] is not Verdict.WORKS
         ]
+        if self._found.nack is Nack.GONE:
+            self._found.questions += [
+                _(
+                    "Where does a nacked message go (ack: false)? It did not come again: which "
+                    "dead-letter queue has it, for how long, and who reads it?"
+                )
+            ]
+
+
+def _false(text: str) -> str:
+    """The ack's call or body, saying that it is none."""
+    for yes, no in (('ck": true', 'ck": false'), ("ack=true", "ack=false")):
+        text = text.replace(yes, no)
+    return text
 
 
 def as_setting(settings: dict[str, str]) -> str:

@@ -17,6 +17,7 @@ from smartlink.domain.retry import RetryPolicy
 from smartlink.domain.tenant import TenantState
 from smartlink.domain.traceparent import traceparent_of
 from smartlink.operations.audit import Deed
+from smartlink.operations.blocked import Blocked
 from smartlink.operations.causes import code_of
 from smartlink.operations.figures import Figures
 from smartlink.operations.ports import RawDocument
@@ -58,6 +59,22 @@ def message_view(tenant: str, message: Summary, now: datetime | None = None) -> 
         "error": message.error,
         "print": code_of(message.error),
         "deadReason": message.dead_reason.value if message.dead_reason else None,
+    }
+
+
+def blocked_view(item: Blocked, now: datetime) -> Json:
+    """A message that waits for its turn, and what holds it back."""
+    first = item.first
+    return message_view(item.tenant, item.message, now) | {
+        "key": item.message.order.key if item.message.order else None,
+        "blockedSeconds": int((now - item.since).total_seconds()),
+        "blockedBy": {
+            "document": item.document,
+            "id": first.id if first else None,
+            "situacao": first.state.value if first else None,
+            "due": iso(first.due) if first else None,
+            "deadReason": first.dead_reason.value if first and first.dead_reason else None,
+        },
     }
 
 

@@ -11,7 +11,7 @@ from infra.cli.errors import CliError
 from infra.cli.session import session_of
 from smartlink.i18n import Text, _, data, joined
 from smartlink.operations import discover as operation
-from smartlink.operations.discover import Discovery, Tried, Verdict
+from smartlink.operations.discover import Discovery, Nack, Tried, Verdict
 
 
 def discover(
@@ -60,6 +60,7 @@ def discover(
 def _document(found: Discovery) -> dict[str, object]:
     return {
         "verdicts": {name: str(verdict) for name, verdict in found.verdicts.items()},
+        "nack": str(found.nack),
         "paths": found.settings,
         "questions": found.questions,
         "tried": [
@@ -69,6 +70,12 @@ def _document(found: Discovery) -> dict[str, object]:
     }
 
 
+_NACKS = {
+    Nack.GONE: _("does not come again"),
+    Nack.AGAIN: _("comes again"),
+    Nack.REFUSED: _("refused"),
+    Nack.UNTRIED: _("not tried"),
+}
 _VERDICTS = {
     Verdict.WORKS: _("works"),
     Verdict.ACCEPTED: _("accepted, not proven"),
@@ -79,7 +86,8 @@ _VERDICTS = {
 
 def _lines(found: Discovery) -> list[Text]:
     told = (joined(": ", (name, _VERDICTS[it])) for name, it in found.verdicts.items())
-    lines = [data(""), *told, data("")]
+    nacked = joined(": ", ("nack", _NACKS[found.nack]))
+    lines = [data(""), *told, nacked, data("")]
     if found.settings:
         value = operation.as_setting(found.settings)
         paths = json.dumps(found.settings, ensure_ascii=False)
@@ -89,6 +97,11 @@ def _lines(found: Discovery) -> list[Text]:
             _("In the environment's tfvars, then make deploy:"),
             data(f"  smart_link = {{ paths = {paths} }}"),
         ]
+        if found.nack is Nack.GONE:
+            lines += [
+                _("To hand messages of unknown commands to the broker, once TOTVS has said where:"),
+                data('  smart_link = { …, unknown_command = "nack" }'),
+            ]
     elif found.complete:
         lines += [_("The broker is as this release assumes it: nothing is to be set.")]
     if found.questions:

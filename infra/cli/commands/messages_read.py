@@ -17,6 +17,8 @@ from infra.cli.zone import instant, short, zone_name
 from smartlink.domain.message import Ending, Message, State, Summary
 from smartlink.i18n import Text, _, data
 from smartlink.operations.audit import note
+from smartlink.operations.blocked import Blocked
+from smartlink.operations.blocked import blocked as find_blocked
 from smartlink.operations.causes import failures_of
 from smartlink.operations.persons import concerned
 from smartlink.operations.ports import RawDocument
@@ -31,6 +33,7 @@ from smartlink.operations.select import (
 )
 from smartlink.operations.trace import KINDS, trace
 from smartlink.operations.views import (
+    blocked_view,
     ended_view,
     iso,
     message_view,
@@ -48,6 +51,12 @@ _Content = Annotated[
 ]
 _History = Annotated[
     bool, typer.Option("--history", help="What has ended (GTotvsLinkMessageExec), newest first.")
+]
+
+
+_Blocked = Annotated[
+    bool,
+    typer.Option("--blocked", help="What waits for its turn in an ordered command, and for what."),
 ]
 
 
@@ -82,6 +91,7 @@ def list_messages(
     sort: Annotated[
         Sort, typer.Option(case_sensitive=False, help="By age; --history is newest first.")
     ] = Sort.OLDEST,
+    blocked: _Blocked = False,
     titular: _Titular = False,
     reason: _Reason = None,
     limit: opt.Limit = 50,
@@ -96,7 +106,7 @@ def list_messages(
     """
     session = session_of(context)
     if titular:
-        if any((direction, command, state, older, newer, error, print_code, history)):
+        if any((direction, command, state, older, newer, error, print_code, history, blocked)):
             message = _("--titular goes with --tenant, --reason and --limit alone")
             raise UsageError(message)
         _list_concerned(session, tenant, reason, limit)
@@ -120,6 +130,9 @@ def list_messages(
         how = _("leave --history out") if history else _("add --history")
         message = _("{wanted} is no Situacao of what you list: {how}", wanted=wanted, how=how)
         raise UsageError(message)
+    if blocked and (history or state):
+        message = _("--blocked lists what waits for its turn: leave --history and --state out")
+        raise UsageError(message)
     bound = None if every else LOOKED_AT
     deployment = session.deployment
     if history:
@@ -129,7 +142,47 @@ def list_messages(
         live = filters.look(deployment, bound)
         if sort is Sort.NEWEST:
             live.found.reverse()
+        if blocked:
+            _list_blocked(session, live, Page(page, limit))
+            return
         _list_live(session.screen, live, Page(page, limit), deployment.now())
+
+
+def _list_blocked(session: Session, live: Look, page: Page) -> None:
+    screen, now = session.screen, session.deployment.now()
+    every = find_blocked(session.deployment, live)
+    found = page.of(every)
+    if screen.as_json:
+        screen.json([blocked_view(it, now) for it in found])
+    elif not every:
+        screen.say(_("No message waits for its turn."))
+    if found and not screen.as_json:
+        columns = (
+            _("Tenant"),
+            ids(data("Id")),
+            _("Command"),
+            numbers(_("Blocked for")),
+            ids(_("By")),
+            data("Situacao"),
+            _("Next ({zone_name})", zone_name=zone_name(now)),
+        )
+        rows = (_blocked_row(it, now) for it in found)
+        screen.table(columns, rows)
+        screen.note(_("A dead one blocks its key until it is redriven or discarded."))
+    if every or live.cut:
+        _tell_page(screen, page, len(found), _total(len(every), least=bool(live.cut)))
+    for tenant, left in live.cut.items():
+        _tell_cut(screen, tenant, left)
+
+
+def _blocked_row(item: Blocked, now: datetime) -> tuple[object, ...]:
+    message, first = item.message, item.first
+    waits = roughly(now - item.since)
+    if first is None:
+        unreadable = _("unreadable")
+        return (item.tenant, message.id, message.type, waits, item.document, unreadable, None)
+    due = short(first.due)
+    return (item.tenant, message.id, message.type, waits, first.id, first.state, due)
 
 
 def _list_live(screen: Screen, live: Look, page: Page, now: datetime) -> None:
@@ -159,14 +212,18 @@ def _list_live(screen: Screen, live: Look, page: Page, now: datetime) -> None:
     if live.found or live.cut:
         _tell_page(screen, page, len(found), _total(len(live.found), least=bool(live.cut)))
     for tenant, left in live.cut.items():
-        text = _(
-            "Looked at {most} messages of {tenant}; {left} were not looked at: --all, "
-            "or narrow it by --state, --command or --direction",
-            most=LOOKED_AT,
-            tenant=tenant,
-            left=left,
-        )
-        screen.note(text, "yellow")
+        _tell_cut(screen, tenant, left)
+
+
+def _tell_cut(screen: Screen, tenant: str, left: int) -> None:
+    text = _(
+        "Looked at {most} messages of {tenant}; {left} were not looked at: --all, "
+        "or narrow it by --state, --command or --direction",
+        most=LOOKED_AT,
+        tenant=tenant,
+        left=left,
+    )
+    screen.note(text, "yellow")
 
 
 def _list_causes(screen: Screen, messages: Sequence[Summary]) -> None:

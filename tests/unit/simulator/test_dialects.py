@@ -1,5 +1,6 @@
 """What Smart Link Server wants is found out, whichever of the plausible dialects it speaks."""
 
+import json
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -16,10 +17,16 @@ from smartlink.adapters.http.raw_link import RawLink
 from smartlink.adapters.http.smart_link import SmartLinkBroker
 from smartlink.adapters.in_memory import InMemoryMessages
 from smartlink.domain.tenant import Credentials, Tenant
-from smartlink.operations.discover import NotOurOwnError, Verdict, discover
+from smartlink.operations.discover import Nack, NotOurOwnError, Verdict, discover
+from smartlink.ports import Refused
 from smartlink.settings import Paths, load_settings
 
 LEASE = 60.0
+ENVIRON = {
+    "GOOGLE_CLOUD_PROJECT": "test",
+    "SMARTLINK_ENVIRONMENT": "development",
+    "SMARTLINK_CONFIG_URI": "gs://config/totvsAppConfig_v2.json",
+}
 DIALECTS: dict[str, dict[str, Any]] = {
     "as assumed": {},
     "every verb is PUT": {
@@ -85,9 +92,7 @@ TENANT = Tenant(
 def deployment(simulator: RunningSimulator, clock: Clock) -> Any:  # noqa: ANN401
     settings = load_settings(
         {
-            "GOOGLE_CLOUD_PROJECT": "test",
-            "SMARTLINK_ENVIRONMENT": "development",
-            "SMARTLINK_CONFIG_URI": "gs://config/totvsAppConfig_v2.json",
+            **ENVIRON,
             "SMARTLINK_BASE_URL": simulator.url,
             "SMARTLINK_RAC_TOKEN_URL": simulator.rac_token_url,
         }
@@ -181,3 +186,71 @@ def test_what_is_shown_holds_no_value(simulator: RunningSimulator, clock: Clock)
     assert len(shown) == len(found.tried) > 10
     assert not [it for it in shown if "smartLinkDiscovery" in it]
     assert [it for it in shown if "<text of" in it]
+
+
+NACKING = ("as assumed", "ack by query", "ack by its gRPC name", "tags are texts")
+
+
+@pytest.mark.parametrize("name", NACKING)
+def test_a_nack_that_goes_for_good_is_discovered(
+    name: str, simulator: RunningSimulator, clock: Clock
+) -> None:
+    """And the relay nacks by it; where it goes, TOTVS alone can say."""
+    dialect = {"loopback": "type", **DIALECTS[name], "nacked": "dead"}
+    simulator.configure(dialect=Dialect.model_validate(dialect))
+    place = deployment(simulator, clock)
+    found = discover(place, TENANT, clock.forward)
+    assert (found.nack, found.complete) == (Nack.GONE, True)
+    [question] = found.questions
+    assert "dead-letter queue" in question
+    queue = simulator.call(lambda it: it.broker.queue("acme"))
+    assert (queue.leased, len(queue.waiting)) == (0, 0), "its own messages are gone"
+    before = len(queue.dead_letters)
+    assert before == 1
+
+    environ = {"SMARTLINK_PATHS": json.dumps(found.settings), "SMARTLINK_UNKNOWN_COMMAND": "nack"}
+    paths = load_settings({**ENVIRON, **environ}).paths
+    broker = SmartLinkBroker(place.http, simulator.url, paths, place.tokens)
+    with broker.session(TENANT) as session:
+        session.setup(["GreetCommand"])
+        simulator.offer("acme", [{"type": "GreetCommand", "content": "{}"}])
+        (delivery,) = session.get()
+        assert delivery.tag is not None
+        session.nack(delivery.tag)
+    clock.forward()
+    assert simulator.call(lambda it: len(it.broker.queue("acme").waiting)) == 0
+    assert len(queue.dead_letters) == before + 1
+
+
+@pytest.mark.parametrize(("nacked", "seen"), [("requeued", Nack.AGAIN), ("refused", Nack.REFUSED)])
+def test_a_nack_that_rids_nobody_of_it_is_not_offered(
+    nacked: str, seen: Nack, simulator: RunningSimulator, clock: Clock
+) -> None:
+    dialect = Dialect.model_validate({"loopback": "type", "nacked": nacked})
+    simulator.configure(dialect=dialect)
+    found = discover(deployment(simulator, clock), TENANT, clock.forward)
+    assert found.nack is seen
+    assert found.settings == {}
+    assert found.questions == []
+    queue = simulator.call(lambda it: it.broker.queue("acme"))
+    assert (queue.leased, len(queue.waiting)) == (0, 0)
+
+
+@pytest.mark.parametrize("name", ["ack by path", "a bare tag"])
+def test_an_ack_without_a_place_for_it_has_no_nack(
+    name: str, simulator: RunningSimulator, clock: Clock
+) -> None:
+    simulator.configure(dialect=Dialect.model_validate({"loopback": "type", **DIALECTS[name]}))
+    found = discover(deployment(simulator, clock), TENANT, clock.forward)
+    assert found.nack is Nack.UNTRIED
+
+
+def test_a_nack_that_nobody_has_proven_is_refused(
+    simulator: RunningSimulator, clock: Clock
+) -> None:
+    """Without a call to the broker."""
+    place = deployment(simulator, clock)
+    broker = SmartLinkBroker(place.http, simulator.url, Paths(), place.tokens)
+    with broker.session(TENANT) as session, pytest.raises(Refused, match="no call is known"):
+        session.nack(1)
+    assert simulator.stats()["nack"] == simulator.stats()["ack"] == 0

@@ -13,6 +13,8 @@ Here, and only here, stands what we assume because no public source says it:
 - `ack` takes `{"deliveryTag": n, "ack": true}`. A tag is valid only in the session that received
   it. So each receiver has its own cookies and its own connection, and a session with messages
   that are not acked is closed and not used again.
+- Whether `{"deliveryTag": n, "ack": false}` hands a delivery to a dead-letter queue is not assumed:
+  `smartlink broker discover` finds it out, and until then nothing is nacked.
 - `send` takes the content, unchanged, as the body. The header `traceparent` (W3C) does no harm.
 - A 2xx means that the call was done if its body is empty, JSON, or one word such as `OK`. Anything
   else is a page of a proxy or a gateway, which answers even if the server never got the call.
@@ -55,7 +57,7 @@ from smartlink.settings import Paths
 
 _UNAUTHORIZED = (HTTPStatus.UNAUTHORIZED,)
 _RECEIPT = 65_536  # bytes: an answer that only says "done" is never larger
-_CALLS = ("setup", "get", "ack", "send", "send_audience")
+_CALLS = ("setup", "get", "ack", "nack", "send", "send_audience")
 _PLACE = re.compile(r"\{(?:content|text|type|audience)\}")
 _PEEK = 64  # bytes in which the content's first character must be
 
@@ -67,7 +69,8 @@ class SmartLinkBroker:
         self, http: Http, url: str, paths: Paths, tokens: Tokens, *, idle_sessions: int = 512
     ) -> None:
         origin, prefix = split_url(url)
-        self._calls = {name: _call(prefix, getattr(paths, name)) for name in _CALLS}
+        given = {name: getattr(paths, name) for name in _CALLS}
+        self._calls = {name: _call(prefix, value) for name, value in given.items() if value}
         self._paths = paths
         self._tokens = tokens
         self._sessions = SessionPool(lambda: HttpSession(http, origin, cookies=True), idle_sessions)
@@ -121,6 +124,14 @@ class _Session:
     def ack(self, tag: int) -> None:
         body = self._paths.ack_body.replace("{tag}", str(tag)).encode()
         self._do("ack", body, "application/json", {"{tag}": str(tag)})
+        self.unacked.discard(tag)
+
+    def nack(self, tag: int) -> None:
+        if "nack" not in self._calls:
+            message = "no call is known that hands a delivery to the broker's dead-letter queue"
+            raise Refused(message)
+        body = self._paths.nack_body.replace("{tag}", str(tag)).encode()
+        self._do("nack", body, "application/json", {"{tag}": str(tag)})
         self.unacked.discard(tag)
 
     def send(self, message_type: str, audience: str | None, content: bytes) -> None:

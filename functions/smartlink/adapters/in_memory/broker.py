@@ -35,7 +35,7 @@ class Sent:
 class InMemoryBroker:
     """Smart Link Server's twin. One `get` leases `page` messages.
 
-    `faults` may fail the calls session, tenant_id, setup, get, ack and send of a tenant.
+    `faults` may fail the calls session, tenant_id, setup, get, ack, nack and send of a tenant.
     """
 
     def __init__(self, page: int = 1) -> None:
@@ -43,6 +43,8 @@ class InMemoryBroker:
         self.page = page
         self.sent: list[Sent] = []
         self.acked: list[tuple[str, str | None]] = []  # tenant, message id
+        self.dead_letters: list[tuple[str, str | None]] = []  # what was nacked
+        self.requeues = False  # a nacked message comes again instead
         self.calls: list[tuple[str, str]] = []  # call, tenant
         self.subscriptions: dict[str, tuple[str, ...]] = {}
         self.tenant_ids: dict[str, str] = {}
@@ -122,11 +124,24 @@ class InMemoryBroker:
     def remove(self, session: "InMemorySession", tag: int) -> None:
         """Removes a leased message for good. Raises Refused if the session has not leased it."""
         with self._lock:
-            delivery = session.leased.pop(tag, None)
-            if delivery is None:
-                message = f"the broker refused ack: delivery tag {tag} is not of this session"
-                raise Refused(message)
+            delivery = self._drawn(session, tag, "ack")
             self.acked.append((session.tenant, delivery.id))
+
+    def bury(self, session: "InMemorySession", tag: int) -> None:
+        """Moves a leased message to the dead letters, or back to the queue if it `requeues`."""
+        with self._lock:
+            delivery = self._drawn(session, tag, "nack")
+            if self.requeues:
+                self._queues[session.tenant].append(delivery)
+            else:
+                self.dead_letters.append((session.tenant, delivery.id))
+
+    def _drawn(self, session: "InMemorySession", tag: int, call: str) -> Delivery:
+        delivery = session.leased.pop(tag, None)
+        if delivery is None:
+            message = f"the broker refused {call}: delivery tag {tag} is not of this session"
+            raise Refused(message)
+        return delivery
 
 
 class InMemorySession:
@@ -174,6 +189,12 @@ class InMemorySession:
         self._broker.called("ack", self.tenant)
         self._broker.remove(self, tag)
         self._broker.faults.after("ack", self.tenant)
+
+    def nack(self, tag: int) -> None:
+        self._check_token()
+        self._broker.called("nack", self.tenant)
+        self._broker.bury(self, tag)
+        self._broker.faults.after("nack", self.tenant)
 
     def send(self, message_type: str, audience: str | None, content: bytes) -> None:
         self._check_token()

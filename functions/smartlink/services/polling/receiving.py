@@ -14,10 +14,19 @@ from threading import Lock
 
 from smartlink.domain import lifecycle
 from smartlink.domain.identity import Direction, content_hash, derived_ids, document_id, encode
-from smartlink.domain.message import DeadReason, LogType, Message, State, Stored, Version
+from smartlink.domain.message import (
+    DeadReason,
+    Ended,
+    Ending,
+    LogType,
+    Message,
+    State,
+    Stored,
+    Version,
+)
 from smartlink.domain.order import NoKeyError
 from smartlink.domain.payload import correlation_id, traceparent
-from smartlink.domain.settlement import annotate
+from smartlink.domain.settlement import Settlement, annotate
 from smartlink.domain.traceparent import joined, valid_traceparent
 from smartlink.observability import ERROR, INFO, WARNING, call_trace, event, message_event
 from smartlink.ports import (
@@ -34,7 +43,7 @@ from smartlink.ports import (
     Refused,
     Unavailable,
 )
-from smartlink.services.contents import inline, keep, load
+from smartlink.services.contents import inline, keep, load, release
 from smartlink.services.dispatch import Dispatcher
 from smartlink.services.order import TURN, ahead, following, key_of, keys_of, unbroken
 from smartlink.services.polling.broker_calls import BrokerCalls
@@ -76,6 +85,7 @@ class _Taken:
     safe: list[_Arrival] = field(default_factory=list)  # arrivals that may be acked
     otherwise: set[str] = field(default_factory=set)  # refused under their own id
     known: set[str] = field(default_factory=set)  # documents of messages that came before
+    unknown: dict[str, Stored] = field(default_factory=dict)  # of a command that nobody knows
     ordered: list[Stored] = field(default_factory=list)  # new ordered ones, in their order
 
 
@@ -102,6 +112,7 @@ class Downstream:
         self._settings = settings
         self._clock = clock
         self._commands = commands
+        self._nacks = settings.unknown_command == "nack"
         self._parsing = Lock()  # parsed, a content takes many times its size: one at a time
         self._repeats = Repeats(messages, logs, contents)
 
@@ -176,14 +187,14 @@ class Downstream:
         arrivals = self._arrivals(poll, deliveries, now)
         poll.count("received", len(arrivals))
         taken = self._store(poll, arrivals, now)
-        acked, failure = self._ack(poll, taken.safe, session)
+        acked, nacked, failure = self._ack(poll, taken, session, now)
         documents = {arrival.message.document for arrival in acked}
         fresh = [stored for document, stored in taken.run.items() if document in documents]
         self._dispatch(poll, taken, fresh)
         again = [
             (it.message.document, it.tag) for it in acked if it.message.document in taken.known
         ]
-        return len(again) < len(acked) or poll.repeated(again), failure
+        return bool(nacked) or len(again) < len(acked) or poll.repeated(again), failure
 
     def _take_intake(self, poll: TenantPoll) -> None:
         """Takes the intake at the first ordered message, or leaves such messages in the broker."""
@@ -452,6 +463,8 @@ class Downstream:
             if message.document in previous:
                 gone = self._repeats.drop(poll, stored, previous[message.document], now)
                 taken.known.add(message.document)
+            elif self._nacks and message.dead_reason is DeadReason.UNKNOWN_COMMAND:
+                taken.unknown[message.document] = stored
             elif message.state is State.DEAD:
                 dead.append(message)
             elif message.document not in undecided:  # the sweep decides about those later
@@ -478,10 +491,68 @@ class Downstream:
     # Acked before dispatched.
 
     def _ack(
-        self,
-        poll: TenantPoll,
-        safe: Sequence[_Arrival],
-        session: BrokerSession,
+        self, poll: TenantPoll, taken: _Taken, session: BrokerSession, now: datetime
+    ) -> tuple[list[_Arrival], int, PortError | None]:
+        """Acks the stored arrivals, and nacks those of unknown commands where that is set.
+
+        Returns the acked arrivals, how many were nacked, and the broker's failure or None.
+        """
+        unknown, kept = dict(taken.unknown), []
+        nacked: list[Stored] = []
+        acks: list[_Arrival] = []
+        for arrival in taken.safe:
+            stored = unknown.pop(arrival.message.document, None)
+            if stored is None or arrival.tag is None:
+                acks.append(arrival)
+                kept += [stored] if stored else []
+            elif self._nack(arrival.tag, stored.message, session):
+                nacked.append(stored)
+            else:
+                acks.append(arrival)  # kept as dead, as without a nack
+                kept.append(stored)
+        for stored in nacked:
+            self._hand_over(poll, stored, now)
+        self._tell_dead(poll, [it.message for it in (*kept, *unknown.values())], now)
+        acked, failure = self._ack_each(poll, acks, session)
+        return acked, len(nacked), failure
+
+    @staticmethod
+    def _nack(tag: int, message: Message, session: BrokerSession) -> bool:
+        try:
+            session.nack(tag)
+        except PortError as error:
+            text = f"Not nacked, it is kept as dead: {error}"
+            message_event(message, "nack_failed", text, WARNING)
+            return False
+        return True
+
+    def _hand_over(self, poll: TenantPoll, stored: Stored, now: datetime) -> None:
+        """Moves to the history what the broker's dead-letter queue has taken.
+
+        The history keeps the content, so nothing is lost if the broker drops it. If it comes again,
+        it is a repeat, which is acked. If this commit fails, the message stays dead.
+        """
+        message = stored.message
+        text = f"{message.error}. Handed to the broker's dead-letter queue (nack)"
+        settlement = Settlement(
+            document=message.document,
+            fence=stored.version,
+            history=Ended(message, Ending.DISCARDED, now, poll.expires),
+            logs=(annotate(message, LogType.WARNING, text, now, poll.expires),),
+        )
+        try:
+            self._messages.commit(poll.name, [settlement])
+        except PortError as error:
+            why = f"Nacked, and kept as dead: it could not be moved to the history: {error}"
+            message_event(message, "message_dead", why, ERROR, reason=message.dead_reason)
+            poll.count("dead")
+            return
+        release(self._contents, message, now)
+        poll.count("nacked")
+        message_event(message, "message_nacked", text, WARNING)
+
+    def _ack_each(
+        self, poll: TenantPoll, safe: Sequence[_Arrival], session: BrokerSession
     ) -> tuple[list[_Arrival], PortError | None]:
         """Acks the stored arrivals over the session that received them; returns what was acked.
 
