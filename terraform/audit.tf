@@ -51,6 +51,7 @@ resource "google_project_iam_member" "audit" {
     { for member in var.operators : member => member },
     # The result of a job, which its last step records.
     contains(keys(local.functions), "operate") ? { operate = google_service_account.function["operate"].member } : {},
+    contains(keys(local.functions), "console") ? { console = google_service_account.function["console"].member } : {},
   )
 
   project = var.project_id

@@ -14,7 +14,7 @@ locals {
   }
 
   relay = {
-    for key in ["poll", "poll_shard", "publish", "operate"] : key => {
+    for key in ["poll", "poll_shard", "publish", "operate", "console"] : key => {
       target      = key
       command     = ""
       name        = "smartlink-${replace(key, "_", "-")}"
@@ -26,15 +26,15 @@ locals {
       concurrency = try(local.catalog.functions[key].concurrency, 1)
       erp         = false
       secrets     = []
-      ingress     = key == "publish" ? var.publish.ingress : "ALLOW_INTERNAL_ONLY"
+      ingress     = key == "publish" ? var.publish.ingress : key == "console" ? "ALLOW_ALL" : "ALLOW_INTERNAL_ONLY"
 
       # One instance of `poll`: Scheduler never runs two at once, its work is spread by
       # `poll_shard`, and what it remembers (the list of tenants, their tokens) stays in one
       # place. A second call, which at-least-once delivery allows, waits or gets 429 and is tried
       # again; correctness does not depend on it.
-      instances = key == "poll" ? { min = 0, max = 1 } : var.instances[key]
+      instances = contains(["poll", "console"], key) ? { min = 0, max = 1 } : var.instances[key]
     }
-    if contains(keys(local.catalog.functions), key)
+    if contains(keys(local.catalog.functions), key) && (key != "console" || var.console.deployed)
   }
 
   functions = merge(local.relay, {

@@ -49,7 +49,7 @@ resource "google_service_account" "function" {
 }
 
 resource "google_cloudfunctions2_function" "function" {
-  #checkov:skip=CKV_GCP_124:All functions are internal; publish too, unless the operator opens it to callers with an identity token (var.publish.ingress).
+  #checkov:skip=CKV_GCP_124:All functions are internal; publish too, unless the operator opens it to callers with an identity token (var.publish.ingress); the console, if it is deployed, is behind IAP.
   for_each = local.functions
 
   name         = each.value.name
@@ -93,7 +93,12 @@ resource "google_cloudfunctions2_function" "function" {
       # functions-framework serves a call by a thread: one for each call that may come at once.
       { THREADS = tostring(max(4, each.value.concurrency)) },
       each.value.command == "" ? {} : { SMARTLINK_COMMAND = each.value.command },
-      each.key == "operate" ? { SMARTLINK_ROLES = jsonencode(local.roles) } : {},
+      contains(["operate", "console"], each.key) ? { SMARTLINK_ROLES = jsonencode(local.roles) } : {},
+      each.key == "console" ? {
+        SMARTLINK_IAP_AUDIENCE  = "/projects/${data.google_project.this.number}/locations/${var.region}/services/${each.value.name}"
+        SMARTLINK_CONSOLE_HOSTS = "${var.region}-${var.project_id}.cloudfunctions.net"
+        SMARTLINK_CONSOLE_ZONE  = var.console.zone
+      } : {},
       # Those that call Smart Link learn where the acceptance's own tenant has it, and nothing else.
       !var.acceptance || !contains(["poll", "poll_shard"], each.key) ? {} : {
         SMARTLINK_ACCEPTANCE_URL = google_cloudfunctions2_function.simulator[0].service_config[0].uri

@@ -167,6 +167,15 @@ resource "google_monitoring_alert_policy" "counter" {
     subject = each.value.subject
     content = each.value.text
 
+    # The page of the console that shows the cause, where the console is deployed.
+    dynamic "links" {
+      for_each = local.console_url == null ? [] : [local.console_pages[each.key]]
+      content {
+        display_name = "Console"
+        url          = "${local.console_url}${links.value}"
+      }
+    }
+
     links {
       display_name = "Dashboard"
       url          = local.dashboard_url

@@ -30,6 +30,7 @@ output "buckets" {
 output "links" {
   description = "Where to look in the console."
   value = {
+    console       = local.console_url
     dashboard     = local.dashboard_url
     alerts        = "https://console.cloud.google.com/monitoring/alerting?project=${var.project_id}"
     logs          = local.log_console

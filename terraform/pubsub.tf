@@ -134,6 +134,7 @@ resource "google_service_account_iam_member" "pusher" {
 resource "google_pubsub_topic_iam_member" "operate" {
   for_each = contains(keys(local.pushed), "operate") ? merge(
     { operate = google_service_account.function["operate"].member },
+    contains(keys(local.functions), "console") ? { console = google_service_account.function["console"].member } : {},
     { for member in var.operators : member => member },
   ) : {}
 

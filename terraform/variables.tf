@@ -98,6 +98,22 @@ variable "operators" {
   }
 }
 
+variable "console" {
+  description = "The operators' web pages: whether they are deployed; whether they may also change tenants' secrets and the configuration (for those who are `admin` in `roles`); the zone of the times that they show. Who reaches them decides IAP: README.md has the commands."
+  type = object({
+    deployed = optional(bool, false)
+    changes  = optional(bool, false)
+    zone     = optional(string, "America/Sao_Paulo")
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = can(regex("^[A-Za-z_]+(/[A-Za-z_+0-9-]+)*$", var.console.zone))
+    error_message = "console.zone must be the name of a time zone, such as America/Sao_Paulo."
+  }
+}
+
 variable "roles" {
   description = "Who may do what, and for which tenants (\"*\": all): what `operate` and the console ask at each step. By account, as user@example.com. An operator who is a user: and is not named here has `operator` for all tenants, for that is what they may do in the database anyhow; the members of a group are not known here, so name them."
   type = map(object({

@@ -19,9 +19,9 @@ from rich.text import Text as Styled
 
 from infra.cli.zone import instant
 from smartlink.i18n import Text, _, told
+from smartlink.operations.visible import clean
 
 _NOTHING = "-"
-_BREAKS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
 _KEPT_WIDE = 20  # characters of a column that must not shrink below them
 _NOT_PLAIN = re.compile(r"[^\n\x20-\x7e]")
 _UNBOUNDED = 1_000  # columns, where no terminal wraps them
@@ -208,23 +208,6 @@ def shown(value: object, *, several: bool = False) -> str:
         return told(_("yes") if value else _("no"))
     text = told(instant(value) if isinstance(value, datetime) else value)
     return "\n".join(map(clean, text.splitlines())) if several else clean(text)
-
-
-def clean(text: str) -> str:
-    """Make one line of a text that others wrote, and nothing that steers the operator's terminal.
-
-    A line break shows as `⏎`: else a text could look like lines of ours. Whatever has no picture of
-    its own (control characters, marks that turn the direction of writing) shows as `·`.
-    """
-    return "".join(map(_picture, text.rstrip("\r\n").replace("\r\n", "\n")))
-
-
-def _picture(char: str) -> str:
-    if char.isprintable() and not "\ud800" <= char <= "\udfff":
-        return char
-    if char in _BREAKS:
-        return "⏎"
-    return " " if char in "\t\xa0" else "·"
 
 
 def _folded(line: str, width: int) -> list[str]:

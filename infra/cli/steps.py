@@ -11,6 +11,7 @@ from smartlink.operations.activation import (
     ErpChecked,
     FirstPoll,
     OldVersionsDisabled,
+    Paused,
     PauseEnded,
     QueueReady,
     SecretStored,
@@ -65,6 +66,10 @@ def _words(step: Step) -> tuple[Text, Text]:  # noqa: C901, PLR0911, PLR0912  (o
             return _("Adopted"), _("{before} is now {after}", before=step.before, after=after)
         case Switched():
             return _("Tenant"), _switched(step)
+        case Paused():
+            return _("Pause"), _(
+                "{tenant} is paused until {until}", tenant=step.tenant, until=instant(step.until)
+            )
         case PauseEnded():
             until = _(", until {until}", until=instant(step.until)) if step.until else ""
             return _("Pause"), _(

@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from datetime import timedelta
 
 from rich.console import Console
 
+from infra.local.console import local_console
 from infra.local.erp import ErpDatabase
 from infra.local.kept import Kept
 from infra.local.reload import Reload
@@ -29,7 +31,7 @@ def up(settings: LocalSettings, console: Console) -> None:
     starting = console.status("Starting emulators, simulator and functions …")
     kept = Kept(settings.folder / "kept") if settings.keep else None
     plan = Plan(project=PROJECT, tenants=tenants, kept=kept)
-    with starting, running_stack(settings, plan) as stack:
+    with ExitStack() as opened, starting, running_stack(settings, plan) as stack:
         databases = {
             tenant.tenant: ErpDatabase(tenant, settings.folder, seed, keep=settings.keep)
             for seed, tenant in enumerate(tenants, 1)
@@ -59,6 +61,8 @@ def up(settings: LocalSettings, console: Console) -> None:
             while tick.done == 0:
                 look()
             example = _example(databases)
+            address = opened.enter_context(local_console(settings.folder))
+            console.print(address, soft_wrap=True, highlight=False)
             console.print(hints(stack, settings.folder, example), soft_wrap=True, highlight=False)
             names = ", ".join(tenant.tenant for tenant in tenants) or "none"
             console.print(f"Tenants: {names}. A tick every {seconds:g} s. Ctrl-C stops it all.")

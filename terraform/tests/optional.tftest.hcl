@@ -31,6 +31,7 @@ variables {
   network     = {}
   encryption  = {}
   alerts      = {}
+  console     = {}
 
   acceptance        = false
   acceptance_digest = ""
@@ -211,6 +212,53 @@ run "connector_given" {
       function.service_config[0].vpc_connector == (local.functions[key].erp ? "projects/host/locations/southamerica-east1/connectors/erp" : null)
     ])
     error_message = "Consumers of an ERP use the connector that exists."
+  }
+}
+
+run "the_console_is_there_if_it_is_wanted" {
+  command = plan
+
+  variables {
+    console = { deployed = true }
+    roles   = { "ana@example.com" = { operator = ["*"] } }
+  }
+
+  assert {
+    condition     = google_cloudfunctions2_function.function["console"].service_config[0].environment_variables["SMARTLINK_IAP_AUDIENCE"] == "/projects/123456789012/locations/southamerica-east1/services/smartlink-console"
+    error_message = "It believes the assertions that IAP makes for its own service alone."
+  }
+
+  assert {
+    condition     = jsondecode(google_cloudfunctions2_function.function["console"].service_config[0].environment_variables["SMARTLINK_ROLES"])["ana@example.com"].operator == ["*"]
+    error_message = "It asks the same roles as operate."
+  }
+
+  assert {
+    condition     = !contains(keys(google_service_account.invoker), "console") && google_cloudfunctions2_function.function["console"].service_config[0].max_instance_count == 1
+    error_message = "Nobody may call it before IAP stands before it."
+  }
+
+  assert {
+    condition     = toset(keys(local.console_pages)) == toset(keys(google_monitoring_alert_policy.counter))
+    error_message = "Each alert of the log leads to the page that shows its cause."
+  }
+
+  assert {
+    condition     = length(google_project_iam_member.console_tenant_keeper) == 0 && google_storage_bucket_iam_member.console_config["console"].role == "roles/storage.objectViewer"
+    error_message = "It changes neither secrets nor the configuration unless asked for."
+  }
+}
+
+run "the_console_may_change_tenants_if_asked_for" {
+  command = plan
+
+  variables {
+    console = { deployed = true, changes = true }
+  }
+
+  assert {
+    condition     = length(google_project_iam_custom_role.tenant_maker["console"].permissions) == 1 && strcontains(google_project_iam_member.console_tenant_keeper["console"].condition[0].expression, "/smartlink-tenant-")
+    error_message = "It makes secrets, and changes those of tenants alone."
   }
 }
 

@@ -23,6 +23,7 @@ variables {
   network     = {}
   encryption  = {}
   alerts      = {}
+  console     = {}
 
   acceptance        = false
   acceptance_digest = ""
@@ -43,6 +44,7 @@ run "refusals_1" {
     network    = { connector = "projects/p/locations/r/connectors/c", vpc = "default", cidr = "10.8.0.0/28" }        # network both
     encryption = { kms_key = "projects/p/locations/southamerica-east1/keyRings/r/cryptoKeys/k/cryptoKeyVersions/1" } # key version
     alerts     = { emails = ["operations"] }                                                                         # alert address
+    console    = { zone = "São Paulo" }                                                                              # console zone
     cpus       = 0.5                                                                                                 # half a CPU
     acceptance = true                                                                                                # acceptance without a key's digest
     operators  = ["allAuthenticatedUsers"]                                                                           # operators everybody

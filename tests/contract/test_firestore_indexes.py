@@ -14,7 +14,7 @@ from google.cloud.firestore_v1 import types
 from smartlink.adapters.firestore import documents
 from smartlink.adapters.firestore.effects import COLLECTION, put_effect
 from smartlink.adapters.firestore.jobs import put_job
-from smartlink.adapters.firestore.operator import OPERATOR_QUERIES
+from smartlink.adapters.firestore.operator import GROUPED, GROUPED_FIELDS, OPERATOR_QUERIES
 from smartlink.adapters.firestore.store import QUERIES, QueryShape, up_to
 from smartlink.domain.message import Content, Ended, Ending
 from tests.contract.test_jobs import FULL
@@ -83,6 +83,25 @@ def test_a_query_is_what_its_shape_says(
     assert [item.field.field_path for item in filters] == [*shape.equal, *bounds * [shape.range]]
     assert [item.field.field_path for item in query.order_by] == [shape.range]
     assert [item.collection_id for item in query.from_] == [shape.collection]
+
+
+def test_what_goes_over_all_tenants_has_its_indexes() -> None:
+    """Of the scope COLLECTION_GROUP, which Firestore makes none of by itself; and those that it
+    would have made for one collection are declared beside them, or they would be gone."""
+    for collection, equal, ranged in GROUPED:
+        found = [
+            [field["fieldPath"] for field in it["fields"]]
+            for it in DECLARED["indexes"]
+            if (it["collectionGroup"], it["queryScope"]) == (collection, "COLLECTION_GROUP")
+        ]
+        assert [*equal, ranged] in found
+    overrides = {(it["collectionGroup"], it["fieldPath"]): it for it in DECLARED["fieldOverrides"]}
+    for collection, names in GROUPED_FIELDS.items():
+        for name in names:
+            made = overrides[collection, name]["indexes"]
+            kept = {it["order"] for it in made if it["queryScope"] == "COLLECTION"}
+            assert kept == {"ASCENDING", "DESCENDING"}
+            assert [it for it in made if it["queryScope"] == "COLLECTION_GROUP"]
 
 
 def test_no_index_is_without_a_query() -> None:

@@ -16,7 +16,11 @@ ALLOWED = re.compile(
     re.IGNORECASE,
 )
 # As a library that is called and not changed, LGPL asks nothing of its caller.
-JUDGED = {"psycopg": "LGPL-3.0-only", "psycopg-binary": "LGPL-3.0-only"}
+JUDGED = {
+    "axe-playwright-python": "",  # its file LICENSE is MIT's; axe-core, which it holds, has MPL-2.0
+    "psycopg": "LGPL-3.0-only",
+    "psycopg-binary": "LGPL-3.0-only",
+}
 _LINE = 80  # a longer text is the licence itself, whose name the classifiers give
 
 

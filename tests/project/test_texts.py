@@ -64,6 +64,7 @@ SAME = frozenset(
         "log ({kind})",
         "log: {text}",
         "publish",
+        "{count} bytes",
         "{count} tenants",
         "{size} bytes, SHA-256 {sha256}…",
         "{type}, {size} bytes",

@@ -14,7 +14,6 @@ import pytest
 from consumers.sgdp.maps import FOLDER as MAPS
 from consumers.sgdp.maps import SCHEMA
 from infra.local.functions import load_catalog
-from smartlink.i18n.language import CATALOGUES
 from tests.project.checkout import FUNCTIONS
 from tests.support.bundle import bundle, copy_bundle
 
@@ -93,6 +92,7 @@ def test_it_holds_the_targets(imported: dict[str, Any]) -> None:
         "poll_shard": [True, "poll_shard", "cloudevent", 1],
         "consume": [True, "consume", "cloudevent", 1],
         "publish": [True, "publish", "http", 1],
+        "console": [True, "console", "http", 1],
         "operate": [True, "operate", "cloudevent", 1],
     }
 
@@ -130,11 +130,16 @@ def test_it_holds_what_the_functions_import_and_no_other_module() -> None:
 
 
 def test_of_what_is_no_module_it_holds_only_what_is_read() -> None:
-    """Cloud Build reads the libraries' list, TPD the maps, and operators their language."""
+    """Cloud Build reads the libraries' list, TPD the maps, the console its pages and texts."""
     maps = {path.relative_to(FUNCTIONS) for path in MAPS.glob("*.json") if path != SCHEMA}
     others = {file for file in bundle() if file.suffix != ".py"}
-    texts = {path.relative_to(FUNCTIONS) for path in CATALOGUES.glob("*/LC_MESSAGES/*.mo")}
-    assert others == {PurePath("requirements.txt"), *maps, *texts}
+    drawn = [
+        *(FUNCTIONS / "console/templates").iterdir(),
+        *(FUNCTIONS / "console/static").iterdir(),
+    ]
+    texts = (FUNCTIONS / "smartlink/i18n/catalogues").rglob("*.mo")
+    pages = {path.relative_to(FUNCTIONS) for path in (*drawn, *texts)}
+    assert others == {PurePath("requirements.txt"), *maps, *pages}
 
 
 def imported_from(roots: list[str]) -> set[PurePath]:

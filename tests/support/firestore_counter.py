@@ -62,6 +62,11 @@ class FirestoreCounter(
         found = 0
         for answer in answers:
             its = raw(answer)
+            if method.endswith("/RunAggregationQuery"):  # a read for each 1,000 that it counts
+                fields = its.result.aggregate_fields.values()
+                found += sum(-(-it.integer_value // 1_000) for it in fields)
+                yield answer
+                continue
             batch = method.endswith("/BatchGetDocuments")
             found += bool(its.found.name or its.missing) if batch else bool(its.document.name)
             yield answer

@@ -117,6 +117,8 @@ class Functions(BaseModel):
     publish: Function
     operate: Function | None = None
     """It works off what operators do to many messages. Without it their command line does."""
+    console: Function | None = None
+    """The operators' web pages, where they are deployed."""
 
 
 class Catalog(BaseModel):

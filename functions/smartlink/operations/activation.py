@@ -6,7 +6,7 @@ Each operation calls `report` after each step that is done. A step that fails ra
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from smartlink.domain import lifecycle
 from smartlink.domain.identity import Direction
@@ -38,6 +38,7 @@ from smartlink.operations.tenants import UnusableSecretError, stored_tenant
 from smartlink.ports import NotFound, PortError
 from smartlink.services.polling.shard import Shard
 
+LONGEST_OWN_PAUSE = timedelta(days=7)
 _AT_ONCE = 20  # messages read whole
 _UNSENT = {"Direcao": Direction.UPSTREAM, "Situacao": State.PENDING}
 _OWN_SHARD = 1_000_000  # no tick of the scheduler has so many
@@ -121,6 +122,14 @@ class Switched:
 
 
 @dataclass(frozen=True, slots=True)
+class Paused:
+    """An operator paused the tenant."""
+
+    tenant: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class PauseEnded:
     """The tenant was paused after failures; it is no longer."""
 
@@ -152,6 +161,7 @@ Step = (
     | OldVersionsDisabled
     | Adopted
     | Switched
+    | Paused
     | PauseEnded
     | SendsDue
     | Announced
@@ -372,6 +382,32 @@ def switch(deployment: Deployment, tenant: str, report: ReportStep, *, enabled: 
     report(Switched(tenant, enabled, already))
     if enabled:
         _unpause(deployment, tenant, report)
+    _announce(deployment, report)
+
+
+def pause(
+    deployment: Deployment,
+    tenant: str,
+    span: timedelta,
+    told: tuple[str, str],
+    report: ReportStep,
+) -> None:
+    """Leaves the tenant's broker alone for a while: its due Downstream work goes on.
+
+    `told`: who pauses it, and why. `switch` ends the pause at once. Raises InvalidError.
+    """
+    check_active(deployment, tenant)
+    who, reason = told
+    if not timedelta(0) < span <= LONGEST_OWN_PAUSE:
+        days = LONGEST_OWN_PAUSE.days
+        message = _("A pause lasts up to {days} days: to stop longer, disable it", days=days)
+        raise InvalidError(message)
+    now = deployment.now()
+    state = deployment.store.states([tenant])[tenant]
+    text = f"Paused by {who}: {reason.strip()}"[:1_000]
+    paused = replace(state, paused_until=now + span, last_error=text, last_error_at=now)
+    deployment.store.save_state(tenant, paused, state)
+    report(Paused(tenant, now + span))
     _announce(deployment, report)
 
 

@@ -17,6 +17,7 @@ from smartlink.operations.errors import (
 from smartlink.operations.ports import Deployment
 from smartlink.operations.retries import InvalidConfigError, check
 from smartlink.ports import ConfigFile, NotFound
+from smartlink.services.polling.config import Config
 from smartlink.settings import Settings
 
 SAMPLE = """\
@@ -51,6 +52,11 @@ class Proposal:
     replaces: str | None  # the current generation; None: there is no file
     difference: Sequence[str]
     policy: RetryPolicy
+
+
+def policy_in_force(deployment: Deployment) -> RetryPolicy:
+    """Returns the policy that a poll would use now, found as the relay finds it."""
+    return Config(deployment.config, deployment.store).policy()
 
 
 def look(deployment: Deployment) -> InForce:

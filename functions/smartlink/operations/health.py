@@ -1,6 +1,6 @@
 """Checks everything that the relay needs to work."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -82,9 +82,24 @@ class _FailedError(Exception):
         self.fix = fix
 
 
+Part = tuple[Text, Callable[[Deployment], Text]]
+
+
 def checks(deployment: Deployment) -> Iterator[Check]:
     """Runs every check of the deployment, the cheapest first, and then those of each tenant."""
-    parts: tuple[tuple[Text, Callable[[Deployment], Text]], ...] = (
+    yield from ground_checks(deployment)
+    yield from _each(deployment, ((_("dead messages"), _dead), (_("queues"), _queues)))
+    try:
+        names = [entry.name for entry in deployment.secrets.entries()]
+    except PortError:
+        names = []  # the check of the secrets has reported it
+    for name in names:
+        yield from tenant_checks(deployment, name)
+
+
+def ground_checks(deployment: Deployment) -> Iterator[Check]:
+    """Runs the checks that look at no tenant: their number does not grow."""
+    parts: tuple[Part, ...] = (
         (_("credentials"), _credentials),
         (_("APIs"), _apis),
         (data("Firestore"), _firestore),
@@ -100,9 +115,11 @@ def checks(deployment: Deployment) -> Iterator[Check]:
         (_("secrets"), _secrets),
         (_("audit"), _audit),
         (_("ticks"), _ticks),
-        (_("dead messages"), _dead),
-        (_("queues"), _queues),
     )
+    yield from _each(deployment, parts)
+
+
+def _each(deployment: Deployment, parts: Iterable[Part]) -> Iterator[Check]:
     for name, part in parts:
         try:
             yield Check(name, holds=True, text=part(deployment))
@@ -114,12 +131,6 @@ def checks(deployment: Deployment) -> Iterator[Check]:
             yield Check(name, holds=False, text=data(error))
         except PortError as error:
             yield Check(name, holds=False, text=data(error), error=error)
-    try:
-        tenants = [entry.name for entry in deployment.secrets.entries()]
-    except PortError:
-        tenants = []  # the check of the secrets has reported it
-    for tenant in tenants:
-        yield from tenant_checks(deployment, tenant)
 
 
 def tenant_checks(deployment: Deployment, name: str) -> list[Check]:

@@ -107,6 +107,23 @@ def plan(
     return replace(planned, alive=Counter(it.message.state for it in alive))
 
 
+def plan_chosen(
+    deployment: Deployment,
+    action: Action,
+    chosen: Iterable[Selected],
+    *,
+    undone: bool = False,
+    waiting: bool = False,
+) -> Plan:
+    """Plans the action for messages that were picked one by one, as far as their states allow."""
+    states = {State.DEAD, State.WAITING} if waiting and action is DISCARD else {State.DEAD}
+    unfit = unfit_for(deployment, action, undone=undone)
+    picked = list(chosen)
+    fit = [it for it in picked if not action.dead or it.message.state in states]
+    alive = Counter(it.message.state for it in picked if action.dead and it not in fit)
+    return replace(_sorted_out(action, fit, unfit, len(picked)), alive=alive)
+
+
 def plan_one(
     deployment: Deployment, action: Action, located: Located, *, undone: bool = False
 ) -> Plan:

@@ -116,6 +116,15 @@ class EndedQuery:
     until: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Where a page of messages ended; the next page begins behind it."""
+
+    tenant: str
+    document: str
+    ended: datetime | None = None  # of what has ended
+
+
 class Purgeable(StrEnum):
     """A collection whose old documents an operator may remove."""
 
@@ -155,6 +164,42 @@ class OperatorStore(Messages, TenantStates, RelayState, LastGoodConfig, Protocol
         ...
 
     def count_ended(self, tenant: str, wanted: EndedQuery) -> int: ...
+
+    def page_live(
+        self, tenant: str | None, equal: Mapping[str, str], size: int, after: Spot | None = ...
+    ) -> list[tuple[str, Listed | Unreadable]]:
+        """The next live messages of a tenant, or of all (None), by tenant and document."""
+        ...
+
+    def page_ended(
+        self, tenant: str | None, wanted: EndedQuery, size: int, after: Spot | None = ...
+    ) -> list[tuple[str, EndedSummary | RawDocument]]:
+        """The next messages of the history of a tenant, or of all (None), the newest first."""
+        ...
+
+    def total_live(self, tenant: str | None, equal: Mapping[str, str]) -> int:
+        """How many live messages a tenant has, or all (None): a read for each 1,000."""
+        ...
+
+    def total_ended(self, tenant: str | None, wanted: EndedQuery) -> int: ...
+
+    def total_lines(
+        self, tenant: str | None, kind: LogType, since: datetime, until: datetime
+    ) -> int:
+        """How many log lines of exactly this type were said between two instants."""
+        ...
+
+    def longest_due(self, tenant: str | None) -> tuple[str, Listed | Unreadable] | None:
+        """The live message whose turn came first, and its tenant: it waits the longest."""
+        ...
+
+    def page_tenants(self, size: int, after: str = ...) -> list[str]:
+        """The next tenants that have a state, by name."""
+        ...
+
+    def troubled(self, since: datetime, size: int) -> list[str]:
+        """The tenants whose last error is not older than `since`, the newest first."""
+        ...
 
     def has_documents(self, tenant: str) -> bool:
         """Whether there is any message, history or log line of this tenant."""
@@ -316,8 +361,8 @@ class AuditLog(Protocol):
 
     def create(self, record: AuditRecord) -> None: ...
 
-    def records(self, since: datetime | None) -> Iterator[AuditRecord]:
-        """The records, the newest first, read a page at a time."""
+    def records(self, since: datetime | None, *, page: int = ...) -> Iterator[AuditRecord]:
+        """The records, the newest first, read `page` at a time."""
         ...
 
 

@@ -233,7 +233,7 @@ class Filters:
                 look.unreadable.append((tenant, item))
                 continue
             last = item.ended
-            if self._says(item.message.error):
+            if self.says(item.message.error):
                 look.found.append((tenant, item))
                 found += 1
         if not self.sifts:
@@ -251,10 +251,10 @@ class Filters:
             (self.older is None or at <= now - self.older)
             and (self.newer is None or at >= now - self.newer)
             and (self.received_after is None or message.received >= self.received_after)
-            and self._says(message.error)
+            and self.says(message.error)
         )
 
-    def _says(self, error: str | None) -> bool:
+    def says(self, error: str | None) -> bool:
         """Tells whether an error has the text and the cause that are wanted."""
         if self.error and self.error.casefold() not in (error or "").casefold():
             return False

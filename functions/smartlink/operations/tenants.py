@@ -1,6 +1,6 @@
 """Shows the tenants and their status."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -66,6 +66,24 @@ def overview(deployment: Deployment, names: Sequence[str]) -> list[TenantOvervie
         status = _status(deployment, name, state, has_secret=name in secrets)
         last = _last_message(deployment, name, live)
         return TenantOverview(name, status, state, live, dead, last, tick)
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return list(pool.map(row, names))
+
+
+def brief(
+    deployment: Deployment, names: Sequence[str], secrets: Collection[str]
+) -> list[TenantOverview]:
+    """Looks at each tenant with four reads: what came last is left out. `secrets`: the tenants
+    that have one."""
+    states = deployment.store.states(names) if names else {}
+    tick = last_tick(deployment) if names else None
+
+    def row(name: str) -> TenantOverview:
+        dead = deployment.store.count_live(name, {"Situacao": State.DEAD})
+        live = deployment.store.count_live(name, {})
+        status = _status(deployment, name, states[name], has_secret=name in secrets)
+        return TenantOverview(name, status, states[name], live, dead, None, tick)
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         return list(pool.map(row, names))

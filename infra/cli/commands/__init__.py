@@ -38,6 +38,7 @@ COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "adopt": ("tenants_change", "adopt"),
         "disable": ("tenants_change", "disable"),
         "enable": ("tenants_change", "enable"),
+        "pause": ("tenants_change", "pause"),
     },
     "config": {
         "show": ("config", "show"),
@@ -60,5 +61,6 @@ COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "purge": {"purge": ("purge", "purge")},
     "audit": {"audit": ("audit", "audit")},
     "doctor": {"doctor": ("doctor", "doctor")},
+    "console": {"console": ("console", "console")},
     "accept": {"accept": ("accept", "accept")},
 }

@@ -121,6 +121,27 @@ def enable(context: typer.Context, tenant: opt.OneTenant, *, reason: opt.Why = N
     _switch(context, tenant, reason, enabled=True)
 
 
+def pause(
+    context: typer.Context,
+    tenant: opt.OneTenant,
+    span: Annotated[str, typer.Option("--for", help="How long: 30m, 2h, 3d; at most 7d.")],
+    reason: Annotated[str, typer.Option(help="Why; it is kept.")],
+) -> None:
+    """Leave a tenant's broker alone for a while. Its due messages run on; enable ends the pause."""
+    session = session_of(context)
+    deployment, steps = session.deployment, Steps(session.screen)
+    activation.check_active(deployment, tenant)
+    how_long = opt.span(span)
+    before = tenant_facts(deployment, tenant)
+    with session.recorded(
+        "tenants pause", target=tenant, tenant=tenant, reason=reason, before=before
+    ) as record:
+        told = (session.who, reason)
+        activation.pause(deployment, tenant, how_long, told, steps.tell)
+        record.after = tenant_facts(deployment, tenant)
+    steps.finish(tenant=tenant)
+
+
 def _switch(context: typer.Context, tenant: str, reason: str | None, *, enabled: bool) -> None:
     session = session_of(context)
     deployment, steps = session.deployment, Steps(session.screen)

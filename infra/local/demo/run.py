@@ -12,6 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from infra.local.console import local_console
 from infra.local.demo.choice import choose_world
 from infra.local.demo.narrator import narrated
 from infra.local.demo.report import show
@@ -90,7 +91,7 @@ def _run(settings: LocalSettings, options: Options, console: Console) -> Result:
         else:
             show(result, console)
         if options.keep:
-            _watch(running, console)
+            _watch(running, console, settings.folder)
     return result
 
 
@@ -126,9 +127,12 @@ def _short(path: Path) -> str:
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
-def _watch(world: World, console: Console) -> None:
+def _watch(world: World, console: Console, folder: Path) -> None:
     console.print("\nThe relay stays up until Ctrl-C.")
-    with suppress(KeyboardInterrupt):
+    with suppress(KeyboardInterrupt), ExitStack() as opened:
+        if (folder / "stack.json").is_file():  # the twins in this process have no console
+            address = opened.enter_context(local_console(folder))
+            console.print(address, soft_wrap=True, highlight=False)
         while True:
             world.check()
             time.sleep(WATCH_SECONDS)

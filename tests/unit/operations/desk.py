@@ -150,7 +150,8 @@ class InMemoryAudit:
         if record.id not in {it.id for it in self.kept}:
             self.kept.append(record)
 
-    def records(self, since: datetime | None) -> Iterator[AuditRecord]:
+    def records(self, since: datetime | None, *, page: int = 1) -> Iterator[AuditRecord]:
+        assert page > 0
         newest = reversed(self.kept)
         yield from (it for it in newest if since is None or it.at >= since)
 

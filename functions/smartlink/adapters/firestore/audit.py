@@ -47,11 +47,11 @@ class FirestoreAudit:
         with suppress(Conflict):  # its id is its own, so an earlier try has created it
             self._calls.commit("record what is done", [write])
 
-    def records(self, since: datetime | None) -> Iterator[AuditRecord]:
+    def records(self, since: datetime | None, *, page: int = _PAGE) -> Iterator[AuditRecord]:
         """See AuditLog."""
         query = types.StructuredQuery.pb()()
         query.from_.add(collection_id=AUDIT)
-        query.limit.value = _PAGE
+        query.limit.value = page
         if since is not None:
             bound = query.where.field_filter
             bound.field.field_path = "Data"
@@ -63,7 +63,7 @@ class FirestoreAudit:
             found = self._calls.query("read what was done", self._calls.root, query)
             for item in found:
                 yield _readable(item)
-            if len(found) < _PAGE:
+            if len(found) < page:
                 return
             query.ClearField("start_at")
             query.start_at.values.add().CopyFrom(found[-1].fields["Data"])

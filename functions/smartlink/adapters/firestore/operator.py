@@ -36,6 +36,7 @@ from smartlink.operations.ports import (
     OperatorStore,
     Purgeable,
     RawDocument,
+    Spot,
 )
 
 T = TypeVar("T")
@@ -49,6 +50,16 @@ HISTORY_BY = {
     name: QueryShape(rm.HISTORY, (name,), "DataFim", descending=True)
     for name in ("Comando", "Direcao", "Situacao")
 }
+GROUPED = tuple(
+    (shape.collection, shape.equal, shape.range)
+    for shape in (*HISTORY_BY.values(), QueryShape(rm.LOGS, ("LOGTYPE",), "LOGDATE"))
+)
+"""The composite indexes that queries over all tenants need, of the scope COLLECTION_GROUP."""
+GROUPED_FIELDS = {
+    rm.LIVE: ("ID", "CorrelacaoId", "Comando", "Direcao", "Situacao", "DataTentativaExec"),
+    rm.HISTORY: ("ID", "CorrelacaoId", "Comando", "Direcao", "Situacao", "DataFim"),
+}
+"""The fields by which the queries over all tenants filter or order, each by itself."""
 LINES_BY_TYPE = QueryShape(rm.LOGS, ("LOGTYPE",), "LOGDATE", descending=True)
 OPERATOR_QUERIES = (*HISTORY_BY.values(), LINES_BY_TYPE)
 """The queries here that need a composite index; a test compares them with
@@ -120,6 +131,21 @@ class OperatorCalls(FirestoreCalls):
         answer = types.RunAggregationQueryResponse.pb(wrapped)
         return int(answer.result.aggregate_fields["all"].integer_value)
 
+    def over(self, what: str, parent: str, query: Raw) -> list[tuple[str, Found]]:
+        """Runs a query whose documents are of several tenants; returns the tenant of each too."""
+        raw = types.RunQueryRequest.pb()(parent=parent, structured_query=query)
+        request = types.RunQueryRequest.wrap(raw)
+        found: list[tuple[str, Found]] = []
+        for wrapped in self._read(what, FirestoreClient.run_query, request):
+            answer = types.RunQueryResponse.pb(wrapped)
+            if answer.HasField("document"):
+                document = answer.document
+                _, _, tenant, _, name = document.name.rsplit("/", 4)
+                time = document.update_time
+                version = Version(f"{time.seconds}.{time.nanos:09d}")
+                found.append((tenant, Found(name, document.fields, version)))
+        return found
+
 
 class OperatorFirestore(Firestore):
     """The relay's store, and the queries that only operators need."""
@@ -152,10 +178,7 @@ class OperatorFirestore(Firestore):
                 query.start_at.values.add(reference_value=name)
             found = self._more.query(f"list messages of {tenant}", self._under(tenant), query)
             for item in found:
-                try:
-                    yield Listed(rm.get_listed(item.id, item.fields), item.version)
-                except DocumentError as error:
-                    yield rm.get_unreadable(item.id, item.fields, item.version, str(error))
+                yield _listed(item)
             if len(found) < page:
                 return
             last = found[-1].id
@@ -179,10 +202,7 @@ class OperatorFirestore(Firestore):
         _without_content(query, rm.HISTORY)
         _by_time(query, "DataFim", _DESCENDING)
         for found in self._pages(f"list the history of {tenant}", tenant, query, "DataFim"):
-            try:
-                yield rm.get_listed_history(found.id, found.fields)
-            except DocumentError as error:
-                yield OddDocument(rm.HISTORY, found.id, str(error), found.version, found.fields)
+            yield _ended(found)
 
     def count_ended(self, tenant: str, wanted: EndedQuery) -> int:
         """Count what has ended."""
@@ -203,6 +223,86 @@ class OperatorFirestore(Firestore):
             collection = query.from_[0].collection_id
             name = self._in(tenant, collection, last.id)
             query.start_at.values.add(reference_value=name)
+
+    # Of all tenants, or of one
+
+    def _where(self, tenant: str | None, query: Raw) -> str:
+        """Returns the parent of a query, and has it go through all tenants if none is named."""
+        if tenant is not None:
+            return self._under(tenant)
+        query.from_[0].all_descendants = True
+        return self._more.root
+
+    def page_live(
+        self, tenant: str | None, equal: Mapping[str, str], size: int, after: Spot | None = None
+    ) -> list[tuple[str, Listed | Unreadable]]:
+        """Lists the next live messages, by tenant and document."""
+        query = _query(rm.LIVE, equal, size)
+        _without_content(query, rm.LIVE)
+        query.order_by.add(direction=_ASCENDING).field.field_path = "__name__"
+        if after is not None:
+            name = self._in(after.tenant, rm.LIVE, after.document)
+            query.start_at.values.add(reference_value=name)
+        found = self._more.over("list messages", self._where(tenant, query), query)
+        return [(owner, _listed(it)) for owner, it in found]
+
+    def page_ended(
+        self, tenant: str | None, wanted: EndedQuery, size: int, after: Spot | None = None
+    ) -> list[tuple[str, EndedSummary | RawDocument]]:
+        """Lists the next messages of the history, the newest first."""
+        query = _history(wanted, size)
+        _without_content(query, rm.HISTORY)
+        _by_time(query, "DataFim", _DESCENDING)
+        if after is not None and after.ended is not None:
+            put_time(query.start_at.values.add(), after.ended)
+            name = self._in(after.tenant, rm.HISTORY, after.document)
+            query.start_at.values.add(reference_value=name)
+        found = self._more.over("list the history", self._where(tenant, query), query)
+        return [(owner, _ended(it)) for owner, it in found]
+
+    def total_live(self, tenant: str | None, equal: Mapping[str, str]) -> int:
+        """Counts live messages."""
+        query = _query(rm.LIVE, equal, 0)
+        return self._more.count("count messages", self._where(tenant, query), query)
+
+    def total_ended(self, tenant: str | None, wanted: EndedQuery) -> int:
+        """Counts what has ended."""
+        query = _history(wanted, 0)
+        return self._more.count("count the history", self._where(tenant, query), query)
+
+    def total_lines(
+        self, tenant: str | None, kind: LogType, since: datetime, until: datetime
+    ) -> int:
+        """Counts log lines of one type."""
+        query = _query(rm.LOGS, {}, 0)
+        _condition(query, "LOGTYPE", _Filter.EQUAL).integer_value = kind
+        _bounded(query, "LOGDATE", since, until)
+        return self._more.count("count log lines", self._where(tenant, query), query)
+
+    def longest_due(self, tenant: str | None) -> tuple[str, Listed | Unreadable] | None:
+        """Finds the live message whose instant is the first."""
+        query = _query(rm.LIVE, {}, 1)
+        _without_content(query, rm.LIVE)
+        query.order_by.add(direction=_ASCENDING).field.field_path = "DataTentativaExec"
+        found = self._more.over("find what waits", self._where(tenant, query), query)
+        return next(((owner, _listed(it)) for owner, it in found), None)
+
+    def page_tenants(self, size: int, after: str = "") -> list[str]:
+        """Lists the next tenants that have a state."""
+        query = _query(rm.TENANTS, {}, size)
+        query.select.fields.add(field_path="__name__")
+        query.order_by.add(direction=_ASCENDING).field.field_path = "__name__"
+        if after:
+            query.start_at.values.add(reference_value=self._under(after))
+        return [it.id for it in self._more.query("list the tenants", self._more.root, query)]
+
+    def troubled(self, since: datetime, size: int) -> list[str]:
+        """Lists the tenants that have an error, the newest first."""
+        query = _query(rm.TENANTS, {}, size)
+        query.select.fields.add(field_path="__name__")
+        _bounded(query, "DataUltimoErro", since, None)
+        _by_time(query, "DataUltimoErro", _DESCENDING)
+        return [it.id for it in self._more.query("list the tenants", self._more.root, query)]
 
     def has_documents(self, tenant: str) -> bool:
         """Tell whether a tenant has any message, history or log line."""
@@ -344,6 +444,20 @@ class OperatorFirestore(Firestore):
         found: Sequence[Found] = self._more.query(doing, self._under(tenant), query)
         writes = (delete(self._in(tenant, shape.collection, it.id), it.version) for it in found)
         return sum(version is not None for version in self._more.write_each(doing, writes))
+
+
+def _listed(found: Found) -> Listed | Unreadable:
+    try:
+        return Listed(rm.get_listed(found.id, found.fields), found.version)
+    except DocumentError as error:
+        return rm.get_unreadable(found.id, found.fields, found.version, str(error))
+
+
+def _ended(found: Found) -> EndedSummary | OddDocument:
+    try:
+        return rm.get_listed_history(found.id, found.fields)
+    except DocumentError as error:
+        return OddDocument(rm.HISTORY, found.id, str(error), found.version, found.fields)
 
 
 def _query(collection: str, equal: Mapping[str, str], limit: int) -> Raw:

@@ -1,0 +1,1 @@
+"""The pages: each reads its form, calls operations, and draws a template."""

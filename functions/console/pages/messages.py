@@ -1,0 +1,35 @@
+"""Mensagens: lists, live and history, and what is to be done to many of them."""
+
+from flask import Blueprint, render_template
+
+from console.asked import AGES, DIRECTIONS, asked, spot_text
+from console.here import here
+from smartlink.operations.board import ended_page, live_page, seek
+from smartlink.operations.causes import code_of
+from smartlink.operations.rights import Right
+
+pages = Blueprint("messages", __name__)
+
+
+@pages.get("/messages")
+def show() -> str:
+    """Draws the list."""
+    wanted = asked()
+    scope = here().scope(wanted.filters.tenant)
+    deployment = here().deployment
+    common = {
+        "asked": wanted,
+        "ages": AGES,
+        "directions": DIRECTIONS,
+        "commands": sorted(deployment.settings.catalog.commands),
+        "code_of": code_of,
+        "may_act": bool(here().visitor.scope(Right.OPERATE).parts),
+    }
+    if wanted.identity:
+        found = seek(deployment, scope, wanted.identity)
+        return render_template("sought.html", found=found, **common)
+    if wanted.history:
+        ended = ended_page(deployment, scope, wanted.filters, wanted.after)
+        return render_template("history.html", page=ended, next=spot_text(ended.after), **common)
+    live = live_page(deployment, scope, wanted.filters, wanted.after)
+    return render_template("messages.html", page=live, next=spot_text(live.after), **common)

@@ -1,0 +1,49 @@
+// Draws what is live anew while somebody looks. Without this script the pages work the same.
+(() => {
+  "use strict";
+  let timer = 0;
+
+  const busy = (part) => part.contains(document.activeElement) && document.activeElement !== document.body;
+
+  const plan = () => {
+    window.clearTimeout(timer);
+    const part = document.getElementById("live");
+    const seconds = Number(part?.dataset.refresh);
+    if (!document.hidden && seconds > 0) timer = window.setTimeout(refresh, seconds * 1000);
+  };
+
+  const refresh = async () => {
+    const part = document.getElementById("live");
+    if (!part || document.hidden) return;
+    if (busy(part)) return plan();
+    try {
+      const address = new URL(window.location.href);
+      address.searchParams.delete("anew");
+      const answer = await fetch(address, { redirect: "error", credentials: "same-origin" });
+      if (!answer.ok) return;
+      const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("live");
+      const open = [...part.querySelectorAll("details")].map((it) => it.open);
+      if (fresh) {
+        [...fresh.querySelectorAll("details")].forEach((it, place) => { it.open = open[place] ?? it.open; });
+        part.replaceWith(fresh);
+      }
+    } catch {
+      // The next look tries again.
+    }
+    plan();
+  };
+
+  document.addEventListener("visibilitychange", () => (document.hidden ? window.clearTimeout(timer) : refresh()));
+
+  // One tick selects all rows of the page.
+  const picks = () => [...document.querySelectorAll('input[name="pick"]')];
+  const head = document.querySelector("table.rows thead th .hide");
+  if (head && picks().length) {
+    const all = document.createElement("input");
+    all.type = "checkbox";
+    all.setAttribute("aria-label", head.textContent);
+    all.addEventListener("change", () => picks().forEach((it) => { it.checked = all.checked; }));
+    head.replaceWith(all);
+  }
+  plan();
+})();

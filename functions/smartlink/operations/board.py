@@ -1,0 +1,544 @@
+"""What a screen shows of many tenants at once, within a bound of reads.
+
+The other operations go through all that fits, tenant by tenant. A screen is drawn again and again,
+and there may be a thousand tenants. So each look here reads no more than a page, in one query over
+all tenants or in one for each tenant that may be seen, and says where it stopped. A right is part
+of the query: what may not be seen is not read.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from threading import Lock
+from typing import Generic, TypeVar
+
+from smartlink.domain.identity import Direction
+from smartlink.domain.message import (
+    EndedSummary,
+    Ending,
+    Listed,
+    LogType,
+    State,
+    Summary,
+    Unreadable,
+)
+from smartlink.domain.tenant import TenantState
+from smartlink.i18n import _
+from smartlink.operations.causes import fingerprint
+from smartlink.operations.errors import UnknownTenantError
+from smartlink.operations.names import exists, known_name, unknown_tenant
+from smartlink.operations.ports import Deployment, EndedQuery, RawDocument, Spot
+from smartlink.operations.select import Filters, Selected, last_event
+from smartlink.operations.tenants import Status, TenantOverview, brief, last_tick
+
+PAGE = 50
+"""Messages that a page shows at most."""
+TENANTS = 25
+"""Tenants that a page shows at most: each takes four reads."""
+LOOKED_AT = 150
+"""Documents that one look reads at most."""
+COUNTED = 20
+"""Tenants that are counted one by one; of more, only a whole deployment is counted."""
+_CHARTED = 3  # tenants whose hours are counted one by one
+_AT_ONCE = 8
+_HOUR = timedelta(hours=1)
+_SETTLED = timedelta(minutes=15)  # after which an hour's figures no longer change
+_FRESH = timedelta(seconds=30)
+_CAUSES_FRESH = timedelta(minutes=10)
+_KEPT = 5_000  # hours
+_INSTANT = timedelta(microseconds=1)
+_TROUBLED = 10
+_EXAMPLES = 5
+
+_Item = TypeVar("_Item")
+_Answer = TypeVar("_Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The tenants that somebody may see. None: every tenant."""
+
+    tenants: tuple[str, ...] | None = None
+
+    def covers(self, tenant: str) -> bool:
+        """Tells whether a tenant is one of them."""
+        return self.tenants is None or tenant in self.tenants
+
+    def within(self, deployment: Deployment, tenant: str | None) -> "Scope":
+        """Narrows it to one tenant, if one is named.
+
+        Raises UnknownTenantError, with the same words for one that does not exist and for one that
+        may not be seen.
+        """
+        if tenant is None:
+            return self
+        known_name(tenant)
+        if not self.covers(tenant) or not exists(deployment, tenant):
+            raise self.unknown(deployment, tenant)
+        return Scope((tenant,))
+
+    def unknown(self, deployment: Deployment, tenant: str) -> UnknownTenantError:
+        """Makes the error for a tenant that is not among these."""
+        if self.tenants is None:
+            return unknown_tenant(deployment, tenant)
+        return UnknownTenantError(
+            _("There is no tenant {tenant} in {title}", tenant=tenant, title=deployment.title)
+        )
+
+    @property
+    def parts(self) -> list[str | None]:
+        """The tenants to ask for, one after the other; a None asks for all in one query."""
+        if self.tenants is None:
+            return [None]
+        return [*sorted(self.tenants)]
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[_Item]):
+    """What was found, with its tenants, and where the next page begins."""
+
+    rows: Sequence[tuple[str, _Item]]
+    after: Spot | None = None  # None: nothing is left
+    looked: int = 0
+
+
+Live = Listed | Unreadable
+Past = EndedSummary | RawDocument
+
+
+def live_page(
+    deployment: Deployment,
+    scope: Scope,
+    filters: Filters,
+    after: Spot | None = None,
+    *,
+    size: int = PAGE,
+) -> Page[Live]:
+    """Returns the next live messages that fit, by tenant and document."""
+    now, equal = deployment.now(), filters.equal
+
+    def ask(tenant: str | None, wanted: int, spot: Spot | None) -> list[tuple[str, Live]]:
+        return deployment.store.page_live(tenant, equal, wanted, spot)
+
+    def fits(item: Live) -> bool:
+        return isinstance(item, Unreadable) or filters.fits(item.message, now)
+
+    return _page(scope, ask, fits, _live_spot, after, size, sifts=_sifts(filters))
+
+
+def _sifts(filters: Filters) -> bool:
+    aged = (filters.older, filters.newer, filters.received_after)
+    return filters.sifts or any(it is not None for it in aged)
+
+
+def _live_spot(tenant: str, item: Live) -> Spot:
+    document = item.document if isinstance(item, Unreadable) else item.message.document
+    return Spot(tenant, document)
+
+
+def ended_page(
+    deployment: Deployment,
+    scope: Scope,
+    filters: Filters,
+    after: Spot | None = None,
+    *,
+    size: int = PAGE,
+) -> Page[Past]:
+    """Returns the next messages of the history that fit, the newest first; those of named tenants
+    come tenant by tenant."""
+    now = deployment.now()
+    wanted = EndedQuery(
+        filters.equal,
+        now - filters.newer if filters.newer is not None else None,
+        now - filters.older if filters.older is not None else None,
+    )
+
+    def ask(tenant: str | None, most: int, spot: Spot | None) -> list[tuple[str, Past]]:
+        return deployment.store.page_ended(tenant, wanted, most, spot)
+
+    def fits(item: Past) -> bool:
+        return not isinstance(item, EndedSummary) or filters.says(item.message.error)
+
+    return _page(scope, ask, fits, _ended_spot, after, size, sifts=filters.sifts)
+
+
+def _ended_spot(tenant: str, item: Past) -> Spot | None:
+    if isinstance(item, EndedSummary):
+        return Spot(tenant, item.message.document, item.ended)
+    return None  # nobody can say when it ended, so no page begins behind it
+
+
+def _page(
+    scope: Scope,
+    ask: Callable[[str | None, int, Spot | None], list[tuple[str, _Item]]],
+    fits: Callable[[_Item], bool],
+    spot_of: Callable[[str, _Item], Spot | None],
+    after: Spot | None,
+    size: int,
+    *,
+    sifts: bool,
+) -> Page[_Item]:
+    rows: list[tuple[str, _Item]] = []
+    looked = 0
+    for part, begin in _from(scope, after):
+        spot = begin
+        while True:
+            wanted = LOOKED_AT - looked if sifts else size - len(rows)
+            if wanted <= 0:
+                return Page(rows, spot or Spot(part or "", ""), looked)
+            found = ask(part, wanted, spot)
+            looked += max(len(found), 1)
+            for tenant, item in found:
+                spot = spot_of(tenant, item) or spot
+                if fits(item):
+                    rows.append((tenant, item))
+                if len(rows) == size:
+                    return Page(rows, spot, looked)
+            if len(found) < wanted:
+                break
+            if looked >= LOOKED_AT:
+                return Page(rows, spot, looked)
+    return Page(rows, None, looked)
+
+
+def _from(scope: Scope, after: Spot | None) -> Iterator[tuple[str | None, Spot | None]]:
+    """Yields the parts that are left, the first one with the place at which it goes on."""
+    begin = after if after is not None and after.document else None
+    for part in scope.parts:
+        if part is None:
+            yield None, begin
+        elif after is None or part > after.tenant:
+            yield part, None
+        elif part == after.tenant:
+            yield part, begin
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """The messages that have an id or a correlation id."""
+
+    live: Sequence[tuple[str, Live]]
+    ended: Sequence[tuple[str, Past]]
+    cut: bool = False  # not all tenants that may be seen were looked at
+
+
+def seek(deployment: Deployment, scope: Scope, identity: str) -> Sought:
+    """Finds messages by their id or their correlation id."""
+    parts = scope.parts
+    live: list[tuple[str, Live]] = []
+    ended: list[tuple[str, Past]] = []
+    for part in parts[:COUNTED]:
+        for name in ("ID", "CorrelacaoId"):
+            equal = {name: identity}
+            live += deployment.store.page_live(part, equal, _EXAMPLES)
+            ended += deployment.store.page_ended(part, EndedQuery(equal), _EXAMPLES)
+    return Sought(live, ended, cut=len(parts) > COUNTED)
+
+
+@dataclass(slots=True)
+class Hour:
+    """What happened in an hour. What was tried again and what died is told by the log."""
+
+    at: datetime
+    done: int = 0
+    retried: int = 0
+    dead: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """A command's live messages."""
+
+    command: str
+    live: int
+    dead: int
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Whether it works, as the first page shows it."""
+
+    tick: datetime | None
+    states: dict[State, int] | None  # None: too many tenants to count one by one
+    outgoing: int  # of these: Upstream
+    commands: Sequence[Tally]
+    oldest: tuple[str, Summary] | None  # the live message whose turn came first
+    troubled: Sequence[tuple[str, TenantState]]
+
+    @property
+    def live(self) -> int:
+        """All live messages."""
+        return sum((self.states or {}).values())
+
+    @property
+    def dead(self) -> int:
+        """The dead ones."""
+        return (self.states or {}).get(State.DEAD, 0)
+
+
+@dataclass(slots=True)
+class Cause:
+    """What failed alike."""
+
+    code: str
+    pattern: str
+    messages: int = 0
+    dead: int = 0
+    tenants: set[str] = field(default_factory=set)
+    commands: set[str] = field(default_factory=set)
+    first: datetime | None = None
+    last: datetime | None = None
+    example: tuple[str, str] | None = None  # tenant, document
+    by_hour: Counter[datetime] = field(default_factory=Counter)
+
+    def add(self, tenant: str, message: Summary) -> None:
+        """Counts one more message."""
+        at = last_event(message)
+        self.messages += 1
+        self.dead += message.state is State.DEAD
+        self.tenants.add(tenant)
+        self.commands.add(message.type)
+        self.first = min(self.first or at, at)
+        if self.last is None or at >= self.last:
+            self.last, self.example = at, (tenant, message.document)
+        self.by_hour[at.replace(minute=0, second=0, microsecond=0)] += 1
+
+
+@dataclass(slots=True)
+class CauseLook:
+    """The causes, as far as the look has come; each call of `go_on` looks further."""
+
+    begun: datetime
+    total: int | None
+    causes: dict[str, Cause] = field(default_factory=dict)
+    looked: int = 0
+    finished: bool = False
+    at: tuple[int, Spot | None] = (0, None)
+    lock: Lock = field(default_factory=Lock, repr=False)
+
+    def worst(self) -> list[Cause]:
+        """The most frequent causes first."""
+        return sorted(self.causes.values(), key=lambda it: (-it.messages, it.code))
+
+    def go_on(self, deployment: Deployment, scope: Scope) -> None:
+        """Looks at up to LOOKED_AT further messages that are dead or wait."""
+        with self.lock:
+            number, spot = self.at
+            states = (State.DEAD, State.WAITING)
+            left = LOOKED_AT
+            while number < len(states) and left > 0:
+                page = live_page(deployment, scope, Filters(state=states[number]), spot, size=left)
+                for tenant, item in page.rows:
+                    self.looked += 1
+                    if isinstance(item, Listed) and item.message.error:
+                        code, pattern = fingerprint(item.message.error)
+                        cause = self.causes.setdefault(code, Cause(code, pattern))
+                        cause.add(tenant, item.message)
+                left -= max(page.looked, 1)
+                spot = page.after
+                number += spot is None
+            self.at = (number, spot)
+            self.finished = number == len(states)
+
+
+@dataclass
+class Board:
+    """The looks that are cached, for all that read the same screen."""
+
+    _hours: dict[tuple[Scope, datetime], tuple[datetime, Hour]] = field(default_factory=dict)
+    _standing: dict[Scope, tuple[datetime, Standing]] = field(default_factory=dict)
+    _causes: dict[Scope, CauseLook] = field(default_factory=dict)
+    _names: tuple[datetime, list[str]] | None = None
+    _lock: Lock = field(default_factory=Lock)
+
+    def standing(self, deployment: Deployment, scope: Scope) -> Standing:
+        """Returns whether it works; counted at most every 30 seconds."""
+        now = deployment.now()
+        kept = self._standing.get(scope)
+        if kept is not None and now - kept[0] < _FRESH:
+            return kept[1]
+        found = _standing(deployment, scope)
+        with self._lock:
+            self._standing[scope] = (now, found)
+            _trim(self._standing, 100)
+        return found
+
+    def forget(self) -> None:
+        """Counts anew at the next look, because somebody has just acted."""
+        with self._lock:
+            self._standing.clear()
+            self._causes.clear()
+            self._names = None
+
+    def hours(self, deployment: Deployment, scope: Scope, count: int = 24) -> list[Hour] | None:
+        """Returns the last hours. None: too many tenants to count one by one.
+
+        An hour that is over is counted once. Each count takes a read for 1,000 documents.
+        """
+        if scope.tenants is not None and len(scope.tenants) > _CHARTED:
+            return None
+        now = deployment.now()
+        newest = now.replace(minute=0, second=0, microsecond=0)
+        wanted = [newest - number * _HOUR for number in reversed(range(count))]
+        missing = [it for it in wanted if not self._has(scope, it, now)]
+        for hour in _beside(missing, lambda at: _hour(deployment, scope, at)):
+            with self._lock:
+                self._hours[scope, hour.at] = (now, hour)
+                _trim(self._hours, _KEPT)
+        return [self._hours[scope, at][1] for at in wanted]
+
+    def _has(self, scope: Scope, at: datetime, now: datetime) -> bool:
+        kept = self._hours.get((scope, at))
+        if kept is None:
+            return False
+        counted = kept[0]
+        return counted >= at + _HOUR + _SETTLED or now - counted < _FRESH
+
+    def causes(self, deployment: Deployment, scope: Scope, *, anew: bool = False) -> CauseLook:
+        """Returns the causes of what is dead or waits, a step further than at the last look."""
+        now = deployment.now()
+        look = self._causes.get(scope)
+        if look is None or anew or now - look.begun > _CAUSES_FRESH:
+            states = (State.DEAD, State.WAITING)
+            look = CauseLook(now, _counted(deployment, scope, states))
+            with self._lock:
+                self._causes[scope] = look
+                _trim(self._causes, 20)
+        if not look.finished:
+            look.go_on(deployment, scope)
+        return look
+
+    def tenants(
+        self, deployment: Deployment, scope: Scope, after: str = "", part: str = ""
+    ) -> tuple[list[TenantOverview], str | None]:
+        """Returns the next tenants by name, and where the page after them begins.
+
+        `part`: only those that have it in their name.
+        """
+        if scope.tenants is not None:
+            names = sorted(scope.tenants)
+        else:
+            names = self._all_names(deployment)
+            if not part:  # those whose secret is gone are found by their state
+                known = deployment.store.page_tenants(TENANTS + 1, after)
+                names = sorted({*names, *known})
+        fit = [it for it in names if it > after and part.casefold() in it]
+        shown = fit[:TENANTS]
+        following = shown[-1] if len(fit) > TENANTS else None
+        return brief(deployment, shown, self._all_names(deployment)), following
+
+    def _all_names(self, deployment: Deployment) -> list[str]:
+        now = deployment.now()
+        if self._names is None or now - self._names[0] > _FRESH:
+            self._names = (now, sorted(it.name for it in deployment.secrets.entries()))
+        return self._names[1]
+
+
+def _counted(deployment: Deployment, scope: Scope, states: Iterable[State]) -> int | None:
+    if len(scope.parts) > COUNTED:
+        return None
+    count = deployment.store.total_live
+    return sum(count(part, {"Situacao": state}) for part in scope.parts for state in states)
+
+
+def _standing(deployment: Deployment, scope: Scope) -> Standing:
+    store, parts = deployment.store, scope.parts
+    states: dict[State, int] | None = None
+    outgoing = 0
+    commands: list[Tally] = []
+    oldest: list[tuple[str, Summary]] = []
+    if len(parts) <= COUNTED:
+        found = _beside(list(State), lambda state: _counted(deployment, scope, [state]) or 0)
+        states = dict(zip(State, found, strict=True))
+        up = {"Direcao": str(Direction.UPSTREAM)}
+        outgoing = sum(_beside(parts, lambda part: store.total_live(part, up)))
+        first = _beside(parts, store.longest_due)
+        oldest = [(it[0], it[1].message) for it in first if it and isinstance(it[1], Listed)]
+    if len(parts) <= _CHARTED:
+        names = list(deployment.settings.catalog.commands)
+        commands = _beside(names, lambda name: _tally(deployment, parts, name))
+    oldest.sort(key=lambda it: it[1].due or deployment.now())
+    return Standing(
+        last_tick(deployment),
+        states,
+        outgoing,
+        commands,
+        oldest[0] if oldest else None,
+        troubled(deployment, scope),
+    )
+
+
+def _tally(deployment: Deployment, parts: Sequence[str | None], name: str) -> Tally:
+    count, by = deployment.store.total_live, {"Comando": name}
+    live = sum(count(part, by) for part in parts)
+    dead = sum(count(part, {**by, "Situacao": State.DEAD}) for part in parts)
+    return Tally(name, live, dead)
+
+
+def troubled(deployment: Deployment, scope: Scope) -> list[tuple[str, TenantState]]:
+    """Returns the tenants that a person may have to look at: halted, paused, or failing now."""
+    if scope.tenants is None:
+        names = deployment.store.troubled(deployment.now() - 24 * _HOUR, 2 * _TROUBLED)
+    else:
+        names = sorted(scope.tenants)[: 2 * COUNTED]
+    found = deployment.store.states(names)
+    now = deployment.now()
+    bad = [
+        (name, state)
+        for name, state in ((it, found[it]) for it in names)
+        if state.halted is not None or state.paused(now) or state.failures or state.orphaned
+    ]
+    return bad[:_TROUBLED]
+
+
+def _hour(deployment: Deployment, scope: Scope, at: datetime) -> Hour:
+    store, until = deployment.store, at + _HOUR - _INSTANT
+    hour = Hour(at)
+    for part in scope.parts:
+        wanted = EndedQuery({"Situacao": Ending.DONE}, at, until)
+        hour.done += store.total_ended(part, wanted)
+        hour.retried += store.total_lines(part, LogType.WARNING, at, until)
+        hour.dead += store.total_lines(part, LogType.ERROR, at, until)
+    return hour
+
+
+def chosen(deployment: Deployment, scope: Scope, marks: Iterable[str]) -> list[Selected]:
+    """Returns the live messages that were ticked on a list, each as `tenant/document@version`.
+
+    One that has changed since, or that may not be seen, is left out.
+    """
+    found: list[Selected] = []
+    by_tenant: dict[str, dict[str, str]] = {}
+    for mark in marks:
+        name, _, version = mark.rpartition("@")
+        tenant, _, document = name.partition("/")
+        if document and scope.covers(tenant):
+            by_tenant.setdefault(tenant, {})[document] = version
+    for tenant, documents in by_tenant.items():
+        stored = deployment.store.read(tenant, list(documents))
+        found += [
+            Selected(tenant, Listed(it.message, it.version))
+            for name, it in stored.items()
+            if it.version == documents[name]
+        ]
+    return found
+
+
+def _beside(items: Sequence[_Item], ask: Callable[[_Item], _Answer]) -> list[_Answer]:
+    """Asks for each at the same time, in the order of the items."""
+    if len(items) < 2:  # noqa: PLR2004
+        return [ask(it) for it in items]
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return list(pool.map(ask, items))
+
+
+def _trim(kept: dict[_Item, _Answer], most: int) -> None:
+    while len(kept) > most:
+        del kept[next(iter(kept))]
+
+
+def is_well(status: Status) -> bool:
+    """Tells whether a tenant needs nobody's hand."""
+    return status in {Status.ACTIVE, Status.DISABLED}

@@ -1,0 +1,328 @@
+"""Each act: what it does, that it is on record, and that nothing is done by accident."""
+
+import json
+import re
+import threading
+import uuid
+from typing import Any
+
+import pytest
+
+from smartlink.domain.message import State
+from smartlink.operations import operate
+from smartlink.operations.ports import AuditRecord
+from smartlink.operations.rights import Roles, parse_roles
+from tests.cli.place import Place
+from tests.cli.test_titular import furnish
+from tests.console.browser import Browser, browser_of, tags_of, text_of
+from tests.console.conftest import wired
+from tests.console.samples import recent
+from tests.support import samples
+
+
+@pytest.fixture
+def own(fresh: Place) -> Browser:
+    return browser_of(wired(fresh), Roles(everybody=True))
+
+
+def records(browser: Browser) -> list[AuditRecord]:
+    return list(reversed(list(browser.deployment.audit.records(None))))
+
+
+def one_act(browser: Browser, act: str) -> tuple[AuditRecord, AuditRecord]:
+    """The only act on record: its intent and its result."""
+    intent, result = records(browser)
+    assert (intent.act, intent.who, intent.verified) == (act, "ana@example.com", True)
+    assert result.intent == intent.id
+    return intent, result
+
+
+def version(browser: Browser, document: str) -> str:
+    page = browser.get(f"/message?tenant=acme&document={document}")
+    found = re.search(r'name="version" value="([^"]+)"', page)
+    assert found
+    return found[1]
+
+
+def act(browser: Browser, document: str, what: str, status: int = 303, **more: str) -> str:
+    fields: dict[str, Any] = {
+        "tenant": "acme",
+        "document": document,
+        "action": what,
+        "reason": "the ERP is back",
+        "version": version(browser, document),
+        **more,
+    }
+    return browser.post("/message/act", status, **fields).text
+
+
+def live(browser: Browser, document: str) -> State | None:
+    found = browser.deployment.store.read("acme", [document])
+    return found[document].message.state if found else None
+
+
+def test_redrive_of_one(own: Browser) -> None:
+    act(own, "D-dead-1", "redrive")
+    assert live(own, "D-dead-1") is State.PENDING
+    intent, result = one_act(own, "messages redrive")
+    assert (intent.target, intent.tenant, intent.count) == ("D-dead-1", "acme", 1)
+    assert (intent.reason, result.count) == ("the ERP is back", 1)
+    lines = own.deployment.store.lines_of("acme", "dead-1")
+    assert any("by ana@example.com: the ERP is back" in it.text for it in lines)
+    assert "1 mensagens a executar de novo" in text_of(own.get("/"))
+    audit = text_of(own.get("/audit"))
+    assert "messages redrive" in audit
+    assert "the ERP is back" in audit
+
+
+def test_discard_of_one(own: Browser) -> None:
+    act(own, "D-dead-1", "discard")
+    assert live(own, "D-dead-1") is None
+    assert "dead-1" in text_of(own.get("/messages?view=history&state=Descartada"))
+    one_act(own, "messages discard")
+
+
+def test_what_waits_can_be_discarded_and_not_redriven(own: Browser) -> None:
+    act(own, "D-wait-1", "redrive", 403)
+    assert live(own, "D-wait-1") is State.WAITING
+    act(own, "D-wait-1", "discard")
+    assert live(own, "D-wait-1") is None
+
+
+def test_what_may_have_been_done_runs_again_only_if_somebody_found_out(own: Browser) -> None:
+    act(own, "D-unknown-1", "redrive", 403)
+    assert live(own, "D-unknown-1") is State.DEAD
+    assert not records(own)
+    act(own, "D-unknown-1", "redrive", undone="yes")
+    assert live(own, "D-unknown-1") is State.PENDING
+
+
+def test_nothing_is_done_without_a_reason_or_to_what_has_changed(own: Browser) -> None:
+    """Two operators see the same message: the second one's click changes nothing."""
+    shown = version(own, "D-dead-1")
+    act(own, "D-dead-1", "redrive", 400, reason="   ")
+    act(own, "D-dead-1", "burn", 400)
+    assert live(own, "D-dead-1") is State.DEAD
+    assert not records(own)
+    act(own, "D-dead-1", "redrive")
+    fields: dict[str, Any] = {"tenant": "acme", "document": "D-dead-1"}
+    fields |= {"action": "discard", "reason": "x"}
+    own.post("/message/act", 409, version=shown, **fields)
+    assert live(own, "D-dead-1") is State.PENDING
+    assert len(records(own)) == 2
+
+
+def test_a_content_is_shown_after_it_is_on_record(own: Browser) -> None:
+    where: dict[str, Any] = {"tenant": "acme", "document": "D-dead-1"}
+    assert "requestID" not in own.get("/message?tenant=acme&document=D-dead-1")
+    assert '"requestID": "r-1"' in text_of(own.post("/message/content", **where).text)
+    intent, result = one_act(own, "messages show --content")
+    assert (intent.target, result.outcome) == ("D-dead-1", "shown")
+
+
+def test_what_cannot_be_recorded_is_not_shown(
+    own: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from smartlink.ports import Unavailable  # noqa: PLC0415
+
+    def down(record: AuditRecord) -> None:
+        raise Unavailable(record.act)
+
+    monkeypatch.setattr(own.deployment.audit, "create", down)
+    where: dict[str, Any] = {"tenant": "acme", "document": "D-dead-1"}
+    assert "requestID" not in own.post("/message/content", 403, **where).text
+    act(own, "D-dead-1", "redrive", 403)
+    assert live(own, "D-dead-1") is State.DEAD
+
+
+def test_an_export_is_what_a_replay_takes(own: Browser) -> None:
+    answer = own.post("/message/export", tenant="acme", document="D-dead-1")
+    assert "attachment" in answer.headers["Content-Disposition"]
+    document = json.loads(answer.text)
+    assert document["format"] == "smartlink-message/1"
+    assert document["text"] == '{"requestID": "r-1"}'
+    one_act(own, "messages export")
+
+
+def test_an_unreadable_message_can_be_discarded_and_nothing_else(
+    own: Browser, fresh: Place
+) -> None:
+    from tests.contract.backends import _text_instead  # noqa: PLC0415
+
+    store = own.deployment.store
+    name = f"{store._calls.root}/tenants/acme/GTotvsLinkMessage/D-dead-2"  # noqa: SLF001
+    store._calls.write_each("break it", [_text_instead(name, "Situacao")])  # noqa: SLF001
+    assert fresh
+    page = text_of(own.get("/message?tenant=acme&document=D-dead-2"))
+    assert "Ilegível" in page
+    assert "Ilegível" in text_of(own.get("/messages?tenant=acme"))
+    where: dict[str, Any] = {"tenant": "acme", "document": "D-dead-2", "reason": "broken"}
+    own.post("/message/act", 403, action="redrive", **where)
+    own.post("/message/act", 303, action="discard", **where)
+    assert live(own, "D-dead-2") is None
+
+
+def test_a_preview_counts_and_does_nothing(own: Browser) -> None:
+    fields: dict[str, Any] = {"action": "redrive", "which": "all", "tenant": "acme"}
+    page = text_of(own.post("/selection", **fields).text)
+    assert "11 mensagens seriam executadas de novo" in page
+    assert "1 ficam de fora" in page
+    assert live(own, "D-dead-1") is State.DEAD
+    assert not records(own)
+    own.post("/selection", 400, action="redrive", which="some")
+
+
+def test_disable_enable_and_pause(own: Browser) -> None:
+    own.post("/tenants/acme/disable", 400, reason="")
+    for path, seen in (
+        ("disable", "Desativado"),
+        ("enable", "Ativo"),
+        ("pause", "Em pausa"),
+        ("enable", "Ativo"),
+    ):
+        own.post(f"/tenants/acme/{path}", 303, reason="a test", span="1h")
+        page = text_of(own.get("/tenants/acme"))
+        assert f" {seen} " in page, path
+    acts = [it.act for it in records(own) if it.intent is None]
+    assert acts == ["tenants disable", "tenants enable", "tenants pause", "tenants enable"]
+    own.post("/tenants/acme/pause", 400, reason="a test", span="99d")
+
+
+def test_a_check_tells_what_holds(own: Browser) -> None:
+    page = text_of(own.post("/tenants/acme/check").text)
+    assert "acme: segredo" in page
+    one_act(own, "tenants check")
+
+
+def test_push_and_roll_back_of_the_configuration(own: Browser) -> None:
+    """Checked, shown as a difference, pushed with a reason, and only over what was looked at."""
+    from smartlink.operations.configuration import SAMPLE  # noqa: PLC0415
+
+    text = SAMPLE.replace('"QtdeTentativasExec": 5', '"QtdeTentativasExec": 3')
+    page = own.post("/configuration/check", text=text).text
+    assert '+      "QtdeTentativasExec": 3,' in page or "QtdeTentativasExec" in text_of(page)
+    assert not records(own)
+    found = re.search(r'name="generation" value="(\d+)"', page)
+    assert found
+    own.post("/configuration/push", 403, text=text, reason="fewer", generation="1")
+    own.post("/configuration/push", 303, text=text, reason="fewer", generation=found[1])
+    intent, result = one_act(own, "config push")
+    assert (intent.before["QtdeTentativasExec"], result.after["QtdeTentativasExec"]) == ("5", "3")
+    assert "QtdeTentativasExec 3 " in text_of(own.get("/configuration"))
+    assert "Com problema" not in text_of(own.get("/configuration"))
+    bad = own.post("/configuration/check", text="{").text
+    assert "QtdeTentativasExec" in bad
+
+
+def test_a_person_is_found_by_the_hash_and_the_look_is_kept(own: Browser, fresh: Place) -> None:
+    """However the CPF is written; it is in no address, no page and no record."""
+    furnish(fresh)
+    fields: dict[str, Any] = {
+        "tenant": "acme",
+        "kind": "CPF",
+        "value": "529.982.247-25",
+        "reason": "she asked",
+    }
+    page = own.post("/person", **fields).text
+    assert "2 mensagens tratam desta pessoa" in text_of(page)
+    assert ">alive<" in page
+    assert ">gone<" in page
+    assert "52998224725" not in page
+    assert "529.982.247-25" not in page
+    intent, result = one_act(own, "messages list --titular")
+    assert (intent.tenant, intent.reason, result.count) == ("acme", "she asked", 2)
+    assert "5299822" not in str(records(own)).replace(".", "")
+    own.post("/person", 400, **{**fields, "value": " "})
+    own.post("/person", 404, **{**fields, "tenant": "globex"})  # it has no key: that is said
+
+
+def step(browser: Browser, job: str, looked: int = 10_000) -> None:
+    """As the function `operate` does once."""
+    identity = uuid.uuid4
+    verdict = operate.step(
+        browser.deployment,
+        job,
+        Roles(everybody=True),
+        lambda: identity().hex,
+        threading.Event(),
+        operate.Bounds(seconds=60, looked=looked),
+    )
+    assert verdict
+
+
+def begin(browser: Browser, shown: int, **fields: object) -> str:
+    answer = browser.post("/jobs", 303, reason="the ERP is back", shown=str(shown), **fields)
+    return answer.headers["Location"].rpartition("/")[2]
+
+
+def test_all_that_match_are_redriven_as_a_job(own: Browser) -> None:
+    """Previewed, begun with a reason, watched, on record; those that may have run are left."""
+    fields: dict[str, Any] = {"action": "redrive", "which": "all", "tenant": "acme"}
+    own.post("/jobs", 400, shown="11", **fields)
+    grown = own.post("/jobs", 200, reason="x", shown="10", **fields).text
+    assert "mais mensagens" in text_of(grown).casefold()
+    assert not records(own)
+    job = begin(own, 11, **fields)
+    assert "0 de 11 mensagens" in text_of(own.get(f"/jobs/{job}"))
+    step(own, job)
+    page = text_of(own.get(f"/jobs/{job}"))
+    assert "11 de 11 mensagens" in page
+    assert "Concluída" in page
+    assert job in own.get("/jobs")
+    assert live(own, "D-dead-1") is State.PENDING
+    assert live(own, "D-unknown-1") is State.DEAD
+    intent, result = one_act(own, "messages redrive")
+    assert (intent.count, result.count, intent.reason) == (11, 11, "the ERP is back")
+
+
+def test_those_that_are_ticked_and_no_others(own: Browser) -> None:
+    page = own.get("/messages?tenant=acme&state=Morta")
+    picks = [
+        attributes["value"]
+        for name, attributes in tags_of(page)
+        if name == "input" and attributes.get("name") == "pick"
+    ]
+    some = [it for it in picks if it and ("/D-dead-1@" in it or "/D-dead-2@" in it)]
+    job = begin(own, 2, action="discard", which="some", pick=some)
+    step(own, job)
+    assert (live(own, "D-dead-1"), live(own, "D-dead-2")) == (None, None)
+    assert live(own, "D-dead-0") is State.DEAD
+
+
+def test_a_job_is_stopped_by_one_and_resumed_by_another(own: Browser, fresh: Place) -> None:
+    """Two operators at once: both see it; what was done stays done; the rest is done once."""
+    other = browser_of(wired(fresh), Roles(everybody=True), "rui@example.com")
+    many = [recent(samples.dead(f"m{number:03}")) for number in range(100)]
+    fresh.keep("globex", *many)
+    job = begin(own, 200, action="redrive", which="all", tenant="globex")
+    step(own, job, looked=40)
+    other.post(f"/jobs/{job}/stop", 400)
+    other.post(f"/jobs/{job}/stop", 303, reason="too many at once")
+    step(own, job)
+    page = text_of(own.get(f"/jobs/{job}"))
+    assert "Parada" in page
+    assert "rui@example.com" in page
+    assert "40 de 103 mensagens" in page
+    own.post(f"/jobs/{job}/stop", 403, reason="again")
+    other.post(f"/jobs/{job}/resume", 303, reason="now it may")
+    step(own, job)
+    assert "103 de 103 mensagens" in text_of(own.get(f"/jobs/{job}"))
+    acts = [(it.act, it.who) for it in records(own) if it.intent is None]
+    assert acts == [
+        ("messages redrive", "ana@example.com"),
+        ("job stop", "rui@example.com"),
+        ("job resume", "rui@example.com"),
+    ]
+
+
+def test_a_job_of_another_tenant_is_not_there(own: Browser, fresh: Place) -> None:
+    job = begin(own, 11, action="redrive", which="all", tenant="acme")
+    text = json.dumps({"rui@example.com": {"operator": ["globex"]}})
+    other = browser_of(wired(fresh), parse_roles(text, local=False), "rui@example.com")
+    assert job not in other.get("/jobs")
+    other.get(f"/jobs/{job}", 404)
+    other.post(f"/jobs/{job}/stop", 404, reason="x")
+    viewer = json.dumps({"rui@example.com": {"viewer": ["acme"]}})
+    third = browser_of(wired(fresh), parse_roles(viewer, local=False), "rui@example.com")
+    third.get(f"/jobs/{job}")
+    third.post(f"/jobs/{job}/stop", 403, reason="x")

@@ -1,0 +1,266 @@
+"""The pages in a real browser: fit for everybody, narrow, dark, without scripts, by keyboard."""
+
+import re
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from infra.console_here import console_here
+from smartlink.domain.message import State
+from smartlink.operations import operate
+from smartlink.operations.rights import Roles
+from tests.cli.place import Place
+from tests.console.chromium import chromium
+from tests.console.conftest import wired
+from tests.console.samples import recent
+from tests.console.test_pages import PAGES
+from tests.support import samples
+
+WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
+AXE = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
+
+
+@pytest.fixture(scope="module")
+def chrome() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+@dataclass
+class Site:
+    """A console on this machine, as `smartlink console` serves it."""
+
+    root: str
+    entry: str
+    place: Place
+
+
+@contextmanager
+def served(place: Place) -> Iterator[Site]:
+    server, address = console_here(wired(place), 0)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield Site(address.partition("/enter")[0], address, place)
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(10)
+
+
+@pytest.fixture(scope="module")
+def site(place: Place) -> Iterator[Site]:
+    with served(place) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def cookies(chrome: Browser, site: Site) -> Any:  # noqa: ANN401
+    """The browser that used the address: the others take its cookies, as it works once."""
+    context = chrome.new_context()
+    page = context.new_page()
+    page.goto(site.entry)
+    kept = context.cookies()
+    context.close()
+    return kept
+
+
+Contexts = Callable[..., BrowserContext]
+
+
+@pytest.fixture
+def contexts(chrome: Browser, cookies: Any) -> Iterator[Contexts]:  # noqa: ANN401
+    made: list[BrowserContext] = []
+
+    def make(**options: Any) -> BrowserContext:  # noqa: ANN401
+        context = chrome.new_context(**{"locale": "pt-BR", "viewport": WIDE, **options})
+        context.add_cookies(cookies)
+        made.append(context)
+        return context
+
+    yield make
+    for context in made:
+        context.close()
+
+
+def problems(page: Page) -> list[str]:
+    found = Axe().run(page, options=AXE).response["violations"]
+    return [f"{it['id']}: {it['nodes'][0]['html'][:200]}" for it in found]
+
+
+FORMS: dict[str, dict[str, Any]] = {
+    "light and wide": {},
+    "dark": {"color_scheme": "dark"},
+    "narrow": {"viewport": NARROW},
+    "English": {"locale": "en-US"},
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_no_page_shuts_anybody_out(contexts: Contexts, site: Site, form: str) -> None:
+    """Axe finds nothing (WCAG 2.2 AA), nothing is cut off, and the browser refuses nothing."""
+    page = contexts(**FORMS[form]).new_page()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    found: dict[str, list[str]] = {}
+    for path in PAGES:
+        page.goto(f"{site.root}{path}")
+        page.evaluate("document.querySelectorAll('details').forEach(it => { it.open = true })")
+        own = problems(page)
+        wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+        if wide > 0:
+            own.append(f"{wide} px are cut off")
+        if own:
+            found[path] = own
+    assert not found
+    assert not said, "a policy was broken, or a script failed"
+
+
+def test_hostile_contents_run_nowhere(contexts: Contexts, site: Site) -> None:
+    """Nothing that others wrote becomes a dialog, a request to elsewhere, or a picture."""
+    page = contexts().new_page()
+    dialogs: list[str] = []
+    asked: list[str] = []
+    page.on("dialog", lambda dialog: dialogs.append(dialog.message))
+    page.on("request", lambda request: asked.append(request.url))
+    for path in (*PAGES, "/messages?error=%3Cscript%3Ealert(1)%3C/script%3E"):
+        page.goto(f"{site.root}{path}")
+    assert not dialogs
+    assert {url for url in asked if not url.startswith(site.root)} == set()
+
+
+def test_without_scripts_everything_works(contexts: Contexts, site: Site) -> None:
+    """Filters, pages, forms and previews are plain links and forms."""
+    page = contexts(java_script_enabled=False).new_page()
+    page.goto(f"{site.root}/messages")
+    page.get_by_label("Estado (Situacao)").select_option("Morta")
+    page.get_by_label("Tenant", exact=True).fill("globex")
+    page.get_by_role("button", name="Mostrar").click()
+    expect(page).to_have_url(re.compile("tenant=globex.*state=Morta"))
+    page.get_by_label("Selecionar dead-1 de globex").check()
+    page.get_by_role("button", name="Reenviar …").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Prévia: reenviar")
+    expect(page.get_by_role("button", name="Reenviar 1 mensagens")).to_be_visible()
+
+
+def test_by_keyboard_alone(contexts: Contexts, site: Site) -> None:
+    """The first stop skips the menu; what has the focus is seen; Enter opens and sends."""
+    page = contexts().new_page()
+    page.goto(f"{site.root}/")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "content"
+    seen = set()
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        style = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+        seen.add(style)
+    assert seen == {"solid"}
+    page.get_by_role("link", name="Mensagens", exact=True).focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Mensagens")
+
+
+def test_nothing_is_asked_while_nobody_looks(contexts: Contexts, site: Site) -> None:
+    """What is seen is drawn anew; a hidden page asks for nothing."""
+    page = contexts().new_page()
+    page.clock.install()
+    page.goto(f"{site.root}/")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    with page.expect_response(lambda answer: answer.url == f"{site.root}/"):
+        page.clock.fast_forward(31_000)
+    page.evaluate(
+        "Object.defineProperty(document, 'hidden', {get: () => true, configurable: true});"
+        "document.dispatchEvent(new Event('visibilitychange'))"
+    )
+    asked.clear()
+    page.clock.fast_forward(600_000)
+    assert asked == []
+
+
+class NoPause:
+    """Nobody stops the step from outside, and no rate has it wait."""
+
+    def is_set(self) -> bool:
+        return False
+
+    def wait(self, timeout: float) -> bool:
+        assert timeout >= 0
+        return False
+
+
+def worked_off(place: Place, job: str, looked: int) -> None:
+    """One step, as the function `operate` does it."""
+    bounds = operate.Bounds(seconds=300, looked=looked)
+    new_id = uuid.uuid4
+    operate.step(wired(place), job, Roles(everybody=True), lambda: new_id().hex, NoPause(), bounds)
+
+
+MANY = 5_000
+
+
+def test_5000_are_redriven_stopped_and_resumed(chrome: Browser, fresh: Place) -> None:
+    """In a browser that closes after the start; another one stops it and lets it go on.
+
+    The steps wait for no rate.
+    """
+    fresh.keep("globex", *(recent(samples.dead(f"m{number:05}")) for number in range(MANY)))
+    with served(fresh) as site:
+        first = chrome.new_context(locale="pt-BR")
+        page = first.new_page()
+        page.goto(site.entry)
+        cookies: Any = first.cookies()
+        page.goto(f"{site.root}/messages?tenant=globex&error=Connection")
+        page.get_by_label("todas as que se encaixam").check()
+        page.get_by_role("button", name="Reenviar …").click()
+        expect(page.get_by_text("5.002 mensagens seriam executadas de novo")).to_be_visible()
+        page.get_by_label("Motivo").fill("the ERP is back")
+        page.get_by_role("button", name="Reenviar 5.002").click()
+        job = page.url.rpartition("/")[2]
+        first.close()
+        worked_off(fresh, job, 1_000)
+        second = chrome.new_context(locale="pt-BR")
+        second.add_cookies(cookies)
+        other = second.new_page()
+        other.goto(f"{site.root}/jobs/{job}")
+        other.get_by_label("Motivo").fill("slower, please")
+        other.get_by_role("button", name="Parar").click()
+        worked_off(fresh, job, 10_000)
+        other.goto(f"{site.root}/jobs/{job}")
+        expect(other.get_by_role("status")).to_contain_text("Parada")
+        expect(other.get_by_role("status")).to_contain_text("1.000 de 5.002")
+        other.get_by_label("Motivo").fill("go on")
+        other.get_by_role("button", name="Retomar").click()
+        worked_off(fresh, job, 10_000)
+        other.goto(f"{site.root}/jobs/{job}")
+        expect(other.get_by_role("status")).to_contain_text("5.002 de 5.002")
+        second.close()
+    states = {
+        it.message.state
+        for it in wired(fresh).store.live("globex", {})
+        if it.message.id.startswith("m")
+    }
+    assert states == {State.PENDING}
+
+
+def test_a_picture_can_be_taken(contexts: Contexts, site: Site, tmp_path: Path) -> None:
+    """The style sheet came: a page without it would be one white column."""
+    page = contexts().new_page()
+    page.goto(f"{site.root}/")
+    page.screenshot(path=tmp_path / "overview.png")
+    menu = page.locator("nav.menu").bounding_box()
+    main = page.locator("main").bounding_box()
+    assert menu
+    assert main
+    assert menu["x"] + menu["width"] <= main["x"] + 1

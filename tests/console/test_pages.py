@@ -1,0 +1,133 @@
+"""Each page, as somebody who may do everything sees it, and what stands on it."""
+
+import pytest
+
+from smartlink.domain.message import Listed
+from smartlink.operations.board import Scope, live_page
+from smartlink.operations.select import Filters
+from tests.console.browser import Browser, tags_of, text_of
+from tests.console.samples import HOSTILE
+
+MESSAGE = "/message?tenant=acme&document=D-dead-1"
+PAGES = (
+    "/",
+    "/tenants",
+    "/tenants/acme",
+    "/activate",
+    "/messages",
+    "/messages?view=history",
+    "/messages?state=Morta&tenant=acme",
+    "/messages?id=corr-77",
+    MESSAGE,
+    "/message?tenant=acme&document=D-done-acme",
+    "/errors",
+    "/configuration",
+    "/person",
+    "/audit",
+    "/jobs",
+    "/health",
+    "/health?run=yes",
+)
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_each_page_is_drawn(browser: Browser, path: str) -> None:
+    page = browser.get(path)
+    assert "<h1" in page
+    assert "</html>" in page
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_what_others_wrote_is_text_alone(browser: Browser, path: str) -> None:
+    """No tag, no attribute, no address of a page comes from an id, a command or an error."""
+    page = browser.get(path)
+    for name, attributes in tags_of(page):
+        assert not [it for it in attributes if it.startswith("on") or it == "style"], attributes
+        assert name != "script" or attributes["src"]
+        for it in ("href", "src", "action"):
+            assert not (attributes.get(it) or "").casefold().startswith(("javascript:", "data:"))
+    assert not set(page) & {"\u202e", "\u2066", "\x1b", "\x07", "\x00"}
+
+
+def test_hostile_contents_are_read_as_they_are(browser: Browser) -> None:
+    """They are shown, and each page of such a message can be opened by its link."""
+    page = browser.get("/messages?tenant=acme")
+    seen = text_of(page)
+    assert "<script>alert(1)</script>" in seen
+    assert "--{{ 7*7 }}{% raw %}" in seen
+    assert "·evil··[31mred·" in seen
+    links = [
+        it["href"] or ""
+        for name, it in tags_of(page)
+        if name == "a" and "document=D-h" in (it.get("href") or "")
+    ]
+    assert len(links) == len(HOSTILE)
+    for link in links:
+        assert "failed" in text_of(browser.get(link))
+
+
+def test_a_filter_finds_what_fits_and_nothing_else(browser: Browser) -> None:
+    """By each filter alone and together; the address alone tells them."""
+    wanted = {
+        "state=Aguardando": {"wait-1"},
+        "tenant=globex&state=Morta": {"dead-1", "dead-2", "timed-1", "unknown-1"},
+        "error=TIME-OUT": {"timed-1"},
+        "direction=up": {"up-1", "D-done-acme/reply/1", "D-done-globex/reply/1"},
+        "newer=15m": {"pend-none"},
+        "id=corr-77": {"pend-1"},
+        "id=done-acme&view=history": {"done-acme"},
+        "view=history&command=SGDPDataCommand": {"done-acme", "done-globex"},
+    }
+    known = {it for ids in wanted.values() for it in ids}
+    for query, ids in wanted.items():
+        seen = text_of(browser.get(f"/messages?{query}"))
+        found = {it for it in known if f" {it} " in f" {seen} "}
+        assert found == ids - {"pend-none"}, query
+
+
+def test_a_wrong_filter_is_told_and_not_ignored(browser: Browser) -> None:
+    for query in ("state=Errada", "older=5x", "direction=left", "cause=zz", "after=nothing"):
+        browser.get(f"/messages?{query}", 400)
+    browser.get("/messages?tenant=nobody-here", 404)
+    browser.get("/tenants/nobody-here", 404)
+    browser.get("/message?tenant=acme&document=D-none", 404)
+
+
+def test_pages_follow_each_other_to_the_end(browser: Browser) -> None:
+    """Each message once, by links alone."""
+    for scope in (Scope(), Scope(("acme", "globex"))):
+        seen: list[tuple[str, str]] = []
+        after = None
+        for _ in range(20):
+            page = live_page(browser.deployment, scope, Filters(), after, size=7)
+            seen += [
+                (tenant, item.message.document)
+                for tenant, item in page.rows
+                if isinstance(item, Listed)
+            ]
+            after = page.after
+            if after is None:
+                break
+        assert after is None
+        assert len(seen) == len(set(seen)) == 24
+
+
+def test_the_time_line_tells_the_whole_life(browser: Browser) -> None:
+    seen = text_of(browser.get(MESSAGE))
+    for part in (
+        "Recebida do broker",
+        "Começa a tentativa 1",
+        "Tentativa 1: ",
+        "Morta: espera",
+    ):
+        assert part in seen
+    assert '"requestID"' not in seen
+
+
+def test_both_languages_and_the_choice_is_kept(browser: Browser) -> None:
+    assert 'lang="pt-BR"' in browser.get("/")
+    browser.post("/language", 303, language="en", back="/tenants")
+    assert 'lang="en"' in browser.get("/")
+    assert "What needs a person" in browser.get("/")
+    answer = browser.post("/language", 303, language="pt-BR", back="//evil.example")
+    assert answer.headers["Location"] == "/"
