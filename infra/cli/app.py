@@ -154,8 +154,7 @@ def _run(arguments: Sequence[str]) -> None:
         sys.exit(misuse(error, _screen()))
     except typer.Abort:
         raise StoppedError(_("Aborted.")) from None
-    if ended:
-        sys.exit(ended)
+    sys.exit(ended or 0)
 
 
 def _language(arguments: Sequence[str]) -> Language:

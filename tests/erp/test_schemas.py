@@ -37,7 +37,7 @@ ROWS = 500
 BY: Mapping[str, Mapping[int, str]] = {
     "oscar": {1: "EMAIL", 9: "EMAIL", 10: "EMAIL"},
     "pretalx": {2: "EMAIL", 10: "EMAIL"},
-    "tryton": {1: "EMAIL", 11: "EMAIL"},
+    "tryton": {11: "EMAIL"},
     "protheus": {2: "EMAIL"},
 }
 ASKED = [(name, who) for name in FILLED for who in (0, *BY[name])]

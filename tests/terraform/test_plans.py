@@ -39,7 +39,7 @@ def test_each_environment_passes_its_own_tests(runs: Runs, name: str) -> None:
 
 def test_every_validation_and_optional_part_is_tested(runs: Runs) -> None:
     """As anyone would type `terraform test` after `init`, and with an environment's variables."""
-    assert re.findall(r"Success! (\d+) passed, 0 failed", runs["test"]) == ["12", "12"]
+    assert re.findall(r"Success! (\d+) passed, 0 failed", runs["test"]) == ["13", "13"]
 
 
 def test_no_primitive_role_and_nobody_anonymous(plan: Resources) -> None:

@@ -142,6 +142,11 @@ class Catalog(BaseModel):
         return {name: it for name, it in every.items() if it is not None and it.topic is not None}
 
     @property
+    def longest(self) -> int:
+        """The longest time-out of a message: one with a longer one would never start."""
+        return self.functions.consume.timeout - SECONDS_AROUND_MESSAGES
+
+    @property
     def digest(self) -> str:
         """A fingerprint of the catalogue's text that does not depend on its order and layout.
 
@@ -170,8 +175,7 @@ def parse_catalog(text: str | bytes) -> Catalog:
     if operate is not None and operate.topic is None:
         message = "the catalogue's functions.operate has no topic: add one"
         raise CatalogError(message)
-    call = catalog.functions.consume.timeout
-    limit = call - SECONDS_AROUND_MESSAGES  # one with a longer time-out would never start
+    call, limit = catalog.functions.consume.timeout, catalog.longest
     for name, command in catalog.commands.items():
         if command.timeout > limit:
             message = (

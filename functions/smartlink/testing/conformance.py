@@ -38,6 +38,7 @@ class Examined(Around, total=False):
     effects: Callable[[], object]  # a snapshot of all that the consumer changes outside
     reset: Callable[[], object]  # puts the outside back, before each scenario
     others: Sequence[Content]  # further payloads that the consumer accepts: for the order
+    ordered: str | bool  # the catalogue's `ordered`: each payload must have its key
     volatile: Collection[str]  # replies' fields that may differ; default: generatedOn, time
     limits: Limits
 

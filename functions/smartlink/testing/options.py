@@ -33,5 +33,7 @@ class Options:
     """Further payloads that the consumer accepts, for the check of the order."""
     volatile: Collection[str] = ("generatedOn", "time")
     """Fields of replies, in any casing and depth, that may differ when a message is repeated."""
+    ordered: str | bool = False
+    """By what the catalogue orders the command: the check of the order keeps each key's order."""
     timeout: float = 10.0  # seconds: the command's `timeoutSeconds`
     limits: Limits = field(default_factory=Limits)

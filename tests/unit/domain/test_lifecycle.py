@@ -170,6 +170,7 @@ def test_a_dead_message_keeps_everything() -> None:
         before,
         state=State.DEAD,
         due=None,
+        queued=False,
         dead_reason=DeadReason.REJECTED,
         error="no such employee",
     )

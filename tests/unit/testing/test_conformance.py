@@ -173,3 +173,20 @@ def test_replies_that_the_relay_cannot_store_fail_by_its_own_bound() -> None:
     failed = examine(many, "{}", limits=Limits(runs=1)).failed
     assert failed[0].name == "replies"
     assert "2,359,296 bytes" in failed[0].detail
+
+
+def test_the_messages_of_one_key_keep_their_order(ledger: Ledger) -> None:
+    """What the relay never runs the other way round is not held against a consumer."""
+    report = examine(ledger.remembers_the_last(), ANA, **around(ledger, ordered="tenant"))
+    assert report.check("order").verdict is Verdict.PASSED
+    report = examine(ledger.remembers_the_last(), ANA, **around(ledger, ordered="/name"))
+    assert report.check("order").verdict is Verdict.FAILED
+
+
+def test_a_payload_without_the_key_is_told(ledger: Ledger) -> None:
+    """The relay would not run it: it is dead when it is stored."""
+    report = examine(ledger.remembers_the_last(), ANA, **around(ledger, ordered="/invoice"))
+    check = report.check("order")
+    assert check.verdict is Verdict.FAILED
+    assert "/invoice" in check.detail
+    assert "dead in the relay" in check.advice

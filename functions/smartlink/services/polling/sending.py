@@ -40,7 +40,7 @@ from smartlink.ports import (
 from smartlink.services.claim import claim_all
 from smartlink.services.contents import load_bytes, release
 from smartlink.services.in_flight import InFlight
-from smartlink.services.order import key_of, keys_of, unsent_before, wake
+from smartlink.services.order import key_of, unsent_before
 from smartlink.services.patience import persist
 from smartlink.services.polling.broker_calls import BrokerCalls
 from smartlink.services.polling.outgoing import Outgoing, by_key, chunk_size
@@ -140,7 +140,6 @@ class Upstream:
                 waiting.append(Stored(lifecycle.queued(stored.message, until), stored.version))
         if waiting:
             self._messages.swap(poll.name, waiting)
-            wake(self._messages, poll.name, keys_of(waiting), now)
         poll.count("repliesWait", len(before))
         return [it for it in due if it.message.document not in before]
 
