@@ -11,7 +11,7 @@ from itertools import groupby
 
 from smartlink.domain.message import LogLine, LogType, Message, Stored
 from smartlink.domain.settlement import Settlement
-from smartlink.observability import INFO, bound, message_event
+from smartlink.observability import INFO, WARNING, bound, event, message_event
 from smartlink.operations.actions import DISCARD, Action, discarded
 from smartlink.operations.audit import Note
 from smartlink.operations.plan import Plan, check_given_up
@@ -39,6 +39,9 @@ def give_up(
     message_id = raw.message_id or raw.document
     line = LogLine(message_id, LogType.WARNING, text, note.at, note.expires)
     second = deployment.store.give_up(tenant, raw, line)
+    key = raw.shown(content=False).get("Chave")
+    if isinstance(key, str):
+        _let_go(deployment, tenant, [key], note.at)
     name = raw.content_object
     if name is None:
         return second, None
@@ -98,7 +101,7 @@ def perform(
         if action.ends:
             gone = {it.document for it in settled.written}
             ended = [it for it in whole if it.message.document in gone]
-            wake(deployment.store, tenant, keys_of(ended), note.at)
+            _let_go(deployment, tenant, keys_of(ended), note.at)
             for it in ended:
                 _release(deployment, tenant, it.message, before, note.at)
         if settled.unknown:
@@ -108,6 +111,15 @@ def perform(
             report.stopped = True
             break
     return report
+
+
+def _let_go(deployment: Deployment, tenant: str, keys: Sequence[str], now: datetime) -> None:
+    """Lets those go on that waited behind messages of these keys, in the next minute."""
+    try:
+        wake(deployment.store, tenant, keys, now)
+    except PortError as error:
+        text = f"What waited behind it goes on within the hour, not at once: {error}"
+        event("turn_not_given", text, WARNING, tenant=tenant)
 
 
 def _tell(tenant: str, action: Action, whole: Sequence[Stored], written: Collection[str]) -> None:
