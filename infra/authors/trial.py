@@ -197,9 +197,10 @@ def _one_command(trial: Trial) -> str:
             f"A new one: make consumer COMMAND={trial.command}"
         )
         raise AuthorError(message)
-    return json.dumps(
-        {**document, "commands": {trial.command: document["commands"][trial.command]}}
-    )
+    entry = dict(document["commands"][trial.command])
+    if trial.keep:  # else `context.time_left` would run out, and with it its calls
+        entry["timeoutSeconds"] = parse_catalog(json.dumps(document)).longest
+    return json.dumps({**document, "commands": {trial.command: entry}})
 
 
 def _erp(trial: Trial, tenant: LocalTenant, *, needed: bool) -> dict[str, bytes]:

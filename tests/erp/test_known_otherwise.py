@@ -169,3 +169,34 @@ def test_a_guest_s_rows_come_with_what_belongs_to_them(erp: Tpd) -> None:
     assert found(made) == {"client": 1, "news": 2, "line": 2}
     masked(made)
     assert rows(made, NAMED.format("line")) == [(2,)]
+
+
+@pytest.mark.parametrize("could_hold_a_cpf", [False, True])
+def test_an_email_in_a_table_that_refers_to_the_person(
+    erp: Tpd,
+    could_hold_a_cpf: bool,  # noqa: FBT001
+) -> None:
+    """A lead is known by its contacts' e-mails alone, unless its documents could name a CPF."""
+    to_lead = [{"columns": ["lead"], "table": "lead"}]
+    tables = {
+        "client": TABLES["client"],
+        "lead": table({"name": NAME}),
+        "contact": table({"email": SEEN["email"]}, references=to_lead),
+    }
+    if could_hold_a_cpf:
+        tables["document"] = table({"cpf": PERSON["cpf"]}, references=to_lead)
+    made = erp_of(
+        erp,
+        tables,
+        *CREATE,
+        "CREATE TABLE lead (id integer PRIMARY KEY, name varchar(40))",
+        "CREATE TABLE contact (id integer PRIMARY KEY, lead integer, email varchar(60))",
+        "CREATE TABLE document (id integer PRIMARY KEY, lead integer, cpf varchar(14))",
+        "INSERT INTO lead VALUES (1, 'Ana'), (2, 'Bia')",
+        "INSERT INTO contact VALUES (1, 1, 'ana@x.invalid'), (2, 2, 'bia@x.invalid')",
+    )
+    theirs = {} if could_hold_a_cpf else {"lead": 1, "contact": 1}
+    assert found(made) == {"client": 1, **theirs}
+    answer = answered(made)
+    assert ("contact" in answer) is could_hold_a_cpf
+    assert rows(made, NAMED.format("lead")) == ([(1,), (2,)] if could_hold_a_cpf else [(2,)])

@@ -8,7 +8,6 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
-from typer.main import get_command
 
 from infra.cli.app import built
 from smartlink.consumer import Context
@@ -67,7 +66,7 @@ def test_every_command_line_can_be_typed(line: str) -> None:
     assert set(targets_of(line)) <= TARGETS
     if not (arguments := smartlink_of(line)):
         return
-    command = get_command(built(arguments))
+    command = built(arguments)
     while hasattr(command, "commands"):
         name, *arguments = arguments
         command = command.commands[name]

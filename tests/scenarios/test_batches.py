@@ -335,3 +335,31 @@ def test_the_attempts_of_a_failing_batch_end() -> None:
     world.minutes(120)
     assert {it.dead_reason for it in world.live().values()} == {DeadReason.EXHAUSTED}
     assert {it.attempt for it in world.live().values()} == {2}
+
+
+def test_a_batch_holds_one_message_of_a_key() -> None:
+    """In order: the second one of a person runs when the first one has ended, and not beside it."""
+
+    def many(items: list[Item[Point]], context: BatchContext) -> None:
+        people = [item.payload.person for item in items]
+        assert len({*people}) == len(people)
+        insert(items, context)
+
+    ordered = catalog(**{COMMAND: {"ordered": "/person"}})
+    world = batching(many, "a", "b", "a", "a", catalog_json=ordered)
+    world.minutes(2)
+    assert not world.live()
+    order = [name for run in world.runs for name in run]
+    assert [name for name in order if name != "m2"] == ["m1", "m3", "m4"]
+    assert world.runs[0] == ["m1", "m2"]
+
+
+def test_the_rest_of_a_key_waits_for_an_item_that_failed() -> None:
+    """Others of the same batch go on."""
+    bad = '{"person": "a", "fails": "retry"}'
+    ordered = catalog(**{COMMAND: {"ordered": "/person"}})
+    world = batching(insert, bad, "b", "a", catalog_json=ordered)
+    world.minute()
+    assert "m2" in world.ended()
+    assert {"m1", "m3"} <= world.live().keys()
+    assert [name for run in world.runs for name in run] == ["m1", "m2"]

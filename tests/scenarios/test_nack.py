@@ -125,3 +125,30 @@ def test_without_a_proven_nack_it_cannot_be_set() -> None:
     paths = json.dumps({"nack": "POST /nack", "nack_body": "{}"})
     with pytest.raises(SettingsError, match=r"nack or nack_body needs \{tag\}"):
         load_settings(environ | {"SMARTLINK_PATHS": paths})
+
+
+@pytest.mark.parametrize("requeues", [False, True])
+@pytest.mark.parametrize("applied", [False, True])
+@pytest.mark.parametrize(
+    "call", ["create", "history", "read", "commit", "log", "get", "nack", "ack"]
+)
+@pytest.mark.parametrize("times", [1, 2])
+def test_whatever_fails_it_is_live_or_ended_and_leaves_the_broker(
+    *, call: str, applied: bool, requeues: bool, times: int
+) -> None:
+    """Invariants 1 and 2, with a failure at each call, before or after it took effect."""
+    world = world_that_nacks()
+    world.broker.requeues = requeues
+    world.minute()
+    faults = world.broker.faults if call in ("get", "nack", "ack") else world.store.faults
+    faults.fail(call, Unavailable("no answer"), times=times, applied=applied)
+    strange = world.broker.offer("acme", STRANGE, "kept")
+    request = world.broker.offer("acme", COMMAND)
+    world.minutes(12)
+    stored = [*world.live().values(), *(it.message for it in world.ended().values())]
+    [kept] = [it for it in stored if it.id == strange]
+    assert kept.content.text == "kept"
+    assert world.broker.waiting("acme") == 0
+    gone = {it for _, it in [*world.broker.acked, *world.broker.dead_letters]}
+    assert gone == {strange, request}
+    assert [it for _, it in world.ran] == [request]

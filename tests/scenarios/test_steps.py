@@ -269,3 +269,19 @@ def test_a_large_step_is_in_the_bucket_and_goes_when_its_predecessor_was_not_set
     assert ids(world) == ["m-1", "D-m-1/step/2"]
     [name] = world.contents.objects
     assert name in world.contents.expired
+
+
+def test_a_works_steps_come_before_the_next_message_of_its_key() -> None:
+    """In order: the work is one message to those behind it."""
+    ran: list[str] = []
+
+    def step(content: str, context: Context) -> Returned:
+        ran.append(f"{content} {context.step}")
+        return Continue(content) if context.step < 3 and content == "long" else None
+
+    world = World(catalog_json=catalog(**{COMMAND: {"ordered": "tenant"}}), behave=step)
+    world.minute()
+    for number, content in enumerate(("long", "short")):
+        world.broker.offer("acme", COMMAND, content, message_id=f"m{number}")
+    world.minutes(10)
+    assert ran == ["long 1", "long 2", "long 3", "short 1"]

@@ -66,7 +66,7 @@ def find_person(connection: Connection, models: Models, identifiers: Identifiers
         roots = _roots(connection, models, kind, value)
         records = _records(connection, models, roots)
         cpfs = _cpfs(records)
-        alone = {row.digest for row in roots.values() if _by_it_alone(row.model, kind)}
+        alone = {row.digest for row in roots.values() if _by_it_alone(models, row.model, kind)}
         alone -= cpfs.keys()
         # Who is known by other CPFs only is not meant.
         others = {who for who, its in cpfs.items() if wanted and wanted not in its}
@@ -91,10 +91,16 @@ def places_of(held: Iterable[Held]) -> list[str]:
     return sorted(set(columns))
 
 
-def _by_it_alone(model: Model, kind: str) -> bool:
-    """Tell whether a table knows people by this identifier and no other, so that who has it is one
-    person. An RG is one person's only within a state."""
-    kinds = {item.spec.identifier for item in model.attributes if item.spec.identifier}
+def _by_it_alone(models: Models, root: Model, kind: str) -> bool:
+    """Tell whether a table, with those that refer to it, knows people by this identifier and no
+    other, so that who has it is one person. An RG is one person's only within a state."""
+    tree = {root.name}
+    for model in models:  # parents first
+        link = model.to_same_person
+        if link is not None and link.parent in tree:
+            tree.add(model.name)
+    columns = (item for model in models if model.name in tree for item in model.attributes)
+    kinds = {item.spec.identifier for item in columns if item.spec.identifier}
     return kinds == {kind} and kind != "RG"
 
 
@@ -192,7 +198,7 @@ def _told_apart(
             else:
                 told.unclear.extend(held)
         for place, row, held in nameless:
-            weak = kind in WEAK and (shared or not _by_it_alone(row.model, kind))
+            weak = kind in WEAK and (shared or not _by_it_alone(models, row.model, kind))
             if _telling(kind, value) and not weak:
                 told.roots[place] = row
             else:

@@ -131,6 +131,11 @@ class Catalog(BaseModel):
         return {name: it.ordered for name, it in self.commands.items() if it.ordered is not None}
 
     @property
+    def longest(self) -> int:
+        """The longest time-out of a message: one with a longer one would never start."""
+        return self.functions.consume.timeout - SECONDS_AROUND_MESSAGES
+
+    @property
     def digest(self) -> str:
         """A fingerprint of the catalogue's text that does not depend on its order and layout.
 
@@ -155,8 +160,7 @@ def parse_catalog(text: str | bytes) -> Catalog:
     if catalog.functions.poll_shard.topic is None:
         message = "the catalogue's functions.poll_shard has no topic: add one"
         raise CatalogError(message)
-    call = catalog.functions.consume.timeout
-    limit = call - SECONDS_AROUND_MESSAGES  # one with a longer time-out would never start
+    call, limit = catalog.functions.consume.timeout, catalog.longest
     for name, command in catalog.commands.items():
         if command.timeout > limit:
             message = (

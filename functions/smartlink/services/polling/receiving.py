@@ -85,8 +85,8 @@ class _Taken:
     safe: list[_Arrival] = field(default_factory=list)  # arrivals that may be acked
     otherwise: set[str] = field(default_factory=set)  # refused under their own id
     known: set[str] = field(default_factory=set)  # documents of messages that came before
-    ordered: list[Stored] = field(default_factory=list)  # new ordered ones, in their order
     unknown: dict[str, Stored] = field(default_factory=dict)  # of a command that nobody knows
+    ordered: list[Stored] = field(default_factory=list)  # new ordered ones, in their order
 
 
 class Downstream:
