@@ -8,6 +8,7 @@ from smartlink.adapters.firestore.documents import HISTORY, LIVE, LOGS
 from smartlink.adapters.firestore.operator import OperatorCalls
 from smartlink.adapters.firestore.values import Raw, plain, put_time
 from smartlink.domain.message import DeadReason, State
+from smartlink.domain.order import Order
 from tests.cli.place import Place, golden
 from tests.cli.samples import NEVER, NOW, dead, done, line, pending, waiting
 
@@ -434,3 +435,22 @@ def test_an_odd_history_and_odd_lines_stop_no_screen(place: Place) -> None:
     assert "cannot be read" in lines.out
     assert "cannot be read" in show.out
     assert "Situacao is of the kind integer" in gone.out
+
+
+def test_what_waited_behind_a_discarded_one_goes_on(place: Place) -> None:
+    """Of an ordered command: it is due at once, whether what held it back can be read or not."""
+    furnish(place, "acme")
+    names = ("A1", "A2", "A3", "B1", "B2")
+    for number, name in enumerate(names):
+        message = dead(name) if name.endswith("1") else pending(name)
+        order = Order(f"SGDPDataCommand /invoice {name[0]}", f"{number:04d}", "/invoice")
+        state = {} if name.endswith("1") else {"state": State.WAITING, "due": NEVER, "queued": True}
+        place.keep("acme", replace(message, order=order, **state))  # type: ignore[arg-type]
+    edit(place, "acme", "D-B1", Situacao="Suspensa")
+    for name in ("A1", "B1"):
+        assert place.run("messages", "discard", name, "--yes", "-r", "it was done").code == 0
+    found = place.store.read("acme", [f"D-{name}" for name in ("A2", "A3", "B2")])
+    due = {document: it.message.due for document, it in found.items()}
+    assert due["D-A3"] == NEVER, "A2 comes first"
+    assert due["D-A2"] != NEVER
+    assert due["D-B2"] != NEVER

@@ -21,6 +21,7 @@ from tests.support.world import (
     SECRET_ONE,
     Interruptions,
     ProcessEndedError,
+    Slow,
     World,
     catalog,
     config_file,
@@ -616,3 +617,64 @@ def test_nothing_follows_while_the_tenants_name_is_halted() -> None:
     while world.deliver():
         pass
     assert ledger.done == ["A1"]
+
+
+def test_an_ordered_message_that_the_database_refuses_keeps_nobody_waiting() -> None:
+    """It is kept dead with its envelope; those around it are stored in their order."""
+    world, ledger = ordered()
+    world.store.uncreatable = lambda message: message.document == "D-A2"
+    offer(world, "A1", "A2", "A3")
+    world.minutes(3)
+    assert ledger.done == ["A1", "A3"]
+    [refused] = world.live().values()
+    assert (refused.state, refused.order) == (State.DEAD, None)
+
+
+def test_a_message_that_was_not_acked_holds_its_place() -> None:
+    """It is stored, comes again, and runs before those behind it."""
+    world, ledger = ordered()
+    world.broker.faults.fail("ack", Refused("unknown tag"))
+    offer(world, "A1", "A2")
+    world.minute()
+    assert not ledger.done
+    world.minutes(5)
+    assert ledger.done == ["A1", "A2"]
+
+
+def test_a_large_message_has_its_place_too() -> None:
+    """Its content lies in the bucket."""
+    world, ledger = ordered()
+    ledger.fails["A1"] = 1
+    large = json.dumps({"invoice": "A", "name": "A1", "pad": "x" * 300_000})
+    world.broker.offer("acme", COMMAND, large, message_id="A1")
+    offer(world, "A2")
+    world.minutes(30)
+    assert ledger.done == ["A1", "A2"]
+
+
+def test_two_sessions_that_receive_already_leave_what_is_ordered() -> None:
+    """Neither could tell which message came first: the next poll receives with one."""
+    world, ledger = ordered(catalog(**{COMMAND: {"ordered": "/invoice"}}))
+    poll_faults = Slow(world.clock, 60)
+    world.broker.faults = poll_faults
+    for number in range(20):
+        offer(world, f"Z{number}", command=OTHER)
+    offer(world, "A1", "A2")
+    world.minutes(5)
+    assert [name for name in ledger.done if name[0] == "A"] == ["A1", "A2"]
+
+
+def test_a_command_that_is_ordered_no_more_runs_what_waits() -> None:
+    """What has a place keeps to it; what comes now runs at once."""
+    world, ledger = ordered()
+    ledger.fails["A1"] = 1
+    offer(world, "A1", "A2")
+    world.minute()
+    world.catalog_json = catalog()
+    world.cold_start()
+    offer(world, "A3")
+    world.minute()
+    assert ledger.done == ["A3"]
+    world.minutes(70)
+    assert ledger.done == ["A3", "A1", "A2"]
+    assert not world.live()

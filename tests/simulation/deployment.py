@@ -266,6 +266,7 @@ class SimBroker(InMemoryBroker):
         self.owners: dict[str, str] = {}
         self.talking: Callable[[str, str], None] = lambda *_: None
         self.sending: Callable[[str, str, str, str], None] = lambda *_: None
+        self.accepted: Callable[[str, bytes], None] = lambda *_: None
         self._of: dict[BrokerSession, str] = {}
 
     def called(self, call: str, tenant: str) -> None:
@@ -290,6 +291,7 @@ class SimBroker(InMemoryBroker):
 
     def took(self, tenant: Tenant, content: bytes) -> None:
         """A content has been sent with that tenant's credentials."""
+        self.accepted(tenant.name, content)
         if self.customers and content.startswith(b"{"):
             customer = self.customers.get(tenant.credentials.client_id, "")
             told = json.loads(content)
@@ -425,6 +427,7 @@ class Deployment:
         self.broker.acking = self._check_acked
         self.broker.talking = self._check_fetched
         self.broker.sending = self._check_sent
+        self.broker.accepted = self.store.accepted
         self.broker.owners = self.store.owners
         for tenant in self.tenants:
             self.secrets.put(tenant, secret())

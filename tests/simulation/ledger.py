@@ -1,5 +1,6 @@
 """What must hold of every schedule, checked as it happens and at its end."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -124,6 +125,7 @@ class WatchedMessages(InMemoryMessages):
         self.owners: dict[str, str] = {}
         """The same, of what comes of the broker, by the content's hash."""
         self.rotated: set[str] = set()  # tenants whose credentials alone change
+        self.sent: set[tuple[str, str]] = set()  # contents that the broker has
         self.calm = False  # no faults come any more
         self.freed: dict[tuple[str, str], datetime] = {}
         """When something became of a message of a key last."""
@@ -211,6 +213,18 @@ class WatchedMessages(InMemoryMessages):
             self._ledger.broken(
                 f"{(tenant, message.document)} had its turn at {since}: nobody knew"
             )
+
+    def accepted(self, tenant: str, content: bytes) -> None:
+        """The broker has a content: of the replies of a key none overtakes another."""
+        sha256 = hashlib.sha256(content).hexdigest()
+        self.sent.add((tenant, sha256))
+        for message in (it.message for it in self.live(tenant).values()):
+            if message.content.sha256 != sha256 or message.order is None:
+                continue
+            for other in self._line(tenant, message.order.key):
+                before = other.order is not None and other.order.number < message.order.number
+                if before and (tenant, other.content.sha256) not in self.sent:
+                    self._ledger.broken(f"{(tenant, message.document)} overtakes {other.document}")
 
     def held_back(self, tenant: str) -> set[str]:
         """The live documents that wait for what waits for a person."""

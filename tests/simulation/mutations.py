@@ -417,6 +417,11 @@ def _follows_whatever_comes(good: Any) -> Any:
     return lambda message: True  # noqa: ARG005
 
 
+def _sent_as_it_comes(good: Any) -> Any:
+    """Of the replies of a key, each is sent when it is due."""
+    return lambda messages, tenant, wanted: {}  # noqa: ARG005
+
+
 def _unfenced_intake(good: Any) -> Any:
     """Two that receive at once both store."""
 
@@ -441,6 +446,11 @@ MUTATIONS: Mapping[str, Mutation] = {
     "what follows a failure runs": (consume_module, "key_of", _order_goes_on),
     "nobody dispatches what follows": (Follow, "__call__", _nobody_follows),
     "what follows does not wait": (order_module, "startable", _follows_whatever_comes),
+    "a reply does not wait its turn": (
+        sending_module,
+        "unsent_before",
+        _sent_as_it_comes,
+    ),
     "the intake is not fenced": (None, "take_in", _unfenced_intake),
     "a changed path is not looked at": (Intakes, "_barred", _path_is_not_looked_at),
     "ack before the commit": (Downstream, "_take_in", _ack_before_store),

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from smartlink.domain.message import LogLine, LogType, Message, Stored
 from smartlink.domain.settlement import Settlement
-from smartlink.observability import INFO, bound, message_event
+from smartlink.observability import INFO, WARNING, bound, event, message_event
 from smartlink.operations.actions import DISCARD, Action, discarded
 from smartlink.operations.audit import Note
 from smartlink.operations.plan import check_given_up
@@ -33,6 +33,9 @@ def give_up(desk: Desk, tenant: str, raw: RawDocument, note: Note) -> tuple[bool
     message_id = raw.message_id or raw.document
     line = LogLine(message_id, LogType.WARNING, text, note.at, note.expires)
     second = desk.store.give_up(tenant, raw, line)
+    key = raw.shown(content=False).get("Chave")
+    if isinstance(key, str):
+        _let_go(desk, tenant, [key], note.at)
     name = raw.content_object
     if name is None:
         return second, None
@@ -76,7 +79,7 @@ def perform(
     _tell(tenant, action, whole, written)
     if action.ends:
         ended = [it for it in whole if it.message.document in written]
-        wake(desk.store, tenant, keys_of(ended), note.at)
+        _let_go(desk, tenant, keys_of(ended), note.at)
         for it in ended:
             _release(desk, tenant, it.message, before, note.at)
     return Report(
@@ -86,6 +89,15 @@ def perform(
         refused=[text for _, text in settled.refused],
         unanswered=[it.settlement.document for it in settled.unknown],
     )
+
+
+def _let_go(desk: Desk, tenant: str, keys: Sequence[str], now: datetime) -> None:
+    """Lets those go on that waited behind messages of these keys, in the next minute."""
+    try:
+        wake(desk.store, tenant, keys, now)
+    except PortError as error:
+        text = f"What waited behind it goes on within the hour, not at once: {error}"
+        event("turn_not_given", text, WARNING, tenant=tenant)
 
 
 def _tell(tenant: str, action: Action, whole: Sequence[Stored], written: Collection[str]) -> None:

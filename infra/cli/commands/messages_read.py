@@ -439,6 +439,8 @@ def _facts(screen: Screen, found: Located, *, content: bool) -> None:
             (data("Execucao"), run),
             (_("Redriven"), message.redriven),
             (data("MotivoMorte"), message.dead_reason),
+            (data("Chave"), message.order and message.order.key),
+            (data("Ordem"), message.order and message.order.number),
             (data("UltimoErro"), message.error),
             (_("Audience"), message.audience),
             (_("Correlation"), message.correlation_id),

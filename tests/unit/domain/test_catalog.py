@@ -115,3 +115,30 @@ def test_a_message_fits_into_a_call(call: int, message: int, *, good: bool) -> N
     else:
         with pytest.raises(CatalogError, match=r"command (one|two) may run .*functions.consume"):
             parse_catalog(text)
+
+
+@pytest.mark.parametrize(
+    "ordered", ["invoice", "", "/a~2", "tenants", 7, ["/a"], "/" + "a" * 400, {"by": "/a"}]
+)
+def test_an_order_that_no_command_may_ask_for(ordered: object) -> None:
+    """It names the entry, and says how a pointer is written."""
+    with pytest.raises(CatalogError, match=r"commands\.one\.ordered"):
+        parse_catalog(catalog("", "one", ordered=ordered))
+
+
+@pytest.mark.parametrize(
+    ("ordered", "by"),
+    [(True, "tenant"), ("tenant", "tenant"), ("/a", "/a"), ("/a~1b/0/~0", "/a~1b/0/~0")],
+)
+def test_a_command_asks_for_an_order(ordered: object, by: str) -> None:
+    """True is RM's own order; the same order is the same catalogue."""
+    parsed = parse_catalog(catalog("", "one", ordered=ordered, whenDead="pass"))
+    assert parsed.ordered == {"one": by}
+    assert parsed.digest == parse_catalog(catalog("", "one", ordered=by, whenDead="pass")).digest
+
+
+@pytest.mark.parametrize("ordered", [False, None, ...])
+def test_no_order_is_none(ordered: object) -> None:
+    assert parse_catalog(catalog("", "one", ordered=ordered)).ordered == {}
+    with pytest.raises(CatalogError, match="one has whenDead"):
+        parse_catalog(catalog("", "one", ordered=ordered, whenDead="pass"))
