@@ -14,6 +14,7 @@ locals {
     tenant_paused    = "/tenants/$${metric.label.tenant}"
     tenant_refused   = "/tenants/$${metric.label.tenant}"
     unreadable       = "/messages?tenant=$${metric.label.tenant}"
+    jobs_failed      = "/jobs/$${metric.label.job}"
     config_invalid   = "/configuration"
   }
 

@@ -51,7 +51,7 @@ run "refusals_1" {
     roles      = { "group:ops@example.com" = { viewer = ["*"] } }                                                    # roles of a group
   }
 
-  expect_failures = [var.project_id, var.labels, var.instances, var.operators, var.roles, var.publish, var.smart_link, var.settings, var.retention, var.firestore, var.network, var.encryption, var.alerts, var.cpus, var.acceptance_digest]
+  expect_failures = [var.project_id, var.labels, var.instances, var.operators, var.roles, var.publish, var.smart_link, var.settings, var.retention, var.firestore, var.network, var.encryption, var.alerts, var.cpus, var.acceptance_digest, var.console]
 }
 
 run "refusals_2" {
