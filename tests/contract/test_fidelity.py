@@ -100,6 +100,7 @@ def test_every_field_comes_back(store: Store) -> None:
             "personal",
             "published",
             "trace",
+            "step",
         )
     }
     assert found == replace(full, **origin)
@@ -130,6 +131,8 @@ def test_history_drops_what_only_the_living_need(
         redriven=None,
         undone=False,
         failure=None,
+        order=None,
+        queued=False,
     )
     assert store.history(TENANT, ["D-m-1"]) == {"D-m-1": Ended(kept, ending, NOW, LATER)}
 

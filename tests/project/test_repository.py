@@ -50,7 +50,8 @@ def test_every_link_leads_somewhere() -> None:
 
 
 def anchors(page: str) -> set[str]:
-    """The headings of a page, as GitHub makes anchors of them."""
+    """The headings of a page, as GitHub makes anchors of them, and the places it names itself."""
     headings = re.findall(r"^#+ (.+)$", FENCED.sub("", page), re.MULTILINE)
     plain = (re.sub(r"[^\w\- ]", "", it.lower()) for it in headings)
-    return {it.replace(" ", "-") for it in plain}
+    named = re.findall(r'<a id="([\w-]+)">', page)
+    return {it.replace(" ", "-") for it in plain} | set(named)

@@ -30,6 +30,7 @@ HOW = "run `make texts`, and write what it leaves without a translation"
 UNMARKED = frozenset(
     # RM's words, names, and what is typed as it stands.
     {
+        "Chave",
         "Comando",
         "Direcao",
         "Execucao",
@@ -38,6 +39,7 @@ UNMARKED = frozenset(
         "LOGMENSAGEM",
         "LOGTYPE",
         "MotivoMorte",
+        "Ordem",
         "Print",
         "Resultado",
         "Situacao",
