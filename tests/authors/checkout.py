@@ -44,9 +44,9 @@ def make_checkout(root: Path) -> Path:
 
 
 def tree(root: Path) -> dict[str, str]:
-    """Every file's text by its place."""
+    """Every file's text by its place; of a file that is no text, its bytes as they are."""
     return {
-        path.relative_to(root).as_posix(): path.read_text(encoding="utf-8")
+        path.relative_to(root).as_posix(): path.read_bytes().decode("utf-8", "surrogateescape")
         for path in sorted(root.rglob("*"))
         if path.is_file() and not _made_by_tools(path.relative_to(root))
     }
