@@ -18,6 +18,7 @@ METRICS = (
     "duplicates",
     "duration",
     "executions",
+    "jobs_failed",
     "oldest_due",
     "overdue_runs",
     "poll_duration",
@@ -37,6 +38,7 @@ METRICS = (
 ALERTS = (
     "A tenant is paused",
     "A tenant's secret cannot be used",
+    "An operator's job failed",
     "Dead messages",
     "Documents cannot be read",
     "Messages are overdue",

@@ -53,9 +53,9 @@ CONFIG = {
 CLOUD_ONLY = {it.name for it in PROBES if it.cloud_only}
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def _environment() -> Iterator[None]:
-    """Undo what the operators' composition sets in this process."""
+    """Undo what the operators' composition sets in this process, also for a fixture's run."""
     before = dict(os.environ)
     yield
     os.environ.clear()
