@@ -25,6 +25,22 @@ resource "google_firestore_database" "audit" {
   depends_on = [google_project_service.api, google_kms_crypto_key_iam_member.agent]
 }
 
+# What was done to some tenants, for whoever may see these alone.
+resource "google_firestore_index" "audit" {
+  database    = google_firestore_database.audit.name
+  collection  = "Auditoria"
+  query_scope = "COLLECTION"
+
+  fields {
+    field_path   = "Tenants"
+    array_config = "CONTAINS"
+  }
+  fields {
+    field_path = "Data"
+    order      = "DESCENDING"
+  }
+}
+
 resource "google_firestore_backup_schedule" "audit" {
   database  = google_firestore_database.audit.name
   retention = "${var.firestore.backup_days * 86400}s"

@@ -6,6 +6,7 @@ import logging
 import os
 import socket
 import sys
+from collections.abc import Collection
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -74,7 +75,7 @@ class Session:
         act: str,
         *,
         target: str,
-        tenant: str | None = None,
+        tenant: str | Collection[str] | None = None,
         reason: str | None = None,
         count: int | None = None,
         before: Facts | None = None,

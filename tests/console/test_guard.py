@@ -244,3 +244,18 @@ def test_links_lead_back_by_the_address_that_was_asked(
     assert page.status_code == 200
     assert f'href="{root}tenants/acme"' in page.text
     assert f'href="{root}static/console.css"' in page.text
+    name = path.removesuffix("tenants") + "static/console.css"
+    for headers, status in (
+        ({}, 200),
+        ({"If-None-Match": "*"}, 304),
+        ({"Range": "bytes=0-1"}, 206),
+    ):
+        file = app.test_client().get(name, headers=headers, base_url=base)
+        assert file.status_code == status
+        assert file.headers["X-Content-Type-Options"] == "nosniff"
+        assert "default-src 'none'" in file.headers["Content-Security-Policy"]
+    assert file.headers["Content-Type"].startswith("text/css")
+    for nothing in ("static/../app.py", "static/%2e%2e/app.py", "static/none.css"):
+        lost = app.test_client().get(path.removesuffix("tenants") + nothing, base_url=base)
+        assert lost.status_code in {401, 404}
+        assert lost.headers["Cache-Control"] == "no-store"

@@ -176,6 +176,7 @@ CALLS: dict[str, Call] = {
     "fail of jobs": lambda store, v: FirestoreJobs(store.calls).fail(
         OddJob(PLAIN.id, "?"), v, LATER
     ),
+    "about of jobs": lambda store, _: list(FirestoreJobs(store.calls).about([TENANT], page=5)),
     "newest of jobs": lambda store, _: FirestoreJobs(store.calls).newest(5),
     "load": lambda store, _: store.load(),
     "save": lambda store, _: store.save(ConfigFile("2", b"{}")),
@@ -188,7 +189,7 @@ READS = {
     *("read", "unreadable", "alive", "history", "past", "references", "reused", "undated", "due"),
     *("states", "has_live", "known_tenants", "commands", "changes", "of_command"),
     *("content_sweep", "standing_job", "load", "in_order", "intake"),
-    *("read of effects", "read of jobs", "newest of jobs"),
+    *("read of effects", "read of jobs", "newest of jobs", "about of jobs"),
 }
 
 

@@ -13,7 +13,7 @@ from google.cloud.firestore_v1 import types
 
 from smartlink.adapters.firestore import documents
 from smartlink.adapters.firestore.effects import COLLECTION, put_effect
-from smartlink.adapters.firestore.jobs import put_job
+from smartlink.adapters.firestore.jobs import NEWEST, put_job
 from smartlink.adapters.firestore.operator import GROUPED, GROUPED_FIELDS, OPERATOR_QUERIES
 from smartlink.adapters.firestore.store import QUERIES, QueryShape, up_to
 from smartlink.domain.message import Content, Ended, Ending
@@ -104,8 +104,19 @@ def test_what_goes_over_all_tenants_has_its_indexes() -> None:
             assert [it for it in made if it["queryScope"] == "COLLECTION_GROUP"]
 
 
+def test_the_jobs_of_some_tenants_have_their_index() -> None:
+    """It serves the query whatever else is said of the fields: `Selecao` itself is exempt."""
+    fields = [
+        {"fieldPath": NEWEST.tenants, "arrayConfig": "CONTAINS"},
+        {"fieldPath": NEWEST.time, "order": "DESCENDING"},
+    ]
+    wanted = {"collectionGroup": NEWEST.collection, "queryScope": "COLLECTION", "fields": fields}
+    assert wanted in DECLARED["indexes"]
+
+
 def test_no_index_is_without_a_query() -> None:
     needed = {(shape.collection, (*shape.equal, shape.range)) for shape in EVERY}
+    needed.add((NEWEST.collection, (NEWEST.tenants, NEWEST.time)))
     for index in DECLARED["indexes"]:
         fields = tuple(field["fieldPath"] for field in index["fields"])
         assert (index["collectionGroup"], fields) in needed

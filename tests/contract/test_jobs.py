@@ -118,6 +118,27 @@ def test_a_poll_finds_the_job_whose_step_is_overdue_for_longest(jobs: Backend) -
     assert relay.standing_job(LATER) == "job-1"
 
 
+def test_the_jobs_of_some_tenants_are_listed_newest_first_and_each_once(jobs: Backend) -> None:
+    """Also of more tenants than one query takes, and read page by page."""
+    store, _ = jobs
+    of = (("acme",), ("globex",), ("acme", "globex"), ("other",), ("acme",))
+    for number, tenants in enumerate(of):
+        about = Selection(at=NOW, tenants=tenants)
+        made = NOW + number * MINUTE
+        store.create(replace(PLAIN, id=f"job-{number}", made=made, selection=about))
+    many = ["acme", *(f"t{number}" for number in range(40)), "globex"]
+    for page in (1, 2, 50):
+        for asked, found in (
+            (["acme"], [4, 2, 0]),
+            (["globex"], [2, 1]),
+            (many, [4, 2, 1, 0]),
+            (["nobody"], []),
+            ([], []),
+        ):
+            listed = [it.id for it in store.about(asked, page=page)]
+            assert listed == [f"job-{number}" for number in found]
+
+
 def test_jobs_are_listed_newest_first_and_one_that_cannot_be_read_is_told(jobs: Backend) -> None:
     store, relay = jobs
     assert store.newest(5) == []

@@ -8,13 +8,14 @@ from smartlink.operations.audit import AuditFilter, look
 
 pages = Blueprint("audit", __name__)
 _MOST = 50
-_LOOKED_AT = 150
+_LOOKED_AT = 100
 
 
 @pages.get("/audit")
 def show() -> str:
     """Draws the newest acts that fit."""
-    scope = here().scope(request.args.get("tenant"))
+    here().scope(request.args.get("tenant"))
+    scope = here().scope()
     newer = request.args.get("newer", "")
     wanted = AuditFilter(
         tenant=request.args.get("tenant") or None,

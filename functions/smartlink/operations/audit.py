@@ -26,6 +26,7 @@ _TARGET = 1_000
 _OUTCOME = 500
 _BETWEEN = ", "  # tenants
 PAGE = 300
+TENANTS_AT_ONCE = 30  # in one query
 LOOKED_AT = 20_000
 """Records that a list looks at, unless it is asked for all."""
 
@@ -86,7 +87,7 @@ def intend(
     act: str,
     *,
     target: str,
-    tenant: str | None = None,
+    tenant: str | Collection[str] | None = None,
     reason: str | None = None,
     count: int | None = None,
     before: Facts | None = None,
@@ -100,7 +101,8 @@ def intend(
         verified=who.verified,
         at=now,
         target=target[:_TARGET],
-        tenant=tenant,
+        tenant=named_together(_each(tenant)),
+        tenants=_each(tenant),
         reason=(reason or "").strip()[:REASON] or None,
         count=count,
         before=_texts(before or {}),
@@ -130,6 +132,7 @@ def result_of(
         at=at,
         target=intent.target,
         tenant=intent.tenant,
+        tenants=intent.tenants,
         reason=intent.reason,
         count=count,
         before=intent.before,
@@ -145,7 +148,7 @@ def recorded(
     act: str,
     *,
     target: str,
-    tenant: str | None = None,
+    tenant: str | Collection[str] | None = None,
     reason: str | None = None,
     count: int | None = None,
     before: Facts | None = None,
@@ -238,7 +241,8 @@ class AuditFilter:
     """All that are set must hold."""
 
     tenant: str | None = None
-    tenants: Collection[str] | None = None  # only acts on these alone; None: on any, and on none
+    tenants: Collection[str] | None = None
+    """Acts on these alone, which the database itself finds; None: on any, and on none."""
     who: str | None = None
     act: str | None = None
     newer: timedelta | None = None
@@ -261,7 +265,10 @@ def look(
     found = AuditLook()
     results: dict[str, AuditRecord] = {}
     page = min(bound + 1, PAGE) if bound is not None else PAGE  # no record is read in vain
-    for number, record in enumerate(deployment.audit.records(since, page=page)):
+    own = _asked_for(wanted)
+    if own is not None:
+        page = shared(page, len(own))
+    for number, record in enumerate(deployment.audit.records(since, page=page, tenants=own)):
         if number == bound:
             found.cut = record.at
             break
@@ -275,13 +282,31 @@ def look(
     return found
 
 
+def _asked_for(wanted: AuditFilter) -> list[str] | None:
+    """An act on several tenants is shown to whoever may see each of them, so that is sifted."""
+    if wanted.tenants is None:
+        return None
+    return sorted(it for it in set(wanted.tenants) if wanted.tenant in {None, it})
+
+
+def shared(page: int, tenants: int) -> int:
+    """Returns how large the pages of several queries are that together read one page."""
+    return max(1, page // max(1, -(-tenants // TENANTS_AT_ONCE)))
+
+
+def _each(tenant: str | Collection[str] | None) -> tuple[str, ...]:
+    if tenant is None:
+        return ()
+    return (tenant,) if isinstance(tenant, str) else tuple(sorted(set(tenant)))
+
+
 def named_together(tenants: Iterable[str]) -> str | None:
     """Returns what to record for an act on several tenants."""
     return _BETWEEN.join(sorted(set(tenants)))[:_TARGET] or None
 
 
 def _fits(wanted: AuditFilter, record: AuditRecord) -> bool:
-    own = (record.tenant or "").split(_BETWEEN)
+    own = record.tenants or (record.tenant or "").split(_BETWEEN)  # an older record has no list
     return (
         (wanted.tenant is None or wanted.tenant in own)
         and (wanted.tenants is None or set(own) <= set(wanted.tenants))

@@ -4,7 +4,7 @@
 whoever calls them: each is on record. `operate` works a job off.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import uuid4
@@ -12,7 +12,7 @@ from uuid import uuid4
 from smartlink.domain.message import Version
 from smartlink.i18n import Text, _
 from smartlink.operations.actions import DISCARD
-from smartlink.operations.audit import REASON, intend, named_together, recorded, result_of
+from smartlink.operations.audit import REASON, intend, recorded, result_of, shared
 from smartlink.operations.errors import ForbiddenError, InvalidError, MissingError, UnreadableError
 from smartlink.operations.job import CHOSEN, RESUMABLE, TENANTS, Job, JobState, OddJob, Selection
 from smartlink.operations.operate import RESTART, publish
@@ -24,6 +24,8 @@ from smartlink.ports import Conflict, PortError, Unavailable
 RATE = 50
 """Messages a second, unless it is said otherwise: a redrive must not flood the consumers."""
 MOST = 100_000
+LOOKED_AT = 100
+"""Jobs that a list of some tenants looks at."""
 _RACES = 10
 _LATER = timedelta(microseconds=1)
 
@@ -77,7 +79,7 @@ def start(deployment: Deployment, planned: Plan, order: Order) -> Job:
         deployment,
         f"messages {action.name}",
         target=target,
-        tenant=named_together(tenants),
+        tenant=tenants,
         reason=order.reason,
         count=len(planned.messages),
         before=before,
@@ -182,6 +184,32 @@ def newest(deployment: Deployment, most: int) -> list[Job | OddJob]:
     return deployment.jobs.newest(most)
 
 
+@dataclass(frozen=True, slots=True)
+class JobList:
+    """The newest jobs of some tenants. `more`: there may be older ones."""
+
+    jobs: list[Job]
+    more: bool
+
+
+def newest_of(deployment: Deployment, tenants: Collection[str], most: int) -> JobList:
+    """Returns the newest jobs all of whose tenants are among these; it looks at LOOKED_AT.
+
+    The database finds those about at least one of them. A job about a further tenant is left out:
+    its counts and its reason tell of that one, too. So is one that cannot be read, because nobody
+    knows whose it is.
+    """
+    found: list[Job] = []
+    own = sorted(set(tenants))
+    page = shared(min(most, LOOKED_AT) + 1, len(own))
+    for number, job in enumerate(deployment.jobs.about(own, page=page)):
+        if number == LOOKED_AT or len(found) == most:
+            return JobList(found, more=True)
+        if isinstance(job, Job) and set(job.selection.tenants) <= set(own):
+            found.append(job)
+    return JobList(found, more=False)
+
+
 def _read(deployment: Deployment, identity: str) -> tuple[Job, Version]:
     found = deployment.jobs.read(identity) if identity and "/" not in identity else None
     if found is None:
@@ -223,7 +251,7 @@ def stop(deployment: Deployment, identity: str, reason: str, warn: Callable[[Tex
         deployment,
         "job stop",
         target=identity,
-        tenant=named_together(job.selection.tenants),
+        tenant=job.selection.tenants,
         reason=reason,
         before={"situacao": job.state, "done": job.counts.done},
         warn=warn,
@@ -249,7 +277,7 @@ def resume(deployment: Deployment, identity: str, reason: str) -> Job:
         deployment,
         "job resume",
         target=identity,
-        tenant=named_together(job.selection.tenants),
+        tenant=job.selection.tenants,
         reason=reason,
         count=max(job.matched - job.counts.done, 0),
         before={"situacao": job.state, "done": job.counts.done, "madeBy": job.made_by},

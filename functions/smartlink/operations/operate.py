@@ -441,6 +441,7 @@ def _result(job: Job, now: datetime) -> AuditRecord:
         at=now,
         target=job.target,
         tenant=named_together(job.selection.tenants),
+        tenants=job.selection.tenants,
         reason=job.reason,
     )
     counts = job.counts

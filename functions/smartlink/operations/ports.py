@@ -347,7 +347,8 @@ class AuditRecord:
     verified: bool
     at: datetime
     target: str  # what it is done to: a tenant, a document, a filter in words
-    tenant: str | None = None
+    tenant: str | None = None  # for people: of many tenants, the first ones
+    tenants: tuple[str, ...] = ()  # every one on which it is an act: rights go by them
     reason: str | None = None
     count: int | None = None  # messages, or documents
     before: Mapping[str, str] = field(default_factory=dict)
@@ -361,8 +362,17 @@ class AuditLog(Protocol):
 
     def create(self, record: AuditRecord) -> None: ...
 
-    def records(self, since: datetime | None, *, page: int = ...) -> Iterator[AuditRecord]:
-        """The records, the newest first, read `page` at a time."""
+    def records(
+        self,
+        since: datetime | None,
+        *,
+        page: int = ...,
+        tenants: Sequence[str] | None = ...,
+    ) -> Iterator[AuditRecord]:
+        """The records, the newest first, read `page` at a time.
+
+        `tenants`: those alone that name at least one of these.
+        """
         ...
 
 
@@ -388,6 +398,10 @@ class Jobs(Protocol):
 
     def newest(self, most: int) -> "list[Job | OddJob]":
         """Returns the jobs that were made last, the newest first."""
+        ...
+
+    def about(self, tenants: Sequence[str], *, page: int) -> "Iterator[Job | OddJob]":
+        """The jobs about at least one of these tenants, the newest first, read `page` at a time."""
         ...
 
 

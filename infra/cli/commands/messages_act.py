@@ -14,7 +14,7 @@ from smartlink.domain.message import State
 from smartlink.i18n import Text, _, data, joined
 from smartlink.operations.act import Report, give_up, perform
 from smartlink.operations.actions import DISCARD, HOLD, REDRIVE, Action
-from smartlink.operations.audit import Note, named_together, note
+from smartlink.operations.audit import Note, note
 from smartlink.operations.jobs import Order, start
 from smartlink.operations.plan import (
     Idle,
@@ -107,7 +107,7 @@ def _act_on_one(session: Session, action: Action, asked: Asked, filters: Filters
     with session.recorded(
         f"messages {action.name}",
         target=str(asked.identity),
-        tenant=named_together(it.tenant for it in planned.messages),
+        tenant={it.tenant for it in planned.messages},
         reason=asked.reason,
         count=len(planned.messages),
         before=before,

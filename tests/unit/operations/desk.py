@@ -150,9 +150,15 @@ class InMemoryAudit:
         if record.id not in {it.id for it in self.kept}:
             self.kept.append(record)
 
-    def records(self, since: datetime | None, *, page: int = 1) -> Iterator[AuditRecord]:
+    def records(
+        self, since: datetime | None, *, page: int = 1, tenants: Sequence[str] | None = None
+    ) -> Iterator[AuditRecord]:
         assert page > 0
-        newest = reversed(self.kept)
+        newest = [
+            it
+            for it in reversed(self.kept)
+            if tenants is None or not set(tenants).isdisjoint(it.tenants)
+        ]
         yield from (it for it in newest if since is None or it.at >= since)
 
 

@@ -3,13 +3,12 @@
 Terraform makes the database, and a role that allows no more than that.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 
-from google.cloud.firestore_v1 import types
-
 from smartlink.adapters.firestore.calls import FirestoreCalls, Found
+from smartlink.adapters.firestore.newest import Newest
 from smartlink.adapters.firestore.values import (
     DocumentError,
     Raw,
@@ -18,10 +17,12 @@ from smartlink.adapters.firestore.values import (
     get_map,
     get_optional_text,
     get_text,
+    get_texts,
     get_time,
     put_flag,
     put_optional_text,
     put_text,
+    put_texts,
     put_time,
 )
 from smartlink.adapters.firestore.writes import create
@@ -30,8 +31,8 @@ from smartlink.ports import Conflict
 
 AUDIT = "Auditoria"
 _PAGE = 300
-_DESCENDING = types.StructuredQuery.Direction.DESCENDING
-_AT_LEAST = types.StructuredQuery.FieldFilter.Operator.GREATER_THAN_OR_EQUAL
+NEWEST = Newest(AUDIT, time="Data", tenants="Tenants")
+"""Of some tenants, it needs the index of `terraform/audit.tf`."""
 
 
 class FirestoreAudit:
@@ -47,28 +48,16 @@ class FirestoreAudit:
         with suppress(Conflict):  # its id is its own, so an earlier try has created it
             self._calls.commit("record what is done", [write])
 
-    def records(self, since: datetime | None, *, page: int = _PAGE) -> Iterator[AuditRecord]:
+    def records(
+        self,
+        since: datetime | None,
+        *,
+        page: int = _PAGE,
+        tenants: Sequence[str] | None = None,
+    ) -> Iterator[AuditRecord]:
         """See AuditLog."""
-        query = types.StructuredQuery.pb()()
-        query.from_.add(collection_id=AUDIT)
-        query.limit.value = page
-        if since is not None:
-            bound = query.where.field_filter
-            bound.field.field_path = "Data"
-            bound.op = _AT_LEAST
-            put_time(bound.value, since)
-        for name in ("Data", "__name__"):
-            query.order_by.add(direction=_DESCENDING).field.field_path = name
-        while True:
-            found = self._calls.query("read what was done", self._calls.root, query)
-            for item in found:
-                yield _readable(item)
-            if len(found) < page:
-                return
-            query.ClearField("start_at")
-            query.start_at.values.add().CopyFrom(found[-1].fields["Data"])
-            name = f"{self._calls.root}/{AUDIT}/{found[-1].id}"
-            query.start_at.values.add(reference_value=name)
+        found = NEWEST.ask(self._calls, "read what was done", page, since=since, tenants=tenants)
+        return map(_readable, found)
 
 
 def _readable(found: Found) -> AuditRecord:
@@ -89,6 +78,8 @@ def put_record(fields: Raw, record: AuditRecord) -> None:
     put_time(fields["Data"], record.at)
     put_text(fields["Alvo"], record.target)
     put_optional_text(fields, "Tenant", record.tenant)
+    if record.tenants:
+        put_texts(fields["Tenants"], record.tenants)
     put_optional_text(fields, "Motivo", record.reason)
     if record.count is not None:
         fields["Quantidade"].integer_value = record.count
@@ -109,6 +100,7 @@ def get_record(identity: str, fields: Raw) -> AuditRecord:
         at=get_time(fields, "Data"),
         target=get_text(fields, "Alvo"),
         tenant=get_optional_text(fields, "Tenant"),
+        tenants=get_texts(fields, "Tenants"),
         reason=get_optional_text(fields, "Motivo"),
         count=get_count(fields, "Quantidade") if "Quantidade" in fields else None,
         before=_facts(fields, "Antes"),

@@ -4,32 +4,32 @@ What a job is about is written once; a step writes only STATE_FIELDS, so that fi
 version stay.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-
-from google.cloud.firestore_v1 import types
+from itertools import islice
 
 from smartlink.adapters.firestore.calls import FirestoreCalls, Found
 from smartlink.adapters.firestore.documents import JOB_DUE, JOBS
+from smartlink.adapters.firestore.newest import Newest
 from smartlink.adapters.firestore.values import (
     DocumentError,
     Raw,
     get_count,
     get_flag,
-    get_list,
     get_map,
     get_one_of,
     get_optional_text,
     get_optional_time,
     get_text,
+    get_texts,
     get_time,
     put_count,
     put_flag,
     put_optional_text,
     put_optional_time,
     put_text,
+    put_texts,
     put_time,
-    text_of,
 )
 from smartlink.adapters.firestore.writes import change, create
 from smartlink.domain.identity import Direction
@@ -65,8 +65,8 @@ STATE_FIELDS = (
 """The fields that change while a job lives."""
 
 _FAILED_FIELDS = ("Situacao", "Problema", "DataFim", "Execucao", "ExecucaoAte", JOB_DUE)
-_DESCENDING = types.StructuredQuery.Direction.DESCENDING
-_NEWEST = "DataCriacao"
+_MADE = "DataCriacao"
+NEWEST = Newest(JOBS, time=_MADE, tenants="Selecao.Tenants")
 
 
 class FirestoreJobs:
@@ -104,12 +104,13 @@ class FirestoreJobs:
         self._calls.write_each(f"end the job {job.id}", [write])
 
     def newest(self, most: int) -> list[Job | OddJob]:
-        query = types.StructuredQuery.pb()()
-        query.from_.add(collection_id=JOBS)
-        query.order_by.add(direction=_DESCENDING).field.field_path = _NEWEST
-        query.limit.value = most
-        found = self._calls.query("list the jobs", self._calls.root, query)
-        return [_readable(it) for it in found]
+        return list(islice(self._newest(most, None), most))
+
+    def about(self, tenants: Sequence[str], *, page: int) -> Iterator[Job | OddJob]:
+        return self._newest(page, tenants)
+
+    def _newest(self, page: int, tenants: Sequence[str] | None) -> Iterator[Job | OddJob]:
+        return map(_readable, NEWEST.ask(self._calls, "list the jobs", page, tenants=tenants))
 
 
 def _readable(found: Found) -> Job | OddJob:
@@ -124,7 +125,7 @@ def put_job(fields: Raw, job: Job) -> None:
     put_text(fields["Ato"], job.action)
     put_text(fields["Alvo"], job.target)
     put_text(fields["FeitaPor"], job.made_by)
-    put_time(fields[_NEWEST], job.made)
+    put_time(fields[_MADE], job.made)
     put_count(fields, "Encontradas", job.matched)
     put_count(fields, "Limite", job.most)
     put_count(fields, "Ritmo", job.rate)
@@ -134,7 +135,7 @@ def put_job(fields: Raw, job: Job) -> None:
 
 def _put_selection(fields: Raw, selection: Selection) -> None:
     put_time(fields["Data"], selection.at)
-    _put_texts(fields["Tenants"], selection.tenants)
+    put_texts(fields["Tenants"], selection.tenants)
     put_optional_text(fields, "Direcao", selection.direction)
     put_optional_text(fields, "Comando", selection.command)
     for name, age in (("MaisAntigasQue", selection.older), ("MaisNovasQue", selection.newer)):
@@ -146,7 +147,7 @@ def _put_selection(fields: Raw, selection: Selection) -> None:
     put_flag(fields, "Aguardando", flag=selection.waiting)
     put_flag(fields, "NaoExecutada", flag=selection.undone)
     for tenant, documents in selection.chosen.items():
-        _put_texts(fields["Documentos"].map_value.fields[tenant], documents)
+        put_texts(fields["Documentos"].map_value.fields[tenant], documents)
 
 
 def put_state(fields: Raw, job: Job) -> None:
@@ -169,7 +170,7 @@ def put_state(fields: Raw, job: Job) -> None:
     put_flag(fields, "PeloMenos", flag=job.at_least)
     put_flag(fields, "HaMais", flag=job.more)
     if job.refusals:
-        _put_texts(fields["Recusas"], job.refusals)
+        put_texts(fields["Recusas"], job.refusals)
     put_optional_text(fields, "Problema", job.problem)
     put_optional_text(fields, "ParadaPor", job.stopped_by)
     put_optional_time(fields, "DataFim", job.ended)
@@ -184,12 +185,6 @@ def _put_counts(fields: Raw, counts: Counts) -> None:
     put_count(fields, "Recusadas", counts.refused)
     for why, number in counts.skipped.items():
         fields["Deixadas"].map_value.fields[why].integer_value = number
-
-
-def _put_texts(value: Raw, texts: tuple[str, ...]) -> None:
-    value.array_value.SetInParent()  # also if there is none
-    for text in texts:
-        put_text(value.array_value.values.add(), text)
 
 
 def get_job(identity: str, fields: Raw) -> Job:
@@ -207,7 +202,7 @@ def get_job(identity: str, fields: Raw) -> Job:
         most=get_count(fields, "Limite"),
         rate=_at_least_one(fields, "Ritmo"),
         made_by=get_text(fields, "FeitaPor"),
-        made=get_time(fields, _NEWEST),
+        made=get_time(fields, _MADE),
         state=get_one_of(fields, "Situacao", JobState),
         who=get_text(fields, "Quem"),
         verified=get_flag(fields, "Verificado"),
@@ -224,7 +219,7 @@ def get_job(identity: str, fields: Raw) -> Job:
         counts=_get_counts(_get_map(fields, "Contagem")),
         at_least=get_flag(fields, "PeloMenos"),
         more=get_flag(fields, "HaMais"),
-        refusals=_get_texts(fields, "Recusas"),
+        refusals=get_texts(fields, "Recusas"),
         problem=get_optional_text(fields, "Problema"),
         stopped_by=get_optional_text(fields, "ParadaPor"),
         ended=get_optional_time(fields, "DataFim"),
@@ -235,7 +230,7 @@ def get_job(identity: str, fields: Raw) -> Job:
 def _get_selection(fields: Raw) -> Selection:
     direction = None if "Direcao" not in fields else get_one_of(fields, "Direcao", Direction)
     chosen = get_map(fields, "Documentos") or {}
-    tenants = _get_texts(fields, "Tenants")
+    tenants = get_texts(fields, "Tenants")
     if not tenants:
         message = "the field Selecao.Tenants is missing"
         raise DocumentError(message)
@@ -251,7 +246,7 @@ def _get_selection(fields: Raw) -> Selection:
         received_after=get_optional_time(fields, "RecebidaApos"),
         waiting=get_flag(fields, "Aguardando"),
         undone=get_flag(fields, "NaoExecutada"),
-        chosen={tenant: _get_texts(chosen, tenant) for tenant in chosen},
+        chosen={tenant: get_texts(chosen, tenant) for tenant in chosen},
     )
 
 
@@ -277,14 +272,6 @@ def _get_map(fields: Raw, name: str) -> Raw:
         message = f"the field {name} is missing"
         raise DocumentError(message)
     return found
-
-
-def _get_texts(fields: Raw, name: str) -> tuple[str, ...]:
-    try:
-        return tuple(text_of(value) for value in get_list(fields, name))
-    except UnicodeDecodeError:
-        message = f"the field {name} holds bytes that are no text"
-        raise DocumentError(message) from None
 
 
 def _at_least_one(fields: Raw, name: str) -> int:

@@ -194,3 +194,19 @@ def plain(value: Raw) -> object:
 
 def _missing(name: str) -> DocumentError:
     return DocumentError(f"the field {name} is missing")
+
+
+def put_texts(value: Raw, texts: tuple[str, ...]) -> None:
+    """Fills a list of texts."""
+    value.array_value.SetInParent()  # also if there is none
+    for text in texts:
+        put_text(value.array_value.values.add(), text)
+
+
+def get_texts(fields: Raw, name: str) -> tuple[str, ...]:
+    """Reads one; a missing list is an empty one. Raises DocumentError."""
+    try:
+        return tuple(text_of(value) for value in get_list(fields, name))
+    except UnicodeDecodeError:
+        message = f"the field {name} holds bytes that are no text"
+        raise DocumentError(message) from None

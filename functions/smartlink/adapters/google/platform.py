@@ -266,7 +266,10 @@ def _fields(index: Index) -> tuple[str, ...]:
     """Returns an index's collection and its fields in order, without what Firestore adds."""
     name = index.get("collectionGroup") or index["name"].split("/collectionGroups/")[1]
     fields = (it for it in index["fields"] if it["fieldPath"] != "__name__")
-    return (name.split("/")[0], *(f"{it['fieldPath']} {it.get('order')}" for it in fields))
+    return (
+        name.split("/")[0],
+        *(f"{it['fieldPath']} {it.get('order', it.get('arrayConfig'))}" for it in fields),
+    )
 
 
 _checked: tuple[type[Platform], ...] = (GooglePlatform, EmulatedPlatform)

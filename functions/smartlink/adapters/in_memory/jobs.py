@@ -1,5 +1,6 @@
 """The twin of `Tarefa`."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import count
@@ -68,6 +69,13 @@ class InMemoryJobs:
         made.sort(key=lambda it: it.made, reverse=True)
         every: list[Job | OddJob] = [*made, *odd]
         return every[:most]
+
+    def about(self, tenants: Sequence[str], *, page: int) -> Iterator[Job | OddJob]:  # noqa: ARG002
+        self.faults.before("about", "")
+        with self._lock:
+            made = [job for job, _ in self._jobs.values() if isinstance(job, Job)]
+        made.sort(key=lambda it: (it.made, it.id), reverse=True)
+        return iter([it for it in made if not set(tenants).isdisjoint(it.selection.tenants)])
 
     def make_unreadable(self, job: str) -> None:
         """Makes the job unreadable, as if another version or a person had written it."""
