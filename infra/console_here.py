@@ -4,6 +4,7 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from console.app import make_app
 from console.gates import LocalGate
+from infra.cli.erp_check import check_erp
 from smartlink.operations.ports import Deployment
 
 HOST = "127.0.0.1"
@@ -17,8 +18,7 @@ def console_here(
     Raises OSError where the port is taken, and Refused without credentials.
     """
     gate = LocalGate(deployment.operator, "")
-    server = make_server(
-        HOST, port, make_app(deployment, gate), threaded=True, request_handler=handler
-    )
+    app = make_app(deployment, gate, check_erp=check_erp)
+    server = make_server(HOST, port, app, threaded=True, request_handler=handler)
     gate.host = f"{HOST}:{server.port}"
     return server, gate.address

@@ -28,6 +28,7 @@ from smartlink.domain.message import Ending, State
 from smartlink.i18n import Language, Text, _, current, spoken, told
 from smartlink.observability import ERROR, WARNING, event, surprise
 from smartlink.operations import errors as failed
+from smartlink.operations.activation import CheckErp
 from smartlink.operations.board import Board
 from smartlink.operations.ports import Deployment
 from smartlink.operations.rights import Right
@@ -55,8 +56,17 @@ _STATUS: Mapping[type[Exception], int] = {
 }
 
 
-def make_app(deployment: Deployment, gate: Gate, hosts: Collection[str] = ()) -> Flask:
-    """Makes the pages of a deployment for those whom the gate lets in."""
+def make_app(
+    deployment: Deployment,
+    gate: Gate,
+    hosts: Collection[str] = (),
+    check_erp: CheckErp | None = None,
+) -> Flask:
+    """Makes the pages of a deployment for those whom the gate lets in.
+
+    `check_erp` checks the ERP of a tenant that is activated. Without it the page says that this was
+    not done, and which command does it.
+    """
     app = Flask("console", root_path=str(guard.FOLDER))
     app.jinja_options = {"finalize": words.seen, "undefined": StrictUndefined}
     app.config.update(
@@ -94,7 +104,7 @@ def make_app(deployment: Deployment, gate: Gate, hosts: Collection[str] = ()) ->
             return entered
         if request.method not in {"GET", "HEAD", "OPTIONS"}:
             forms.check(request)
-        g.here = Here.of(deployment, entered, board)
+        g.here = Here.of(deployment, entered, board, check_erp)
         return None
 
     @app.context_processor

@@ -10,7 +10,9 @@ from flask import g
 
 from console.gates import Visitor
 from smartlink.domain.retry import RetryPolicy
+from smartlink.i18n import _
 from smartlink.observability import WARNING, event
+from smartlink.operations.activation import CheckErp, ErpChecked
 from smartlink.operations.audit import Facts, Recording, recorded
 from smartlink.operations.board import Board, Scope
 from smartlink.operations.configuration import policy_in_force
@@ -46,11 +48,16 @@ class Here:
     deployment: Deployment
     visitor: Visitor
     board: Board
+    check_erp: CheckErp
+    checks_erp: bool  # else `check_erp` says that it was not made
 
     @classmethod
-    def of(cls, base: Deployment, visitor: Visitor, board: Board) -> "Here":
+    def of(
+        cls, base: Deployment, visitor: Visitor, board: Board, check_erp: CheckErp | None
+    ) -> "Here":
         """Makes it for one request."""
-        return cls(cast("Deployment", Acting(base, visitor.identity)), visitor, board)
+        own = cast("Deployment", Acting(base, visitor.identity))
+        return cls(own, visitor, board, check_erp or _unchecked, check_erp is not None)
 
     def scope(self, tenant: str | None = None, right: Right = Right.VIEW) -> Scope:
         """Returns the tenants that may be seen, or the one that is named. Raises
@@ -90,6 +97,10 @@ class Here:
                 yield recording
             finally:
                 self.board.forget()
+
+
+def _unchecked(_payload: bytes) -> ErpChecked:
+    return ErpChecked(unchecked=_("this console cannot reach an ERP"))
 
 
 def here() -> Here:

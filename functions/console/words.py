@@ -13,7 +13,6 @@ from markupsafe import Markup, escape
 
 from smartlink.domain.message import DeadReason, Ending, LogType, Result, State
 from smartlink.i18n import Language, Text, _, current, joined, told
-from smartlink.operations import activation as step
 from smartlink.operations.act import Report
 from smartlink.operations.health import Fix
 from smartlink.operations.job import JobState
@@ -185,52 +184,6 @@ def outcome(done: Text, report: Report) -> Text:
         ),
     )
     return joined(" ", [text, *(it for number, it in more if number)])
-
-
-def step_words(it: step.Step) -> tuple[Text, Text]:  # noqa: C901, PLR0911, PLR0912  (one for each kind)
-    """Says what a step did: its name, and what came of it."""
-    match it:
-        case step.TokenGiven():
-            none = _("(none in the token)")
-            return _("Token"), _("RAC gave one for tenant id {id}", id=it.tenant_id or none)
-        case step.ErpChecked():
-            if it.unchecked is not None:
-                return _("ERP"), _("not checked: {why}", why=it.unchecked)
-            return _("ERP"), _("no faults, {count} warnings", count=it.warnings)
-        case step.SecretStored():
-            return _("Secret"), _("smartlink-tenant-{tenant} stored", tenant=it.tenant)
-        case step.QueueReady():
-            return _("Queue"), _("ready for {commands}", commands=", ".join(it.commands))
-        case step.FirstPoll():
-            if it.delayed:
-                return _("First poll"), _("left to the next minute")
-            if it.failed:
-                why = it.error or "?"
-                return _("First poll"), _("failed ({why}); the next minute tries again", why=why)
-            return _("First poll"), _(
-                "the broker answered; {count} messages came", count=it.received
-            )
-        case step.VersionStored():
-            return _("Secret"), _("version {number} stored and read back", number=it.number)
-        case step.OldVersionsDisabled():
-            return _("Old versions"), _("{count} disabled", count=it.count)
-        case step.Adopted():
-            after = it.after or _("whoever is activated next")
-            return _("Adopted"), _("{before} is now {after}", before=str(it.before), after=after)
-        case step.Switched():
-            if it.enabled:
-                return _("Tenant"), _("{tenant} is enabled", tenant=it.tenant)
-            return _("Tenant"), _("{tenant} is disabled", tenant=it.tenant)
-        case step.Paused():
-            return _("Pause"), _("until {at}", at=when(it.until))
-        case step.PauseEnded():
-            return _("Pause"), _("ended; it had failed {count} times in a row", count=it.failures)
-        case step.SendsDue():
-            return _("Outbox"), _("{count} messages that waited are due now", count=it.messages)
-        case step.Announced():
-            if it.error is not None:
-                return _("Announced"), _("no ({why}): seen within 5 minutes", why=str(it.error))
-            return _("Announced"), _("the next tick sees it, within a minute")
 
 
 def clock(at: datetime) -> str:

@@ -4,23 +4,9 @@ from dataclasses import dataclass, field
 
 from infra.cli.screen import Screen
 from infra.cli.zone import instant
-from smartlink.i18n import Text, _, data, joined
-from smartlink.operations.activation import (
-    Adopted,
-    Announced,
-    ErpChecked,
-    FirstPoll,
-    OldVersionsDisabled,
-    Paused,
-    PauseEnded,
-    QueueReady,
-    SecretStored,
-    SendsDue,
-    Step,
-    Switched,
-    TokenGiven,
-    VersionStored,
-)
+from smartlink.i18n import joined
+from smartlink.operations.activation import Step
+from smartlink.operations.steps import went_well, words
 
 
 @dataclass
@@ -32,89 +18,12 @@ class Steps:
 
     def tell(self, step: Step) -> None:
         """Show a step that is done."""
-        name, text = _words(step)
+        name, text = words(step, instant)
         self.done.append({"step": name, "text": text})
-        self.screen.say(joined("", ("✓ ", name, ": ", text)))
+        mark = "✓ " if went_well(step) else "! "
+        self.screen.say(joined("", (mark, name, ": ", text)))
 
     def finish(self, **more: object) -> None:
         """Write the document of `--json`."""
         if self.screen.as_json:
             self.screen.json({"steps": self.done, **more})
-
-
-def _words(step: Step) -> tuple[Text, Text]:  # noqa: C901, PLR0911, PLR0912  (one for each kind)
-    match step:
-        case TokenGiven():
-            return _("Token"), _(
-                "RAC gave one for tenant id {tenant_id}",
-                tenant_id=step.tenant_id or _("(none in the token)"),
-            )
-        case ErpChecked():
-            return data("ERP"), _erp(step)
-        case SecretStored():
-            return _("Secret"), _("smartlink-tenant-{tenant} stored", tenant=step.tenant)
-        case QueueReady():
-            return _("Setup"), _("queue ready for {commands}", commands=", ".join(step.commands))
-        case FirstPoll():
-            return _("First poll"), _polled(step)
-        case VersionStored():
-            return _("Secret"), _("version {number} stored and read back", number=step.number)
-        case OldVersionsDisabled():
-            return _("Old versions"), _("{count} disabled", count=step.count)
-        case Adopted():
-            after = step.after or _("whoever is activated next")
-            return _("Adopted"), _("{before} is now {after}", before=step.before, after=after)
-        case Switched():
-            return _("Tenant"), _switched(step)
-        case Paused():
-            return _("Pause"), _(
-                "{tenant} is paused until {until}", tenant=step.tenant, until=instant(step.until)
-            )
-        case PauseEnded():
-            until = _(", until {until}", until=instant(step.until)) if step.until else ""
-            return _("Pause"), _(
-                "ended; it had failed {failures} times in a row{until}",
-                failures=step.failures,
-                until=until,
-            )
-        case SendsDue():
-            return _("Outbox"), _(
-                "{messages} messages that waited after failed sends are due now",
-                messages=step.messages,
-            )
-        case Announced():
-            if step.error is not None:
-                return _("Announced"), _(
-                    "no ({error}): the functions see it within 5 minutes", error=step.error
-                )
-            return _("Announced"), _("the next tick sees it, within a minute")
-
-
-def _erp(step: ErpChecked) -> Text:
-    if step.unchecked is not None:
-        return _(
-            "not checked ({unchecked}): run smartlink tpd check where it can be reached",
-            unchecked=step.unchecked,
-        )
-    return _(
-        "map and database checked: no faults, {warnings} warnings (smartlink tpd check)",
-        warnings=step.warnings,
-    )
-
-
-def _polled(step: FirstPoll) -> Text:
-    if step.delayed:
-        return _("left to the next minute (the list of secrets lags)")
-    if step.failed:
-        return _(
-            "failed ({error}); the next minute tries again", error=step.error or _("see the logs")
-        )
-    return _("the broker answered; {received} messages received", received=step.received)
-
-
-def _switched(step: Switched) -> Text:
-    if step.enabled:
-        text = _("{tenant} is enabled already") if step.already else _("{tenant} is enabled")
-    else:
-        text = _("{tenant} is disabled already") if step.already else _("{tenant} is disabled")
-    return text.filled(tenant=step.tenant)

@@ -1,6 +1,6 @@
 """Tenants: how each does, what may be changed, and the activation."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response as Answer
 
 from console.asked import AGES, reason
 from console.here import here
-from console.words import step_words
+from console.words import when
 from smartlink.i18n import Text, _, joined, told
 from smartlink.operations import activation
 from smartlink.operations.activation import Step
@@ -17,6 +17,8 @@ from smartlink.operations.credentials import parse
 from smartlink.operations.errors import InvalidError, OperationError
 from smartlink.operations.health import Check, tenant_checks
 from smartlink.operations.rights import Right
+from smartlink.operations.steps import went_well
+from smartlink.operations.steps import words as step_words
 from smartlink.operations.tenants import show as show_tenant
 from smartlink.ports import PortError
 
@@ -135,14 +137,15 @@ def _credentials() -> dict[str, str]:
 
 def _change(tenant: str, act: str, do: Callable[[Callable[[Step], object]], object]) -> Answer:
     here().tenant(tenant, Right.ADMINISTER)
-    deployment, why, steps = here().deployment, reason(), list[Text]()
+    deployment, why, steps = here().deployment, reason(), list[Step]()
     activation.check_active(deployment, tenant) if act != "tenants adopt" else None
     before = tenant_facts(deployment, tenant)
     with here().recorded(act, target=tenant, tenant=tenant, reason=why, before=before) as record:
-        do(lambda step: steps.append(joined(": ", step_words(step))))
+        do(steps.append)
         record.after = tenant_facts(deployment, tenant)
     for step in steps:
-        flash(told(step), "good")
+        text = joined(": ", step_words(step, when))
+        flash(told(text), "good" if went_well(step) else "warn")
     return redirect(url_for("tenants.one", tenant=tenant), 303)
 
 
@@ -150,7 +153,7 @@ def _change(tenant: str, act: str, do: Callable[[Callable[[Step], object]], obje
 def activate_form() -> str:
     """Draws the wizard "Ativação Totvs Apps"."""
     here().visitor.check(Right.ADMINISTER)
-    return render_template("activate.html", steps=[], done=None, error=None, name="")
+    return _wizard()
 
 
 @pages.post("/activate")
@@ -158,18 +161,30 @@ def activate() -> tuple[str, int]:
     """Activates a tenant: credentials, token, secret, queue, first poll, each step told."""
     here().visitor.check(Right.ADMINISTER)
     name, why = request.form.get("tenant", "").strip(), reason()
-    deployment, steps = here().deployment, list[tuple[Text, Text]]()
+    deployment, done_so_far = here().deployment, list[Step]()
     activation.check_new(deployment, name)
     credentials = parse(_credentials(), deployment)
     error: Exception | None = None
     try:
         with here().recorded("tenants activate", target=name, tenant=name, reason=why) as record:
             activation.activate(
-                deployment, name, credentials, None, lambda step: steps.append(step_words(step))
+                deployment, name, credentials, None, done_so_far.append, here().check_erp
             )
             record.after = tenant_facts(deployment, name)
     except (OperationError, PortError) as failure:  # what was made before it is told too
         error = failure
     done = name if error is None else None
-    page = render_template("activate.html", steps=steps, done=done, error=error, name=name)
-    return page, 200 if error is None else 409
+    steps = [(went_well(it), *step_words(it, when)) for it in done_so_far]
+    return _wizard(steps, done, error, name), 200 if error is None else 409
+
+
+def _wizard(
+    steps: Sequence[tuple[bool, Text, Text]] = (),
+    done: str | None = None,
+    error: Exception | None = None,
+    name: str = "",
+) -> str:
+    checks_erp = here().checks_erp
+    return render_template(
+        "activate.html", steps=steps, done=done, error=error, name=name, checks_erp=checks_erp
+    )
