@@ -85,6 +85,14 @@ def test_a_filter_finds_what_fits_and_nothing_else(browser: Browser) -> None:
         assert found == ids - {"pend-none"}, query
 
 
+def test_a_search_by_id_says_what_it_does_not_search(browser: Browser) -> None:
+    """TPD's requestID stands in contents alone; so nothing found is no proof that it never came."""
+    for identity in ("corr-77", "an-id-of-nothing"):
+        page = browser.get(f"/messages?id={identity}")
+        assert "O requestID do TPD não é procurado" in text_of(page)
+        assert 'href="/person"' in page
+
+
 def test_a_wrong_filter_is_told_and_not_ignored(browser: Browser) -> None:
     for query in ("state=Errada", "older=5x", "direction=left", "cause=zz", "after=nothing"):
         browser.get(f"/messages?{query}", 400)
