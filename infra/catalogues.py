@@ -23,12 +23,15 @@ PLACES = (
     "functions/smartlink/i18n",
     "functions/smartlink/operations",
     "functions/smartlink/adapters/google",
+    "functions/smartlink/domain",
+    "functions/consumers/sgdp",
     "functions/console",
     "infra/cli",
 )
 """Where marked texts stand."""
 LANGUAGES = (Language.ENGLISH, Language.PORTUGUESE)
-_KEYWORDS = {"_": None, "plural": (1, 2)}
+# `said` is the mark in the relay's code, which knows no language.
+_KEYWORDS = {"_": None, "plural": (1, 2), "said": None}
 _HEADERS = [
     # No date and no version that change: each would be a conflict of two branches.
     ("Project-Id-Version", "smartlink 1"),

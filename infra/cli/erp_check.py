@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from infra.cli.errors import CliError, MissingError, UsageError
-from smartlink.i18n import _
+from smartlink.i18n import _, data
 from smartlink.operations.activation import ErpChecked
 
 _SAMPLE = 200  # rows of each table: `smartlink tpd check` looks at more
@@ -26,11 +26,11 @@ def check_erp(payload: bytes) -> ErpChecked:
     except (UsageError, MissingError):
         return ErpChecked(faults=1)  # no consumer can use it either
     except CliError as error:
-        return ErpChecked(unchecked=str(error))
+        return ErpChecked(unchecked=data(error))
     try:
         check_proven(found.engine.url, unproven=found.unproven)
     except UnprovenError as error:
-        return ErpChecked(unchecked=str(error))
+        return ErpChecked(unchecked=data(error))
     try:
         report = check(found.engine, data_map, found.salt, _SAMPLE, datetime.now(UTC).date())
     except SQLAlchemyError as error:

@@ -64,11 +64,11 @@ class Shell:
         )
         return Ran(ran.returncode, ran.stdout, ran.stderr)
 
-    def check(self, data_map: object, *arguments: str) -> Ran:
+    def check(self, data_map: object, *arguments: str, **more: str) -> Ran:
         file = self.folder / "map.json"
         file.write_text(json.dumps(data_map))
         # As wide as a pipe: no line is folded.
-        return self("check", str(file), "--url-env", "ERP_URL", *arguments, COLUMNS="1000")
+        return self("check", str(file), "--url-env", "ERP_URL", *arguments, COLUMNS="1000", **more)
 
     def findings(self, data_map: object, *arguments: str) -> dict[str, list[dict[str, str]]]:
         """What a check finds, by topic, notes aside."""
@@ -462,7 +462,7 @@ def test_a_draft_is_refused_until_a_person_has_decided(shell: Shell) -> None:
 def test_the_guide_shows_what_the_commands_print(
     postgres: PostgresServer, run: Callable[..., None], tmp_path: Path
 ) -> None:
-    """In both languages, line by line: a line that ends in … is shown in part."""
+    """Each page in its language, line by line: a line that ends in … is shown in part."""
     run("DROP DATABASE IF EXISTS guide", "DROP ROLE IF EXISTS smartlink")
     run("CREATE DATABASE guide", "CREATE ROLE smartlink LOGIN")
     run(*guide.STATEMENTS, database="guide")
@@ -472,16 +472,17 @@ def test_the_guide_shows_what_the_commands_print(
     run("ANALYZE", database="guide")
     shell = Shell(tmp_path, postgres.url("guide", "smartlink"))
     drafted = shell("draft", "--url-env", "ERP_URL").out
-    first = shell.check(guide.first_map())
+    first = {it: shell.check(guide.first_map(), SMARTLINK_LANG=it) for it in ("en", "pt-BR")}
     run("GRANT UPDATE (name, cpf, phone) ON people TO smartlink", database="guide")
-    finished = shell.check(guide.finished_map())
-    assert (first.code, finished.code) == (1, 0)
+    finished = {it: shell.check(guide.finished_map(), SMARTLINK_LANG=it) for it in first}
+    assert {it.code for it in first.values()} == {1}
+    assert {it.code for it in finished.values()} == {0}
     run("DROP DATABASE guide WITH (FORCE)", "DROP ROLE smartlink")
-    for page in ("README.md", "README.pt-BR.md"):
+    for page, language in (("README.md", "en"), ("README.pt-BR.md", "pt-BR")):
         text = (SGDP / page).read_text(encoding="utf-8")
-        blocks = re.findall(r"```text\n(Looked at .+?)```", text, re.DOTALL)
+        blocks = re.findall(r"```text\n((?:Looked at|Olhou) .+?)```", text, re.DOTALL)
         assert len(blocks) == 2, page
-        for block, ran in zip(blocks, (first, finished), strict=True):
+        for block, ran in zip(blocks, (first[language], finished[language]), strict=True):
             shown, printed = block.splitlines(), ran.out.rstrip().splitlines()
             assert len(shown) == len(printed), page
             for line, own in zip(shown, printed, strict=True):

@@ -63,11 +63,17 @@ SAME = frozenset(
         "Tenants",
         "Token",
         "broker",
+        "foreign table",
         "log ({kind})",
         "log: {text}",
         "publish",
+        "totvsAppConfig_v2.json: {problems}",
+        "view",
         "{count} bytes",
         "{count} tenants",
+        "{table}, rule {name}",
+        "{table}, trigger {name}",
+        "{table}, view {name}",
         "{size} bytes, SHA-256 {sha256}…",
         "{type}, {size} bytes",
     }
@@ -163,7 +169,9 @@ def test_what_is_marked_is_a_literal() -> None:
             continue
         for node in ast.walk(tree):
             name, arguments = called(node)
-            texts = {"_": arguments[:1], "plural": arguments[:2]}.get(name, [])
+            texts = {"_": arguments[:1], "said": arguments[:1], "plural": arguments[:2]}.get(
+                name, []
+            )
             wrong += [
                 f"{path.name}:{it.lineno}"
                 for it in texts

@@ -14,6 +14,7 @@ from consumers.sgdp.personal_data import PersonalDataMap, PersonalTable
 from consumers.sgdp.rules import digits_of
 from consumers.sgdp.structure import Structure, read_structures
 from consumers.sgdp.trial import check_what_is_written
+from smartlink.domain.said import said, said_together
 
 _NUMBERS = (int, Decimal, float)
 
@@ -24,7 +25,7 @@ def bind(connection: Connection, data_map: PersonalDataMap, salt: bytes) -> Mode
     Raises MapError with the place in the map; SQLAlchemyError if the database fails.
     """
     if data_map.needs_salt and not salt:
-        refuse("salt", "the map has masks that draw on it (hash, fake): add it")
+        refuse("salt", said("the map has masks that draw on it (hash, fake): add it"))
     structures = read_structures(connection, data_map.tables)
     models: dict[str, Model] = {}
     for name in data_map.parents_first():
@@ -80,9 +81,12 @@ def _check_key(place: str, structure: Structure, key: set[str]) -> None:
     near = [item for item in structure.unique if item.columns and item.columns <= key]
     if any(item.flaw is None for item in near):
         return
-    problem = "no primary key or unique index of the table says that it names one row"
-    flaws = "; ".join(f"the index {item.name} {item.flaw}" for item in near)
-    refuse(place, f"{problem}: {flaws}" if flaws else problem)
+    problem = said("no primary key or unique index of the table says that it names one row")
+    flaws = [said("the index {name} {flaw}", name=item.name, flaw=item.flaw) for item in near]
+    if flaws:
+        told = said_together("; ", flaws)
+        refuse(place, said("{problem}: {flaws}", problem=problem, flaws=told))
+    refuse(place, problem)
 
 
 def _check_no_nulls(
@@ -93,8 +97,14 @@ def _check_no_nulls(
         if structure.columns[column.name]["nullable"]:
             query = select(column).where(column.is_(None)).limit(1)
             if connection.execute(query).first():
-                problem = f"{column.name} is NULL in some rows, which it does not name: "
-                refuse(place, f"{problem}fill it and make it NOT NULL, or take another key")
+                refuse(
+                    place,
+                    said(
+                        "{column} is NULL in some rows, which it does not name: "
+                        "fill it and make it NOT NULL, or take another key",
+                        column=column.name,
+                    ),
+                )
 
 
 def _comparison(
@@ -106,17 +116,38 @@ def _comparison(
     """Choose how the two columns of a reference are compared; refuse what cannot be equal."""
     kinds = {kind for kind in (held.get(own), held.get(other)) if kind}
     if len(kinds) > 1:
-        refuse(place, f"{own.name} and {other.name} hold different identifiers: {sorted(kinds)}")
+        refuse(
+            place,
+            said(
+                "{own} and {other} hold different identifiers: {kinds}",
+                own=own.name,
+                other=other.name,
+                kinds=sorted(kinds),
+            ),
+        )
     identifier = next(iter(kinds), None)
     ours, theirs = _compared_as(own, identifier), _compared_as(other, identifier)
     if dict in (ours, theirs) or list in (ours, theirs):
-        refuse(place, f"{own.name} and {other.name} hold documents or lists, which join nothing")
-    if ours != theirs and object not in (ours, theirs):
-        problem = (
-            f"{own.name} is {own.type!r} and {other.name} {other.type!r}, which compare as "
-            f"identifiers only: give one of them its identifier"
+        refuse(
+            place,
+            said(
+                "{own} and {other} hold documents or lists, which join nothing",
+                own=own.name,
+                other=other.name,
+            ),
         )
-        refuse(place, problem)
+    if ours != theirs and object not in (ours, theirs):
+        refuse(
+            place,
+            said(
+                "{own} is {own_type} and {other} {other_type}, which compare as "
+                "identifiers only: give one of them its identifier",
+                own=own.name,
+                own_type=repr(own.type),
+                other=other.name,
+                other_type=repr(other.type),
+            ),
+        )
     return compared(identifier, own.type, other.type)
 
 
@@ -132,8 +163,14 @@ def _check_lengths(place: str, attributes: Iterable[Attribute], link: Link) -> N
     masked = {item.column.name for item in attributes if item.mask}
     for own, other in zip(link.columns, link.to, strict=True):
         if own.name in masked and _size(own) != _size(other):
-            problem = f"{own.name} and {other.name} have different lengths, so their pseudonyms too"
-            refuse(place, problem)
+            refuse(
+                place,
+                said(
+                    "{own} and {other} have different lengths, so their pseudonyms too",
+                    own=own.name,
+                    other=other.name,
+                ),
+            )
 
 
 def _size(column: Column[object]) -> tuple[type, int | None, int]:
@@ -171,7 +208,7 @@ def _columns(
 def _of(table: Table, place: str, name: str) -> Column[object]:
     found = [column for column in table.c if column.name.casefold() == name.casefold()]
     if not found:
-        refuse(place, "the table has no such column")
+        refuse(place, said("the table has no such column"))
     return found[0]
 
 
@@ -181,4 +218,4 @@ def _check_empty_texts(model: Model, structure: Structure) -> None:
         nullable = structure.columns[item.column.name]["nullable"]
         if isinstance(item.mask, ConstantMask) and item.constant == "" and not nullable:
             place = f"map.tables.{model.name}.columns.{item.name}.mask.value"
-            refuse(place, "Oracle takes an empty text for NULL, and the column is NOT NULL")
+            refuse(place, said("Oracle takes an empty text for NULL, and the column is NOT NULL"))

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, RowMapping, text
 
+from smartlink.domain.said import Said, said
+
 _RELATION = text("""
 SELECT c.oid, c.relispartition AS is_partition, row_security_active(c.oid) AS hides_rows,
     (SELECT min(i.inhparent::regclass::text) FROM pg_inherits AS i WHERE i.inhrelid = c.oid)
@@ -68,8 +70,8 @@ LEFT JOIN sqlite_master AS m ON m.type = 'index' AND m.name = i.name
 WHERE i."unique" AND x.key
 GROUP BY i.name
 """)
-PARTIAL = "is partial: rows outside it may share a key"
-ON_AN_EXPRESSION = "is on an expression, not on the columns as they are"
+PARTIAL = said("is partial: rows outside it may share a key")
+ON_AN_EXPRESSION = said("is on an expression, not on the columns as they are")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ class Uniqueness:
 
     name: str
     columns: frozenset[str]
-    flaw: str | None = None
+    flaw: Said | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,7 @@ class ColumnType:
 class Relation:
     """What PostgreSQL says of a table."""
 
-    refused: str | None  # why it cannot be mapped
+    refused: Said | None  # why it cannot be mapped
     unique: Sequence[Uniqueness]
     checks: Sequence[Check]
     types: Mapping[str, ColumnType]
@@ -139,8 +141,8 @@ def unique_on_sqlite(
     for row in connection.execute(_SQLITE_INDEXES, {"name": name, "schema": schema or "main"}):
         own = frozenset((row.columns or "").splitlines())
         flaw = ON_AN_EXPRESSION if row.computed else PARTIAL if row.partial else None
-        said = mentioned(row.sql, columns) if row.computed else frozenset()
-        found.append(Uniqueness(row.name, own | said, flaw))
+        others = mentioned(row.sql, columns) if row.computed else frozenset()
+        found.append(Uniqueness(row.name, own | others, flaw))
     return found
 
 
@@ -150,30 +152,34 @@ def mentioned(sql: str, columns: Collection[str]) -> frozenset[str]:
     return frozenset(column for column in columns if column.casefold() in words)
 
 
-def _refused(found: RowMapping) -> str | None:
+def _refused(found: RowMapping) -> Said | None:
     if found["is_partition"]:
-        return f"it is a partition of {found['parent']}, whose other rows are elsewhere: map that"
+        return said(
+            "it is a partition of {parent}, whose other rows are elsewhere: map that",
+            parent=found["parent"],
+        )
     if found["heir"] and not found["is_partitioned"]:
-        return (
-            f"{found['heir']} inherits from it, and no key holds over the rows of both: "
-            f"make it a partitioned table, or end the inheritance"
+        return said(
+            "{heir} inherits from it, and no key holds over the rows of both: "
+            "make it a partitioned table, or end the inheritance",
+            heir=found["heir"],
         )
     if found["hides_rows"]:
-        return (
+        return said(
             "row security hides rows of it from the user, who would not find them: let the user "
             "bypass it (ALTER ROLE … BYPASSRLS)"
         )
     return None
 
 
-def _flaw(index: RowMapping) -> str | None:
+def _flaw(index: RowMapping) -> Said | None:
     """Say why an index is no proof that its columns name one row."""
     if index["partial"]:
         return PARTIAL
     if index["computed"]:
         return ON_AN_EXPRESSION
     if not index["valid"]:
-        return "is not valid: its creation failed, so drop it and create it anew"
+        return said("is not valid: its creation failed, so drop it and create it anew")
     if not index["immediate"]:
-        return "is deferrable: two rows may share a key within a transaction"
-    return None if index["proves"] else "excludes, which is less than unique"
+        return said("is deferrable: two rows may share a key within a transaction")
+    return None if index["proves"] else said("excludes, which is less than unique")

@@ -14,6 +14,7 @@ from consumers.sgdp.database import metadata
 from consumers.sgdp.model import Models
 from consumers.sgdp.rights import grant_for, missing_rights, select_grant
 from smartlink.consumer import FatalError, RetryableError
+from smartlink.domain.said import Said, said, said_together
 
 Probe = Callable[[Connection, str], object]
 """Does to one column, by its name, what failed for several."""
@@ -62,11 +63,11 @@ def described(error: Exception) -> str:
 
 def unreadable(
     connection: Connection, error: SQLAlchemyError, schema: str | None, name: str
-) -> str:
+) -> Said:
     """Say why a table could not be read; if a right is missing, the GRANT of it."""
-    text = f"could not be read: {described(error)}"
+    text = said("could not be read: {error}", error=described(error))
     if any(code in _NO_RIGHT for code in _codes(error)):
-        return f"{text}; {select_grant(connection, schema, name)}"
+        return said_together("; ", [text, Said(select_grant(connection, schema, name))])
     return text
 
 

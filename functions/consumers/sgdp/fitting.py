@@ -32,6 +32,7 @@ from consumers.sgdp.pseudonyms import FAKE_HOST, LEAST_DIGITS, LEAST_HASH, MOST_
 from consumers.sgdp.rules import digits_of, most_of
 from consumers.sgdp.structure import Structure
 from consumers.sgdp.trial import taken
+from smartlink.domain.said import Said, said
 
 _SAMPLE_CPF = "52998224725"  # the one that examples use
 _MAY_REPEAT = ConstantMask | FakeMask | TruncateDateMask | RedactMask | JsonMask | EachMask
@@ -72,15 +73,21 @@ def fitting_constant(
         return None
     at, facts = f"{place}.mask", structure.columns[column.name]
     if column.name in structure.primary | structure.joined:
-        refuse(at, "the column is in a primary or foreign key, which stays: keep it")
+        refuse(at, said("the column is in a primary or foreign key, which stays: keep it"))
     if facts.get("computed") or facts.get("identity"):
-        refuse(at, "the database computes the column: mask what it is computed from")
+        refuse(at, said("the database computes the column: mask what it is computed from"))
     if isinstance(spec.mask, NullMask) and not facts["nullable"]:
-        refuse(at, "the column is NOT NULL: use another mask")
+        refuse(at, said("the column is NOT NULL: use another mask"))
     unique = any(column.name in item.columns for item in structure.unique)
     if isinstance(spec.mask, _MAY_REPEAT) and unique:
-        problem = f"the column is unique, and two people could get one value by {spec.mask.rule}"
-        refuse(at, f"{problem}: use hash, draw or null")
+        refuse(
+            at,
+            said(
+                "the column is unique, and two people could get one value by {rule}: "
+                "use hash, draw or null",
+                rule=spec.mask.rule,
+            ),
+        )
     _check_type(at, spec.mask, column, kind)
     if column.name in structure.types and structure.types[column.name].domain:
         _check_domain(connection, at, structure, _samples(spec, spec.mask, column), column)
@@ -147,9 +154,13 @@ def _pseudonym(column: Column[Any], length: int | None) -> object:
 
 def _check_identifier(place: str, column: Column[Any], kind: type, *, exact: bool) -> None:
     if not (is_text(column.type) or kind in (int, Decimal, float)):
-        refuse(place, f"an identifier is a text or a number, not {column.type!r}")
+        refuse(
+            place, said("an identifier is a text or a number, not {type}", type=repr(column.type))
+        )
     if isinstance(column.type, REAL) and not exact:
-        refuse(place, "a real number holds 6 digits, fewer than an identifier: widen the column")
+        refuse(
+            place, said("a real number holds 6 digits, fewer than an identifier: widen the column")
+        )
 
 
 def _check_type(place: str, mask: Mask, column: Column[Any], kind: type) -> None:
@@ -158,18 +169,18 @@ def _check_type(place: str, mask: Mask, column: Column[Any], kind: type) -> None
         case HashMask():
             _check_hash(place, column, kind)
         case DrawMask() if not text and (kind not in (int, Decimal) or not most_of(column.type)):
-            _needs(place, mask.rule, "a column of texts or whole numbers", column)
+            _needs(place, mask.rule, said("a column of texts or whole numbers"), column)
         case FakeMask() | RedactMask() if not text:
-            _needs(place, mask.rule, "a text column", column)
+            _needs(place, mask.rule, said("a text column"), column)
         case TruncateDateMask() if kind not in (date, datetime):
-            _needs(place, mask.rule, "a date column", column)
+            _needs(place, mask.rule, said("a date column"), column)
         case JsonMask() if not text and not isinstance(column.type, JSON):
-            _needs(place, mask.rule, "a column of documents or texts", column)
+            _needs(place, mask.rule, said("a column of documents or texts"), column)
         case EachMask(mask=part):
             if not isinstance(column.type, ARRAY):
-                _needs(place, mask.rule, "a list's column", column)
+                _needs(place, mask.rule, said("a list's column"), column)
             if not isinstance(part, NullMask | ConstantMask) and not is_text(column.type.item_type):
-                _needs(place, part.rule, "a list of texts", column)
+                _needs(place, part.rule, said("a list of texts"), column)
         case _:
             pass
 
@@ -177,18 +188,33 @@ def _check_type(place: str, mask: Mask, column: Column[Any], kind: type) -> None
 def _check_hash(place: str, column: Column[Any], kind: type) -> None:
     length = getattr(column.type, "length", None)
     if kind in (int, Decimal) and digits_of(column.type) < LEAST_DIGITS:
-        problem = f"hash needs {LEAST_DIGITS} digits, so that no two people share a number"
-        refuse(place, f"{problem}, this is {column.type!r}: use draw, constant or null")
+        refuse(
+            place,
+            said(
+                "hash needs {least} digits, so that no two people share a number, this is {type}: "
+                "use draw, constant or null",
+                least=LEAST_DIGITS,
+                type=repr(column.type),
+            ),
+        )
     if not is_text(column.type):
         if kind not in (int, Decimal, UUID, bytes):
-            _needs(place, "hash", "a text column", column)
+            _needs(place, "hash", said("a text column"), column)
     elif length is not None and length < LEAST_HASH:
-        problem = f"hash needs {LEAST_HASH} characters, so that no two people share a pseudonym"
-        refuse(place, f"{problem}; the column has {length}: use draw, fake, constant or null")
+        refuse(
+            place,
+            said(
+                "hash needs {least} characters, so that no two people share a pseudonym; "
+                "the column has {length}: use draw, fake, constant or null",
+                least=LEAST_HASH,
+                length=length,
+            ),
+        )
 
 
-def _needs(place: str, rule: str, what: str, column: Column[Any]) -> NoReturn:
-    refuse(place, f"{rule} needs {what}, this is {column.type!r}")
+def _needs(place: str, rule: str, what: Said, column: Column[Any]) -> NoReturn:
+    kind = repr(column.type)
+    refuse(place, said("{rule} needs {what}, this is {type}", rule=rule, what=what, type=kind))
 
 
 def _constant(
@@ -207,12 +233,12 @@ def _constant(
         read = None
     fits = not isinstance(read, str) or length is None or len(read) <= length
     if read is None or not fits:
-        refuse(at, f"it is no value of the column, {column.type!r}")
+        refuse(at, said("it is no value of the column, {type}", type=repr(column.type)))
     if structure.types:
         asked = read if isinstance(read, int) else value  # 5.0 is an integer, but none in SQL
         return taken(connection, at, structure, column, asked)
     if not _in_range(read, column, connection.dialect.name):
-        refuse(at, f"it is out of the column's range, {column.type!r}")
+        refuse(at, said("it is out of the column's range, {type}", type=repr(column.type)))
     return read
 
 

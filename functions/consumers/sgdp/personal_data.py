@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from consumers.sgdp.map_error import refuse
 from consumers.sgdp.masks import FakeMask, HashMask, MapPart, Mask, draws, redacts
+from smartlink.domain.said import said
 
 IDENTIFIER = r"^[A-Z][A-Z0-9_]{1,29}$"
 
@@ -40,7 +41,9 @@ class PersonalColumn(MapPart):
     @model_validator(mode="after")
     def _decided(self) -> Self:
         if (self.mask is None) == (self.keep is None):
-            message = "write either mask (how to anonymise it) or keep (why that is not allowed)"
+            message = said(
+                "write either mask (how to anonymise it) or keep (why that is not allowed)"
+            )
             raise ValueError(message)
         return self
 
@@ -111,7 +114,7 @@ class PersonalDataMap(MapPart):
             ready = [name for name, parents in left.items() if parents <= set(ordered)]
             if not ready:
                 place = f"map.tables.{min(left)}.references"
-                refuse(place, "these references go in a circle, or lead into one")
+                refuse(place, said("these references go in a circle, or lead into one"))
             ordered += ready
             left = {name: parents for name, parents in left.items() if name not in ready}
         return ordered
@@ -123,18 +126,18 @@ class PersonalDataMap(MapPart):
             for column, item in table.columns.items():
                 for purpose in set(item.purposes) - set(self.purposes):
                     at = f"{place}.columns.{column}.purposes"
-                    refuse(at, f"map.purposes has no {purpose}")
+                    refuse(at, said("map.purposes has no {purpose}", purpose=purpose))
                 if column in table.key and item.mask:
-                    refuse(f"{place}.columns.{column}.mask", "a key stays: keep it")
+                    refuse(f"{place}.columns.{column}.mask", said("a key stays: keep it"))
             if sum(item.same_person for item in table.references) > 1:
-                refuse(f"{place}.references", "one may have samePerson, the others not")
+                refuse(f"{place}.references", said("one may have samePerson, the others not"))
             for number, reference in enumerate(table.references):
                 self._check_reference(f"{place}.references.{number}", table, reference)
             self._check_redaction(place, table)
         classes = [table.class_name for table in self.tables.values()]
         for name, table in self.tables.items():
             if classes.count(table.class_name) > 1:
-                refuse(f"map.tables.{name}.class", "another table has this class too")
+                refuse(f"map.tables.{name}.class", said("another table has this class too"))
         self.parents_first()
         self._check_reached()
 
@@ -145,8 +148,10 @@ class PersonalDataMap(MapPart):
             return
         for column, item in table.columns.items():
             if redacts(item.mask):
-                problem = 'no column says which name to look for: write "holds": "name" at one'
-                refuse(f"{place}.columns.{column}.mask", problem)
+                refuse(
+                    f"{place}.columns.{column}.mask",
+                    said('no column says which name to look for: write "holds": "name" at one'),
+                )
 
     def _check_reached(self) -> None:
         """Refuse a table of whose rows nothing tells whose they are."""
@@ -161,27 +166,40 @@ class PersonalDataMap(MapPart):
                 reached.add(name)
         for name in ordered:
             if name not in reached:
-                problem = (
-                    "nothing leads to its rows: it needs a column with an identifier, or a "
-                    "reference to a table of the map that has one, itself or by its references"
+                refuse(
+                    f"map.tables.{name}",
+                    said(
+                        "nothing leads to its rows: it needs a column with an identifier, or a "
+                        "reference to a table of the map that has one, itself or by its references"
+                    ),
                 )
-                refuse(f"map.tables.{name}", problem)
 
     def _check_reference(self, place: str, table: PersonalTable, reference: Reference) -> None:
         parent = self.tables.get(reference.table)
         if parent is None:
-            refuse(f"{place}.table", f"map.tables has no {reference.table}")
+            refuse(f"{place}.table", said("map.tables has no {table}", table=reference.table))
         to = reference.to or parent.key
         if len(to) != len(reference.columns):
-            problem = f"{len(reference.columns)} columns cannot refer to {len(to)}"
-            refuse(f"{place}.columns", problem)
+            refuse(
+                f"{place}.columns",
+                said(
+                    "{own} columns cannot refer to {others}",
+                    own=len(reference.columns),
+                    others=len(to),
+                ),
+            )
         for own, other in zip(reference.columns, to, strict=True):
             if _way(table, own) != _way(parent, other):
-                problem = (
-                    f"{own} and {reference.table}.{other} must stay equal: keep both, or give both "
-                    f"the same mask, hash or fake, and the same identifier"
+                theirs = f"{reference.table}.{other}"
+                refuse(
+                    f"{place}.columns",
+                    said(
+                        "{own} and {other} must stay equal: keep both, or give both "
+                        "the same mask, hash or fake, and the same identifier",
+                        own=own,
+                        other=theirs,
+                    ),
                 )
-                refuse(f"{place}.columns", problem)
 
 
 def _identifiers(table: PersonalTable) -> Iterator[str]:

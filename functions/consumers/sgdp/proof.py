@@ -2,6 +2,8 @@
 
 from sqlalchemy import URL
 
+from smartlink.domain.said import said
+
 PROVEN = {"postgresql": ("psycopg",), "sqlite": ("pysqlite",)}
 """The dialects and drivers that are run. All else is compiled SQL at best."""
 
@@ -20,8 +22,11 @@ def check_proven(url: URL, *, unproven: bool) -> None:
     if unproven or driver in PROVEN.get(dialect, ()):
         return
     known = ", ".join(f"{name}+{its}" for name, drivers in PROVEN.items() for its in drivers)
-    message = (
-        f"nothing of TPD was ever run on {dialect}+{driver}, only on {known}: try a copy of the "
-        f'database, compare every row, and then write "unproven": true into the secret'
+    message = said(
+        "nothing of TPD was ever run on {dialect}+{driver}, only on {known}: try a copy of the "
+        'database, compare every row, and then write "unproven": true into the secret',
+        dialect=dialect,
+        driver=driver,
+        known=known,
     )
     raise UnprovenError(message)

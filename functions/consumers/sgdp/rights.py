@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Table, text
 
 from consumers.sgdp.database import masked_rows
 from consumers.sgdp.model import Models
+from smartlink.domain.said import Said, said
 
 _RELATION = text(
     "SELECT c.oid, n.nspname, has_schema_privilege(n.oid, 'USAGE') AS usable "
@@ -31,7 +32,7 @@ class MissingRight:
     """What the user may not do, and the statement by which a DBA allows it."""
 
     place: str  # a table, or a schema
-    what: str
+    what: Said
     grant: str
 
 
@@ -67,7 +68,7 @@ def _missing(
         return
     if not relation.usable:
         grant = f"GRANT USAGE ON SCHEMA {prepare.quote(relation.nspname)} TO {user}"
-        yield MissingRight(relation.nspname, "enter it", grant)
+        yield MissingRight(relation.nspname, said("enter it"), grant)
     name = prepare.format_table(table)
     for right, columns in rights.items():
         allowed = set(connection.scalars(_ALLOWED, {"oid": relation.oid, "right": right}))
@@ -75,7 +76,7 @@ def _missing(
         if lacking:
             some = f" ({', '.join(map(prepare.quote, lacking))})"
             of = some if right == "UPDATE" or allowed else ""
-            what = f"{right} {', '.join(lacking)}"
+            what = Said(f"{right} {', '.join(lacking)}")
             yield MissingRight(table.fullname, what, f"GRANT {right}{of} ON {name} TO {user}")
 
 

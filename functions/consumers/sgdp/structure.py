@@ -24,6 +24,7 @@ from consumers.sgdp.catalogue import (
 from consumers.sgdp.comparison import DIALECTS, ENCODINGS
 from consumers.sgdp.map_error import refuse
 from consumers.sgdp.personal_data import PersonalTable
+from smartlink.domain.said import Said, said
 
 _Reflected = Mapping[tuple[str | None, str], Any]
 
@@ -45,7 +46,7 @@ class Structure:
         """Find a column, in any casing if that is unambiguous; else raise MapError."""
         found = _named(name, self.columns)
         if found is None:
-            refuse(place, "the table has no such column")
+            refuse(place, said("the table has no such column"))
         return self.columns[found]
 
 
@@ -57,11 +58,19 @@ def read_structures(
     Raises MapError at a table that is missing; SQLAlchemyError if the database fails.
     """
     if connection.dialect.name not in DIALECTS:
-        refuse("databaseUrl", f"identifiers are compared on {', '.join(DIALECTS)} only")
+        known = ", ".join(DIALECTS)
+        refuse("databaseUrl", said("identifiers are compared on {known} only", known=known))
     if connection.dialect.name == "postgresql":
         encoding = connection.scalar(text("SHOW server_encoding"))
         if encoding not in ENCODINGS:
-            refuse("databaseUrl", f"letters are compared in {', '.join(ENCODINGS)}, not {encoding}")
+            refuse(
+                "databaseUrl",
+                said(
+                    "letters are compared in {known}, not {encoding}",
+                    known=", ".join(ENCODINGS),
+                    encoding=encoding,
+                ),
+            )
     inspector = inspect(connection)
     found: dict[str, Structure] = {}
     for schema in {table.db_schema for table in tables.values()}:
@@ -80,22 +89,29 @@ def _table(inspector: Inspector, name: str, table: PersonalTable, there: Collect
         place = f"map.tables.{name}"
         for kind, others in _no_tables(inspector, table.db_schema):
             if _named(table.name or name, others):
-                problem = (
-                    f"it is a {kind}, whose rows are kept elsewhere: map the tables beneath it"
+                refuse(
+                    place,
+                    said(
+                        "it is a {kind}, whose rows are kept elsewhere: map the tables beneath it",
+                        kind=kind,
+                    ),
                 )
-                refuse(place, problem)
-        where = f"schema {table.db_schema}" if table.db_schema else "the user's default schema"
-        refuse(place, f"{where} has no such table, or its user may not see it")
+        where = (
+            said("schema {schema}", schema=table.db_schema)
+            if table.db_schema
+            else said("the user's default schema")
+        )
+        refuse(place, said("{where} has no such table, or its user may not see it", where=where))
     return found
 
 
-def _no_tables(inspector: Inspector, schema: str | None) -> Iterator[tuple[str, list[str]]]:
+def _no_tables(inspector: Inspector, schema: str | None) -> Iterator[tuple[Said, list[str]]]:
     """Yield what has a table's name and is none."""
-    yield "view", inspector.get_view_names(schema=schema)
+    yield said("view"), inspector.get_view_names(schema=schema)
     with suppress(NotImplementedError):
-        yield "materialised view", inspector.get_materialized_view_names(schema=schema)
+        yield said("materialised view"), inspector.get_materialized_view_names(schema=schema)
     if isinstance(inspector, PGInspector):
-        yield "foreign table", inspector.get_foreign_table_names(schema=schema)
+        yield said("foreign table"), inspector.get_foreign_table_names(schema=schema)
 
 
 def _completed(connection: Connection, place: str, structure: Structure) -> Structure:

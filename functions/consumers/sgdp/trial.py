@@ -25,6 +25,7 @@ from sqlalchemy.exc import DBAPIError, StatementError
 from consumers.sgdp.catalogue import Check
 from consumers.sgdp.map_error import refuse
 from consumers.sgdp.structure import Structure
+from smartlink.domain.said import said
 
 _SHOWN = 200  # characters of a CHECK in an error
 _SAMPLE = 1_000  # rows over which a CHECK of several columns is evaluated
@@ -47,21 +48,28 @@ def taken(
     Raises MapError if the column takes it not, or only cut or rounded.
     """
     types = structure.types[column.name]
-    said, parameter = _parameter("v", structure, column, value)
+    cast, parameter = _parameter("v", structure, column, value)
     whole = "true"
     if types.cuts:
-        bare = said.removesuffix(f"{types.declared})") + f"{types.base})"
-        whole = f"CAST({said} AS {types.base}) IS NOT DISTINCT FROM {bare}"
-    bound = text(f"SELECT {said} AS v, {whole} AS whole").bindparams(parameter)
+        bare = cast.removesuffix(f"{types.declared})") + f"{types.base})"
+        whole = f"CAST({cast} AS {types.base}) IS NOT DISTINCT FROM {bare}"
+    bound = text(f"SELECT {cast} AS v, {whole} AS whole").bindparams(parameter)
     try:
         with _undone(connection):
             row = connection.execute(bound.columns(Column("v", column.type), Column("whole"))).one()
     except (DBAPIError, StatementError, ValueError) as error:
         why = type(getattr(error, "orig", None) or error).__name__
-        refuse(place, f"it is no value of the column, {types.declared} ({why})")
+        refuse(
+            place,
+            said("it is no value of the column, {type} ({why})", type=types.declared, why=why),
+        )
     if not row.whole:
         refuse(
-            place, f"it is no value of the column, {types.declared}, which would cut or round it"
+            place,
+            said(
+                "it is no value of the column, {type}, which would cut or round it",
+                type=types.declared,
+            ),
         )
     taken_value: object = row.v
     return taken_value
@@ -107,16 +115,31 @@ def check_what_is_written(
         if not columns:
             continue
         at = f"{place}.columns.{columns[0]}.mask"
-        said = f"the CHECK {check.name} ({check.sql[:_SHOWN]})"
+        named = {"name": check.name, "sql": check.sql[:_SHOWN]}
         values = product(*(writes[name] for name in columns))
         wanted = (dict(zip(columns, some, strict=True)) for some in values)
         try:
             passes = any(_passes(connection, check, structure, table, some) for some in wanted)
         except (DBAPIError, StatementError) as error:
             why = type(getattr(error, "orig", None) or error).__name__
-            refuse(at, f"{said} cannot be evaluated over what the mask writes ({why})")
+            refuse(
+                at,
+                said(
+                    "the CHECK {name} ({sql}) cannot be evaluated over what the mask writes "
+                    "({why})",
+                    **named,
+                    why=why,
+                ),
+            )
         if not passes:
-            refuse(at, f"{said} refuses what the mask writes: use another value or rule")
+            refuse(
+                at,
+                said(
+                    "the CHECK {name} ({sql}) refuses what the mask writes: "
+                    "use another value or rule",
+                    **named,
+                ),
+            )
 
 
 def _passes(

@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from smartlink.domain.json_bytes import unmarked
 from smartlink.domain.retry import RetryPolicy
+from smartlink.domain.said import Said, said, said_together
+from smartlink.domain.shape import refused
 
 MAX_HORIZON = timedelta(days=366)
 MAX_BYTES = 1_000_000  # a copy must fit into a document of Firestore
@@ -44,7 +46,11 @@ def parse_config(data: bytes, generation: str) -> RetryPolicy:
     Raises ConfigError, which names each field that is missing or wrong.
     """
     if len(data) > MAX_BYTES:
-        message = f"totvsAppConfig_v2.json has {len(data)} bytes; at most {MAX_BYTES} are read"
+        message = said(
+            "totvsAppConfig_v2.json has {count} bytes; at most {most} are read",
+            count=len(data),
+            most=MAX_BYTES,
+        )
         raise ConfigError(message)
     try:
         info = _AppConfig.model_validate_json(unmarked(data)).config.info
@@ -54,10 +60,12 @@ def parse_config(data: bytes, generation: str) -> RetryPolicy:
     product = policy.interval * policy.factor * policy.attempts
     minutes = product * (policy.attempts * (policy.attempts - 1) // 2)
     if minutes > _minutes(MAX_HORIZON):
-        message = (
-            f"totvsAppConfig_v2.json: MinutesInterval * FatorTempoExecucao * QtdeTentativasExec "
-            f"spreads the attempts over {minutes:.0f} minutes; at most {_minutes(MAX_HORIZON)} "
-            f"(366 days) are allowed: lower one of the three"
+        message = said(
+            "totvsAppConfig_v2.json: MinutesInterval * FatorTempoExecucao * QtdeTentativasExec "
+            "spreads the attempts over {minutes} minutes; at most {most} "
+            "(366 days) are allowed: lower one of the three",
+            minutes=str(round(minutes)),
+            most=_minutes(MAX_HORIZON),
         )
         raise ConfigError(message)
     return policy
@@ -67,9 +75,13 @@ def _minutes(span: timedelta) -> int:
     return int(span.total_seconds()) // 60
 
 
-def _explain(error: ValidationError) -> str:
-    problems = (
-        f"{'.'.join(str(part) for part in item['loc']) or 'the file'}: {item['msg']}"
+def _explain(error: ValidationError) -> Said:
+    problems = [
+        said(
+            "{place}: {problem}",
+            place=".".join(str(part) for part in item["loc"]) or said("the file"),
+            problem=refused(item["msg"]),
+        )
         for item in error.errors(include_input=False, include_url=False, include_context=False)
-    )
-    return f"totvsAppConfig_v2.json: {'; '.join(problems)}"
+    ]
+    return said("totvsAppConfig_v2.json: {problems}", problems=said_together("; ", problems))

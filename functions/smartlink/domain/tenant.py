@@ -10,6 +10,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, Va
 from smartlink.domain.identity import is_no_id
 from smartlink.domain.json_bytes import unmarked
 from smartlink.domain.pin import Pin
+from smartlink.domain.said import said, said_together
+from smartlink.domain.shape import refused
 
 Environment = Literal["development", "staging", "production"]
 
@@ -34,7 +36,7 @@ def _named(tenant_id: str | None) -> str | None:
     if tenant_id is None or not tenant_id.strip():
         return None
     if is_no_id(tenant_id):
-        message = "a GUID of zeros is no tenant id: give RAC's, or leave it out"
+        message = said("a GUID of zeros is no tenant id: give RAC's, or leave it out")
         raise ValueError(message)
     return tenant_id
 
@@ -81,9 +83,10 @@ def check_tenant_name(name: str) -> str:
     The name becomes a part of the names of secrets, documents and objects.
     """
     if not _NAME.fullmatch(name):
-        message = (
-            f"{name[:80]!r} is no tenant name: 1 to 63 lower-case letters, digits, '-' or '_', "
-            f"beginning and ending with a letter or digit"
+        message = said(
+            "{name} is no tenant name: 1 to 63 lower-case letters, digits, '-' or '_', "
+            "beginning and ending with a letter or digit",
+            name=repr(name[:80]),
         )
         raise TenantError(message)
     return name
@@ -99,16 +102,23 @@ def parse_credentials(name: str, payload: bytes, environment: Environment) -> Te
     try:
         credentials = Credentials.model_validate_json(unmarked(payload))
     except ValidationError as error:
-        problems = "; ".join(
-            f"{_place(item['loc'])}: {item['msg']}"
+        problems = [
+            said("{place}: {problem}", place=_place(item["loc"]), problem=refused(item["msg"]))
             for item in error.errors(include_input=False, include_url=False, include_context=False)
+        ]
+        message = said(
+            "{secret}: {problems}; add a version with clientId, clientSecret, environment",
+            secret=secret,
+            problems=said_together("; ", problems),
         )
-        message = f"{secret}: {problems}; add a version with clientId, clientSecret, environment"
         raise TenantError(message) from None
     if credentials.environment != environment:
-        message = (
-            f"{secret} holds credentials of {credentials.environment}, but this deployment is "
-            f"{environment}: activate the tenant in its own environment"
+        message = said(
+            "{secret} holds credentials of {theirs}, but this deployment is "
+            "{environment}: activate the tenant in its own environment",
+            secret=secret,
+            theirs=credentials.environment,
+            environment=environment,
         )
         raise TenantError(message)
     return Tenant(name, credentials)
@@ -124,9 +134,9 @@ def _place(place: tuple[int | str, ...]) -> str:
     only the names that we know, in any casing.
     """
     if not place:
-        return "payload"
+        return said("payload")
     name = str(place[0])
-    return name if name.replace("_", "").lower() in _FIELDS else "a field that is not known"
+    return name if name.replace("_", "").lower() in _FIELDS else said("a field that is not known")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from babel.numbers import format_decimal
+from babel.numbers import format_decimal, get_decimal_symbol
 from babel.units import format_unit
 
 from smartlink.i18n.language import Language
@@ -11,6 +11,11 @@ from smartlink.i18n.language import Language
 def number(value: int, language: Language) -> str:
     """Write a number: 20,000 or 20.000."""
     return format_decimal(value, locale=language.locale)
+
+
+def decimal(value: float, form: str, language: Language) -> str:
+    """Write a number by a form of Python's: 2.5 or 2,5, 98%."""
+    return format(value, form).replace(".", get_decimal_symbol(language.locale))
 
 
 def duration(span: timedelta, language: Language, most: int = 3) -> str:

@@ -1,9 +1,11 @@
 """Texts that are translated when they are shown."""
 
+import string
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Self
 
+from smartlink.domain.said import Said
 from smartlink.i18n import forms
 from smartlink.i18n.language import Language, catalogue, current
 
@@ -70,16 +72,37 @@ def joined(between: str, parts: Iterable[object]) -> Text:
 def told(value: object, language: Language | None = None) -> str:
     """Write a value in the reader's language: a text, an error's text, a number, a time span."""
     spoken = language or current()
-    if isinstance(value, BaseException) and value.args and isinstance(value.args[0], Text):
+    if isinstance(value, BaseException) and value.args and isinstance(value.args[0], Text | Said):
         value = value.args[0]
     match value:
         case Text():
             return value.told(spoken)
+        case Said() if spoken is not Language.ENGLISH:
+            return _translated(value, spoken)
         case int() if type(value) is int:  # no bool, and no enumeration
             return forms.number(value, spoken)
         case timedelta():
             return forms.duration(value, spoken)
     return value if isinstance(value, str) else str(value)
+
+
+def _translated(value: Said, language: Language) -> str:
+    """Write what the relay's code said. A field that has a form (`{rows:,}`) is a number."""
+    template = catalogue(language).gettext(value.template)
+    text = _Fields(language).vformat(template, (), value.fields) if value.fields else template
+    return f"⟦{text}⟧" if language is Language.PSEUDO else text
+
+
+class _Fields(string.Formatter):
+    """Writes fields in a language's form."""
+
+    def __init__(self, language: Language) -> None:
+        self._language = language
+
+    def format_field(self, value: object, format_spec: str) -> str:
+        if isinstance(value, float):
+            return forms.decimal(value, format_spec, self._language)
+        return told(value, self._language)
 
 
 def _written(

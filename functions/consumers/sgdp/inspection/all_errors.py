@@ -20,6 +20,8 @@ from consumers.sgdp.map_error import NO_TABLES, MapError
 from consumers.sgdp.maps import parse_map
 from consumers.sgdp.model import Models
 from consumers.sgdp.personal_data import PersonalDataMap
+from smartlink.domain.said import Said, said
+from smartlink.domain.shape import refused
 
 _ROOT = "map.tables."
 _STAND_IN_SALT = b"stands in for the secret's"
@@ -47,7 +49,7 @@ def checked(connection: Connection, value: object, salt: bytes | None) -> Checke
     if parsed is None:
         return Checked(work.findings, None, None)
     if not parsed.tables:
-        work.tell(f"map.tables: {NO_TABLES}")
+        work.tell("map.tables", NO_TABLES)
         return Checked(work.findings, None, None)
     models: Models | None = None
     used = _STAND_IN_SALT if salt is None else salt
@@ -55,11 +57,11 @@ def checked(connection: Connection, value: object, salt: bytes | None) -> Checke
         try:
             models = bind(connection, parsed, used)
         except MapError as error:
-            if str(error).startswith("salt:") and used != _STAND_IN_SALT:
-                work.tell(str(error))
+            if error.place == "salt" and used != _STAND_IN_SALT:
+                work.tell(error.place, error.problem)
                 used = _STAND_IN_SALT
             else:
-                parsed = work.parsed() if work.correct(str(error)) else None
+                parsed = work.parsed() if work.correct(error) else None
     return Checked(work.findings, parsed, models)
 
 
@@ -72,10 +74,9 @@ class _Work:
     corrected: set[tuple[str, str]] = field(default_factory=set)  # table and column
     weakened: set[str] = field(default_factory=set)  # tables that have lost a part
 
-    def tell(self, text: str) -> None:
-        """Adds an error to the findings; it is written as "place: what is wrong"."""
-        place, _, problem = text.partition(": ")
-        finding = Finding(Topic.MAP, Level.FAULT, place, problem or text)
+    def tell(self, place: str, problem: Said) -> None:
+        """Adds an error to the findings."""
+        finding = Finding(Topic.MAP, Level.FAULT, place, problem)
         if finding not in self.findings:  # a column may be corrected first and left out then
             self.findings.append(finding)
 
@@ -91,7 +92,7 @@ class _Work:
             try:
                 return parse_map(self.value)
             except MapError as error:
-                if not self.correct(str(error)):
+                if not self.correct(error):
                     return None
         return None
 
@@ -101,7 +102,7 @@ class _Work:
         places: list[tuple[str, ...]] = []
         for item in found:
             loc = tuple(str(part) for part in item["loc"])
-            self.tell(f"{'.'.join(('map', *loc))}: {_said(loc, item['msg'], item['type'])}")
+            self.tell(".".join(("map", *loc)), _said(loc, item["msg"], item["type"]))
             places.append(loc)
         done = [self._stand_in(loc) for loc in dict.fromkeys(places)]
         return all(done)
@@ -129,19 +130,19 @@ class _Work:
                 return self.value.pop("notPersonal", None) is not None
         return False
 
-    def correct(self, text: str) -> bool:
+    def correct(self, error: MapError) -> bool:
         """Adds an error to the findings, and takes its place out of the map; False if it cannot."""
-        place = text.partition(": ")[0]
+        place, problem = error.place, error.problem
         table = self._table_at(place)
         if table is None:
-            self.tell(text)
+            self.tell(place, problem)
             return False
         inner = place[len(_ROOT) + len(table) :].lstrip(".")
         number = re.match(r"references\.(\d+)", inner)
         if number:
-            return self._mend_reference(table, int(number[1]), text)
-        if inner or table not in self.weakened or "nothing leads" not in text:
-            self.tell(text)
+            return self._mend_reference(table, int(number[1]), error)
+        if inner or table not in self.weakened or "nothing leads" not in problem:
+            self.tell(place, problem)
         if inner.startswith("columns."):
             return self._mend_column(table, inner.removeprefix("columns."))
         if inner.startswith("class"):
@@ -150,9 +151,9 @@ class _Work:
         several = inner == "references" and self._one_same_person(table)
         return several or self._drop_table(table)
 
-    def _mend_reference(self, table: str, number: int, text: str) -> bool:
+    def _mend_reference(self, table: str, number: int, error: MapError) -> bool:
         if not self._follows(table, number):
-            self.tell(text)
+            self.tell(error.place, error.problem)
         return self._drop_reference(table, number)
 
     def _mend_column(self, table: str, inner: str) -> bool:
@@ -242,10 +243,10 @@ class _Work:
         return bool(ends & self.corrected)
 
 
-def _said(loc: tuple[str, ...], message: str, kind: str) -> str:
+def _said(loc: tuple[str, ...], message: str, kind: str) -> Said:
     if _DECIDE in loc[-1:] and kind == "extra_forbidden":
-        return "a person has to decide this; then take the line out"
-    return message.removeprefix("Value error, ")
+        return said("a person has to decide this; then take the line out")
+    return refused(message.removeprefix("Value error, "))
 
 
 def _longest(names: Iterable[str], inner: str) -> str | None:

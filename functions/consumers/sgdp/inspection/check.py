@@ -20,6 +20,7 @@ from consumers.sgdp.inspection.tables import FoundTable, all_tables, reading
 from consumers.sgdp.inspection.unmapped import Covered, unmapped
 from consumers.sgdp.personal_data import PersonalDataMap
 from consumers.sgdp.proof import PROVEN
+from smartlink.domain.said import said
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,25 +67,29 @@ def check(
     with reading(engine) as connection:
         dialect = connection.dialect.name
         if dialect not in PROVEN:
-            problem = f"nothing was ever run on {dialect}: the tests compile its SQL"
-            fix = "try a copy of the database first, and compare every row"
-            found.append(Finding(Topic.DATABASE, Level.WARNING, "database", problem, fix))
+            problem = said(
+                "nothing was ever run on {dialect}: the tests compile its SQL", dialect=dialect
+            )
+            fix = said("try a copy of the database first, and compare every row")
+            place = said("database")
+            found.append(Finding(Topic.DATABASE, Level.WARNING, place, problem, fix))
         tables = all_tables(connection)
         default = inspect(connection).default_schema_name or "main"
     result = _checked(engine, data_map, salt)
     found += result.findings
     parsed, models = result.data_map, result.models
     if result.failed:
-        found += _each(engine, "rights", partial(rights_to_look, data_map=data_map))
+        found += _each(engine, said("rights"), partial(rights_to_look, data_map=data_map))
     if parsed and models:
         found += _unknown(parsed, tables)
         mapped = mapped_tables(models, default, list(parsed.not_personal))
-        found += _each(engine, "rights", lambda it: rights(it, models))
-        found += _each(engine, "triggers and views", lambda it: copies(it, mapped))
-        found += _each(engine, "indexes", lambda it: missing_indexes(it, models))
+        found += _each(engine, said("rights"), lambda it: rights(it, models))
+        found += _each(engine, said("triggers and views"), lambda it: copies(it, mapped))
+        found += _each(engine, said("indexes"), lambda it: missing_indexes(it, models))
         for model in models if rows else ():
             look = partial(stored_forms, model=model, rows=rows)
-            found += _each(engine, f"{model.table.fullname}, stored forms", look)
+            place = said("{table}, stored forms", table=model.table.fullname)
+            found += _each(engine, place, look)
     covered = Covered.by(data_map, default)
     for number, table in enumerate(tables):
         progress(number, len(tables))
@@ -103,8 +108,8 @@ def _checked(engine: Engine, data_map: object, salt: bytes | None) -> Checked:
         with reading(engine) as connection:
             return checked(connection, data_map, salt)
     except SQLAlchemyError as error:
-        problem = f"could not be compared with the database ({described(error)})"
-        fix = "see that the user may SELECT the mapped tables"
+        problem = said("could not be compared with the database ({error})", error=described(error))
+        fix = said("see that the user may SELECT the mapped tables")
         told = [Finding(Topic.MAP, Level.FAULT, "map", problem, fix)]
         return Checked(told, None, None, failed=True)
 
@@ -115,8 +120,8 @@ def _unknown(parsed: PersonalDataMap, tables: Sequence[FoundTable]) -> Iterator[
     known |= {f"{it.full_name}.{column}".casefold() for it in tables for column in it.columns}
     for name in parsed.not_personal:
         if name.casefold() not in known:
-            problem = "the database has no such table or column"
-            fix = "write table or table.column, with the schema unless it is the default one"
+            problem = said("the database has no such table or column")
+            fix = said("write table or table.column, with the schema unless it is the default one")
             place = f"map.notPersonal.{name}"
             yield Finding(Topic.MAP, Level.WARNING, place, problem, fix)
 
@@ -130,8 +135,8 @@ def _each(
             return list(look(connection))
     except (SQLAlchemyError, ValueError) as error:  # drivers refuse some texts with the latter
         cause = described(error) if isinstance(error, SQLAlchemyError) else type(error).__name__
-        problem = f"could not be looked at ({cause})"
-        fix = "give the user SELECT on it for the check, or look at it yourself"
+        problem = said("could not be looked at ({cause})", cause=cause)
+        fix = said("give the user SELECT on it for the check, or look at it yourself")
         return [Finding(Topic.DATABASE, Level.WARNING, what, problem, fix)]
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, text
 
 from consumers.sgdp.inspection.findings import Finding, Level, Topic
 from consumers.sgdp.model import Models
+from smartlink.domain.said import said
 
 _WRITES = re.compile(
     r"\b(?:INSERT\s+INTO|MERGE\s+INTO|UPDATE(?:\s+OR\s+\w+)?|REPLACE\s+INTO|COPY)\s+"
@@ -21,7 +22,10 @@ _CALLS = re.compile(
     r"\b(EXECUTE|NOTIFY|pg_notify|dblink\w*)\b|\b(PERFORM|CALL)\s+[\w.\"]+\s*\(", re.IGNORECASE
 )
 _NO_TABLES = frozenset(("set", "of", "on", "or", "only", "new", "old", "distinct"))
-_FIX = "map the tables that it writes, or say in the map's notPersonal why they hold nobody's data"
+_FIX = said(
+    "map the tables that it writes, or say in the map's notPersonal why they hold nobody's data"
+)
+_LOOK = said("look at it yourself")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,26 +58,31 @@ def copies(connection: Connection, mapped: Mapped) -> Iterator[Finding]:
         case "sqlite":
             yield from _sqlite(connection, mapped)
         case other:
-            problem = f"triggers, rules and views are not looked at on {other}"
-            yield Finding(Topic.COPIES, Level.WARNING, "database", problem, "look at them yourself")
+            problem = said(
+                "triggers, rules and views are not looked at on {dialect}", dialect=other
+            )
+            fix = said("look at them yourself")
+            yield Finding(Topic.COPIES, Level.WARNING, said("database"), problem, fix)
 
 
 def _postgresql(connection: Connection, mapped: Mapped) -> Iterator[Finding]:
     for row in connection.execute(_TRIGGERS):
         if name := mapped.tables.get((row.schema, row.relation)):
             body = row.body if row.language in {"plpgsql", "sql"} else None
-            yield _trigger(f"{name}, trigger {row.trigger}", body, mapped)
+            place = said("{table}, trigger {name}", table=name, name=row.trigger)
+            yield _trigger(place, body, mapped)
     for row in connection.execute(_RULES):
         if name := mapped.tables.get((row.schema, row.relation)):
-            yield _trigger(f"{name}, rule {row.rule}", row.body.partition(" DO ")[2], mapped)
+            place = said("{table}, rule {name}", table=name, name=row.rule)
+            yield _trigger(place, row.body.partition(" DO ")[2], mapped)
     for row in connection.execute(_VIEWS):
         if name := mapped.tables.get((row.schema, row.relation)):
             yield _view(name, row.view, held=row.kind == "m")
     for row in connection.execute(_PUBLICATIONS):
         if name := mapped.tables.get((row.schema, row.relation)):
-            told = "sends the table's changes to other databases, which may keep what was"
-            fix = "see what its subscribers keep"
-            place = f"{name}, publication {row.publication}"
+            told = said("sends the table's changes to other databases, which may keep what was")
+            fix = said("see what its subscribers keep")
+            place = said("{table}, publication {name}", table=name, name=row.publication)
             yield Finding(Topic.COPIES, Level.WARNING, place, told, fix)
 
 
@@ -82,7 +91,9 @@ def _sqlite(connection: Connection, mapped: Mapped) -> Iterator[Finding]:
     for row in connection.execute(_SQLITE):
         if row.type == "trigger" and row.tbl_name.casefold() in own:
             body = re.split(r"\bBEGIN\b", row.sql, maxsplit=1, flags=re.IGNORECASE)[-1]
-            yield _trigger(f"{own[row.tbl_name.casefold()]}, trigger {row.name}", body, mapped)
+            table = own[row.tbl_name.casefold()]
+            place = said("{table}, trigger {name}", table=table, name=row.name)
+            yield _trigger(place, body, mapped)
         elif row.type == "view":
             words = {word.casefold() for word in re.findall(r"\w+", row.sql)}
             for name in sorted(words & own.keys()):
@@ -91,27 +102,36 @@ def _sqlite(connection: Connection, mapped: Mapped) -> Iterator[Finding]:
 
 def _trigger(place: str, body: str | None, mapped: Mapped) -> Finding:
     if body is None:
-        problem = "what it does cannot be read: it may write the rows elsewhere"
-        return Finding(Topic.COPIES, Level.WARNING, place, problem, "look at it yourself")
+        problem = said("what it does cannot be read: it may write the rows elsewhere")
+        return Finding(Topic.COPIES, Level.WARNING, place, problem, _LOOK)
     written = {it.replace('"', "") for it in _WRITES.findall(_without_comments(body))}
     written = {it for it in written if it.casefold() not in _NO_TABLES}
     elsewhere = sorted(it for it in written if not mapped.is_covered(it))
     if elsewhere:
-        problem = f"writes to {', '.join(elsewhere)}, which the map does not have"
+        problem = said(
+            "writes to {tables}, which the map does not have", tables=", ".join(elsewhere)
+        )
         return Finding(Topic.COPIES, Level.FAULT, place, problem, _FIX)
     if _CALLS.search(_without_comments(body)):
-        problem = "calls or sends what cannot be told from its text"
-        return Finding(Topic.COPIES, Level.WARNING, place, problem, "look at it yourself")
-    told = f"writes to {', '.join(sorted(written))}" if written else "writes to no other table"
+        problem = said("calls or sends what cannot be told from its text")
+        return Finding(Topic.COPIES, Level.WARNING, place, problem, _LOOK)
+    told = (
+        said("writes to {tables}", tables=", ".join(sorted(written)))
+        if written
+        else said("writes to no other table")
+    )
     return Finding(Topic.COPIES, Level.NOTE, place, told)
 
 
 def _view(table: str, view: str, *, held: bool) -> Finding:
+    place = said("{table}, view {name}", table=table, name=view)
     if held:
-        problem = "is a materialised view of the table: it keeps what was until it is refreshed"
-        fix = f"REFRESH MATERIALIZED VIEW {view} after a mask"
-        return Finding(Topic.COPIES, Level.WARNING, f"{table}, view {view}", problem, fix)
-    return Finding(Topic.COPIES, Level.NOTE, f"{table}, view {view}", "shows the table")
+        problem = said(
+            "is a materialised view of the table: it keeps what was until it is refreshed"
+        )
+        fix = said("REFRESH MATERIALIZED VIEW {name} after a mask", name=view)
+        return Finding(Topic.COPIES, Level.WARNING, place, problem, fix)
+    return Finding(Topic.COPIES, Level.NOTE, place, said("shows the table"))
 
 
 def _without_comments(body: str) -> str:

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from smartlink.domain.said import Said
+
 
 class Level(StrEnum):
     """How bad a finding is."""
@@ -32,7 +34,7 @@ class Finding:
     topic: Topic
     level: Level
     place: str  # in the map, or in the database
-    text: str
+    text: Said
     fix: str = ""  # what to do, or the SQL to run
 
     def as_json(self) -> dict[str, str]:

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Table, column, func, literal_column, or_, sel
 from consumers.sgdp.indexes import NeededIndex, needed_indexes
 from consumers.sgdp.inspection.findings import Finding, Level, Topic
 from consumers.sgdp.model import Models
+from smartlink.domain.said import said
 
 _TIMED_ROWS = 50_000
 # A request has seconds, and makes one lookup for each identifier and reference.
@@ -38,10 +39,12 @@ def _missing(connection: Connection, needed: NeededIndex, on: Table) -> Finding:
     timed, seconds = _timed(connection, needed, on)
     takes = seconds * max(1.0, rows / timed) if timed else 0.0
     place = f"{needed.table} ({', '.join(needed.columns)})"
-    told = f"no index: a lookup reads {rows:,} rows{f' ({size})' if size else ''}"
+    told = said("no index: a lookup reads {rows:,} rows", rows=rows)
+    if size:
+        told = said("{told} ({size})", told=told, size=size)
     level = Level.NOTE
     if takes >= _WARNING_SECONDS and rows > _FEW_ROWS:
-        told += f", which takes about {takes:.1f} s"
+        told = said("{told}, which takes about {takes:.1f} s", told=told, takes=takes)
         level = Level.FAULT if takes >= _FAULT_SECONDS else Level.WARNING
     return Finding(Topic.INDEXES, level, place, told, needed.sql)
 
@@ -58,14 +61,16 @@ def _not_analyzed(
     if missing:
         # No worse than the least of them, so that it is told after them all.
         slow = all(it.level is not Level.NOTE for it in missing)
-        told = (
+        told = said(
             "once its indexes are made, it has to be analyzed: they may be passed over until then"
         )
         yield Finding(
             Topic.INDEXES, Level.WARNING if slow else Level.NOTE, on.fullname, told, analyze
         )
     else:
-        told = f"the indexes of its {rows:,} rows are there, but it was not analyzed since"
+        told = said(
+            "the indexes of its {rows:,} rows are there, but it was not analyzed since", rows=rows
+        )
         yield Finding(Topic.INDEXES, Level.WARNING, on.fullname, told, analyze)
 
 

@@ -8,6 +8,7 @@ from consumers.sgdp.database import metadata
 from consumers.sgdp.inspection.findings import Finding, Level, Topic
 from consumers.sgdp.model import Models
 from consumers.sgdp.rights import missing_rights
+from smartlink.domain.said import said
 
 
 def rights(connection: Connection, models: Models) -> Iterator[Finding]:
@@ -15,22 +16,23 @@ def rights(connection: Connection, models: Models) -> Iterator[Finding]:
     if connection.dialect.name == "sqlite":
         return  # who may write the file may do everything
     if connection.dialect.name != "postgresql":
-        problem = f"rights are not looked at on {connection.dialect.name}"
-        fix = "compare them with functions/consumers/sgdp/README.md"
-        yield Finding(Topic.RIGHTS, Level.WARNING, "database", problem, fix)
+        dialect = connection.dialect.name
+        problem = said("rights are not looked at on {dialect}", dialect=dialect)
+        fix = said("compare them with functions/consumers/sgdp/README.md")
+        yield Finding(Topic.RIGHTS, Level.WARNING, said("database"), problem, fix)
         return
     told = set()
     for it in missing_rights(connection, models, metadata.sorted_tables):
         if it.grant not in told:  # of a schema once
             told.add(it.grant)
-            problem = f"the user may not {it.what}"
+            problem = said("the user may not {what}", what=it.what)
             yield Finding(Topic.RIGHTS, Level.FAULT, it.place, problem, f"{it.grant};")
     preparer = connection.dialect.identifier_preparer
     names = {table.name: preparer.format_table(table) for table in metadata.sorted_tables}
     missing = [it for it, name in names.items() if not _there(connection, name)]
     if missing and not connection.scalar(_MAY_CREATE):
-        problem = "the product's own tables are missing, and the user may not create them"
-        fix = "have the DBA run the DDL in functions/consumers/sgdp/README.md"
+        problem = said("the product's own tables are missing, and the user may not create them")
+        fix = said("have the DBA run the DDL in functions/consumers/sgdp/README.md")
         yield Finding(Topic.RIGHTS, Level.FAULT, ", ".join(missing), problem, fix)
 
 
@@ -47,12 +49,14 @@ def rights_to_look(connection: Connection, data_map: object) -> Iterator[Finding
         schema, name = spec.get("schema"), preparer.quote(str(spec.get("name") or entry))
         if schema and not connection.scalar(_SCHEMA.bindparams(name=schema)):
             fix = f"GRANT USAGE ON SCHEMA {preparer.quote_schema(schema)} TO {user};"
-            yield Finding(Topic.RIGHTS, Level.FAULT, schema, "the user may not enter it", fix)
+            problem = said("the user may not {what}", what=said("enter it"))
+            yield Finding(Topic.RIGHTS, Level.FAULT, schema, problem, fix)
             continue
         full = f"{preparer.quote_schema(schema)}.{name}" if schema else name
         if _there(connection, full) and not connection.scalar(_ANY.bindparams(name=full)):
             fix = f"GRANT SELECT ON {full} TO {user};"
-            yield Finding(Topic.RIGHTS, Level.FAULT, full, "the user may not SELECT of it", fix)
+            problem = said("the user may not SELECT of it")
+            yield Finding(Topic.RIGHTS, Level.FAULT, full, problem, fix)
 
 
 def _there(connection: Connection, name: str) -> bool:

@@ -17,6 +17,7 @@ from consumers.sgdp.inspection.contents import is_cpf_written
 from consumers.sgdp.inspection.findings import Finding, Level, Topic
 from consumers.sgdp.inspection.tables import picked
 from consumers.sgdp.model import Attribute, Model
+from smartlink.domain.said import said
 
 _EMPTY = frozenset(("", "0"))
 _SHAPES, _SHAPE_LENGTH = 4, 24
@@ -35,19 +36,32 @@ def _of_column(
 ) -> Finding:
     pairs = [it for it in _sampled(connection, item, rows) if written(it[0]).strip() not in _EMPTY]
     if not pairs:
-        return Finding(Topic.STORED_FORMS, Level.NOTE, place, f"{kind}: no value in the sample")
+        nothing = said("{kind}: no value in the sample", kind=kind)
+        return Finding(Topic.STORED_FORMS, Level.NOTE, place, nothing)
     missed = [
         written(stored) for stored, compared in pairs if not _is_found(item, kind, stored, compared)
     ]
-    told = f"{kind}: a request finds {len(pairs) - len(missed)} of {len(pairs)} values"
+    told = said(
+        "{kind}: a request finds {found} of {count} values",
+        kind=kind,
+        found=len(pairs) - len(missed),
+        count=len(pairs),
+    )
     if not missed:
         return Finding(Topic.STORED_FORMS, Level.NOTE, place, told)
     shapes = Counter(map(_shape, missed)).most_common(_SHAPES)
-    told += f"; not those written {', '.join(f'{shape} ({n})' for shape, n in shapes)}"
+    told = said(
+        "{told}; not those written {shapes}",
+        told=told,
+        shapes=", ".join(f"{shape} ({n})" for shape, n in shapes),
+    )
     if any(_is_somebody(kind, value) for value in missed):
-        fix = "write them in one form: they name somebody whom no request would find"
+        fix = said("write them in one form: they name somebody whom no request would find")
         return Finding(Topic.STORED_FORMS, Level.FAULT, place, told, fix)
-    fix = f"see whose they are: no {kind} names them, so these rows need another identifier"
+    fix = said(
+        "see whose they are: no {kind} names them, so these rows need another identifier",
+        kind=kind,
+    )
     return Finding(Topic.STORED_FORMS, Level.WARNING, place, told, fix)
 
 

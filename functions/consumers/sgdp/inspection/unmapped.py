@@ -12,7 +12,21 @@ from consumers.sgdp.inspection.contents import Seen, looks_by_content
 from consumers.sgdp.inspection.findings import Finding, Level, Topic
 from consumers.sgdp.inspection.names import Kind, Named, about_people, looks_by_name
 from consumers.sgdp.inspection.tables import FoundTable, sample
+from smartlink.domain.said import Said, said
 
+_BY_NAME = said("by its name")
+_KINDS = {
+    Kind.DOCUMENT: said("document"),
+    Kind.PHONE: said("phone"),
+    Kind.NAME: said("name"),
+    Kind.BIRTH: said("date of birth"),
+    Kind.ADDRESS: said("address"),
+    Kind.BANK: said("bank account"),
+    Kind.IMAGE: said("image or biometrics"),
+    Kind.SENSITIVE: said("sensitive"),
+    Kind.PROFILE: said("profile"),
+    Kind.FREE_TEXT: said("free text"),
+}
 _ENOUGH = 20  # values that together contradict a name
 # What a content of the right shape alone proves; the others a name has to say too.
 _CHECKED = frozenset((Kind.CPF, Kind.PIS, Kind.DOCUMENT, Kind.EMAIL, Kind.PHONE))
@@ -26,7 +40,7 @@ class Guess:
     column: str
     kind: Kind
     sure: bool
-    why: str
+    why: Said
     whole: bool = True  # and nothing else: what stands within longer texts identifies no row
 
 
@@ -88,8 +102,13 @@ def unmapped(
             continue
         place = f"{guess.table.full_name}.{guess.column}"
         level = Level.FAULT if guess.sure else Level.WARNING
-        fix = "map it (mask or keep), or say in the map's notPersonal why it is nobody's"
-        text = f"{'is' if guess.sure else 'may be'} personal ({guess.kind}): {guess.why}"
+        fix = said("map it (mask or keep), or say in the map's notPersonal why it is nobody's")
+        kind = _KINDS.get(guess.kind, guess.kind)
+        text = (
+            said("is personal ({kind}): {why}", kind=kind, why=guess.why)
+            if guess.sure
+            else said("may be personal ({kind}): {why}", kind=kind, why=guess.why)
+        )
         yield Finding(Topic.UNMAPPED, level, place, text, fix)
 
 
@@ -124,21 +143,22 @@ class _Look:
             named = None  # a house has a number, `num_orders_as_shipping_address` counts
         return cls(named, looks_by_content(values, today, of_date=of_date), len(values))
 
-    def guess(self, *, people: bool) -> tuple[Kind, bool, str] | None:
+    def guess(self, *, people: bool) -> tuple[Kind, bool, Said] | None:
         """Tells what the column looks like, whether that is sure, and why."""
         named, seen = self.named, self.seen
-        told = _told(seen, self.looked_at) if seen else ""
+        told = _told(seen, self.looked_at) if seen else _BY_NAME
         if seen and (seen.kind in _CHECKED or (named and named.kind is seen.kind)):
             return seen.kind, True, told
         if named and named.kind in _CHECKED and self.looked_at >= _ENOUGH:
-            return named.kind, False, "by its name, although its content does not look so"
+            return named.kind, False, said("by its name, although its content does not look so")
         if named and named.strong and named.kind is not Kind.CNPJ:
-            return named.kind, people or named.kind in _CHECKED, "by its name"
+            return named.kind, people or named.kind in _CHECKED, _BY_NAME
         if seen:
             return seen.kind, people and seen.kind is Kind.NAME, told
-        return (named.kind, False, "by its name") if named and (people or named.strong) else None
+        return (named.kind, False, _BY_NAME) if named and (people or named.strong) else None
 
 
-def _told(seen: Seen, count: int) -> str:
-    where = "within" if seen.within else "in"
-    return f"found {where} {seen.share:.0%} of {count} values"
+def _told(seen: Seen, count: int) -> Said:
+    if seen.within:
+        return said("found within {share:.0%} of {count} values", share=seen.share, count=count)
+    return said("found in {share:.0%} of {count} values", share=seen.share, count=count)

@@ -8,6 +8,8 @@ from pydantic import ValidationError
 
 from consumers.sgdp.map_error import MapError, refuse
 from consumers.sgdp.personal_data import PersonalDataMap
+from smartlink.domain.said import Said, said
+from smartlink.domain.shape import refused
 
 FOLDER = Path(__file__).parent
 SCHEMA = FOLDER / "personal-data-map.schema.json"
@@ -18,8 +20,7 @@ def named_map(name: str) -> object:
     """Read `maps/<name>.json`. Raises MapError if there is none."""
     known = sorted(path.stem for path in FOLDER.glob("*.json") if path != SCHEMA)
     if not re.fullmatch(r"[a-z0-9_-]{1,63}", name) or name not in known:
-        problem = f"no map of that name is deployed, only {', '.join(known)}"
-        refuse("map", problem)
+        refuse("map", said("no map of that name is deployed, only {known}", known=", ".join(known)))
     loaded: object = json.loads((FOLDER / f"{name}.json").read_bytes())
     return loaded
 
@@ -30,7 +31,7 @@ def parse_map(value: object) -> PersonalDataMap:
         # As JSON, so that nothing but what JSON can say is taken.
         parsed = PersonalDataMap.model_validate_json(json.dumps(value))
     except ValidationError as error:
-        raise MapError(_problems(error)) from None
+        raise MapError(*_problems(error)) from None
     parsed.check()
     return parsed
 
@@ -44,9 +45,9 @@ def json_schema() -> str:
     return json.dumps(schema, indent=2, sort_keys=True) + "\n"
 
 
-def _problems(error: ValidationError) -> str:
+def _problems(error: ValidationError) -> list[tuple[str, Said]]:
     found = error.errors(include_input=False, include_url=False, include_context=False)
-    return "; ".join(
-        f"{'.'.join(str(part) for part in ('map', *item['loc']))}: {item['msg']}"
+    return [
+        (".".join(str(part) for part in ("map", *item["loc"])), refused(item["msg"]))
         for item in found[:_MOST_PROBLEMS]
-    )
+    ]
