@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.types import Integer, Numeric, String
 
 from consumers.sgdp.copies import OURS, SECONDS, Copy, limited
-from consumers.sgdp.identifiers import CPF_DIGITS, canonical, is_cpf, plain
+from consumers.sgdp.identifiers import CPF_DIGITS, canonical, is_cpf, plain, punctuated_cpf
 from consumers.sgdp.masking import Change
 from consumers.sgdp.model import Model, Models
 from consumers.sgdp.plain_values import readable
@@ -96,8 +96,7 @@ class _Forms:
         bare = plain(value)
         digits = canonical("CPF", value)
         if cpf or (is_cpf(digits) and digits == digits[:9] + check_digits(digits[:9])):
-            written = f"{digits[:3]}.{digits[3:6]}.{digits[6:9]}-{digits[9:]}"
-            self.texts |= {value, digits, digits.lstrip("0"), written}
+            self.texts |= {value, digits, digits.lstrip("0"), punctuated_cpf(digits)}
             self.cpfs.add(int(digits))
         elif "@" in value:
             self.texts |= {value, value.strip(), value.strip().lower(), value.strip().upper()}
