@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 
 from sqlalchemy import Connection, inspect, table, text
+from sqlalchemy.engine.reflection import Inspector
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.types import Integer, Numeric, String
 
@@ -198,7 +199,7 @@ def _on_sqlite(connection: Connection) -> Iterator[_Indexed]:
     for name in sorted(set(inspector.get_table_names()) - OURS):
         kinds = {it["name"]: it["type"] for it in inspector.get_columns(name)}
         prime = inspector.get_pk_constraint(name)["constrained_columns"][:1]
-        leading = {*prime, *_leading(connection, name)}
+        leading = {*prime, *_leading(inspector, name)}
         for lead in sorted(leading & kinds.keys()):
             number = isinstance(kinds[lead], Integer | Numeric)
             if number or isinstance(kinds[lead], String):
@@ -206,8 +207,7 @@ def _on_sqlite(connection: Connection) -> Iterator[_Indexed]:
                 yield _Indexed(None, name, lead, quoted, "", number, lead in prime)
 
 
-def _leading(connection: Connection, name: str) -> Iterator[str]:
-    inspector = inspect(connection)
+def _leading(inspector: Inspector, name: str) -> Iterator[str]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # an index on an expression has no column
         columns = [it["column_names"] for it in inspector.get_indexes(name)]
