@@ -2,6 +2,14 @@
 # a database of their own, where operators may create, get and list, and nothing else: nobody whom
 # this configuration lets in may change or delete one.
 
+locals {
+  # Whoever makes jobs and records acts: operators, the console, and what does the jobs' steps.
+  operating = merge(
+    { for member in var.operators : member => member },
+    { for key in setintersection(["operate", "console"], keys(local.functions)) : key => google_service_account.function[key].member },
+  )
+}
+
 resource "google_firestore_database" "audit" {
   name        = "smartlink-audit"
   location_id = google_firestore_database.messages.location_id
@@ -63,12 +71,7 @@ resource "google_project_iam_custom_role" "audit" {
 }
 
 resource "google_project_iam_member" "audit" {
-  for_each = merge(
-    { for member in var.operators : member => member },
-    # The result of a job, which its last step records.
-    contains(keys(local.functions), "operate") ? { operate = google_service_account.function["operate"].member } : {},
-    contains(keys(local.functions), "console") ? { console = google_service_account.function["console"].member } : {},
-  )
+  for_each = local.operating
 
   project = var.project_id
   role    = google_project_iam_custom_role.audit.id

@@ -22,15 +22,7 @@ locals {
   console_changes = var.console.changes ? local.console : toset([])
 }
 
-# The list of tenants, and whether their secrets are usable.
-resource "google_project_iam_member" "console_tenant_lister" {
-  for_each = local.console
-
-  project = var.project_id
-  role    = google_project_iam_custom_role.tenant_lister.id
-  member  = google_service_account.function[each.key].member
-}
-
+# Whether tenants' secrets are usable; secrets.tf lets it list them.
 resource "google_project_iam_member" "console_secrets" {
   for_each = local.console
 

@@ -132,11 +132,7 @@ resource "google_service_account_iam_member" "pusher" {
 
 # A job's next step: `operate` asks for it, and so does whoever makes, stops or resumes a job.
 resource "google_pubsub_topic_iam_member" "operate" {
-  for_each = contains(keys(local.pushed), "operate") ? merge(
-    { operate = google_service_account.function["operate"].member },
-    contains(keys(local.functions), "console") ? { console = google_service_account.function["console"].member } : {},
-    { for member in var.operators : member => member },
-  ) : {}
+  for_each = contains(keys(local.pushed), "operate") ? local.operating : {}
 
   topic  = google_pubsub_topic.push["operate"].id
   role   = "roles/pubsub.publisher"

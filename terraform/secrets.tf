@@ -17,7 +17,7 @@ resource "google_project_iam_custom_role" "tenant_lister" {
 }
 
 resource "google_project_iam_member" "tenant_lister" {
-  for_each = toset(["poll", "publish"])
+  for_each = setunion(["poll", "publish"], local.console)
 
   project = var.project_id
   role    = google_project_iam_custom_role.tenant_lister.id

@@ -30,6 +30,7 @@ from smartlink.observability import ERROR, WARNING, event, surprise
 from smartlink.operations import errors as failed
 from smartlink.operations.activation import CheckErp
 from smartlink.operations.board import Board
+from smartlink.operations.fixes import ADVICE
 from smartlink.operations.ports import Deployment
 from smartlink.operations.rights import Right
 from smartlink.ports import Conflict, NotFound, PortError
@@ -84,6 +85,7 @@ def make_app(
     app.jinja_env.globals.update(
         _=words.say,
         words=words,
+        ADVICE=ADVICE,
         State=State,
         Ending=Ending,
         Right=Right,

@@ -14,7 +14,6 @@ from markupsafe import Markup, escape
 from smartlink.domain.message import DeadReason, Ending, LogType, Result, State
 from smartlink.i18n import Language, Text, _, current, joined, told
 from smartlink.operations.act import Report
-from smartlink.operations.health import Fix
 from smartlink.operations.job import JobState
 from smartlink.operations.plan import Unfit
 from smartlink.operations.tenants import Status
@@ -51,6 +50,7 @@ REASONS: Mapping[DeadReason, Text] = {
     DeadReason.ID_REUSED: _("the same id came with another content"),
     DeadReason.UNKNOWN_OUTCOME: _("it may have been done: a person has to look"),
     DeadReason.UNWRITTEN_OUTCOME: _("it was done, but that can never be stored"),
+    DeadReason.STEPS_EXHAUSTED: _("its work has had all its steps: it was not run"),
 }
 JOBS: Mapping[JobState, tuple[str, Text]] = {
     JobState.WAITING: ("plain", _("Waits for its next step")),
@@ -84,26 +84,6 @@ UNFIT: Mapping[Unfit, Text] = {
     Unfit.HELD: _("it is held already"),
     Unfit.NEVER_RUNS: _("its envelope is malformed: it never runs"),
     Unfit.UNREADABLE: _("it cannot be read: fix it, or discard it by itself"),
-}
-FIXES: Mapping[Fix, Text] = {
-    Fix.SIGN_IN: _("run gcloud auth application-default login"),
-    Fix.DEPLOY: _("run make deploy"),
-    Fix.DEPLOY_OR_ENABLE: _("run make deploy, or gcloud services enable"),
-    Fix.DEPLOY_AND_WAIT: _("run make deploy, then wait"),
-    Fix.SEE_APIS: _("grant roles/serviceusage.serviceUsageViewer"),
-    Fix.SEE_INDEXES: _("grant roles/datastore.viewer"),
-    Fix.SEE_FUNCTIONS: _("grant roles/cloudfunctions.viewer"),
-    Fix.RESTART: _("restart the local stack"),
-    Fix.PUSH_CONFIG: _("push a valid file on the page Configuration"),
-    Fix.SET_CLOCK: _("set this machine's clock (NTP)"),
-    Fix.BROKER: _("the relay goes on by itself once the broker answers; check the network"),
-    Fix.ENABLE: _("enable the tenant on its page"),
-    Fix.ROTATE: _("give the tenant new credentials on its page"),
-    Fix.ADOPT: _("give it its own credentials back; if it is the same customer, adopt them"),
-    Fix.END_PAUSE: _("it goes on by itself; at once if you enable the tenant"),
-    Fix.REDRIVE: _("the page Errors shows the causes; redrive or discard each"),
-    Fix.LOOK_AT_QUEUE: _("look at the messages that wait, and whether their tenants are paused"),
-    Fix.RESUME_TICKS: _("run gcloud scheduler jobs resume smartlink-poll"),
 }
 
 

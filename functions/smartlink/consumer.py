@@ -295,25 +295,66 @@ _B = typing.TypeVar("_B", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Context:
-    """What the consumer may know of the message besides its content, and what it may call."""
+class _CallContext:
+    """What any consumer may know of the call that runs it, and whose secrets it may read."""
 
     tenant: str
-    message_id: str
     command: str
+    now: datetime
+    _time_left: Callable[[], float] = field(default=lambda: math.inf, repr=False)
+    _secret: Callable[[str, bool], bytes] = field(default=_no_secret, repr=False)
+    erp_secret: Callable[[], bytes] = field(repr=False)
+    """Returns the secret `smartlink-erp-<tenant>`. Raises RetryableError if it cannot be read."""
+
+    @property
+    def time_left(self) -> float:
+        """The seconds until this run's time-out, which ends the process. It is never negative."""
+        return max(self._time_left(), 0.0)
+
+    @overload
+    def secret(self, name: str, *, fresh: bool = ...) -> bytes: ...
+
+    @overload
+    def secret(self, name: str, model: type[_B], *, fresh: bool = ...) -> _B: ...
+
+    def secret(
+        self, name: str, model: type[BaseModel] | None = None, *, fresh: bool = False
+    ) -> bytes | BaseModel:
+        """Returns the secret `smartlink-<name>-<tenant>`, as bytes or as a model of its JSON.
+
+        The catalogue's entry of the command declares the name in `secrets`: FatalError if not.
+        Raises RetryableError if the secret cannot be read or does not fit the model. A process
+        keeps it for five minutes. `fresh` reads it again: after the other side has refused it.
+        """
+        payload = self._secret(name, fresh)
+        if model is None:
+            return payload
+        try:
+            return model.model_validate_json(payload)
+        except ValidationError as error:
+            problems = "; ".join(
+                f"{'.'.join(map(str, it['loc'])) or 'the payload'}: {it['type']}"
+                for it in error.errors(
+                    include_input=False, include_url=False, include_context=False
+                )
+            )
+            text = f"The secret smartlink-{name}-{self.tenant} does not fit: {problems}"
+        raise RetryableError(text)  # outside: no traceback may lead to the payload
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context(_CallContext):
+    """What the consumer may know of the message besides its content, and what it may call."""
+
+    message_id: str
     attempt: int  # 1 the first time
     attempts: int  # the limit of attempts in force
     correlation_id: str | None
     audience: str | None
     received: datetime
-    now: datetime
     style: Style | None  # of the content; None for a raw consumer's opaque text
     header: Mapping[str, object] = field(repr=False)  # names lower-cased
-    _time_left: Callable[[], float] = field(default=lambda: math.inf, repr=False)
-    _secret: Callable[[str, bool], bytes] = field(default=_no_secret, repr=False)
     log: Logger = field(repr=False)
-    erp_secret: Callable[[], bytes] = field(repr=False)
-    """Returns the secret `smartlink-erp-<tenant>`. Raises RetryableError if it cannot be read."""
     once: Callable[[str, Callable[[], object]], Any] = field(repr=False)
     """`once(key, effect)` calls `effect()`, unless it was done under this key before, and returns
     its result, which is the same each time.
@@ -357,41 +398,6 @@ class Context:
     """Says whom the message is about, in hashes by these keys and never otherwise. The settlement
     writes them as `Titular`, by which an operator finds a person's requests."""
     copies: Copies | None = None  # until when copies live on; None: it is not known here
-
-    @property
-    def time_left(self) -> float:
-        """The seconds until this run's time-out, which ends the process. It is never negative."""
-        return max(self._time_left(), 0.0)
-
-    @overload
-    def secret(self, name: str, *, fresh: bool = ...) -> bytes: ...
-
-    @overload
-    def secret(self, name: str, model: type[_B], *, fresh: bool = ...) -> _B: ...
-
-    def secret(
-        self, name: str, model: type[BaseModel] | None = None, *, fresh: bool = False
-    ) -> bytes | BaseModel:
-        """Returns the secret `smartlink-<name>-<tenant>`, as bytes or as a model of its JSON.
-
-        The catalogue's entry of the command declares the name in `secrets`: FatalError if not.
-        Raises RetryableError if the secret cannot be read or does not fit the model. A process
-        keeps it for five minutes. `fresh` reads it again: after the other side has refused it.
-        """
-        payload = self._secret(name, fresh)
-        if model is None:
-            return payload
-        try:
-            return model.model_validate_json(payload)
-        except ValidationError as error:
-            problems = "; ".join(
-                f"{'.'.join(map(str, it['loc'])) or 'the payload'}: {it['type']}"
-                for it in error.errors(
-                    include_input=False, include_url=False, include_context=False
-                )
-            )
-            text = f"The secret smartlink-{name}-{self.tenant} does not fit: {problems}"
-        raise RetryableError(text)  # outside: no traceback may lead to the payload
 
 
 Returned = Reply | Iterable[Reply] | Continue | None
@@ -512,34 +518,11 @@ def _check_encoding(command: str, encoding: str) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BatchContext:
-    """What a batch consumer may know of all its messages, and what it may call."""
+class BatchContext(_CallContext):
+    """What a batch consumer may know of all its messages, and what it may call.
 
-    tenant: str
-    command: str
-    now: datetime
-    _time_left: Callable[[], float] = field(default=lambda: math.inf, repr=False)
-    erp_secret: Callable[[], bytes] = field(repr=False)
-    _of: Context = field(repr=False)
-
-    @property
-    def time_left(self) -> float:
-        """The seconds until the time-out of the whole call, which ends the process."""
-        return max(self._time_left(), 0.0)
-
-    @overload
-    def secret(self, name: str, *, fresh: bool = ...) -> bytes: ...
-
-    @overload
-    def secret(self, name: str, model: type[_B], *, fresh: bool = ...) -> _B: ...
-
-    def secret(
-        self, name: str, model: type[BaseModel] | None = None, *, fresh: bool = False
-    ) -> bytes | BaseModel:
-        """See Context.secret."""
-        if model is None:
-            return self._of.secret(name, fresh=fresh)
-        return self._of.secret(name, model, fresh=fresh)
+    `time_left` is that of the whole call.
+    """
 
     @classmethod
     def of(cls, context: Context, time_left: Callable[[], float] | None = None) -> "BatchContext":
@@ -548,9 +531,9 @@ class BatchContext:
             tenant=context.tenant,
             command=context.command,
             now=context.now,
-            _time_left=time_left or (lambda: context.time_left),
+            _time_left=time_left or context._time_left,  # noqa: SLF001  (of the same base)
+            _secret=context._secret,  # noqa: SLF001
             erp_secret=context.erp_secret,
-            _of=context,
         )
 
 

@@ -17,7 +17,7 @@ from smartlink.settings import Settings, SettingsError, load_settings
 if TYPE_CHECKING:
     from smartlink.adapters.firestore.audit import FirestoreAudit
     from smartlink.adapters.firestore.jobs import FirestoreJobs
-    from smartlink.adapters.firestore.operator import OperatorFirestore
+    from smartlink.adapters.firestore.operator import OperatorCalls, OperatorFirestore
     from smartlink.adapters.google.pubsub import PubSubPublisher
     from smartlink.adapters.google.storage import BucketContents
     from smartlink.domain.retry import RetryPolicy
@@ -48,26 +48,27 @@ class DeskWiring:
         return self.settings.local
 
     @cached_property
-    def store(self) -> "OperatorFirestore":
-        """The store in Firestore, with the operators' queries."""
-        from smartlink.adapters.firestore.operator import OperatorCalls, OperatorFirestore  # noqa: PLC0415
+    def _calls(self) -> "OperatorCalls":
+        """The calls of the database of the messages."""
+        from smartlink.adapters.firestore.operator import OperatorCalls  # noqa: PLC0415
 
         config = self.settings
         emulator = config.firestore_emulator
-        calls = OperatorCalls(config.project, config.firestore_database, emulator=emulator)
-        return OperatorFirestore(calls)
+        return OperatorCalls(config.project, config.firestore_database, emulator=emulator)
+
+    @cached_property
+    def store(self) -> "OperatorFirestore":
+        """The store in Firestore, with the operators' queries."""
+        from smartlink.adapters.firestore.operator import OperatorFirestore  # noqa: PLC0415
+
+        return OperatorFirestore(self._calls)
 
     @cached_property
     def jobs(self) -> "FirestoreJobs":
         """`Tarefa`, in the database of the messages."""
-        from smartlink.adapters.firestore.calls import FirestoreCalls  # noqa: PLC0415
         from smartlink.adapters.firestore.jobs import FirestoreJobs  # noqa: PLC0415
 
-        config = self.settings
-        emulator = config.firestore_emulator
-        return FirestoreJobs(
-            FirestoreCalls(config.project, config.firestore_database, emulator=emulator)
-        )
+        return FirestoreJobs(self._calls)
 
     @cached_property
     def audit(self) -> "FirestoreAudit":

@@ -88,13 +88,15 @@ def function_programs(
     """Run each target once, and `consume` once for each command."""
     functions = catalog.functions
     programs = [
-        _program(target, target, ports[target], source, {**_cloud_run(function), **environment})
+        function_program(
+            target, target, ports[target], source, {**_cloud_run(function), **environment}
+        )
         for target, function in _targets(catalog).items()
     ]
     for command in catalog.commands:
         name = consumer(command)
         own = {**_cloud_run(functions.consume), **environment, "SMARTLINK_COMMAND": command}
-        programs.append(_program(name, "consume", ports[name], source, own))
+        programs.append(function_program(name, "consume", ports[name], source, own))
     return programs
 
 
@@ -103,9 +105,10 @@ def _cloud_run(function: Function) -> dict[str, str]:
     return {"CLOUD_RUN_TIMEOUT_SECONDS": str(function.timeout)}
 
 
-def _program(
+def function_program(
     name: str, target: str, port: int, source: Path, environment: Mapping[str, str]
 ) -> Program:
+    """Serve one target of a source file, as Cloud Run does."""
     command = (sys.executable, "-m", "functions_framework", "--source", source.name)
     options = ("--target", target, "--host", HOST, "--port", str(port))
     # The process listens after it has loaded the source; a GET would run the function.

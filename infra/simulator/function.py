@@ -24,6 +24,7 @@ from urllib.parse import quote
 import flask
 import functions_framework
 import urllib3
+from urllib3.util import parse_url
 
 from infra.simulator.link_api import TOKEN_PATH
 from infra.simulator.running import RunningSimulator, running_simulator
@@ -43,13 +44,14 @@ def simulator(request: flask.Request) -> flask.Response:
     body = request.get_data()  # first, so that the form is read from it
     with _STARTING:
         running = _running()
-    if not _knows_the_key(request, running):
+    query = f"?{request.query_string.decode()}" if request.query_string else ""
+    url = parse_url(f"{running.url}{quote(request.path)}{query}")  # resolves . and ..
+    if not _knows_the_key(request, url.path or "/", running):
         return flask.Response("Not found", HTTPStatus.NOT_FOUND, content_type="text/plain")
     headers = {name: value for name in _PASSED_ON if (value := request.headers.get(name))}
-    query = f"?{request.query_string.decode()}" if request.query_string else ""
     answer = _http().request(
         request.method,
-        f"{running.url}{quote(request.path)}{query}",
+        url.url,
         body=body,
         headers=headers,
         redirect=False,
@@ -60,14 +62,15 @@ def simulator(request: flask.Request) -> flask.Response:
     return flask.Response(answer.data, answer.status, headers=back)
 
 
-def _knows_the_key(request: flask.Request, running: RunningSimulator) -> bool:
-    if request.path == TOKEN_PATH:
+def _knows_the_key(request: flask.Request, path: str, running: RunningSimulator) -> bool:
+    """Judge by the path that is called, which may be another one than the caller wrote."""
+    if path == TOKEN_PATH:
         return _is_key(request.form.get("client_secret", ""))
     scheme, _, shown = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer":
         return False
     # `/simulator` gives and takes what a tenant's token does not cover.
-    if request.path.startswith("/simulator/"):
+    if path.startswith("/simulator/"):
         return _is_key(shown)
     return running.call(lambda it: it.rac.tenant_of(shown, it.clock())) is not None
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,9 +12,8 @@ import requests
 from infra.acceptance.errors import UnansweredError
 from infra.acceptance.flow.stage import Stage
 from infra.deploy.errors import DeployError
-from infra.local.functions import function_environment, function_programs
+from infra.local.functions import function_environment, function_program, function_programs
 from infra.local.ports import HOST, free_ports
-from infra.local.program import Program, listens
 from infra.local.stack import RunningStack
 from smartlink import bootstrap
 from smartlink.operations.ports import Deployment
@@ -54,21 +52,12 @@ class LocalStage:
         self.digest = digest
         [port] = free_ports(1, avoid=self.stack.ports.values())
         source = copy_simulator(self.folder / "simulator")
-        command = (sys.executable, "-m", "functions_framework", "--source", source.name)
-        options = ("--target", TARGET, "--host", HOST, "--port", str(port))
         environment = {
             "PYTHONPATH": "",  # so that only what is in the deployed zip can be imported
             "SMARTLINK_ACCEPTANCE_DIGEST": digest,
             "THREADS": "40",
         }
-        program = Program(
-            NAME,
-            (*command, *options),
-            port,
-            listens(port),
-            environment=environment,
-            folder=source.parent,
-        )
+        program = function_program(NAME, TARGET, port, source, environment)
         [child] = self.stack.supervisor.start(program)
         url = f"http://{HOST}:{port}"
         self._restart({"SMARTLINK_ACCEPTANCE_URL": url})

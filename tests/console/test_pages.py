@@ -1,12 +1,27 @@
 """Each page, as somebody who may do everything sees it, and what stands on it."""
 
+from collections.abc import Mapping
+from dataclasses import replace
+from enum import Enum
+
 import pytest
 
-from smartlink.domain.message import Listed
+from console import words
+from smartlink.domain.message import DeadReason, Ending, Listed, LogType, Result, State
 from smartlink.operations.board import Scope, live_page
+from smartlink.operations.fixes import ADVICE
+from smartlink.operations.health import Fix
+from smartlink.operations.job import ACTIONS, JobState
+from smartlink.operations.plan import Unfit
+from smartlink.operations.rights import Roles
 from smartlink.operations.select import Filters
-from tests.console.browser import Browser, tags_of, text_of
-from tests.console.samples import HOSTILE
+from smartlink.operations.tenants import Status
+from tests.cli.place import Place
+from tests.console.browser import Browser, browser_of, tags_of, text_of
+from tests.console.conftest import wired
+from tests.console.samples import HOSTILE, recent
+from tests.contract.test_jobs import PLAIN
+from tests.support import samples
 
 MESSAGE = "/message?tenant=acme&document=D-dead-1"
 PAGES = (
@@ -139,3 +154,49 @@ def test_both_languages_and_the_choice_is_kept(browser: Browser) -> None:
     assert "What needs a person" in browser.get("/")
     answer = browser.post("/language", 303, language="pt-BR", back="//evil.example")
     assert answer.headers["Location"] == "/"
+
+
+@pytest.mark.parametrize(
+    ("table", "kinds"),
+    [
+        (words.STATES, (State, Ending)),
+        (words.STATUSES, (Status,)),
+        (words.REASONS, (DeadReason,)),
+        (words.JOBS, (JobState,)),
+        (words.RESULTS, (Result,)),
+        (words.LOG_TYPES, (LogType,)),
+        (words.UNFIT, (Unfit,)),
+    ],
+)
+def test_each_kind_has_its_words(
+    table: Mapping[Enum, object], kinds: tuple[type[Enum], ...]
+) -> None:
+    """A page with a kind that has none would not be drawn."""
+    assert set(table) == {it for kind in kinds for it in kind}
+
+
+def test_each_act_has_its_words() -> None:
+    assert set(words.ACTS) == set(ACTIONS)
+
+
+def in_english(place: Place) -> Browser:
+    browser = browser_of(wired(place), Roles(everybody=True))
+    browser.post("/language", 303, language="en", back="/")
+    return browser
+
+
+def test_a_check_that_does_not_hold_is_drawn_with_its_fix(fresh: Place) -> None:
+    wired(fresh).jobs.create(replace(PLAIN, id="broken", state=JobState.FAILED, due=None))
+    seen = text_of(in_english(fresh).get("/health?run=yes"))
+    assert "0 stand still, 1 failed: broken" in seen
+    assert f"→ {ADVICE[Fix.RUN_JOB].page}" in seen
+
+
+def test_a_dead_message_is_drawn_whatever_it_died_of(fresh: Place) -> None:
+    dead = {f"end-{number}": reason for number, reason in enumerate(DeadReason)}
+    for name, reason in dead.items():
+        fresh.keep("acme", recent(replace(samples.dead(name), dead_reason=reason)))
+    browser = in_english(fresh)
+    for name, reason in dead.items():
+        page = browser.get(f"/message?tenant=acme&document=D-{name}")
+        assert words.REASONS[reason] in text_of(page)

@@ -14,10 +14,11 @@ from console.words import UNFIT, outcome
 from smartlink.domain.message import State
 from smartlink.i18n import Text, _, told
 from smartlink.operations.act import Report, give_up, perform
-from smartlink.operations.actions import DISCARD, HOLD, REDRIVE, Action
+from smartlink.operations.actions import DISCARD, Action
 from smartlink.operations.audit import note
 from smartlink.operations.errors import ForbiddenError, InvalidError
 from smartlink.operations.export import content_of, document
+from smartlink.operations.job import ACTIONS
 from smartlink.operations.plan import Unfit, not_redrivable, plan_one
 from smartlink.operations.rights import Right
 from smartlink.operations.select import Located, locate
@@ -25,7 +26,6 @@ from smartlink.operations.trace import Trace, trace
 from smartlink.ports import Conflict, PortError
 
 pages = Blueprint("message", __name__)
-_ACTIONS = {it.name: it for it in (REDRIVE, DISCARD, HOLD)}
 _DONE = {
     "redrive": _("to be executed again"),
     "discard": _("discarded"),
@@ -130,7 +130,7 @@ def export() -> Response:
 def act() -> Answer:
     """Does what was chosen, if the message is still as it was shown."""
     located = _find(Right.OPERATE)
-    action = _ACTIONS.get(request.form.get("action", ""))
+    action = ACTIONS.get(request.form.get("action", ""))
     if action is None:
         raise InvalidError(_("Choose what to do: redrive or discard"))
     why = reason()

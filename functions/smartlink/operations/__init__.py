@@ -33,6 +33,7 @@ values. It prints nothing and reaches the outside only through the ports. It rai
                    check_new, check_active: whether that may begin, before credentials are asked for
     steps          words: what each of those steps says; went_well: whether nothing is left to do
     health         checks, tenant_checks: everything that must hold for the relay to work
+    fixes          ADVICE: how to fix what does not hold, by commands and on a page
     export         document, content_of: a message as a file; parse: what a replay needs of it
     views          the JSON form of messages, attempts, log lines, states and schedules
 """

@@ -31,7 +31,7 @@ from smartlink.operations.errors import UnknownTenantError
 from smartlink.operations.names import exists, known_name, unknown_tenant
 from smartlink.operations.ports import Deployment, EndedQuery, RawDocument, Spot
 from smartlink.operations.select import Filters, Selected, last_event
-from smartlink.operations.tenants import Status, TenantOverview, brief, last_tick
+from smartlink.operations.tenants import TenantOverview, brief, last_tick
 
 PAGE = 50
 """Messages that a page shows at most."""
@@ -537,8 +537,3 @@ def _beside(items: Sequence[_Item], ask: Callable[[_Item], _Answer]) -> list[_An
 def _trim(kept: dict[_Item, _Answer], most: int) -> None:
     while len(kept) > most:
         del kept[next(iter(kept))]
-
-
-def is_well(status: Status) -> bool:
-    """Tells whether a tenant needs nobody's hand."""
-    return status in {Status.ACTIVE, Status.DISABLED}

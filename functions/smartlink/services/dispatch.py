@@ -19,6 +19,7 @@ from smartlink.domain.retry import RetryPolicy
 from smartlink.domain.traceparent import valid_traceparent
 from smartlink.observability import ERROR, event
 from smartlink.ports import Envelope, PortError, Publisher
+from smartlink.services.order import key_of, keys_of
 from smartlink.services.push import PushError
 from smartlink.settings import LIMITS
 
@@ -52,11 +53,8 @@ def batches(stored: Iterable[Stored], most: int) -> Iterator[list[Stored]]:
     """
     known: set[str] = set()
     for batch in _cut(stored, most):
-        keys = {it.message.order.key for it in batch if it.message.order}
-        fresh = [
-            it for it in batch if it.message.order is None or it.message.order.key not in known
-        ]
-        known |= keys
+        fresh = [it for it in batch if key_of(it) not in known]
+        known.update(keys_of(batch))
         if fresh:
             yield fresh
 

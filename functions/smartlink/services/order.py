@@ -35,17 +35,11 @@ def ahead(messages: Messages, tenant: str, first: Mapping[str, str]) -> set[str]
     by_number: dict[str, list[str]] = {}
     for key, number in first.items():
         by_number.setdefault(number, []).append(key)
-    behind: set[str] = set()
-    for number, keys in by_number.items():
-        for some in _chunks(keys):
-            left = list(some)
-            while left:
-                found = messages.in_order(tenant, left, len(left), number)
-                behind.update(it.key for it in found)
-                if len(found) < len(left):
-                    break
-                left = [key for key in left if key not in behind]
-    return behind
+    return {
+        key
+        for number, keys in by_number.items()
+        for key, _ in _lines(messages, tenant, keys, before=number)
+    }
 
 
 def following(
@@ -54,20 +48,32 @@ def following(
     """Returns those that may be dispatched now: of each key the first ones that wait for their
     turn. Nothing of a key whose first one runs, waits for its retry, is dead or is unreadable;
     with `queued`, nothing of one whose first one has been dispatched already."""
-    lines: list[list[Stored]] = []
+    lines = [list(_startable(line)) for _, line in _lines(messages, tenant, keys, most)]
+    wanted = [line for line in lines if line and (line[0].message.queued or not queued)]
+    return list(_checked(messages, tenant, wanted))
+
+
+def _lines(
+    messages: Messages, tenant: str, keys: Sequence[str], most: int = 1, before: str = ""
+) -> Iterator[tuple[str, list[InOrder]]]:
+    """Yields each key that has live messages, with the first ones of them: one or more.
+
+    With `before`, only those with a lower number count. One key's messages may fill a whole answer,
+    so the keys that are not in it are asked for again. `most` is how many one answer may have; it
+    has room for one of each key in any case.
+    """
     for some in _chunks(keys):
         left = list(some)
         while left:
             limit = max(most, len(left))
-            found = messages.in_order(tenant, left, limit)
-            seen = list(dict.fromkeys(it.key for it in found))
-            for key in seen:
-                line = list(_startable([it for it in found if it.key == key]))
-                lines += [line] if line and (line[0].message.queued or not queued) else []
+            found = messages.in_order(tenant, left, limit, before)
+            lines: dict[str, list[InOrder]] = {}
+            for item in found:
+                lines.setdefault(item.key, []).append(item)
+            yield from lines.items()
             if len(found) < limit:
                 break
-            left = [key for key in left if key not in seen]
-    return list(_checked(messages, tenant, lines))
+            left = [key for key in left if key not in lines]
 
 
 def _startable(found: Sequence[InOrder]) -> Iterator[Stored]:
@@ -106,21 +112,14 @@ def wake(messages: Messages, tenant: str, keys: Sequence[str], now: datetime) ->
 
     It is called after a message of the key was taken out of the order otherwise than by its run.
     """
-    for some in _chunks(keys):
-        left = list(some)
-        while left:
-            found = messages.in_order(tenant, left, len(left))
-            first = {it.key: it for it in reversed(found)}
-            changes = [
-                Stored(replace(it.stored.message, due=now), it.stored.version)
-                for it in first.values()
-                if it.stored is not None and it.stored.message.queued
-            ]
-            if changes:
-                messages.swap(tenant, changes)
-            left = [key for key in left if key not in first]
-            if not found:
-                break
+    firsts = [line[0].stored for _, line in _lines(messages, tenant, keys)]
+    changes = [
+        Stored(replace(first.message, due=now), first.version)
+        for first in firsts
+        if first is not None and first.message.queued
+    ]
+    if changes:
+        messages.swap(tenant, changes)
 
 
 def unsent_before(

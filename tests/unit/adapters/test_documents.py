@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smartlink.adapters.firestore import documents
+from smartlink.adapters.firestore.values import DocumentError
 from smartlink.domain.identity import Direction
 from smartlink.domain.message import (
     Attempt,
@@ -273,6 +274,14 @@ def test_a_document_with_another_type_of_value_is_none_of_ours() -> None:
     documents.put_live(fields, PLAIN)
     fields["DataRecebimento"].string_value = "yesterday"
     with pytest.raises(ValueError, match="DataRecebimento is of the kind string, not timestamp"):
+        documents.get_live("D-m-1", fields)
+
+
+def test_a_list_with_bytes_that_are_no_text_is_none_of_ours() -> None:
+    fields = new()
+    documents.put_live(fields, PLAIN)
+    fields["Titular"].array_value.values.add().bytes_value = b"\xff"
+    with pytest.raises(DocumentError, match="Titular"):
         documents.get_live("D-m-1", fields)
 
 

@@ -15,6 +15,7 @@ from smartlink.adapters.firestore.documents import Tick
 from smartlink.adapters.firestore.effects import get_effect, put_effect
 from smartlink.adapters.firestore.values import DocumentError, get_time, put_time
 from smartlink.domain.message import Ended, Ending
+from smartlink.domain.order import Intake
 from smartlink.domain.pin import Pin, fingerprint
 from smartlink.domain.tenant import TenantState
 from smartlink.ports import ConfigFile
@@ -52,6 +53,11 @@ WHOLE: dict[str, tuple[Callable[[Any, Any], None], object, Callable[[Any], objec
     "log": (documents.put_log, ("id", line(debug="x")), documents.get_log),
     "tenant": (documents.put_tenant, STATE, documents.get_tenant),
     "tick": (documents.put_tick, Tick(NOW, 3, "caller"), documents.get_tick),
+    "intake": (
+        documents.put_intake,
+        Intake("me", LATER, "0001", {"SGDPDataCommand": "/key"}),
+        documents.get_intake,
+    ),
     "config": (documents.put_config, ConfigFile("7", b"{}"), documents.get_config),
     "effect": (
         put_effect,
@@ -94,9 +100,15 @@ def values() -> Iterator[Any]:
     array = value()
     array.array_value.values.add().string_value = "x"
     yield array
+    in_array = value()
+    in_array.array_value.values.add().bytes_value = b"\xff\xfe"
+    yield in_array
     fields = value()
     fields.map_value.fields["x"].boolean_value = True
     yield fields
+    in_map = value()
+    in_map.map_value.fields["x"].bytes_value = b"\xff\xfe"
+    yield in_map
     flag = value()
     flag.boolean_value = True
     yield flag

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import pytest
 
+from smartlink.operations.fixes import ADVICE
 from smartlink.operations.health import Fix, checks
 from smartlink.operations.job import JobState
 from smartlink.operations.ports import FiringAlert
@@ -97,3 +98,7 @@ def test_a_job_that_stands_still_or_failed_is_told() -> None:
     desk.jobs.create(replace(PLAIN, id="broken", state=JobState.FAILED, due=None))
     text = "1 stand still, 1 failed: lost, broken"
     assert found() == (False, text, Fix.RUN_JOB)
+
+
+def test_each_fix_has_its_advice() -> None:
+    assert set(ADVICE) == set(Fix)

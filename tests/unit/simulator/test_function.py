@@ -87,8 +87,17 @@ def test_a_tenants_token_opens_the_broker_and_not_the_rest(client: FlaskClient) 
     """What the relay holds cannot change the simulator."""
     own = {"Authorization": f"Bearer {registered(client)}"}
     assert client.get(f"{LINK}/get", headers=own).status_code == 204
-    for path in ("/simulator/stats", "/simulator/sent", "/simulator/queues"):
-        assert client.get(path, headers=own).status_code == 404
+    for path in (
+        "/simulator/stats",
+        "/simulator/sent",
+        "/simulator/queues",
+        "//simulator/stats",
+        "/./simulator/stats",
+        "/api/../simulator/stats",
+        "/api/%2e%2e/simulator/stats",
+        "/api/..%2Fsimulator/stats",
+    ):
+        assert client.get(path, headers=own).status_code == 404, path
     assert client.post("/simulator/tenants/t/revoke", headers=SHOWN).status_code == 200
     assert client.get(f"{LINK}/get", headers=own).status_code == 404
 

@@ -22,6 +22,7 @@ from smartlink.adapters.firestore.values import (
     get_optional_text,
     get_optional_time,
     get_text,
+    get_texts,
     get_time,
     put_count,
     put_flag,
@@ -29,7 +30,6 @@ from smartlink.adapters.firestore.values import (
     put_optional_time,
     put_text,
     put_time,
-    text_of,
 )
 from smartlink.domain.identity import Direction
 from smartlink.domain.message import (
@@ -409,7 +409,7 @@ def _get_about(document: str, fields: Raw, state: State) -> dict[str, Any]:
         "error": get_optional_text(fields, "UltimoErro"),
         "dead_reason": get_one_of(fields, "MotivoMorte", DeadReason) if dead else None,
         "failure": _get_failure(get_map(fields, "FalhaEnvio")),
-        "titular": _get_texts(fields, "Titular"),
+        "titular": get_texts(fields, "Titular"),
         "order": _get_order(fields),
         "queued": get_flag(fields, "NaFila"),
     }
@@ -438,7 +438,7 @@ def get_intake(fields: Raw) -> Intake:
         get_text(fields, "Dono"),
         get_time(fields, "Prazo"),
         get_text(fields, "UltimaOrdem"),
-        {command: text_of(by) for command, by in ordered.items()} or None,
+        {command: get_text(ordered, command) for command in ordered} or None,
     )
 
 
@@ -563,12 +563,12 @@ def get_tenant(fields: Raw) -> TenantState:
 
     named = read(get_optional_text, "TenantIdRac", None)
     nobody: tuple[str, ...] = ()
-    clients = read(_get_texts, "ClientesRac", nobody)
+    clients = read(get_texts, "ClientesRac", nobody)
     pinned = bool(named or clients or unreadable)  # perhaps to whom nobody can read
     since = read(get_optional_time, "DataRepasse", None)
     state = TenantState(
         setup=read(get_optional_text, "Assinatura", None) or "",
-        commands=read(_get_texts, "ComandosConfigurados", ()),
+        commands=read(get_texts, "ComandosConfigurados", ()),
         failures=read(get_count, "FalhasSeguidas", 0),
         paused_until=read(get_optional_time, "PausadoAte", None),
         last_error=read(get_optional_text, "UltimoErro", None),
@@ -584,10 +584,6 @@ def get_tenant(fields: Raw) -> TenantState:
         known=True,
     )
     return replace(state, unreadable=tuple(unreadable)) if unreadable else state
-
-
-def _get_texts(fields: Raw, name: str) -> tuple[str, ...]:
-    return tuple(map(text_of, get_list(fields, name)))
 
 
 def put_tick(fields: Raw, tick: Tick) -> None:

@@ -134,16 +134,14 @@ class Execution:
         if self.clock() > self.start_by:
             return Finished(HandBack(alone=self.alone), self.clock())
         told = self.told()
-        return self.finished(
-            stored.message, told, lambda: self._outcome(stored.message, told.log, told.titular)
-        )
+        return self.finished(stored.message, told, lambda: self._outcome(stored.message, told))
 
-    def told(self) -> "Told":
+    def told(self) -> Told:
         """Makes what keeps what a consumer tells of a message."""
         lines: list[Line] = []  # the author's code may put anything in it
         return Told(Logger(_to_cloud_logging, self.clock, lines), lines)
 
-    def finished(self, message: Message, told: "Told", outcome: Callable[[], Outcome]) -> Finished:
+    def finished(self, message: Message, told: Told, outcome: Callable[[], Outcome]) -> Finished:
         """Makes the outcome, whatever is raised, with what was told of the message."""
         own = message_trace(self.tenant, message)
         with bound(tenant=self.tenant, messageId=message.id, attempt=message.attempt, **own):
@@ -154,16 +152,14 @@ class Execution:
         kept = tuple(line for line in told.lines if type(line) is Line)
         return Finished(found, self.clock(), kept, _told(told.titular))
 
-    def _outcome(self, message: Message, log: Logger, titular: dict[str, None]) -> Outcome:
-        prepared = self.prepared(message, log, titular)
+    def _outcome(self, message: Message, told: Told) -> Outcome:
+        prepared = self.prepared(message, told)
         if not isinstance(prepared, Prepared):
             return prepared
         argument, context = prepared.argument, prepared.context
         return self.concluded(message, lambda: self.consumer(argument, context))
 
-    def prepared(
-        self, message: Message, log: Logger, titular: dict[str, None]
-    ) -> "Prepared | Outcome":
+    def prepared(self, message: Message, told: Told) -> Prepared | Outcome:
         """Returns what the consumer gets; or the outcome of a message that it cannot get."""
         try:
             text = load(self.contents, message.content)
@@ -177,7 +173,7 @@ class Execution:
             payload, argument = argument_of(self.consumer, text)
         except (PayloadError, ValidationError) as error:
             return Reject(_invalid(error))
-        return Prepared(argument, self._context(message, payload, log, titular))
+        return Prepared(argument, self._context(message, payload, told))
 
     def concluded(self, message: Message, run: Callable[[], Returned]) -> Outcome:
         """Makes an outcome of what the run returns or raises; it may raise what is unexpected."""
@@ -211,9 +207,7 @@ class Execution:
             return HandBack(str(error), self.clock() + _LATER)
         return Unknown(str(error)) if isinstance(error, Refused) else HandBack(str(error))
 
-    def _context(
-        self, message: Message, payload: Payload | None, log: Logger, titular: dict[str, None]
-    ) -> Context:
+    def _context(self, message: Message, payload: Payload | None, told: Told) -> Context:
         time_left = self.time_left()
         traceparent = traceparent_of(self.tenant, message)
         calls = CallsOf(self.tenant, message.document, traceparent, time_left)
@@ -234,13 +228,13 @@ class Execution:
             _secret=self._own_secret,
             room_for=partial(_room_for, message),
             step=message.step.number if message.step else 1,
-            log=log,
+            log=told.log,
             erp_secret=self._erp_secret,
             once=partial(self.once, self.tenant, message, self.policy),
             traceparent=traceparent,
             answered_first=partial(self._answered_first, message),
             titular_keys=self._titular_keys,
-            concerns=partial(_concern, titular),
+            concerns=partial(_concern, told.titular),
             copies=self.copies,
         )
 

@@ -52,8 +52,7 @@ class Together:
         member = _Member(stored, self.execution.told())
 
         def outcome() -> Outcome:
-            message, told = stored.message, member.told
-            prepared = self.execution.prepared(message, told.log, told.titular)
+            prepared = self.execution.prepared(stored.message, member.told)
             if not isinstance(prepared, Prepared):
                 return prepared
             member.item = Item(prepared.argument, prepared.context)
