@@ -177,6 +177,12 @@ def is_cpf(text: str) -> bool:
     return re.fullmatch(rf"[0-9]{{{CPF_DIGITS}}}", text) is not None
 
 
+def is_somebodys_cpf(text: str) -> bool:
+    """Tell whether a canonical text may be a person's CPF: 000.000.000-00 and its like are
+    nobody's, nor is a pseudonym."""
+    return is_cpf(text) and len(set(text)) > 1
+
+
 def punctuated_cpf(digits: str) -> str:
     """Write a CPF as people do."""
     return f"{digits[:3]}.{digits[3:6]}.{digits[6:9]}-{digits[9:]}"

@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from itertools import groupby
 
 from sqlalchemy import Connection, inspect, table, text
+from sqlalchemy.engine.reflection import Inspector
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.types import Integer, Numeric, String
 
 from consumers.sgdp.copies import OURS, SECONDS, Copy, limited
-from consumers.sgdp.identifiers import CPF_DIGITS, canonical, is_cpf, plain
+from consumers.sgdp.identifiers import CPF_DIGITS, canonical, is_cpf, plain, punctuated_cpf
 from consumers.sgdp.masking import Change
 from consumers.sgdp.model import Model, Models
 from consumers.sgdp.plain_values import readable
@@ -96,8 +97,7 @@ class _Forms:
         bare = plain(value)
         digits = canonical("CPF", value)
         if cpf or (is_cpf(digits) and digits == digits[:9] + check_digits(digits[:9])):
-            written = f"{digits[:3]}.{digits[3:6]}.{digits[6:9]}-{digits[9:]}"
-            self.texts |= {value, digits, digits.lstrip("0"), written}
+            self.texts |= {value, digits, digits.lstrip("0"), punctuated_cpf(digits)}
             self.cpfs.add(int(digits))
         elif "@" in value:
             self.texts |= {value, value.strip(), value.strip().lower(), value.strip().upper()}
@@ -199,7 +199,7 @@ def _on_sqlite(connection: Connection) -> Iterator[_Indexed]:
     for name in sorted(set(inspector.get_table_names()) - OURS):
         kinds = {it["name"]: it["type"] for it in inspector.get_columns(name)}
         prime = inspector.get_pk_constraint(name)["constrained_columns"][:1]
-        leading = {*prime, *_leading(connection, name)}
+        leading = {*prime, *_leading(inspector, name)}
         for lead in sorted(leading & kinds.keys()):
             number = isinstance(kinds[lead], Integer | Numeric)
             if number or isinstance(kinds[lead], String):
@@ -207,8 +207,7 @@ def _on_sqlite(connection: Connection) -> Iterator[_Indexed]:
                 yield _Indexed(None, name, lead, quoted, "", number, lead in prime)
 
 
-def _leading(connection: Connection, name: str) -> Iterator[str]:
-    inspector = inspect(connection)
+def _leading(inspector: Inspector, name: str) -> Iterator[str]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # an index on an expression has no column
         columns = [it["column_names"] for it in inspector.get_indexes(name)]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Column, ColumnElement, Connection, and_, or_
 
-from consumers.sgdp.identifiers import WEAK, Identifiers, canonical, is_cpf, written
+from consumers.sgdp.identifiers import WEAK, Identifiers, canonical, is_somebodys_cpf, written
 from consumers.sgdp.model import Link, Model, Models
 from consumers.sgdp.plain_values import plain_value
 from consumers.sgdp.rows import Row, Values, bounded, chunks, rows_again, rows_where, some_rows
@@ -148,7 +148,7 @@ def _further(
 
 def _known(models: Models, records: Iterable[Record], asked: Identifiers) -> set[Identity]:
     """List by what a person is known: by the request, and by the person's own rows."""
-    own = (it for record in records if not record.dependent for it in _identities(record))
+    own = (it for record in records if not record.dependent for it in identities_in(record))
     return {*asked.strongest_first(models.identifiers), *own}
 
 
@@ -210,11 +210,8 @@ def _roots(connection: Connection, models: Models, kind: str, value: str) -> dic
     """From the rows that hold the identifier, climb to those that are a person's own."""
     pending: dict[_Place, Row] = {}
     for model in models:
-        fits = [
-            it.comparison.among(it.column, [it.comparison.value(value)])
-            for it in model.identifying(kind)
-        ]
-        pending |= _placed(rows_where(connection, model, or_(*fits)) if fits else ())
+        fits = _holds(model, kind, value)
+        pending |= _placed(() if fits is None else rows_where(connection, model, fits))
     roots: dict[_Place, Row] = {}
     for model in models.children_first():
         rows = {place: row for place, row in pending.items() if place[0] == model.name}
@@ -298,15 +295,12 @@ def _end(row: Row, columns: Sequence[Column[object]], link: Link) -> Values | No
 
 
 def _cpfs(records: Iterable[Record]) -> dict[str, set[str]]:
-    """Tell the CPFs under which each person is known.
-
-    000.000.000-00 and its like are nobody's, nor is a pseudonym; a dependant's is not the person's.
-    """
+    """Tell the CPFs under which each person is known; a dependant's is not the person's."""
     known: dict[str, set[str]] = {}
     for record in records:
         for item in () if record.dependent else record.model.identifying("CPF"):
             cpf = canonical("CPF", written(record.row.values[item.column.name] or ""))
-            if is_cpf(cpf) and len(set(cpf)) > 1:
+            if is_somebodys_cpf(cpf):
                 known.setdefault(record.person, set()).add(cpf)
     return known
 
@@ -348,19 +342,24 @@ def _holding(
     """Read the rows that hold the identifier and are not known, a bounded number of them."""
     found: list[Row] = []
     for model in models:
-        fits = [
-            it.comparison.among(it.column, [it.comparison.value(value)])
-            for it in model.identifying(kind)
-        ]
-        if fits:
-            found += some_rows(connection, model, or_(*fits), len(known) + _MOST_STRANGE + 1)
+        fits = _holds(model, kind, value)
+        if fits is not None:
+            found += some_rows(connection, model, fits, len(known) + _MOST_STRANGE + 1)
     return [row for row in found if row.digest not in known]
 
 
-def _identities(record: Record) -> Iterator[Identity]:
+def _holds(model: Model, kind: str, value: str) -> ColumnElement[bool] | None:
+    """Write the condition that a row holds the identifier; None of a table that never does."""
+    items = model.identifying(kind)
+    fits = [it.comparison.among(it.column, [it.comparison.value(value)]) for it in items]
+    return or_(*fits) if fits else None
+
+
+def identities_in(record: Record) -> Iterator[Identity]:
+    """Yield the identifiers that a row holds, without those that are nobody's."""
     for item in record.model.attributes:
         kind, value = item.spec.identifier, record.row.values[item.column.name]
         text = canonical(kind, written(value)) if kind and value is not None else ""
-        nobodys = kind == "CPF" and not (is_cpf(text) and len(set(text)) > 1)
+        nobodys = kind == "CPF" and not is_somebodys_cpf(text)
         if kind and text.strip("0") and not nobodys:
             yield kind, text

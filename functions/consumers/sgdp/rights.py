@@ -67,8 +67,7 @@ def _missing(
     if relation is None:
         return
     if not relation.usable:
-        grant = f"GRANT USAGE ON SCHEMA {prepare.quote(relation.nspname)} TO {user}"
-        yield MissingRight(relation.nspname, said("enter it"), grant)
+        yield entry_right(connection, relation.nspname)
     name = prepare.format_table(table)
     for right, columns in rights.items():
         allowed = set(connection.scalars(_ALLOWED, {"oid": relation.oid, "right": right}))
@@ -78,6 +77,14 @@ def _missing(
             of = some if right == "UPDATE" or allowed else ""
             what = Said(f"{right} {', '.join(lacking)}")
             yield MissingRight(table.fullname, what, f"GRANT {right}{of} ON {name} TO {user}")
+
+
+def entry_right(connection: Connection, schema: str) -> MissingRight:
+    """Return the right, which is missing, to a schema of PostgreSQL's."""
+    quote = connection.dialect.identifier_preparer.quote
+    user = quote(connection.scalar(text("SELECT current_user")) or "")
+    grant = f"GRANT USAGE ON SCHEMA {quote(schema)} TO {user}"
+    return MissingRight(schema, said("enter it"), grant)
 
 
 def select_grant(connection: Connection, schema: str | None, name: str) -> str:

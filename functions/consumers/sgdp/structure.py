@@ -108,7 +108,7 @@ def _table(inspector: Inspector, name: str, table: PersonalTable, there: Collect
 def _no_tables(inspector: Inspector, schema: str | None) -> Iterator[tuple[Said, list[str]]]:
     """Yield what has a table's name and is none."""
     yield said("view"), inspector.get_view_names(schema=schema)
-    with suppress(NotImplementedError):
+    with suppress(NotImplementedError):  # SQLAlchemy knows them of PostgreSQL and Oracle alone
         yield said("materialised view"), inspector.get_materialized_view_names(schema=schema)
     if isinstance(inspector, PGInspector):
         yield said("foreign table"), inspector.get_foreign_table_names(schema=schema)

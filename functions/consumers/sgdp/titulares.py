@@ -5,7 +5,7 @@ identifier, by its HMAC under a key of the tenant's secret `smartlink-titular-<t
 such a secret nothing is written here, and the log of a masked person is found by nobody.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC
 
 from pydantic import ValidationError
@@ -13,9 +13,9 @@ from sqlalchemy import Connection, select
 
 from consumers.sgdp.access_log import entry_id, insert_new
 from consumers.sgdp.database import access_titulares
-from consumers.sgdp.identifiers import Identifiers, canonical, is_cpf, written
+from consumers.sgdp.identifiers import Identifiers, canonical
 from consumers.sgdp.messages import Request
-from consumers.sgdp.person import Identity, Record
+from consumers.sgdp.person import Identity, Record, identities_in
 from consumers.sgdp.rows import chunks
 from smartlink.consumer import Context, FatalError
 
@@ -34,19 +34,8 @@ def known(records: Iterable[Record]) -> dict[str, set[Identity]]:
     for record in records:
         identities = found.setdefault(record.person, set())
         if not record.dependent:
-            identities.update(_in(record))
+            identities.update(identities_in(record))
     return found
-
-
-def _in(record: Record) -> Iterator[Identity]:
-    for item in record.model.attributes:
-        kind, value = item.spec.identifier, record.row.values[item.column.name]
-        if kind is None or value is None:
-            continue
-        text = canonical(kind, written(value))
-        nobodys = kind == "CPF" and (not is_cpf(text) or len(set(text)) == 1)
-        if text and not nobodys:
-            yield kind, text
 
 
 def note(context: Context, identities: Iterable[Identity]) -> None:

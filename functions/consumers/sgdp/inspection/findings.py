@@ -1,6 +1,5 @@
 """What an inspection tells: the place, what is wrong there, how bad it is, and the fix."""
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -46,8 +45,3 @@ class Finding:
             "text": self.text,
         }
         return told | ({"fix": self.fix} if self.fix else {})
-
-
-def of_level(findings: Iterable[Finding], level: Level) -> Sequence[Finding]:
-    """Those of one level."""
-    return [it for it in findings if it.level is level]

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, text
 from consumers.sgdp.database import metadata
 from consumers.sgdp.inspection.findings import Finding, Level, Topic
 from consumers.sgdp.model import Models
-from consumers.sgdp.rights import missing_rights
+from consumers.sgdp.rights import MissingRight, entry_right, missing_rights, select_grant
 from smartlink.domain.said import said
 
 
@@ -25,8 +25,7 @@ def rights(connection: Connection, models: Models) -> Iterator[Finding]:
     for it in missing_rights(connection, models, metadata.sorted_tables):
         if it.grant not in told:  # of a schema once
             told.add(it.grant)
-            problem = said("the user may not {what}", what=it.what)
-            yield Finding(Topic.RIGHTS, Level.FAULT, it.place, problem, f"{it.grant};")
+            yield _lacking(it)
     preparer = connection.dialect.identifier_preparer
     names = {table.name: preparer.format_table(table) for table in metadata.sorted_tables}
     missing = [it for it, name in names.items() if not _there(connection, name)]
@@ -41,22 +40,24 @@ def rights_to_look(connection: Connection, data_map: object) -> Iterator[Finding
     if connection.dialect.name != "postgresql":
         return
     preparer = connection.dialect.identifier_preparer
-    user = preparer.quote(str(connection.scalar(text("SELECT current_user"))))
     tables = data_map.get("tables") if isinstance(data_map, dict) else None
     for entry, spec in tables.items() if isinstance(tables, dict) else ():
         if not isinstance(spec, dict):
             continue
-        schema, name = spec.get("schema"), preparer.quote(str(spec.get("name") or entry))
+        schema, name = spec.get("schema"), str(spec.get("name") or entry)
         if schema and not connection.scalar(_SCHEMA.bindparams(name=schema)):
-            fix = f"GRANT USAGE ON SCHEMA {preparer.quote_schema(schema)} TO {user};"
-            problem = said("the user may not {what}", what=said("enter it"))
-            yield Finding(Topic.RIGHTS, Level.FAULT, schema, problem, fix)
+            yield _lacking(entry_right(connection, schema))
             continue
-        full = f"{preparer.quote_schema(schema)}.{name}" if schema else name
+        full = ".".join(preparer.quote(part) for part in (schema, name) if part)
         if _there(connection, full) and not connection.scalar(_ANY.bindparams(name=full)):
-            fix = f"GRANT SELECT ON {full} TO {user};"
+            fix = f"{select_grant(connection, schema, name)};"
             problem = said("the user may not SELECT of it")
             yield Finding(Topic.RIGHTS, Level.FAULT, full, problem, fix)
+
+
+def _lacking(right: MissingRight) -> Finding:
+    problem = said("the user may not {what}", what=right.what)
+    return Finding(Topic.RIGHTS, Level.FAULT, right.place, problem, f"{right.grant};")
 
 
 def _there(connection: Connection, name: str) -> bool:
