@@ -172,6 +172,18 @@ def test_a_preview_counts_and_does_nothing(own: Browser) -> None:
     own.post("/selection", 400, action="redrive", which="some")
 
 
+def test_who_may_act_on_some_tenants_is_told_too_what_is_left_alone(fresh: Place) -> None:
+    """A preview that finds nothing dead says what lives, of each of the visitor's tenants."""
+    fresh.keep("acme", recent(samples.waiting("wait-9", type="OnlyHereCommand")))
+    fresh.keep("globex", recent(samples.waiting("wait-8", type="OnlyHereCommand")))
+    text = json.dumps({"rui@example.com": {"operator": ["acme", "globex"]}})
+    some = browser_of(wired(fresh), parse_roles(text, local=False), "rui@example.com")
+    fields: dict[str, Any] = {"action": "discard", "which": "all", "command": "OnlyHereCommand"}
+    page = text_of(some.post("/selection", **fields).text)
+    assert re.search(r"Não estão mortas e ficam como estão: 2 ", page)
+    assert "Nova prévia com as que aguardam nova tentativa" in page
+
+
 def test_disable_enable_and_pause(own: Browser) -> None:
     own.post("/tenants/acme/disable", 400, reason="")
     for path, seen in (

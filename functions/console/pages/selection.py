@@ -1,5 +1,6 @@
 """What an act on many messages would do: counts by tenant, command and cause, before it begins."""
 
+from collections import Counter
 from dataclasses import dataclass, replace
 
 from flask import Blueprint, redirect, render_template, request, url_for
@@ -143,7 +144,9 @@ def planned_for(
             [*whole.messages, *part.messages],
             [*whole.skipped, *part.skipped],
             more=whole.more or part.more,
+            alive=Counter(whole.alive) + Counter(part.alive),
         )
         if whole.more:
             break
-    return whole
+    # As of a plan over all tenants: what is left alone is told where nothing else is found.
+    return replace(whole, alive={}) if whole.messages or whole.skipped else whole
