@@ -133,8 +133,10 @@ class DuePage(list[Stored]):
         end: Place | None = None,
         *,
         cut: bool = False,
+        astray: Sequence[Stored] = (),
     ) -> None:
         super().__init__(stored)
+        self.astray = astray  # readable ones that the query for their tenant's bucket does not find
         self.cut = cut  # the contents were so large that more was not read
         self.unreadable = unreadable
         self.end = end  # the last returned document; None if no document was returned
@@ -143,6 +145,21 @@ class DuePage(list[Stored]):
     def returned(self) -> int:
         """How many documents the query returned."""
         return len(self) + len(self.unreadable)
+
+
+@dataclass(frozen=True, slots=True)
+class BucketPage:
+    """The first due messages of all tenants of a bucket, by the tenant.
+
+    `begin` and `end` are the instants of the first and the last document that the query returned,
+    readable or not; None if it returned none. If the page is not whole, a tenant may have more due
+    messages from `end` on, and none before it.
+    """
+
+    of: Mapping[str, DuePage]
+    begin: datetime | None = None
+    end: datetime | None = None
+    whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +265,17 @@ class Messages(Protocol):
 
         `after` is the end of the page before. `since` leaves out earlier instants: a further page
         needs it, because the database scans the index entries of documents that were just deleted.
+        """
+        ...
+
+    def due_in_bucket(
+        self, bucket: str, now: datetime, limit: int, since: datetime | None = None
+    ) -> BucketPage:
+        """Returns the first live messages of a bucket's tenants whose due instant has come.
+
+        It does not find a document without the bucket, which an older release wrote, or a person
+        edited: `due` finds it. A document of a tenant that does not exist any more is found too.
+        Raises Refused if the database lacks the index.
         """
         ...
 

@@ -33,6 +33,8 @@ class Store(Messages, TenantStates, RelayState, LastGoodConfig, LogSink, Protoco
 
     def take_date(self, tenant: str, document: str) -> None: ...
 
+    def lead_astray(self, tenant: str, document: str) -> None: ...
+
 
 class OddEffects(Effects, Protocol):
     """What `once` remembers, and a hand that breaks it."""
@@ -81,6 +83,10 @@ class FirestoreStore(Firestore):
     def take_date(self, tenant: str, document: str) -> None:
         name = self._in(tenant, documents.LIVE, document)
         self.calls.write_each("take its date", [_text_instead(name, "DataTentativaExec")])
+
+    def lead_astray(self, tenant: str, document: str) -> None:
+        name = self._in(tenant, documents.LIVE, document)
+        self.calls.write_each("take its bucket", [_text_instead(name, "Balde")])
 
 
 def _text_instead(name: str, field: str) -> Fill:

@@ -14,6 +14,7 @@ from smartlink.adapters.firestore.effects import FirestoreEffects
 from smartlink.adapters.firestore.jobs import FirestoreJobs
 from smartlink.adapters.firestore.store import Firestore
 from smartlink.adapters.firestore.writes import put
+from smartlink.domain.bucket import bucket_of
 from smartlink.domain.message import Past, Stored, Version
 from smartlink.domain.order import Intake, Order
 from smartlink.domain.pin import Pin
@@ -152,6 +153,7 @@ CALLS: dict[str, Call] = {
     "reused": lambda store, _: store.reused(TENANT, "D-m-1"),
     "undated": lambda store, _: store.undated(TENANT),
     "due": lambda store, _: store.due(TENANT, LATER, 5),
+    "due_in_bucket": lambda store, _: store.due_in_bucket(bucket_of(TENANT), LATER, 5),
     "in_order": lambda store, _: store.in_order(TENANT, ["key"], 5),
     "intake": lambda store, _: store.intake(TENANT),
     "take_in": lambda store, _: store.take_in("other", Intake("me", NOW), None),
@@ -188,7 +190,7 @@ ONE_OF_EACH_METHOD = ("create", "commit", "read", "due", "known_tenants")
 READS = {
     *("read", "unreadable", "alive", "history", "past", "references", "reused", "undated", "due"),
     *("states", "has_live", "known_tenants", "commands", "changes", "of_command"),
-    *("content_sweep", "standing_job", "load", "in_order", "intake"),
+    *("content_sweep", "standing_job", "load", "in_order", "intake", "due_in_bucket"),
     *("read of effects", "read of jobs", "newest of jobs", "about of jobs"),
 }
 

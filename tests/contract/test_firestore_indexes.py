@@ -18,7 +18,7 @@ from smartlink.adapters.firestore.operator import GROUPED, GROUPED_FIELDS, OPERA
 from smartlink.adapters.firestore.store import QUERIES, QueryShape, up_to
 from smartlink.domain.message import Content, Ended, Ending
 from tests.contract.test_jobs import FULL
-from tests.support.samples import BEGUN, LATER, NOW, everything_set, line, pending
+from tests.support.samples import BEGUN, LATER, NOW, everything_set, line, owned, pending
 
 T = TypeVar("T")
 DECLARED: dict[str, Any] = json.loads(
@@ -39,7 +39,7 @@ def stored_names() -> dict[str, set[str]]:
     far = pending(content=Content("0", 1, object="x"))
     names: dict[str, set[str]] = defaultdict(set)
     for item in (inline, far):
-        names[documents.LIVE] |= fields_of(documents.put_live, item)
+        names[documents.LIVE] |= fields_of(documents.put_live, owned(item))
         ended = Ended(item, Ending.DONE, NOW, LATER)
         names[documents.HISTORY] |= fields_of(documents.put_history, ended)
     ended_effect = replace(BEGUN, ended=LATER, result="{}")
@@ -68,7 +68,7 @@ def test_every_query_has_its_index(shape: QueryShape) -> None:
         equal = [{"fieldPath": name, "order": "ASCENDING"} for name in shape.equal]
         assert {
             "collectionGroup": shape.collection,
-            "queryScope": "COLLECTION",
+            "queryScope": "COLLECTION_GROUP" if shape.group else "COLLECTION",
             "fields": [*equal, {"fieldPath": shape.range, "order": last}],
         } in DECLARED["indexes"]
 
@@ -82,7 +82,9 @@ def test_a_query_is_what_its_shape_says(
     filters = [item.field_filter for item in query.where.composite_filter.filters]
     assert [item.field.field_path for item in filters] == [*shape.equal, *bounds * [shape.range]]
     assert [item.field.field_path for item in query.order_by] == [shape.range]
-    assert [item.collection_id for item in query.from_] == [shape.collection]
+    assert [(it.collection_id, it.all_descendants) for it in query.from_] == [
+        (shape.collection, shape.group)
+    ]
 
 
 def test_what_goes_over_all_tenants_has_its_indexes() -> None:

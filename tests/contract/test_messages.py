@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from smartlink.domain import lifecycle
+from smartlink.domain.bucket import bucket_of
 from smartlink.domain.identity import Direction, document_id
 from smartlink.domain.message import (
     DeadReason,
@@ -306,6 +307,73 @@ def test_a_page_goes_on_behind_the_end_of_the_one_before(store: Store) -> None:
             seen += [it.message.document for it in page]
             page = store.due(TENANT, NOW, 2, direction, page.end.due, page.end)
         assert seen == whole
+
+
+def neighbours() -> tuple[str, str]:
+    """A tenant of the same bucket, and one of another."""
+    names = [f"t{number}" for number in range(100)]
+    same = next(it for it in names if bucket_of(it) == bucket_of(TENANT))
+    return same, next(it for it in names if bucket_of(it) != bucket_of(TENANT))
+
+
+def test_one_query_finds_what_is_due_of_a_buckets_tenants(store: Store) -> None:
+    """The longest due first, whoever's it is; readable or not; up to the microsecond."""
+    near, far = neighbours()
+    store.create(near, [pending("b", due=NOW - 2 * MICROSECOND), pending("odd", due=NOW)])
+    store.create(far, [pending("far")])
+    theirs = [pending("a", due=NOW - MICROSECOND), pending("late", due=NOW + MICROSECOND)]
+    store.create(TENANT, theirs)
+    store.make_unreadable(near, "D-odd")
+    whole = store.due_in_bucket(bucket_of(TENANT), NOW, 10)
+    assert {tenant: [it.message.id for it in page] for tenant, page in whole.of.items()} == {
+        near: ["b"],
+        TENANT: ["a"],
+    }
+    assert [it.document for it in whole.of[near].unreadable] == ["D-odd"]
+    assert whole.of[near].end == Place(NOW, "D-odd")
+    assert whole.of[TENANT].end == Place(NOW - MICROSECOND, "D-a")
+    assert (whole.begin, whole.end, whole.whole) == (NOW - 2 * MICROSECOND, NOW, True)
+    [first] = whole.of[TENANT]
+    assert first == store.read(TENANT, ["D-a"])["D-a"]
+    part = store.due_in_bucket(bucket_of(TENANT), NOW, 2, NOW - 2 * MICROSECOND)
+    assert (sorted(part.of), part.whole) == (sorted([near, TENANT]), False)
+    assert part.end == NOW - MICROSECOND
+    [tenant] = store.due_in_bucket(bucket_of(TENANT), NOW, 2, NOW).of
+    assert tenant == near
+    empty = store.due_in_bucket(bucket_of(TENANT), NOW - timedelta(days=1), 2)
+    assert (empty.of, empty.begin, empty.end, empty.whole) == ({}, None, None, True)
+
+
+def test_every_write_of_a_message_carries_its_bucket(store: Store) -> None:
+    """And so whatever changes a message of before: it is found by its bucket from then on."""
+    store.create(TENANT, [pending("created"), pending("swapped"), pending("settled")])
+    fresh = Settlement(document="D-kept", fence=None, live=pending("kept"))
+    made = Settlement(document="D-none", fence=None, created=(pending("made"),))
+    store.commit(TENANT, [fresh, made])
+    store.create(TENANT, [pending(it) for it in ("moved", "moves", "x")])
+    intake = Intake("me", NOW, "1")
+    documents = ("D-created", "D-swapped", "D-settled", "D-kept", "D-made", "D-moves", "D-x")
+    for document in documents:
+        store.lead_astray(TENANT, document)
+    page = store.due(TENANT, NOW, 100)
+    assert sorted(it.message.document for it in page.astray) == sorted(documents)
+    assert in_bucket(store) == {"D-moved"}
+    by_name = {it.message.document: it for it in page}
+    swapped, settled, moves = (by_name[f"D-{it}"] for it in ("swapped", "settled", "moves"))
+    [version] = store.swap(TENANT, [swapped])
+    assert version not in {None, swapped.version}, "the bucket alone is a change, too"
+    live = replace(settled.message, attempt=1)
+    store.commit(TENANT, [Settlement(document="D-settled", fence=settled.version, live=live)])
+    change = Stored(replace(moves.message, order=Order("key", "2", "tenant")), moves.version)
+    store.take_in(TENANT, intake, None, [pending("taken")], [change])
+    assert in_bucket(store) == {"D-moved", "D-swapped", "D-settled", "D-moves", "D-taken"}
+    left = {it.message.document for it in store.due(TENANT, NOW, 100).astray}
+    assert left == {"D-created", "D-kept", "D-made", "D-x"}
+
+
+def in_bucket(store: Store) -> set[str]:
+    page = store.due_in_bucket(bucket_of(TENANT), NOW, 100).of[TENANT]
+    return {it.message.document for it in page}
 
 
 def test_the_messages_of_a_command_come_by_document(store: Store) -> None:

@@ -18,6 +18,7 @@ from smartlink.ports import Delivery
 from smartlink.services.contents import inline
 from smartlink.services.dispatch import decode_dispatch
 from tests.hostile.corpus import BOUNDED, JSON_TEXTS
+from tests.support.samples import owned
 from tests.support.world import COMMAND, START, World
 
 SHORT = [text for text in JSON_TEXTS.values() if len(text) < 10_000]
@@ -96,7 +97,7 @@ def test_a_hostile_name_is_stored_and_harms_nobody(name: str) -> None:
 def stored(message: Message) -> tuple[Message, Ended, bytes]:
     """The message, live and ended, as Firestore gives it back; and the live document's bytes."""
     live = types.Document.pb()()
-    documents.put_live(live.fields, message)
+    documents.put_live(live.fields, owned(message))
     history = types.Document.pb()()
     documents.put_history(history.fields, Ended(message, Ending.DONE, START, START))
     written: bytes = live.SerializeToString()

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from smartlink.adapters.firestore.documents import Owned
 from smartlink.domain import lifecycle
 from smartlink.domain.effect import Effect, effect_document
 from smartlink.domain.identity import content_hash, encode
@@ -84,6 +85,11 @@ def waiting(identity: str = "m-1", error: str = REFUSED, **parts: Any) -> Messag
 def dead(identity: str = "m-1", error: str = REFUSED, **parts: Any) -> Message:  # noqa: ANN401
     failed = lifecycle.dead(waiting(identity, error), DeadReason.EXHAUSTED, error)
     return replace(failed, **{"attempt": 5, **parts})
+
+
+def owned(message: Message) -> Owned:
+    """The message as a document of a tenant holds it."""
+    return Owned("acme", message)
 
 
 def stored(message: Message) -> Stored:

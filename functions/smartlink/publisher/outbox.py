@@ -7,7 +7,7 @@ there.
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Unpack
 
-from smartlink.adapters.firestore.documents import LIVE, TENANTS, put_live
+from smartlink.adapters.firestore.documents import LIVE, TENANTS, Owned, put_live
 from smartlink.domain import lifecycle
 from smartlink.domain.message import Message
 from smartlink.domain.payload import write_json
@@ -39,7 +39,7 @@ def outbox_write(
     _, request = parsed(message)
     outgoing = _message(request, now or datetime.now(UTC))
     reference = client.document(TENANTS, request.tenant, LIVE, outgoing.document)
-    transaction.create(reference, _document(outgoing))
+    transaction.create(reference, _document(Owned(request.tenant, outgoing)))
     return outgoing.id
 
 
@@ -67,12 +67,12 @@ def _message(request: PublishRequest, now: datetime) -> Message:
     )
 
 
-def _document(message: Message) -> dict[str, Any]:
+def _document(owned: Owned) -> dict[str, Any]:
     """Returns the document that the relay would write, in the form of Google's usual client."""
     from google.cloud.firestore_v1.types import Document  # noqa: PLC0415  (the caller has it)
 
     raw = Document.pb()()
-    put_live(raw.fields, message)
+    put_live(raw.fields, owned)
     return {name: _plain(value) for name, value in raw.fields.items()}
 
 

@@ -51,7 +51,8 @@ class InProcessWorld:
         if collection == LIVE:
             for stored in store.live(tenant).values():
                 found.append(Document.pb()())
-                documents.put_live(found[-1].fields, stored.message)
+                owned = documents.Owned(tenant, stored.message)
+                documents.put_live(found[-1].fields, owned)
         elif collection == HISTORY:
             for ended in store.ended(tenant).values():
                 found.append(Document.pb()())

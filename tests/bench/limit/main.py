@@ -66,12 +66,13 @@ def _templates() -> Templates:
     small = Content(sha256="0" * 64, size=70, text="")
     reply = lifecycle.to_send(message_id="", message_type="BenchReply", content=small, now=now)
     change = types.Write.pb()(update_mask={"field_paths": rm.STATE_FIELDS})
-    rm.put_state(change.update.fields, claimed)
+    tenant = os.environ["BENCH_TENANT"]
+    rm.put_state(change.update.fields, rm.Owned(tenant, claimed))
     created = [types.Write.pb()(current_document={"exists": False}) for _ in range(4)]
-    rm.put_live(created[0].update.fields, live)
+    rm.put_live(created[0].update.fields, rm.Owned(tenant, live))
     rm.put_history(created[1].update.fields, Ended(done, Ending.DONE, now, later))
     rm.put_log(created[2].update.fields, ("", line))
-    rm.put_live(created[3].update.fields, reply)
+    rm.put_live(created[3].update.fields, rm.Owned(tenant, reply))
     return Templates(created[0], change, *created[1:])
 
 

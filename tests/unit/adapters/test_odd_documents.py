@@ -19,7 +19,7 @@ from smartlink.domain.order import Intake
 from smartlink.domain.pin import Pin, fingerprint
 from smartlink.domain.tenant import TenantState
 from smartlink.ports import ConfigFile
-from tests.support.samples import BEGUN, LATER, NOW, everything_set, line
+from tests.support.samples import BEGUN, LATER, NOW, everything_set, line, owned
 
 STATE = TenantState(
     setup="0f",
@@ -38,8 +38,16 @@ STATE = TenantState(
     ordered=True,
 )
 WHOLE: dict[str, tuple[Callable[[Any, Any], None], object, Callable[[Any], object]]] = {
-    "live": (documents.put_live, everything_set(), lambda it: documents.get_live("D-m-1", it)),
-    "listed": (documents.put_live, everything_set(), lambda it: documents.get_listed("D-m-1", it)),
+    "live": (
+        documents.put_live,
+        owned(everything_set()),
+        lambda it: documents.get_live("D-m-1", it),
+    ),
+    "listed": (
+        documents.put_live,
+        owned(everything_set()),
+        lambda it: documents.get_listed("D-m-1", it),
+    ),
     "history": (
         documents.put_history,
         Ended(everything_set(), Ending.DONE, NOW, LATER),
@@ -159,7 +167,7 @@ def test_a_field_that_nobody_knows_is_no_harm() -> None:
 def test_what_is_odd_inside_a_map_is_no_surprise(inner: str) -> None:
     """It is read, or a DocumentError."""
     for value in values():
-        fields = stored(documents.put_live, everything_set())
+        fields = stored(documents.put_live, owned(everything_set()))
         fields["Execucao"].map_value.fields[inner].CopyFrom(value)
         with suppress(DocumentError):
             documents.get_live("D-m-1", fields)
@@ -200,12 +208,12 @@ def test_a_save_writes_every_field_of_a_state() -> None:
 
 def test_a_change_writes_every_field_of_a_state() -> None:
     """The same of a message, whose content, origin and id no change touches."""
-    full = stored(documents.put_state, everything_set())
+    full = stored(documents.put_state, owned(everything_set()))
     assert set(full) == set(documents.STATE_FIELDS)
 
 
 def test_a_message_without_its_content_cannot_run() -> None:
-    fields = stored(documents.put_live, everything_set())
+    fields = stored(documents.put_live, owned(everything_set()))
     del fields["Conteudo"]
     with pytest.raises(DocumentError, match="content is missing"):
         documents.get_live("D-m-1", fields)

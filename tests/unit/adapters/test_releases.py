@@ -16,9 +16,11 @@ from google.cloud.firestore_v1 import types
 from google.protobuf import json_format
 
 from smartlink.adapters.firestore import documents as rm
+from smartlink.domain.bucket import bucket_of
 from smartlink.domain.message import DeadReason, Ending, Message, Result, State
 from smartlink.services.dispatch import decode_dispatch, encode_dispatch
 from smartlink.services.polling.shard import decode_shard
+from tests.support.samples import owned
 
 BEFORE = Path(__file__).parents[2] / "releases" / "40eea28"
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -88,7 +90,9 @@ def test_the_relays_own_documents_are_read() -> None:
 @pytest.mark.parametrize("name", LIVE)
 def test_a_live_message_is_written_as_before(name: str) -> None:
     """Nothing that the release before reads is missing or of another type."""
-    assert written(rm.put_live, live(name)) == before(name)
+    now = written(rm.put_live, owned(live(name)))
+    assert now.pop("Balde") == {"stringValue": bucket_of("acme")}
+    assert now == before(name)
 
 
 def test_history_log_state_tick_and_configuration_are_written_as_before() -> None:

@@ -65,6 +65,7 @@ class Found:
     id: str
     fields: Raw
     version: Version
+    name: str = ""  # the whole name, which also tells the tenant
 
 
 Fill = Callable[[Raw], None]
@@ -291,5 +292,6 @@ def _sorted_out(
 
 
 def _found(document: Raw) -> Found:
-    identity = document.name.rpartition("/")[2]
-    return Found(identity, document.fields, _version(document.update_time))
+    name = document.name
+    identity = name.rpartition("/")[2]
+    return Found(identity, document.fields, _version(document.update_time), name)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from smartlink.adapters.firestore.values import (
     DocumentError,
@@ -31,6 +31,7 @@ from smartlink.adapters.firestore.values import (
     put_text,
     put_time,
 )
+from smartlink.domain.bucket import bucket_of
 from smartlink.domain.identity import Direction
 from smartlink.domain.message import (
     Attempt,
@@ -89,6 +90,7 @@ STATE_FIELDS = (
     "Ordem",
     "Ordenacao",
     "NaFila",
+    "Balde",
 )
 """The fields that change while a message lives. A change writes only these, never the content."""
 
@@ -147,15 +149,24 @@ class Tick:
     caller: str = field(compare=False)
 
 
-def put_live(fields: Raw, message: Message) -> None:
+class Owned(NamedTuple):
+    """A live message and the tenant whose it is: each write of it carries the tenant's bucket."""
+
+    tenant: str
+    message: Message
+
+
+def put_live(fields: Raw, owned: Owned) -> None:
     """Fills a document of `GTotvsLinkMessage`."""
-    _put_origin(fields, message)
-    _put_content(fields, message.content)
-    put_state(fields, message)
+    _put_origin(fields, owned.message)
+    _put_content(fields, owned.message.content)
+    put_state(fields, owned)
 
 
-def put_state(fields: Raw, message: Message) -> None:
+def put_state(fields: Raw, owned: Owned) -> None:
     """Fills STATE_FIELDS."""
+    tenant, message = owned
+    fields["Balde"].string_value = bucket_of(tenant)
     fields["Situacao"].string_value = message.state
     put_optional_time(fields, "DataTentativaExec", message.due)
     put_count(fields, "Despachos", message.dispatches)
@@ -300,6 +311,12 @@ def is_undated(fields: Raw) -> bool:
         "timestamp_value"
     )
     return not dated and readable(fields, "Situacao") != State.DEAD
+
+
+def is_astray(tenant: str, fields: Raw) -> bool:
+    """Tells whether the query for the tenant's bucket does not find this live document: an older
+    release wrote it, or a person edited it."""
+    return readable(fields, "Balde") != bucket_of(tenant)
 
 
 def get_unreadable(document: str, fields: Raw, version: Version, why: str) -> Unreadable:

@@ -1,11 +1,13 @@
 """Firestore as the relay's store: messages, history, logs, states of tenants and of the relay."""
 
 import os
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+from google.api_core import exceptions
 from google.cloud.firestore_v1 import types
 
 from smartlink.adapters.firestore import documents as rm
@@ -37,6 +39,7 @@ from smartlink.domain.settlement import Settlement
 from smartlink.domain.tenant import TenantState
 from smartlink.observability import ERROR, event
 from smartlink.ports import (
+    BucketPage,
     ConfigFile,
     Conflict,
     ContentSweep,
@@ -48,6 +51,7 @@ from smartlink.ports import (
     NewId,
     PartlyRefused,
     Place,
+    Refused,
     RelayState,
     TenantStates,
     Unavailable,
@@ -76,14 +80,17 @@ class QueryShape:
     equal: tuple[str, ...]
     range: str  # a field: the query is bounded and ordered by it
     descending: bool = False
+    group: bool = False  # over the collections of all tenants
 
 
 DUE = QueryShape(rm.LIVE, (), "DataTentativaExec")
 DUE_BY_DIRECTION = QueryShape(rm.LIVE, ("Direcao",), "DataTentativaExec")
+DUE_BY_BUCKET = QueryShape(rm.LIVE, ("Balde",), "DataTentativaExec", group=True)
 IN_ORDER = QueryShape(rm.LIVE, ("Chave",), "Ordem")
 JOB_DUE = QueryShape(rm.JOBS, (), rm.JOB_DUE)
-QUERIES = (DUE, DUE_BY_DIRECTION, IN_ORDER, JOB_DUE)
+QUERIES = (DUE, DUE_BY_DIRECTION, DUE_BY_BUCKET, IN_ORDER, JOB_DUE)
 """Every query that needs an index. A test compares them with `infra/firestore.json`."""
+_FIELDS_BY_BUCKET = (*DUE_BY_BUCKET.equal, DUE_BY_BUCKET.range)
 
 
 def up_to(
@@ -100,7 +107,7 @@ def up_to(
     with the same instant come in the order of their names.
     """
     query = types.StructuredQuery.pb()()
-    query.from_.add(collection_id=shape.collection)
+    query.from_.add(collection_id=shape.collection, all_descendants=shape.group)
     filters = query.where.composite_filter
     filters.op = types.StructuredQuery.CompositeFilter.Operator.AND
     for name, value in zip(shape.equal, values, strict=True):
@@ -214,7 +221,7 @@ class Firestore:
 
     def _creation(self, tenant: str, message: Message) -> Fill:
         name = self._in(tenant, rm.LIVE, message.document)
-        return create(name, rm.put_live, message)
+        return create(name, rm.put_live, rm.Owned(tenant, message))
 
     def swap(self, tenant: str, changes: Sequence[Stored]) -> list[Version | None]:
         """If it raises Unavailable, some messages may have been swapped."""
@@ -229,7 +236,7 @@ class Firestore:
 
     def _change(self, tenant: str, message: Message, version: Version) -> Fill:
         name = self._in(tenant, rm.LIVE, message.document)
-        return change(name, rm.put_state, message, rm.STATE_FIELDS, version)
+        return change(name, rm.put_state, rm.Owned(tenant, message), rm.STATE_FIELDS, version)
 
     def commit(self, tenant: str, settlements: Sequence[Settlement]) -> None:
         """The caller limits the size of the commit, by `Settlement.weight`."""
@@ -356,9 +363,33 @@ class Firestore:
         parent = self._name(rm.TENANTS, tenant)
         what = f"find due messages of {tenant}"
         found, cut = self._calls.query_page(what, parent, query, LIMITS.page)
-        stored, unreadable = _sorted_out(found)
-        end = _place(found[-1]) if found else None
-        return DuePage(stored, unreadable, end, cut=cut)
+        page = _due_page(found, cut=cut)
+        strays = {it.id for it in found if rm.is_astray(tenant, it.fields)}
+        page.astray = [it for it in page if it.message.document in strays] if strays else ()
+        return page
+
+    def due_in_bucket(
+        self, bucket: str, now: datetime, limit: int, since: datetime | None = None
+    ) -> BucketPage:
+        """See Messages. An equality and a range on one field: the index serves it as one scan."""
+        query = up_to(DUE_BY_BUCKET, [bucket], now, limit, since)
+        what = f"find due messages of bucket {bucket}"
+        try:
+            found, cut = self._calls.query_page(what, self._calls.root, query, LIMITS.page)
+        except Refused as error:
+            if not isinstance(error.__cause__, exceptions.FailedPrecondition):
+                raise
+            message = (
+                f"{error}: make the index of {rm.LIVE} by {' and '.join(_FIELDS_BY_BUCKET)} "
+                f"over all collections (COLLECTION_GROUP), which infra/firestore.json declares"
+            )
+            raise Refused(message) from error
+        of: defaultdict[str, list[Found]] = defaultdict(list)
+        for item in found:
+            of[item.name.rsplit("/", 3)[1]].append(item)
+        pages = {tenant: _due_page(its) for tenant, its in of.items()}
+        begin, end = (_place(found[0]).due, _place(found[-1]).due) if found else (None, None)
+        return BucketPage(pages, begin, end, whole=not cut and len(found) < limit)
 
     def in_order(
         self, tenant: str, keys: Sequence[str], limit: int, before: str = ""
@@ -576,6 +607,11 @@ def _sorted_out(found: Iterable[Found]) -> tuple[list[Stored], list[Unreadable]]
         except DocumentError as error:
             unreadable.append(rm.get_unreadable(item.id, item.fields, item.version, str(error)))
     return stored, unreadable
+
+
+def _due_page(found: Sequence[Found], *, cut: bool = False) -> DuePage:
+    stored, unreadable = _sorted_out(found)
+    return DuePage(stored, unreadable, _place(found[-1]) if found else None, cut=cut)
 
 
 def _place(found: Found) -> Place:

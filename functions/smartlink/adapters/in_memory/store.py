@@ -8,6 +8,7 @@ from itertools import count
 from threading import Lock
 
 from smartlink.adapters.in_memory.faults import Faults
+from smartlink.domain.bucket import bucket_of
 from smartlink.domain.identity import Direction
 from smartlink.domain.message import (
     Ended,
@@ -26,6 +27,7 @@ from smartlink.domain.pin import Pin
 from smartlink.domain.settlement import Settlement
 from smartlink.domain.tenant import TenantState
 from smartlink.ports import (
+    BucketPage,
     ConfigFile,
     Conflict,
     ContentSweep,
@@ -103,11 +105,13 @@ class InMemoryMessages:
         self.faults = Faults()
         self.uncreatable: Callable[[Message], bool] = lambda _: False  # never created
         self.unswappable: Callable[[Message], bool] = lambda _: False  # never swapped
+        self.writes_bucket: Callable[[], bool] = lambda: True  # False: an older release writes
         self.operations: Counter[str] = Counter()
         self._lock = Lock()
         self._versions = count(1)
         self._live: dict[_Key, Stored] = {}
         self._unreadable: dict[_Key, Unreadable] = {}  # live documents
+        self._astray: set[_Key] = set()  # live documents that do not carry their tenant's bucket
         self._history: dict[_Key, Ended] = {}
         self._broken: dict[_Key, Past] = {}  # records of the history that somebody edited
         self._logs: defaultdict[str, list[LogLine]] = defaultdict(list)
@@ -140,9 +144,14 @@ class InMemoryMessages:
     def _create(self, tenant: str, message: Message) -> Version | None:
         self.operations["write"] += 1
         key = (tenant, message.document)
-        return None if key in self._live else self._write(key, message)
+        if key in self._live:
+            return None
+        self._astray.add(key)
+        return self._write(key, message)
 
     def _write(self, key: _Key, message: Message) -> Version:
+        if self.writes_bucket():
+            self._astray.discard(key)
         version = Version(str(next(self._versions)))
         self._live[key] = Stored(message, version)
         return version
@@ -165,7 +174,9 @@ class InMemoryMessages:
             return None
         old = self._live[key].message
         new = _with_state_of(old, message)
-        return fence if new == old else self._write(key, new)  # as Firestore: nothing was written
+        placed = key in self._astray and self.writes_bucket()
+        # As Firestore: the version stays if nothing was written.
+        return fence if new == old and not placed else self._write(key, new)
 
     def commit(self, tenant: str, settlements: Sequence[Settlement]) -> None:
         self.faults.before("commit", tenant)
@@ -203,6 +214,7 @@ class InMemoryMessages:
             self.operations["delete"] += 1
             del self._live[key]
             self._unreadable.pop(key, None)
+            self._astray.discard(key)
         if settlement.history is not None:
             self.operations["write"] += 1
             self._history[self._end(tenant, settlement.history)] = _as_history(settlement.history)
@@ -328,30 +340,68 @@ class InMemoryMessages:
         self.faults.before("due", tenant)
         behind = (after.due, after.document) if after else None
         with self._lock:
-            found = [
-                (stored.message.due, document, stored)
-                for (owner, document), stored in self._live.items()
-                if owner == tenant
-                and stored.message.due is not None
-                and stored.message.due <= now
-                and (since is None or stored.message.due >= since)
-                and (behind is None or (stored.message.due, document) > behind)
-                and direction in {None, stored.message.direction}
-            ]
-            found = sorted(found, key=lambda item: item[:2])[:limit]
-            came, size = 0, 0
-            while came < len(found) and size < LIMITS.page:
-                content = found[came][2].message.content
-                size += len(content.text or "")
-                came += 1
-            cut = size >= LIMITS.page
-            found = found[:came]
-            self.operations["read"] += max(len(found), 1)
-            end = Place(*found[-1][:2]) if found else None
-            readable = (it for _, name, it in found if (tenant, name) not in self._unreadable)
-            keys = [(tenant, name) for _, name, _ in found]
-            odd = [self._unreadable[key] for key in keys if key in self._unreadable]
-            return DuePage(readable, odd, end, cut=cut)
+            keys, cut = self._due(
+                now,
+                limit,
+                lambda key, due, message: (
+                    key[0] == tenant
+                    and (since is None or due >= since)
+                    and (behind is None or (due, key[1]) > behind)
+                    and direction in {None, message.direction}
+                ),
+            )
+            return self._page(keys, cut=cut)
+
+    def due_in_bucket(
+        self, bucket: str, now: datetime, limit: int, since: datetime | None = None
+    ) -> BucketPage:
+        self.faults.before("due_in_bucket", bucket)
+        with self._lock:
+            keys, cut = self._due(
+                now,
+                limit,
+                lambda key, due, _: (
+                    bucket_of(key[0]) == bucket
+                    and key not in self._astray
+                    and (since is None or due >= since)
+                ),
+            )
+            of: defaultdict[str, list[_Key]] = defaultdict(list)
+            for key in keys:
+                of[key[0]].append(key)
+            pages = {tenant: self._page(its) for tenant, its in of.items()}
+            ends = [self._live[key].message.due for key in (*keys[:1], *keys[-1:])]
+            begin, end = (ends[0], ends[-1]) if ends else (None, None)
+            return BucketPage(pages, begin, end, whole=not cut and len(keys) < limit)
+
+    def _due(
+        self, now: datetime, limit: int, wanted: Callable[[_Key, datetime, Message], bool]
+    ) -> tuple[list[_Key], bool]:
+        """Returns the first documents that are due and wanted; and whether their contents were so
+        large that more was not read."""
+        found = sorted(
+            (stored.message.due, key)
+            for key, stored in self._live.items()
+            if stored.message.due is not None
+            and stored.message.due <= now
+            and wanted(key, stored.message.due, stored.message)
+        )[:limit]
+        came, size = 0, 0
+        while came < len(found) and size < LIMITS.page:
+            size += len(self._live[found[came][1]].message.content.text or "")
+            came += 1
+        self.operations["read"] += max(came, 1)
+        return [key for _, key in found[:came]], size >= LIMITS.page
+
+    def _page(self, keys: Sequence[_Key], *, cut: bool = False) -> DuePage:
+        readable = [self._live[key] for key in keys if key not in self._unreadable]
+        odd = [self._unreadable[key] for key in keys if key in self._unreadable]
+        last = self._live[keys[-1]].message if keys else None
+        end = Place(last.due, last.document) if last and last.due else None
+        astray = [
+            self._live[key] for key in keys if key in self._astray and key not in self._unreadable
+        ]
+        return DuePage(readable, odd, end, cut=cut, astray=astray)
 
     def in_order(
         self, tenant: str, keys: Sequence[str], limit: int, before: str = ""
@@ -556,6 +606,18 @@ class InMemoryMessages:
             told = (message.type, message.content.sha256) if legible else (None, None)
             self._unreadable[key] = Unreadable(document, why, self._live[key].version, *told)
 
+    def lead_astray(self, tenant: str, document: str) -> None:
+        """Removes the bucket from the live document, as if an older release had written it."""
+        with self._lock:
+            key = (tenant, document)
+            self._write(key, self._live[key].message)
+            self._astray.add(key)
+
+    def astray(self) -> set[tuple[str, str]]:
+        """Returns the tenant and the name of each live document without its bucket."""
+        with self._lock:
+            return set(self._astray)
+
     def take_date(self, tenant: str, document: str) -> None:
         """Removes `DataTentativaExec` from the live document, as a person may do."""
         with self._lock:
@@ -577,6 +639,7 @@ class InMemoryMessages:
         with self._lock:
             self._live.clear()
             self._unreadable.clear()
+            self._astray.clear()
             for key, stored in live.items():
                 self._write(key, stored.message)
             self._history = dict(history)
