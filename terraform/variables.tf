@@ -223,7 +223,7 @@ variable "settings" {
 
   validation {
     condition = length(setsubtract(keys(var.settings), [
-      "connect_seconds", "dispatch_batch", "dispatches", "due_page", "grace_seconds", "idle_poll_seconds",
+      "connect_seconds", "dispatch_batch", "dispatches", "due_by_bucket", "due_page", "grace_seconds", "idle_poll_seconds",
       "payload_refresh_seconds",
       "poll_seconds", "poll_threads", "read_seconds", "receive_batch", "receive_seconds", "receivers",
       "response_limit", "shard_tenants", "silence_seconds", "state_refresh_seconds", "tenants_refresh_seconds",

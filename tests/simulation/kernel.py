@@ -74,6 +74,8 @@ class Process:
     skew: timedelta = timedelta()
     dead: bool = False
     began: float = 0.0  # its present call
+    polls: float = 0.0  # since when, if it polls
+    older: bool = False  # it is of a release that writes no bucket
     hold: bool = False  # of a consumer: what it leaves unknown waits for a person
     incidents: list[Incident] = field(default_factory=list)
     read: dict[str, Reading] = field(default_factory=dict)  # by tenant

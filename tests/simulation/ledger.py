@@ -17,7 +17,7 @@ from smartlink.domain.noted import KEPT, Noted
 from smartlink.domain.order import Intake
 from smartlink.domain.settlement import Settlement
 from smartlink.domain.tenant import TenantState
-from smartlink.ports import Refused
+from smartlink.ports import DuePage, Place, Refused
 from tests.simulation.claims import SKEW, Claims
 from tests.simulation.kernel import Fault, Kernel, Process
 
@@ -131,6 +131,45 @@ class WatchedMessages(InMemoryMessages):
         """When something became of a message of a key last."""
         self.say = kernel.say
         self.last_ending = 0
+        self.written: dict[tuple[str, str], float] = {}
+        """When a live document was written last."""
+        self.strayed: set[tuple[str, str]] = set()
+        """Live documents that an older release created, or a person edited."""
+        self.writes_bucket = lambda: not (kernel.acting and kernel.acting.older)
+
+    def _write(self, key: tuple[str, str], message: Message) -> Version:
+        version = super()._write(key, message)
+        self.written[key] = self._kernel.now
+        if key not in self._astray:
+            self.strayed.discard(key)
+        elif not self.writes_bucket():
+            self.strayed.add(key)
+        return version
+
+    def hidden(self, key: tuple[str, str]) -> None:
+        """A poll asked, and did not get it."""
+        self._ledger.broken(f"{key} was due, and its tenant's poll was not shown it")
+
+    def due(
+        self,
+        tenant: str,
+        now: datetime,
+        limit: int,
+        direction: Direction | None = None,
+        since: datetime | None = None,
+        after: Place | None = None,
+    ) -> DuePage:
+        page = super().due(tenant, now, limit, direction, since, after)
+        for stored in page.astray:
+            key = (tenant, stored.message.document)
+            if key not in self.strayed:
+                self._ledger.broken(f"{key} lacks its bucket, and no older release wrote it")
+        return page
+
+    def stray(self, tenant: str, document: str) -> None:
+        """Somebody takes the bucket away, by hand."""
+        self.lead_astray(tenant, document)
+        self.strayed.add((tenant, document))
 
     def create(self, tenant: str, messages: Sequence[Message]) -> list[Version | None]:
         versions = super().create(tenant, messages)
@@ -279,6 +318,8 @@ class WatchedMessages(InMemoryMessages):
         for change, version in zip(changes, versions, strict=True):
             if version is not None:
                 old = before[change.message.document].message
+                if self.live(tenant)[change.message.document].message == old:
+                    continue  # only its bucket was written
                 self._moved(tenant, old, change.message)
                 self._claimed(tenant, old, change.message)
                 self._touched(tenant, old, change.message)

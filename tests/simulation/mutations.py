@@ -23,11 +23,13 @@ from smartlink.services.consuming.follow import Follow
 from smartlink.services.consuming.once import Once
 from smartlink.services.consuming.together import Together
 from smartlink.services.contents import release
+from smartlink.services.polling import buckets as buckets_module
 from smartlink.services.polling import receiving as receiving_module
 from smartlink.services.polling import sending as sending_module
 from smartlink.services.polling import sweep as sweep_module
 from smartlink.services.polling.intakes import Intakes
 from smartlink.services.polling.known_commands import KnownCommands
+from smartlink.services.polling.pages import DuePages
 from smartlink.services.polling.poll import Poll
 from smartlink.services.polling.receiving import Downstream, _Taken
 from smartlink.services.polling.sending import Upstream
@@ -439,7 +441,36 @@ def _path_is_not_looked_at(good: Any) -> Any:
     return lambda self, poll: frozenset()  # noqa: ARG005
 
 
+def _nothing_is_put_off(good: Any) -> Any:
+    """A bucket's query begins where the one before ended."""
+    return timedelta()
+
+
+def _page_is_always_whole(good: Any) -> Any:
+    """What a bucket's page has no room for is taken for nothing."""
+
+    def out_of(self: DuePages, shared: Any, poll: Any, now: Any) -> Any:
+        return good(self, replace(shared, whole=True), poll, now)
+
+    return out_of
+
+
+def _replies_lack_their_bucket(good: Any) -> Any:
+    """One writer does not know of buckets."""
+
+    def commit(self: Any, tenant: Any, settlements: Any) -> None:
+        good(self, tenant, settlements)
+        made = {(tenant, it.document) for item in settlements for it in item.created}
+        self._astray |= made & self._live.keys()
+
+    return commit
+
+
 MUTATIONS: Mapping[str, Mutation] = {
+    "a watermark has no margin": (buckets_module, "MARGIN", _nothing_is_put_off),
+    "a full page of a bucket is taken for all": (DuePages, "_out_of", _page_is_always_whole),
+    "no tenant is asked by itself": (buckets_module, "looks", lambda _: _never),
+    "replies are written without their bucket": (None, "commit", _replies_lack_their_bucket),
     "nobody is ahead when it is received": (receiving_module, "ahead", _nobody_is_ahead),
     "nobody is ahead when it is due": (sweep_module, "ahead", _nobody_is_ahead),
     "a run of a key is run whole": (consume_module, "rounds", _all_at_once),

@@ -11,7 +11,9 @@ from random import Random
 from smartlink.domain.identity import DERIVED, Direction, content_hash, document_id
 from smartlink.domain.lifecycle import REPEAT
 from smartlink.domain.message import DeadReason, Ending, Message, Past, State, Stored
+from smartlink.services.polling.buckets import LOOK_EVERY
 from tests.simulation.deployment import LARGE, Deployment, Rollout
+from tests.simulation.due import TOGETHER
 from tests.simulation.kernel import Fault, Incident, Kernel, Process, StuckError
 from tests.simulation.ledger import BrokenError
 from tests.simulation.operator import Operator
@@ -24,6 +26,10 @@ _HALTED = 15  # ticks until an operator ends the halt of a name
 _PATIENCE = 35  # ticks until two leases that began in trouble are over
 _ROLLOUTS, _NAMES = 0.15, 0.15
 """Shares of the schedules in which releases overlap, or a name's credentials change."""
+_TOGETHER = 0.7  # share of the schedules whose tenants are of one bucket
+_OLDER = 0.3
+"""Share of the schedules, of those without another rollout, in which a release that writes no
+bucket runs beside one that does."""
 _ORDERED = 0.4  # share of the schedules whose command is ordered
 _PATHS = ("tenant", "/lane", "/other")
 _BATCHES = 0.25  # of the schedules have consumers that take several messages at once
@@ -88,7 +94,9 @@ def run_schedule(seed: int, plan: dict[int, Fault] | None = None, *, small: str 
 
 def _deploy(kernel: Kernel, seed: int, *, small: str) -> Deployment:
     random = kernel.random
-    tenants = ("acme",) if small else ("acme", "globex", "initech")[: random.randint(1, 3)]
+    together = Random(f"buckets {seed}").random() < _TOGETHER
+    names = TOGETHER if together else ("acme", "globex", "initech")
+    tenants = ("acme",) if small else names[: random.randint(1, 3)]
     variables = {
         "SMARTLINK_DUE_PAGE": str(random.choice((2, 3, 50))),
         "SMARTLINK_RECEIVE_BATCH": str(random.choice((2, 5, 100))),
@@ -150,6 +158,7 @@ def _draw(deployment: Deployment, seed: int, *, small: str) -> None:
         _draw_rollouts(deployment, outside, Random(f"rollouts {seed}"))
         _draw_names(deployment, outside, Random(f"names {seed}"))
         _draw_paths(deployment)
+        _draw_buckets(deployment, outside, Random(f"buckets of {seed}"))
 
 
 def _draw_message(
@@ -358,6 +367,35 @@ def _draw_outages(kernel: Kernel) -> None:
         kernel.outages.append((calls, begins, begins + random.choice((0.1, 1.0, 30.0, 200.0))))
 
 
+def _draw_buckets(deployment: Deployment, outside: Process, random: Random) -> None:
+    """A release that writes no bucket beside one that does; and somebody who takes it away."""
+    store = deployment.store
+
+    def stray(tenant: str) -> None:
+        its = store.live(tenant).values()  # of what runs, an edit would break the claim
+        still = [it.message.document for it in its if it.message.state is not State.RUNNING]
+        document = random.choice(sorted(still) or [""])
+        if document:
+            deployment.kernel.say(f"{tenant}/{document} HAS NO BUCKET ANY MORE")
+            store.stray(tenant, document)
+
+    for _ in range(random.choice((0, 0, 0, 1, 2))):
+        work = partial(stray, random.choice(deployment.tenants))
+        deployment.kernel.spawn(outside, work, random.random() * _TROUBLE)
+    if deployment.rollouts or random.random() >= _OLDER:
+        return
+    newer = deployment.release
+    deployment.release = deployment.released(deployment.unknown, older=True)
+    begins, lasts = random.random() * _TROUBLE / 2, random.random() * _TROUBLE / 2
+    rollouts = [Rollout(begins, begins + lasts, newer)]
+    if random.random() < 0.4:  # it is rolled back, and deployed again
+        begins += lasts * random.choice((0.5, 1, 2))
+        rollouts.append(Rollout(begins, begins + random.random() * 300, deployment.release))
+        again = begins + 300 + random.random() * 300
+        rollouts.append(Rollout(again, again + random.random() * 100, newer))
+    deployment.rollouts, deployment.draws = rollouts, random
+
+
 def _draw_edits(deployment: Deployment, outside: Process) -> None:
     """Somebody edits documents in the console, or another version wrote them: nobody can read
     them."""
@@ -525,7 +563,9 @@ def _check_overdue(deployment: Deployment) -> None:
     for tenant in deployment.tenants:
         for stored in _moving(deployment, tenant):
             due = stored.message.due
-            if due is not None and now - max(due, deployment.given.get(tenant, due)) > 2 * _LEASE:
+            astray = (tenant, stored.message.document) in deployment.store.strayed
+            most = 2 * _LEASE + astray * timedelta(minutes=LOOK_EVERY)
+            if due is not None and now - max(due, deployment.given.get(tenant, due)) > most:
                 message = f"{(tenant, stored.message.document)} is overdue since {due}, now {now}"
                 raise BrokenError(message)
 

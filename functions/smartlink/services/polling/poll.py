@@ -17,11 +17,12 @@ from smartlink.domain.settlement import Retention
 from smartlink.domain.tenant import TenantEntry
 from smartlink.observability import ERROR, INFO, WARNING, bound, event, surprise
 from smartlink.ports import Beside, Clock, PortError, Publisher, RelayState, Turns
+from smartlink.services.polling.buckets import Buckets
 from smartlink.services.polling.changes import Changes
 from smartlink.services.polling.config import Config
 from smartlink.services.polling.known_commands import KnownCommands
 from smartlink.services.polling.leftovers import Leftovers
-from smartlink.services.polling.shard import OtherCatalogError, Shard
+from smartlink.services.polling.shard import OtherCatalogError, Shard, cut, in_turns
 from smartlink.services.polling.standing_jobs import StandingJobs
 from smartlink.services.polling.states import States
 from smartlink.services.polling.tenant_poll import TenantPoll, Turn
@@ -60,6 +61,7 @@ class Poll:
     turns: Turns
     beside: Beside
     tenant_turns: TenantTurns
+    buckets: Buckets
     commands: KnownCommands
     changes: Changes
     leftovers: Leftovers
@@ -75,10 +77,9 @@ class Poll:
         others = self.commands.note()
         orphans = self.beside(lambda: self.states.note_orphans(entries, now))
         leftovers = self.beside(self.leftovers)
-        size = self.settings.shard_tenants
         shards = [
-            self._shard(now, number, entries[start : start + size], others, changes)
-            for number, start in enumerate(range(0, len(entries), size))
+            self._shard(now, number, its, others, changes)
+            for number, its in enumerate(cut(entries, self.settings.shard_tenants))
         ] or [self._shard(now, 0, (), others, changes)]
         lost = self._publish(shards[1:])
         report = self._poll(shards[0], now, policy, lost)
@@ -164,9 +165,12 @@ class Poll:
         self, shard: Shard, policy: Callable[[], RetryPolicy], now: datetime, deadline: datetime
     ) -> list[TenantPoll]:
         """Returns the tenants to poll; each minute another tenant is the first."""
-        entries = shard.entries
-        first = int(shard.tick.timestamp() // 60) % len(entries) if entries else 0
-        states = self.states.of([entry.name for entry in entries], now, shard.changes)
+        entries = in_turns(shard.entries, int(shard.tick.timestamp() // 60))
+        names = [entry.name for entry in entries]
+        states = self.states.of(names, now, shard.changes)
+        # In a continuation each tenant with work left is asked by itself.
+        by_bucket = self.settings.due_by_bucket and not shard.sequence
+        shared = self.buckets.shared(names, shard.tick, shard.changes) if by_bucket else {}
         in_force = policy()  # what has been read meanwhile
         full = dict.fromkeys(self.settings.catalog.commands, self.settings.dispatches)
         expires = self.retention.expires(now, in_force)
@@ -179,8 +183,9 @@ class Poll:
                 expires,
                 Counter(shard.quota.get(entry.name, full)),
                 others=shard.others,
+                shared=shared.get(entry.name),
             )
-            for entry in (*entries[first:], *entries[:first])
+            for entry in entries
         ]
 
     def _perform(

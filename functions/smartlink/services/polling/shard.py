@@ -1,10 +1,13 @@
 """A shard holds the tenants that one call polls. It travels over Pub/Sub."""
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import groupby
 
+from smartlink.domain.bucket import bucket_of
 from smartlink.domain.tenant import TenantEntry
 from smartlink.ports import Envelope, Unavailable
 from smartlink.services.push import PushError
@@ -58,6 +61,42 @@ class Shard:
         }
         attributes = {"tick": self.tick.isoformat(), "shard": str(self.number)}
         return Envelope(json.dumps(document).encode(), attributes)
+
+
+def cut(entries: Iterable[TenantEntry], size: int) -> list[list[TenantEntry]]:
+    """Cuts the tenants into shards of about `size`, between two buckets where that is possible.
+
+    Each shard asks for its buckets by itself. So what is due in a bucket is read once, unless the
+    bucket is larger than a shard.
+    """
+    shards: list[list[TenantEntry]] = []
+    shard: list[TenantEntry] = []
+    ordered = sorted(entries, key=lambda entry: (bucket_of(entry.name), entry.name))
+    for _, tenants in groupby(ordered, lambda entry: bucket_of(entry.name)):
+        bucket = list(tenants)
+        room = size - len(shard)
+        if shard and len(bucket) - room >= room:
+            shards.append(shard)
+            shard = []
+        shard += bucket
+        if len(bucket) > size:
+            part = math.ceil(len(shard) / math.ceil(len(shard) / size))
+            shards += [shard[start : start + part] for start in range(0, len(shard), part)]
+            shard = []
+    return [*shards, shard] if shard else shards
+
+
+def in_turns(entries: Iterable[TenantEntry], first: int) -> list[TenantEntry]:
+    """Returns a shard's tenants in the order of their turns: bucket by bucket, so that what a
+    bucket's query found is used at once. With each `first` another tenant is the first, and
+    another one in each bucket."""
+    its = list(entries)
+    start = first % max(len(its), 1)
+    rotated = [*its[start:], *its[:start]]
+    places: dict[str, int] = {}
+    for entry in rotated:
+        places.setdefault(bucket_of(entry.name), len(places))
+    return sorted(rotated, key=lambda entry: places[bucket_of(entry.name)])
 
 
 def decode_shard(data: bytes) -> Shard:

@@ -11,6 +11,7 @@ from smartlink.domain.message import Unreadable
 from smartlink.domain.retry import RetryPolicy
 from smartlink.domain.tenant import Tenant, TenantEntry, TenantState
 from smartlink.ports import CredentialsRefused, Place, PortError
+from smartlink.services.polling.buckets import SharedDue
 from smartlink.services.polling.outgoing import Outgoing
 
 _CALLS_END = timedelta(seconds=2)  # after the poll's deadline every call of the broker is cut off
@@ -42,6 +43,7 @@ class TenantPoll:
     expires: datetime  # when log lines that are written now expire
     quota: Counter[str]  # dispatches left, by command
     counts: Counter[str] = field(default_factory=Counter)
+    shared: SharedDue | None = None  # None: the tenant is asked by itself for what is due
     tenant: Tenant | None = None  # None until its secret is read
     receivers: int = 1  # sessions that receive, with the first turn's
     joined: datetime | None = None  # when the last session joined, or the first message came
