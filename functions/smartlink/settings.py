@@ -201,7 +201,7 @@ class Settings(BaseModel):
     bucket and Firestore has the index; `smartlink doctor` tells both."""
     tenants_refresh_seconds: _Seconds = 300
     payload_refresh_seconds: _Seconds = 3_600
-    state_refresh_seconds: _Seconds = 240
+    state_refresh_seconds: _Seconds = 270  # so in every fifth tick, whatever jitter ticks have
     connect_seconds: _Seconds = 5
     read_seconds: _Seconds = 15  # from a sent request to its answer
     silence_seconds: _Seconds = 10  # within which a body must move by 1 KiB

@@ -18,7 +18,9 @@ from infra.acceptance.errors import UnansweredError
 from infra.acceptance.place import Place
 from infra.acceptance.probe import need, probe
 from smartlink.adapters.firestore.documents import LIVE
-from smartlink.adapters.firestore.store import DUE, DUE_BY_DIRECTION, up_to
+from smartlink.adapters.firestore.store import DUE, DUE_BY_BUCKET, DUE_BY_DIRECTION, up_to
+from smartlink.adapters.firestore.values import FAR_OFF, LONG_AGO
+from smartlink.domain.bucket import EVERY_BUCKET, bucket_of
 from smartlink.domain.identity import Direction
 from smartlink.settings import LIMITS
 
@@ -274,9 +276,10 @@ def aborted(place: Place) -> str:
     return f"{len(losers)} of 2 ABORTED; nothing of it is there"
 
 
-def _due(at: datetime, direction: Direction) -> Json:
+def _due(place: Place, at: datetime, direction: Direction) -> Json:
     return {
         **_text("due"),
+        "Balde": {"stringValue": bucket_of(place.name)},
         "Direcao": {"stringValue": direction.value},
         "DataTentativaExec": {"timestampValue": at.isoformat()},
     }
@@ -284,8 +287,9 @@ def _due(at: datetime, direction: Direction) -> Json:
 
 @probe(
     "firestore-due-query",
-    assumes="The due queries (with a direction and without) run on the declared index, and answer "
-    "the documents within their bounds in the order of DataTentativaExec.",
+    assumes="The due queries (with a direction, without, and over a bucket of tenants) run on the "
+    "declared indexes, and answer the documents within their bounds in the order of "
+    "DataTentativaExec.",
     relied="The sweep finds retries, crashes and lost dispatches by it, and nothing else does "
     "(adapters/firestore/store.py: up_to). The emulator needs no index.",
     expected="exactly the due documents, the earliest first",
@@ -295,28 +299,73 @@ def due_query(place: Place) -> str:
     now = datetime.now(UTC).replace(microsecond=0)
     down, up = Direction.DOWNSTREAM, Direction.UPSTREAM
     documents = {
-        "due-before": _due(now - timedelta(hours=9), down),  # before the lower bound
-        "due-second": _due(now - timedelta(minutes=2), down),
-        "due-first": _due(now - timedelta(minutes=3), down),
-        "due-upstream": _due(now - timedelta(minutes=1), up),
-        "due-later": _due(now + timedelta(hours=1), down),
+        "due-before": _due(place, now - timedelta(hours=9), down),  # before the lower bound
+        "due-second": _due(place, now - timedelta(minutes=2), down),
+        "due-first": _due(place, now - timedelta(minutes=3), down),
+        "due-upstream": _due(place, now - timedelta(minutes=1), up),
+        "due-later": _due(place, now + timedelta(hours=1), down),
         "due-none": {**_text("due"), "Direcao": {"stringValue": down.value}},
     }
     writes = [_write(place, name, fields) for name, fields in documents.items()]
     _commit(place, *writes).needed("write documents")
     since = now - timedelta(hours=8)
     found = {}
-    for shape, values in ((DUE, []), (DUE_BY_DIRECTION, [down.value])):
-        query = json_format.MessageToDict(up_to(shape, values, now, 10, since))
-        path = f"/v1/{_root(place)}/tenants/{place.name}:runQuery"
+    own = f"{_root(place)}/tenants/{place.name}"
+    for shape, values, parent in (
+        (DUE, [], own),
+        (DUE_BY_DIRECTION, [down.value], own),
+        (DUE_BY_BUCKET, [bucket_of(place.name)], _root(place)),
+    ):
+        query = json_format.MessageToDict(up_to(shape, values, now, _PAGE, since))
+        path = f"/v1/{parent}:runQuery"
         answer = place.call(_SERVICE, "POST", path, {"structuredQuery": query}).told("a due query")
         need(f"a due query: {answer.said}", holds=answer.ok)
         rows = [row["document"]["name"] for row in answer.body if "document" in row]
-        found[len(values)] = [name.rpartition("/")[2] for name in rows]
+        its = [name for name in rows if name.startswith(f"{own}/")]  # a bucket has others, too
+        found[shape] = [name.rpartition("/")[2] for name in its]
     expected = ["due-first", "due-second"]
-    seen = f"with a direction {found[1]}, without {found[0]}"
-    need(seen, holds=found[1] == expected and found[0] == [*expected, "due-upstream"])
+    whole = [*expected, "due-upstream"]
+    wanted = {DUE: whole, DUE_BY_DIRECTION: expected, DUE_BY_BUCKET: whole}
+    seen = (
+        f"with a direction {found[DUE_BY_DIRECTION]}, without {found[DUE]}, "
+        f"over a bucket {found[DUE_BY_BUCKET]}"
+    )
+    need(seen, holds=found == wanted)
     return seen
+
+
+@probe(
+    "firestore-buckets",
+    assumes="Each live message that has a due instant carries its tenant's bucket (Balde), so the "
+    "query over the bucket finds it; counts of one read time agree with each other.",
+    relied="What lacks it is found up to 17 minutes late (services/polling/buckets.py).",
+    expected="as many by bucket as in all",
+)
+def buckets(place: Place) -> str:
+    """Count the live messages with a due instant, and those of each bucket, at one instant."""
+    shapes = [(DUE, []), *((DUE_BY_BUCKET, [bucket]) for bucket in EVERY_BUCKET)]
+    counts: list[int] = []
+    at: str | None = None
+    for shape, values in shapes:
+        query = up_to(shape, values, FAR_OFF, 1, LONG_AGO)
+        query.from_[0].all_descendants = True
+        query.ClearField("limit")
+        body: dict[str, Any] = {
+            "structuredAggregationQuery": {
+                "structuredQuery": json_format.MessageToDict(query),
+                "aggregations": [{"alias": "all", "count": {}}],
+            }
+        }
+        if at is not None:
+            body["readTime"] = at
+        path = f"/v1/{_root(place)}:runAggregationQuery"
+        answer = place.call(_SERVICE, "POST", path, body).needed("count live messages")
+        [row] = answer
+        at = at or str(row["readTime"])
+        counts.append(int(row["result"]["aggregateFields"]["all"]["integerValue"]))
+    total, found = counts[0], sum(counts[1:])
+    need(f"{total} in all, {found} by bucket: {total - found} lack it", holds=total == found)
+    return f"{total} in all, {found} by bucket"
 
 
 def _large(size: int) -> Json:
@@ -391,6 +440,7 @@ PROBES = (
     exists_batch,
     aborted,
     due_query,
+    buckets,
     request_bytes,
     request_writes,
 )

@@ -26,7 +26,8 @@ def _database(place: Place) -> str:
 def _shape(index: Mapping[str, Any]) -> tuple[str, ...]:
     """Describe an index without what Firestore adds to it."""
     fields = (it for it in index["fields"] if it["fieldPath"] != "__name__")
-    return tuple(f"{it['fieldPath']} {it.get('order', it.get('arrayConfig'))}" for it in fields)
+    of = (f"{it['fieldPath']} {it.get('order', it.get('arrayConfig'))}" for it in fields)
+    return (index["queryScope"], *of)
 
 
 @probe(

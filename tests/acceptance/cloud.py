@@ -149,6 +149,7 @@ class Cloud:
             {
                 "name": f"{groups}/{it['collectionGroup']}/indexes/1",
                 "state": "READY",
+                "queryScope": it["queryScope"],
                 "fields": [*it["fields"], {"fieldPath": "__name__", "order": "ASCENDING"}],
             }
             for it in INDEXES["indexes"]

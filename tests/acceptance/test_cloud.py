@@ -78,6 +78,7 @@ OTHERWISE: Mapping[str, Mapping[str, Change]] = {
     "firestore-indexes": {
         "building": lambda it: it.indexes[0].update(state="CREATING"),
         "missing": lambda it: it.indexes.clear(),
+        "for one collection": lambda it: it.indexes[2].update(queryScope="COLLECTION"),
         "other": lambda it: it.indexes[0].update(
             fields=[{"fieldPath": "Direcao", "order": "ASCENDING"}]
         ),

@@ -1,7 +1,7 @@
 """The relay's own composition against the emulators, in one process that can be looked into.
 
-`python -m tests.bench.in_process operations|stages` in the environment of a function; it prints
-one line of JSON. Pub/Sub gets what is published; what it would push is handed over at once.
+`python -m tests.bench.in_process operations|idle|stages` in the environment of a function; it
+prints one line of JSON. Pub/Sub gets what is published; what it would push is handed over at once.
 """
 
 import argparse
@@ -71,7 +71,7 @@ class Relay:
 def main() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="tests.bench.in_process", description=__doc__)
-    parser.add_argument("what", choices=("operations", "stages"))
+    parser.add_argument("what", choices=("operations", "idle", "stages"))
     parser.add_argument("count", type=int, help="messages of a batch")
     parser.add_argument("minutes", type=int, nargs="?", default=60, help="of idle tenants")
     asked = parser.parse_args()
@@ -80,6 +80,10 @@ def main() -> None:
         from tests.bench.operations import count_operations  # noqa: PLC0415  (one of two)
 
         found = count_operations(asked.count, asked.minutes)
+    elif asked.what == "idle":
+        from tests.bench.operations import count_idle  # noqa: PLC0415
+
+        found = count_idle(asked.minutes)
     else:
         from tests.bench.stages import time_stages  # noqa: PLC0415
 

@@ -20,17 +20,22 @@ from infra.deploy.costs import PRICES, idle_tenants, million_messages
 from infra.local.checkout import ROOT
 from infra.local.errors import NotReadyError
 from infra.local.functions import function_environment
+from smartlink.domain.bucket import BUCKETS
+from smartlink.services.polling.buckets import LOOK_EVERY
 from tests.bench.services import Services, services
 from tests.bench.workload import COMMAND, QUIET, offers
 
 BATCH = 400  # messages that wait together: eight sessions receive them, some 50 each
-TENANTS, MINUTES = 20, 60  # of the idle ones
+TENANTS, MINUTES = 20, 60  # of the idle ones beside the messages
+IDLE_TENANTS = 200  # those whose idle minutes are counted: some 12 of each bucket
+BILLED_TENANTS = 1_000  # of the bill: what a tick costs once is shared by so many
 LARGE, LARGE_BYTES = 10, 300_000
 _NOTHING = 0.0005  # what rounding leaves
 
 MESSAGE, REPLY, IDLE, LARGE_MESSAGE = "message", "reply", "idle tenant-minute", "large message"
 _SOME = 0.03  # what a batch costs once, over its messages: eight empty answers, a query, a shard
 _STATES = TENANTS / BATCH  # the idle tenants' own write, which comes every 15 minutes, in a tick
+_READ_ONCE = BUCKETS + 2  # in a tick: a query for each bucket; the mark of changes, a job
 BUDGET: Mapping[str, Mapping[str, float]] = {
     # What a message may cost; what stands in neither must not occur at all.
     MESSAGE: {
@@ -55,13 +60,14 @@ BUDGET: Mapping[str, Mapping[str, float]] = {
         "secretManager list": _SOME,
     },
     IDLE: {
-        "firestoreRead": 2,
+        # 0.3 for each of a thousand tenants; of fewer, each has more of what a tick costs once.
+        "firestoreRead": 0.3 + _READ_ONCE * (1 / IDLE_TENANTS - 1 / BILLED_TENANTS),
         "firestoreWrite": 0.1,
         "broker get": 1,
         "rac token": 1 / 55,  # a token of the simulator lasts an hour
         "secretManager access": 1 / 55,  # a payload is read again every hour
-        "secretManager list": 1.05 / 5 / TENANTS,  # one for the project, every 5 minutes
-        "storage GET": 1.02 / TENANTS,  # one a tick, for the project: is there a new file?
+        "secretManager list": 4 / LOOK_EVERY / IDLE_TENANTS,  # one for the project in 5 minutes
+        "storage GET": 1.02 / IDLE_TENANTS,  # one a tick, for the project: is there a new file?
     },
     LARGE_MESSAGE: {
         "storage POST": 1,
@@ -111,13 +117,32 @@ def count_operations(batch: int, minutes: int) -> dict[str, dict[str, float]]:
     parts = (
         (MESSAGE, message, batch),
         (REPLY, reply, batch),
-        (IDLE, idle, TENANTS * minutes),
         (LARGE_MESSAGE, large, LARGE),
     )
     return {
         name: {kind: round(n / by, 5) for kind, n in sorted(its.items()) if n / by > _NOTHING}
         for name, its, by in parts
     }
+
+
+def count_idle(minutes: int) -> dict[str, float]:
+    """Each kind of call, for one idle tenant and minute. In LOOK_EVERY minutes each tenant is asked
+    by itself once."""
+    from tests.bench.in_process import Relay  # noqa: PLC0415  (clients are made under the counter)
+    from tests.support.wire_counter import WireCounter  # noqa: PLC0415
+
+    counter = WireCounter(_hosts())
+    with counter.counting():
+        relay = Relay()
+        spent = _Spent(counter.counts)
+        for _ in range(2):
+            relay.tick()  # sets up
+        spent.since()
+        for _ in range(minutes):
+            relay.tick()
+        idle = spent.since()
+    by = IDLE_TENANTS * minutes
+    return {kind: round(n / by, 5) for kind, n in sorted(idle.items()) if n / by > _NOTHING}
 
 
 class _Spent:
@@ -161,8 +186,11 @@ def counted(
     running: Services, batch: int = BATCH, minutes: int = MINUTES
 ) -> dict[str, dict[str, float]]:
     """Count on emulators that are up and hold nothing yet."""
-    running.add_tenants([f"tenant-{number}" for number in range(TENANTS)])
+    names = [f"tenant-{number}" for number in range(IDLE_TENANTS)]
+    running.add_tenants(names[:TENANTS])
     found: dict[str, dict[str, float]] = in_process(running, "operations", batch, minutes)
+    running.add_tenants(names[TENANTS:])
+    found[IDLE] = in_process(running, "idle", batch, LOOK_EVERY)
     return found
 
 

@@ -177,6 +177,12 @@ class OperatorStore(Messages, TenantStates, RelayState, LastGoodConfig, Protocol
         """The next messages of the history of a tenant, or of all (None), the newest first."""
         ...
 
+    def total_astray(self) -> int:
+        """How many live messages have a due instant and no bucket, so that the query for their
+        bucket does not find them. All counts are of one instant, so writes meanwhile change
+        nothing. It costs a read for each bucket, and one for each 1,000 messages."""
+        ...
+
     def total_live(self, tenant: str | None, equal: Mapping[str, str]) -> int:
         """How many live messages a tenant has, or all (None): a read for each 1,000."""
         ...

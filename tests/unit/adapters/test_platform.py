@@ -18,6 +18,7 @@ from tests.support.world import catalog
 
 INDEX = {
     "collectionGroup": "GTotvsLinkMessage",
+    "queryScope": "COLLECTION",
     "fields": [{"fieldPath": "Direcao", "order": "ASCENDING"}],
 }
 SETTINGS = load_settings(
@@ -54,8 +55,10 @@ def platform(**answers: Any) -> GooglePlatform:  # noqa: ANN401
 def test_only_what_is_ready_counts() -> None:
     name = "projects/p/databases/d/collectionGroups/GTotvsLinkMessage/indexes/1"
     own = [*INDEX["fields"], {"fieldPath": "__name__", "order": "ASCENDING"}]
-    for state, missing in (("READY", 0), ("CREATING", 1)):
-        found = {"indexes": [{"name": name, "fields": own, "state": state}]}
+    group = "COLLECTION_GROUP"  # of the same fields: it serves other queries
+    scope = INDEX["queryScope"]
+    for its, state, missing in ((scope, "READY", 0), (scope, "CREATING", 1), (group, "READY", 1)):
+        found = {"indexes": [{"name": name, "queryScope": its, "fields": own, "state": state}]}
         assert platform(collectionGroups=found).missing_indexes() == (missing, 1)
 
 

@@ -17,9 +17,18 @@ from google.cloud.firestore_v1.services.firestore import FirestoreClient
 
 from smartlink.adapters.firestore import documents as rm
 from smartlink.adapters.firestore.calls import FirestoreCalls, Found
-from smartlink.adapters.firestore.store import DUE, Firestore, QueryShape, up_to
-from smartlink.adapters.firestore.values import DocumentError, Raw, get_flag, plain, put_time
+from smartlink.adapters.firestore.store import DUE, DUE_BY_BUCKET, Firestore, QueryShape, up_to
+from smartlink.adapters.firestore.values import (
+    FAR_OFF,
+    LONG_AGO,
+    DocumentError,
+    Raw,
+    get_flag,
+    plain,
+    put_time,
+)
 from smartlink.adapters.firestore.writes import create, delete
+from smartlink.domain.bucket import EVERY_BUCKET
 from smartlink.domain.identity import second_end_id
 from smartlink.domain.message import (
     EndedSummary,
@@ -122,14 +131,18 @@ class OperatorCalls(FirestoreCalls):
 
     def count(self, what: str, parent: str, query: Raw) -> int:
         """Counts what a query finds. Each 1,000 documents cost one read."""
-        raw = types.RunAggregationQueryRequest.pb()(parent=parent)
+        return self.count_at(what, parent, query, None)[0]
+
+    def count_at(self, what: str, parent: str, query: Raw, at: Raw | None) -> tuple[int, Raw]:
+        """Counts what a query found at the instant of another count; returns the instant, too."""
+        raw = types.RunAggregationQueryRequest.pb()(parent=parent, read_time=at)
         aggregation = raw.structured_aggregation_query
         aggregation.structured_query.CopyFrom(query)
         aggregation.aggregations.add(alias="all").count.SetInParent()
         request = types.RunAggregationQueryRequest.wrap(raw)
         [wrapped] = self._read(what, FirestoreClient.run_aggregation_query, request)
         answer = types.RunAggregationQueryResponse.pb(wrapped)
-        return int(answer.result.aggregate_fields["all"].integer_value)
+        return int(answer.result.aggregate_fields["all"].integer_value), answer.read_time
 
     def over(self, what: str, parent: str, query: Raw) -> list[tuple[str, Found]]:
         """Runs a query whose documents are of several tenants; returns the tenant of each too."""
@@ -259,6 +272,19 @@ class OperatorFirestore(Firestore):
             query.start_at.values.add(reference_value=name)
         found = self._more.over("list the history", self._where(tenant, query), query)
         return [(owner, _ended(it)) for owner, it in found]
+
+    def total_astray(self) -> int:
+        """See OperatorStore."""
+        what, parent = "count live messages by bucket", self._more.root
+        query = _query(rm.LIVE, {}, 0)
+        query.from_[0].all_descendants = True
+        _bounded(query, DUE.range, LONG_AGO, None)
+        total, at = self._more.count_at(what, parent, query, None)
+        for bucket in EVERY_BUCKET:
+            query = up_to(DUE_BY_BUCKET, [bucket], FAR_OFF, 1, LONG_AGO)
+            query.ClearField("limit")
+            total -= self._more.count_at(what, parent, query, at)[0]
+        return total
 
     def total_live(self, tenant: str | None, equal: Mapping[str, str]) -> int:
         """Counts live messages."""

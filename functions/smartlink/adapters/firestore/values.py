@@ -15,10 +15,11 @@ from smartlink.domain.identity import encode
 E = TypeVar("E", bound=StrEnum)
 Raw = Any  # a protobuf message; `fields` is the map of a Document or a MapValue
 LONG_AGO = datetime(2, 1, 1, tzinfo=UTC)
+FAR_OFF = datetime(9999, 1, 1, tzinfo=UTC)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Python's years are 1 to 9999. The first and the last are excluded, so that sums do not overflow.
 _EARLIEST = int(LONG_AGO.timestamp())
-_LATEST = int(datetime(9999, 1, 1, tzinfo=UTC).timestamp())
+_LATEST = int(FAR_OFF.timestamp())
 _MOST = 2**53  # the largest integer that JSON carries exactly
 
 

@@ -263,11 +263,12 @@ def _time_of(url: str) -> datetime | None:
 
 
 def _fields(index: Index) -> tuple[str, ...]:
-    """Returns an index's collection and its fields in order, without what Firestore adds."""
+    """Returns an index's collection, scope and fields in order, without what Firestore adds."""
     name = index.get("collectionGroup") or index["name"].split("/collectionGroups/")[1]
     fields = (it for it in index["fields"] if it["fieldPath"] != "__name__")
     return (
         name.split("/")[0],
+        index["queryScope"],
         *(f"{it['fieldPath']} {it.get('order', it.get('arrayConfig'))}" for it in fields),
     )
 

@@ -88,9 +88,9 @@ class DuePages:
         due = self._messages.due(poll.name, now, self._size, way, since, after)
         if due.unreadable:
             poll.pass_over(due.unreadable)
-        if due.astray:
-            self._lead_back(poll, due)
         more = (due.cut or due.returned >= self._size) and due.end != after
+        if due.astray:
+            self._lead_back(poll, due)  # which may leave some out
         return Page(due, due.end if more else None)
 
     def _lead_back(self, poll: TenantPoll, due: DuePage) -> None:
