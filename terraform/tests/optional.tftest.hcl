@@ -244,6 +244,11 @@ run "the_console_is_there_if_it_is_wanted" {
   }
 
   assert {
+    condition     = length(jsondecode(google_cloudfunctions2_function.function["console"].service_config[0].environment_variables["SMARTLINK_INDEXES"]).audit.indexes) == 1
+    error_message = "Its page Health knows the indexes of both databases."
+  }
+
+  assert {
     condition     = length(google_project_iam_member.console_tenant_keeper) == 0 && google_storage_bucket_iam_member.console_config["console"].role == "roles/storage.objectViewer"
     error_message = "It changes neither secrets nor the configuration unless asked for."
   }

@@ -424,6 +424,14 @@ class FiringAlert:
     since: str  # as the platform writes it
 
 
+@dataclass(frozen=True, slots=True)
+class DeclaredIndex:
+    """An index that queries need: its database, collection and fields, and the state it is in."""
+
+    name: str
+    state: str  # as the platform writes it; empty: there is none
+
+
 class Platform(Protocol):
     """The platform of the relay: Google Cloud, or the emulators.
 
@@ -443,8 +451,11 @@ class Platform(Protocol):
         """Returns the full names of those of these APIs that are not enabled."""
         ...
 
-    def missing_indexes(self) -> tuple[int, int] | None:
-        """Returns how many of the declared indexes are not ready, and how many are declared."""
+    def indexes(self) -> Sequence[DeclaredIndex] | None:
+        """Returns each index that is declared, of the messages' database and of the audit's.
+
+        Empty: the deployment does not say which it needs.
+        """
         ...
 
     def need_topic(self, topic: str) -> None:
