@@ -3,18 +3,11 @@
 import re
 import shlex
 from collections.abc import Iterator
-from dataclasses import replace
-from datetime import timedelta
-from typing import Any
 
 import pytest
 
 from infra.cli.app import built
-from smartlink.operations.rights import Roles
-from tests.cli.place import Hosts, Place
-from tests.console.browser import Browser, browser_of, text_of
-from tests.console.conftest import filled, wired
-from tests.contract.backends import _text_instead
+from tests.console.browser import Browser, text_of
 from tests.project.checkout import ROOT
 
 CONSOLE = (ROOT / "terraform" / "console.tf").read_text(encoding="utf-8")
@@ -55,22 +48,6 @@ def test_each_alert_has_its_page() -> None:
     own.remove("counter")  # each of those above
     assert len(own) > 8
     assert sorted(PAGES) == sorted(SHOWS) == sorted(own)
-
-
-@pytest.fixture(scope="module")
-def troubled(hosts: Hosts, tmp_path_factory: pytest.TempPathFactory) -> tuple[Browser, str]:
-    """A project in which all of it has happened, and the job that somebody began."""
-    wiring = wired(filled(Place(hosts, tmp_path_factory.mktemp("alerts"))))
-    state = wiring.store.states(["acme"])["acme"]
-    until = wiring.now() + timedelta(minutes=30)
-    paused = replace(state, failures=5, paused_until=until, last_error="RAC answered 503")
-    wiring.store.save_state("acme", paused)
-    name = f"{wiring.store._calls.root}/tenants/acme/GTotvsLinkMessage/D-dead-2"  # noqa: SLF001
-    wiring.store._calls.write_each("break it", [_text_instead(name, "Situacao")])  # noqa: SLF001
-    browser = browser_of(wiring, Roles(everybody=True))
-    fields: dict[str, Any] = {"action": "discard", "which": "all", "tenant": "globex"}
-    answer = browser.post("/jobs", 303, reason="an old batch", shown="10", **fields)
-    return browser, answer.headers["Location"].rpartition("/")[2]
 
 
 @pytest.mark.parametrize("alert", PAGES)

@@ -179,18 +179,14 @@ def tenant_checks(deployment: Deployment, name: str) -> list[Check]:
             )
         )
         return done
-    state = deployment.store.states([name])[name]
+    state, now = deployment.store.states([name])[name], deployment.now()
     if state.halted is not None:
-        text = _(
-            "halted since {halted}: {last_error}", halted=state.halted, last_error=state.last_error
-        )
+        ago = now - state.halted
+        text = _("halted for {ago}: {last_error}", ago=ago, last_error=state.last_error)
         note(_("identity"), text, Fix.ADOPT, holds=False)
-    if state.paused(deployment.now()):
-        text = _(
-            "paused until {paused_until}: {last_error}",
-            paused_until=state.paused_until,
-            last_error=state.last_error,
-        )
+    if state.paused_until is not None and state.paused(now):
+        left = state.paused_until - now
+        text = _("paused for {left} more: {last_error}", left=left, last_error=state.last_error)
         note(_("pause"), text, Fix.END_PAUSE, holds=False)
     return done
 
