@@ -104,6 +104,17 @@ FORMS: dict[str, dict[str, Any]] = {
 }
 
 
+BETWEEN = {name: (1_210, 1_000, 990, 768) if name == "light and wide" else () for name in FORMS}
+"""The widths of tablets and of half a screen too, once: the menu and the tables change between."""
+
+
+def cut_off(page: Page, width: int) -> int:
+    """How far the page is wider than its window."""
+    page.set_viewport_size({"width": width, "height": 900})
+    cut: int = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+    return cut
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_no_page_shuts_anybody_out(contexts: Contexts, site: Site, form: str) -> None:
     """Axe finds nothing (WCAG 2.2 AA), nothing is cut off, and the browser refuses nothing."""
@@ -116,9 +127,11 @@ def test_no_page_shuts_anybody_out(contexts: Contexts, site: Site, form: str) ->
         page.goto(f"{site.root}{path}")
         page.evaluate("document.querySelectorAll('details').forEach(it => { it.open = true })")
         own = problems(page)
-        wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
-        if wide > 0:
-            own.append(f"{wide} px are cut off")
+        own += [
+            f"{cut} px are cut off, {width} px wide"
+            for width in (*BETWEEN[form], FORMS[form].get("viewport", WIDE)["width"])
+            if (cut := cut_off(page, width)) > 0
+        ]
         if own:
             found[path] = own
     assert not found
