@@ -197,8 +197,9 @@ class OperatorStore(Messages, TenantStates, RelayState, LastGoodConfig, Protocol
         """The next tenants that have a state, by name."""
         ...
 
-    def troubled(self, since: datetime, size: int) -> list[str]:
-        """The tenants whose last error is not older than `since`, the newest first."""
+    def troubled(self, now: datetime, since: datetime, size: int) -> list[str]:
+        """The tenants that are halted, orphaned or paused, however long ago that began, and those
+        whose last error is not older than `since`; at most `size` of each."""
         ...
 
     def has_documents(self, tenant: str) -> bool:
