@@ -109,7 +109,8 @@ def when(at: datetime | None, form: str = "medium") -> str:
     """Writes an instant to the second, or in the `short` form to the minute."""
     if at is None:
         return "—"
-    return format_datetime(at, form, tzinfo=zone(), locale=current().locale)
+    written = format_datetime(at, form, tzinfo=zone(), locale=current().locale)
+    return written.replace("\u202f", " ")  # English has this narrow space before PM
 
 
 def zone_name() -> str:

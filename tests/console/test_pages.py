@@ -10,6 +10,7 @@ import pytest
 from console import words
 from smartlink.domain.message import DeadReason, Ending, Listed, LogType, Result, State
 from smartlink.domain.tenant import TenantState
+from smartlink.i18n import Language, spoken
 from smartlink.operations.board import Scope, live_page
 from smartlink.operations.fixes import ADVICE
 from smartlink.operations.health import Fix
@@ -52,6 +53,14 @@ def test_each_page_is_drawn(browser: Browser, path: str) -> None:
     page = browser.get(path)
     assert "<h1" in page
     assert "</html>" in page
+
+
+@pytest.mark.parametrize("language", Language)
+def test_an_instant_is_written_with_signs_that_a_page_shows(language: Language) -> None:
+    """What steers, and what looks like a space and is none, stands on a page as a dot."""
+    with spoken(language):
+        for form in ("short", "medium"):
+            assert words.seen(words.when(samples.NOW, form)) == words.when(samples.NOW, form)
 
 
 def test_no_trouble_grows_too_old_to_be_seen(fresh: Place) -> None:
