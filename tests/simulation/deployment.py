@@ -19,6 +19,7 @@ from smartlink.adapters.in_memory import (
     InMemoryConfig,
     InMemoryEffects,
     InMemorySecrets,
+    at_once,
 )
 from smartlink.adapters.in_memory.broker import InMemorySession
 from smartlink.consumer import (
@@ -113,12 +114,15 @@ class SimMany:
 
 @dataclass(slots=True)
 class SimBeside:
-    """Work in a task of its own."""
+    """Work in a task of its own, if turns ask for it: they share what it brings. All else is done
+    at once, as a task that waits for a lock would never wake up."""
 
     kernel: Kernel
     process: Process
 
     def __call__(self, work: Callable[[], _Work]) -> Callable[[], _Work]:
+        if getcurrent() not in self.process.turns:
+            return at_once(work)
         done: list[Callable[[], _Work]] = []
 
         def perform() -> None:
@@ -170,8 +174,10 @@ class SimTurns:
                     busy[0] -= 1
 
         tasks = [self.kernel.spawn(self.process, work_off) for _ in range(self.workers)]
+        self.process.turns |= set(tasks)
         for task in tasks:
             self.kernel.join(task)
+        self.process.turns -= set(tasks)
         if self.process.dead:
             raise DiedError
         return waiting

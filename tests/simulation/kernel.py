@@ -80,6 +80,7 @@ class Process:
     incidents: list[Incident] = field(default_factory=list)
     read: dict[str, Reading] = field(default_factory=dict)  # by tenant
     tasks: set[greenlet] = field(default_factory=set)
+    turns: set[greenlet] = field(default_factory=set)  # those of them that perform turns
 
 
 @dataclass(slots=True)
