@@ -135,6 +135,7 @@ class WatchedMessages(InMemoryMessages):
         """When a live document was written last."""
         self.strayed: set[tuple[str, str]] = set()
         """Live documents that an older release created, or a person edited."""
+        self.delayed: set[tuple[str, str]] = set()  # all that ever were: each waited for its look
         self.writes_bucket = lambda: not (kernel.acting and kernel.acting.older)
 
     def _write(self, key: tuple[str, str], message: Message) -> Version:
@@ -144,6 +145,7 @@ class WatchedMessages(InMemoryMessages):
             self.strayed.discard(key)
         elif not self.writes_bucket():
             self.strayed.add(key)
+            self.delayed.add(key)
         return version
 
     def hidden(self, key: tuple[str, str]) -> None:
@@ -170,6 +172,7 @@ class WatchedMessages(InMemoryMessages):
         """Somebody takes the bucket away, by hand."""
         self.lead_astray(tenant, document)
         self.strayed.add((tenant, document))
+        self.delayed.add((tenant, document))
 
     def create(self, tenant: str, messages: Sequence[Message]) -> list[Version | None]:
         versions = super().create(tenant, messages)
@@ -246,6 +249,8 @@ class WatchedMessages(InMemoryMessages):
         """Without faults, the next one of a key begins soon after the one before it."""
         freed = self.freed.get((tenant, key)) if self.calm else None
         if freed is None or message.attempt != 1 or message.redriven is not None:
+            return
+        if (tenant, message.document) in self.delayed:
             return
         since = max(freed, message.received)
         if self._kernel.clock() - since > _PROMPT:
