@@ -1,12 +1,17 @@
-"""Splits a page of the outbox into the chunks that the turns send."""
+"""What a poll has read of a tenant's outbox: chunks, which several sessions send side by side."""
 
 import math
 import threading
+from collections import deque
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from smartlink.domain.message import Stored
 from smartlink.ports import Place
 from smartlink.services.order import key_of
+
+if TYPE_CHECKING:  # for the annotations alone: a page is read for a tenant's poll, which has this
+    from smartlink.services.polling.pages import Page
 
 _SEND_CHUNK = 20  # messages that one turn claims, sends and settles, at most
 _LARGE = 262_144  # bytes of contents that a turn sends, unless a single one is larger
@@ -19,53 +24,119 @@ def chunk_size(page: int, sessions: int) -> int:
 
 
 class Outgoing:
-    """A page of due Upstream messages, in chunks that several turns may send at the same time.
+    """The chunks that wait to be sent, and where the next page begins.
 
-    `end` is where the next page begins, or None if there is none. If `probing`, one message is sent
-    first, and the others follow only if the broker accepts it.
+    A session joins for each chunk that waits, up to the tenant's sessions; one that finds no chunk
+    leaves. The next page is read as soon as the last chunk is taken, so that the sessions do not
+    wait for it: they still send. So one page waits in memory at most.
+
+    `place` is where the next page begins, or None if there is none. If `probing`, one message is
+    sent first, and the others follow only if the broker accepts it.
     """
 
     def __init__(
-        self, due: Sequence[Stored], most: int, end: Place | None, *, probing: bool = False
+        self,
+        due: Sequence[Stored] = (),
+        most: int = 1,
+        place: Place | None = None,
+        *,
+        sessions: int = 1,
+        probing: bool = False,
     ) -> None:
-        self.end = end
-        self.empty = not due
         self.probing = probing
-        groups = sorted(by_key(due), key=_failures)  # one that fails keeps no other waiting
-        self._chunks = list(_chunks(groups, most))
-        self._open = len(self._chunks)
+        self._most = most
+        self._sessions = sessions
+        self._place = place
+        self._waiting = deque(_in_chunks(due, most))
+        self._senders = 0  # sessions that send, or whose turn to do so was pushed
+        self._sending = 0  # chunks that were taken and whose sending has not ended
+        self._read: Page | None = None  # the next page, while its messages cannot be placed
         self._lock = threading.Lock()
 
-    @property
-    def chunks(self) -> int:
-        """How many chunks no turn has taken yet."""
-        return len(self._chunks)
-
     def take(self) -> Sequence[Stored]:
-        """Takes the next chunk; an empty one if there is none."""
-        return self._chunks.pop(0) if self._chunks else ()
+        """Takes the next chunk. An empty one means that none waits, and that the session leaves."""
+        with self._lock:
+            if not self._waiting:
+                self._senders -= 1
+                return ()
+            self._sending += 1
+            return self._waiting.popleft()
 
-    def take_unfailed(self) -> Sequence[Stored]:
+    def take_first(self) -> Sequence[Stored]:
         """Takes the first chunk if none of its messages has failed before, else an empty one.
 
         A message that failed before may cost a time-out again.
         """
-        unfailed = self._chunks and not any(_failures([it]) for it in self._chunks[0])
-        return self.take() if unfailed else ()
+        if self.probing or not self._waiting or any(_failures([it]) for it in self._waiting[0]):
+            return ()
+        return self._taken()
 
     def take_one(self) -> Sequence[Stored]:
         """Takes only the message that failed least often; the others of its chunk stay."""
-        first, *rest = self._chunks.pop(0)
+        first, *rest = self._taken()
         if rest:
-            self._chunks.insert(0, rest)
-            self._open += 1
+            self._waiting.appendleft(rest)
         return [first]
 
-    def sent(self) -> bool:
-        """Notes that a chunk has been sent; tells whether it was the page's last one."""
+    def _taken(self) -> Sequence[Stored]:
+        self._senders += 1
+        return self.take()
+
+    def join(self) -> int:
+        """Returns how many more sessions are to send, and counts them from now on."""
         with self._lock:
-            self._open -= 1
-            return self._open == 0
+            more = max(min(len(self._waiting), self._sessions - self._senders), 0)
+            self._senders += more
+            return more
+
+    def leave(self) -> None:
+        """Notes that a session goes on with something else."""
+        with self._lock:
+            self._senders -= 1
+
+    def next_place(self) -> Place | None:
+        """Returns where to read the next page if it is to be read now, to one caller alone."""
+        with self._lock:
+            if self._waiting:
+                return None
+            place, self._place = self._place, None
+            return place
+
+    def end(self) -> None:
+        """Lets no further page be read."""
+        with self._lock:
+            self._place = None
+
+    def sent(self) -> bool:
+        """Notes that the sending of a chunk has ended; tells whether a page that was read waits for
+        that."""
+        with self._lock:
+            self._sending -= 1
+            return self._read is not None and not self._sending
+
+    def read(self, page: "Page") -> None:
+        """Keeps a page that was read, until its messages can be placed."""
+        with self._lock:
+            self._read = page
+
+    def placeable(self) -> "Page | None":
+        """Returns the page that was read, if its messages can be placed now.
+
+        An ordered reply may come behind one that is being sent. Where it stands shows only when
+        that has been settled.
+        """
+        with self._lock:
+            page = self._read
+            if page is None or (self._sending and any(it.message.order for it in page.due)):
+                return None
+            self._read = None
+            return page
+
+    def add(self, due: Sequence[Stored], place: Place | None) -> None:
+        """Adds the next page's messages, and where the page after it begins."""
+        with self._lock:
+            self._waiting.extend(_in_chunks(due, self._most))
+            self._place = place
 
 
 def _failures(group: Sequence[Stored]) -> int:
@@ -81,6 +152,11 @@ def by_key(due: Sequence[Stored]) -> list[list[Stored]]:
     for group in groups.values():
         group.sort(key=lambda it: it.message.order.number if it.message.order else "")
     return list(groups.values())
+
+
+def _in_chunks(due: Sequence[Stored], most: int) -> Iterator[Sequence[Stored]]:
+    groups = sorted(by_key(due), key=_failures)  # one that fails keeps no other waiting
+    return _chunks(groups, most)
 
 
 def _chunks(groups: Sequence[Sequence[Stored]], most: int) -> Iterator[Sequence[Stored]]:
