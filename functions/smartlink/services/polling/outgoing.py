@@ -102,11 +102,6 @@ class Outgoing:
             place, self._place = self._place, None
             return place
 
-    def end(self) -> None:
-        """Lets no further page be read."""
-        with self._lock:
-            self._place = None
-
     def sent(self) -> bool:
         """Notes that the sending of a chunk has ended; tells whether a page that was read waits for
         that."""

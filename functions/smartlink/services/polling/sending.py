@@ -386,8 +386,6 @@ class Sending:
 
     def _join(self, poll: TenantPoll, push: Push) -> None:
         """Pushes turns for the sessions that join, and for the next page if no chunk waits."""
-        if not poll.may_send():
-            return
         for _ in range(poll.outgoing.join()):
             push(self._turn)
         place = poll.outgoing.next_place()
@@ -412,13 +410,12 @@ class Sending:
         if poll.may_send():
             self._talk(poll, push, poll.outgoing.take_one())
             poll.outgoing.leave()
+            if poll.accepted:
+                self._join(poll, push)
 
     def _talk(self, poll: TenantPoll, push: Push, chunk: Sequence[Stored]) -> None:
         try:
             self.calls(poll, lambda session: self.send(poll, push, chunk, session))
-        except Exception:
-            poll.outgoing.end()  # the database failed: the other chunks of this page are enough
-            raise
         finally:
             self._ended(poll, push)
 
