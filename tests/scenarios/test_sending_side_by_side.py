@@ -176,6 +176,16 @@ def test_after_two_failures_in_a_row_no_further_page_is_read() -> None:
     assert [what for what, _ in store.seen].count("page") == 1
 
 
+def test_after_two_failures_in_a_row_nobody_joins() -> None:
+    """A turn that is left at the poll's end would have the tenant polled once more, for nothing."""
+    world = publishing(100)
+    world.broker.faults.fail("send", DOWN, times=1_000)
+    world.turns.most = 0
+    world.tick(minutes=1)
+    assert world.calls("send") == 2
+    assert world.turns.most == 1, "the first turn"
+
+
 def test_of_a_broker_that_takes_nothing_no_further_page_is_read() -> None:
     """One call and one page in each poll, however much waits."""
     store = Watched()
@@ -198,13 +208,16 @@ def test_a_page_of_refused_messages_hides_no_page_behind_it() -> None:
     assert numbers(world) == list(range(5, 25))
 
 
+@pytest.mark.parametrize("poison", ["0", "25", "59"])
 @pytest.mark.parametrize(("receivers", "page"), [(1, 160), (8, 160), (1, 30), (8, 30)])
-def test_a_chunk_that_cannot_be_claimed_holds_up_no_other(receivers: int, page: int) -> None:
+def test_a_chunk_that_cannot_be_claimed_holds_up_no_other(
+    receivers: int, page: int, poison: str
+) -> None:
     """Its turn fails; all other chunks are sent in the same poll, those of further pages too."""
 
     class Odd(InMemoryMessages):
         def swap(self, tenant: str, changes: Sequence[Stored]) -> list[Version | None]:
-            if any(it.message.content.text == "25" for it in changes):
+            if any(it.message.content.text == poison for it in changes):
                 message = "the database does not take it now"
                 raise Unavailable(message)
             return super().swap(tenant, changes)
@@ -213,7 +226,7 @@ def test_a_chunk_that_cannot_be_claimed_holds_up_no_other(receivers: int, page: 
     report = world.minute()
     assert report.counts["failedTurns"] == 1
     left = set(range(60)) - set(numbers(world))
-    assert 25 in left
+    assert int(poison) in left
     assert len(left) <= 20
     assert len(numbers(world)) == 60 - len(left)
 

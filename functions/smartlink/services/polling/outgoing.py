@@ -26,8 +26,8 @@ def chunk_size(page: int, sessions: int) -> int:
 class Outgoing:
     """The chunks that wait to be sent, and where the next page begins.
 
-    A session joins for each chunk that waits, up to the tenant's sessions; one that finds no chunk
-    leaves. The next page is read as soon as the last chunk is taken, so that the sessions do not
+    A session joins for each chunk that waits, up to the tenant's sessions, and leaves when it has
+    sent it. The next page is read as soon as the last chunk is taken, so that the sessions do not
     wait for it: they still send. So one page waits in memory at most.
 
     `place` is where the next page begins, or None if there is none. If `probing`, one message is
@@ -54,10 +54,9 @@ class Outgoing:
         self._lock = threading.Lock()
 
     def take(self) -> Sequence[Stored]:
-        """Takes the next chunk. An empty one means that none waits, and that the session leaves."""
+        """Takes the next chunk; an empty one if none waits."""
         with self._lock:
             if not self._waiting:
-                self._senders -= 1
                 return ()
             self._sending += 1
             return self._waiting.popleft()
@@ -90,7 +89,7 @@ class Outgoing:
             return more
 
     def leave(self) -> None:
-        """Notes that a session goes on with something else."""
+        """Notes that a session does not send any more."""
         with self._lock:
             self._senders -= 1
 

@@ -386,6 +386,8 @@ class Sending:
 
     def _join(self, poll: TenantPoll, push: Push) -> None:
         """Pushes turns for the sessions that join, and for the next page if no chunk waits."""
+        if not poll.may_send():
+            return
         for _ in range(poll.outgoing.join()):
             push(self._turn)
         place = poll.outgoing.next_place()
@@ -394,17 +396,13 @@ class Sending:
 
     def _turn(self, poll: TenantPoll, push: Push) -> None:
         """Sends one chunk. The session counts as sending since the turn was pushed."""
-        if not poll.may_send():
-            poll.outgoing.leave()
-            return
-        chunk = poll.outgoing.take()
-        if not chunk:
-            self._join(poll, push)
-            return
+        chunk = poll.outgoing.take() if poll.may_send() else ()
         try:
-            self._talk(poll, push, chunk)
+            if chunk:
+                self._talk(poll, push, chunk)
         finally:
-            push(self._turn)
+            poll.outgoing.leave()
+            self._join(poll, push)
 
     def _probe(self, poll: TenantPoll, push: Push) -> None:
         if poll.may_send():

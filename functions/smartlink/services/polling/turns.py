@@ -71,8 +71,10 @@ class TenantTurns:
             poll.count("unasked")
         chunk = self.sending.begin(poll, upstream)
         receive = asks and not behind and not poll.exhausted
-        self._talk(poll, push, chunk, receive=receive)
-        self.sending.go_on(poll, push, chunk)
+        try:
+            self._talk(poll, push, chunk, receive=receive)
+        finally:
+            self.sending.go_on(poll, push, chunk)
 
     def _open(self, poll: TenantPoll) -> bool:
         """Reads the tenant's secret and checks its identity; tells whether the poll may go on with
