@@ -283,7 +283,7 @@ class Counting(Faults):
 # page, and a third that is not full. Of 70,000 bytes each a page has eight, and a turn three: as
 # many reads and writes, in more requests, but bounded in memory.
 @pytest.mark.parametrize(
-    ("characters", "queries", "chunks"), [(10, 2 + 2, 8 + 8 + 4), (70_000, 1 + 50 + 1, 50 * 3)]
+    ("characters", "queries", "chunks"), [(10, 2 + 2, 3 * 8), (70_000, 1 + 50 + 1, 50 * 3)]
 )
 def test_a_page_is_sent_by_as_many_sessions_as_there_may_be(
     characters: int, queries: int, chunks: int

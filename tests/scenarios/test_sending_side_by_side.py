@@ -70,16 +70,33 @@ def numbers(world: World) -> list[int]:
 
 
 def test_another_session_sends_as_soon_as_the_broker_has_accepted_a_message() -> None:
-    """It does not wait for the end of the first chunk, of 20."""
-    world = publishing(40)
+    """It does not wait for the end of the first chunk."""
+    world = publishing(40, receivers=2)
     world.broker.faults = Meanwhile(world.turns, {1, 2})
     world.tick(minutes=1)
     assert numbers(world) == [0, *range(20, 40), *range(1, 20)]
 
 
+@pytest.mark.parametrize(
+    ("number", "chunks"),
+    [(1, [1]), (40, [10] * 4), (80, [10] * 8), (100, [13] * 7 + [9]), (160, [20] * 8)],
+)
+def test_a_page_that_is_not_full_is_shared_among_the_sessions(
+    number: int, chunks: list[int]
+) -> None:
+    """But ten messages at least are claimed together, and settled together."""
+    store = Watched()
+    world = publishing(number, store)
+    store.seen.clear()
+    world.turns.most = 0
+    world.tick(minutes=1)
+    assert [claimed for what, claimed in store.seen if what == "claim"] == chunks
+    assert world.turns.most <= len(chunks) + 1, "no session comes for nothing"
+
+
 def test_no_other_session_sends_before_the_broker_has_accepted_a_message() -> None:
     """One that has just stopped to answer holds up one thread, not eight."""
-    world = publishing(40)
+    world = publishing(40, receivers=2)
     world.broker.faults = faults = Meanwhile(world.turns, {1, 2, 3})
     faults.fail("send", DOWN)
     world.tick(minutes=1)

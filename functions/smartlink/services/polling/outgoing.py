@@ -18,8 +18,8 @@ _LARGE = 262_144  # bytes of contents that a turn sends, unless a single one is 
 
 
 def chunk_size(page: int, sessions: int) -> int:
-    """Returns how many messages a turn sends, so that a page keeps all of the tenant's sessions
-    busy."""
+    """Returns how many messages a turn sends at most, so that a full page keeps all of the tenant's
+    sessions busy."""
     return min(_SEND_CHUNK, math.ceil(page / sessions))
 
 
@@ -47,19 +47,30 @@ class Outgoing:
         self._most = most
         self._sessions = sessions
         self._place = place
-        self._waiting = deque(_in_chunks(due, most))
-        self._senders = 0  # sessions that send, or whose turn to do so was pushed
-        self._sending = 0  # chunks that were taken and whose sending has not ended
+        self._waiting = deque(self._chunks(due))
+        self._coming = 0  # sessions that were let in, and have not taken a chunk yet
+        self._sending = 0  # sessions that send a chunk
         self._read: Page | None = None  # the next page, while its messages cannot be placed
         self._lock = threading.Lock()
 
-    def take(self) -> Sequence[Stored]:
-        """Takes the next chunk; an empty one if none waits."""
+    def join(self) -> int:
+        """Lets more sessions in, one for each chunk that waits for one; returns how many."""
         with self._lock:
-            if not self._waiting:
-                return ()
-            self._sending += 1
-            return self._waiting.popleft()
+            free = self._sessions - self._coming - self._sending
+            more = max(min(len(self._waiting) - self._coming, free), 0)
+            self._coming += more
+            return more
+
+    def leave(self) -> None:
+        """Notes that a session that was let in sends nothing."""
+        with self._lock:
+            self._coming -= 1
+
+    def take(self) -> Sequence[Stored]:
+        """Takes the next chunk, for a session that was let in; an empty one if none waits."""
+        with self._lock:
+            self._coming -= 1
+            return self._taken() if self._waiting else ()
 
     def take_first(self) -> Sequence[Stored]:
         """Takes the first chunk if none of its messages has failed before, else an empty one.
@@ -78,20 +89,8 @@ class Outgoing:
         return [first]
 
     def _taken(self) -> Sequence[Stored]:
-        self._senders += 1
-        return self.take()
-
-    def join(self) -> int:
-        """Returns how many more sessions are to send, and counts them from now on."""
-        with self._lock:
-            more = max(min(len(self._waiting), self._sessions - self._senders), 0)
-            self._senders += more
-            return more
-
-    def leave(self) -> None:
-        """Notes that a session does not send any more."""
-        with self._lock:
-            self._senders -= 1
+        self._sending += 1
+        return self._waiting.popleft()
 
     def next_place(self) -> Place | None:
         """Returns where to read the next page if it is to be read now, to one caller alone."""
@@ -129,8 +128,15 @@ class Outgoing:
     def add(self, due: Sequence[Stored], place: Place | None) -> None:
         """Adds the next page's messages, and where the page after it begins."""
         with self._lock:
-            self._waiting.extend(_in_chunks(due, self._most))
+            self._waiting.extend(self._chunks(due))
             self._place = place
+
+    def _chunks(self, due: Sequence[Stored]) -> Iterator[Sequence[Stored]]:
+        """Shares the messages among the sessions. But a chunk is not smaller than half a full one:
+        its messages are claimed together, and settled together."""
+        even = math.ceil(len(due) / self._sessions)
+        groups = sorted(by_key(due), key=_failures)  # one that fails keeps no other waiting
+        return _chunks(groups, min(max(even, math.ceil(self._most / 2)), self._most))
 
 
 def _failures(group: Sequence[Stored]) -> int:
@@ -146,11 +152,6 @@ def by_key(due: Sequence[Stored]) -> list[list[Stored]]:
     for group in groups.values():
         group.sort(key=lambda it: it.message.order.number if it.message.order else "")
     return list(groups.values())
-
-
-def _in_chunks(due: Sequence[Stored], most: int) -> Iterator[Sequence[Stored]]:
-    groups = sorted(by_key(due), key=_failures)  # one that fails keeps no other waiting
-    return _chunks(groups, most)
 
 
 def _chunks(groups: Sequence[Sequence[Stored]], most: int) -> Iterator[Sequence[Stored]]:

@@ -367,7 +367,6 @@ class Sending:
     def go_on(self, poll: TenantPoll, push: Push, chunk: Sequence[Stored]) -> None:
         """Pushes the turns for what is left, after the first chunk has been sent."""
         if chunk:
-            poll.outgoing.leave()
             self._ended(poll, push)
         if poll.outgoing.probing:
             push(self._probe)
@@ -395,19 +394,20 @@ class Sending:
             push(lambda poll, push: self._next_page(poll, push, place))
 
     def _turn(self, poll: TenantPoll, push: Push) -> None:
-        """Sends one chunk. The session counts as sending since the turn was pushed."""
-        chunk = poll.outgoing.take() if poll.may_send() else ()
+        """Sends one chunk."""
+        if not poll.may_send():
+            poll.outgoing.leave()
+            return
+        chunk = poll.outgoing.take()
         try:
             if chunk:
                 self._talk(poll, push, chunk)
         finally:
-            poll.outgoing.leave()
             self._join(poll, push)
 
     def _probe(self, poll: TenantPoll, push: Push) -> None:
         if poll.may_send():
             self._talk(poll, push, poll.outgoing.take_one())
-            poll.outgoing.leave()
             if poll.accepted:
                 self._join(poll, push)
 
