@@ -99,6 +99,7 @@ def everything_set(identity: str = "m-1", text: str = "{}") -> Message:
         due=NOW + timedelta(microseconds=999_999),
         audience="SGDP",
         correlation_id="c-1",
+        request_id="r-1",
         trace=f"00-{'a' * 32}-{'b' * 16}-01",
         step=Step(3, "D-the first"),
         personal=True,

@@ -48,16 +48,18 @@ PURGES = {
 """What is purged, by which field: oldest first."""
 HISTORY_BY = {
     name: QueryShape(rm.HISTORY, (name,), "DataFim", descending=True)
-    for name in ("Comando", "Direcao", "Situacao")
+    for name in ("Comando", "Direcao", "Situacao", "SolicitacaoId")
 }
 GROUPED = tuple(
     (shape.collection, shape.equal, shape.range)
     for shape in (*HISTORY_BY.values(), QueryShape(rm.LOGS, ("LOGTYPE",), "LOGDATE"))
 )
 """The composite indexes that queries over all tenants need, of the scope COLLECTION_GROUP."""
+IDS = ("ID", "CorrelacaoId", "SolicitacaoId")
+"""The ids by which a message is sought: its own, its correlation id, its request id."""
 GROUPED_FIELDS = {
-    rm.LIVE: ("ID", "CorrelacaoId", "Comando", "Direcao", "Situacao", "DataTentativaExec"),
-    rm.HISTORY: ("ID", "CorrelacaoId", "Comando", "Direcao", "Situacao", "DataFim"),
+    rm.LIVE: (*IDS, "Comando", "Direcao", "Situacao", "DataTentativaExec"),
+    rm.HISTORY: (*IDS, "Comando", "Direcao", "Situacao", "DataFim"),
 }
 """The fields by which the queries over all tenants filter or order, each by itself."""
 LINES_BY_TYPE = QueryShape(rm.LOGS, ("LOGTYPE",), "LOGDATE", descending=True)
@@ -65,8 +67,8 @@ OPERATOR_QUERIES = (*HISTORY_BY.values(), LINES_BY_TYPE)
 """The queries here that need a composite index; a test compares them with
 `infra/firestore.json`."""
 FILTERED = {
-    rm.LIVE: ("ID", "Comando", "Direcao", "Situacao", "Titular"),
-    rm.HISTORY: ("ID", "Comando", "Direcao", "Situacao", "DataFim", "Titular"),
+    rm.LIVE: (*IDS, "Comando", "Direcao", "Situacao", "Titular"),
+    rm.HISTORY: (*IDS, "Comando", "Direcao", "Situacao", "DataFim", "Titular"),
     rm.LOGS: ("IDMENSAGEM", "LOGTYPE", "LOGDATE"),
 }
 """The fields by which the queries here filter or order. A test checks that each is indexed."""
