@@ -53,7 +53,10 @@ class Asked:
         return any(value for name, value in self.written.items() if name != "tenant")
 
 
-_NAMES = ("tenant", "direction", "command", "state", "older", "newer", "error", "cause", "id")
+_NAMES = (
+    *("tenant", "direction", "command", "state", "older", "newer", "error", "cause"),
+    *("request", "id"),
+)
 
 
 def asked() -> Asked:
@@ -77,6 +80,7 @@ def asked() -> Asked:
         newer=newer[0] if newer else None,
         error=written["error"] or None,
         cause=cause or None,
+        request=written["request"] or None,
     )
     return Asked(history, written, filters, written["id"], spot(given.get("after", "")))
 

@@ -40,6 +40,8 @@ PATHS = (
     "/messages?view=history",
     "/messages?view=history&command=SGDPDataCommand",
     "/messages?id=m00001",
+    "/messages?request=m00001",
+    "/messages?request=m00001&view=history",
     "/message?tenant=t0001&document=D-m00001",
     "/errors",
     "/jobs",
@@ -127,7 +129,14 @@ def test_a_right_for_many_tenants_costs_no_more(large: Place) -> None:
     """A query for each tenant, and then the next page."""
     names = [f"t{number:04}" for number in range(300)]
     roles = parse_roles(json.dumps({"ana@example.com": {"viewer": names}}), local=False)
-    for path in ("/", "/tenants", "/messages", "/messages?view=history", "/errors"):
+    for path in (
+        "/",
+        "/tenants",
+        "/messages",
+        "/messages?view=history",
+        "/messages?id=m1",
+        "/errors",
+    ):
         counter, browser = counted(large)
         browser = browser_of(browser.deployment, roles)
         browser.get(path)

@@ -137,10 +137,13 @@ def done(message: Message, *, replies: int = 0, ended: datetime | None = None) -
     at = ended or NOW + timedelta(seconds=5)
     claim = Claim("d" * 32, 1, at - timedelta(seconds=3))
     ran = lifecycle.with_attempt(under_claim(message, claim), Result.DONE, at, None)
-    made = tuple(
-        upstream(reply_id(message, number), received=at, due=at, audience="SGDP")
-        for number in range(1, replies + 1)
-    )
+    own: dict[str, Any] = {
+        "received": at,
+        "due": at,
+        "audience": "SGDP",
+        "request_id": message.request_id,
+    }
+    made = tuple(upstream(reply_id(message, number), **own) for number in range(1, replies + 1))
     return [
         Settlement(
             document=message.document,

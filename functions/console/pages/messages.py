@@ -27,7 +27,9 @@ def show() -> str:
     }
     if wanted.identity:
         found = seek(deployment, scope, wanted.identity)
-        return render_template("sought.html", found=found, **common)
+        catalog = deployment.settings.catalog
+        requests = sorted(name for name, it in catalog.commands.items() if it.request_id)
+        return render_template("sought.html", found=found, requests=requests, **common)
     if wanted.history:
         ended = ended_page(deployment, scope, wanted.filters, wanted.after)
         return render_template("history.html", page=ended, next=spot_text(ended.after), **common)

@@ -88,16 +88,12 @@ def start() -> str | Answer:
     shown = request.form.get("shown", "")
     if not shown.isdecimal() or len(meant.planned.messages) > int(shown):
         return _preview(meant, grown=True)
-    chosen_by: dict[str, list[str]] = {}
-    if meant.picks:
-        for it in meant.planned.messages:
-            chosen_by.setdefault(it.tenant, []).append(it.message.document)
     order = Order(
         filters=meant.asked.filters,
         reason=why,
         waiting=meant.waiting,
         undone=meant.undone,
-        chosen={tenant: tuple(documents) for tenant, documents in chosen_by.items()},
+        chosen=jobs.documents_of(meant.planned.messages) if meant.picks else {},
     )
     job = jobs.start(here().deployment, meant.planned, order)
     here().board.forget()

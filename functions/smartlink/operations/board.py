@@ -51,6 +51,7 @@ _KEPT = 5_000  # hours
 _INSTANT = timedelta(microseconds=1)
 _TROUBLED = 10
 _EXAMPLES = 5
+_SOUGHT = 30  # messages that a search by an id shows, about
 
 _Item = TypeVar("_Item")
 _Answer = TypeVar("_Answer")
@@ -217,24 +218,30 @@ def _from(scope: Scope, after: Spot | None) -> Iterator[tuple[str | None, Spot |
 
 @dataclass(frozen=True, slots=True)
 class Sought:
-    """The messages that have an id or a correlation id."""
+    """The messages that have an id, as their own, as correlation id or as request id."""
 
     live: Sequence[tuple[str, Live]]
     ended: Sequence[tuple[str, Past]]
     cut: bool = False  # not all tenants that may be seen were looked at
+    more: bool = False  # there may be more
 
 
 def seek(deployment: Deployment, scope: Scope, identity: str) -> Sought:
-    """Finds messages by their id or their correlation id."""
+    """Finds messages by their id, their correlation id, or their request id."""
     parts = scope.parts
+    size = _SOUGHT if len(parts) == 1 else _EXAMPLES
     live: list[tuple[str, Live]] = []
     ended: list[tuple[str, Past]] = []
+    looked, more = 0, False
     for part in parts[:COUNTED]:
-        for name in ("ID", "CorrelacaoId"):
-            equal = {name: identity}
-            live += deployment.store.page_live(part, equal, _EXAMPLES)
-            ended += deployment.store.page_ended(part, EndedQuery(equal), _EXAMPLES)
-    return Sought(live, ended, cut=len(parts) > COUNTED)
+        if len(live) + len(ended) >= _SOUGHT:
+            break
+        alive, past = deployment.store.sought(part, identity, size)
+        more |= len(alive) >= size or len(past) >= size
+        live += alive
+        ended += past
+        looked += 1
+    return Sought(live, ended, cut=looked < len(parts), more=more)
 
 
 @dataclass(slots=True)

@@ -177,6 +177,13 @@ class OperatorStore(Messages, TenantStates, RelayState, LastGoodConfig, Protocol
         """The next messages of the history of a tenant, or of all (None), the newest first."""
         ...
 
+    def sought(
+        self, tenant: str | None, identity: str, size: int
+    ) -> tuple[list[tuple[str, Listed | Unreadable]], list[tuple[str, EndedSummary | RawDocument]]]:
+        """The messages, live and ended, of a tenant or of all (None), that have an id: their own,
+        their correlation id, or their request id. It reads up to `size` by each of the three."""
+        ...
+
     def total_live(self, tenant: str | None, equal: Mapping[str, str]) -> int:
         """How many live messages a tenant has, or all (None): a read for each 1,000."""
         ...

@@ -59,6 +59,7 @@ class Store(InMemoryMessages):
                 "Comando": message.type,
                 "Situacao": message.state,
                 "Direcao": message.direction,
+                "SolicitacaoId": message.request_id,
             }
             if all(own.get(name) == value for name, value in equal.items()):
                 yield odd.get(document) or Listed(message, stored.version)

@@ -262,6 +262,28 @@ class OperatorFirestore(Firestore):
         found = self._more.over("list the history", self._where(tenant, query), query)
         return [(owner, _ended(it)) for owner, it in found]
 
+    def sought(
+        self, tenant: str | None, identity: str, size: int
+    ) -> tuple[list[tuple[str, Listed | Unreadable]], list[tuple[str, EndedSummary | RawDocument]]]:
+        """Finds messages by their ids, in no order: one field's own index serves that."""
+        live = self._by_ids(tenant, rm.LIVE, identity, size)
+        ended = self._by_ids(tenant, rm.HISTORY, identity, size)
+        return (
+            [(owner, _listed(it)) for owner, it in live],
+            [(owner, _ended(it)) for owner, it in ended],
+        )
+
+    def _by_ids(
+        self, tenant: str | None, collection: str, identity: str, size: int
+    ) -> Iterable[tuple[str, Found]]:
+        found: dict[tuple[str, str], tuple[str, Found]] = {}
+        for name in IDS:
+            query = _query(collection, {name: identity}, size)
+            _without_content(query, collection)
+            its = self._more.over(f"find messages by {name}", self._where(tenant, query), query)
+            found |= {(owner, it.id): (owner, it) for owner, it in its}
+        return found.values()
+
     def total_live(self, tenant: str | None, equal: Mapping[str, str]) -> int:
         """Counts live messages."""
         query = _query(rm.LIVE, equal, 0)
