@@ -6,6 +6,7 @@ pages are read over a small history and over one ten times as long.
 
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -17,6 +18,7 @@ from smartlink.adapters.firestore.jobs import FirestoreJobs
 from smartlink.adapters.firestore.operator import OperatorCalls, OperatorFirestore
 from smartlink.domain.message import Ended, Ending
 from smartlink.domain.settlement import Settlement
+from smartlink.domain.tenant import TenantState
 from smartlink.operations.ports import AuditRecord
 from smartlink.operations.rights import Roles, parse_roles
 from tests.cli.place import Hosts, Place
@@ -157,3 +159,25 @@ def test_the_console_s_own_time_is_small(large: Place) -> None:
             browser.get(path)
             own.append(time.thread_time() - begin)
         assert min(own) <= 0.1, (path, own)
+
+
+class States(OperatorFirestore):
+    """Notes each look at the tenants' states."""
+
+    looks: list[list[str]]
+
+    def states(self, tenants: Sequence[str]) -> dict[str, TenantState]:
+        self.looks.append(list(tenants))
+        return super().states(tenants)
+
+
+def test_the_page_of_a_tenant_reads_its_state_once(large: Place) -> None:
+    """And a tenant that nobody knows is said to be unknown."""
+    wiring = wired(large)
+    store = States(OperatorCalls(large.project, emulator=large.hosts.firestore))
+    store.looks = []
+    wiring.__dict__["store"] = store
+    browser = browser_of(wiring, Roles(everybody=True))
+    browser.get("/tenants/t0001")
+    assert store.looks == [["t0001"]]
+    browser.get("/tenants/nobody", 404)

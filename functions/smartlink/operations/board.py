@@ -75,10 +75,16 @@ class Scope:
         """
         if tenant is None:
             return self
-        known_name(tenant)
-        if not self.covers(tenant) or not exists(deployment, tenant):
+        self.check(deployment, tenant)
+        if not exists(deployment, tenant):
             raise self.unknown(deployment, tenant)
         return Scope((tenant,))
+
+    def check(self, deployment: Deployment, tenant: str) -> None:
+        """Raises UnknownTenantError unless the tenant may be seen, whether it exists or not."""
+        known_name(tenant)
+        if not self.covers(tenant):
+            raise self.unknown(deployment, tenant)
 
     def unknown(self, deployment: Deployment, tenant: str) -> UnknownTenantError:
         """Makes the error for a tenant that is not among these."""
