@@ -19,7 +19,7 @@ from smartlink.operations.audit import note
 from smartlink.operations.errors import ForbiddenError, InvalidError
 from smartlink.operations.export import content_of, document
 from smartlink.operations.job import ACTIONS
-from smartlink.operations.plan import Unfit, not_redrivable, plan_one
+from smartlink.operations.plan import Unfit, not_holdable, not_redrivable, plan_one
 from smartlink.operations.rights import Right
 from smartlink.operations.select import Located, locate
 from smartlink.operations.trace import Trace, trace
@@ -65,7 +65,8 @@ def _page(located: Located, content: Text | str | None = None) -> str:
     seen = Seen(located, traced, moments(traced) if traced else [])
     visitor, tenant = here().visitor, located.tenant
     commands = here().deployment.settings.catalog.commands
-    unfit = not_redrivable(located.message, commands) if located.live is not None else None
+    alive = located.live is not None
+    unfit = not_redrivable(located.message, commands) if alive else None
     return render_template(
         "message.html",
         seen=seen,
@@ -73,6 +74,7 @@ def _page(located: Located, content: Text | str | None = None) -> str:
         may_act=visitor.may(Right.OPERATE, tenant),
         may_read=visitor.may(Right.CONTENTS, tenant),
         unfit=unfit,
+        may_hold=alive and not_holdable(located.message) is None,
         states=State,
     )
 
@@ -132,7 +134,7 @@ def act() -> Answer:
     located = _find(Right.OPERATE)
     action = ACTIONS.get(request.form.get("action", ""))
     if action is None:
-        raise InvalidError(_("Choose what to do: redrive or discard"))
+        raise InvalidError(_("Choose what to do: redrive, discard or hold"))
     why = reason()
     undone = request.form.get("undone") == "yes"
     if located.live is None and located.ended is None:
