@@ -55,7 +55,7 @@ class Asked:
 
 _NAMES = (
     *("tenant", "direction", "command", "state", "older", "newer", "error", "cause"),
-    *("request", "id"),
+    *("request", "blocked", "id"),
 )
 
 
@@ -70,6 +70,8 @@ def asked() -> Asked:
     cause = written["cause"]
     if cause and CODE.fullmatch(cause) is None:
         raise InvalidError(_("{value} is no code of an error: it has 8 characters", value=cause))
+    if history and written["blocked"]:
+        raise InvalidError(_("What has ended waits for no turn: clear that filter"))
     filters = Filters(
         tenant=written["tenant"] or None,
         direction=way[0] if way else None,
@@ -81,6 +83,7 @@ def asked() -> Asked:
         error=written["error"] or None,
         cause=cause or None,
         request=written["request"] or None,
+        queued=_one("blocked", written["blocked"], {"yes": True}) or False,
     )
     return Asked(history, written, filters, written["id"], spot(given.get("after", "")))
 

@@ -33,6 +33,7 @@ PAGES = (
     "/messages?view=history",
     "/messages?state=Morta&tenant=acme",
     "/messages?id=corr-77",
+    "/messages?blocked=yes",
     MESSAGE,
     "/message?tenant=acme&document=D-done-acme",
     "/errors",

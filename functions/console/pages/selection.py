@@ -107,6 +107,8 @@ def _meant() -> Meant:
     state = wanted.filters.state
     if not some and state is not None and (state is not State.DEAD or not action.dead):
         raise InvalidError(_BY_STATE[action.name])
+    if not some and wanted.filters.queued:
+        raise InvalidError(_("An act on all that match goes by no turn: tick messages"))
     undone = request.form.get("undone") == "yes"
     waiting = request.form.get("waiting") == "yes"
     planned = planned_for(scope, action, wanted.filters, picks, undone=undone, waiting=waiting)

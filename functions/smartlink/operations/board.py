@@ -9,7 +9,7 @@ of the query: what may not be seen is not read.
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from threading import Lock
 from typing import Generic, TypeVar
@@ -26,6 +26,7 @@ from smartlink.domain.message import (
 )
 from smartlink.domain.tenant import TenantState
 from smartlink.i18n import _
+from smartlink.operations.blocked import Blocked, Holding, holding, waits_for
 from smartlink.operations.causes import fingerprint
 from smartlink.operations.errors import UnknownTenantError
 from smartlink.operations.names import exists, known_name, unknown_tenant
@@ -35,6 +36,7 @@ from smartlink.operations.tenants import TenantOverview, brief, last_tick
 
 PAGE = 50
 """Messages that a page shows at most."""
+_BLOCKED = 30  # messages of a page that tells what each waits for: a read more for each
 TENANTS = 25
 """Tenants that a page shows at most: each takes four reads."""
 LOOKED_AT = 150
@@ -51,6 +53,7 @@ _KEPT = 5_000  # hours
 _INSTANT = timedelta(microseconds=1)
 _TROUBLED = 10
 _EXAMPLES = 5
+_HOLDING = 10  # dead messages of which it is asked what they hold back
 _SOUGHT = 30  # messages that a search by an id shows, about
 
 _Item = TypeVar("_Item")
@@ -138,6 +141,19 @@ def live_page(
 def _sifts(filters: Filters) -> bool:
     aged = (filters.older, filters.newer, filters.received_after)
     return filters.sifts or any(it is not None for it in aged)
+
+
+def blocked_page(
+    deployment: Deployment, scope: Scope, filters: Filters, after: Spot | None = None
+) -> tuple[Page[Live], dict[tuple[str, str], Blocked]]:
+    """Returns the next live messages that wait for their turn, and what each waits for.
+
+    What is not among the latter has had its turn by now.
+    """
+    page = live_page(deployment, scope, replace(filters, queued=True), after, size=_BLOCKED)
+    listed = [(tenant, it.message) for tenant, it in page.rows if isinstance(it, Listed)]
+    found = _beside(listed, lambda it: waits_for(deployment, *it))
+    return page, {(it.tenant, it.message.document): it for it in found if it is not None}
 
 
 def _live_spot(tenant: str, item: Live) -> Spot:
@@ -279,6 +295,8 @@ class Standing:
     commands: Sequence[Tally]
     oldest: tuple[str, Summary] | None  # the live message whose turn came first
     troubled: Sequence[tuple[str, TenantState]]
+    holding: Sequence[Holding] = ()  # dead messages that hold others back
+    more_holding: bool = False  # there may be more of these
 
     @property
     def live(self) -> int:
@@ -480,6 +498,7 @@ def _standing(deployment: Deployment, scope: Scope) -> Standing:
         commands,
         oldest[0] if oldest else None,
         troubled(deployment, scope),
+        *holding(deployment, parts[:COUNTED], _HOLDING),
     )
 
 

@@ -122,6 +122,7 @@ class Filters:
     cause: str | None = None  # the code of an error's fingerprint
     received_after: datetime | None = None
     request: str | None = None  # the id by which the sender knows the request
+    queued: bool = False  # what waits for its turn behind others of its key, alone
 
     @property
     def narrow(self) -> bool:
@@ -180,13 +181,14 @@ class Filters:
         return look
 
     @property
-    def equal(self) -> dict[str, str]:
+    def equal(self) -> dict[str, str | bool]:
         """What the database filters by."""
-        named = {
+        named: dict[str, str | bool | None] = {
             "Direcao": self.direction,
             "Comando": self.command,
             "Situacao": self.state or self.ending,
             "SolicitacaoId": self.request,
+            "NaFila": self.queued,
         }
         return {name: value for name, value in named.items() if value}
 

@@ -60,6 +60,7 @@ class Store(InMemoryMessages):
                 "Situacao": message.state,
                 "Direcao": message.direction,
                 "SolicitacaoId": message.request_id,
+                "NaFila": message.queued or None,
             }
             if all(own.get(name) == value for name, value in equal.items()):
                 yield odd.get(document) or Listed(message, stored.version)
