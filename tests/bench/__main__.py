@@ -32,6 +32,7 @@ from tests.bench.end_to_end import (
 )
 from tests.bench.latest import LATEST, merged
 from tests.bench.ledger import LedgerError
+from tests.bench.life import measure as life
 from tests.bench.noisy_neighbour import NoisyNeighbour, noisy_neighbour
 from tests.bench.parts import ALONE, Asked
 from tests.bench.peers.programs import require_packages
@@ -176,10 +177,11 @@ def run(
     if "peers" in parts and (lacking := _lacking()):
         console.print(f"[yellow]Without the peers:[/yellow] {lacking}", soft_wrap=True)
         parts = [part for part in parts if part != "peers"]
-    if "tpd" in parts and not asked.only and (problem := tpd.lacking()):
-        console.print(f"[yellow]Without tpd:[/yellow] {problem}", soft_wrap=True)
-        parts = [part for part in parts if part != "tpd"]
-    sizes = Asked(quick, asked.messages, asked.people, asked.rows)
+    for name, problem_of in (("tpd", tpd.lacking), ("life", life.lacking)):
+        if name in parts and not asked.only and (problem := problem_of()):
+            console.print(f"[yellow]Without {name}:[/yellow] {problem}", soft_wrap=True)
+            parts = [part for part in parts if part != name]
+    sizes = Asked(quick, asked.messages, asked.people, asked.rows, asked.rounds)
     others = [it for part, its in CONTESTANTS.items() if part in parts for it in its]
     comparisons: list[Comparison] = []
     neighbour = None
@@ -200,7 +202,9 @@ def run(
 
 def _expanded(only: Sequence[str] | None) -> list[str]:
     """The parts that were asked for; `throughput` is four of them."""
-    return [part for name in only or () for part in (THROUGHPUT if name == "throughput" else [name])]
+    return [
+        part for name in only or () for part in (THROUGHPUT if name == "throughput" else [name])
+    ]
 
 
 def _lacking() -> str | None:

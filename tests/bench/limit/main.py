@@ -1,9 +1,9 @@
 """As lean as it gets on the same emulators and broker: what is left when nothing is promised.
 
 The same documents in bare commits of whole batches, from templates; the broker over requests'
-keep-alive connections; one Pub/Sub message a batch, pushed into a function that settles it, in as many
-processes as the relay's consumers have. No claim, no fence, no history read, no log, no consumer, and
-of a content nothing is parsed.
+keep-alive connections; one Pub/Sub message a batch, pushed into a function that settles it, in as
+many processes as the relay's consumers have. No claim, no fence, no history read, no log, no
+consumer, and of a content nothing is parsed.
 
 With `BENCH_PROMISES` it makes the calls of the relay's promises too, as leanly: it reads whether a
 message is in the history before it creates it, claims it where it is as created, and deletes it
