@@ -136,8 +136,8 @@ def _compared(form: str, messages: int, runs: Mapping[str, Sequence[Run]]) -> It
             for name, its in runs.items()
             if its[0].sent is not None
         }
-        goals |= dict.fromkeys(peers, TIMES_SENT)
-        yield Comparison(f"broker to sent reply, {form}", messages, whole, goals)
+        sent_goals = goals | dict.fromkeys(peers, TIMES_SENT)
+        yield Comparison(f"broker to sent reply, {form}", messages, whole, sent_goals)
     if all(run.application for its in runs.values() for run in its):  # the system tells
         own = {name: [1_000 / run.application for run in its] for name, its in runs.items()}
         goals = dict.fromkeys(peers, TIMES_PEERS_CPU)
