@@ -122,7 +122,11 @@ def _compared(form: str, messages: int, runs: Mapping[str, Sequence[Run]]) -> It
     goals |= dict.fromkeys(peers, TIMES_PEERS.get(form, 1))
     settled = {name: [run.settled for run in its] for name, its in runs.items()}
     cpu = {name: _cpu(its) for name, its in runs.items()}
-    details = {"cpuMillisecondsPerMessage": cpu}
+    received = {
+        name: {"perSecond": round(median(run.polled for run in its), 1)}
+        for name, its in runs.items()
+    }
+    details = {"cpuMillisecondsPerMessage": cpu, "untilTheBrokerWasEmpty": received}
     yield Comparison(f"broker to history, {form}", messages, settled, goals, details)
     sent = {
         name: [run.sent for run in its if run.sent is not None]
