@@ -6,6 +6,8 @@ be lost:
 - a large prefetch for many short tasks (Optimizing, Prefetch Limits: say 50 or 150);
 - arguments are ids, not contents (Tasks, Data locality and State);
 - no results where nobody reads them (Tasks, Tips and Best Practices);
+- a call that may pass is tried again by itself, later and later (Tasks, Automatic retry for known
+  exceptions);
 - no countdown of an hour, as RM's formula wants: on Redis an ETA beyond the visibility time-out
   is delivered again and again (Using Redis, Caveats). The time stands in the inbox, and a periodic
   task of celery beat enqueues what is due, which fixes a crash between commit and enqueue, too.
@@ -26,7 +28,7 @@ from psycopg_pool import ConnectionPool
 
 from tests.bench.peers import job
 from tests.bench.peers.intake import Queue
-from tests.bench.peers.link import Sessions
+from tests.bench.peers.link import PASSING, Sessions
 from tests.bench.peers.settings import Settings, load_settings
 
 _CONNECTIONS = 20  # of a worker process whose tasks are many at once
@@ -115,7 +117,7 @@ def _settled(database: psycopg.Connection[Any], message: dict[str, str]) -> bool
         return True
 
 
-@app.task
+@app.task(autoretry_for=PASSING, retry_backoff=True, max_retries=job.ATTEMPTS)
 def send(tenant: str, ids: list[str]) -> None:
     """Send these replies, at least once; what fails is due again when its lease ends."""
     replies = {"tenant": tenant, "ids": ids}

@@ -9,6 +9,8 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+import requests
+
 from tests.bench.lean_http import LeanHttp
 from tests.bench.peers.settings import Credentials, Settings
 
@@ -18,6 +20,10 @@ _EARLY_SECONDS = 90  # a token is renewed before it ends
 
 class LinkError(Exception):
     """Smart Link or RAC refused a call."""
+
+
+PASSING = (LinkError, requests.RequestException)
+"""What another try may mend."""
 
 
 class Token:

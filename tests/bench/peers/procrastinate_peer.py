@@ -16,11 +16,11 @@ from functools import cache
 from typing import Any
 
 import procrastinate
-from procrastinate import BaseRetryStrategy, JobContext, RetryDecision, builtin_tasks
+from procrastinate import BaseRetryStrategy, JobContext, RetryDecision, RetryStrategy, builtin_tasks
 
 from tests.bench.peers import job
 from tests.bench.peers.intake import Queue
-from tests.bench.peers.link import Sessions
+from tests.bench.peers.link import PASSING, Sessions
 from tests.bench.peers.settings import load_settings
 
 _settings = cache(load_settings)
@@ -82,7 +82,12 @@ async def execute(tenant: str, message_id: str) -> None:
             await deferred.defer_async(tenant=tenant, ids=[message_id])
 
 
-@app.task(queue="replies")
+@app.task(
+    queue="replies",
+    retry=RetryStrategy(
+        max_attempts=job.ATTEMPTS, exponential_wait=2, retry_exceptions=list(PASSING)
+    ),
+)
 async def send(tenant: str, ids: list[str]) -> None:
     """Send these replies, at least once; what fails is due again when its lease ends."""
     replies = {"tenant": tenant, "ids": ids}
