@@ -34,7 +34,7 @@ class Load:
         return sorted(coming, key=lambda it: -it[0])
 
 
-FULL, QUICK = Load(seconds=75, each=12), Load(seconds=12, each=2)
+FULL, QUICK = Load(seconds=60, each=8), Load(seconds=12, each=2)
 
 
 @dataclass(frozen=True)
