@@ -7,6 +7,7 @@ from typing import Any
 from rich.console import Console
 
 from tests.bench import coldstart, growth, latency, operations, stages, tpd
+from tests.bench.life import measure as life
 
 Say = Callable[[str], None]
 
@@ -19,6 +20,7 @@ class Asked:
     messages: int | None = None
     people: int | None = None  # of TPD's ERP
     rows: int | None = None
+    rounds: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,10 @@ def _tpd(say: Say, asked: Asked) -> Any:  # noqa: ANN401
     return tpd.measure(say, quick=asked.quick, people=asked.people, rows=asked.rows)
 
 
+def _life(say: Say, asked: Asked) -> Any:  # noqa: ANN401
+    return life.measure(say, quick=asked.quick, rounds=asked.rounds)
+
+
 ALONE = {
     "stages": Part("stages", _stages, stages.show),
     "operations": Part(
@@ -68,5 +74,6 @@ ALONE = {
     "growth": Part("growth", _growth, growth.show),
     "latency": Part("latency", _latency, latency.show),
     "tpd": Part("tpd", _tpd, tpd.show),
+    "life": Part("life", _life, life.show),
 }
 """By their names on the command line."""

@@ -179,6 +179,59 @@ def _latency(results: Results) -> str | None:
     return _markdown(heads, rows) + _when(results, "latency")
 
 
+def _life(results: Results) -> str | None:
+    found = results.get("life")
+    if not found:
+        return None
+    keys = ("settledP50", "settledP99", "sentP50", "sentP99")
+
+    def waits() -> Iterator[Sequence[object]]:
+        for it in found["contestants"]:
+            for whose in ("all", "quiet"):
+                yield it["name"], whose, *(f"{it[whose][key]:.2f}" for key in keys)
+            if reckoned := it.get("byTheMinute"):
+                text = "all, reckoned with a tick a minute"
+                yield it["name"], text, *(f"{reckoned[key]:.2f}" for key in keys)
+
+    heads = ("seconds from the arrival", "tenants", "settled p50", "p99", "reply sent p50", "p99")
+    costs = _markdown(
+        (
+            "for each message",
+            "messages/s",
+            "ms of CPU, own",
+            "of its servers",
+            "MiB, own",
+            "processes",
+            "calls of the broker",
+        ),
+        (
+            (
+                it["name"],
+                f"{it['messagesPerSecond']:.1f}",
+                f"{it['cpuMilliseconds']:.2f}",
+                f"{it['serversCpuMilliseconds']:.2f}",
+                f"{it['peakMebibytes']:.0f}",
+                f"{it['processes']:.0f}",
+                f"{it['callsPerMessage']:.2f}",
+            )
+            for it in found["contestants"]
+        ),
+    )
+    bill = _markdown(
+        ("million messages a month", "ours, US$", "the peers' database alone, US$"),
+        (
+            (f"{it['millions']:g}", f"{it['ours']:.2f}", f"{it['peersAtLeast']:.2f}")
+            for it in found["dollarsAMonth"]
+        ),
+    )
+    text = (
+        f"{found['messages']:,} messages, a call of the broker takes "
+        f"{1e3 * found['latencySeconds']:.0f} ms in the median (sigma {found['latencySigma']:g}), "
+        f"a look at each tenant every {found['lookSeconds']:g} s; rounds: {found['rounds']}."
+    )
+    return f"{text}\n\n{_markdown(heads, waits())}\n\n{costs}\n\n{bill}{_when(results, 'life')}"
+
+
 def _tpd(results: Results) -> str | None:
     found = results.get("tpd")
     if not found:
@@ -259,6 +312,7 @@ TABLES: Mapping[str, Callable[[Results], str | None]] = {
     "cold-start": _cold_start,
     "growth": _growth,
     "latency": _latency,
+    "life": _life,
     "tpd": _tpd,
     "sizing": _sizing,
 }
