@@ -3,14 +3,21 @@
 They are pasted there once a release, by a person who reads them.
 """
 
-import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from infra.deploy.costs import PRICES
 from tests.bench.operations import BUDGET
-from tests.bench.sizing import LOADS, Assumed, IncompleteError, latest, measured, size, table
+from tests.bench.sizing import (
+    LOADS,
+    Assumed,
+    IncompleteError,
+    consumer_seconds,
+    latest,
+    measured,
+    size,
+    table,
+)
 from tests.bench.tpd import without
 
 Results = Mapping[str, Any]
@@ -233,7 +240,7 @@ def _sizing(results: Results) -> str | None:
         unit = measured(results)
     except IncompleteError:
         return None
-    seconds = _consumer_seconds()
+    seconds = consumer_seconds()
     lines = size(unit, Assumed(consumer=seconds), LOADS)
     text = (
         f"From {1e3 * unit.poll_cpu:.2f} ms of CPU for a message in poll and "
@@ -244,10 +251,6 @@ def _sizing(results: Results) -> str | None:
         "Bold: beyond the limit."
     )
     return f"{text}\n\n{table(lines, LOADS)}"
-
-
-def _consumer_seconds() -> float:
-    return float(json.loads(PRICES.read_text())["assumed"]["consumeSecondsPerMessage"])
 
 
 TABLES: Mapping[str, Callable[[Results], str | None]] = {

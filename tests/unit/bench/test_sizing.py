@@ -35,6 +35,7 @@ UNIT = Measured(
     poll_cpu=0.001,
     consume_cpu=0.001,
     idle_cpu=0.002,
+    cold_cpu=0.003,
     poll_memory=120,
     consume_memory=110,
     dollars={"million messages, each with a reply": 15, "1,000 idle tenants, a month": 90},
