@@ -206,7 +206,7 @@ def _growth(results: Results) -> str | None:
             for it in found.get("ratios", ())
         ),
     )
-    return "\n\n".join((ticks, loads, waiting, flat)) + _when(results, "growth")
+    return f"{ticks}\n\n{loads}\n\n{waiting}\n\n{flat}{_when(results, 'growth')}"
 
 
 def _deployment(results: Results) -> str | None:
