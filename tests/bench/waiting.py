@@ -23,7 +23,7 @@ from tests.bench.workload import COMMAND, offers
 
 DUE, NEW = 200, 200  # messages in each minute: that fall due, that come
 MINUTES, WARM = 7, 2  # that are measured, and before them
-_TENANT = "tenant-0"
+_TENANT = "tenant-00000"  # the first that growth.py makes
 _FILLED_AT_ONCE = 250
 _SOON = timedelta(minutes=15)  # until the first ones are due: filling takes minutes
 
