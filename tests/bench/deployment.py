@@ -11,7 +11,7 @@ One poll instance less than sized has to fall behind, or the claim could not fai
 """
 
 import logging
-from collections import Counter, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -27,6 +27,7 @@ from rich.table import Table
 from rich.text import Text
 
 from smartlink.adapters.http.at_need import session_at_need
+from smartlink.adapters.http.rac import KEPT
 from smartlink.adapters.in_memory import (
     InMemoryBroker,
     InMemoryConfig,
@@ -50,6 +51,7 @@ from smartlink.wiring import (
     make_poll,
 )
 from tests.bench.sizing import (
+    CONNECT_CPU,
     PENDING,
     SECRET,
     START,
@@ -75,6 +77,8 @@ _DISPATCH_DELIVERIES = 10
 _PUBLISH, _PUSH = 0.02, 0.05  # seconds of a call; from the publishing to the request
 _JITTER = 0.2  # of a latency, to both sides
 _SHARDS = "topic-shards"
+_IDLE_SECONDS = 100  # for which an idle connection is used again
+_TOKEN_SECONDS = 3_500  # of an hour
 
 Say = Callable[[str], None]
 _Work = TypeVar("_Work")
@@ -89,7 +93,9 @@ class Form:
     rate: float  # messages a second
     shard_tenants: int
     poll_threads: int
-    ticks: int  # that are held to the claim
+    sessions: int  # that an instance keeps while they are idle
+    tokens: int  # that it keeps
+    ticks: int = 3  # that are held to the claim
 
     @property
     def settings(self) -> dict[str, int]:
@@ -97,8 +103,8 @@ class Form:
         return {"shard_tenants": self.shard_tenants, "poll_threads": self.poll_threads}
 
 
-WHOLE = Form(20_000, 31.0, 200, 32, 3)
-SHORT = Form(1_250, 2.5, 25, 4, 3)
+WHOLE = Form(20_000, 35.0, 200, 32, 512, KEPT)
+SHORT = Form(1_250, 4.0, 25, 4, 64, KEPT // 8)
 """Half as many shards, which take as long with an eighth of the tenants on an eighth of the
 threads."""
 
@@ -165,14 +171,32 @@ class Kept:
         }
 
 
+@dataclass(slots=True)
+class _Recent:
+    """The tenants of which an instance keeps something: the last ones, for so many seconds."""
+
+    most: int
+    seconds: float
+    _kept: OrderedDict[str, float] = field(default_factory=OrderedDict)  # since when
+
+    def has(self, tenant: str, now: float) -> bool:
+        """Whether it is kept; from now on it is."""
+        since = self._kept.pop(tenant, None)
+        self._kept[tenant] = now
+        if len(self._kept) > self.most:
+            self._kept.popitem(last=False)
+        return since is not None and now - since < self.seconds
+
+
 @dataclass(slots=True, eq=False)
 class _Instance:
     """One instance of a function: a CPU, and what it keeps between calls."""
 
     kernel: Kernel
     process: Process
+    tokens: "_Recent"
+    sessions: "_Recent"
     poll: Poll | None = None
-    tokens: set[str] = field(default_factory=set)
     _free_at: float = 0.0
 
     def compute(self, seconds: float) -> None:
@@ -273,7 +297,7 @@ class Deployment:
     """All of it, in virtual time."""
 
     def __init__(self, form: Form, unit: Measured, assumed: Assumed) -> None:
-        self._tenants, self._rate = form.tenants, form.rate
+        self._form, self._tenants, self._rate = form, form.tenants, form.rate
         self._unit, self._assumed = unit, assumed
         self._random = Random(0)
         self.kernel = Kernel(self._random, {})
@@ -313,7 +337,10 @@ class Deployment:
     # Instances.
 
     def _new_instance(self, name: str, *, polls: bool) -> _Instance:
-        instance = _Instance(self.kernel, Process(name))
+        form = self._form
+        tokens = _Recent(form.tokens, _TOKEN_SECONDS)
+        sessions = _Recent(form.sessions, _IDLE_SECONDS)
+        instance = _Instance(self.kernel, Process(name), tokens, sessions)
         if polls:
             own = PollAdapters(
                 config=self._timed(self._config, SECRET),
@@ -463,12 +490,15 @@ class Deployment:
     # The broker.
 
     def asking(self, instance: _Instance, tenant: str) -> None:
-        """A session begins; the instance computes as for an idle tenant, and has no token yet."""
-        cold = tenant not in instance.tokens
-        if cold:
-            instance.tokens.add(tenant)
+        """A session begins, with a token and a connection; it computes as for an idle tenant."""
+        cpu = self._unit.idle_cpu
+        if not instance.tokens.has(tenant, self.kernel.now):
             self.kernel.sleep(self.drawn(self._assumed.latency))
-        instance.compute(self._unit.cold_cpu if cold else self._unit.idle_cpu)
+            cpu = self._unit.cold_cpu
+        if not instance.sessions.has(tenant, self.kernel.now):
+            self.kernel.sleep(self.drawn(self._assumed.connect))
+            cpu += CONNECT_CPU
+        instance.compute(cpu)
 
     def got(self, tenant: str) -> None:
         """A tenant was asked."""

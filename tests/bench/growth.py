@@ -32,7 +32,7 @@ from tests.bench.flat import GOAL, ratios
 from tests.bench.memory import MIB, Watch
 from tests.bench.operations import in_process
 from tests.bench.services import PROJECT, Services, services
-from tests.bench.waiting import MINUTES, first_minute
+from tests.bench.waiting import DUE, FURTHER, MINUTES, first_minute
 from tests.bench.workload import COMMAND, offers
 
 MESSAGES, QUICK_MESSAGES = (1_000, 10_000, 30_000), (1_000,)
@@ -180,12 +180,12 @@ class _Bench:
         return Load(count, seconds, polls, consumes, poll.peak / MIB, consume.peak / MIB, *tenths)
 
     def waiting(self, count: int, minutes: int) -> dict[str, Any]:
-        """Let so many messages wait in the database, while ticks sweep some of them."""
+        """Let so many messages wait in the database to the end, while ticks sweep others."""
         running = self._running
         self._grow(1)
         running.clear()
         first = first_minute()
-        in_process(running, "fill", count, first)
+        in_process(running, "fill", count + DUE * (minutes + FURTHER), first)
         found: dict[str, Any] = in_process(running, "sweep", minutes, first)
         # Each minute settles what fell due and what came, and sends the replies of the one before.
         settled = found["messages"] * (2 * found["minutes"] - 1)

@@ -26,6 +26,7 @@ _LIST_PAGE, _LIST_SECONDS = 1_000, 0.2  # secrets in a page; how long a page tak
 PENDING = 10.0  # seconds that Cloud Run lets a request wait for an instance: then it is refused
 START = 1.5  # seconds of an instance's start, Cloud Run's part and ours
 SECRET = 0.03  # seconds of a secret's access
+CONNECT_CPU = 0.0018  # seconds of CPU of a new connection: TLS, which no emulator speaks
 _USED_SECONDS = 32  # of a tick's 60: a push that was refused comes again after 10 s, then 20 s
 _STORE_CALLS = 4  # of Firestore for a message: create, read the history; claim and settle its reply
 _MAX_VISITS = 60  # ticks of an hour, in which a payload is kept
@@ -37,6 +38,7 @@ class Assumed:
     """What no bench here can measure."""
 
     latency: float = 0.1  # seconds of a call to the broker
+    connect: float = 0.05  # seconds of a new connection to it, TLS included
     store: float = 0.01  # seconds of a call to Firestore
     consumer: float = 0.1  # seconds of a consumer for each message, waiting for its ERP mostly
     concurrency: int = 1  # messages' batches at once in an instance of consume
@@ -132,12 +134,13 @@ def _poll_instances(
     tenants, rate = load
     settings = {**_defaults(), **(own or {})}
     shards = max(1, ceil(tenants / settings["shard_tenants"]))
-    visit = 2 * assumed.latency + assumed.store + SECRET  # a new instance has neither token nor key
+    # A new instance has neither connection nor token nor payload.
+    visit = assumed.connect + 2 * assumed.latency + assumed.store + SECRET
     message = assumed.latency * broker_calls(assumed) + assumed.store * _STORE_CALLS
     waits = (tenants * visit + _MINUTE * rate * message) / settings["poll_threads"]
     waits += shards * visit / 2  # a shard's last turns leave threads without work
-    busy = (tenants * unit.cold_cpu + _MINUTE * rate * unit.poll_cpu) / _USED
-    seconds = max(waits, busy)
+    busy = tenants * (unit.cold_cpu + CONNECT_CPU) + _MINUTE * rate * unit.poll_cpu
+    seconds = max(waits, busy / _USED)
     first = min(seconds / shards, settings["poll_seconds"])
     return 1 + ceil((seconds - first) / used)
 

@@ -23,6 +23,7 @@ from tests.bench.workload import COMMAND, offers
 
 DUE, NEW = 200, 200  # messages in each minute: that fall due, that come
 MINUTES, WARM = 7, 2  # that are measured, and before them
+FURTHER = WARM + 2  # the first ones, one in which requests are counted, one for Python's calls
 _TENANT = "tenant-00000"  # the first that growth.py makes
 _FILLED_AT_ONCE = 250
 _SOON = timedelta(minutes=15)  # until the first ones are due: filling takes minutes
@@ -87,7 +88,7 @@ def sweep(minutes: int, first: int) -> dict[str, Any]:
     milliseconds = sorted(1e3 * it / messages for it in used)
     return {
         "messages": messages,
-        "minutes": WARM + minutes + 2,
+        "minutes": minutes + FURTHER,
         "cpu": round(median(milliseconds), 4),
         "cpuRange": [round(milliseconds[0], 4), round(milliseconds[-1], 4)],
         "pythonCalls": round(next(calls) / messages, 1),
