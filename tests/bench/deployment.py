@@ -107,6 +107,8 @@ WHOLE = Form(20_000, 35.0, 200, 32, 512, KEPT)
 SHORT = Form(1_250, 4.0, 25, 4, 64, KEPT // 8)
 """Half as many shards, which take as long with an eighth of the tenants on an eighth of the
 threads."""
+BUSY = Form(250, 25.0, 25, 4, 64, KEPT // 8)
+"""The same, with a message of each tenant every ten seconds."""
 
 UNMEASURED = Measured(
     operations={},

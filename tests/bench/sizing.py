@@ -20,7 +20,7 @@ from tests.bench.latest import LATEST
 
 LOADS = ((100, 10), (1_000, 100), (10_000, 1_000), (100_000, 10_000))  # tenants, messages a second
 _MINUTE, _HOUR, _MONTH = 60, 3_600, 2_592_000
-_USED = 0.7  # of an instance's CPU, at most: the rest is for peaks
+_USED = 0.7  # of an instance's time, or its CPU, at most: the rest is for peaks
 _RAMP_START, _RAMP_FACTOR, _RAMP_MINUTES = 500, 1.5, 5  # Firestore's 500/50/5 rule
 _LIST_PAGE, _LIST_SECONDS = 1_000, 0.2  # secrets in a page; how long a page takes, about
 PENDING = 10.0  # seconds that Cloud Run lets a request wait for an instance: then it is refused
@@ -146,10 +146,13 @@ def _poll_instances(
 
 
 def consume_instances(unit: Measured, assumed: Assumed, load: Load) -> int:
-    """Instances of consume: by the consumers' time, and at any concurrency by their CPU."""
+    """Instances of consume: by the consumers' time, and at any concurrency by their CPU.
+
+    A minute's messages come while the tick lasts, not all minute long: a part stays unused.
+    """
     rate = load[1]
     by_time = rate * (assumed.consumer + unit.consume_cpu) / assumed.concurrency
-    return max(1, ceil(by_time), ceil(rate * unit.consume_cpu / _USED))
+    return max(1, ceil(by_time / _USED), ceil(rate * unit.consume_cpu / _USED))
 
 
 def size(unit: Measured, assumed: Assumed, loads: Sequence[Load]) -> list[Line]:
