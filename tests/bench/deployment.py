@@ -652,12 +652,24 @@ def _quiet() -> Iterator[None]:
         logging.disable(before)
 
 
+def _costs() -> tuple[Measured, str]:
+    """What the relay computes, and who says so: a whole run of `growth`, if there is one."""
+    try:
+        results = latest()
+        about = results.get("measured", {}).get("growth", {})
+        if not about.get("quick", True):
+            # Operations cost dollars, and no time here.
+            nothing: dict[str, dict[str, float]] = {"counted": {}, "dollars": {}}
+            unit = measured({"growth": results["growth"], "operations": nothing})
+            return unit, f"the run of growth of {about['at'][:10]}"
+    except IncompleteError:
+        pass
+    return UNMEASURED, "what was measured on 2026-11-27"
+
+
 def measure(say: Say, *, quick: bool) -> dict[str, Any]:
     """Simulate the whole form, or the short one."""
-    try:
-        unit, of = measured(latest()), "the newest run of growth"
-    except IncompleteError:
-        unit, of = UNMEASURED, "what was measured on 2026-11-27"
+    unit, of = _costs()
     form, assumed = SHORT if quick else WHOLE, Assumed(consumer=consumer_seconds())
     sized, less = simulate(form, unit, assumed, say)
     costs = ("poll_cpu", "consume_cpu", "idle_cpu", "cold_cpu")
