@@ -8,7 +8,7 @@ from console.chart import bars
 from console.here import here
 from smartlink.domain.noted import NOTED_EVERY
 from smartlink.i18n import Text, _, plural, span
-from smartlink.operations.board import Standing
+from smartlink.operations.board import TROUBLED, Standing
 from smartlink.operations.configuration import look
 from smartlink.ports import PortError
 
@@ -62,7 +62,7 @@ def _needs(standing: Standing) -> list[Need]:
             standing.dead,
         )
         found.append(Need("bad", text, url_for("causes.show")))
-    for tenant, state in standing.troubled:
+    for tenant, state in standing.troubled[:TROUBLED]:
         link = url_for("tenants.one", tenant=tenant)
         if state.halted is not None:
             text = _("{tenant} is halted: its credentials are another customer's", tenant=tenant)
@@ -75,6 +75,9 @@ def _needs(standing: Standing) -> list[Need]:
             why = state.last_error or "?"
             text = _("{tenant} fails: {why}", tenant=tenant, why=why)
         found.append(Need("bad" if state.halted else "warn", text, link))
+    if len(standing.troubled) > TROUBLED:
+        text = _("Further tenants need a person: look through the page Tenants")
+        found.append(Need("warn", text, url_for("tenants.show")))
     return found
 
 
