@@ -159,9 +159,10 @@ def test_what_an_operator_filters_by_is_indexed() -> None:
             "Situacao",
             "DataTentativaExec",
             "MotivoMorte",
+            "SolicitacaoId",
             "Titular",
         },
-        documents.HISTORY: {"ID", "Comando", "Situacao", "DataFim", "Titular"},
+        documents.HISTORY: {"ID", "Comando", "Situacao", "DataFim", "SolicitacaoId", "Titular"},
         documents.LOGS: {"IDMENSAGEM", "LOGTYPE", "LOGDATE"},
         documents.JOBS: {"DataCriacao", documents.JOB_DUE, "Situacao"},
     }
