@@ -74,14 +74,14 @@ def preview() -> str:
 
 
 def _preview(meant: Meant, *, grown: bool = False) -> str:
-    title, would, button = _SAID[meant.action.name]
+    heading, would, button = _SAID[meant.action.name]
     return render_template(
         "preview.html",
         asked=meant.asked,
         meant=meant,
         action=meant.action,
         planned=meant.planned,
-        title=title,
+        heading=heading,
         would=would,
         button=button.filled(count=len(meant.planned.messages)),
         groups=counted(meant.planned.messages),
