@@ -204,7 +204,7 @@ def test_disable_enable_and_pause(own: Browser) -> None:
     for path, seen in (
         ("disable", "Desativado"),
         ("enable", "Ativo"),
-        ("pause", "Em pausa"),
+        ("pause", "Pausado"),
         ("enable", "Ativo"),
     ):
         own.post(f"/tenants/acme/{path}", 303, reason="a test", span="1h")

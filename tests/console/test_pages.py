@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 from enum import Enum
 
 import pytest
 
 from console import words
 from smartlink.domain.message import DeadReason, Ending, Listed, LogType, Result, State
+from smartlink.domain.tenant import TenantState
+from smartlink.i18n import Language, spoken
 from smartlink.operations.board import Scope, live_page
 from smartlink.operations.fixes import ADVICE
 from smartlink.operations.health import Fix
@@ -51,6 +54,38 @@ def test_each_page_is_drawn(browser: Browser, path: str) -> None:
     page = browser.get(path)
     assert "<h1" in page
     assert "</html>" in page
+
+
+@pytest.mark.parametrize("language", Language)
+def test_an_instant_is_written_with_signs_that_a_page_shows(language: Language) -> None:
+    """What steers, and what looks like a space and is none, stands on a page as a dot."""
+    with spoken(language):
+        for form in ("short", "medium"):
+            assert words.seen(words.when(samples.NOW, form)) == words.when(samples.NOW, form)
+
+
+def test_no_trouble_grows_too_old_to_be_seen(fresh: Place) -> None:
+    """What began days ago, and stands still since, is named like what began now."""
+    wiring = wired(fresh)
+    now = wiring.now()
+    old = now - timedelta(days=9)
+    troubles = {
+        "halted": TenantState(halted=old, last_error="another customer", last_error_at=old),
+        "orphan": TenantState(orphaned=True, last_error_at=old),
+        "paused": TenantState(paused_until=now + timedelta(days=1), last_error_at=old),
+        "over": TenantState(paused_until=old, last_error="long over", last_error_at=old),
+    }
+    for name, state in troubles.items():
+        wiring.store.save_state(name, state)
+    page = text_of(browser_of(wiring, Roles(everybody=True)).get("/"))
+    for said in ("halted está bloqueado", "orphan perdeu o segredo", "paused está pausado"):
+        assert said in page
+    assert "long over" not in page
+    assert "Há mais tenants" not in page
+    for number in range(12):
+        wiring.store.save_state(f"halted-{number}", troubles["halted"])
+    page = text_of(browser_of(wiring, Roles(everybody=True)).get("/"))
+    assert "Há mais tenants" in page
 
 
 @pytest.mark.parametrize("path", PAGES)

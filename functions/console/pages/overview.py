@@ -8,7 +8,7 @@ from console.chart import bars
 from console.here import here
 from smartlink.domain.noted import NOTED_EVERY
 from smartlink.i18n import Text, _, plural, span
-from smartlink.operations.board import Standing
+from smartlink.operations.board import TROUBLED, Standing
 from smartlink.operations.configuration import look
 from smartlink.ports import PortError
 
@@ -88,7 +88,7 @@ def _holders(standing: Standing) -> list[Need]:
 def _troubled(standing: Standing) -> list[Need]:
     now = here().deployment.now()
     found: list[Need] = []
-    for tenant, state in standing.troubled:
+    for tenant, state in standing.troubled[:TROUBLED]:
         link = url_for("tenants.one", tenant=tenant)
         if state.halted is not None:
             text = _("{tenant} is halted: its credentials are another customer's", tenant=tenant)
@@ -101,6 +101,9 @@ def _troubled(standing: Standing) -> list[Need]:
             why = state.last_error or "?"
             text = _("{tenant} fails: {why}", tenant=tenant, why=why)
         found.append(Need("bad" if state.halted else "warn", text, link))
+    if len(standing.troubled) > TROUBLED:
+        text = _("Further tenants need a person: look through the page Tenants")
+        found.append(Need("warn", text, url_for("tenants.show")))
     return found
 
 

@@ -39,19 +39,17 @@ _BY_STATE: Mapping[str, Text] = {
         "tick messages"
     ),
 }
-_SAID: Mapping[str, tuple[Text, Text, Text]] = {
-    # the title, what would become of the messages, and the button
+_SAID: Mapping[str, tuple[Text, Text]] = {
+    # the title, and what would become of the messages
     "redrive": (
         _("Preview: redrive"),
         _("messages would be executed again"),
-        _("Redrive {count} messages"),
     ),
     "discard": (
         _("Preview: discard"),
         _("messages would be discarded"),
-        _("Discard {count} messages"),
     ),
-    "hold": (_("Preview: hold"), _("messages would be held"), _("Hold {count} messages")),
+    "hold": (_("Preview: hold"), _("messages would be held")),
 }
 
 
@@ -74,7 +72,7 @@ def preview() -> str:
 
 
 def _preview(meant: Meant, *, grown: bool = False) -> str:
-    heading, would, button = _SAID[meant.action.name]
+    heading, would = _SAID[meant.action.name]
     return render_template(
         "preview.html",
         asked=meant.asked,
@@ -83,7 +81,6 @@ def _preview(meant: Meant, *, grown: bool = False) -> str:
         planned=meant.planned,
         heading=heading,
         would=would,
-        button=button.filled(count=len(meant.planned.messages)),
         groups=counted(meant.planned.messages),
         named=_NAMED,
         grown=grown,

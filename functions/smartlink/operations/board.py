@@ -51,7 +51,8 @@ _FRESH = timedelta(seconds=30)
 _CAUSES_FRESH = timedelta(minutes=10)
 _KEPT = 5_000  # hours
 _INSTANT = timedelta(microseconds=1)
-_TROUBLED = 10
+TROUBLED = 10
+"""Tenants that need a person and are named; one more says that there are others."""
 _EXAMPLES = 5
 _HOLDING = 10  # dead messages of which it is asked what they hold back
 _SOUGHT = 30  # messages that a search by an id shows, about
@@ -512,7 +513,8 @@ def _tally(deployment: Deployment, parts: Sequence[str | None], name: str) -> Ta
 def troubled(deployment: Deployment, scope: Scope) -> list[tuple[str, TenantState]]:
     """Returns the tenants that a person may have to look at: halted, paused, or failing now."""
     if scope.tenants is None:
-        names = deployment.store.troubled(deployment.now() - 24 * _HOUR, 2 * _TROUBLED)
+        now = deployment.now()
+        names = deployment.store.troubled(now, now - 24 * _HOUR, TROUBLED + 1)
     else:
         names = sorted(scope.tenants)[: 2 * COUNTED]
     found = deployment.store.states(names)
@@ -522,7 +524,7 @@ def troubled(deployment: Deployment, scope: Scope) -> list[tuple[str, TenantStat
         for name, state in ((it, found[it]) for it in names)
         if state.halted is not None or state.paused(now) or state.failures or state.orphaned
     ]
-    return bad[:_TROUBLED]
+    return bad[: TROUBLED + 1]
 
 
 def _hour(deployment: Deployment, scope: Scope, at: datetime) -> Hour:

@@ -210,8 +210,9 @@ class OperatorStore(Messages, TenantStates, RelayState, LastGoodConfig, Protocol
         """The next tenants that have a state, by name."""
         ...
 
-    def troubled(self, since: datetime, size: int) -> list[str]:
-        """The tenants whose last error is not older than `since`, the newest first."""
+    def troubled(self, now: datetime, since: datetime, size: int) -> list[str]:
+        """The tenants that are halted, orphaned or paused, however long ago that began, and those
+        whose last error is not older than `since`; at most `size` of each."""
         ...
 
     def has_documents(self, tenant: str) -> bool:
@@ -437,6 +438,14 @@ class FiringAlert:
     since: str  # as the platform writes it
 
 
+@dataclass(frozen=True, slots=True)
+class DeclaredIndex:
+    """An index that queries need: its database, collection and fields, and the state it is in."""
+
+    name: str
+    state: str  # as the platform writes it; empty: there is none
+
+
 class Platform(Protocol):
     """The platform of the relay: Google Cloud, or the emulators.
 
@@ -456,8 +465,11 @@ class Platform(Protocol):
         """Returns the full names of those of these APIs that are not enabled."""
         ...
 
-    def missing_indexes(self) -> tuple[int, int] | None:
-        """Returns how many of the declared indexes are not ready, and how many are declared."""
+    def indexes(self) -> Sequence[DeclaredIndex] | None:
+        """Returns each index that is declared, of the messages' database and of the audit's.
+
+        Empty: the deployment does not say which it needs.
+        """
         ...
 
     def need_topic(self, topic: str) -> None:

@@ -327,13 +327,22 @@ class OperatorFirestore(Firestore):
             query.start_at.values.add(reference_value=self._under(after))
         return [it.id for it in self._more.query("list the tenants", self._more.root, query)]
 
-    def troubled(self, since: datetime, size: int) -> list[str]:
-        """Lists the tenants that have an error, the newest first."""
-        query = _query(rm.TENANTS, {}, size)
-        query.select.fields.add(field_path="__name__")
-        _bounded(query, "DataUltimoErro", since, None)
-        _by_time(query, "DataUltimoErro", _DESCENDING)
-        return [it.id for it in self._more.query("list the tenants", self._more.root, query)]
+    def troubled(self, now: datetime, since: datetime, size: int) -> list[str]:
+        """Lists the tenants that are halted, orphaned or paused, however long ago that began, and
+        those that have an error since then; so many of each."""
+        halted, orphaned, paused, failed = (_query(rm.TENANTS, {}, size) for _ in range(4))
+        _by_time(halted, "BloqueadoDesde", _DESCENDING)
+        _condition(orphaned, "Orfao", _Filter.EQUAL).boolean_value = True
+        _bounded(paused, "PausadoAte", now, None)
+        _by_time(paused, "PausadoAte", _DESCENDING)
+        _bounded(failed, "DataUltimoErro", since, None)
+        _by_time(failed, "DataUltimoErro", _DESCENDING)
+        names: list[str] = []
+        for query in (halted, orphaned, paused, failed):
+            query.select.fields.add(field_path="__name__")
+            found = self._more.query("list the tenants", self._more.root, query)
+            names += [it.id for it in found]
+        return list(dict.fromkeys(names))
 
     def has_documents(self, tenant: str) -> bool:
         """Tell whether a tenant has any message, history or log line."""
