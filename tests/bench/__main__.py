@@ -11,6 +11,7 @@ from statistics import median
 from typing import Any, TypeVar
 
 from rich.console import Console
+from rich.status import Status
 
 from infra.local.checkout import ROOT
 from infra.local.emulators import firestore_emulator
@@ -190,17 +191,14 @@ def run(
     comparisons: list[Comparison] = []
     neighbour = None
     with console.status("Starting …") as status:
+        say = _progress(status, console)
         if "store" in parts:
-            comparisons += store(messages, rounds, status.update, quick=quick)
+            comparisons += store(messages, rounds, say, quick=quick)
         if others:
-            comparisons += stack(others, messages, rounds, status.update, quick=quick)
+            comparisons += stack(others, messages, rounds, say, quick=quick)
         if "noisy" in parts:
-            neighbour = noisy_neighbour(rounds, status.update, quick=quick)
-        alone = {
-            name: part.measure(status.update, sizes)
-            for name, part in ALONE.items()
-            if name in parts
-        }
+            neighbour = noisy_neighbour(rounds, say, quick=quick)
+        alone = {name: part.measure(say, sizes) for name, part in ALONE.items() if name in parts}
     return comparisons, neighbour, alone
 
 
@@ -209,6 +207,17 @@ def _expanded(only: Sequence[str] | None) -> list[str]:
     return [
         part for name in only or () for part in (THROUGHPUT if name == "throughput" else [name])
     ]
+
+
+def _progress(status: Status, console: Console) -> Say:
+    """Show what goes on; where nobody looks on, as a line with the time."""
+
+    def say(text: str) -> None:
+        status.update(text)
+        if not console.is_terminal:
+            console.print(f"{datetime.now(UTC):%H:%M:%S} {text}", soft_wrap=True, highlight=False)
+
+    return say
 
 
 def _lacking() -> str | None:

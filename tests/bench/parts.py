@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.console import Console
 
-from tests.bench import coldstart, growth, latency, operations, stages, tpd
+from tests.bench import coldstart, deployment, growth, latency, operations, stages, tpd
 from tests.bench.life import measure as life
 
 Say = Callable[[str], None]
@@ -53,6 +53,10 @@ def _growth(say: Say, asked: Asked) -> Any:  # noqa: ANN401
     return growth.growth(say, quick=asked.quick, messages=asked.messages).json()
 
 
+def _deployment(say: Say, asked: Asked) -> Any:  # noqa: ANN401
+    return deployment.measure(say, quick=asked.quick)
+
+
 def _latency(say: Say, asked: Asked) -> Any:  # noqa: ANN401
     return latency.as_json(latency.latencies(say, quick=asked.quick))
 
@@ -72,6 +76,7 @@ ALONE = {
     ),
     "cold-start": Part("coldStart", _cold_start, coldstart.show),
     "growth": Part("growth", _growth, growth.show),
+    "deployment": Part("deployment", _deployment, deployment.show),
     "latency": Part("latency", _latency, latency.show),
     "tpd": Part("tpd", _tpd, tpd.show),
     "life": Part("life", _life, life.show),

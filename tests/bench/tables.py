@@ -3,14 +3,21 @@
 They are pasted there once a release, by a person who reads them.
 """
 
-import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from infra.deploy.costs import PRICES
 from tests.bench.operations import BUDGET
-from tests.bench.sizing import LOADS, Assumed, IncompleteError, latest, measured, size, table
+from tests.bench.sizing import (
+    LOADS,
+    Assumed,
+    IncompleteError,
+    consumer_seconds,
+    latest,
+    measured,
+    size,
+    table,
+)
 from tests.bench.tpd import without
 
 Results = Mapping[str, Any]
@@ -163,7 +170,85 @@ def _growth(results: Results) -> str | None:
             for it in found["messages"]
         ),
     )
-    return f"{ticks}\n\n{loads}{_when(results, 'growth')}"
+    waiting = _markdown(
+        (
+            "waiting",
+            "ms of CPU a message",
+            "functions called",
+            "requests to Firestore",
+            "queries a tick",
+            "ask for",
+            "get",
+            "MiB",
+        ),
+        (
+            (
+                f"{it['waiting']:,}",
+                f"{it['cpu']:.2f}",
+                f"{it['pythonCalls']:,.0f}",
+                f"{it['requests']['firestore']:.2f}",
+                *(it["queries"][key] for key in ("queries", "asked", "returned")),
+                f"{it['peak']:.0f}",
+            )
+            for it in found.get("waiting", ())
+        ),
+    )
+    flat = _markdown(
+        ("what", "smaller", "larger", "from", "to", "ratio"),
+        (
+            (
+                f"{it['what']}, {it['unit']}",
+                it["smaller"],
+                it["larger"],
+                *(f"{its:.4g}" for its in it["figures"]),
+                f"{it['ratio']:.2f}" if it["met"] else f"**{it['ratio']:.2f}**",
+            )
+            for it in found.get("ratios", ())
+        ),
+    )
+    return f"{ticks}\n\n{loads}\n\n{waiting}\n\n{flat}{_when(results, 'growth')}"
+
+
+def _deployment(results: Results) -> str | None:
+    found = results.get("deployment")
+    if not found:
+        return None
+    form = found["form"]
+    heads = (
+        "instances of poll and poll_shard",
+        "ticks keep up",
+        "slowest tick, s",
+        "tenants asked in it, at least",
+        "pushes refused",
+        "shards too late",
+        "longest unasked, s",
+    )
+    rows = (
+        (
+            it["instances"],
+            "yes" if it["keepsUp"] else "no",
+            max(it["seconds"]),
+            f"{min(it['asked']):,}",
+            it["refused"],
+            it["expired"],
+            f"{it['unaskedSeconds']:.0f}",
+        )
+        for it in (found["sized"], found["oneLess"])
+    )
+    costs = ", ".join(
+        f"{1e3 * found['costs'][key]:.2f} {name}"
+        for key, name in (
+            ("poll_cpu", "for a message in poll"),
+            ("consume_cpu", "in consume"),
+            ("idle_cpu", "for a tenant and tick"),
+            ("cold_cpu", "for its first in an instance"),
+        )
+    )
+    text = (
+        f"{form['tenants']:,} tenants, {form['rate']:g} messages a second, {form['ticks']} ticks "
+        f"after a deployment. Milliseconds of CPU, by {found['costs']['of']}: {costs}."
+    )
+    return f"{text}\n\n{_markdown(heads, rows)}{_when(results, 'deployment')}"
 
 
 def _latency(results: Results) -> str | None:
@@ -286,7 +371,7 @@ def _sizing(results: Results) -> str | None:
         unit = measured(results)
     except IncompleteError:
         return None
-    seconds = _consumer_seconds()
+    seconds = consumer_seconds()
     lines = size(unit, Assumed(consumer=seconds), LOADS)
     text = (
         f"From {1e3 * unit.poll_cpu:.2f} ms of CPU for a message in poll and "
@@ -299,10 +384,6 @@ def _sizing(results: Results) -> str | None:
     return f"{text}\n\n{table(lines, LOADS)}"
 
 
-def _consumer_seconds() -> float:
-    return float(json.loads(PRICES.read_text())["assumed"]["consumeSecondsPerMessage"])
-
-
 TABLES: Mapping[str, Callable[[Results], str | None]] = {
     "throughput": _throughput,
     "cpu": _cpu,
@@ -311,6 +392,7 @@ TABLES: Mapping[str, Callable[[Results], str | None]] = {
     "operations": _operations,
     "cold-start": _cold_start,
     "growth": _growth,
+    "deployment": _deployment,
     "latency": _latency,
     "life": _life,
     "tpd": _tpd,
