@@ -286,7 +286,7 @@ def _life(results: Results) -> str | None:
             "ms of CPU, own",
             "of its servers",
             "MiB, own",
-            "processes",
+            "programs",
             "calls of the broker",
         ),
         (
@@ -296,7 +296,7 @@ def _life(results: Results) -> str | None:
                 f"{it['cpuMilliseconds']:.2f}",
                 f"{it['serversCpuMilliseconds']:.2f}",
                 f"{it['peakMebibytes']:.0f}",
-                f"{it['processes']:.0f}",
+                f"{it['programs']:.0f}",
                 f"{it['callsPerMessage']:.2f}",
             )
             for it in found["contestants"]
