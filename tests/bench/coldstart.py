@@ -32,7 +32,7 @@ from tests.bench.cpu import group_seconds
 from tests.bench.imports import bare, loaded, third_party
 from tests.bench.memory import MIB, group_bytes
 from tests.bench.services import Services, services
-from tests.bench.workload import QUIET
+from tests.bench.workload import QUIET, SILENT
 
 GOAL = 1.10  # times the bare function's time
 ROUNDS, QUICK_ROUNDS = 11, 2
@@ -148,7 +148,9 @@ def _functions(running: Services) -> list[_Function]:
             late=("secretmanager",),
         ),
     ]
-    for command in sorted(running.catalog.commands.keys() - {QUIET}):  # as the bench's other one
+    for command in sorted(
+        running.catalog.commands.keys() - {QUIET, SILENT}
+    ):  # as the bench's other one
         # A message that has ended: it is looked for, but the consumer, and its ERP, do not run.
         dispatch = json.loads(base64.b64decode(event["message"]["data"]))
         for message in dispatch["messages"]:

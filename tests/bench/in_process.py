@@ -1,6 +1,6 @@
 """The relay's own composition against the emulators, in one process that can be looked into.
 
-`python -m tests.bench.in_process operations|stages` in the environment of a function; it prints
+`python -m tests.bench.in_process messages|idle|stages` in the environment of a function; it prints
 one line of JSON. Pub/Sub gets what is published; what it would push is handed over at once.
 """
 
@@ -71,19 +71,19 @@ class Relay:
 def main() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="tests.bench.in_process", description=__doc__)
-    parser.add_argument("what", choices=("operations", "stages"))
-    parser.add_argument("count", type=int, help="messages of a batch")
-    parser.add_argument("minutes", type=int, nargs="?", default=60, help="of idle tenants")
+    parser.add_argument("what", choices=("messages", "idle", "stages"))
+    parser.add_argument("count", type=int, help="messages of a batch, or minutes")
     asked = parser.parse_args()
     found: Any
-    if asked.what == "operations":
-        from tests.bench.operations import count_operations  # noqa: PLC0415  (one of two)
-
-        found = count_operations(asked.count, asked.minutes)
-    else:
-        from tests.bench.stages import time_stages  # noqa: PLC0415
+    if asked.what == "stages":
+        from tests.bench.stages import time_stages  # noqa: PLC0415  (one of several)
 
         found = time_stages(asked.count)
+    else:
+        from tests.bench import operations  # noqa: PLC0415
+
+        count = operations.count_messages if asked.what == "messages" else operations.count_idle
+        found = count(asked.count)
     sys.stdout.write(json.dumps(found) + "\n")
 
 

@@ -32,7 +32,7 @@ from infra.local.sdk import find_toolkit
 from infra.local.supervisor import supervised
 from infra.local.tenants import LocalTenant
 from smartlink.domain.catalog import Catalog, Command
-from tests.bench.workload import COMMAND, QUIET
+from tests.bench.workload import COMMAND, QUIET, SILENT
 from tests.support.addresses import addresses as local_addresses
 from tests.support.bundle import copy_bundle
 
@@ -121,7 +121,11 @@ def bench_catalog() -> Catalog:
     deployed = load_catalog()
     own = {
         name: Command(module="consumers.bench", topic=topic, timeout=60)
-        for name, topic in ((COMMAND, "bench-command"), (QUIET, "bench-quiet-command"))
+        for name, topic in (
+            (COMMAND, "bench-command"),
+            (QUIET, "bench-quiet-command"),
+            (SILENT, "bench-silent-command"),
+        )
     }
     return Catalog(functions=deployed.functions, commands={**deployed.commands, **own})
 

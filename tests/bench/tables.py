@@ -3,13 +3,12 @@
 They are pasted there once a release, by a person who reads them.
 """
 
-import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from infra.deploy.costs import PRICES
-from tests.bench.operations import BUDGET
+from infra.deploy.costs import read
+from tests.bench.operations import written
 from tests.bench.sizing import LOADS, Assumed, IncompleteError, latest, measured, size, table
 from tests.bench.tpd import without
 
@@ -102,13 +101,14 @@ def _operations(results: Results) -> str | None:
     found = results.get("operations")
     if not found:
         return None
+    said = written()
     rows = (
-        (what, name, f"{number:.4g}", f"{BUDGET[what].get(name, 0):.4g}")
+        (what, name, f"{its.get(name, 0):.4g}", f"{said.get(what, {}).get(name, 0):.4g}")
         for what, its in found["counted"].items()
-        for name, number in its.items()
+        for name in sorted({*its, *said.get(what, {})})
     )
     bills = "\n".join(f"- {name}: US$ {its:,.2f}" for name, its in found["dollars"].items())
-    table_ = _markdown(("for each", "operation", "counted", "at most"), rows)
+    table_ = _markdown(("for each", "operation", "counted", "in the bill"), rows)
     return f"{table_}\n\nIn dollars, at terraform/prices.json:\n\n{bills}"
 
 
@@ -247,7 +247,7 @@ def _sizing(results: Results) -> str | None:
 
 
 def _consumer_seconds() -> float:
-    return float(json.loads(PRICES.read_text())["assumed"]["consumeSecondsPerMessage"])
+    return float(read()["numbers"]["consumeSecondsPerMessage"])
 
 
 TABLES: Mapping[str, Callable[[Results], str | None]] = {

@@ -7,7 +7,7 @@ import pytest
 
 from tests.bench.latency import INTERVAL_SECONDS, Passed, by_minute, draining
 from tests.bench.latest import merged
-from tests.bench.operations import BUDGET, IDLE, MESSAGE, REPLY, dollars, exceeded
+from tests.bench.operations import IDLE, MESSAGE, REPLY
 from tests.bench.sizing import (
     Assumed,
     IncompleteError,
@@ -77,25 +77,6 @@ def test_firestore_is_ramped_by_half_every_five_minutes() -> None:
 def test_a_part_that_was_not_measured_is_named() -> None:
     with pytest.raises(IncompleteError, match="--only operations growth"):
         measured({})
-
-
-def test_what_the_budget_does_not_name_must_not_occur() -> None:
-    """More than the budget is told, and so is a kind of call that it does not know."""
-    within = {what: dict(its) for what, its in BUDGET.items()}
-    assert exceeded(within) == []
-    within[MESSAGE]["firestoreWrite"] += 1
-    within[IDLE]["storage POST"] = 0.5
-    assert exceeded(within) == [
-        "message: firestoreWrite 6.05, at most 5.05",
-        "idle tenant-minute: storage POST 0.5, at most 0",
-    ]
-
-
-def test_dollars_follow_what_was_counted() -> None:
-    cheap = dollars(UNIT.operations)
-    dear = {**UNIT.operations, MESSAGE: {**UNIT.operations[MESSAGE], "firestoreWrite": 5}}
-    risen = dollars(dear)["million messages"] - cheap["million messages"]
-    assert risen == pytest.approx(0.9), "a million writes"
 
 
 def test_only_the_wait_for_the_tick_is_scaled_to_a_minute() -> None:
