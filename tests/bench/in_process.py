@@ -1,7 +1,7 @@
 """The relay's own composition against the emulators, in one process that can be looked into.
 
-`python -m tests.bench.in_process messages|idle|stages` in the environment of a function; it prints
-one line of JSON. Pub/Sub gets what is published; what it would push is handed over at once.
+`python -m tests.bench.in_process messages|idle|stages|work`, in the environment of a function,
+prints one line of JSON. Pub/Sub gets what is published; what it would push is handed over at once.
 """
 
 import argparse
@@ -71,7 +71,7 @@ class Relay:
 def main() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="tests.bench.in_process", description=__doc__)
-    parser.add_argument("what", choices=("messages", "idle", "stages"))
+    parser.add_argument("what", choices=("messages", "idle", "stages", "work"))
     parser.add_argument("count", type=int, help="messages of a batch, or minutes")
     asked = parser.parse_args()
     found: Any
@@ -79,6 +79,10 @@ def main() -> None:
         from tests.bench.stages import time_stages  # noqa: PLC0415  (one of several)
 
         found = time_stages(asked.count)
+    elif asked.what == "work":
+        from tests.bench.work import count_work  # noqa: PLC0415
+
+        found = count_work(asked.count)
     else:
         from tests.bench import operations  # noqa: PLC0415
 

@@ -30,7 +30,8 @@ from smartlink.services.polling.poll import Poll
 from smartlink.settings import load_settings
 from smartlink.wiring import Adapters, PollAdapters, make_poll
 from tests.contract.backends import AT_ONCE, FirestoreStore
-from tests.support.world import Clock, InlineTurns, config_file, secret
+from tests.support.inline import InlineTurns
+from tests.support.world import Clock, config_file, secret
 
 COMMAND = "PoisonCommand"
 ROOT = Path(__file__).parents[2]

@@ -18,7 +18,7 @@ from tests.bench.sizing import (
     size,
     table,
 )
-from tests.bench.tables import TABLES
+from tests.bench.tables import TABLES, release
 
 UNIT = Measured(
     operations={
@@ -102,3 +102,20 @@ def test_a_table_is_of_what_was_measured() -> None:
     results = {"latency": [{"broker": "near", "kind": "k", "messages": 3, **row}]}
     assert "| near | k | 1.00 |" in str(TABLES["latency"](results))
     assert all(table_of({}) is None for table_of in TABLES.values())
+
+
+def test_a_releases_block_has_a_line_of_each_part_and_what_needs_no_clock() -> None:
+    comparison = {
+        "name": "broker to history",
+        "messagesPerSecond": {"ours": {"median": 1_000.0}},
+        "oursInTimesOf": {"celery": {"median": 1.7}},
+    }
+    about = {"broker to history": {"at": "2026-11-27T10:00:00"}}
+    lines = release({"comparisons": [comparison], "measured": about}).splitlines()
+    assert lines[0] == "### Figures"
+    assert lines[2].startswith("Measured 2026-11-27 by `make bench`")
+    assert lines[4] == "- broker to history: 1,000 messages a second, 1.7 times celery"
+    assert [line.partition(":")[0] for line in lines[5:]] == [
+        "- calls of our code for a message and its reply",
+        "- US$",
+    ]
