@@ -99,7 +99,7 @@ class Services:
 def services(*, quick: bool = True) -> Iterator[Services]:
     """Bring the emulators up; on the way out stop them."""
     catalog = bench_catalog()
-    names = function_names(catalog)
+    names = [*function_names(catalog), "console"]
     with (
         TemporaryDirectory(prefix="bench-") as name,
         supervised(Path(name) / "services") as supervisor,

@@ -19,23 +19,19 @@ from smartlink.adapters.in_memory import (
     InMemorySecrets,
     at_once,
 )
+from smartlink.common_wiring import Adapters
+from smartlink.consume_wiring import ConsumeAdapters, make_consume
 from smartlink.consumer import Consumer, Context, Returned, consumer
 from smartlink.domain.message import Ended, LogLine, Message
+from smartlink.poll_wiring import PollAdapters, make_poll
 from smartlink.ports import Envelope, PortError
+from smartlink.publish_wiring import make_publish
 from smartlink.services.consuming.consume import Consume
 from smartlink.services.dispatch import decode_dispatch
 from smartlink.services.polling.poll import Poll, PollReport
 from smartlink.services.polling.shard import decode_shard
 from smartlink.services.publishing.publish import Published, PublishRequest
 from smartlink.settings import Settings, load_settings
-from smartlink.wiring import (
-    Adapters,
-    ConsumeAdapters,
-    PollAdapters,
-    make_consume,
-    make_poll,
-    make_publish,
-)
 from tests.support.inline import InlineRunner, InlineTurns, ProcessEndedError
 
 START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
