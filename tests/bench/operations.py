@@ -148,8 +148,8 @@ def idle(running: Services, minutes: int) -> dict[str, dict[str, float]]:
     return found
 
 
-def in_process(running: Services, what: str, count: int) -> Any:  # noqa: ANN401  (JSON)
-    """Run in_process.py in the environment of a function."""
+def in_process(running: Services, what: str, *counts: int, **variables: str) -> Any:  # noqa: ANN401  (JSON)
+    """Run in_process.py in the environment of a function, with further variables."""
     folder = running.folder / "functions"
     environment = {
         **os.environ,
@@ -159,8 +159,10 @@ def in_process(running: Services, what: str, count: int) -> Any:  # noqa: ANN401
         "SMARTLINK_RECEIVE_SECONDS": "60",  # a slow machine must not make smaller batches
         "SMARTLINK_RECEIVERS": "1",  # how several sessions share the messages is a race
         "PYTHONPATH": f"{folder}:{ROOT}",
+        **variables,
     }
-    command = [sys.executable, "-W", "ignore", "-m", "tests.bench.in_process", what, str(count)]
+    command = [sys.executable, "-W", "ignore", "-m", "tests.bench.in_process", what]
+    command += map(str, counts)
     done = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )
