@@ -137,12 +137,8 @@ def beside(document: Mapping[str, Any]) -> Iterator[Item]:
     yield Item(
         "A million contents over 256 KB: written", changes, "operations", prices["storageWrite"]
     )
-
-
-def warm_instance(document: Mapping[str, Any]) -> float:
-    """A month of an instance that is kept warm, without what it does."""
-    prices, memory = document["prices"], document["numbers"]["memoryGiB"]
-    return float(_MONTH * (prices["runIdleVcpuSecond"] + memory * prices["runIdleGiBSecond"]))
+    second = prices["runIdleVcpuSecond"] + numbers["memoryGiB"] * prices["runIdleGiBSecond"]
+    yield Item("An instance that is kept warm, a month, idle", _MONTH, "s", second)
 
 
 def acceptance(
