@@ -13,6 +13,7 @@ from infra.deploy import costs
 from smartlink.domain.tenant import TenantEntry
 from smartlink.services.polling.shard import Shard
 from smartlink.settings import Settings
+from tests.bench.check import baseline, grown
 from tests.bench.operations import IDLE, MESSAGE, differences, written
 from tests.support.firestore_size import expires, stored_bytes
 
@@ -107,3 +108,19 @@ def test_the_size_of_a_document_is_googles_own_example() -> None:
     entries = 2 * (4 * (44 + 27 + 32) + 71)
     assert stored_bytes(document) == 147 + entries
     assert not expires(document)
+
+
+def test_what_has_grown_is_told_with_both_numbers() -> None:
+    """Within its tolerance nothing is; less never is; what the baseline lacks has grown from 0."""
+    stored = baseline()
+    found = deepcopy(stored["work"])
+    found["receive"]["calls"] *= 1.02
+    found["consume"]["calls"] *= 0.5
+    assert grown(found, stored) == []
+    found["receive"]["JSON parsed"] += 1
+    found["send"]["models validated"] = 1
+    parsed = stored["work"]["receive"]["JSON parsed"]
+    assert grown(found, stored) == [
+        f"receive: JSON parsed {parsed:g} -> {parsed + 1:g} a message, at most {parsed + 0.1:g}",
+        "send: models validated 0 -> 1 a message, at most 0.1",
+    ]
