@@ -50,6 +50,7 @@ def imported(folder: Path, use_case: str, command: str = "") -> Imported:
 def use_cases(found: Imported) -> set[str]:
     """Whose modules are loaded, besides how each envelope is read."""
     read = {"smartlink.services.polling.shard", "smartlink.services.publishing.publish"}
+    read |= {f"smartlink.services.polling.{it}" for it in ("config", "standing_jobs")}  # operate's
     parts = (it.split(".") for it in found.modules - read if it.startswith("smartlink.services."))
     rooms = {"polling", "consuming", "publishing"}
     return {it[2] for it in parts if len(it) > 3 and it[2] in rooms}
@@ -72,6 +73,11 @@ def test_publish_imports_neither_pubsub_nor_an_erp(folder: Path) -> None:
         "smartlink.adapters.http.connections",
         "smartlink.adapters.http.rac",
     }
+
+
+def test_operate_imports_no_use_case_of_messages(folder: Path) -> None:
+    """It works at jobs: what a poll and a consumer do is none of it."""
+    assert use_cases(imported(folder, "operate")) == set()
 
 
 def test_a_consumer_without_an_erp_imports_no_sqlalchemy(folder: Path) -> None:
