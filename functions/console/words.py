@@ -126,6 +126,11 @@ def ago(at: datetime | None, now: datetime) -> str:
     return format_timedelta(at - now, locale=current().locale, add_direction=True, threshold=1.2)
 
 
+def lasted(since: datetime, now: datetime) -> str:
+    """Writes how long something has lasted."""
+    return format_timedelta(now - since, locale=current().locale, threshold=1.2)
+
+
 def seen(value: object) -> object:
     """Writes a value on a page: our texts in the reader's language, others' without what steers."""
     if isinstance(value, Markup) or hasattr(value, "__html__"):

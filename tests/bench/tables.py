@@ -1,16 +1,27 @@
 """`python -m tests.bench.tables`: the newest figures as the tables of tests/bench/README.md.
 
-They are pasted there once a release, by a person who reads them.
+They are pasted there once a release, by a person who reads them. `--release` prints the few of them
+that stand in CHANGELOG.md with each release, as its block "Figures".
 """
 
-import json
+import argparse
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from infra.deploy.costs import PRICES
-from tests.bench.operations import BUDGET
-from tests.bench.sizing import LOADS, Assumed, IncompleteError, latest, measured, size, table
+from infra.deploy.costs import bills
+from tests.bench.check import baseline
+from tests.bench.operations import written
+from tests.bench.sizing import (
+    LOADS,
+    Assumed,
+    IncompleteError,
+    consumer_seconds,
+    latest,
+    measured,
+    size,
+    table,
+)
 from tests.bench.tpd import without
 
 Results = Mapping[str, Any]
@@ -102,13 +113,14 @@ def _operations(results: Results) -> str | None:
     found = results.get("operations")
     if not found:
         return None
+    said = written()
     rows = (
-        (what, name, f"{number:.4g}", f"{BUDGET[what].get(name, 0):.4g}")
+        (what, name, f"{its.get(name, 0):.4g}", f"{said.get(what, {}).get(name, 0):.4g}")
         for what, its in found["counted"].items()
-        for name, number in its.items()
+        for name in sorted({*its, *said.get(what, {})})
     )
     bills = "\n".join(f"- {name}: US$ {its:,.2f}" for name, its in found["dollars"].items())
-    table_ = _markdown(("for each", "operation", "counted", "at most"), rows)
+    table_ = _markdown(("for each", "operation", "counted", "in the bill"), rows)
     return f"{table_}\n\nIn dollars, at terraform/prices.json:\n\n{bills}"
 
 
@@ -163,7 +175,85 @@ def _growth(results: Results) -> str | None:
             for it in found["messages"]
         ),
     )
-    return f"{ticks}\n\n{loads}{_when(results, 'growth')}"
+    waiting = _markdown(
+        (
+            "waiting",
+            "ms of CPU a message",
+            "functions called",
+            "requests to Firestore",
+            "queries a tick",
+            "ask for",
+            "get",
+            "MiB",
+        ),
+        (
+            (
+                f"{it['waiting']:,}",
+                f"{it['cpu']:.2f}",
+                f"{it['pythonCalls']:,.0f}",
+                f"{it['requests']['firestore']:.2f}",
+                *(it["queries"][key] for key in ("queries", "asked", "returned")),
+                f"{it['peak']:.0f}",
+            )
+            for it in found.get("waiting", ())
+        ),
+    )
+    flat = _markdown(
+        ("what", "smaller", "larger", "from", "to", "ratio"),
+        (
+            (
+                f"{it['what']}, {it['unit']}",
+                it["smaller"],
+                it["larger"],
+                *(f"{its:.4g}" for its in it["figures"]),
+                f"{it['ratio']:.2f}" if it["met"] else f"**{it['ratio']:.2f}**",
+            )
+            for it in found.get("ratios", ())
+        ),
+    )
+    return f"{ticks}\n\n{loads}\n\n{waiting}\n\n{flat}{_when(results, 'growth')}"
+
+
+def _deployment(results: Results) -> str | None:
+    found = results.get("deployment")
+    if not found:
+        return None
+    form = found["form"]
+    heads = (
+        "instances of poll and poll_shard",
+        "ticks keep up",
+        "slowest tick, s",
+        "tenants asked in it, at least",
+        "pushes refused",
+        "shards too late",
+        "longest unasked, s",
+    )
+    rows = (
+        (
+            it["instances"],
+            "yes" if it["keepsUp"] else "no",
+            max(it["seconds"]),
+            f"{min(it['asked']):,}",
+            it["refused"],
+            it["expired"],
+            f"{it['unaskedSeconds']:.0f}",
+        )
+        for it in (found["sized"], found["oneLess"])
+    )
+    costs = ", ".join(
+        f"{1e3 * found['costs'][key]:.2f} {name}"
+        for key, name in (
+            ("poll_cpu", "for a message in poll"),
+            ("consume_cpu", "in consume"),
+            ("idle_cpu", "for a tenant and tick"),
+            ("cold_cpu", "for its first in an instance"),
+        )
+    )
+    text = (
+        f"{form['tenants']:,} tenants, {form['rate']:g} messages a second, {form['ticks']} ticks "
+        f"after a deployment. Milliseconds of CPU, by {found['costs']['of']}: {costs}."
+    )
+    return f"{text}\n\n{_markdown(heads, rows)}{_when(results, 'deployment')}"
 
 
 def _latency(results: Results) -> str | None:
@@ -177,6 +267,59 @@ def _latency(results: Results) -> str | None:
     )
     heads = ("broker", "when", "p50 s", "p99 s", "service p50", "service p99", "messages")
     return _markdown(heads, rows) + _when(results, "latency")
+
+
+def _life(results: Results) -> str | None:
+    found = results.get("life")
+    if not found:
+        return None
+    keys = ("settledP50", "settledP99", "sentP50", "sentP99")
+
+    def waits() -> Iterator[Sequence[object]]:
+        for it in found["contestants"]:
+            for whose in ("all", "quiet"):
+                yield it["name"], whose, *(f"{it[whose][key]:.2f}" for key in keys)
+            if reckoned := it.get("byTheMinute"):
+                text = "all, reckoned with a tick a minute"
+                yield it["name"], text, *(f"{reckoned[key]:.2f}" for key in keys)
+
+    heads = ("seconds from the arrival", "tenants", "settled p50", "p99", "reply sent p50", "p99")
+    costs = _markdown(
+        (
+            "for each message",
+            "messages/s",
+            "ms of CPU, own",
+            "of its servers",
+            "MiB, own",
+            "programs",
+            "calls of the broker",
+        ),
+        (
+            (
+                it["name"],
+                f"{it['messagesPerSecond']:.1f}",
+                f"{it['cpuMilliseconds']:.2f}",
+                f"{it['serversCpuMilliseconds']:.2f}",
+                f"{it['peakMebibytes']:.0f}",
+                f"{it['programs']:.0f}",
+                f"{it['callsPerMessage']:.2f}",
+            )
+            for it in found["contestants"]
+        ),
+    )
+    bill = _markdown(
+        ("million messages a month", "ours, US$", "the peers' database alone, US$"),
+        (
+            (f"{it['millions']:g}", f"{it['ours']:.2f}", f"{it['peersAtLeast']:.2f}")
+            for it in found["dollarsAMonth"]
+        ),
+    )
+    text = (
+        f"{found['messages']:,} messages, a call of the broker takes "
+        f"{1e3 * found['latencySeconds']:.0f} ms in the median (sigma {found['latencySigma']:g}), "
+        f"a look at each tenant every {found['lookSeconds']:g} s; rounds: {found['rounds']}."
+    )
+    return f"{text}\n\n{_markdown(heads, waits())}\n\n{costs}\n\n{bill}{_when(results, 'life')}"
 
 
 def _tpd(results: Results) -> str | None:
@@ -233,7 +376,7 @@ def _sizing(results: Results) -> str | None:
         unit = measured(results)
     except IncompleteError:
         return None
-    seconds = _consumer_seconds()
+    seconds = consumer_seconds()
     lines = size(unit, Assumed(consumer=seconds), LOADS)
     text = (
         f"From {1e3 * unit.poll_cpu:.2f} ms of CPU for a message in poll and "
@@ -246,10 +389,6 @@ def _sizing(results: Results) -> str | None:
     return f"{text}\n\n{table(lines, LOADS)}"
 
 
-def _consumer_seconds() -> float:
-    return float(json.loads(PRICES.read_text())["assumed"]["consumeSecondsPerMessage"])
-
-
 TABLES: Mapping[str, Callable[[Results], str | None]] = {
     "throughput": _throughput,
     "cpu": _cpu,
@@ -258,20 +397,86 @@ TABLES: Mapping[str, Callable[[Results], str | None]] = {
     "operations": _operations,
     "cold-start": _cold_start,
     "growth": _growth,
+    "deployment": _deployment,
     "latency": _latency,
+    "life": _life,
     "tpd": _tpd,
     "sizing": _sizing,
 }
 """Each part's tables; None where the results lack the part."""
 
 
-def main() -> int:
-    """Print the tables of every part that was measured."""
+def release(results: Results) -> str:
+    """The block of CHANGELOG.md: a line of each part that was measured, and what needs no clock."""
+    lines = [*_rates(results), *_ticks(results), *_waits(results), *_starts(results)]
+    parts = ("comparisons", "growth", "latency", "coldStart")
+    measured_ = results.get("measured", {})
+    names = [it["name"] for it in results.get("comparisons", ())]
+    days = sorted({measured_[it]["at"][:10] for it in [*parts, *names] if it in measured_})
+    when = f"Measured {' and '.join(days)} by `make bench`; " if days else ""
+    calls = sum(its.get("calls", 0) for its in baseline()["work"].values())
+    dollars = ", ".join(f"{name} {its:.2f}" for name, its in bills().items())
+    lines += [f"calls of our code for a message and its reply: {calls:,.0f}", f"US$: {dollars}"]
+    text = f"{when}tests/bench/README.md has the tables."
+    return "\n".join(["### Figures", "", text, "", *(f"- {line}" for line in lines)])
+
+
+def _rates(results: Results) -> Iterator[str]:
+    for it in results.get("comparisons", ()):
+        if it["name"].startswith("per CPU"):
+            continue
+        others = ", ".join(
+            f"{ratio['median']:g} times {other}" for other, ratio in it["oursInTimesOf"].items()
+        )
+        ours = it["messagesPerSecond"]["ours"]["median"]
+        yield f"{it['name']}: {ours:,.0f} messages a second, {others}"
+
+
+def _ticks(results: Results) -> Iterator[str]:
+    growth = results.get("growth", {})
+    warm = [it for it in growth.get("ticks", ()) if it["kind"] == "warm"]
+    if warm:
+        its = max(warm, key=lambda it: (it["tenants"], it["seconds"]))
+        yield (
+            f"a warm tick over {its['tenants']:,} idle tenants: {its['seconds']:.1f} s, "
+            f"{its['cpu']:.1f} s of CPU, {its['peak']:.0f} MiB"
+        )
+    for its in growth.get("messages", ())[-1:]:
+        yield (
+            f"CPU for each of {its['messages']:,} messages: {its['pollCpu']:.2f} ms in poll, "
+            f"{its['consumeCpu']:.2f} in consume; {its['poll']:.0f} and {its['consume']:.0f} MiB"
+        )
+
+
+def _waits(results: Results) -> Iterator[str]:
+    for it in results.get("latency", ()):
+        name = f"from arrival to settled, broker {it['broker']}, {it['kind']}"
+        yield f"{name}: p50 {it['p50']:.2f} s, p99 {it['p99']:.2f}"
+
+
+def _starts(results: Results) -> Iterator[str]:
+    found = results.get("coldStart")
+    if found:
+        slowest = max(found, key=lambda it: it["cpuRatio"])
+        yield (
+            f"cold start: at most {slowest['cpuRatio']:.2f} times the CPU of a bare function "
+            f"({slowest['name']})"
+        )
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print the tables of every part that was measured, or the release's block."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.tables", description=__doc__)
+    parser.add_argument("--release", action="store_true", help="the block of CHANGELOG.md")
+    asked = parser.parse_args(arguments)
     try:
         results = latest()
     except IncompleteError as error:
         sys.stderr.write(f"tables: {error}\n")
         return 1
+    if asked.release:
+        sys.stdout.write(release(results) + "\n")
+        return 0
     for name, table_of in TABLES.items():
         if (text := table_of(results)) is not None:
             sys.stdout.write(f"## {name}\n\n{text.rstrip()}\n\n")
@@ -279,4 +484,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

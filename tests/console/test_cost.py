@@ -6,6 +6,7 @@ pages are read over a small history and over one ten times as long.
 
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -17,6 +18,7 @@ from smartlink.adapters.firestore.jobs import FirestoreJobs
 from smartlink.adapters.firestore.operator import OperatorCalls, OperatorFirestore
 from smartlink.domain.message import Ended, Ending
 from smartlink.domain.settlement import Settlement
+from smartlink.domain.tenant import TenantState
 from smartlink.operations.ports import AuditRecord
 from smartlink.operations.rights import Roles, parse_roles
 from tests.cli.place import Hosts, Place
@@ -40,6 +42,8 @@ PATHS = (
     "/messages?view=history",
     "/messages?view=history&command=SGDPDataCommand",
     "/messages?id=m00001",
+    "/messages?request=m00001",
+    "/messages?request=m00001&view=history",
     "/message?tenant=t0001&document=D-m00001",
     "/errors",
     "/jobs",
@@ -127,7 +131,14 @@ def test_a_right_for_many_tenants_costs_no_more(large: Place) -> None:
     """A query for each tenant, and then the next page."""
     names = [f"t{number:04}" for number in range(300)]
     roles = parse_roles(json.dumps({"ana@example.com": {"viewer": names}}), local=False)
-    for path in ("/", "/tenants", "/messages", "/messages?view=history", "/errors"):
+    for path in (
+        "/",
+        "/tenants",
+        "/messages",
+        "/messages?view=history",
+        "/messages?id=m1",
+        "/errors",
+    ):
         counter, browser = counted(large)
         browser = browser_of(browser.deployment, roles)
         browser.get(path)
@@ -148,3 +159,25 @@ def test_the_console_s_own_time_is_small(large: Place) -> None:
             browser.get(path)
             own.append(time.thread_time() - begin)
         assert min(own) <= 0.1, (path, own)
+
+
+class States(OperatorFirestore):
+    """Notes each look at the tenants' states."""
+
+    looks: list[list[str]]
+
+    def states(self, tenants: Sequence[str]) -> dict[str, TenantState]:
+        self.looks.append(list(tenants))
+        return super().states(tenants)
+
+
+def test_the_page_of_a_tenant_reads_its_state_once(large: Place) -> None:
+    """And a tenant that nobody knows is said to be unknown."""
+    wiring = wired(large)
+    store = States(OperatorCalls(large.project, emulator=large.hosts.firestore))
+    store.looks = []
+    wiring.__dict__["store"] = store
+    browser = browser_of(wiring, Roles(everybody=True))
+    browser.get("/tenants/t0001")
+    assert store.looks == [["t0001"]]
+    browser.get("/tenants/nobody", 404)

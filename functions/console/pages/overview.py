@@ -13,6 +13,7 @@ from smartlink.operations.configuration import look
 from smartlink.ports import PortError
 
 pages = Blueprint("overview", __name__)
+_HOLDERS = 3  # dead messages that are named
 _LATE = 2  # ticks' notes that may be missing
 
 
@@ -62,6 +63,31 @@ def _needs(standing: Standing) -> list[Need]:
             standing.dead,
         )
         found.append(Need("bad", text, url_for("causes.show")))
+    return [*found, *_holders(standing), *_troubled(standing)]
+
+
+def _holders(standing: Standing) -> list[Need]:
+    found: list[Need] = []
+    for it in standing.holding[:_HOLDERS]:
+        message = it.message
+        text = _(
+            "{id} of {tenant} ({command}) is dead and holds back those after it: {others}",
+            id=message.id or message.document,
+            tenant=it.tenant,
+            command=message.type,
+            others=it.others,
+        )
+        link = url_for("message.show", tenant=it.tenant, document=message.document)
+        found.append(Need("bad", text, link))
+    if standing.more_holding or len(standing.holding) > _HOLDERS:
+        text = _("More dead messages may hold others back: look at what waits for its turn")
+        found.append(Need("bad", text, url_for("messages.show", blocked="yes")))
+    return found
+
+
+def _troubled(standing: Standing) -> list[Need]:
+    now = here().deployment.now()
+    found: list[Need] = []
     for tenant, state in standing.troubled[:TROUBLED]:
         link = url_for("tenants.one", tenant=tenant)
         if state.halted is not None:

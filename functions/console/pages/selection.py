@@ -1,6 +1,7 @@
 """What an act on many messages would do: counts by tenant, command and cause, before it begins."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from flask import Blueprint, redirect, render_template, request, url_for
@@ -9,22 +10,47 @@ from werkzeug.wrappers import Response as Answer
 from console.asked import Asked, asked, reason
 from console.here import here
 from smartlink.domain.message import State
-from smartlink.i18n import _
+from smartlink.i18n import Text, _
 from smartlink.operations import jobs
-from smartlink.operations.actions import DISCARD, REDRIVE, Action
+from smartlink.operations.actions import Action
 from smartlink.operations.board import Scope, chosen
 from smartlink.operations.errors import ForbiddenError, InvalidError
+from smartlink.operations.job import ACTIONS
 from smartlink.operations.jobs import Order
 from smartlink.operations.plan import Plan, Unfit, plan, plan_chosen
 from smartlink.operations.rights import Right
 from smartlink.operations.select import Filters, counted
 
 pages = Blueprint("selection", __name__)
-ACTIONS = {it.name: it for it in (REDRIVE, DISCARD)}
 MOST = 20_000
 """Messages that a preview looks at."""
 _PICKS = 500
 _NAMED = 20
+
+
+_BY_STATE: Mapping[str, Text] = {
+    "redrive": _("A redrive takes what is dead alone: clear the filter by state"),
+    "discard": _(
+        "A discard of all that match takes what is dead, and what waits if the preview says so: "
+        "clear the filter by state, or tick messages"
+    ),
+    "hold": _(
+        "A hold of all that match takes messages in every state: clear the filter by state, or "
+        "tick messages"
+    ),
+}
+_SAID: Mapping[str, tuple[Text, Text]] = {
+    # the title, and what would become of the messages
+    "redrive": (
+        _("Preview: redrive"),
+        _("messages would be executed again"),
+    ),
+    "discard": (
+        _("Preview: discard"),
+        _("messages would be discarded"),
+    ),
+    "hold": (_("Preview: hold"), _("messages would be held")),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +72,15 @@ def preview() -> str:
 
 
 def _preview(meant: Meant, *, grown: bool = False) -> str:
+    heading, would = _SAID[meant.action.name]
     return render_template(
         "preview.html",
         asked=meant.asked,
         meant=meant,
         action=meant.action,
         planned=meant.planned,
+        heading=heading,
+        would=would,
         groups=counted(meant.planned.messages),
         named=_NAMED,
         grown=grown,
@@ -72,6 +101,11 @@ def _meant() -> Meant:
     picks = request.form.getlist("pick")[:_PICKS] if some else []
     if some and not picks:
         raise InvalidError(_("Nothing is selected: tick messages, or choose all that match"))
+    state = wanted.filters.state
+    if not some and state is not None and (state is not State.DEAD or not action.dead):
+        raise InvalidError(_BY_STATE[action.name])
+    if not some and wanted.filters.queued:
+        raise InvalidError(_("An act on all that match goes by no turn: tick messages"))
     undone = request.form.get("undone") == "yes"
     waiting = request.form.get("waiting") == "yes"
     planned = planned_for(scope, action, wanted.filters, picks, undone=undone, waiting=waiting)
@@ -88,16 +122,12 @@ def start() -> str | Answer:
     shown = request.form.get("shown", "")
     if not shown.isdecimal() or len(meant.planned.messages) > int(shown):
         return _preview(meant, grown=True)
-    chosen_by: dict[str, list[str]] = {}
-    if meant.picks:
-        for it in meant.planned.messages:
-            chosen_by.setdefault(it.tenant, []).append(it.message.document)
     order = Order(
         filters=meant.asked.filters,
         reason=why,
         waiting=meant.waiting,
         undone=meant.undone,
-        chosen={tenant: tuple(documents) for tenant, documents in chosen_by.items()},
+        chosen=jobs.documents_of(meant.planned.messages) if meant.picks else {},
     )
     job = jobs.start(here().deployment, meant.planned, order)
     here().board.forget()
@@ -107,7 +137,7 @@ def start() -> str | Answer:
 def _action() -> Action:
     action = ACTIONS.get(request.form.get("action", ""))
     if action is None:
-        raise InvalidError(_("Choose what to do: redrive or discard"))
+        raise InvalidError(_("Choose what to do: redrive, discard or hold"))
     return action
 
 

@@ -36,11 +36,11 @@ from smartlink.ports import (
     TenantStates,
     Tokens,
 )
-from smartlink.services.polling.poll import Poll
 from smartlink.settings import Settings
 
 if TYPE_CHECKING:  # they are made of what stands over the ports
     from smartlink.operations.job import Job, OddJob
+    from smartlink.services.polling.poll import Poll
 
 
 class RawSession(Protocol):
@@ -107,11 +107,15 @@ class MessageDocuments:
     raw: Sequence[RawDocument]
 
 
+Equal = Mapping[str, str | bool]
+"""Stored fields, and the values that they must have."""
+
+
 @dataclass(frozen=True, slots=True)
 class EndedQuery:
     """What the database itself can find in the history."""
 
-    equal: Mapping[str, str] = field(default_factory=dict)  # stored fields
+    equal: Equal = field(default_factory=dict)
     since: datetime | None = None
     until: datetime | None = None
 
@@ -135,20 +139,18 @@ class Purgeable(StrEnum):
 class OperatorStore(Messages, TenantStates, RelayState, LastGoodConfig, Protocol):
     """The relay's store, and the queries that only operators need."""
 
-    def live(self, tenant: str, equal: Mapping[str, str]) -> Iterator[Listed]:
+    def live(self, tenant: str, equal: Equal) -> Iterator[Listed]:
         """Lists the live messages whose stored fields have these values, without contents."""
         ...
 
-    def scan(
-        self, tenant: str, equal: Mapping[str, str], *, after: str = ...
-    ) -> Iterator[Listed | Unreadable]:
+    def scan(self, tenant: str, equal: Equal, *, after: str = ...) -> Iterator[Listed | Unreadable]:
         """Lists the same messages, and the unreadable documents, by the documents' names.
 
         `after` is the document behind which the list begins.
         """
         ...
 
-    def count_live(self, tenant: str, equal: Mapping[str, str]) -> int: ...
+    def count_live(self, tenant: str, equal: Equal) -> int: ...
 
     def count_due(self, tenant: str, before: datetime) -> int:
         """How many live messages were due before an instant."""
@@ -166,7 +168,7 @@ class OperatorStore(Messages, TenantStates, RelayState, LastGoodConfig, Protocol
     def count_ended(self, tenant: str, wanted: EndedQuery) -> int: ...
 
     def page_live(
-        self, tenant: str | None, equal: Mapping[str, str], size: int, after: Spot | None = ...
+        self, tenant: str | None, equal: Equal, size: int, after: Spot | None = ...
     ) -> list[tuple[str, Listed | Unreadable]]:
         """The next live messages of a tenant, or of all (None), by tenant and document."""
         ...
@@ -183,7 +185,14 @@ class OperatorStore(Messages, TenantStates, RelayState, LastGoodConfig, Protocol
         nothing. It costs a read for each bucket, and one for each 1,000 messages."""
         ...
 
-    def total_live(self, tenant: str | None, equal: Mapping[str, str]) -> int:
+    def sought(
+        self, tenant: str | None, identity: str, size: int
+    ) -> tuple[list[tuple[str, Listed | Unreadable]], list[tuple[str, EndedSummary | RawDocument]]]:
+        """The messages, live and ended, of a tenant or of all (None), that have an id: their own,
+        their correlation id, or their request id. It reads up to `size` by each of the three."""
+        ...
+
+    def total_live(self, tenant: str | None, equal: Equal) -> int:
         """How many live messages a tenant has, or all (None): a read for each 1,000."""
         ...
 
@@ -193,6 +202,10 @@ class OperatorStore(Messages, TenantStates, RelayState, LastGoodConfig, Protocol
         self, tenant: str | None, kind: LogType, since: datetime, until: datetime
     ) -> int:
         """How many log lines of exactly this type were said between two instants."""
+        ...
+
+    def count_behind(self, tenant: str, key: str, number: str) -> int:
+        """How many live messages of a key come after a number: a read for each 1,000."""
         ...
 
     def longest_due(self, tenant: str | None) -> tuple[str, Listed | Unreadable] | None:
@@ -553,7 +566,7 @@ class Deployment(Desk, Protocol):
     @property
     def platform(self) -> Platform: ...
     @property
-    def poll(self) -> Poll:
+    def poll(self) -> "Poll":
         """The use case that Cloud Scheduler starts each minute."""
         ...
 

@@ -7,18 +7,19 @@ import pytest
 
 from tests.bench.latency import INTERVAL_SECONDS, Passed, by_minute, draining
 from tests.bench.latest import merged
-from tests.bench.operations import BUDGET, IDLE, MESSAGE, REPLY, dollars, exceeded
+from tests.bench.operations import IDLE, MESSAGE, REPLY
 from tests.bench.sizing import (
     Assumed,
     IncompleteError,
     Line,
     Measured,
     measured,
+    poll_instances,
     ramp_minutes,
     size,
     table,
 )
-from tests.bench.tables import TABLES
+from tests.bench.tables import TABLES, release
 
 UNIT = Measured(
     operations={
@@ -35,6 +36,7 @@ UNIT = Measured(
     poll_cpu=0.001,
     consume_cpu=0.001,
     idle_cpu=0.002,
+    cold_cpu=0.003,
     poll_memory=120,
     consume_memory=110,
     dollars={"million messages, each with a reply": 15, "1,000 idle tenants, a month": 90},
@@ -57,9 +59,26 @@ def test_a_load_costs_its_messages_and_its_idle_tenants() -> None:
 def test_consumers_wait_one_after_the_other_unless_concurrent() -> None:
     """A slow ERP takes instances at concurrency 1; the CPU takes them at any."""
     slow = replace(PLAIN, consumer=0.099)
-    assert figures(1, 1_000, slow)["instances of consume at concurrency 1"].figures == (100,)
+    assert figures(1, 1_000, slow)["instances of consume at concurrency 1"].figures == (143,), (
+        "100 busy ones would leave nothing for peaks"
+    )
     eager = replace(slow, concurrency=50)
-    assert figures(1, 1_000, eager)["instances of consume at concurrency 50"].figures == (2,)
+    assert figures(1, 1_000, eager)["instances of consume at concurrency 50"].figures == (3,)
+
+
+def test_one_instance_is_the_polls_own() -> None:
+    """A single shard needs no other; the others' time is shared by instances of `poll_shard`, of
+    which a refused push uses half a minute. Nothing is refused if more of them share it."""
+    assert figures(200, 0)["instances of poll and poll_shard"].figures == (1,)
+    assert figures(400, 0)["instances of poll and poll_shard"].figures == (2,)
+    many = figures(20_000, 20)
+    assert many["instances of poll and poll_shard"].figures == (8,)
+    assert many["… so that no shard is refused at first"].figures == (26,)
+
+
+def test_cpu_counts_where_it_is_scarcer_than_threads() -> None:
+    slow = replace(UNIT, cold_cpu=0.02)
+    assert poll_instances(slow, PLAIN, (20_000, 20)) > poll_instances(UNIT, PLAIN, (20_000, 20))
 
 
 def test_what_exceeds_a_limit_is_bold() -> None:
@@ -77,25 +96,6 @@ def test_firestore_is_ramped_by_half_every_five_minutes() -> None:
 def test_a_part_that_was_not_measured_is_named() -> None:
     with pytest.raises(IncompleteError, match="--only operations growth"):
         measured({})
-
-
-def test_what_the_budget_does_not_name_must_not_occur() -> None:
-    """More than the budget is told, and so is a kind of call that it does not know."""
-    within = {what: dict(its) for what, its in BUDGET.items()}
-    assert exceeded(within) == []
-    within[MESSAGE]["firestoreWrite"] += 1
-    within[IDLE]["storage POST"] = 0.5
-    assert exceeded(within) == [
-        "message: firestoreWrite 6.05, at most 5.05",
-        "idle tenant-minute: storage POST 0.5, at most 0",
-    ]
-
-
-def test_dollars_follow_what_was_counted() -> None:
-    cheap = dollars(UNIT.operations)
-    dear = {**UNIT.operations, MESSAGE: {**UNIT.operations[MESSAGE], "firestoreWrite": 5}}
-    risen = dollars(dear)["million messages"] - cheap["million messages"]
-    assert risen == pytest.approx(0.9), "a million writes"
 
 
 def test_only_the_wait_for_the_tick_is_scaled_to_a_minute() -> None:
@@ -121,3 +121,20 @@ def test_a_table_is_of_what_was_measured() -> None:
     results = {"latency": [{"broker": "near", "kind": "k", "messages": 3, **row}]}
     assert "| near | k | 1.00 |" in str(TABLES["latency"](results))
     assert all(table_of({}) is None for table_of in TABLES.values())
+
+
+def test_a_releases_block_has_a_line_of_each_part_and_what_needs_no_clock() -> None:
+    comparison = {
+        "name": "broker to history",
+        "messagesPerSecond": {"ours": {"median": 1_000.0}},
+        "oursInTimesOf": {"celery": {"median": 1.7}},
+    }
+    about = {"broker to history": {"at": "2026-11-27T10:00:00"}}
+    lines = release({"comparisons": [comparison], "measured": about}).splitlines()
+    assert lines[0] == "### Figures"
+    assert lines[2].startswith("Measured 2026-11-27 by `make bench`")
+    assert lines[4] == "- broker to history: 1,000 messages a second, 1.7 times celery"
+    assert [line.partition(":")[0] for line in lines[5:]] == [
+        "- calls of our code for a message and its reply",
+        "- US$",
+    ]
