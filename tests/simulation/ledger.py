@@ -127,6 +127,7 @@ class WatchedMessages(InMemoryMessages):
         self.rotated: set[str] = set()  # tenants whose credentials alone change
         self.sent: set[tuple[str, str]] = set()  # contents that the broker has
         self.calm = False  # no faults come any more
+        self.faults_end: datetime | None = None
         self.freed: dict[tuple[str, str], datetime] = {}
         """When something became of a message of a key last."""
         self.say = kernel.say
@@ -252,6 +253,9 @@ class WatchedMessages(InMemoryMessages):
             return
         if (tenant, message.document) in self.delayed:
             return
+        slow = self._kernel.injected[Fault.SLOW_BEFORE] + self._kernel.injected[Fault.SLOW_AFTER]
+        if slow and (self.faults_end is None or freed < self.faults_end):
+            return  # whoever freed it may have been held up since
         since = max(freed, message.received)
         if self._kernel.clock() - since > _PROMPT:
             self._ledger.broken(

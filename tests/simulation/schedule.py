@@ -481,6 +481,7 @@ def _settle(deployment: Deployment) -> None:
     deployment.duplicates = 0.0
     deployment.backlog = min(deployment.backlog, 5.0)
     kernel.say("FAULTS END")
+    deployment.store.faults_end = kernel.clock()
     looked_after = deployment.ordered is None
     for number in range(_SETTLING):
         if kernel.idle and _quiet(deployment):
