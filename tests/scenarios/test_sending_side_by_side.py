@@ -10,7 +10,8 @@ from smartlink.domain.identity import Direction
 from smartlink.domain.message import State, Stored, Version
 from smartlink.ports import Refused, Unavailable
 from tests.scenarios.test_invariant_13_in_order import offer, ordered
-from tests.support.world import InlineTurns, World
+from tests.support.inline import InlineTurns
+from tests.support.world import World
 
 DOWN = Unavailable("Smart Link answered 503")
 
