@@ -75,7 +75,6 @@ def _preview(meant: Meant, *, grown: bool = False) -> str:
         planned=meant.planned,
         heading=heading,
         would=would,
-        button=_button(meant.action, len(meant.planned.messages)),
         groups=counted(meant.planned.messages),
         named=_NAMED,
         grown=grown,
