@@ -11,15 +11,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import reduce
+from operator import add
 from threading import Lock
 from typing import Generic, TypeVar
 
+from smartlink.domain.hourly import HOUR, HourFigures, hour_of, settled_until
 from smartlink.domain.identity import Direction
 from smartlink.domain.message import (
     EndedSummary,
-    Ending,
     Listed,
-    LogType,
     State,
     Summary,
     Unreadable,
@@ -41,14 +42,13 @@ LOOKED_AT = 150
 """Documents that one look reads at most."""
 COUNTED = 20
 """Tenants that are counted one by one; of more, only a whole deployment is counted."""
-_CHARTED = 3  # tenants whose hours are counted one by one
+_CHARTED = 3  # tenants whose hours are looked at one by one
+_UNKEPT = 4  # hours of a tenant that are counted because no poll keeps them yet
+_COUNTS = 40  # reads that such counts take at most; one each at least
 _AT_ONCE = 8
-_HOUR = timedelta(hours=1)
-_SETTLED = timedelta(minutes=15)  # after which an hour's figures no longer change
 _FRESH = timedelta(seconds=30)
 _CAUSES_FRESH = timedelta(minutes=10)
-_KEPT = 5_000  # hours
-_INSTANT = timedelta(microseconds=1)
+_KEPT = 100  # hours
 _TROUBLED = 10
 _EXAMPLES = 5
 
@@ -237,14 +237,58 @@ def seek(deployment: Deployment, scope: Scope, identity: str) -> Sought:
     return Sought(live, ended, cut=len(parts) > COUNTED)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
+class Count:
+    """A figure that may be told too low, or not be known at all."""
+
+    number: int | None = 0  # None: nobody has counted it yet
+    whole: bool = True  # else it is a lower bound
+
+    def __add__(self, other: "Count") -> "Count":
+        """Adds another tenant's: what is not known makes the sum a lower bound."""
+        known = [it.number for it in (self, other) if it.number is not None]
+        return Count(sum(known) if known else None, self.whole and other.whole)
+
+
+UNKNOWN = Count(None, whole=False)
+_NOTHING = (UNKNOWN, UNKNOWN, UNKNOWN)
+
+
+@dataclass(frozen=True, slots=True)
 class Hour:
     """What happened in an hour. What was tried again and what died is told by the log."""
 
     at: datetime
-    done: int = 0
-    retried: int = 0
-    dead: int = 0
+    done: Count = Count()
+    retried: Count = Count()
+    dead: Count = Count()
+
+    def __add__(self, other: "Hour") -> "Hour":
+        """Adds another tenant's hour."""
+        return Hour(
+            self.at,
+            self.done + other.done,
+            self.retried + other.retried,
+            self.dead + other.dead,
+        )
+
+    @property
+    def whole(self) -> bool:
+        """Whether every figure is complete."""
+        return self.done.whole and self.retried.whole and self.dead.whole
+
+
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """The last hours, the oldest first."""
+
+    shown: Sequence[Hour]
+    missing: int = 0  # tenants that are not counted in an hour that should be
+
+    @property
+    def whole_until(self) -> datetime:
+        """Until when every figure is complete, the last hour's apart, which is not over."""
+        return next((it.at for it in self.shown if not it.whole), self.shown[-1].at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,7 +347,7 @@ class Cause:
         self.first = min(self.first or at, at)
         if self.last is None or at >= self.last:
             self.last, self.example = at, (tenant, message.document)
-        self.by_hour[at.replace(minute=0, second=0, microsecond=0)] += 1
+        self.by_hour[hour_of(at)] += 1
 
 
 @dataclass(slots=True)
@@ -347,7 +391,8 @@ class CauseLook:
 class Board:
     """The looks that are cached, for all that read the same screen."""
 
-    _hours: dict[tuple[Scope, datetime], tuple[datetime, Hour]] = field(default_factory=dict)
+    _hours: dict[Scope, tuple[datetime, Hours]] = field(default_factory=dict)
+    _whole: dict[datetime, Hour] = field(default_factory=dict)  # of all tenants
     _standing: dict[Scope, tuple[datetime, Standing]] = field(default_factory=dict)
     _causes: dict[Scope, CauseLook] = field(default_factory=dict)
     _names: tuple[datetime, list[str]] | None = None
@@ -372,29 +417,53 @@ class Board:
             self._causes.clear()
             self._names = None
 
-    def hours(self, deployment: Deployment, scope: Scope, count: int = 24) -> list[Hour] | None:
-        """Returns the last hours. None: too many tenants to count one by one.
+    def hours(self, deployment: Deployment, scope: Scope, count: int = 24) -> Hours | None:
+        """Returns the last hours. None: too many tenants to look at one by one.
 
-        An hour that is over is counted once. Each count takes a read for 1,000 documents.
+        The polls keep the figures of hours that are over. The others are counted at most every 30
+        seconds, within _COUNTS reads.
         """
         if scope.tenants is not None and len(scope.tenants) > _CHARTED:
             return None
         now = deployment.now()
-        newest = now.replace(minute=0, second=0, microsecond=0)
-        wanted = [newest - number * _HOUR for number in reversed(range(count))]
-        missing = [it for it in wanted if not self._has(scope, it, now)]
-        for hour in _beside(missing, lambda at: _hour(deployment, scope, at)):
-            with self._lock:
-                self._hours[scope, hour.at] = (now, hour)
-                _trim(self._hours, _KEPT)
-        return [self._hours[scope, at][1] for at in wanted]
+        kept = self._hours.get(scope)
+        if kept is not None and now - kept[0] < _FRESH:
+            return kept[1]
+        newest = hour_of(now)
+        wanted = [newest - number * HOUR for number in reversed(range(count))]
+        if scope.tenants is None:
+            found = self._all_hours(deployment, wanted, now)
+        else:
+            found = Hours(_own_hours(deployment, sorted(scope.tenants), wanted))
+        with self._lock:
+            self._hours[scope] = (now, found)
+            _trim(self._hours, 100)
+        return found
 
-    def _has(self, scope: Scope, at: datetime, now: datetime) -> bool:
-        kept = self._hours.get((scope, at))
-        if kept is None:
-            return False
-        counted = kept[0]
-        return counted >= at + _HOUR + _SETTLED or now - counted < _FRESH
+    def _all_hours(
+        self, deployment: Deployment, wanted: Sequence[datetime], now: datetime
+    ) -> Hours:
+        """Sums what is kept. An hour of which every tenant is kept never changes again."""
+        store = deployment.store
+        asked = [it for it in wanted if it not in self._whole]
+        missing = _missing(deployment, [it for it in asked if it + HOUR <= settled_until(now)])
+        most = _most(sum(missing.get(it) != 0 for it in asked))
+
+        def ask(at: datetime) -> Hour:
+            if missing.get(at) == 0:
+                return _kept(store.sum_hour(at))
+            done = _bounded(store.done_in(at, most), most)
+            if at not in missing:
+                return Hour(at, done, UNKNOWN, UNKNOWN)
+            part = store.sum_hour(at)
+            return Hour(at, done, Count(part.retried, whole=False), Count(part.dead, whole=False))
+
+        found = {it.at: it for it in _beside(asked, ask)}
+        with self._lock:
+            self._whole.update({at: it for at, it in found.items() if missing.get(at) == 0})
+            _trim(self._whole, _KEPT)
+        hours = [found.get(at) or self._whole[at] for at in wanted]
+        return Hours(hours, max(missing.values(), default=0))
 
     def causes(self, deployment: Deployment, scope: Scope, *, anew: bool = False) -> CauseLook:
         """Returns the causes of what is dead or waits, a step further than at the last look."""
@@ -480,7 +549,7 @@ def _tally(deployment: Deployment, parts: Sequence[str | None], name: str) -> Ta
 def troubled(deployment: Deployment, scope: Scope) -> list[tuple[str, TenantState]]:
     """Returns the tenants that a person may have to look at: halted, paused, or failing now."""
     if scope.tenants is None:
-        names = deployment.store.troubled(deployment.now() - 24 * _HOUR, 2 * _TROUBLED)
+        names = deployment.store.troubled(deployment.now() - 24 * HOUR, 2 * _TROUBLED)
     else:
         names = sorted(scope.tenants)[: 2 * COUNTED]
     found = deployment.store.states(names)
@@ -493,15 +562,62 @@ def troubled(deployment: Deployment, scope: Scope) -> list[tuple[str, TenantStat
     return bad[:_TROUBLED]
 
 
-def _hour(deployment: Deployment, scope: Scope, at: datetime) -> Hour:
-    store, until = deployment.store, at + _HOUR - _INSTANT
-    hour = Hour(at)
-    for part in scope.parts:
-        wanted = EndedQuery({"Situacao": Ending.DONE}, at, until)
-        hour.done += store.total_ended(part, wanted)
-        hour.retried += store.total_lines(part, LogType.WARNING, at, until)
-        hour.dead += store.total_lines(part, LogType.ERROR, at, until)
-    return hour
+def _kept(hour: HourFigures) -> Hour:
+    return Hour(hour.at, Count(hour.done), Count(hour.retried), Count(hour.dead))
+
+
+def _missing(deployment: Deployment, over: Sequence[datetime]) -> dict[datetime, int]:
+    """Returns for each of these hours how many tenants are not counted in it.
+
+    Whoever is counted in an hour is counted in those before it. Those that are counted are asked
+    for first, so that a tenant that comes meanwhile is missing.
+    """
+    missing = dict.fromkeys(over, 0)
+    for at in reversed(over):
+        counted = deployment.store.total_tenants(at + HOUR)
+        missing[at] = max(deployment.store.total_tenants() - counted, 0)
+        if not missing[at]:
+            break
+    return missing
+
+
+def _most(counts: int) -> int:
+    """Returns up to which number each of these counts may go."""
+    return max(_COUNTS // max(counts, 1), 1) * 1_000
+
+
+def _bounded(number: int, most: int) -> Count:
+    return Count(number, whole=number < most)
+
+
+def _own_hours(
+    deployment: Deployment, tenants: Sequence[str], wanted: Sequence[datetime]
+) -> list[Hour]:
+    """Reads what is kept of a few tenants, and counts their newest hours that are not."""
+    states = deployment.store.states(tenants)
+    unkept = {
+        name: [at for at in wanted if (mark := states[name].counted) is None or at + HOUR > mark]
+        for name in tenants
+    }
+    most = _most(3 * sum(min(len(its), _UNKEPT) for its in unkept.values()))
+    lists = _beside(tenants, lambda it: _hours_of(deployment, it, wanted, unkept[it], most))
+    return [reduce(add, hours) for hours in zip(*lists, strict=True)]
+
+
+def _hours_of(
+    deployment: Deployment,
+    tenant: str,
+    wanted: Sequence[datetime],
+    unkept: Sequence[datetime],
+    most: int,
+) -> list[Hour]:
+    kept = deployment.store.kept_hours(tenant, wanted[0], wanted[-1] + HOUR)
+    found = {at: _kept(it) if it else Hour(at, *_NOTHING) for at, it in kept.items()}
+    found.update({at: Hour(at, *_NOTHING) for at in unkept})
+    for at in unkept[-_UNKEPT:]:
+        its = deployment.store.count_hour(tenant, at, most)
+        found[at] = Hour(at, *(_bounded(it, most) for it in (its.done, its.retried, its.dead)))
+    return [found.get(at) or Hour(at) for at in wanted]
 
 
 def chosen(deployment: Deployment, scope: Scope, marks: Iterable[str]) -> list[Selected]:
