@@ -22,6 +22,7 @@ from smartlink.adapters.firestore.store import (
     logged_in,
     up_to,
 )
+from smartlink.adapters.firestore.values import Raw
 from smartlink.domain.hourly import HourFigures
 from smartlink.domain.message import Content, Ended, Ending, LogType
 from tests.contract.test_jobs import FULL
@@ -125,7 +126,7 @@ def test_no_index_over_all_tenants_is_without_a_query() -> None:
 
 
 @pytest.mark.parametrize("query", [ended_in(NOW), logged_in(NOW, LogType.ERROR)], ids=str)
-def test_what_an_hour_counts_has_its_index(query: Any) -> None:
+def test_what_an_hour_counts_has_its_index(query: Raw) -> None:
     """A count by an equality and a time has the order of the index that the lists use."""
     equal, *bounds = [
         it.field_filter.field.field_path for it in query.where.composite_filter.filters

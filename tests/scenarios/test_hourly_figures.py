@@ -8,6 +8,7 @@ import pytest
 from smartlink.consumer import Context, FatalError
 from smartlink.domain.hourly import HOUR, HourFigures
 from smartlink.ports import Unavailable
+from smartlink.services.polling.hourly import Hourly
 from tests.scenarios.conftest import Logged
 from tests.support.world import COMMAND, World
 
@@ -152,7 +153,9 @@ def test_a_lost_mark_is_told_and_costs_one_more_count(logged: Logged) -> None:
     assert world.store.hours("acme") == {NOON: ONCE}
 
 
-def test_an_idle_tenant_costs_two_reads_an_hour_and_no_write() -> None:
+def test_an_idle_tenant_costs_two_reads_an_hour_and_no_write(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """The mark goes with the success that is written every 15 minutes anyway."""
     names = [f"tenant-{number}" for number in range(20)]
     world = at_noon(*names)
@@ -163,7 +166,7 @@ def test_an_idle_tenant_costs_two_reads_an_hour_and_no_write() -> None:
         return world.store.operations - before
 
     counted = spent()
-    world.poll.tenant_turns.hourly.due = lambda _state, _now: False  # type: ignore[method-assign]
+    monkeypatch.setattr(Hourly, "due", lambda *_: False)
     uncounted = spent()
     assert counted["write"] == uncounted["write"]
     assert counted["read"] - uncounted["read"] == 4 * 2 * 20

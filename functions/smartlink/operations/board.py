@@ -414,6 +414,7 @@ class Board:
         """Counts anew at the next look, because somebody has just acted."""
         with self._lock:
             self._standing.clear()
+            self._hours.clear()
             self._causes.clear()
             self._names = None
 
