@@ -1,6 +1,5 @@
 """The figures by hour: what the polls keep, and what is not kept yet, never told as complete."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -33,11 +32,11 @@ def empty(hosts: Hosts, tmp_path: Path) -> Place:
 
 
 @pytest.fixture
-def now(empty: Place, monkeypatch: pytest.MonkeyPatch) -> Iterator[datetime]:
+def now(empty: Place, monkeypatch: pytest.MonkeyPatch) -> datetime:
     """Half past an hour, so that the hour before is settled."""
     at = hour_of(wired(empty).now()) + HOUR / 2
     monkeypatch.setattr("smartlink.operator_wiring.OperatorWiring.now", lambda _: at)
-    yield at
+    return at
 
 
 def counted(place: Place, tenant: str, until: datetime | None, *hours: HourFigures) -> None:
@@ -93,8 +92,8 @@ def test_a_tenant_that_is_not_counted_is_told(
     assert hours.missing == 1
     assert hours.whole_until == (at if behind else settled - 23 * HOUR)
     page = text_of(browser_of(wired(empty), Roles(everybody=True)).get("/"))
-    assert "at least 2" in page
-    assert "The hours since are not counted yet for 1 tenant" in page
+    assert "no mínimo 2" in page
+    assert "ainda não foram contadas para 1 tenant" in page
 
     counted(empty, "globex", settled, HourFigures(at, 1, 1))
     own.forget()
@@ -121,7 +120,8 @@ def test_one_tenant_s_hours_that_are_not_kept_are_counted(empty: Place, now: dat
     assert both[0] == Hour(both[0].at, *(Count(0, whole=False) for _ in range(3)))
 
 
-def test_of_hours_long_uncounted_the_newest_are_counted(empty: Place, now: datetime) -> None:
+@pytest.mark.usefixtures("now")
+def test_of_hours_long_uncounted_the_newest_are_counted(empty: Place) -> None:
     """The others are said to be unknown: a look is bounded."""
     counted(empty, "acme", None)
     shown = seen(empty, ACME).shown
