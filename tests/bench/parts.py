@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.console import Console
 
-from tests.bench import coldstart, growth, latency, operations, stages, tpd
+from tests.bench import coldstart, console, growth, latency, operations, stages, tpd
 
 Say = Callable[[str], None]
 
@@ -55,6 +55,10 @@ def _latency(say: Say, asked: Asked) -> Any:  # noqa: ANN401
     return latency.as_json(latency.latencies(say, quick=asked.quick))
 
 
+def _console(say: Say, asked: Asked) -> Any:  # noqa: ANN401
+    return console.measure(say, quick=asked.quick)
+
+
 def _tpd(say: Say, asked: Asked) -> Any:  # noqa: ANN401
     return tpd.measure(say, quick=asked.quick, people=asked.people, rows=asked.rows)
 
@@ -67,6 +71,7 @@ ALONE = {
     "cold-start": Part("coldStart", _cold_start, coldstart.show),
     "growth": Part("growth", _growth, growth.show),
     "latency": Part("latency", _latency, latency.show),
+    "console": Part("console", _console, console.show),
     "tpd": Part("tpd", _tpd, tpd.show),
 }
 """By their names on the command line."""

@@ -18,6 +18,7 @@ from smartlink.adapters.firestore.writes import create, put
 from smartlink.domain.hourly import HOUR, HourFigures, settled_until
 from smartlink.domain.message import Ended, Ending
 from smartlink.domain.tenant import TenantState
+from smartlink.operations.configuration import SAMPLE
 from smartlink.operations.ports import AuditRecord
 from smartlink.operations.rights import Roles
 from tests.cli.place import Place
@@ -64,6 +65,7 @@ class Large:
     def furnish(self, live: int) -> None:
         """Tenants, live messages (all dead), and the audit."""
         self.place.make_buckets()
+        self.place.write_config(json.loads(SAMPLE))
         payload = json.dumps({"clientId": "c", "clientSecret": "s", "environment": "development"})
         for number in range(_SECRETS):
             wired(self.place).secrets.create(self._name(number), payload.encode(), None)

@@ -59,10 +59,10 @@ HISTORY_BY = {
     name: QueryShape(rm.HISTORY, (name,), "DataFim", descending=True)
     for name in ("Comando", "Direcao", "Situacao")
 }
-SUMMED = tuple(QueryShape(rm.HOURS, ("Hora",), name) for name in rm.HOUR_FIGURES.values())
-"""What is summed: the figure stands in the index behind the hour."""
-GROUPED = tuple(
-    (shape.collection, shape.equal, shape.range) for shape in (*HISTORY_BY.values(), *SUMMED)
+_FIGURES = tuple(rm.HOUR_FIGURES.values())
+GROUPED = (
+    *((shape.collection, shape.equal, shape.range) for shape in HISTORY_BY.values()),
+    (rm.HOURS, ("Hora", *_FIGURES[:-1]), _FIGURES[-1]),
 )
 """The composite indexes that queries over all tenants need, of the scope COLLECTION_GROUP."""
 GROUPED_FIELDS = {
@@ -130,17 +130,19 @@ class OddDocument:
 class OperatorCalls(FirestoreCalls):
     """The relay's calls, and those over all tenants."""
 
-    def total(self, what: str, parent: str, query: Raw, field: str) -> int:
-        """Sums a number over what a query finds. Each 1,000 index entries cost one read.
+    def sums(self, what: str, parent: str, query: Raw, fields: Sequence[str]) -> Mapping[str, int]:
+        """Sums these numbers over what a query finds. Each 1,000 index entries cost one read.
 
         The query is counted in the same call, which costs nothing, so that the cost can be told.
         """
 
         def add(aggregations: Raw) -> None:
-            aggregations.add(alias="sum").sum.field.field_path = field
+            for name in fields:
+                aggregations.add(alias=name).sum.field.field_path = name
             aggregations.add(alias="all").count.SetInParent()
 
-        return int(self.aggregate(what, parent, query, add)["sum"].integer_value)
+        values = self.aggregate(what, parent, query, add)
+        return {name: int(values[name].integer_value) for name in fields}
 
     def over(self, what: str, parent: str, query: Raw) -> list[tuple[str, Found]]:
         """Runs a query whose documents are of several tenants; returns the tenant of each too."""
@@ -296,14 +298,13 @@ class OperatorFirestore(Firestore):
         return {rm.hour_of_id(it.id): _hour(it) for it in found}
 
     def sum_hour(self, at: datetime) -> HourFigures:
-        """Sums an hour over all tenants: one call for each figure, because each has its index."""
-        figures = {}
-        for part, name in rm.HOUR_FIGURES.items():
-            query = _query(rm.HOURS, {}, 0)
-            put_time(_condition(query, "Hora", _Filter.EQUAL), at)
-            where = self._where(None, query)
-            figures[part] = self._more.total("sum the hours", where, query, name)
-        return HourFigures(at, **figures)
+        """Sums an hour over all tenants. The order says which index has all the figures."""
+        query = _query(rm.HOURS, {}, 0)
+        put_time(_condition(query, "Hora", _Filter.EQUAL), at)
+        for name in _FIGURES:
+            query.order_by.add(direction=_ASCENDING).field.field_path = name
+        sums = self._more.sums("sum the hours", self._where(None, query), query, _FIGURES)
+        return HourFigures(at, **{part: sums[name] for part, name in rm.HOUR_FIGURES.items()})
 
     def total_tenants(self, counted: datetime | None = None) -> int:
         """Counts the tenants by their marks."""
