@@ -15,6 +15,7 @@ from smartlink.adapters.firestore.calls import Fill, FirestoreCalls
 from smartlink.adapters.firestore.jobs import FirestoreJobs
 from smartlink.adapters.firestore.operator import OperatorCalls, OperatorFirestore
 from smartlink.adapters.firestore.writes import create, put
+from smartlink.adapters.google.failures import Patience
 from smartlink.domain.hourly import HOUR, HourFigures, settled_until
 from smartlink.domain.message import Ended, Ending
 from smartlink.domain.tenant import TenantState
@@ -52,6 +53,8 @@ PATHS = (
 _SECRETS = 30  # the others are known by their states alone
 _HOLDERS = 50  # tenants that have live messages: a hundred each
 _MONTH = 43_000  # minutes, in which the history lies
+_PATIENT = Patience(timeout=300, deadline=600, delays=())
+"""The emulator goes through a whole collection where Firestore has an index."""
 _THREADS, _CHUNK = 4, 400
 
 
@@ -142,7 +145,12 @@ def _chunks(fills: Iterator[Fill]) -> Iterator[list[Fill]]:
 def counted(place: Place) -> tuple[FirestoreCounter, Browser]:
     """A new console, with nothing in its caches, whose reads are counted."""
     counter = FirestoreCounter()
-    calls = OperatorCalls(place.project, emulator=place.hosts.firestore, interceptors=[counter])
+    calls = OperatorCalls(
+        place.project,
+        emulator=place.hosts.firestore,
+        interceptors=[counter],
+        patience=_PATIENT,
+    )
     wiring = wired(place)
     wiring.__dict__["store"] = OperatorFirestore(calls)
     wiring.__dict__["jobs"] = FirestoreJobs(calls)

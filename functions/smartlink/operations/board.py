@@ -185,9 +185,10 @@ def _page(
     for part, begin in _from(scope, after):
         spot = begin
         while True:
-            wanted = LOOKED_AT - looked if sifts else size - len(rows)
-            if wanted <= 0:
+            left = LOOKED_AT - looked
+            if left <= 0:
                 return Page(rows, spot or Spot(part or "", ""), looked)
+            wanted = left if sifts else min(size - len(rows), left)
             found = ask(part, wanted, spot)
             looked += max(len(found), 1)
             for tenant, item in found:
@@ -459,7 +460,7 @@ class Board:
             part = store.sum_hour(at)
             return Hour(at, done, Count(part.retried, whole=False), Count(part.dead, whole=False))
 
-        found = {it.at: it for it in _beside(asked, ask)}
+        found = {it.at: it for it in beside(asked, ask)}
         with self._lock:
             self._whole.update({at: it for at, it in found.items() if missing.get(at) == 0})
             _trim(self._whole, _KEPT)
@@ -520,15 +521,15 @@ def _standing(deployment: Deployment, scope: Scope) -> Standing:
     commands: list[Tally] = []
     oldest: list[tuple[str, Summary]] = []
     if len(parts) <= COUNTED:
-        found = _beside(list(State), lambda state: _counted(deployment, scope, [state]) or 0)
+        found = beside(list(State), lambda state: _counted(deployment, scope, [state]) or 0)
         states = dict(zip(State, found, strict=True))
         up = {"Direcao": str(Direction.UPSTREAM)}
-        outgoing = sum(_beside(parts, lambda part: store.total_live(part, up)))
-        first = _beside(parts, store.longest_due)
+        outgoing = sum(beside(parts, lambda part: store.total_live(part, up)))
+        first = beside(parts, store.longest_due)
         oldest = [(it[0], it[1].message) for it in first if it and isinstance(it[1], Listed)]
     if len(parts) <= _CHARTED:
         names = list(deployment.settings.catalog.commands)
-        commands = _beside(names, lambda name: _tally(deployment, parts, name))
+        commands = beside(names, lambda name: _tally(deployment, parts, name))
     oldest.sort(key=lambda it: it[1].due or deployment.now())
     return Standing(
         last_tick(deployment),
@@ -601,7 +602,7 @@ def _own_hours(
         for name in tenants
     }
     most = _most(3 * sum(min(len(its), _UNKEPT) for its in unkept.values()))
-    lists = _beside(tenants, lambda it: _hours_of(deployment, it, wanted, unkept[it], most))
+    lists = beside(tenants, lambda it: _hours_of(deployment, it, wanted, unkept[it], most))
     return [reduce(add, hours) for hours in zip(*lists, strict=True)]
 
 
@@ -643,7 +644,7 @@ def chosen(deployment: Deployment, scope: Scope, marks: Iterable[str]) -> list[S
     return found
 
 
-def _beside(items: Sequence[_Item], ask: Callable[[_Item], _Answer]) -> list[_Answer]:
+def beside(items: Sequence[_Item], ask: Callable[[_Item], _Answer]) -> list[_Answer]:
     """Asks for each at the same time, in the order of the items."""
     if len(items) < 2:  # noqa: PLR2004
         return [ask(it) for it in items]
