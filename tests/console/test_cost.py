@@ -6,6 +6,7 @@ console"` measures the same over 100,000 messages of history.
 """
 
 import json
+import re
 import time
 
 import pytest
@@ -57,6 +58,27 @@ def test_a_right_for_many_tenants_costs_no_more(large: Large) -> None:
         browser = browser_of(browser.deployment, roles)
         browser.get(path)
         assert counter.operations["read"] <= MOST_READS, (path, counter.operations["read"])
+
+
+@pytest.mark.parametrize("tenants", [None, 300])
+def test_a_preview_of_all_that_match_reads_a_part_of_them(
+    large: Large, tenants: int | None
+) -> None:
+    """Of 5,000 it counts, and looks at 150 at each load."""
+    counter, browser = counted(large.place)
+    if tenants:
+        names = [f"t{number:04}" for number in range(1_000 - tenants, 1_000)]
+        roles = parse_roles(json.dumps({"ana@example.com": {"operator": names}}), local=False)
+        browser = browser_of(browser.deployment, roles)
+    fields: dict[str, str] = {"action": "redrive", "which": "all"}
+    for _ in range(2):
+        before = counter.operations["read"]
+        page = browser.post("/selection", **fields).text  # type: ignore[arg-type]
+        assert counter.operations["read"] - before <= MOST_READS
+        look = re.search(r'name="look" value="(\w+)"', page)
+        assert look
+        fields["look"] = look[1]
+    assert ("5.000" in page) is (tenants is None)
 
 
 def test_the_console_s_own_time_is_small(large: Large) -> None:

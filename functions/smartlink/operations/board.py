@@ -115,8 +115,9 @@ def live_page(
     after: Spot | None = None,
     *,
     size: int = PAGE,
+    most: int = LOOKED_AT,
 ) -> Page[Live]:
-    """Returns the next live messages that fit, by tenant and document."""
+    """Returns the next live messages that fit, by tenant and document; it reads `most`."""
     now, equal = deployment.now(), filters.equal
 
     def ask(tenant: str | None, wanted: int, spot: Spot | None) -> list[tuple[str, Live]]:
@@ -125,7 +126,7 @@ def live_page(
     def fits(item: Live) -> bool:
         return isinstance(item, Unreadable) or filters.fits(item.message, now)
 
-    return _page(scope, ask, fits, _live_spot, after, size, sifts=_sifts(filters))
+    return _page(scope, ask, fits, _live_spot, after, size, most, sifts=_sifts(filters))
 
 
 def _sifts(filters: Filters) -> bool:
@@ -161,7 +162,7 @@ def ended_page(
     def fits(item: Past) -> bool:
         return not isinstance(item, EndedSummary) or filters.says(item.message.error)
 
-    return _page(scope, ask, fits, _ended_spot, after, size, sifts=filters.sifts)
+    return _page(scope, ask, fits, _ended_spot, after, size, LOOKED_AT, sifts=filters.sifts)
 
 
 def _ended_spot(tenant: str, item: Past) -> Spot | None:
@@ -177,6 +178,7 @@ def _page(
     spot_of: Callable[[str, _Item], Spot | None],
     after: Spot | None,
     size: int,
+    most: int,
     *,
     sifts: bool,
 ) -> Page[_Item]:
@@ -185,7 +187,7 @@ def _page(
     for part, begin in _from(scope, after):
         spot = begin
         while True:
-            left = LOOKED_AT - looked
+            left = most - looked
             if left <= 0:
                 return Page(rows, spot or Spot(part or "", ""), looked)
             wanted = left if sifts else min(size - len(rows), left)
@@ -199,7 +201,7 @@ def _page(
                     return Page(rows, spot, looked)
             if len(found) < wanted:
                 break
-            if looked >= LOOKED_AT:
+            if looked >= most:
                 return Page(rows, spot, looked)
     return Page(rows, None, looked)
 
@@ -374,7 +376,8 @@ class CauseLook:
             states = (State.DEAD, State.WAITING)
             left = LOOKED_AT
             while number < len(states) and left > 0:
-                page = live_page(deployment, scope, Filters(state=states[number]), spot, size=left)
+                wanted = Filters(state=states[number])
+                page = live_page(deployment, scope, wanted, spot, size=left, most=left)
                 for tenant, item in page.rows:
                     self.looked += 1
                     if isinstance(item, Listed) and item.message.error:

@@ -86,7 +86,8 @@ class Preview:
                     direction=self.meant.filters.direction,
                     command=self.meant.filters.command,
                 )
-                page = live_page(deployment, self.meant.scope, wanted, spot, size=left)
+                scope = self.meant.scope
+                page = live_page(deployment, scope, wanted, spot, size=left, most=left)
                 for tenant, item in page.rows:
                     self._add(deployment, tenant, item)
                 left -= max(page.looked, 1)
