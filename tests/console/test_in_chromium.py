@@ -125,6 +125,32 @@ def test_no_page_shuts_anybody_out(contexts: Contexts, site: Site, form: str) ->
     assert not said, "a policy was broken, or a script failed"
 
 
+def test_a_preview_of_many_shuts_nobody_out(chrome: Browser, fresh: Place) -> None:
+    """While it has looked at a part of them, and when it has seen all."""
+    fresh.keep("globex", *(recent(samples.dead(f"m{number:03}")) for number in range(200)))
+    found: dict[str, list[str]] = {}
+    with served(fresh) as site:
+        first = chrome.new_context()
+        first.new_page().goto(site.entry)
+        cookies: Any = first.cookies()
+        for name, form in FORMS.items():
+            context = chrome.new_context(**{"locale": "pt-BR", "viewport": WIDE, **form})
+            context.add_cookies(cookies)
+            page = context.new_page()
+            page.goto(f"{site.root}/messages?tenant=globex&error=Connection")
+            page.locator("input[name=which][value=all]").check()
+            page.locator("button[value=redrive]").click()
+            for looked in ("part", "all"):
+                own = problems(page)
+                wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+                found[f"{name}, {looked}"] = [*own, *([f"{wide} px cut off"] if wide > 0 else [])]
+                if looked == "part":
+                    page.locator("form:not(.act) button:not([name])").last.click()
+            context.close()
+        first.close()
+    assert not {name: its for name, its in found.items() if its}
+
+
 def test_hostile_contents_run_nowhere(contexts: Contexts, site: Site) -> None:
     """Nothing that others wrote becomes a dialog, a request to elsewhere, or a picture."""
     page = contexts().new_page()
