@@ -35,18 +35,29 @@ resource "google_firestore_database" "audit" {
 
 # What was done to some tenants, for whoever may see these alone.
 resource "google_firestore_index" "audit" {
-  database    = google_firestore_database.audit.name
-  collection  = "Auditoria"
-  query_scope = "COLLECTION"
+  for_each = {
+    for index in local.firestore.audit.indexes :
+    join("/", concat([index.collectionGroup, index.queryScope], [for field in index.fields : field.fieldPath])) => index
+  }
 
-  fields {
-    field_path   = "Tenants"
-    array_config = "CONTAINS"
+  database    = google_firestore_database.audit.name
+  collection  = each.value.collectionGroup
+  query_scope = each.value.queryScope
+
+  dynamic "fields" {
+    for_each = each.value.fields
+    content {
+      field_path   = fields.value.fieldPath
+      order        = try(fields.value.order, null)
+      array_config = try(fields.value.arrayConfig, null)
+    }
   }
-  fields {
-    field_path = "Data"
-    order      = "DESCENDING"
-  }
+}
+
+# It had no key before it stood in infra/firestore.json.
+moved {
+  from = google_firestore_index.audit
+  to   = google_firestore_index.audit["Auditoria/COLLECTION/Tenants/Data"]
 }
 
 resource "google_firestore_backup_schedule" "audit" {
@@ -59,12 +70,13 @@ resource "google_firestore_backup_schedule" "audit" {
 resource "google_project_iam_custom_role" "audit" {
   role_id     = "smartlinkAuditor"
   title       = "Smart Link: records and reads what operators do"
-  description = "Creates, gets and lists documents; changes and deletes none."
+  description = "Creates, gets and lists documents, and lists indexes; changes and deletes none."
   permissions = [
     "datastore.databases.get",
     "datastore.entities.create",
     "datastore.entities.get",
     "datastore.entities.list",
+    "datastore.indexes.list",
   ]
 
   depends_on = [google_project_service.api]

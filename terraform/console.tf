@@ -7,15 +7,18 @@ locals {
   # Its own address; null: it is not deployed.
   console_url = one([for key in local.console : google_cloudfunctions2_function.function[key].service_config[0].uri])
 
-  # By alert: the page that shows the cause.
+  # By alert: the page that shows the cause. A test opens each.
   console_pages = {
     dead_messages    = "/errors?tenant=$${metric.label.tenant}"
-    messages_overdue = "/messages?older=15m&tenant=$${metric.label.tenant}"
+    messages_overdue = "/messages?state=Pendente&tenant=$${metric.label.tenant}"
     tenant_paused    = "/tenants/$${metric.label.tenant}"
     tenant_refused   = "/tenants/$${metric.label.tenant}"
     unreadable       = "/messages?tenant=$${metric.label.tenant}"
     jobs_failed      = "/jobs/$${metric.label.job}"
     config_invalid   = "/configuration"
+    no_poll          = "/health?run=yes"
+    dead_letter      = "/health?run=yes"
+    error_ratio      = "/errors"
   }
 
   # Pages that change tenants' secrets and the configuration are asked for apart.

@@ -98,6 +98,10 @@ resource "google_cloudfunctions2_function" "function" {
         SMARTLINK_IAP_AUDIENCE  = "/projects/${data.google_project.this.number}/locations/${var.region}/services/${each.value.name}"
         SMARTLINK_CONSOLE_HOSTS = "${var.region}-${var.project_id}.cloudfunctions.net"
         SMARTLINK_CONSOLE_ZONE  = var.console.zone
+        # The exemptions are many, and no query needs them.
+        SMARTLINK_INDEXES = jsonencode(merge(local.firestore, {
+          fieldOverrides = [for field in local.firestore.fieldOverrides : field if length(field.indexes) > 0]
+        }))
       } : {},
       # Those that call Smart Link learn where the acceptance's own tenant has it, and nothing else.
       !var.acceptance || !contains(["poll", "poll_shard"], each.key) ? {} : {

@@ -1,5 +1,6 @@
-# Each alert says what it means, what to do, and where to look. The shell commands in them take
-# the project from gcloud's configuration.
+# Each alert says what it means and what to do: by command, as the link to the console's page that
+# shows the cause is there only where the console is deployed. The commands `smartlink` take
+# `--project` and `--environment` in front; those of gcloud take the project from its configuration.
 
 locals {
   metric = "metric.type=\"logging.googleapis.com/user/smartlink"
@@ -18,7 +19,7 @@ locals {
         Messages of tenant **$${metric.label.tenant}** (command $${metric.label.command}) are dead: $${metric.label.reason}.
         Nothing is lost: each stays in Firestore, `tenants/$${metric.label.tenant}/GTotvsLinkMessage`, with `Situacao = Morta`, until somebody redrives or discards it.
 
-        1. Read `MotivoMorte` and `UltimoErro` of the document, or the log lines below.
+        1. `smartlink messages list --tenant $${metric.label.tenant} --state Morta` says why of each; `smartlink stats --tenant $${metric.label.tenant}` groups them by cause, each with a code. Once you know: `smartlink messages redrive --tenant $${metric.label.tenant} --print CODE`, or `discard` (a dry run first; then with `--yes --reason …`).
         2. `attempts-exhausted`: the consumer failed every time. Fix its cause (the ERP's database, the network, a bug), then redrive.
         3. `outcome-unknown`: nobody knows whether it was done. Find out where its effect would show; redrive with `--outcome-unknown` if it was not done, discard if it was. A redrive of many leaves these out without that flag.
         4. `outcome-unwritten`: it was done, or sent, but that could not be stored; `UltimoErro` says what was in the way. Discard; a redrive does it a second time.
@@ -39,8 +40,8 @@ locals {
       text     = <<-EOT
         The oldest due message of tenant **$${metric.label.tenant}** is late by more than two leases (${local.overdue_seconds} s).
 
-        1. Is the tenant paused (see that alert)? Then its replies wait for the broker; they are sent when it works again.
-        2. Is the dead-letter topic not empty, or are calls failing? Then the command's function is broken: read its log.
+        1. Is the tenant paused (`smartlink tenants show $${metric.label.tenant}`)? Then its replies wait for the broker; they are sent when it works again.
+        2. What waits: `smartlink messages list --tenant $${metric.label.tenant} --state Pendente`. Is the dead-letter topic not empty, or are calls failing (`smartlink doctor`)? Then the command's function is broken: read its log.
         3. Are the functions at their limit of instances (dashboard)? Raise `instances.consume.max` or `instances.poll_shard.max` in the environment's tfvars and deploy.
         4. `back_pressure` in the log: the tenant receives nothing new until its backlog shrinks. That is intended; the backlog is safe in the broker.
 
@@ -58,8 +59,8 @@ locals {
         The broker or RAC failed three ticks or more for tenant **$${metric.label.tenant}**. It is asked less and less often, every 30 minutes at last. What it has received already is still executed, and no attempt is consumed.
 
         1. All tenants at once: Smart Link Server or RAC is down. Wait; nothing needs to be done.
-        2. This one alone, with a refusal: its credentials are wrong. Add a version to its secret: `gcloud secrets versions add smartlink-tenant-$${metric.label.tenant} --data-file=-`. They are read again at the next try.
-        3. It should not be served any more: set `"enabled": false` in the secret.
+        2. This one alone: `smartlink tenants check $${metric.label.tenant}` says what fails. With a refusal its credentials are wrong: `smartlink tenants rotate $${metric.label.tenant}`. They are read again at the next try; at once with `smartlink tenants enable $${metric.label.tenant}`.
+        3. It should not be served any more: `smartlink tenants disable $${metric.label.tenant}`.
 
         Log query: `jsonPayload.action=("tenant_failed" OR "tenant_paused") AND jsonPayload.tenant="$${metric.label.tenant}"`
       EOT
@@ -74,9 +75,9 @@ locals {
       text     = <<-EOT
         The secret of tenant **$${metric.label.tenant}** is not valid, belongs to another environment than ${var.environment}, was deleted while the tenant has live messages, or holds another customer's credentials than those messages came with (`tenant_halted`).
 
-        1. The log line says which, and what is wrong with it. No secret's value is ever logged.
-        2. Add a right version: `gcloud secrets versions add smartlink-tenant-$${metric.label.tenant} --data-file=-`.
-        3. Deleted by mistake: create it again under the same name, and the tenant's messages go on.
+        1. `smartlink tenants check $${metric.label.tenant}`, and the log line, say which, and what is wrong with it. No secret's value is ever logged.
+        2. Not valid, or of another environment: `smartlink tenants rotate $${metric.label.tenant}` stores right credentials.
+        3. Deleted by mistake: `smartlink tenants activate $${metric.label.tenant}` creates it again, and the tenant's messages go on.
         4. Halted: nothing is sent, received or executed for the name. Give the new customer a name of its own, or end the old one's messages; if it is the same customer after all: `smartlink tenants adopt $${metric.label.tenant} --reason "…"`.
 
         Log query: `jsonPayload.action=("tenant_refused" OR "tenant_orphaned" OR "tenant_halted") AND jsonPayload.tenant="$${metric.label.tenant}"`
@@ -93,8 +94,8 @@ locals {
         Documents of tenant **$${metric.label.tenant}** are not what this release stores: another release wrote them, or somebody edited them. They are passed over and nothing is lost; whatever can be read goes on.
 
         1. During a deployment, or after a rollback: the other release wrote them. They are read once it is deployed again.
-        2. Else look at them: `smartlink messages list --tenant $${metric.label.tenant}` names each with the reason, `smartlink messages show DOCUMENT` shows its fields. Fix the field in the console.
-        3. Cannot be fixed: `smartlink messages discard DOCUMENT --reason …` moves it to the history with its fields kept.
+        2. Else look at them: `smartlink messages list --tenant $${metric.label.tenant}` names each with the reason, `smartlink messages show DOCUMENT` shows its fields. Fix the field in Firestore's console.
+        3. Cannot be fixed: `smartlink messages discard DOCUMENT --yes --reason …` moves it to the history with its fields kept.
         4. The document is the tenant's own (`tenants/$${metric.label.tenant}`), or no tenant is named: the log line says which and which field.
 
         Log query: `jsonPayload.action="document_unreadable" AND jsonPayload.tenant="$${metric.label.tenant}"`
@@ -127,9 +128,9 @@ locals {
       text     = <<-EOT
         The configuration file is missing, unreadable or invalid. The last good generation stays in force, so nothing stands still.
 
-        1. The log line names the field and the fix.
-        2. See the versions: `gcloud storage ls --all-versions gs://${var.project_id}-smartlink-config/totvsAppConfig_v2.json`
-        3. Put a right one: `gcloud storage cp totvsAppConfig_v2.json gs://${var.project_id}-smartlink-config/`. The next poll reads it.
+        1. `smartlink config show`, and the log line, name the field and the fix, and what is in force.
+        2. The generation before was right: `smartlink config rollback --yes --reason …` makes it the current one again.
+        3. Or put a right one: `smartlink config check FILE`, then `smartlink config push FILE --yes --reason …`. The next poll reads it.
 
         Log query: `jsonPayload.action=("config_invalid" OR "config_not_recalled")`
       EOT
@@ -167,12 +168,11 @@ resource "google_monitoring_alert_policy" "counter" {
     subject = each.value.subject
     content = each.value.text
 
-    # The page of the console that shows the cause, where the console is deployed.
     dynamic "links" {
-      for_each = local.console_url == null ? [] : [local.console_pages[each.key]]
+      for_each = local.console
       content {
         display_name = "Console"
-        url          = "${local.console_url}${links.value}"
+        url          = "${local.console_url}${local.console_pages[each.key]}"
       }
     }
 
@@ -259,13 +259,21 @@ resource "google_monitoring_alert_policy" "no_poll" {
     content = <<-EOT
       Nothing is received, sent or retried. Nothing is lost either: messages wait in the broker and in Firestore.
 
-      1. Is the job on? `gcloud scheduler jobs describe smartlink-poll --location=${var.region}` must say ENABLED; `polling = false` in the tfvars pauses it.
+      1. `smartlink doctor` says what does not hold. Is the job on? `gcloud scheduler jobs describe smartlink-poll --location=${var.region}` must say ENABLED; `polling = false` in the tfvars pauses it.
       2. What does poll answer? Read the log of smartlink-poll: `settings_invalid` (a variable is wrong: deploy the last good version), `call_failed` (Firestore or Secret Manager fails, or a grant is missing), `shard_publish_failed`.
       3. Calls with 401 or 403: somebody took run.invoker from the account smartlink-schedule-poll. `make deploy` restores it.
       4. 504: the poll does not answer within ${local.catalog.functions.poll.timeoutSeconds} s; see poll_duration on the dashboard.
 
       Log query: `resource.labels.service_name="smartlink-poll" AND severity>=WARNING`
     EOT
+
+    dynamic "links" {
+      for_each = local.console
+      content {
+        display_name = "Console"
+        url          = "${local.console_url}${local.console_pages.no_poll}"
+      }
+    }
 
     links {
       display_name = "Dashboard"
@@ -314,13 +322,21 @@ resource "google_monitoring_alert_policy" "dead_letter" {
     content = <<-EOT
       Pub/Sub gave up on deliveries to a function: they lie in **$${resource.label.subscription_id}** for ${var.retention.dead_letter} days. The messages in them are safe in Firestore and are dispatched again by themselves; what is here only shows that the function failed again and again.
 
-      1. Read the function's log: `delivery_invalid`, `settings_invalid` or `call_failed`, or no line at all if it does not start (the deployment's log tells).
+      1. `smartlink doctor` says whether each function is there and active. Read the function's log: `delivery_invalid`, `settings_invalid` or `call_failed`, or no line at all if it does not start (the deployment's log tells).
       2. Fix it and deploy. The sweep dispatches what is due within an hour.
       3. Look at what lies there, without its content: `gcloud pubsub subscriptions pull $${resource.label.subscription_id} --limit=5 --format='value(message.messageId,message.attributes)'`
       4. Then empty it, which closes this incident: `gcloud pubsub subscriptions seek $${resource.label.subscription_id} --time=$(date -u +%Y-%m-%dT%H:%M:%SZ)`
 
       Do not publish it again: the claim of an old dispatch fails anyhow, and its message may have ended.
     EOT
+
+    dynamic "links" {
+      for_each = local.console
+      content {
+        display_name = "Console"
+        url          = "${local.console_url}${local.console_pages.dead_letter}"
+      }
+    }
 
     links {
       display_name = "Dashboard"
@@ -405,9 +421,17 @@ resource "google_monitoring_alert_policy" "error_ratio" {
 
       1. Since a deployment? Roll back: check out the last good commit, `make deploy`.
       2. Calls: `jsonPayload.action=("call_failed" OR "delivery_invalid" OR "settings_invalid")` says why.
-      3. Executions: `jsonPayload.action=("consumer_failed" OR "message_retried")` names the command; an ERP's database that is down is the usual cause.
+      3. Executions: `smartlink stats --period 1d` groups the failures by cause and command, as `jsonPayload.action=("consumer_failed" OR "message_retried")` does; an ERP's database that is down is the usual cause.
       4. Executions that run past their time-out (`message_overdue`) end their process: raise the command's `timeoutSeconds` in the catalogue, or make it quicker.
     EOT
+
+    dynamic "links" {
+      for_each = local.console
+      content {
+        display_name = "Console"
+        url          = "${local.console_url}${local.console_pages.error_ratio}"
+      }
+    }
 
     links {
       display_name = "Dashboard"

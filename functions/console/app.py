@@ -86,6 +86,7 @@ def make_app(
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.globals.update(
         _=words.say,
+        plural=words.say_number,
         words=words,
         ADVICE=ADVICE,
         State=State,

@@ -53,7 +53,10 @@ class Asked:
         return any(value for name, value in self.written.items() if name != "tenant")
 
 
-_NAMES = ("tenant", "direction", "command", "state", "older", "newer", "error", "cause", "id")
+_NAMES = (
+    *("tenant", "direction", "command", "state", "older", "newer", "error", "cause"),
+    *("request", "blocked", "id"),
+)
 
 
 def asked() -> Asked:
@@ -67,6 +70,8 @@ def asked() -> Asked:
     cause = written["cause"]
     if cause and CODE.fullmatch(cause) is None:
         raise InvalidError(_("{value} is no code of an error: it has 8 characters", value=cause))
+    if history and written["blocked"]:
+        raise InvalidError(_("What has ended waits for no turn: clear that filter"))
     filters = Filters(
         tenant=written["tenant"] or None,
         direction=way[0] if way else None,
@@ -77,6 +82,8 @@ def asked() -> Asked:
         newer=newer[0] if newer else None,
         error=written["error"] or None,
         cause=cause or None,
+        request=written["request"] or None,
+        queued=_one("blocked", written["blocked"], {"yes": True}) or False,
     )
     return Asked(history, written, filters, written["id"], spot(given.get("after", "")))
 

@@ -1,5 +1,6 @@
 """The console as a function in the cloud: identity from IAP alone, rights from SMARTLINK_ROLES."""
 
+import json
 from collections.abc import Mapping
 
 from flask import Flask
@@ -24,7 +25,8 @@ def deployed_app(environ: Mapping[str, str]) -> Flask:
         raise SettingsError(message)
     roles = parse_roles(settings.roles, local=False)
     title = f"{settings.project} ({settings.environment})"
-    wiring = OperatorWiring(environ, title)
+    declared = json.loads(settings.indexes or "{}")
+    wiring = OperatorWiring(environ, title, declared=declared)
     gate = IapGate(settings.iap_audience, roles)
     app = make_app(wiring, gate, hosts=settings.console_hosts.split())
     app.wsgi_app = Prefix(app.wsgi_app, environ.get("K_SERVICE", "console"))  # type: ignore[method-assign]

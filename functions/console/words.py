@@ -12,14 +12,14 @@ from flask import Request
 from markupsafe import Markup, escape
 
 from smartlink.domain.message import DeadReason, Ending, LogType, Result, State
-from smartlink.i18n import Language, Text, _, current, joined, told
+from smartlink.i18n import Language, Text, _, current, forms, joined, plural, told
 from smartlink.operations.act import Report
 from smartlink.operations.job import JobState
 from smartlink.operations.plan import Unfit
 from smartlink.operations.tenants import Status
 from smartlink.operations.visible import clean_lines
 
-_of_template = _  # the templates mark their texts themselves
+_of_template, _plural_of_template = _, plural  # the templates mark their texts themselves
 LANGUAGE_COOKIE = "smartlink_language"
 _BRASILIA = timezone(timedelta(hours=-3), "-03")
 _CODES = {"pt-br": Language.PORTUGUESE, "pt": Language.PORTUGUESE, "en": Language.ENGLISH}
@@ -109,7 +109,8 @@ def when(at: datetime | None, form: str = "medium") -> str:
     """Writes an instant to the second, or in the `short` form to the minute."""
     if at is None:
         return "—"
-    return format_datetime(at, form, tzinfo=zone(), locale=current().locale)
+    written = format_datetime(at, form, tzinfo=zone(), locale=current().locale)
+    return written.replace("\u202f", " ")  # English has this narrow space before PM
 
 
 def zone_name() -> str:
@@ -123,6 +124,11 @@ def ago(at: datetime | None, now: datetime) -> str:
     if at is None:
         return "—"
     return format_timedelta(at - now, locale=current().locale, add_direction=True, threshold=1.2)
+
+
+def lasted(since: datetime, now: datetime) -> str:
+    """Writes how long something has lasted."""
+    return format_timedelta(now - since, locale=current().locale, threshold=1.2)
 
 
 def seen(value: object) -> object:
@@ -144,6 +150,16 @@ def exact(value: object) -> Markup:
 def say(msgid: str, /, **fields: object) -> str:
     """Writes a text of a template in the reader's language."""
     return told(_of_template(msgid, **fields))
+
+
+def say_number(one: str, more: str, number: int, /, **fields: object) -> str:
+    """Writes a text of a template whose form depends on a number."""
+    return told(_plural_of_template(one, more, number, **fields))
+
+
+def decimal(value: float) -> str:
+    """Writes a number that is no whole one in the reader's form: 0.2 or 0,2."""
+    return forms.decimal(value, "", current())
 
 
 def outcome(done: Text, report: Report) -> Text:

@@ -4,7 +4,7 @@ Each property imports the vendor's client that it needs. A command of the comman
 second, so it loads only what it uses.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -27,7 +27,7 @@ class OperatorWiring(DeskWiring):
 
     title: str = ""
     functions: Mapping[str, str] = field(default_factory=dict)  # the URLs, where they are known
-    indexes: Sequence[Mapping[str, Any]] = ()  # of Firestore, that are declared
+    declared: Mapping[str, Any] = field(default_factory=dict)  # what infra/firestore.json says
     local_operator: str = "unknown"  # who acts on a local stack, as the machine says
 
     @cached_property
@@ -87,7 +87,7 @@ class OperatorWiring(DeskWiring):
 
         if self.local:
             return EmulatedPlatform(self.settings, self.functions)
-        return GooglePlatform(self.settings, self.indexes)
+        return GooglePlatform(self.settings, self.declared)
 
     @cached_property
     def poll(self) -> "Poll":

@@ -1,10 +1,15 @@
 """Probes of what is configured in Firestore: the database, its indexes, exemptions and TTL."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from infra.acceptance.place import Place
 from infra.acceptance.probe import need, probe
+from smartlink.adapters.google.indexes import (
+    INDEXED_FIELDS,
+    READY,
+    declared_indexes,
+    index_states,
+)
 
 _SERVICE = "firestore-admin"
 AUDITOR = (
@@ -12,21 +17,16 @@ AUDITOR = (
     "datastore.entities.create",
     "datastore.entities.get",
     "datastore.entities.list",
+    "datastore.indexes.list",
 )
 """The rights of the role smartlinkAuditor in terraform/audit.tf. A test compares."""
 
 _CLOUD = "the Firestore emulator has no Admin API"
 
 
-def _database(place: Place) -> str:
+def _database(place: Place, name: str = "") -> str:
     settings = place.settings
-    return f"/v1/projects/{settings.project}/databases/{settings.firestore_database}"
-
-
-def _shape(index: Mapping[str, Any]) -> tuple[str, ...]:
-    """Describe an index without what Firestore adds to it."""
-    fields = (it for it in index["fields"] if it["fieldPath"] != "__name__")
-    return tuple(f"{it['fieldPath']} {it.get('order', it.get('arrayConfig'))}" for it in fields)
+    return f"/v1/projects/{settings.project}/databases/{name or settings.firestore_database}"
 
 
 @probe(
@@ -47,23 +47,33 @@ def database(place: Place) -> str:
 
 @probe(
     "firestore-indexes",
-    assumes="Each composite index of infra/firestore.json is READY.",
-    relied="Firestore refuses a query without its index: no sweep without them "
-    "(adapters/firestore/store.py: QUERIES).",
+    assumes="Each index of infra/firestore.json is READY, in the messages' database and in "
+    "smartlink-audit.",
+    relied="Firestore refuses a query without its index: no sweep without them, and no audit for "
+    "whoever may see some tenants (adapters/firestore/: QUERIES, NEWEST).",
     expected="every declared index is READY",
     cloud_only=_CLOUD,
 )
 def indexes(place: Place) -> str:
     """Compare the declared indexes with those that are ready."""
-    path = f"{_database(place)}/collectionGroups/-/indexes"
-    found = {
-        (it["name"].split("/collectionGroups/")[1].split("/")[0], *_shape(it)): it.get("state")
-        for it in place.listed(_SERVICE, path, "indexes")
+    parts = {
+        place.settings.firestore_database: place.indexes,
+        place.settings.audit_database: place.indexes["audit"],
     }
-    wanted = [(it["collectionGroup"], *_shape(it)) for it in place.indexes["indexes"]]
-    missing = [f"{' '.join(it)}: {found.get(it)}" for it in wanted if found.get(it) != "READY"]
-    need(f"not ready: {'; '.join(missing)}", holds=not missing)
-    return f"{len(wanted)} READY"
+    wanting, wanted = [], 0
+    for name, part in parts.items():
+        groups = f"{_database(place, name)}/collectionGroups/-"
+        declared = declared_indexes(part)
+        found = index_states(
+            place.listed(_SERVICE, f"{groups}/indexes", "indexes"),
+            place.listed(_SERVICE, f"{groups}/fields", "fields", filter=INDEXED_FIELDS),
+        )
+        wanted += len(declared)
+        wanting += [
+            f"{name}: {it} {found.get(it, 'missing')}" for it in declared if found.get(it) != READY
+        ]
+    need(f"not ready: {'; '.join(wanting)}", holds=not wanting)
+    return f"{wanted} READY"
 
 
 def _overrides(place: Place, condition: str) -> dict[tuple[str, str], Any]:
@@ -85,7 +95,7 @@ def _overrides(place: Place, condition: str) -> dict[tuple[str, str], Any]:
 )
 def exemptions(place: Place) -> str:
     """Compare the declared exemptions with the fields' configuration."""
-    found = _overrides(place, "indexConfig.usesAncestorConfig:false")
+    found = _overrides(place, INDEXED_FIELDS)
     wanted = [
         (it["collectionGroup"], it["fieldPath"])
         for it in place.indexes["fieldOverrides"]

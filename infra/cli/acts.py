@@ -41,6 +41,7 @@ OLDER = _option("older", opt.Older)
 NEWER = _option("newer", opt.Newer)
 ERROR = _option("error", opt.ErrorText)
 PRINT = _option("print_code", opt.Print)
+REQUEST = _option("request", opt.Request)
 RECEIVED_AFTER = _option(
     "received_after",
     Annotated[
@@ -52,7 +53,10 @@ RECEIVED_AFTER = _option(
         ),
     ],
 )
-FILTERS_OF_DEAD = (IDENTITY, TENANT, DIRECTION, COMMAND, OLDER, NEWER, ERROR, PRINT, _every("dead"))
+FILTERS_OF_DEAD = (
+    *(IDENTITY, TENANT, DIRECTION, COMMAND, OLDER, NEWER, ERROR, PRINT, REQUEST),
+    _every("dead"),
+)
 EVERY_LIVE = _every("live")
 LIMIT = _option(
     "limit",
@@ -100,6 +104,7 @@ class Asked:
     newer: str | None = None
     error: str | None = None
     print_code: str | None = None
+    request: str | None = None
     received_after: str | None = None
     every: bool
     limit: int
@@ -119,6 +124,7 @@ class Asked:
             newer=opt.age(self.newer),
             error=self.error,
             cause=opt.cause(self.print_code),
+            request=opt.request(self.request),
             received_after=_instant(self.received_after) if self.received_after else None,
         )
 

@@ -70,6 +70,14 @@ def span(text: str) -> timedelta:
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
+def request(text: str | None) -> str | None:
+    """Read a request id: it is kept without the blanks around it. Raises UsageError."""
+    if text is not None and not text.strip():
+        message = _("--request needs an id")
+        raise UsageError(message)
+    return text.strip() if text else None
+
+
 def age(text: str | None) -> timedelta | None:
     """Read a time span; None if none is given. Raises UsageError."""
     return span(text) if text else None
@@ -122,6 +130,15 @@ Print = Annotated[
         "-p",
         metavar="CODE",
         help="The cause: the Print of an error, as stats and messages list show it.",
+    ),
+]
+Request = Annotated[
+    str | None,
+    typer.Option(
+        "--request",
+        metavar="ID",
+        help="The id by which its sender knows the request, exactly (SolicitacaoId): TPD's "
+        "requestID. Messages of older releases have none.",
     ),
 ]
 Every = Annotated[

@@ -49,7 +49,7 @@ class Session:
             target.variables,
             target.title,
             target.functions,
-            json.loads(CATALOG.with_name("firestore.json").read_bytes())["indexes"],
+            json.loads(CATALOG.with_name("firestore.json").read_bytes()),
             self._local_operator,
         )
 

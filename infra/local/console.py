@@ -20,15 +20,20 @@ def local_console(folder: Path) -> Iterator[str]:
     paths = os.pathsep.join((str(ROOT / "functions"), str(ROOT)))
     environment = {**os.environ, "SMARTLINK_LOCAL_DIR": str(folder), "PYTHONPATH": paths}
     command = [sys.executable, "-m", "infra.cli.app", "--json", "console"]
-    with subprocess.Popen(
-        command,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        start_new_session=True,  # Ctrl-C is for the stack, which ends this process
-    ) as process:
+    log = folder / "logs" / "console.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        log.open("w", encoding="utf-8") as errors,
+        subprocess.Popen(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            start_new_session=True,  # Ctrl-C is for the stack, which ends this process
+        ) as process,
+    ):
         try:
             yield f"Console (it lets one browser in, once): {_address(process)}"
         finally:
@@ -44,4 +49,4 @@ def _address(process: "subprocess.Popen[str]") -> str:
         if line.startswith("}"):
             address: str = json.loads(text)["address"]
             return address
-    return "it did not begin: smartlink console says why"
+    return "it did not begin: logs/console.log, and smartlink console, say why"

@@ -51,8 +51,8 @@ class LinkApi:
     async def token(self, request: web.Request) -> web.Response:
         """Issue a token, or answer with an error of RFC 6749."""
         simulator = self._simulator
-        if simulator.options.rac_latency_seconds:
-            await asyncio.sleep(simulator.options.rac_latency_seconds)
+        if seconds := simulator.options.rac_latency_seconds:
+            await asyncio.sleep(simulator.wait("token", "", seconds))
         simulator.stats.count("token")
         if simulator.options.rac_down:
             simulator.stats.count("errors")
@@ -205,13 +205,9 @@ class LinkApi:
         if request.method != verb:
             raise web.HTTPMethodNotAllowed(request.method, [verb])
         if options.latency_seconds:
-            await asyncio.sleep(options.latency_seconds)
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        tenant = (
-            simulator.rac.tenant_of(token, simulator.clock())
-            if scheme.lower() == "bearer"
-            else None
-        )
+            who = self._tenant(request) if options.latency_sigma else None
+            await asyncio.sleep(simulator.wait(call, who or "", options.latency_seconds))
+        tenant = self._tenant(request)
         simulator.stats.count(call, tenant)
         if options.down or simulator.chance(options.error_rate):
             simulator.stats.count("errors", tenant)
@@ -223,6 +219,13 @@ class LinkApi:
             simulator.stats.count("unauthorized")
             raise web.HTTPUnauthorized(headers={"WWW-Authenticate": 'Bearer error="invalid_token"'})
         return simulator.broker.session(tenant, _cookie(request))
+
+    def _tenant(self, request: web.Request) -> str | None:
+        """Return the tenant of the call's token, as long as that is good."""
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            return None
+        return self._simulator.rac.tenant_of(token, self._simulator.clock())
 
     async def _json(self, request: web.Request, session: Session) -> object:
         try:

@@ -58,6 +58,9 @@ class SimulatorOptions(BaseModel):
     latency_seconds: Seconds = 0
     """Each call to Smart Link waits for so long before it takes effect."""
     rac_latency_seconds: Seconds = 0
+    latency_sigma: Seconds = 0
+    """Each wait is drawn: the latency is then the median of a lognormal distribution with this
+    sigma. The n-th call of a kind for a tenant waits equally long after each change of `seed`."""
     down: bool = False
     """Every call to Smart Link is answered 503."""
     rac_down: bool = False

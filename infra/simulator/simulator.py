@@ -1,5 +1,6 @@
 """The simulated servers without HTTP, for the admin API and for tests in the same process."""
 
+import math
 import random
 import time
 from collections import Counter, deque
@@ -56,12 +57,14 @@ class Simulator:
         self.tpd = Tpd()
         self.stats = Stats()
         self._sent: dict[str, deque[Sent]] = {}
+        self._waits: dict[tuple[str, str], random.Random] = {}
 
     def configure(self, changes: Mapping[str, object]) -> SimulatorOptions:
         """Change some options. A `seed` starts the random choices again."""
         self.options = self.options.updated(changes)
         if "seed" in changes:
             self.dice = _dice(self.options.seed)
+            self._waits.clear()
         return self.options
 
     def chance(self, share: float) -> bool:
@@ -70,6 +73,19 @@ class Simulator:
         So an unused fault does not change the random choices of the others.
         """
         return share > 0 and self.dice.random() < share
+
+    def wait(self, call: str, who: str, seconds: float) -> float:
+        """Draw how long this call waits; without a sigma it is `seconds`.
+
+        Each tenant's calls of a kind have their own dice, so what others call changes nothing.
+        """
+        sigma = self.options.latency_sigma
+        if not seconds or not sigma:
+            return seconds
+        dice = self._waits.get((call, who))
+        if dice is None:
+            dice = self._waits[call, who] = _dice(f"{self.options.seed}/{call}/{who}")
+        return dice.lognormvariate(math.log(seconds), sigma)
 
     def remove_tenant(self, tenant: str) -> None:
         """Remove the tenant's credential, tokens and queue; its sent messages and requests stay."""
@@ -206,5 +222,5 @@ class Simulator:
         return credential
 
 
-def _dice(seed: int) -> random.Random:
+def _dice(seed: int | str) -> random.Random:
     return random.Random(seed)  # noqa: S311 - repeatable faults, not secrets

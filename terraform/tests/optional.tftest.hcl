@@ -239,8 +239,21 @@ run "the_console_is_there_if_it_is_wanted" {
   }
 
   assert {
-    condition     = toset(keys(local.console_pages)) == toset(keys(google_monitoring_alert_policy.counter))
-    error_message = "Each alert of the log leads to the page that shows its cause."
+    condition     = toset(keys(local.console_pages)) == setunion(keys(google_monitoring_alert_policy.counter), ["no_poll", "dead_letter", "error_ratio"])
+    error_message = "Each alert has a page that shows its cause."
+  }
+
+  assert {
+    condition = alltrue([
+      for policy in concat(values(google_monitoring_alert_policy.counter), [google_monitoring_alert_policy.no_poll, google_monitoring_alert_policy.dead_letter, google_monitoring_alert_policy.error_ratio]) :
+      policy.documentation[0].links[0].display_name == "Console" && length(policy.documentation[0].links) == 3
+    ])
+    error_message = "Each alert leads to it first. Google takes three links."
+  }
+
+  assert {
+    condition     = length(jsondecode(google_cloudfunctions2_function.function["console"].service_config[0].environment_variables["SMARTLINK_INDEXES"]).audit.indexes) == 1
+    error_message = "Its page Health knows the indexes of both databases."
   }
 
   assert {

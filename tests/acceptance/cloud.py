@@ -13,6 +13,25 @@ REGION = "southamerica-east1"
 AGENT = "serviceAccount:service-42@gcp-sa-pubsub.iam.gserviceaccount.com"
 
 
+def composites(groups: str, declared: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A database's composite indexes, as the Admin API lists them."""
+    return [
+        {
+            "name": f"{groups}/{it['collectionGroup']}/indexes/1",
+            "queryScope": it["queryScope"],
+            "state": "READY",
+            "fields": [*it["fields"], {"fieldPath": "__name__", "order": "ASCENDING"}],
+        }
+        for it in declared["indexes"]
+    ]
+
+
+def single(field: str, index: Mapping[str, Any]) -> dict[str, Any]:
+    """An index of one field, as the Admin API lists it."""
+    fields = [{"fieldPath": field, "order": index["order"]}]
+    return {"queryScope": index["queryScope"], "fields": fields, "state": "READY"}
+
+
 class Cloud:
     """The answers of one project, to be changed by a test; `scripted` gives them to a probe."""
 
@@ -145,24 +164,25 @@ class Cloud:
         role = f"iam GET /v1/{self.parent}/roles/smartlinkAuditor"
         self.answers[role] = {"includedPermissions": self.rights}
         groups = f"{database}/collectionGroups"
-        self.indexes = [
-            {
-                "name": f"{groups}/{it['collectionGroup']}/indexes/1",
-                "state": "READY",
-                "fields": [*it["fields"], {"fieldPath": "__name__", "order": "ASCENDING"}],
-            }
-            for it in INDEXES["indexes"]
-        ]
+        self.indexes = composites(groups, INDEXES)
         self.answers[f"firestore-admin GET /v1/{groups}/-/indexes"] = {"indexes": self.indexes}
         self.fields: list[Any] = [
             {
                 "name": f"{groups}/{it['collectionGroup']}/fields/{it['fieldPath']}",
-                "indexConfig": {"indexes": it["indexes"]},
+                "indexConfig": {
+                    "indexes": [single(it["fieldPath"], index) for index in it["indexes"]]
+                },
                 **({"ttlConfig": {"state": "ACTIVE"}} if it.get("ttl") else {}),
             }
             for it in INDEXES["fieldOverrides"]
         ]
         self.answers[f"firestore-admin GET /v1/{groups}/-/fields"] = self._overridden
+        groups = f"{self.parent}/databases/smartlink-audit/collectionGroups"
+        self.audit_indexes = composites(groups, INDEXES["audit"])
+        self.answers[f"firestore-admin GET /v1/{groups}/-/indexes"] = {
+            "indexes": self.audit_indexes
+        }
+        self.answers[f"firestore-admin GET /v1/{groups}/-/fields"] = {}
 
     def _overridden(self, query: Mapping[str, str]) -> Any:  # noqa: ANN401  (JSON)
         expired = query["filter"] == "ttlConfig:*"

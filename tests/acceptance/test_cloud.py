@@ -81,6 +81,15 @@ OTHERWISE: Mapping[str, Mapping[str, Change]] = {
         "other": lambda it: it.indexes[0].update(
             fields=[{"fieldPath": "Direcao", "order": "ASCENDING"}]
         ),
+        "of one collection alone": lambda it: it.indexes[-1].update(queryScope="COLLECTION"),
+        "missing in the audit": lambda it: it.audit_indexes.clear(),
+        "building in the audit": lambda it: it.audit_indexes[0].update(state="CREATING"),
+        "no audit": lambda it: it.answers.pop(
+            f"firestore-admin GET /v1/{it.parent}/databases/smartlink-audit"
+            "/collectionGroups/-/indexes"
+        ),
+        "of one field": lambda it: it.fields.pop(),
+        "of one field, over all tenants": lambda it: it.fields[-1]["indexConfig"]["indexes"].pop(),
     },
     "firestore-exemptions": {
         "missing": lambda it: it.fields.pop(0),

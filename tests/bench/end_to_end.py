@@ -39,7 +39,6 @@ class Contestant:
     places: Places
     application: tuple[str, ...]
     servers: tuple[str, ...] = ("firestore", "pubsub", "storage", "secret-manager")
-    pushed: str | None = None  # a function that does nothing but count its pushes
     part: float = 1  # of the messages: a slow one's rate shows with fewer
 
 
@@ -68,14 +67,7 @@ PER_MESSAGE = Contestant(
     part=0.25,
 )
 LIMIT, PROMISING = (
-    Contestant(
-        name,
-        f"{name}-poll",
-        None,
-        _LIMIT,
-        (f"{name}-poll", f"{name}-consume"),
-        pushed=f"{name}-consume",
-    )
+    Contestant(name, f"{name}-poll", None, _LIMIT, (f"{name}-poll", f"{name}-consume"))
     for name in LIMITS
 )
 CELERY = _peer("celery", "postgres", "redis")
@@ -117,22 +109,18 @@ class EndToEnd:
         stack.clear()
         options = {"getBatch": form.get_batch, "latencySeconds": form.latency}
         stack.simulator("PUT", "/options", options)
-        pushes = self._pushes(contestant)
         self._offer(contestant, messages)
 
         cpu = stack.cpu()
         start = time.time()
-        batches = 0
         while self._waiting(contestant):
-            batches += stack.call(contestant.poll).get("batches", 0)
+            stack.call(contestant.poll)
         polled = time.time()
         self._await(contestant, lambda: ledger.ended() >= count, "settled")
-        self._await(contestant, lambda: self._pushes(contestant) - pushes >= batches, "pushed")
         used = {
             name: 1_000 * (seconds - cpu[name]) / count for name, seconds in stack.cpu().items()
         }
-        last = ledger.settled([message.id for message in messages]).timestamp()
-        settled = max(last, self._last_push(contestant))
+        settled = ledger.settled([message.id for message in messages]).timestamp()
 
         sent = self._send(contestant, messages, ledger) if contestant.send else None
         return Run(
@@ -153,12 +141,6 @@ class EndToEnd:
     def _waiting(self, contestant: Contestant) -> bool:
         queue = self._stack.simulator("GET", "/queues")[contestant.name]
         return bool(queue["waiting"] or queue["leased"])
-
-    def _pushes(self, contestant: Contestant) -> float:
-        return self._stack.call(contestant.pushed, "GET")["count"] if contestant.pushed else 0
-
-    def _last_push(self, contestant: Contestant) -> float:
-        return self._stack.call(contestant.pushed, "GET")["last"] if contestant.pushed else 0
 
     def _send(
         self, contestant: Contestant, messages: Sequence[Offer], ledger: Ledger

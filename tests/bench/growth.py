@@ -2,12 +2,17 @@
 
 The deployed functions run as processes against the emulators: ticks over many tenants with RAC and
 the broker 100 ms away, which give the time of a tick and the memory of an instance; and messages of
-one tenant with both nearby, as at 100 ms a tenant gets no more than some 40 a second.
+one tenant with both nearby, as at 100 ms a tenant gets no more than some 40 a second. Messages that
+wait in the database are another matter (waiting.py). Of each, ratios between sizes (flat.py).
+
+On a quiet machine with 2 cores it takes some ten minutes, of which 5,000 tenants take three and
+100,000 waiting messages nearly as long; `--messages` adds one more size of messages, some 3 ms
+each.
 """
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -24,14 +29,21 @@ from infra.local.errors import NotReadyError
 from infra.local.firestore_view import HISTORY, FirestoreView
 from infra.local.functions import consumer
 from tests.bench.cpu import group_seconds
+from tests.bench.flat import GOAL, ratios
 from tests.bench.memory import MIB, Watch
+from tests.bench.operations import in_process
 from tests.bench.services import PROJECT, Services, services
+from tests.bench.waiting import DUE, FURTHER, MINUTES, first_minute
 from tests.bench.workload import COMMAND, offers
 
-MESSAGES, QUICK_MESSAGES = (1_000, 10_000, 100_000), (1_000,)
+MESSAGES, QUICK_MESSAGES = (1_000, 10_000, 30_000), (1_000,)
+WAITING, QUICK_WAITING = (1_000, 10_000, 100_000), (1_000, 3_000)
 TENANTS, QUICK_TENANTS = (10, 100, 1_000, 5_000), (10, 100)
 IN_SHARDS = 1_000  # tenants polled as deployed too: in shards, by several processes
+ACTIVE = 1_000  # tenants at most of whom each gets a message
 WARM_TICKS = 3
+QUICK_MINUTES = 2
+_PARTS = 10  # of the time of the messages
 LATENCY_SECONDS = 0.1
 TICK_GOAL_SECONDS, MEMORY_GOAL_MIB, GOAL_TENANTS = 10.0, 256, 1_000
 _SHARD_WORKERS = 4
@@ -63,6 +75,8 @@ class Load:
     consumeCpu: float  # noqa: N815
     poll: float  # MiB, peak
     consume: float
+    pollTenths: list[float]  # noqa: N815  MiB, the peak of each tenth of the time
+    consumeTenths: list[float]  # noqa: N815
 
 
 @dataclass
@@ -71,6 +85,7 @@ class Growth:
 
     ticks: list[Tick] = field(default_factory=list)
     loads: list[Load] = field(default_factory=list)
+    waiting: list[dict[str, Any]] = field(default_factory=list)
 
     def idle_tick(self) -> Tick | None:
         """The slowest warm tick over a thousand tenants in one instance."""
@@ -84,12 +99,21 @@ class Growth:
             "seconds": slowest.seconds <= TICK_GOAL_SECONDS,
             "memory": max(it.peak for it in self.ticks) <= MEMORY_GOAL_MIB,
         }
-        return {
-            "latencySeconds": LATENCY_SECONDS,
-            "expected": {"tickSeconds": TICK_GOAL_SECONDS, "mebibytes": MEMORY_GOAL_MIB},
-            "met": met,
+        figures = {
             "ticks": [_rounded(it) for it in self.ticks],
             "messages": [_rounded(it) for it in self.loads],
+            "waiting": self.waiting,
+        }
+        return {
+            "latencySeconds": LATENCY_SECONDS,
+            "expected": {
+                "tickSeconds": TICK_GOAL_SECONDS,
+                "mebibytes": MEMORY_GOAL_MIB,
+                "ratio": GOAL,
+            },
+            "met": met,
+            **figures,
+            "ratios": [it.json() for it in ratios(figures)],
         }
 
 
@@ -113,8 +137,11 @@ def growth(say: Say, *, quick: bool, messages: int | None = None) -> Growth:
         bench = _Bench(running, say, result.ticks)
         sizes = QUICK_MESSAGES if quick else MESSAGES
         for count in sorted({*sizes, *([messages] if messages else [])}):
-            say(f"growth: {count} messages")
+            say(f"growth: {count:,} messages")
             result.loads.append(bench.load(count))
+        for count in QUICK_WAITING if quick else WAITING:
+            say(f"growth: {count:,} messages that wait")
+            result.waiting.append(bench.waiting(count, QUICK_MINUTES if quick else MINUTES))
     return result
 
 
@@ -150,7 +177,26 @@ class _Bench:
         polls, consumes = (
             1e3 * (late - early) / count for early, late in zip(before, after, strict=True)
         )
-        return Load(count, seconds, polls, consumes, poll.peak / MIB, consume.peak / MIB)
+        tenths = ([round(it / MIB, 1) for it in each.parts(_PARTS)] for each in (poll, consume))
+        return Load(count, seconds, polls, consumes, poll.peak / MIB, consume.peak / MIB, *tenths)
+
+    def waiting(self, count: int, minutes: int) -> dict[str, Any]:
+        """Let so many messages wait in the database to the end, while ticks sweep others."""
+        running = self._running
+        self._grow(1)
+        running.clear()
+        first = first_minute()
+        in_process(running, "fill", count + DUE * (minutes + FURTHER), first)
+        found: dict[str, Any] = in_process(
+            running, "sweep", minutes, first, SMARTLINK_POLL_SECONDS="300"
+        )
+        # Each minute settles what fell due and what came, and sends the replies of the one before.
+        settled = found["messages"] * (2 * found["minutes"] - 1)
+        if (ended := self._view.count(HISTORY)) != settled:
+            message = f"{ended:,} messages and replies have ended, not {settled:,}"
+            raise NotReadyError(message)
+        running.clear()
+        return {"waiting": count, **found}
 
     def _offer(self, tenant: str, count: int) -> None:
         for start in range(0, count, _OFFERED_AT_ONCE):
@@ -189,6 +235,8 @@ class _Bench:
             self._tick("cold", count, children)
             for _ in range(WARM_TICKS):
                 self._tick("warm", count, children)
+            if count > ACTIVE:
+                return
             for tenant in self._tenants:
                 self._offer(tenant, 1)
             self._tick("active", count, children)
@@ -219,6 +267,7 @@ class _Bench:
             yield children
 
     def _grow(self, count: int) -> None:
+        self._say(f"growth: {count:,} tenants")
         names = [f"tenant-{number:05d}" for number in range(len(self._tenants), count)]
         self._running.add_tenants(names)
         self._tenants += names
@@ -274,3 +323,26 @@ def show(found: Mapping[str, Any], console: Console) -> None:
             f"CPU {it['pollCpu']:.2f} ms in poll, {it['consumeCpu']:.2f} in consume; "
             f"{it['poll']:.0f} and {it['consume']:.0f} MiB"
         )
+    for it in found["waiting"]:
+        queries = it["queries"]
+        console.print(
+            f"{it['waiting']:,} waiting: CPU {it['cpu']:.2f} ms a message, "
+            f"{it['pythonCalls']:,.0f} functions called, "
+            f"{it['requests']['firestore']:.2f} requests to Firestore; "
+            f"{queries['queries']} queries a tick ask for {queries['asked']} documents and get "
+            f"{queries['returned']}; {it['peak']:.0f} MiB",
+            soft_wrap=True,
+        )
+    _show_ratios(found["ratios"], console)
+
+
+def _show_ratios(found: Sequence[Mapping[str, Any]], console: Console) -> None:
+    shown = Table(box=SIMPLE_HEAD, title=f"Larger in times of smaller, at most {GOAL:g}")
+    for column in ("what", "smaller", "larger", "from", "to", "ratio"):
+        shown.add_column(column, justify="right" if column in {"from", "to", "ratio"} else "left")
+    for it in found:
+        style = "green" if it["met"] else "red"
+        figures = (f"{its:.4g}" for its in it["figures"])
+        ratio = Text(f"{it['ratio']:.2f}", style=style)
+        shown.add_row(f"{it['what']}, {it['unit']}", it["smaller"], it["larger"], *figures, ratio)
+    console.print(shown)

@@ -1,7 +1,7 @@
 """The relay's own composition against the emulators, in one process that can be looked into.
 
-`python -m tests.bench.in_process operations|stages` in the environment of a function; it prints
-one line of JSON. Pub/Sub gets what is published; what it would push is handed over at once.
+`python -m tests.bench.in_process operations|stages|fill|sweep` in the environment of a function; it
+prints one line of JSON. Pub/Sub gets what is published; what it would push is handed over at once.
 """
 
 import argparse
@@ -11,13 +11,14 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from infra.local.rest import Rest
 from smartlink import bootstrap
 from smartlink.adapters.google.pubsub import PubSubPublisher
 from smartlink.ports import Envelope
 from smartlink.services.dispatch import decode_dispatch
+from smartlink.wiring import Store
 from tests.bench.workload import Offer
 
 
@@ -52,6 +53,17 @@ class Relay:
         self._ahead += timedelta(minutes=1)
         return self.poll.tick().as_dict()
 
+    def tick_at(self, instant: datetime) -> dict[str, int]:
+        """Poll at this instant, which is later than the last one."""
+        self._ahead = instant - datetime.now(UTC)
+        return self.poll.tick().as_dict()
+
+    @property
+    def store(self) -> Store:
+        """The database's adapter."""
+        store: Any = self.poll.relay_state
+        return cast("Store", store)
+
     def take(self) -> list[bytes]:
         """What was published since the last call."""
         taken, self._published = self._published, []
@@ -71,19 +83,28 @@ class Relay:
 def main() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="tests.bench.in_process", description=__doc__)
-    parser.add_argument("what", choices=("operations", "stages"))
-    parser.add_argument("count", type=int, help="messages of a batch")
-    parser.add_argument("minutes", type=int, nargs="?", default=60, help="of idle tenants")
+    parser.add_argument("what", choices=("operations", "stages", "fill", "sweep"))
+    parser.add_argument("count", type=int, help="messages of a batch or that wait; minutes")
+    parser.add_argument("more", type=int, nargs="?", default=60, help="minutes; when it begins")
     asked = parser.parse_args()
     found: Any
-    if asked.what == "operations":
-        from tests.bench.operations import count_operations  # noqa: PLC0415  (one of two)
+    match asked.what:  # each imports what it looks into
+        case "operations":
+            from tests.bench.operations import count_operations  # noqa: PLC0415
 
-        found = count_operations(asked.count, asked.minutes)
-    else:
-        from tests.bench.stages import time_stages  # noqa: PLC0415
+            found = count_operations(asked.count, asked.more)
+        case "stages":
+            from tests.bench.stages import time_stages  # noqa: PLC0415
 
-        found = time_stages(asked.count)
+            found = time_stages(asked.count)
+        case "fill":
+            from tests.bench.waiting import fill  # noqa: PLC0415
+
+            found = fill(asked.count, asked.more)
+        case _:
+            from tests.bench.waiting import sweep  # noqa: PLC0415
+
+            found = sweep(asked.count, asked.more)
     sys.stdout.write(json.dumps(found) + "\n")
 
 

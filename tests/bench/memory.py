@@ -3,6 +3,7 @@
 import resource
 import sys
 import threading
+import time
 from pathlib import Path
 
 _FIELDS_GROUP = 2  # of /proc/<pid>/stat, counted behind the name
@@ -23,21 +24,21 @@ def own_peak() -> int:
 
 
 class Peak:
-    """`grown`: by how much this process's peak in the block was above what it had before, in
+    """`grown`: by how much this process's peak in the block was above what it had `before`, in
     bytes. 0 where /proc is not."""
 
     def __init__(self) -> None:
         self.grown = 0
-        self._before = 0
+        self.before = 0
 
     def __enter__(self) -> "Peak":  # noqa: PYI034  (its name is enough)
         if sys.platform == "linux":
             Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
-        self._before = _status(Path("/proc/self"), "VmRSS")
+        self.before = _status(Path("/proc/self"), "VmRSS")
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.grown = _status(Path("/proc/self"), "VmHWM") - self._before
+        self.grown = _status(Path("/proc/self"), "VmHWM") - self.before
 
 
 def _pids(group: int) -> list[Path]:
@@ -74,10 +75,11 @@ def _kilobytes(line: str) -> int:
 
 class Watch:
     """Samples the memory of a group's processes, which are all up by now, while the block runs;
-    `peak` is the most it saw, in bytes."""
+    `peak` is the most it saw, in bytes, and `seen` all of it, with when."""
 
     def __init__(self, group: int, seconds: float = 0.1) -> None:
         self.peak = 0
+        self.seen: list[tuple[float, int]] = []
         self._processes = _pids(group)  # once: looking for them costs more than reading them
         self._seconds = seconds
         self._stop = threading.Event()
@@ -97,4 +99,14 @@ class Watch:
             self._look()
 
     def _look(self) -> None:
-        self.peak = max(self.peak, sum(map(_proportional, self._processes)))
+        self.seen.append((time.monotonic(), sum(map(_proportional, self._processes))))
+        self.peak = max(self.peak, self.seen[-1][1])
+
+    def parts(self, number: int) -> list[int]:
+        """The peak of each of so many equal parts of the time; none where it was too short."""
+        begin, end = self.seen[0][0], self.seen[-1][0]
+        peaks = [0] * number
+        for at, its in self.seen:
+            part = min(int(number * (at - begin) / ((end - begin) or 1)), number - 1)
+            peaks[part] = max(peaks[part], its)
+        return peaks if all(peaks) else []

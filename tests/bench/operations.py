@@ -166,8 +166,8 @@ def counted(
     return found
 
 
-def in_process(running: Services, what: str, *counts: int) -> Any:  # noqa: ANN401  (JSON)
-    """Run in_process.py in the environment of a function."""
+def in_process(running: Services, what: str, *counts: int, **variables: str) -> Any:  # noqa: ANN401  (JSON)
+    """Run in_process.py in the environment of a function, with further variables."""
     folder = running.folder / "functions"
     environment = {
         **os.environ,
@@ -177,6 +177,7 @@ def in_process(running: Services, what: str, *counts: int) -> Any:  # noqa: ANN4
         "SMARTLINK_RECEIVE_SECONDS": "60",  # a slow machine must not make smaller batches
         "SMARTLINK_RECEIVERS": "1",  # how several sessions share the messages is a race
         "PYTHONPATH": f"{folder}:{ROOT}",
+        **variables,
     }
     command = [sys.executable, "-W", "ignore", "-m", "tests.bench.in_process", what]
     command += map(str, counts)

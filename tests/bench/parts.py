@@ -6,7 +6,8 @@ from typing import Any
 
 from rich.console import Console
 
-from tests.bench import coldstart, console, growth, latency, operations, stages, tpd
+from tests.bench import coldstart, console, deployment, growth, latency, operations, stages, tpd
+from tests.bench.life import measure as life
 
 Say = Callable[[str], None]
 
@@ -19,6 +20,7 @@ class Asked:
     messages: int | None = None
     people: int | None = None  # of TPD's ERP
     rows: int | None = None
+    rounds: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,10 @@ def _growth(say: Say, asked: Asked) -> Any:  # noqa: ANN401
     return growth.growth(say, quick=asked.quick, messages=asked.messages).json()
 
 
+def _deployment(say: Say, asked: Asked) -> Any:  # noqa: ANN401
+    return deployment.measure(say, quick=asked.quick)
+
+
 def _latency(say: Say, asked: Asked) -> Any:  # noqa: ANN401
     return latency.as_json(latency.latencies(say, quick=asked.quick))
 
@@ -63,6 +69,10 @@ def _tpd(say: Say, asked: Asked) -> Any:  # noqa: ANN401
     return tpd.measure(say, quick=asked.quick, people=asked.people, rows=asked.rows)
 
 
+def _life(say: Say, asked: Asked) -> Any:  # noqa: ANN401
+    return life.measure(say, quick=asked.quick, rounds=asked.rounds)
+
+
 ALONE = {
     "stages": Part("stages", _stages, stages.show),
     "operations": Part(
@@ -70,8 +80,10 @@ ALONE = {
     ),
     "cold-start": Part("coldStart", _cold_start, coldstart.show),
     "growth": Part("growth", _growth, growth.show),
+    "deployment": Part("deployment", _deployment, deployment.show),
     "latency": Part("latency", _latency, latency.show),
     "console": Part("console", _console, console.show),
     "tpd": Part("tpd", _tpd, tpd.show),
+    "life": Part("life", _life, life.show),
 }
 """By their names on the command line."""

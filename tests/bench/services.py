@@ -53,6 +53,7 @@ class Services:
     ports: Mapping[str, int]
     folder: Path
     rest: Rest
+    servers: tuple[Child, ...] = ()  # the emulators and the simulator
 
     def simulator(self, verb: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
         """Call the simulator's own API."""
@@ -113,7 +114,7 @@ def services(*, quick: bool = True) -> Iterator[Services]:
         rest = Rest(_CALL_SECONDS)
         create_buckets(rest, addresses, DEFAULT_CONFIG)
         create_topics(rest, addresses, catalog)
-        yield Services(addresses, catalog, ports, folder, rest)
+        yield Services(addresses, catalog, ports, folder, rest, children)
 
 
 def bench_catalog() -> Catalog:

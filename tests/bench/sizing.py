@@ -20,9 +20,15 @@ from tests.bench.latest import LATEST
 
 LOADS = ((100, 10), (1_000, 100), (10_000, 1_000), (100_000, 10_000))  # tenants, messages a second
 _MINUTE, _HOUR, _MONTH = 60, 3_600, 2_592_000
-_USED = 0.7  # of an instance's CPU, at most: the rest is for peaks
+_USED = 0.7  # of an instance's time, or its CPU, at most: the rest is for peaks
 _RAMP_START, _RAMP_FACTOR, _RAMP_MINUTES = 500, 1.5, 5  # Firestore's 500/50/5 rule
 _LIST_PAGE, _LIST_SECONDS = 1_000, 0.2  # secrets in a page; how long a page takes, about
+PENDING = 10.0  # seconds that Cloud Run lets a request wait for an instance: then it is refused
+START = 1.5  # seconds of an instance's start, Cloud Run's part and ours
+SECRET = 0.03  # seconds of a secret's access
+CONNECT_CPU = 0.0018  # seconds of CPU of a new connection: TLS, which no emulator speaks
+_USED_SECONDS = 32  # of a tick's 60: a push that was refused comes again after 10 s, then 20 s
+_STORE_CALLS = 4  # of Firestore for a message: create, read the history; claim and settle its reply
 _MAX_VISITS = 60  # ticks of an hour, in which a payload is kept
 _WHOLE = 10  # from here on, decimals say nothing
 
@@ -32,6 +38,8 @@ class Assumed:
     """What no bench here can measure."""
 
     latency: float = 0.1  # seconds of a call to the broker
+    connect: float = 0.05  # seconds of a new connection to it, TLS included
+    store: float = 0.01  # seconds of a call to Firestore
     consumer: float = 0.1  # seconds of a consumer for each message, waiting for its ERP mostly
     concurrency: int = 1  # messages' batches at once in an instance of consume
     replies: float = 1.0  # for each message
@@ -46,6 +54,7 @@ class Measured:
     poll_cpu: float  # seconds for each message
     consume_cpu: float
     idle_cpu: float  # seconds for each tenant and tick
+    cold_cpu: float  # the same in the first tick of a process
     poll_memory: float  # MiB
     consume_memory: float
     dollars: Mapping[str, float]
@@ -64,12 +73,16 @@ def measured(results: Mapping[str, Any]) -> Measured:
         raise IncompleteError(message)
     growth, operations = results["growth"], results["operations"]
     load = growth["messages"][-1]
-    warm = max((it for it in growth["ticks"] if it["kind"] == "warm"), key=lambda it: it["tenants"])
+    warm, cold = (
+        max((it for it in growth["ticks"] if it["kind"] == kind), key=lambda it: it["tenants"])
+        for kind in ("warm", "cold")
+    )
     return Measured(
         operations=operations["counted"],
         poll_cpu=load["pollCpu"] / 1e3,
         consume_cpu=load["consumeCpu"] / 1e3,
         idle_cpu=warm["cpu"] / warm["tenants"],
+        cold_cpu=cold["cpu"] / cold["tenants"],
         poll_memory=max(load["poll"], *(it["peak"] for it in growth["ticks"])),
         consume_memory=load["consume"],
         dollars=operations["dollars"],
@@ -87,6 +100,59 @@ class Line:
 
 
 Load = tuple[float, float]  # tenants, messages a second
+
+
+def broker_calls(assumed: Assumed) -> float:
+    """Calls for a message: ack, its share of a get, send."""
+    return 1 + 1 / assumed.per_get + assumed.replies
+
+
+def poll_instances(
+    unit: Measured, assumed: Assumed, load: Load, own: Mapping[str, float] | None = None
+) -> int:
+    """Instances of `poll` and `poll_shard`, so that ticks keep up right after a deployment.
+
+    `poll` has one, for the first shard. deployment.py simulates what follows. `own` are settings
+    that are not the defaults.
+    """
+    return _poll_instances(unit, assumed, load, _USED_SECONDS, own)
+
+
+def unrefused_instances(unit: Measured, assumed: Assumed, load: Load) -> int:
+    """As many that no push of a shard waits so long for an instance that it is refused."""
+    return _poll_instances(unit, assumed, load, PENDING - START)
+
+
+def _poll_instances(
+    unit: Measured,
+    assumed: Assumed,
+    load: Load,
+    used: float,
+    own: Mapping[str, float] | None = None,
+) -> int:
+    """Whichever is scarcer, threads or CPU; each instance works for `used` seconds of a tick."""
+    tenants, rate = load
+    settings = {**_defaults(), **(own or {})}
+    shards = max(1, ceil(tenants / settings["shard_tenants"]))
+    # A new instance has neither connection nor token nor payload.
+    visit = assumed.connect + 2 * assumed.latency + assumed.store + SECRET
+    message = assumed.latency * broker_calls(assumed) + assumed.store * _STORE_CALLS
+    waits = (tenants * visit + _MINUTE * rate * message) / settings["poll_threads"]
+    waits += shards * visit / 2  # a shard's last turns leave threads without work
+    busy = tenants * (unit.cold_cpu + CONNECT_CPU) + _MINUTE * rate * unit.poll_cpu
+    seconds = max(waits, busy / _USED)
+    first = min(seconds / shards, settings["poll_seconds"])
+    return 1 + ceil((seconds - first) / used)
+
+
+def consume_instances(unit: Measured, assumed: Assumed, load: Load) -> int:
+    """Instances of consume: by the consumers' time, and at any concurrency by their CPU.
+
+    A minute's messages come while the tick lasts, not all minute long: a part stays unused.
+    """
+    rate = load[1]
+    by_time = rate * (assumed.consumer + unit.consume_cpu) / assumed.concurrency
+    return max(1, ceil(by_time / _USED), ceil(rate * unit.consume_cpu / _USED))
 
 
 def size(unit: Measured, assumed: Assumed, loads: Sequence[Load]) -> list[Line]:
@@ -107,18 +173,13 @@ def size(unit: Measured, assumed: Assumed, loads: Sequence[Load]) -> list[Line]:
             rate * (message + assumed.replies * reply) + tenants * idle / _MINUTE
         )
 
-    calls = 1 + 1 / assumed.per_get + assumed.replies  # ack, its share of a get, send
+    calls = broker_calls(assumed)
 
     def polls(tenants: float, rate: float) -> float:
-        """Instances of poll and poll_shard: whichever is scarcer, threads or CPU."""
-        waits = assumed.latency * (rate * calls + tenants / _MINUTE)
-        used = rate * unit.poll_cpu + tenants / _MINUTE * unit.idle_cpu
-        share = settings["poll_seconds"] / _MINUTE  # of a minute is polled
-        return max(1, ceil(waits / settings["poll_threads"] / share), ceil(used / _USED / share))
+        return poll_instances(unit, assumed, (tenants, rate))
 
-    def consumes(_tenants: float, rate: float) -> float:
-        by_time = rate * (assumed.consumer + unit.consume_cpu) / assumed.concurrency
-        return max(1, ceil(by_time), ceil(rate * unit.consume_cpu / _USED))
+    def consumes(tenants: float, rate: float) -> float:
+        return consume_instances(unit, assumed, (tenants, rate))
 
     def accesses(tenants: float, rate: float) -> float:
         """A minute's. Each instance that meets a tenant within an hour reads its payload once."""
@@ -132,6 +193,12 @@ def size(unit: Measured, assumed: Assumed, loads: Sequence[Load]) -> list[Line]:
     thousand = unit.dollars["1,000 idle tenants, a month"]
     return [
         line("instances of poll and poll_shard", polls, 100, "Cloud Run, a service's default"),
+        line(
+            "… so that no shard is refused at first",
+            lambda *it: unrefused_instances(unit, assumed, it),
+            100,
+            "Cloud Run, a service's default",
+        ),
         line(
             f"instances of consume at concurrency {assumed.concurrency}",
             consumes,
@@ -208,6 +275,11 @@ def _plain(figure: float) -> str:
     return f"{figure:,.0f}" if whole else f"{figure:.2g}"
 
 
+def consumer_seconds() -> float:
+    """What the bill assumes of a consumer, for each message."""
+    return float(json.loads(PRICES.read_text())["assumed"]["consumeSecondsPerMessage"])
+
+
 def latest() -> dict[str, Any]:
     """The newest figures. Raises IncompleteError where there are none."""
     path = ROOT / ".bench" / LATEST
@@ -220,11 +292,11 @@ def latest() -> dict[str, Any]:
 
 def main(arguments: Sequence[str]) -> int:
     """Read the command line."""
-    stands = json.loads(PRICES.read_text())["assumed"]["consumeSecondsPerMessage"]
     parser = argparse.ArgumentParser(prog="python -m tests.bench.sizing", description=__doc__)
     parser.add_argument("--tenants", type=int, help="with --rate, one load instead of four")
     parser.add_argument("--rate", type=float, help="messages a second")
     parser.add_argument("--latency", type=float, default=Assumed.latency, help="s, of the broker")
+    stands = consumer_seconds()
     parser.add_argument("--consumer", type=float, default=stands, help="s for each message")
     parser.add_argument("--concurrency", type=int, default=Assumed.concurrency, help="of consume")
     parser.add_argument("--per-get", type=float, default=Assumed.per_get, help="messages a get")

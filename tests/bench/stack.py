@@ -157,7 +157,7 @@ def _functions(ports: Mapping[str, int], addresses: Addresses, folder: Path) -> 
     for name, target in _FUNCTIONS.items():
         owner = name.rpartition("-")[0]
         environment = {**base, "SMARTLINK_COMMAND": COMMAND if name == "consume" else ""}
-        if name in ("consume", "per-message-consume"):  # as many processes as the peers' workers
+        if target == "consume":  # as many processes as the peers' workers
             environment |= {"WORKERS": str(peer_programs.WORKERS), "THREADS": "4"}
         if owner:
             tenant = local_tenant(owner)

@@ -3,14 +3,21 @@
 They are pasted there once a release, by a person who reads them.
 """
 
-import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from infra.deploy.costs import PRICES
 from tests.bench.operations import BUDGET
-from tests.bench.sizing import LOADS, Assumed, IncompleteError, latest, measured, size, table
+from tests.bench.sizing import (
+    LOADS,
+    Assumed,
+    IncompleteError,
+    consumer_seconds,
+    latest,
+    measured,
+    size,
+    table,
+)
 from tests.bench.tpd import without
 
 Results = Mapping[str, Any]
@@ -163,7 +170,85 @@ def _growth(results: Results) -> str | None:
             for it in found["messages"]
         ),
     )
-    return f"{ticks}\n\n{loads}{_when(results, 'growth')}"
+    waiting = _markdown(
+        (
+            "waiting",
+            "ms of CPU a message",
+            "functions called",
+            "requests to Firestore",
+            "queries a tick",
+            "ask for",
+            "get",
+            "MiB",
+        ),
+        (
+            (
+                f"{it['waiting']:,}",
+                f"{it['cpu']:.2f}",
+                f"{it['pythonCalls']:,.0f}",
+                f"{it['requests']['firestore']:.2f}",
+                *(it["queries"][key] for key in ("queries", "asked", "returned")),
+                f"{it['peak']:.0f}",
+            )
+            for it in found.get("waiting", ())
+        ),
+    )
+    flat = _markdown(
+        ("what", "smaller", "larger", "from", "to", "ratio"),
+        (
+            (
+                f"{it['what']}, {it['unit']}",
+                it["smaller"],
+                it["larger"],
+                *(f"{its:.4g}" for its in it["figures"]),
+                f"{it['ratio']:.2f}" if it["met"] else f"**{it['ratio']:.2f}**",
+            )
+            for it in found.get("ratios", ())
+        ),
+    )
+    return f"{ticks}\n\n{loads}\n\n{waiting}\n\n{flat}{_when(results, 'growth')}"
+
+
+def _deployment(results: Results) -> str | None:
+    found = results.get("deployment")
+    if not found:
+        return None
+    form = found["form"]
+    heads = (
+        "instances of poll and poll_shard",
+        "ticks keep up",
+        "slowest tick, s",
+        "tenants asked in it, at least",
+        "pushes refused",
+        "shards too late",
+        "longest unasked, s",
+    )
+    rows = (
+        (
+            it["instances"],
+            "yes" if it["keepsUp"] else "no",
+            max(it["seconds"]),
+            f"{min(it['asked']):,}",
+            it["refused"],
+            it["expired"],
+            f"{it['unaskedSeconds']:.0f}",
+        )
+        for it in (found["sized"], found["oneLess"])
+    )
+    costs = ", ".join(
+        f"{1e3 * found['costs'][key]:.2f} {name}"
+        for key, name in (
+            ("poll_cpu", "for a message in poll"),
+            ("consume_cpu", "in consume"),
+            ("idle_cpu", "for a tenant and tick"),
+            ("cold_cpu", "for its first in an instance"),
+        )
+    )
+    text = (
+        f"{form['tenants']:,} tenants, {form['rate']:g} messages a second, {form['ticks']} ticks "
+        f"after a deployment. Milliseconds of CPU, by {found['costs']['of']}: {costs}."
+    )
+    return f"{text}\n\n{_markdown(heads, rows)}{_when(results, 'deployment')}"
 
 
 def _latency(results: Results) -> str | None:
@@ -177,6 +262,59 @@ def _latency(results: Results) -> str | None:
     )
     heads = ("broker", "when", "p50 s", "p99 s", "service p50", "service p99", "messages")
     return _markdown(heads, rows) + _when(results, "latency")
+
+
+def _life(results: Results) -> str | None:
+    found = results.get("life")
+    if not found:
+        return None
+    keys = ("settledP50", "settledP99", "sentP50", "sentP99")
+
+    def waits() -> Iterator[Sequence[object]]:
+        for it in found["contestants"]:
+            for whose in ("all", "quiet"):
+                yield it["name"], whose, *(f"{it[whose][key]:.2f}" for key in keys)
+            if reckoned := it.get("byTheMinute"):
+                text = "all, reckoned with a tick a minute"
+                yield it["name"], text, *(f"{reckoned[key]:.2f}" for key in keys)
+
+    heads = ("seconds from the arrival", "tenants", "settled p50", "p99", "reply sent p50", "p99")
+    costs = _markdown(
+        (
+            "for each message",
+            "messages/s",
+            "ms of CPU, own",
+            "of its servers",
+            "MiB, own",
+            "processes",
+            "calls of the broker",
+        ),
+        (
+            (
+                it["name"],
+                f"{it['messagesPerSecond']:.1f}",
+                f"{it['cpuMilliseconds']:.2f}",
+                f"{it['serversCpuMilliseconds']:.2f}",
+                f"{it['peakMebibytes']:.0f}",
+                f"{it['processes']:.0f}",
+                f"{it['callsPerMessage']:.2f}",
+            )
+            for it in found["contestants"]
+        ),
+    )
+    bill = _markdown(
+        ("million messages a month", "ours, US$", "the peers' database alone, US$"),
+        (
+            (f"{it['millions']:g}", f"{it['ours']:.2f}", f"{it['peersAtLeast']:.2f}")
+            for it in found["dollarsAMonth"]
+        ),
+    )
+    text = (
+        f"{found['messages']:,} messages, a call of the broker takes "
+        f"{1e3 * found['latencySeconds']:.0f} ms in the median (sigma {found['latencySigma']:g}), "
+        f"a look at each tenant every {found['lookSeconds']:g} s; rounds: {found['rounds']}."
+    )
+    return f"{text}\n\n{_markdown(heads, waits())}\n\n{costs}\n\n{bill}{_when(results, 'life')}"
 
 
 def _tpd(results: Results) -> str | None:
@@ -233,7 +371,7 @@ def _sizing(results: Results) -> str | None:
         unit = measured(results)
     except IncompleteError:
         return None
-    seconds = _consumer_seconds()
+    seconds = consumer_seconds()
     lines = size(unit, Assumed(consumer=seconds), LOADS)
     text = (
         f"From {1e3 * unit.poll_cpu:.2f} ms of CPU for a message in poll and "
@@ -246,10 +384,6 @@ def _sizing(results: Results) -> str | None:
     return f"{text}\n\n{table(lines, LOADS)}"
 
 
-def _consumer_seconds() -> float:
-    return float(json.loads(PRICES.read_text())["assumed"]["consumeSecondsPerMessage"])
-
-
 TABLES: Mapping[str, Callable[[Results], str | None]] = {
     "throughput": _throughput,
     "cpu": _cpu,
@@ -258,7 +392,9 @@ TABLES: Mapping[str, Callable[[Results], str | None]] = {
     "operations": _operations,
     "cold-start": _cold_start,
     "growth": _growth,
+    "deployment": _deployment,
     "latency": _latency,
+    "life": _life,
     "tpd": _tpd,
     "sizing": _sizing,
 }

@@ -37,6 +37,25 @@ def furnish(place: Place) -> None:
         know(place, tenant)
 
 
+def test_a_request_is_found_by_the_id_of_its_sender(place: Place) -> None:
+    """Live and in the history, exactly, and it is told of each message."""
+    own, other = (replace(pending(it), request_id=f"r-{it[2:]}") for it in ("m-1", "m-10"))
+    place.keep("acme", own, other)
+    place.end("acme", *done(replace(pending("m-0"), request_id="r-1"), replies=1))
+    know(place)
+    calls = {
+        "messages list --json --request r-1": {("m-1", "r-1"), ("D-m-0/reply/1", "r-1")},
+        "messages list --json --request ' r-1 ' --command SGDPDataCommand": {("m-1", "r-1")},
+        "messages list --json --request r-1 --history": {("m-0", "r-1")},
+        "messages list --json --request r": set(),
+    }
+    for call, ran in zip(calls, place.run_all(*calls), strict=True):
+        assert {(it["id"], it["requestId"]) for it in ran.json} == calls[call]
+    shown, empty = place.run_all("messages show m-1", "messages list --request ' '")
+    assert re.search(r"Request +r-1\b", shown.out)
+    assert (empty.code, "--request needs an id" in empty.err) == (2, True)
+
+
 def test_screens(place: Place) -> None:
     """What is alive, what has ended, and all about one message, at 80 columns."""
     furnish(place)

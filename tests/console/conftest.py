@@ -3,7 +3,10 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +20,7 @@ from smartlink.operator_wiring import OperatorWiring
 from tests.cli.place import Hosts, Place
 from tests.console import samples
 from tests.console.browser import Browser, browser_of
-from tests.contract.backends import started
+from tests.contract.backends import _text_instead, started
 
 
 @pytest.fixture(scope="session")
@@ -84,3 +87,19 @@ def as_roles(place: Place) -> Callable[[object], Browser]:
         return browser_of(wired(place), parse_roles(text, local=False))
 
     return made
+
+
+@pytest.fixture(scope="session")
+def troubled(hosts: Hosts, tmp_path_factory: pytest.TempPathFactory) -> tuple[Browser, str]:
+    """A project in which all of it has happened, and the job that somebody began."""
+    wiring = wired(filled(Place(hosts, tmp_path_factory.mktemp("alerts"))))
+    state = wiring.store.states(["acme"])["acme"]
+    until = wiring.now() + timedelta(minutes=30)
+    paused = replace(state, failures=5, paused_until=until, last_error="RAC answered 503")
+    wiring.store.save_state("acme", paused)
+    name = f"{wiring.store._calls.root}/tenants/acme/GTotvsLinkMessage/D-dead-2"  # noqa: SLF001
+    wiring.store._calls.write_each("break it", [_text_instead(name, "Situacao")])  # noqa: SLF001
+    browser = browser_of(wiring, Roles(everybody=True))
+    fields: dict[str, Any] = {"action": "discard", "which": "all", "tenant": "globex"}
+    answer = browser.post("/jobs", 303, reason="an old batch", shown="10", **fields)
+    return browser, answer.headers["Location"].rpartition("/")[2]

@@ -43,6 +43,8 @@ PATHS = (
     "/messages?view=history",
     "/messages?view=history&command=SGDPDataCommand",
     "/messages?id=m00001",
+    "/messages?request=m00001",
+    "/messages?request=m00001&view=history",
     "/message?tenant=t0001&document=D-m00100",
     "/errors",
     "/jobs",

@@ -19,6 +19,10 @@ HOSTILE = (
 """What others write into ids, commands, errors and contents."""
 
 
+REQUEST = "7d2c1a90-tpd"
+"""The id by which TPD knows one request."""
+
+
 def recent(message: Message, ago: timedelta = timedelta(minutes=20)) -> Message:
     """The same message, moved to shortly before now."""
     shift = datetime.now(UTC) - ago - samples.NOW
@@ -48,7 +52,7 @@ def many() -> list[Message]:
         timed,
         unknown,
         samples.waiting("wait-1"),
-        samples.pending("pend-1", correlation_id="corr-77"),
+        samples.pending("pend-1", correlation_id="corr-77", request_id=REQUEST),
         samples.upstream("up-1"),
     ]
     return [recent(it) for it in made]
@@ -57,7 +61,7 @@ def many() -> list[Message]:
 def ended(identity: str = "done-1") -> list[Settlement]:
     """A message of the history with its reply."""
     return samples.done(
-        recent(samples.pending(identity), timedelta(minutes=50)),
+        recent(samples.pending(identity, request_id=REQUEST), timedelta(minutes=50)),
         replies=1,
         ended=datetime.now(UTC) - timedelta(minutes=45),
     )

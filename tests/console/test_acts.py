@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from smartlink.domain.message import State
+from smartlink.domain.message import DeadReason, State
 from smartlink.operations import operate
 from smartlink.operations.ports import AuditRecord
 from smartlink.operations.rights import Roles, parse_roles
@@ -88,6 +88,21 @@ def test_what_waits_can_be_discarded_and_not_redriven(own: Browser) -> None:
     assert live(own, "D-wait-1") is State.WAITING
     act(own, "D-wait-1", "discard")
     assert live(own, "D-wait-1") is None
+
+
+@pytest.mark.parametrize("document", ["D-pend-1", "D-wait-1", "D-dead-1", "U-up-1"])
+def test_hold_of_one_in_any_state(own: Browser, document: str) -> None:
+    """Nobody redrives it then by accident, and it cannot be held twice."""
+    assert 'value="hold"' in own.get(f"/message?tenant=acme&document={document}")
+    act(own, document, "hold")
+    found = own.deployment.store.read("acme", [document])[document].message
+    assert (found.state, found.dead_reason) == (State.DEAD, DeadReason.UNKNOWN_OUTCOME)
+    intent, result = one_act(own, "messages hold")
+    assert (intent.target, intent.reason, result.count) == (document, "the ERP is back", 1)
+    page = own.get(f"/message?tenant=acme&document={document}")
+    assert 'value="hold"' not in page
+    act(own, document, "hold", 403)
+    act(own, document, "redrive", 403)
 
 
 def test_what_may_have_been_done_runs_again_only_if_somebody_found_out(own: Browser) -> None:
@@ -190,7 +205,7 @@ def test_disable_enable_and_pause(own: Browser) -> None:
     for path, seen in (
         ("disable", "Desativado"),
         ("enable", "Ativo"),
-        ("pause", "Em pausa"),
+        ("pause", "Pausado"),
         ("enable", "Ativo"),
     ):
         own.post(f"/tenants/acme/{path}", 303, reason="a test", span="1h")
@@ -349,6 +364,64 @@ def test_those_that_are_ticked_and_no_others(own: Browser) -> None:
     step(own, job)
     assert (live(own, "D-dead-1"), live(own, "D-dead-2")) == (None, None)
     assert live(own, "D-dead-0") is State.DEAD
+
+
+def test_all_that_live_are_held_as_a_job(own: Browser) -> None:
+    """In whatever state; what is held already, or never runs, is left out."""
+    fields: dict[str, Any] = {"action": "hold", "which": "all", "tenant": "globex"}
+    seen = own.post("/selection", **fields).text
+    assert "7 mensagens seriam retidas" in text_of(seen)
+    assert "em qualquer situação" in text_of(seen)
+    assert "Reter 7 mensagens" in text_of(seen)
+    job = begin(own, 7, **fields)
+    step(own, job)
+    assert "7 de 7 mensagens" in text_of(own.get(f"/jobs/{job}"))
+    states = {it.message.state for it in own.deployment.store.live("globex", {})}
+    assert states == {State.DEAD}
+    assert live(own, "D-pend-1") is State.PENDING
+    one_act(own, "messages hold")
+
+
+def test_those_that_are_ticked_are_held_in_any_state(own: Browser) -> None:
+    page = own.get("/messages?tenant=acme&state=Pendente")
+    picks = [it["value"] for name, it in tags_of(page) if it.get("name") == "pick"]
+    some = [it for it in picks if it and "/D-pend-1@" in it]
+    step(own, begin(own, 1, action="hold", which="some", pick=some, state="Pendente"))
+    assert (live(own, "D-pend-1"), live(own, "D-wait-1")) == (State.DEAD, State.WAITING)
+
+
+@pytest.mark.parametrize(
+    ("action", "state", "status"),
+    [
+        ("redrive", "Aguardando", 400),
+        ("discard", "Aguardando", 400),
+        ("hold", "Pendente", 400),
+        ("hold", "Morta", 400),
+        ("redrive", "Morta", 200),
+        ("discard", "Morta", 200),
+    ],
+)
+def test_all_that_match_are_never_others_than_those_of_the_list(
+    own: Browser, action: str, state: str, status: int
+) -> None:
+    """A job knows no state, so a filter by another one than the act's own is refused."""
+    fields: dict[str, Any] = {"action": action, "which": "all", "state": state}
+    own.post("/selection", status, **fields)
+    own.post("/jobs", 400 if status == 400 else 200, reason="x", shown="0", **fields)
+    assert not records(own)
+
+
+def test_a_job_about_one_request_leaves_all_others_alone(own: Browser, fresh: Place) -> None:
+    asked = [recent(samples.dead(f"asked-{it}", request_id="r-9")) for it in range(2)]
+    fresh.keep("acme", *asked)
+    page = own.get("/messages?tenant=acme&request=r-9")
+    assert text_of(page).count(" asked-") == 2
+    job = begin(own, 2, action="redrive", which="all", tenant="acme", request="r-9")
+    step(own, job)
+    assert {live(own, f"D-asked-{it}") for it in range(2)} == {State.PENDING}
+    assert live(own, "D-dead-1") is State.DEAD
+    intent, result = one_act(own, "messages redrive")
+    assert (intent.target, result.count) == ("2 chosen messages --tenant acme --request r-9", 2)
 
 
 def test_a_job_is_stopped_by_one_and_resumed_by_another(own: Browser, fresh: Place) -> None:

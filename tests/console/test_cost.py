@@ -8,12 +8,16 @@ console"` measures the same over 100,000 messages of history.
 import json
 import re
 import time
+from collections.abc import Sequence
 
 import pytest
 
-from smartlink.operations.rights import parse_roles
+from smartlink.adapters.firestore.operator import OperatorCalls, OperatorFirestore
+from smartlink.domain.tenant import TenantState
+from smartlink.operations.rights import Roles, parse_roles
 from tests.cli.place import Hosts, Place
 from tests.console.browser import ORIGIN, browser_of, text_of
+from tests.console.conftest import wired
 from tests.console.large import MOST_READS, MOST_SECONDS, Large, counted, reads
 
 TENANTS, LIVE, FIRST, MORE = 1_000, 5_000, 300, 3_000
@@ -54,7 +58,14 @@ def test_a_right_for_many_tenants_costs_no_more(large: Large) -> None:
     """A query for each tenant, and then the next page."""
     names = [f"t{number:04}" for number in range(300)]
     roles = parse_roles(json.dumps({"ana@example.com": {"viewer": names}}), local=False)
-    for path in ("/", "/tenants", "/messages", "/messages?view=history", "/errors"):
+    for path in (
+        "/",
+        "/tenants",
+        "/messages",
+        "/messages?view=history",
+        "/messages?id=m1",
+        "/errors",
+    ):
         counter, browser = counted(large.place)
         browser = browser_of(browser.deployment, roles)
         browser.get(path)
@@ -97,3 +108,25 @@ def test_the_console_s_own_time_is_small(large: Large) -> None:
             browser.get(path)
             own.append(time.thread_time() - begin)
         assert min(own) <= MOST_SECONDS, (path, own)
+
+
+class States(OperatorFirestore):
+    """Notes each look at the tenants' states."""
+
+    looks: list[list[str]]
+
+    def states(self, tenants: Sequence[str]) -> dict[str, TenantState]:
+        self.looks.append(list(tenants))
+        return super().states(tenants)
+
+
+def test_the_page_of_a_tenant_reads_its_state_once(large: Large) -> None:
+    """And a tenant that nobody knows is said to be unknown."""
+    wiring = wired(large.place)
+    store = States(OperatorCalls(large.place.project, emulator=large.place.hosts.firestore))
+    store.looks = []
+    wiring.__dict__["store"] = store
+    browser = browser_of(wiring, Roles(everybody=True))
+    browser.get("/tenants/t0001")
+    assert store.looks == [["t0001"]]
+    browser.get("/tenants/nobody", 404)

@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 from enum import Enum
 
 import pytest
 
 from console import words
 from smartlink.domain.message import DeadReason, Ending, Listed, LogType, Result, State
+from smartlink.domain.tenant import TenantState
+from smartlink.i18n import Language, spoken
 from smartlink.operations.board import Scope, live_page
 from smartlink.operations.fixes import ADVICE
 from smartlink.operations.health import Fix
@@ -19,7 +22,7 @@ from smartlink.operations.tenants import Status
 from tests.cli.place import Place
 from tests.console.browser import Browser, browser_of, tags_of, text_of
 from tests.console.conftest import wired
-from tests.console.samples import HOSTILE, recent
+from tests.console.samples import HOSTILE, REQUEST, recent
 from tests.contract.test_jobs import PLAIN
 from tests.support import samples
 
@@ -33,6 +36,7 @@ PAGES = (
     "/messages?view=history",
     "/messages?state=Morta&tenant=acme",
     "/messages?id=corr-77",
+    "/messages?blocked=yes",
     MESSAGE,
     "/message?tenant=acme&document=D-done-acme",
     "/errors",
@@ -50,6 +54,38 @@ def test_each_page_is_drawn(browser: Browser, path: str) -> None:
     page = browser.get(path)
     assert "<h1" in page
     assert "</html>" in page
+
+
+@pytest.mark.parametrize("language", Language)
+def test_an_instant_is_written_with_signs_that_a_page_shows(language: Language) -> None:
+    """What steers, and what looks like a space and is none, stands on a page as a dot."""
+    with spoken(language):
+        for form in ("short", "medium"):
+            assert words.seen(words.when(samples.NOW, form)) == words.when(samples.NOW, form)
+
+
+def test_no_trouble_grows_too_old_to_be_seen(fresh: Place) -> None:
+    """What began days ago, and stands still since, is named like what began now."""
+    wiring = wired(fresh)
+    now = wiring.now()
+    old = now - timedelta(days=9)
+    troubles = {
+        "halted": TenantState(halted=old, last_error="another customer", last_error_at=old),
+        "orphan": TenantState(orphaned=True, last_error_at=old),
+        "paused": TenantState(paused_until=now + timedelta(days=1), last_error_at=old),
+        "over": TenantState(paused_until=old, last_error="long over", last_error_at=old),
+    }
+    for name, state in troubles.items():
+        wiring.store.save_state(name, state)
+    page = text_of(browser_of(wiring, Roles(everybody=True)).get("/"))
+    for said in ("halted está bloqueado", "orphan perdeu o segredo", "paused está pausado"):
+        assert said in page
+    assert "long over" not in page
+    assert "Há mais tenants" not in page
+    for number in range(12):
+        wiring.store.save_state(f"halted-{number}", troubles["halted"])
+    page = text_of(browser_of(wiring, Roles(everybody=True)).get("/"))
+    assert "Há mais tenants" in page
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -91,6 +127,18 @@ def test_a_filter_finds_what_fits_and_nothing_else(browser: Browser) -> None:
         "newer=15m": {"pend-none"},
         "id=corr-77": {"pend-1"},
         "id=done-acme&view=history": {"done-acme"},
+        f"id={REQUEST}&tenant=acme": {"pend-1", "done-acme", "D-done-acme/reply/1"},
+        f"id=+{REQUEST}+&tenant=globex": {"pend-1", "done-globex", "D-done-globex/reply/1"},
+        f"request={REQUEST}&state=Pendente": {
+            "pend-1",
+            "D-done-acme/reply/1",
+            "D-done-globex/reply/1",
+        },
+        f"request={REQUEST}&state=Aguardando": set(),
+        f"request={REQUEST}&view=history&tenant=globex": {"done-globex"},
+        f"request={REQUEST}&view=history&command=SGDPDataCommand&newer=1d": {
+            *("done-acme", "done-globex"),
+        },
         "view=history&command=SGDPDataCommand": {"done-acme", "done-globex"},
     }
     known = {it for ids in wanted.values() for it in ids}
@@ -101,11 +149,30 @@ def test_a_filter_finds_what_fits_and_nothing_else(browser: Browser) -> None:
 
 
 def test_a_search_by_id_says_what_it_does_not_search(browser: Browser) -> None:
-    """TPD's requestID stands in contents alone; so nothing found is no proof that it never came."""
+    """What came to a release of before has no request id: nothing found is no proof that it never
+    came."""
     for identity in ("corr-77", "an-id-of-nothing"):
         page = browser.get(f"/messages?id={identity}")
-        assert "O requestID do TPD não é procurado" in text_of(page)
+        assert "a partir da versão que o conhece" in text_of(page)
+        assert "SGDPDataCommand, SGDPLogsCommand, SGDPMaskCommand" in text_of(page)
         assert 'href="/person"' in page
+
+
+def test_a_search_shows_each_message_once_and_says_if_there_may_be_more(fresh: Place) -> None:
+    """However many of its ids fit: TPD's correlation id is its request id, too."""
+    own = [
+        recent(samples.dead(f"part-{number}", request_id="r-9", correlation_id="r-9"))
+        for number in range(40)
+    ]
+    fresh.keep("acme", *own[:3])
+    browser = browser_of(wired(fresh), Roles(everybody=True))
+    seen = text_of(browser.get("/messages?id=r-9"))
+    assert [seen.count(f" part-{number} ") for number in range(3)] == [1, 1, 1]
+    assert "Pode haver mais" not in seen
+    fresh.keep("acme", *own[3:])
+    page = browser.get("/messages?id=r-9")
+    assert "Pode haver mais" in text_of(page)
+    assert 'href="/messages?request=r-9"' in page
 
 
 def test_a_wrong_filter_is_told_and_not_ignored(browser: Browser) -> None:

@@ -13,6 +13,7 @@ from smartlink.operations.rights import parse_roles
 from tests.cli.place import Place
 from tests.console.browser import Browser, browser_of
 from tests.console.conftest import wired
+from tests.console.samples import REQUEST
 from tests.contract.test_jobs import PLAIN
 from tests.support.firestore_counter import FirestoreCounter
 from tests.support.samples import NOW
@@ -79,6 +80,16 @@ def test_what_others_did_neither_shows_nor_hides_one_s_own(fresh: Place) -> None
     for name, status in (("own", 200), ("of-both", 404), ("others-1", 404)):
         assert browser.client.get(f"/jobs/{name}").status_code == status
     assert browser.client.get("/audit?tenant=globex").status_code == 404
+
+
+def test_a_search_finds_nothing_of_further_tenants(fresh: Place) -> None:
+    """By whatever id: the query asks for one's own tenants alone."""
+    for path in (f"id={REQUEST}", f"request={REQUEST}", f"request={REQUEST}&view=history"):
+        browser, _ = visitor(fresh, "acme")
+        page = browser.get(f"/messages?{path}")
+        assert "tenant=acme&amp;document=" in page
+        assert "globex" not in page
+        assert browser.client.get(f"/messages?{path}&tenant=globex").status_code == 404
 
 
 def test_pages_stay_bounded_where_much_is_of_further_tenants(fresh: Place) -> None:

@@ -97,6 +97,7 @@ def test_every_field_comes_back(store: Store) -> None:
             "received",
             "audience",
             "correlation_id",
+            "request_id",
             "personal",
             "published",
             "trace",

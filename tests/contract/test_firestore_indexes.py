@@ -12,6 +12,7 @@ import pytest
 from google.cloud.firestore_v1 import types
 
 from smartlink.adapters.firestore import documents
+from smartlink.adapters.firestore.audit import NEWEST as AUDITED
 from smartlink.adapters.firestore.effects import COLLECTION, put_effect
 from smartlink.adapters.firestore.jobs import NEWEST, put_job
 from smartlink.adapters.firestore.operator import GROUPED, GROUPED_FIELDS, OPERATOR_QUERIES
@@ -154,6 +155,16 @@ def test_the_jobs_of_some_tenants_have_their_index() -> None:
     assert wanted in DECLARED["indexes"]
 
 
+def test_the_audit_of_some_tenants_has_its_index() -> None:
+    """In its own database, where it is the only one."""
+    fields = [
+        {"fieldPath": AUDITED.tenants, "arrayConfig": "CONTAINS"},
+        {"fieldPath": AUDITED.time, "order": "DESCENDING"},
+    ]
+    wanted = {"collectionGroup": AUDITED.collection, "queryScope": "COLLECTION", "fields": fields}
+    assert DECLARED["audit"] == {"indexes": [wanted]}
+
+
 def test_no_index_is_without_a_query() -> None:
     needed = {(shape.collection, (*shape.equal, shape.range)) for shape in EVERY}
     needed.add((NEWEST.collection, (NEWEST.tenants, NEWEST.time)))
@@ -189,9 +200,10 @@ def test_what_an_operator_filters_by_is_indexed() -> None:
             "Situacao",
             "DataTentativaExec",
             "MotivoMorte",
+            "SolicitacaoId",
             "Titular",
         },
-        documents.HISTORY: {"ID", "Comando", "Situacao", "DataFim", "Titular"},
+        documents.HISTORY: {"ID", "Comando", "Situacao", "DataFim", "SolicitacaoId", "Titular"},
         documents.LOGS: {"IDMENSAGEM", "LOGTYPE", "LOGDATE"},
         documents.JOBS: {"DataCriacao", documents.JOB_DUE, "Situacao"},
     }

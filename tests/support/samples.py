@@ -99,6 +99,7 @@ def everything_set(identity: str = "m-1", text: str = "{}") -> Message:
         due=NOW + timedelta(microseconds=999_999),
         audience="SGDP",
         correlation_id="c-1",
+        request_id="r-1",
         trace=f"00-{'a' * 32}-{'b' * 16}-01",
         step=Step(3, "D-the first"),
         personal=True,
@@ -136,10 +137,13 @@ def done(message: Message, *, replies: int = 0, ended: datetime | None = None) -
     at = ended or NOW + timedelta(seconds=5)
     claim = Claim("d" * 32, 1, at - timedelta(seconds=3))
     ran = lifecycle.with_attempt(under_claim(message, claim), Result.DONE, at, None)
-    made = tuple(
-        upstream(reply_id(message, number), received=at, due=at, audience="SGDP")
-        for number in range(1, replies + 1)
-    )
+    own: dict[str, Any] = {
+        "received": at,
+        "due": at,
+        "audience": "SGDP",
+        "request_id": message.request_id,
+    }
+    made = tuple(upstream(reply_id(message, number), **own) for number in range(1, replies + 1))
     return [
         Settlement(
             document=message.document,

@@ -71,7 +71,7 @@ def test_settings_that_may_be_tuned_are_those_of_the_functions() -> None:
         "catalog", "firestore_database", "audit_database", "contents_bucket", "history_days",
         "redrive_days", "backup_days", "recovery_days", "soft_delete_days", "topic_days",
         "dead_letter_days", "acceptance_url", "unknown_command", "roles",
-        "iap_audience", "console_hosts",
+        "iap_audience", "console_hosts", "indexes",
     }  # fmt: skip
     known = {name for name in Settings.model_fields if not name.endswith("_emulator")}
     assert tuned == known - own

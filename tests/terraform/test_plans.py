@@ -8,7 +8,6 @@ from collections import Counter
 import pytest
 
 from infra.deploy.quota import cpus
-from smartlink.adapters.firestore.audit import NEWEST
 from smartlink.settings import load_settings
 from tests.terraform.conftest import Runs, available
 from tests.terraform.runs import ENVIRONMENTS, REPO, Copy, Resources
@@ -283,15 +282,17 @@ def test_firestore_is_as_its_file_says(plan: Resources) -> None:
         assert len(values["index_config"][0]["indexes"] or []) == len(wanted[key]["indexes"])
         assert bool(values["ttl_config"]) == wanted[key].get("ttl", False)
     indexes = {
-        (it.values["collection"], tuple(item["field_path"] for item in it.values["fields"]))
+        (
+            "audit" if it.name == "audit" else "messages",
+            it.values["collection"],
+            tuple(item["field_path"] for item in it.values["fields"]),
+        )
         for it in plan.of("google_firestore_index")
     }
     assert indexes == {
-        (NEWEST.collection, (NEWEST.tenants, NEWEST.time)),  # in the audit's own database
-        *(
-            (it["collectionGroup"], tuple(item["fieldPath"] for item in it["fields"]))
-            for it in FIRESTORE["indexes"]
-        ),
+        (database, it["collectionGroup"], tuple(item["fieldPath"] for item in it["fields"]))
+        for database, part in (("messages", FIRESTORE), ("audit", FIRESTORE["audit"]))
+        for it in part["indexes"]
     }
     backups = {it.name: it for it in plan.of("google_firestore_backup_schedule")}
     assert set(backups) == {"daily", "audit"}

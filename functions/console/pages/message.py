@@ -16,10 +16,11 @@ from smartlink.i18n import Text, _, told
 from smartlink.operations.act import Report, give_up, perform
 from smartlink.operations.actions import DISCARD, Action
 from smartlink.operations.audit import note
+from smartlink.operations.blocked import waits_for
 from smartlink.operations.errors import ForbiddenError, InvalidError
 from smartlink.operations.export import content_of, document
 from smartlink.operations.job import ACTIONS
-from smartlink.operations.plan import Unfit, not_redrivable, plan_one
+from smartlink.operations.plan import Unfit, not_holdable, not_redrivable, plan_one
 from smartlink.operations.rights import Right
 from smartlink.operations.select import Located, locate
 from smartlink.operations.trace import Trace, trace
@@ -65,7 +66,8 @@ def _page(located: Located, content: Text | str | None = None) -> str:
     seen = Seen(located, traced, moments(traced) if traced else [])
     visitor, tenant = here().visitor, located.tenant
     commands = here().deployment.settings.catalog.commands
-    unfit = not_redrivable(located.message, commands) if located.live is not None else None
+    alive = located.live is not None
+    unfit = not_redrivable(located.message, commands) if alive else None
     return render_template(
         "message.html",
         seen=seen,
@@ -73,8 +75,19 @@ def _page(located: Located, content: Text | str | None = None) -> str:
         may_act=visitor.may(Right.OPERATE, tenant),
         may_read=visitor.may(Right.CONTENTS, tenant),
         unfit=unfit,
+        waits=waits_for(here().deployment, tenant, located.live.message) if located.live else None,
+        behind=_behind(located),
+        may_hold=alive and not_holdable(located.message) is None,
         states=State,
     )
+
+
+def _behind(located: Located) -> int:
+    """How many wait for their turn behind it."""
+    order = located.live.message.order if located.live is not None else None
+    if order is None:
+        return 0
+    return here().deployment.store.count_behind(located.tenant, order.key, order.number)
 
 
 @pages.post("/message/content")
@@ -132,7 +145,7 @@ def act() -> Answer:
     located = _find(Right.OPERATE)
     action = ACTIONS.get(request.form.get("action", ""))
     if action is None:
-        raise InvalidError(_("Choose what to do: redrive or discard"))
+        raise InvalidError(_("Choose what to do: redrive, discard or hold"))
     why = reason()
     undone = request.form.get("undone") == "yes"
     if located.live is None and located.ended is None:

@@ -4,7 +4,7 @@ from flask import Blueprint, render_template
 
 from console.asked import AGES, DIRECTIONS, asked, spot_text
 from console.here import here
-from smartlink.operations.board import ended_page, live_page, seek
+from smartlink.operations.board import blocked_page, ended_page, live_page, seek
 from smartlink.operations.causes import code_of
 from smartlink.operations.rights import Right
 
@@ -27,9 +27,15 @@ def show() -> str:
     }
     if wanted.identity:
         found = seek(deployment, scope, wanted.identity)
-        return render_template("sought.html", found=found, **common)
+        catalog = deployment.settings.catalog
+        requests = sorted(name for name, it in catalog.commands.items() if it.request_id)
+        return render_template("sought.html", found=found, requests=requests, **common)
     if wanted.history:
         ended = ended_page(deployment, scope, wanted.filters, wanted.after)
         return render_template("history.html", page=ended, next=spot_text(ended.after), **common)
+    if wanted.filters.queued:
+        page, waits = blocked_page(deployment, scope, wanted.filters, wanted.after)
+        following = spot_text(page.after)
+        return render_template("messages.html", page=page, waits=waits, next=following, **common)
     live = live_page(deployment, scope, wanted.filters, wanted.after)
     return render_template("messages.html", page=live, next=spot_text(live.after), **common)

@@ -8,11 +8,12 @@ from console.chart import bars
 from console.here import here
 from smartlink.domain.noted import NOTED_EVERY
 from smartlink.i18n import Text, _, plural, span
-from smartlink.operations.board import Hours, Standing
+from smartlink.operations.board import TROUBLED, Hours, Standing
 from smartlink.operations.configuration import look
 from smartlink.ports import PortError
 
 pages = Blueprint("overview", __name__)
+_HOLDERS = 3  # dead messages that are named
 _LATE = 2  # ticks' notes that may be missing
 
 
@@ -71,7 +72,32 @@ def _needs(standing: Standing) -> list[Need]:
             standing.dead,
         )
         found.append(Need("bad", text, url_for("causes.show")))
-    for tenant, state in standing.troubled:
+    return [*found, *_holders(standing), *_troubled(standing)]
+
+
+def _holders(standing: Standing) -> list[Need]:
+    found: list[Need] = []
+    for it in standing.holding[:_HOLDERS]:
+        message = it.message
+        text = _(
+            "{id} of {tenant} ({command}) is dead and holds back those after it: {others}",
+            id=message.id or message.document,
+            tenant=it.tenant,
+            command=message.type,
+            others=it.others,
+        )
+        link = url_for("message.show", tenant=it.tenant, document=message.document)
+        found.append(Need("bad", text, link))
+    if standing.more_holding or len(standing.holding) > _HOLDERS:
+        text = _("More dead messages may hold others back: look at what waits for its turn")
+        found.append(Need("bad", text, url_for("messages.show", blocked="yes")))
+    return found
+
+
+def _troubled(standing: Standing) -> list[Need]:
+    now = here().deployment.now()
+    found: list[Need] = []
+    for tenant, state in standing.troubled[:TROUBLED]:
         link = url_for("tenants.one", tenant=tenant)
         if state.halted is not None:
             text = _("{tenant} is halted: its credentials are another customer's", tenant=tenant)
@@ -84,6 +110,9 @@ def _needs(standing: Standing) -> list[Need]:
             why = state.last_error or "?"
             text = _("{tenant} fails: {why}", tenant=tenant, why=why)
         found.append(Need("bad" if state.halted else "warn", text, link))
+    if len(standing.troubled) > TROUBLED:
+        text = _("Further tenants need a person: look through the page Tenants")
+        found.append(Need("warn", text, url_for("tenants.show")))
     return found
 
 

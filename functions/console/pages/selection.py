@@ -1,29 +1,55 @@
 """What an act on many messages would do: counts by tenant, command and cause, before it begins."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as Answer
 
 from console.asked import Asked, asked, reason
 from console.here import here
-from smartlink.domain.message import State
-from smartlink.i18n import _
+from smartlink.domain.message import Listed, State
+from smartlink.i18n import Text, _, plural
 from smartlink.operations import jobs
-from smartlink.operations.actions import DISCARD, REDRIVE, Action
-from smartlink.operations.board import LOOKED_AT, Scope, chosen
+from smartlink.operations.actions import HOLD, REDRIVE, Action
+from smartlink.operations.board import LOOKED_AT, Scope, chosen, live_page
 from smartlink.operations.errors import ForbiddenError, InvalidError
-from smartlink.operations.job import Job
+from smartlink.operations.job import ACTIONS, Job
 from smartlink.operations.jobs import Order
 from smartlink.operations.plan import Plan, Unfit, plan_chosen
 from smartlink.operations.preview import Meant as Matching
 from smartlink.operations.preview import Preview, extent, meant_by
 from smartlink.operations.rights import Right
-from smartlink.operations.select import counted
+from smartlink.operations.select import Selected, counted
 
 pages = Blueprint("selection", __name__)
-ACTIONS = {it.name: it for it in (REDRIVE, DISCARD)}
 _NAMED = 20
+
+
+_BY_STATE: Mapping[str, Text] = {
+    "redrive": _("A redrive takes what is dead alone: clear the filter by state"),
+    "discard": _(
+        "A discard of all that match takes what is dead, and what waits if the preview says so: "
+        "clear the filter by state, or tick messages"
+    ),
+    "hold": _(
+        "A hold of all that match takes messages in every state: clear the filter by state, or "
+        "tick messages"
+    ),
+}
+_SAID: Mapping[str, tuple[Text, Text]] = {
+    # the title, and what would become of the messages
+    "redrive": (_("Preview: redrive"), _("messages would be executed again")),
+    "discard": (_("Preview: discard"), _("messages would be discarded")),
+    "hold": (_("Preview: hold"), _("messages would be held")),
+}
+
+
+_ALL: Mapping[str, Text] = {
+    "redrive": _("Redrive all that match"),
+    "discard": _("Discard all that match"),
+    "hold": _("Hold all that match"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +62,11 @@ class Meant:
     picks: list[str]
     undone: bool
     waiting: bool
+
+    @property
+    def few(self) -> bool:
+        """Whether they are looked at one by one: what is ticked, or the messages of a request."""
+        return bool(self.picks or self.asked.filters.request)
 
     @property
     def matching(self) -> Matching:
@@ -53,7 +84,7 @@ class Meant:
 def preview() -> str:
     """Draws the preview, or looks further for it. Nothing is done."""
     meant = _meant()
-    if meant.picks:
+    if meant.few:
         return _draw_picked(meant, _planned(meant))
     known = _known(meant)
     if known is not None and not known.finished:
@@ -67,6 +98,7 @@ def _known(meant: Meant) -> Preview | None:
 
 
 def _draw_matching(meant: Meant, known: Preview | None, *, lost: bool = False) -> str:
+    title, would = _SAID[meant.action.name]
     identity, look = request.form.get("look", ""), known
     if look is None:
         identity, look = here().previews.begin(here().deployment, meant.matching)
@@ -75,6 +107,9 @@ def _draw_matching(meant: Meant, known: Preview | None, *, lost: bool = False) -
         asked=meant.asked,
         meant=meant,
         action=meant.action,
+        title=title,
+        would=would,
+        button=_button(meant.action, look.fit if look.finished else None),
         look=look,
         identity=identity,
         fit=look.fit,
@@ -91,11 +126,15 @@ def _draw_matching(meant: Meant, known: Preview | None, *, lost: bool = False) -
 
 
 def _draw_picked(meant: Meant, planned: Plan, *, grown: bool = False) -> str:
+    title, would = _SAID[meant.action.name]
     return render_template(
         "preview.html",
         asked=meant.asked,
         meant=meant,
         action=meant.action,
+        title=title,
+        would=would,
+        button=_button(meant.action, len(planned.messages)),
         look=None,
         identity="",
         fit=len(planned.messages),
@@ -109,6 +148,17 @@ def _draw_picked(meant: Meant, planned: Plan, *, grown: bool = False) -> str:
         may_have_run=any(it.unfit is Unfit.MAY_HAVE_RUN for it in planned.skipped),
         waits=planned.alive.get(State.WAITING, 0),
     )
+
+
+def _button(action: Action, number: int | None) -> Text | str:
+    """Names what the button does; without a number, to all that match."""
+    if number is None:
+        return _ALL[action.name]
+    if action is REDRIVE:
+        return plural("Redrive {number} message", "Redrive {number} messages", number)
+    if action is HOLD:
+        return plural("Hold {number} message", "Hold {number} messages", number)
+    return plural("Discard {number} message", "Discard {number} messages", number)
 
 
 def _meant() -> Meant:
@@ -126,6 +176,11 @@ def _meant() -> Meant:
         raise InvalidError(_("Nothing is selected: tick messages, or choose all that match"))
     if len(picks) > LOOKED_AT:
         raise InvalidError(_("At most {most} messages can be ticked at once", most=LOOKED_AT))
+    state = wanted.filters.state
+    if not some and state is not None and (state is not State.DEAD or not action.dead):
+        raise InvalidError(_BY_STATE[action.name])
+    if not some and wanted.filters.queued:
+        raise InvalidError(_("An act on all that match goes by no turn: tick messages"))
     undone = request.form.get("undone") == "yes"
     waiting = request.form.get("waiting") == "yes"
     return Meant(wanted, action, scope, picks, undone, waiting)
@@ -133,8 +188,16 @@ def _meant() -> Meant:
 
 def _planned(meant: Meant) -> Plan:
     deployment = here().deployment
-    found = chosen(deployment, meant.scope, meant.picks)
+    found = chosen(deployment, meant.scope, meant.picks) if meant.picks else _of_request(meant)
     return plan_chosen(deployment, meant.action, found, undone=meant.undone, waiting=meant.waiting)
+
+
+def _of_request(meant: Meant) -> list[Selected]:
+    filters = replace(meant.asked.filters, tenant=None)
+    page = live_page(here().deployment, meant.scope, filters, size=LOOKED_AT)
+    if page.after is not None:
+        raise InvalidError(_("More than {most} fit: name a tenant", most=LOOKED_AT))
+    return [Selected(tenant, it) for tenant, it in page.rows if isinstance(it, Listed)]
 
 
 @pages.post("/jobs")
@@ -145,14 +208,11 @@ def start() -> str | Answer:
     messages fit than it had shown, the preview is shown again instead.
     """
     why, meant = reason(), _meant()
-    if meant.picks:
+    if meant.few:
         planned, shown = _planned(meant), request.form.get("shown", "")
         if not shown.isdecimal() or len(planned.messages) > int(shown):
             return _draw_picked(meant, planned, grown=True)
-        documents: dict[str, list[str]] = {}
-        for it in planned.messages:
-            documents.setdefault(it.tenant, []).append(it.message.document)
-        chosen_by = {tenant: tuple(its) for tenant, its in documents.items()}
+        chosen_by = jobs.documents_of(planned.messages)
         return _begun(jobs.start(here().deployment, planned, _order(meant, why, chosen_by)))
     known = _known(meant)
     if known is None:
@@ -179,5 +239,5 @@ def _begun(job: Job) -> Answer:
 def _action() -> Action:
     action = ACTIONS.get(request.form.get("action", ""))
     if action is None:
-        raise InvalidError(_("Choose what to do: redrive or discard"))
+        raise InvalidError(_("Choose what to do: redrive, discard or hold"))
     return action

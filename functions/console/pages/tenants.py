@@ -14,7 +14,7 @@ from smartlink.operations import activation
 from smartlink.operations.activation import Step
 from smartlink.operations.audit import tenant_facts
 from smartlink.operations.credentials import parse
-from smartlink.operations.errors import InvalidError, OperationError
+from smartlink.operations.errors import InvalidError, OperationError, UnknownTenantError
 from smartlink.operations.health import Check, tenant_checks
 from smartlink.operations.rights import Right
 from smartlink.operations.steps import went_well
@@ -44,12 +44,16 @@ def show() -> str:
 @pages.get("/tenants/<tenant>")
 def one(tenant: str) -> str:
     """Draws one."""
-    return _one(here().tenant(tenant))
+    here().visitor.scope().check(here().deployment, tenant)
+    return _one(tenant)
 
 
 def _one(tenant: str, checks: list[Check] | None = None) -> str:
-    found, counts = show_tenant(here().deployment, tenant)
     visitor = here().visitor
+    try:
+        found, counts = show_tenant(here().deployment, tenant)
+    except UnknownTenantError:  # in the words of one that may not be seen
+        raise visitor.scope().unknown(here().deployment, tenant) from None
     return render_template(
         "tenant.html",
         tenant=tenant,

@@ -5,10 +5,12 @@
 
   const busy = (part) => part.contains(document.activeElement) && document.activeElement !== document.body;
 
+  const secondsOf = (part) => Number(part?.dataset.refresh) || 0;
+
   const plan = () => {
     window.clearTimeout(timer);
     const part = document.getElementById("live");
-    const seconds = Number(part?.dataset.refresh);
+    const seconds = secondsOf(part);
     if (!document.hidden && seconds > 0) timer = window.setTimeout(refresh, seconds * 1000);
   };
 
@@ -25,6 +27,8 @@
       const open = [...part.querySelectorAll("details")].map((it) => it.open);
       if (fresh) {
         [...fresh.querySelectorAll("details")].forEach((it, place) => { it.open = open[place] ?? it.open; });
+        // What is no longer under way has other acts, which stand outside: draw all of the page.
+        if (secondsOf(part) && !secondsOf(fresh)) return window.location.replace(address);
         part.replaceWith(fresh);
       }
     } catch {

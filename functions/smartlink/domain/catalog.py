@@ -9,7 +9,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from smartlink.domain.identity import digest
 from smartlink.domain.json_bytes import unmarked
-from smartlink.domain.order import WHOLE, check_pointer
+from smartlink.domain.order import WHOLE, check_order
+from smartlink.domain.pointer import check_pointer
 from smartlink.domain.retry import RetryPolicy
 
 MAX_FUNCTION_SECONDS = 600  # the longest ack deadline of a Pub/Sub push
@@ -25,7 +26,11 @@ def _ordered(value: object) -> object:
 
 
 def _ordered_by(value: str | None) -> str | None:
-    return value if value in {None, WHOLE} else check_pointer(str(value))
+    return None if value is None else check_order(value)
+
+
+def _pointer(value: str | None) -> str | None:
+    return None if value is None else check_pointer(value)
 
 
 class _Entry(BaseModel):
@@ -99,6 +104,10 @@ class Command(_Entry):
     ] = "hold"
     """What a dead message of an ordered command does to those after it. With `hold` they wait until
     an operator redrives or discards it. With `pass` they go on."""
+
+    request_id: Annotated[str | None, Field(alias="requestId"), AfterValidator(_pointer)] = None
+    """Where in the payload's body the id stands by which the sender knows the request: a JSON
+    pointer. The relay stores what stands there, and operators find the message by it."""
 
     def limited(self, policy: RetryPolicy) -> RetryPolicy:
         """Returns the policy with this command's own limits in it."""

@@ -135,6 +135,7 @@ class Summary:
     due: datetime | None  # the instant from which the sweep may take it; None: never
     audience: str | None = None
     correlation_id: str | None = None
+    request_id: str | None = None  # the sender's, if the catalogue says where it stands
     trace: str | None = None  # the `traceparent` that came with it; None: see `traceparent_of`
     personal: bool = False  # the history keeps the content's hash and size only
     step: Step | None = None  # None: it continues no other message

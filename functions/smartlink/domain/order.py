@@ -4,13 +4,14 @@ A key is a tenant and a command, or what a JSON pointer finds in the payload's b
 message has a place: its key, and a number that rises with each message that a tenant receives.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Self
 
 from smartlink.domain.identity import digest
 from smartlink.domain.payload import PayloadError, parse_payload
+from smartlink.domain.pointer import check_pointer, found_at
 
 WHOLE = "tenant"
 """`"ordered": "tenant"`: one key holds all messages of a tenant and command."""
@@ -66,16 +67,15 @@ class Intake:
         return [f"{instant:016d}-{index:05d}" for index in range(count)]
 
 
-def check_pointer(pointer: str) -> str:
-    """Returns a JSON pointer (RFC 6901) if it is one; raises ValueError if it is none."""
-    rest = pointer.replace("~0", "").replace("~1", "")
-    if not pointer.startswith("/") or "~" in rest or len(pointer) > _KEY_LIMIT:
-        message = (
-            f'{pointer[:80]!r} is neither "tenant" nor a JSON pointer into the payload\'s body: '
-            f'write "/invoice" for its field invoice, "/order/number" for a field of a field'
-        )
-        raise ValueError(message)
-    return pointer
+def check_order(by: str) -> str:
+    """Returns what orders a command if it is `tenant` or a JSON pointer. Raises ValueError."""
+    if by == WHOLE:
+        return by
+    try:
+        return check_pointer(by)
+    except ValueError as error:
+        message = f'"tenant" orders all messages of a tenant; else {error}'
+        raise ValueError(message) from None
 
 
 def key_of(tenant: str, command: str, by: str, content: str, *, personal: bool) -> str:
@@ -111,10 +111,7 @@ def _value(pointer: str, content: str) -> str:
     except PayloadError:
         message = f"Its content is no JSON, so nothing stands at {pointer}, by which it is ordered"
         raise NoKeyError(message) from None
-    try:
-        found = _at(pointer, body)
-    except LookupError:
-        found = None
+    found = found_at(pointer, body)
     if isinstance(found, bool):
         return str(found).lower()
     if isinstance(found, str | int | float):  # a number and its text are one key
@@ -124,24 +121,3 @@ def _value(pointer: str, content: str) -> str:
         f"orders its command: the sender has to send one"
     )
     raise NoKeyError(message)
-
-
-def _at(pointer: str, body: object) -> object:
-    for name in _names(pointer):
-        if isinstance(body, dict):
-            body = body[name] if name in body else _in_any_casing(body, name)
-        elif isinstance(body, list) and name.isascii() and name.isdigit():
-            body = body[int(name)]
-        else:
-            raise LookupError
-    return body
-
-
-def _in_any_casing(body: Mapping[str, object], name: str) -> object:
-    found = [value for key, value in body.items() if key.casefold() == name.casefold()]
-    return found[0] if len(found) == 1 else None
-
-
-def _names(pointer: str) -> Iterator[str]:
-    for part in pointer.split("/")[1:]:
-        yield part.replace("~1", "/").replace("~0", "~")

@@ -19,9 +19,11 @@ from typing import Self
 
 from smartlink.domain.identity import is_no_id
 from smartlink.domain.json_bytes import unmarked
+from smartlink.domain.pointer import found_at
 
 _BEYOND_ASCII = re.compile("[^\x00-\x7f]+")
 _LOOKED_INTO = 4_194_304  # characters
+_REQUEST_ID = 200  # characters, as TPD's consumers take
 _LAYERS = 3  # of JSON in a JSON string
 _DATA = frozenset({"data", "data_base64"})
 _STANDARD = str.maketrans("-_", "+/")  # of base64 as URLs have it
@@ -285,15 +287,38 @@ def traceparent(text: str) -> str | None:
 def correlation_id(text: str) -> str | None:
     """Finds the correlation id in a content. A content without that word is not parsed.
 
-    A content of over 4 million characters is not parsed either. Parsed JSON may take 25 times its
-    size, and the receiving process works for other tenants too.
+    A content of over 4 million characters is not parsed either: see `glance`.
+    """
+    if "correlat" not in text and "Correlat" not in text and "CORRELAT" not in text:
+        return None
+    found = glance(text)
+    return found.correlation_id if found is not None else None
+
+
+def glance(text: str) -> Payload | None:
+    """Parses a content for the few ids that the receiving process looks for in it.
+
+    A content that cannot be parsed, or has over 4 million characters, has none (None). Parsed JSON
+    may take 25 times its size, and the receiving process works for other tenants too.
     """
     if len(text) > _LOOKED_INTO:
         return None
-    if "correlat" not in text and "Correlat" not in text and "CORRELAT" not in text:
-        return None
     try:  # numbers as their texts: those of the rows are not looked at, and take less so
         value = json.loads(text.removeprefix("\ufeff"), parse_float=str, parse_int=str)
+        return _taken_apart(_opened(value))
     except (ValueError, RecursionError):
         return None
-    return _taken_apart(value).correlation_id
+
+
+def request_id(payload: Payload, pointer: str) -> str | None:
+    """Returns the id by which the sender knows its request: the text or the number that stands at
+    a place of the body, without the blanks around it.
+
+    None if there is none, or none that can be searched: one of over 200 characters, or with
+    characters that nobody can see.
+    """
+    found = found_at(pointer, payload.body)
+    if isinstance(found, bool) or not isinstance(found, str | int | float):
+        return None
+    text = str(found).strip()
+    return text if 0 < len(text) <= _REQUEST_ID and text.isprintable() else None

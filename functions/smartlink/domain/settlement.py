@@ -87,6 +87,7 @@ def _whole(message: Message) -> int:
         + _bytes(message.type)
         + _bytes(message.audience)
         + _bytes(message.correlation_id)
+        + _bytes(message.request_id)
         + _bytes(message.trace)
         + (2 * _bytes(message.step.first) if message.step else 0)  # its own document's name, too
     )
@@ -257,7 +258,13 @@ def _following(message: Message, following: NextStep, now: datetime) -> Message:
         correlation_id=message.correlation_id or message.id,
         personal=message.personal,
     )
-    made = replace(made, trace=message.trace, step=step, titular=message.titular)
+    made = replace(
+        made,
+        trace=message.trace,
+        step=step,
+        titular=message.titular,
+        request_id=message.request_id,
+    )
     if message.order is not None:
         made = replace(made, order=step_order(message.order, step.number))
     if step.number <= following.most:
@@ -280,7 +287,7 @@ def _reply(message: Message, number: int, answer: Answer, now: datetime) -> Mess
         personal=message.personal,
     )
     order = reply_order(message.order, number) if message.order else None
-    return replace(reply, trace=message.trace, order=order)
+    return replace(reply, trace=message.trace, order=order, request_id=message.request_id)
 
 
 def _done(

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import product
 
-from smartlink.domain.message import Stored, Summary
-from smartlink.operations.ports import Deployment
+from smartlink.domain.message import Listed, State, Stored, Summary
+from smartlink.operations.ports import Deployment, Equal
 from smartlink.operations.select import Look, last_event
 
 _KEYS_AT_ONCE = 30
@@ -45,6 +46,54 @@ def blocked(deployment: Deployment, look: Look) -> list[Blocked]:
                 summary = first.message if first is not None else None
                 found.append(Blocked(tenant, message, document, summary))
     return found
+
+
+def waits_for(deployment: Deployment, tenant: str, message: Summary) -> Blocked | None:
+    """Returns what holds a message back; None if nothing does. It costs a read."""
+    if message.order is None:
+        return None
+    first = next(iter(deployment.store.in_order(tenant, [message.order.key], 1)), None)
+    if first is None or first.document == message.document:
+        return None
+    its = first.stored.message if first.stored is not None else None
+    return Blocked(tenant, message, first.document, its)
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """A dead message that holds others of its key back."""
+
+    tenant: str
+    message: Summary
+    others: int
+
+
+def holding(
+    deployment: Deployment, tenants: Sequence[str | None], most: int
+) -> tuple[list[Holding], bool]:
+    """Returns dead messages that hold others back, and whether there may be more of them.
+
+    None among the tenants is every tenant. It looks at `most` dead messages of ordered commands,
+    and costs at most two reads for each; and one for each tenant and such command.
+    """
+    commands = [
+        name
+        for name, it in deployment.settings.catalog.commands.items()
+        if it.ordered is not None and it.when_dead == "hold"
+    ]
+    found: list[Holding] = []
+    left = most
+    for tenant, command in product(tenants, commands):
+        equal: Equal = {"Situacao": State.DEAD, "Comando": command}
+        for owner, item in deployment.store.page_live(tenant, equal, left):
+            left -= 1
+            order = item.message.order if isinstance(item, Listed) else None
+            if isinstance(item, Listed) and order is not None:
+                others = deployment.store.count_behind(owner, order.key, order.number)
+                found += [Holding(owner, item.message, others)] if others else []
+        if not left:
+            return found, True
+    return found, False
 
 
 def _firsts(

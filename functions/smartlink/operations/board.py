@@ -9,7 +9,7 @@ of the query: what may not be seen is not read.
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import reduce
 from operator import add
@@ -27,6 +27,7 @@ from smartlink.domain.message import (
 )
 from smartlink.domain.tenant import TenantState
 from smartlink.i18n import _
+from smartlink.operations.blocked import Blocked, Holding, holding, waits_for
 from smartlink.operations.causes import fingerprint
 from smartlink.operations.errors import UnknownTenantError
 from smartlink.operations.names import exists, known_name, unknown_tenant
@@ -36,6 +37,7 @@ from smartlink.operations.tenants import TenantOverview, brief, last_tick
 
 PAGE = 50
 """Messages that a page shows at most."""
+_BLOCKED = 30  # messages of a page that tells what each waits for: a read more for each
 TENANTS = 25
 """Tenants that a page shows at most: each takes four reads."""
 LOOKED_AT = 150
@@ -49,8 +51,11 @@ _AT_ONCE = 8
 _FRESH = timedelta(seconds=30)
 _CAUSES_FRESH = timedelta(minutes=10)
 _KEPT = 100  # hours
-_TROUBLED = 10
+TROUBLED = 10
+"""Tenants that need a person and are named; one more says that there are others."""
 _EXAMPLES = 5
+_HOLDING = 10  # dead messages of which it is asked what they hold back
+_SOUGHT = 30  # messages that a search by an id shows, about
 
 _Item = TypeVar("_Item")
 _Answer = TypeVar("_Answer")
@@ -74,10 +79,16 @@ class Scope:
         """
         if tenant is None:
             return self
-        known_name(tenant)
-        if not self.covers(tenant) or not exists(deployment, tenant):
+        self.check(deployment, tenant)
+        if not exists(deployment, tenant):
             raise self.unknown(deployment, tenant)
         return Scope((tenant,))
+
+    def check(self, deployment: Deployment, tenant: str) -> None:
+        """Raises UnknownTenantError unless the tenant may be seen, whether it exists or not."""
+        known_name(tenant)
+        if not self.covers(tenant):
+            raise self.unknown(deployment, tenant)
 
     def unknown(self, deployment: Deployment, tenant: str) -> UnknownTenantError:
         """Makes the error for a tenant that is not among these."""
@@ -132,6 +143,19 @@ def live_page(
 def _sifts(filters: Filters) -> bool:
     aged = (filters.older, filters.newer, filters.received_after)
     return filters.sifts or any(it is not None for it in aged)
+
+
+def blocked_page(
+    deployment: Deployment, scope: Scope, filters: Filters, after: Spot | None = None
+) -> tuple[Page[Live], dict[tuple[str, str], Blocked]]:
+    """Returns the next live messages that wait for their turn, and what each waits for.
+
+    What is not among the latter has had its turn by now.
+    """
+    page = live_page(deployment, scope, replace(filters, queued=True), after, size=_BLOCKED)
+    listed = [(tenant, it.message) for tenant, it in page.rows if isinstance(it, Listed)]
+    found = beside(listed, lambda it: waits_for(deployment, *it))
+    return page, {(it.tenant, it.message.document): it for it in found if it is not None}
 
 
 def _live_spot(tenant: str, item: Live) -> Spot:
@@ -220,24 +244,30 @@ def _from(scope: Scope, after: Spot | None) -> Iterator[tuple[str | None, Spot |
 
 @dataclass(frozen=True, slots=True)
 class Sought:
-    """The messages that have an id or a correlation id."""
+    """The messages that have an id, as their own, as correlation id or as request id."""
 
     live: Sequence[tuple[str, Live]]
     ended: Sequence[tuple[str, Past]]
     cut: bool = False  # not all tenants that may be seen were looked at
+    more: bool = False  # there may be more
 
 
 def seek(deployment: Deployment, scope: Scope, identity: str) -> Sought:
-    """Finds messages by their id or their correlation id."""
+    """Finds messages by their id, their correlation id, or their request id."""
     parts = scope.parts
+    size = _SOUGHT if len(parts) == 1 else _EXAMPLES
     live: list[tuple[str, Live]] = []
     ended: list[tuple[str, Past]] = []
+    looked, more = 0, False
     for part in parts[:COUNTED]:
-        for name in ("ID", "CorrelacaoId"):
-            equal = {name: identity}
-            live += deployment.store.page_live(part, equal, _EXAMPLES)
-            ended += deployment.store.page_ended(part, EndedQuery(equal), _EXAMPLES)
-    return Sought(live, ended, cut=len(parts) > COUNTED)
+        if len(live) + len(ended) >= _SOUGHT:
+            break
+        alive, past = deployment.store.sought(part, identity, size)
+        more |= len(alive) >= size or len(past) >= size
+        live += alive
+        ended += past
+        looked += 1
+    return Sought(live, ended, cut=looked < len(parts), more=more)
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,6 +343,8 @@ class Standing:
     commands: Sequence[Tally]
     oldest: tuple[str, Summary] | None  # the live message whose turn came first
     troubled: Sequence[tuple[str, TenantState]]
+    holding: Sequence[Holding] = ()  # dead messages that hold others back
+    more_holding: bool = False  # there may be more of these
 
     @property
     def live(self) -> int:
@@ -541,6 +573,7 @@ def _standing(deployment: Deployment, scope: Scope) -> Standing:
         commands,
         oldest[0] if oldest else None,
         troubled(deployment, scope),
+        *holding(deployment, parts[:COUNTED], _HOLDING),
     )
 
 
@@ -554,7 +587,8 @@ def _tally(deployment: Deployment, parts: Sequence[str | None], name: str) -> Ta
 def troubled(deployment: Deployment, scope: Scope) -> list[tuple[str, TenantState]]:
     """Returns the tenants that a person may have to look at: halted, paused, or failing now."""
     if scope.tenants is None:
-        names = deployment.store.troubled(deployment.now() - 24 * HOUR, 2 * _TROUBLED)
+        now = deployment.now()
+        names = deployment.store.troubled(now, now - 24 * HOUR, TROUBLED + 1)
     else:
         names = sorted(scope.tenants)[: 2 * COUNTED]
     found = deployment.store.states(names)
@@ -564,7 +598,7 @@ def troubled(deployment: Deployment, scope: Scope) -> list[tuple[str, TenantStat
         for name, state in ((it, found[it]) for it in names)
         if state.halted is not None or state.paused(now) or state.failures or state.orphaned
     ]
-    return bad[:_TROUBLED]
+    return bad[: TROUBLED + 1]
 
 
 def _kept(hour: HourFigures) -> Hour:

@@ -20,19 +20,10 @@ def _alike(text: Text) -> Advice:
 
 
 ADVICE: Mapping[Fix, Advice] = {
-    Fix.SIGN_IN: Advice(
-        data("gcloud auth application-default login"),
-        _("run gcloud auth application-default login"),
-    ),
-    Fix.DEPLOY: Advice(data("make deploy"), _("run make deploy")),
-    Fix.DEPLOY_OR_ENABLE: Advice(
-        _("make deploy, or gcloud services enable"),
-        _("run make deploy, or gcloud services enable"),
-    ),
-    Fix.DEPLOY_AND_WAIT: Advice(
-        _("make deploy, then wait"),
-        _("run make deploy, then wait"),
-    ),
+    Fix.SIGN_IN: _alike(_("run gcloud auth application-default login")),
+    Fix.DEPLOY: _alike(_("run make deploy")),
+    Fix.DEPLOY_OR_ENABLE: _alike(_("run make deploy, or gcloud services enable")),
+    Fix.DEPLOY_AND_WAIT: _alike(_("run make deploy, then wait")),
     Fix.SEE_APIS: _alike(_("grant roles/serviceusage.serviceUsageViewer")),
     Fix.SEE_INDEXES: _alike(_("grant roles/datastore.viewer")),
     Fix.SEE_FUNCTIONS: _alike(_("grant roles/cloudfunctions.viewer")),
@@ -43,12 +34,11 @@ ADVICE: Mapping[Fix, Advice] = {
         _("push a valid file on the page Configuration"),
     ),
     Fix.SET_CLOCK: _alike(_("set this machine's clock (NTP)")),
-    Fix.BROKER: Advice(
+    Fix.BROKER: _alike(
         _(
             "the broker is down, or out of this machine's reach: the relay goes on by "
             "itself once it answers; check the network, or the local stack's simulator"
-        ),
-        _("the relay goes on by itself once the broker answers; check the network"),
+        )
     ),
     Fix.ENABLE: Advice(
         data("smartlink tenants enable {tenant}"),
@@ -94,9 +84,8 @@ ADVICE: Mapping[Fix, Advice] = {
             "came; resume there one that failed"
         ),
     ),
-    Fix.RESUME_TICKS: Advice(
-        _("gcloud scheduler jobs resume smartlink-poll, and look at its last answer"),
-        _("run gcloud scheduler jobs resume smartlink-poll"),
+    Fix.RESUME_TICKS: _alike(
+        _("run gcloud scheduler jobs resume smartlink-poll, and look at its last answer")
     ),
     Fix.READ_ALERTS: _alike(_("open each in Cloud Monitoring (Alerting): its text is its runbook")),
 }

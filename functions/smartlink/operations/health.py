@@ -17,7 +17,12 @@ from smartlink.operations.credentials import tenant_id
 from smartlink.operations.errors import OperationError
 from smartlink.operations.job import Job, JobState
 from smartlink.operations.names import all_tenants
-from smartlink.operations.ports import Deployment, NotSignedInError, PlatformError
+from smartlink.operations.ports import (
+    DeclaredIndex,
+    Deployment,
+    NotSignedInError,
+    PlatformError,
+)
 from smartlink.operations.retries import InvalidConfigError, check, in_words
 from smartlink.operations.tenants import UnusableSecretError, last_tick, stored_tenant
 from smartlink.ports import PortError
@@ -29,7 +34,8 @@ _OVERDUE = timedelta(minutes=15)
 _STANDS = timedelta(minutes=5)  # a job whose step is overdue for longer: each tick asks for one
 _JOBS = 50  # the newest ones, that are looked at
 _AT_ONCE = 8  # tenants that are counted at the same time
-_NAMED = 10  # tenants that a check names
+_NAMED = 10  # tenants, or indexes, that a check names
+_READY = "READY"  # of an index, as Google writes it
 _Answer = TypeVar("_Answer")
 
 
@@ -173,18 +179,14 @@ def tenant_checks(deployment: Deployment, name: str) -> list[Check]:
             )
         )
         return done
-    state = deployment.store.states([name])[name]
+    state, now = deployment.store.states([name])[name], deployment.now()
     if state.halted is not None:
-        text = _(
-            "halted since {halted}: {last_error}", halted=state.halted, last_error=state.last_error
-        )
+        ago = now - state.halted
+        text = _("halted for {ago}: {last_error}", ago=ago, last_error=state.last_error)
         note(_("identity"), text, Fix.ADOPT, holds=False)
-    if state.paused(deployment.now()):
-        text = _(
-            "paused until {paused_until}: {last_error}",
-            paused_until=state.paused_until,
-            last_error=state.last_error,
-        )
+    if state.paused_until is not None and state.paused(now):
+        left = state.paused_until - now
+        text = _("paused for {left} more: {last_error}", left=left, last_error=state.last_error)
         note(_("pause"), text, Fix.END_PAUSE, holds=False)
     return done
 
@@ -209,14 +211,36 @@ def _firestore(deployment: Deployment) -> Text:
 
 
 def _indexes(deployment: Deployment) -> Text:
-    found = _asked(deployment.platform.missing_indexes, Fix.SEE_INDEXES)
-    if found is None:
+    """Finds the queries that Firestore would refuse: in the messages' database and the audit's."""
+    declared = _asked(deployment.platform.indexes, Fix.SEE_INDEXES)
+    if declared is None:
         return _("the emulator needs none")
-    missing, declared = found
-    if missing:
-        message = _("{missing} of {declared} are not ready", missing=missing, declared=declared)
+    if not declared:
+        message = _("which are needed is not known here: SMARTLINK_INDEXES is not set")
+        raise _FailedError(message, Fix.DEPLOY)
+    wanting = [it for it in declared if it.state != _READY]
+    if wanting:
+        named = joined("; ", map(_state_of, wanting[:_NAMED]))
+        others = len(wanting) - _NAMED
+        message = _(
+            "{missing} of {declared} are not ready: {named}{more}",
+            missing=len(wanting),
+            declared=len(declared),
+            named=named,
+            more=_("; and {others} more", others=others) if others > 0 else "",
+        )
         raise _FailedError(message, Fix.DEPLOY_AND_WAIT)
-    return _("{declared} ready", declared=declared)
+    return _("{declared} ready", declared=len(declared))
+
+
+def _state_of(index: DeclaredIndex) -> Text:
+    match index.state:
+        case "":
+            return _("{index} is missing", index=index.name)
+        case "CREATING":
+            return _("{index} is being made", index=index.name)
+        case _:
+            return _("{index} is in the state {state}", index=index.name, state=index.state)
 
 
 def _topics(deployment: Deployment) -> Text:

@@ -4,7 +4,7 @@
 whoever calls them: each is on record. `operate` works a job off.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import uuid4
@@ -18,7 +18,7 @@ from smartlink.operations.job import CHOSEN, RESUMABLE, TENANTS, Job, JobState, 
 from smartlink.operations.operate import RESTART, publish
 from smartlink.operations.plan import Plan
 from smartlink.operations.ports import Deployment
-from smartlink.operations.select import Filters, last_event
+from smartlink.operations.select import Filters, Selected, last_event
 from smartlink.ports import Conflict, PortError, Unavailable
 
 RATE = 50
@@ -63,6 +63,8 @@ def start(deployment: Deployment, planned: Plan, order: Order) -> Job:
     plan. Raises InvalidError, and NotRecordedError if the intent could not be recorded: then there
     is no job.
     """
+    if order.filters.request and not order.chosen:  # they are few, and older releases see no more
+        order = replace(order, chosen=documents_of(planned.messages))
     events = (max(last_event(it.message), it.message.received) for it in planned.messages)
     before: dict[str, int] = {}
     for it in planned.messages:
@@ -165,6 +167,14 @@ def _check(order: Order, tenants: tuple[str, ...]) -> None:
         raise InvalidError(message)
 
 
+def documents_of(messages: Iterable[Selected]) -> dict[str, tuple[str, ...]]:
+    """Returns the messages' documents by tenant, as a job names them."""
+    chosen: dict[str, tuple[str, ...]] = {}
+    for it in messages:
+        chosen[it.tenant] = (*chosen.get(it.tenant, ()), it.message.document)
+    return chosen
+
+
 def described(order: Order) -> str:
     """Says in words which messages are meant, as the command line would have it written."""
     wanted = order.filters
@@ -176,6 +186,7 @@ def described(order: Order) -> str:
         "--newer": _age(wanted.newer),
         "--error": wanted.error,
         "--print": wanted.cause,
+        "--request": wanted.request,
         "--received-after": wanted.received_after and wanted.received_after.isoformat(),
         "--outcome-unknown": order.undone or None,
         "--waiting": order.waiting or None,

@@ -127,7 +127,8 @@ def plan_chosen(
 def plan_one(
     deployment: Deployment, action: Action, located: Located, *, undone: bool = False
 ) -> Plan:
-    """Plans the action for one message. A discard takes it also while it waits for its retry.
+    """Plans the action for one message. A discard takes it also while it waits for its retry, and
+    a hold in any state.
 
     Raises ForbiddenError if it has ended.
 
@@ -137,7 +138,8 @@ def plan_one(
     live, ended = located.live, located.ended
     if live is not None:
         state = live.message.state
-        if state is not State.DEAD and not (action is DISCARD and state is State.WAITING):
+        waits = action is DISCARD and state is State.WAITING
+        if action.dead and state is not State.DEAD and not waits:
             return Plan(action, idle=Idle.ALIVE)
         selected = Selected(located.tenant, Listed(live.message, live.version))
         return _sorted_out(action, [selected], unfit, 1)

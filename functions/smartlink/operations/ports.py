@@ -109,11 +109,15 @@ class MessageDocuments:
     raw: Sequence[RawDocument]
 
 
+Equal = Mapping[str, str | bool]
+"""Stored fields, and the values that they must have."""
+
+
 @dataclass(frozen=True, slots=True)
 class EndedQuery:
     """What the database itself can find in the history."""
 
-    equal: Mapping[str, str] = field(default_factory=dict)  # stored fields
+    equal: Equal = field(default_factory=dict)
     since: datetime | None = None
     until: datetime | None = None
 
@@ -137,20 +141,18 @@ class Purgeable(StrEnum):
 class OperatorStore(Messages, TenantStates, RelayState, LastGoodConfig, HourlyFigures, Protocol):
     """The relay's store, and the queries that only operators need."""
 
-    def live(self, tenant: str, equal: Mapping[str, str]) -> Iterator[Listed]:
+    def live(self, tenant: str, equal: Equal) -> Iterator[Listed]:
         """Lists the live messages whose stored fields have these values, without contents."""
         ...
 
-    def scan(
-        self, tenant: str, equal: Mapping[str, str], *, after: str = ...
-    ) -> Iterator[Listed | Unreadable]:
+    def scan(self, tenant: str, equal: Equal, *, after: str = ...) -> Iterator[Listed | Unreadable]:
         """Lists the same messages, and the unreadable documents, by the documents' names.
 
         `after` is the document behind which the list begins.
         """
         ...
 
-    def count_live(self, tenant: str, equal: Mapping[str, str]) -> int: ...
+    def count_live(self, tenant: str, equal: Equal) -> int: ...
 
     def count_due(self, tenant: str, before: datetime) -> int:
         """How many live messages were due before an instant."""
@@ -168,7 +170,7 @@ class OperatorStore(Messages, TenantStates, RelayState, LastGoodConfig, HourlyFi
     def count_ended(self, tenant: str, wanted: EndedQuery) -> int: ...
 
     def page_live(
-        self, tenant: str | None, equal: Mapping[str, str], size: int, after: Spot | None = ...
+        self, tenant: str | None, equal: Equal, size: int, after: Spot | None = ...
     ) -> list[tuple[str, Listed | Unreadable]]:
         """The next live messages of a tenant, or of all (None), by tenant and document."""
         ...
@@ -179,7 +181,14 @@ class OperatorStore(Messages, TenantStates, RelayState, LastGoodConfig, HourlyFi
         """The next messages of the history of a tenant, or of all (None), the newest first."""
         ...
 
-    def total_live(self, tenant: str | None, equal: Mapping[str, str]) -> int:
+    def sought(
+        self, tenant: str | None, identity: str, size: int
+    ) -> tuple[list[tuple[str, Listed | Unreadable]], list[tuple[str, EndedSummary | RawDocument]]]:
+        """The messages, live and ended, of a tenant or of all (None), that have an id: their own,
+        their correlation id, or their request id. It reads up to `size` by each of the three."""
+        ...
+
+    def total_live(self, tenant: str | None, equal: Equal) -> int:
         """How many live messages a tenant has, or all (None): a read for each 1,000."""
         ...
 
@@ -204,6 +213,10 @@ class OperatorStore(Messages, TenantStates, RelayState, LastGoodConfig, HourlyFi
         """How many tenants have a state; with `counted`, those whose hours are kept up to there."""
         ...
 
+    def count_behind(self, tenant: str, key: str, number: str) -> int:
+        """How many live messages of a key come after a number: a read for each 1,000."""
+        ...
+
     def longest_due(self, tenant: str | None) -> tuple[str, Listed | Unreadable] | None:
         """The live message whose turn came first, and its tenant: it waits the longest."""
         ...
@@ -212,8 +225,9 @@ class OperatorStore(Messages, TenantStates, RelayState, LastGoodConfig, HourlyFi
         """The next tenants that have a state, by name."""
         ...
 
-    def troubled(self, since: datetime, size: int) -> list[str]:
-        """The tenants whose last error is not older than `since`, the newest first."""
+    def troubled(self, now: datetime, since: datetime, size: int) -> list[str]:
+        """The tenants that are halted, orphaned or paused, however long ago that began, and those
+        whose last error is not older than `since`; at most `size` of each."""
         ...
 
     def has_documents(self, tenant: str) -> bool:
@@ -439,6 +453,14 @@ class FiringAlert:
     since: str  # as the platform writes it
 
 
+@dataclass(frozen=True, slots=True)
+class DeclaredIndex:
+    """An index that queries need: its database, collection and fields, and the state it is in."""
+
+    name: str
+    state: str  # as the platform writes it; empty: there is none
+
+
 class Platform(Protocol):
     """The platform of the relay: Google Cloud, or the emulators.
 
@@ -458,8 +480,11 @@ class Platform(Protocol):
         """Returns the full names of those of these APIs that are not enabled."""
         ...
 
-    def missing_indexes(self) -> tuple[int, int] | None:
-        """Returns how many of the declared indexes are not ready, and how many are declared."""
+    def indexes(self) -> Sequence[DeclaredIndex] | None:
+        """Returns each index that is declared, of the messages' database and of the audit's.
+
+        Empty: the deployment does not say which it needs.
+        """
         ...
 
     def need_topic(self, topic: str) -> None:

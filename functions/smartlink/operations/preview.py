@@ -5,7 +5,7 @@ at the messages: each call of `go_on` looks at LOOKED_AT more. The job that is m
 about its filters and its instant, however far the look has come: what dies or comes later is left.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from threading import Lock
@@ -39,16 +39,22 @@ class Meant:
     waiting: bool
 
     @property
-    def states(self) -> list[State]:
-        """The states of the messages that the act takes."""
+    def states(self) -> list[State | None]:
+        """The states of the messages that the act takes; None: any."""
+        if not self.action.dead:
+            return [None]
         return [State.DEAD, *([State.WAITING] if self.waiting and self.action is DISCARD else [])]
 
-    def count(
-        self, deployment: Deployment, part: str | None, states: list[State], **by: str
+    def found(
+        self, deployment: Deployment, part: str | None, states: Sequence[State | None], **by: str
     ) -> int:
         """Counts what the database finds: a read for each 1,000."""
-        total, equal = deployment.store.total_live, {**self.filters.equal, **by}
-        return sum(total(part, {**equal, "Situacao": state}) for state in states)
+        total = deployment.store.total_live
+        return sum(total(part, {**self.equal(state), **by}) for state in states)
+
+    def equal(self, state: State | None) -> Mapping[str, str | bool]:
+        """What the database filters by."""
+        return replace(self.filters, state=state).equal
 
 
 @dataclass(slots=True)
@@ -146,14 +152,14 @@ def _begin(deployment: Deployment, meant: Meant) -> Preview:
     begun, parts, states = deployment.now(), meant.scope.parts, meant.states
     preview = Preview(meant, begun, None)
     if len(parts) <= COUNTED:
-        counts = beside(parts, lambda part: meant.count(deployment, part, states))
+        counts = beside(parts, lambda part: meant.found(deployment, part, states))
         preview.found = sum(counts)
         if len(parts) > 1:
             preview.tenants = {str(k): n for k, n in zip(parts, counts, strict=True) if n}
     if len(parts) <= _FEW and not meant.filters.command:
         names = sorted(deployment.settings.catalog.commands)
         by = beside(
-            names, lambda it: sum(meant.count(deployment, p, states, Comando=it) for p in parts)
+            names, lambda it: sum(meant.found(deployment, p, states, Comando=it) for p in parts)
         )
         preview.commands = {k: n for k, n in zip(names, by, strict=True) if n}
     preview.go_on(deployment)
@@ -166,7 +172,7 @@ def _alive(deployment: Deployment, meant: Meant) -> dict[State, int]:
     if len(parts) > COUNTED:
         return {}
     states = [it for it in State if it not in meant.states]
-    counts = beside(states, lambda it: sum(meant.count(deployment, p, [it]) for p in parts))
+    counts = beside(states, lambda it: sum(meant.found(deployment, p, [it]) for p in parts))
     return {it: n for it, n in zip(states, counts, strict=True) if n}
 
 
@@ -187,13 +193,13 @@ def extent(deployment: Deployment, preview: Preview) -> Extent:
         tenants=tuple(sorted(tenants)),
         count=count or 0,
         bound=not preview.finished,
-        before={str(State.DEAD): count or 0},
+        before={str(meant.states[0] or "live"): count or 0},
     )
 
 
-def _having(deployment: Deployment, meant: Meant, state: State) -> set[str]:
+def _having(deployment: Deployment, meant: Meant, state: State | None) -> set[str]:
     """Finds the tenants that have such messages: one read each; of very many, every tenant."""
-    equal = {**meant.filters.equal, "Situacao": state}
+    equal = meant.equal(state)
     page = deployment.store.page_live
     if meant.scope.tenants is not None:
         parts = sorted(meant.scope.tenants)

@@ -121,14 +121,15 @@ class Filters:
     error: str | None = None
     cause: str | None = None  # the code of an error's fingerprint
     received_after: datetime | None = None
+    request: str | None = None  # the id by which the sender knows the request
+    queued: bool = False  # what waits for its turn behind others of its key, alone
 
     @property
     def narrow(self) -> bool:
         """Whether any is set besides the state."""
         sifted = (self.older, self.newer, self.error, self.cause, self.received_after)
-        return any(
-            it not in (None, "") for it in (self.tenant, self.direction, self.command, *sifted)
-        )
+        named = (self.tenant, self.direction, self.command, self.request)
+        return any(it not in (None, "") for it in (*named, *sifted))
 
     def check_names(self, deployment: Deployment) -> list[str]:
         """Returns the tenants that are meant. Raises UnknownTenantError, UnknownCommandError and
@@ -180,12 +181,14 @@ class Filters:
         return look
 
     @property
-    def equal(self) -> dict[str, str]:
+    def equal(self) -> dict[str, str | bool]:
         """What the database filters by."""
-        named = {
+        named: dict[str, str | bool | None] = {
             "Direcao": self.direction,
             "Comando": self.command,
             "Situacao": self.state or self.ending,
+            "SolicitacaoId": self.request,
+            "NaFila": self.queued,
         }
         return {name: value for name, value in named.items() if value}
 

@@ -11,7 +11,7 @@ from smartlink.domain.message import EndedSummary, Listed, State
 from smartlink.domain.tenant import Tenant, TenantError, TenantState, parse_credentials
 from smartlink.i18n import _
 from smartlink.operations.errors import OperationError
-from smartlink.operations.names import existing_tenant
+from smartlink.operations.names import exists, known_name, unknown_tenant
 from smartlink.operations.ports import Deployment, EndedQuery
 from smartlink.ports import NotFound
 
@@ -108,10 +108,18 @@ def _last_message(deployment: Deployment, tenant: str, live: int) -> datetime | 
 
 
 def show(deployment: Deployment, tenant: str) -> tuple[TenantOverview, dict[State, int]]:
-    """One tenant, and its live messages by state. Raises UnknownTenantError."""
-    existing_tenant(deployment, tenant)
-    [found] = overview(deployment, [tenant])
-    counts = {state: deployment.store.count_live(tenant, {"Situacao": state}) for state in State}
+    """One tenant, and its live messages by state. Raises InvalidError and UnknownTenantError."""
+    known_name(tenant)
+    store = deployment.store
+    state = store.states([tenant])[tenant]
+    if not state.known and not exists(deployment, tenant):
+        raise unknown_tenant(deployment, tenant)
+    has_secret = any(it.name == tenant for it in deployment.secrets.entries())
+    status = _status(deployment, tenant, state, has_secret=has_secret)
+    live = store.count_live(tenant, {})
+    counts = {it: store.count_live(tenant, {"Situacao": it}) for it in State}
+    last, tick = _last_message(deployment, tenant, live), last_tick(deployment)
+    found = TenantOverview(tenant, status, state, live, counts[State.DEAD], last, tick)
     return found, counts
 
 

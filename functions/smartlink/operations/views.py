@@ -54,6 +54,7 @@ def message_view(tenant: str, message: Summary, now: datetime | None = None) -> 
         "due": iso(message.due),
         "audience": message.audience,
         "correlationId": message.correlation_id,
+        "requestId": message.request_id,
         "traceparent": traceparent_of(tenant, message),
         "personal": message.personal,
         "redriven": iso(message.redriven),

@@ -1,14 +1,24 @@
 """`smartlink console`: the operators' pages on this machine, with the operator's own rights."""
 
+import logging
 from typing import Annotated
 
 import typer
 from werkzeug.serving import WSGIRequestHandler
 
 from infra.cli.errors import UsageError
-from infra.cli.session import quiet_logs, session_of
+from infra.cli.session import session_of
 from infra.console_here import HOST, console_here
 from smartlink.i18n import _, data
+from smartlink.observability import JsonFormatter
+
+
+def log_errors() -> None:
+    """Writes to stderr what failed, as a page says that the console's log tells it."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonFormatter())
+    handler.setLevel(logging.ERROR)
+    logging.getLogger().handlers[:] = [handler]
 
 
 class _Quiet(WSGIRequestHandler):
@@ -42,7 +52,7 @@ def console(
             why=error.strerror,
         )
         raise UsageError(message) from None
-    quiet_logs()
+    log_errors()
     if session.screen.as_json:
         session.screen.json({"address": address})
     else:

@@ -87,6 +87,7 @@ def list_messages(
     newer: opt.Newer = None,
     error: opt.ErrorText = None,
     print_code: opt.Print = None,
+    request: opt.Request = None,
     history: _History = False,
     sort: Annotated[
         Sort, typer.Option(case_sensitive=False, help="By age; --history is newest first.")
@@ -106,7 +107,8 @@ def list_messages(
     """
     session = session_of(context)
     if titular:
-        if any((direction, command, state, older, newer, error, print_code, history, blocked)):
+        others = (direction, command, state, older, newer, error, print_code, request)
+        if any((*others, history, blocked)):
             message = _("--titular goes with --tenant, --reason and --limit alone")
             raise UsageError(message)
         _list_concerned(session, tenant, reason, limit)
@@ -125,6 +127,7 @@ def list_messages(
         newer=opt.age(newer),
         error=error,
         cause=opt.cause(print_code),
+        request=opt.request(request),
     )
     if wanted is not None and history != isinstance(wanted, Ending):
         how = _("leave --history out") if history else _("add --history")
@@ -444,6 +447,7 @@ def _facts(screen: Screen, found: Located, *, content: bool) -> None:
             (data("UltimoErro"), message.error),
             (_("Audience"), message.audience),
             (_("Correlation"), message.correlation_id),
+            (_("Request"), message.request_id),
             (
                 _("Content"),
                 _(

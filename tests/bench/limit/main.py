@@ -1,20 +1,20 @@
 """As lean as it gets on the same emulators and broker: what is left when nothing is promised.
 
 The same documents in bare commits of whole batches, from templates; the broker over requests'
-keep-alive connections; one Pub/Sub message a batch, pushed into a function that does nothing.
-No claim, no fence, no history read, no parsing, no log.
+keep-alive connections; one Pub/Sub message a batch, pushed into a function that settles it, in as
+many processes as the relay's consumers have. No claim, no fence, no history read, no log, no
+consumer, and of a content nothing is parsed.
 
 With `BENCH_PROMISES` it makes the calls of the relay's promises too, as leanly: it reads whether a
 message is in the history before it creates it, claims it where it is as created, and deletes it
 where it is as claimed. What is left between that and the relay is the relay's own code.
 """
 
+import base64
 import json
 import os
-import threading
-import time
 import uuid
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -34,7 +34,6 @@ from smartlink.domain.message import Claim, Content, Ended, Ending, LogLine, Log
 from tests.bench.lean_http import LeanHttp
 
 RECEIVERS = 8  # as the relay's
-SETTLERS = 2  # as many as the pushes that the emulator keeps in flight
 BATCH = 100
 _LINK = "/api/v1/link"
 _OWNER = (("authorization", "Bearer owner"),)
@@ -97,8 +96,8 @@ class Store:
             "/google.pubsub.v1.Publisher/Publish", request_serializer=_serialized
         )
 
-    def create(self, batch: list[dict[str, Any]]) -> list[Raw]:
-        """Create the live documents; answer their times where these are asked for."""
+    def create(self, batch: list[dict[str, Any]]) -> None:
+        """Create the live documents; keep their times where a claim needs them."""
         if _PROMISES:
             names = [f"{self._root}/{rm.HISTORY}/D-{message['id']}" for message in batch]
             ended = types.BatchGetDocumentsRequest.pb()(database=self._database, documents=names)
@@ -106,21 +105,23 @@ class Store:
         request = types.CommitRequest.pb()(database=self._database)
         for message in batch:
             self._add(request, self._templates.live, rm.LIVE, "D-", message)
-        return self._committed(request)
+        for message, at in zip(batch, self._committed(request), strict=False):
+            message["created"] = [at.seconds, at.nanos]
 
-    def claim(self, batch: list[dict[str, Any]], created: list[Raw]) -> list[Raw]:
+    def _claim(self, batch: list[dict[str, Any]]) -> list[Raw]:
         """Lease the live ones where nobody has touched them; answer the new times."""
         request = types.CommitRequest.pb()(database=self._database)
-        for message, at in zip(batch, created, strict=True):
+        for message in batch:
             write = request.writes.add()
             write.CopyFrom(self._templates.claimed)
             write.update.name = f"{self._root}/{rm.LIVE}/D-{message['id']}"
-            write.current_document.update_time.CopyFrom(at)
+            seconds, nanos = message["created"]
+            write.current_document.update_time.FromNanoseconds(seconds * 1_000_000_000 + nanos)
         return self._committed(request)
 
-    def settle(self, batch: list[dict[str, Any]], created: list[Raw]) -> None:
+    def settle(self, batch: list[dict[str, Any]]) -> None:
         """Delete the live ones; create history, two log lines and a reply of each."""
-        claimed = self.claim(batch, created) if _PROMISES else []
+        claimed = self._claim(batch) if _PROMISES else []
         request = types.CommitRequest.pb()(database=self._database)
         for number, message in enumerate(batch):
             delete = request.writes.add(delete=f"{self._root}/{rm.LIVE}/D-{message['id']}")
@@ -155,7 +156,8 @@ class Store:
     def publish(self, batch: list[dict[str, Any]]) -> None:
         """Publish the batch with its contents, as the relay does."""
         request = pubsub.PublishRequest.pb()(topic=self._topic)
-        data = [[message["id"], message["content"]] for message in batch]
+        kept = ("id", "content", "created")
+        data = [{name: it[name] for name in kept if name in it} for it in batch]
         request.messages.add(data=json.dumps(data).encode())
         self._publish(request)
 
@@ -207,10 +209,9 @@ def _sessions() -> list[Session]:
     return [Session(token) for _ in range(RECEIVERS)]
 
 
-def _receive(session: Session, settlers: ThreadPoolExecutor) -> tuple[int, list[Future[None]]]:
-    """Receive until nothing is left: gather, create, ack, publish, hand over to be settled."""
+def _receive(session: Session) -> int:
+    """Receive until nothing is left: gather, create, ack, publish."""
     received = 0
-    settling: list[Future[None]] = []
     more = True
     while more:
         batch: list[dict[str, Any]] = []
@@ -219,37 +220,24 @@ def _receive(session: Session, settlers: ThreadPoolExecutor) -> tuple[int, list[
             batch += got
             more = bool(got)
         if batch:
-            created = _store().create(batch)
+            _store().create(batch)
             for message in batch:
                 session.ack(message["deliveryTag"])
             _store().publish(batch)
-            settling.append(settlers.submit(_store().settle, batch, created))
             received += len(batch)
-    return received, settling
+    return received
 
 
 @functions_framework.http
 def poll(_request: Request) -> dict[str, int]:
-    """Take in and settle all that waits."""
-    with ThreadPoolExecutor(RECEIVERS) as receivers, ThreadPoolExecutor(SETTLERS) as settlers:
-        done = list(receivers.map(lambda session: _receive(session, settlers), _sessions()))
-        settling = [future for _, its in done for future in its]
-        for future in settling:
-            future.result()
-    return {"received": sum(received for received, _ in done), "batches": len(settling)}
-
-
-_lock = threading.Lock()
-_pushes = {"count": 0, "last": 0.0}
+    """Take in all that waits."""
+    with ThreadPoolExecutor(RECEIVERS) as receivers:
+        return {"received": sum(receivers.map(_receive, _sessions()))}
 
 
 @functions_framework.http
-def consume(request: Request) -> dict[str, float]:
-    """A push's whole work; a GET answers how many there were, and when the last one came."""
-    if request.method == "GET":
-        return _pushes
-    request.get_data()
-    with _lock:
-        _pushes["count"] += 1
-        _pushes["last"] = time.time()
-    return {}
+def consume(request: Request) -> str:
+    """Settle what a push brings."""
+    push = json.loads(request.get_data())
+    _store().settle(json.loads(base64.b64decode(push["message"]["data"])))
+    return ""

@@ -7,11 +7,11 @@ from typing import Any, Protocol
 class Queue(Protocol):
     """Enqueues, either with the rows (in their transaction) or after they were committed."""
 
-    def stored(self, connection: Any, ids: Sequence[str]) -> None:  # noqa: ANN401 - psycopg's, which is not installed where types are checked
+    def stored(self, connection: Any, tenant: str, ids: Sequence[str]) -> None:  # noqa: ANN401 - psycopg's, which is not installed where types are checked
         """Be told of new messages in the transaction that stores them."""
 
-    def acked(self, ids: Sequence[str]) -> None:
+    def acked(self, tenant: str, ids: Sequence[str]) -> None:
         """Be told of new messages that are committed, and have left the broker."""
 
-    def replies(self, connection: Any, batches: Sequence[Sequence[str]]) -> None:  # noqa: ANN401
-        """Enqueue the sending of these replies, each batch as a task."""
+    def replies(self, connection: Any, batches: Sequence[tuple[str, Sequence[str]]]) -> None:  # noqa: ANN401
+        """Enqueue the sending of these replies, each tenant's batch as a task."""

@@ -5,11 +5,14 @@ gives the message back at once (and, unlike ours, its attempt too).
 """
 
 import json
+from collections import defaultdict
+from collections.abc import Iterable
 from datetime import timedelta
 
 ATTEMPTS = 5  # RM's QtdeTentativasExec
 REPLY_TYPE = "BenchReply"
 LEASE = timedelta(minutes=5)  # until then what was enqueued is not enqueued once more
+NO_LEASE = timedelta()
 SEND_BATCH = 50  # replies in one task
 
 
@@ -26,68 +29,89 @@ def delay(attempt: int, minutes: float) -> timedelta | None:
 
 # A repeated id, live or ended, is no row; the ids that are new come back.
 STORE = """
-    INSERT INTO inbox (id, type, content, due_at)
-    SELECT got.*, clock_timestamp() + %(lease)s
+    INSERT INTO inbox (tenant, id, type, content, due_at)
+    SELECT %(tenant)s, got.*, clock_timestamp() + %(lease)s
     FROM unnest(%(ids)s::text[], %(types)s::text[], %(contents)s::text[]) AS got (id, type, content)
-    WHERE NOT EXISTS (SELECT FROM history WHERE history.id = got.id)
-    ON CONFLICT (id) DO NOTHING
+    WHERE NOT EXISTS (
+        SELECT FROM history WHERE history.tenant = %(tenant)s AND history.id = got.id
+    )
+    ON CONFLICT (tenant, id) DO NOTHING
     RETURNING id
 """
 
 # Nothing comes back if it has ended, waits, is dead, or another worker has it.
 CLAIM = """
     SELECT content, attempts FROM inbox
-    WHERE id = %(id)s AND status = 'pending'
+    WHERE tenant = %(tenant)s AND id = %(id)s AND status = 'pending'
     FOR UPDATE SKIP LOCKED
 """
 
+# The reply is due when its lease ends: at once, or if its own task is lost.
 SETTLE = """
-    WITH live AS (DELETE FROM inbox WHERE id = %(id)s RETURNING *),
+    WITH live AS (DELETE FROM inbox WHERE tenant = %(tenant)s AND id = %(id)s RETURNING *),
     ended AS (
-        INSERT INTO history (id, type, content, attempts, received_at)
-        SELECT id, type, content, attempts + 1, received_at FROM live
+        INSERT INTO history (tenant, id, type, content, attempts, received_at)
+        SELECT tenant, id, type, content, attempts + 1, received_at FROM live
     ),
     lines AS (
-        INSERT INTO logs (message_id, type, text)
-        VALUES (%(id)s, 0, 'Answered'), (%(id)s, 0, 'Executed')
+        INSERT INTO logs (tenant, message_id, type, text)
+        VALUES (%(tenant)s, %(id)s, 0, 'Answered'), (%(tenant)s, %(id)s, 0, 'Executed')
     )
-    INSERT INTO outbox (id, type, content) VALUES (%(id)s, %(reply_type)s, %(reply)s)
+    INSERT INTO outbox (tenant, id, type, content, due_at)
+    VALUES (%(tenant)s, %(id)s, %(reply_type)s, %(reply)s, clock_timestamp() + %(lease)s)
 """
 
 # The attempt counts, its line is written, and it waits or is dead.
 FAIL = """
-    WITH line AS (INSERT INTO logs (message_id, type, text) VALUES (%(id)s, 1, %(error)s))
+    WITH line AS (
+        INSERT INTO logs (tenant, message_id, type, text)
+        VALUES (%(tenant)s, %(id)s, 1, %(error)s)
+    )
     UPDATE inbox
     SET attempts = attempts + 1, status = %(status)s, last_error = %(error)s,
         due_at = clock_timestamp() + %(delay)s
-    WHERE id = %(id)s
+    WHERE tenant = %(tenant)s AND id = %(id)s
 """
 
 # Retries that are due, and what was stored but, by a crash, never enqueued.
 SWEEP = """
     UPDATE inbox SET status = 'pending', due_at = clock_timestamp() + %(lease)s
-    WHERE id IN (
-        SELECT id FROM inbox WHERE due_at <= clock_timestamp()
+    WHERE (tenant, id) IN (
+        SELECT tenant, id FROM inbox WHERE due_at <= clock_timestamp()
         ORDER BY due_at LIMIT 1000 FOR UPDATE SKIP LOCKED
     )
-    RETURNING id
+    RETURNING tenant, id
 """
 
 # The replies that nobody is sending.
 LEASE_REPLIES = """
     UPDATE outbox SET due_at = clock_timestamp() + %(lease)s
-    WHERE id IN (
-        SELECT id FROM outbox WHERE sent_at IS NULL AND due_at <= clock_timestamp()
+    WHERE (tenant, id) IN (
+        SELECT tenant, id FROM outbox WHERE sent_at IS NULL AND due_at <= clock_timestamp()
         ORDER BY due_at LIMIT 5000 FOR UPDATE SKIP LOCKED
     )
-    RETURNING id
+    RETURNING tenant, id
 """
 
-REPLIES = "SELECT id, type, content FROM outbox WHERE id = ANY(%(ids)s) AND sent_at IS NULL"
+REPLIES = """
+    SELECT id, type, content FROM outbox
+    WHERE tenant = %(tenant)s AND id = ANY(%(ids)s) AND sent_at IS NULL
+"""
+# The row stays: it is the reply's history.
 SENT = """
-    WITH sent AS (
-        UPDATE outbox SET sent_at = clock_timestamp() WHERE id = ANY(%(ids)s) RETURNING id
-    )
-    INSERT INTO logs (message_id, type, text) SELECT id, 0, 'Sent' FROM sent
+    UPDATE outbox SET sent_at = clock_timestamp()
+    WHERE tenant = %(tenant)s AND id = ANY(%(ids)s)
 """
 UNSENT = "SELECT count(*) FROM outbox WHERE sent_at IS NULL"
+
+
+def batches(leased: Iterable[tuple[str, str]]) -> list[tuple[str, list[str]]]:
+    """Make each tenant's leased replies into tasks of at most SEND_BATCH."""
+    ids: defaultdict[str, list[str]] = defaultdict(list)
+    for tenant, identity in leased:
+        ids[tenant].append(identity)
+    return [
+        (tenant, its[start : start + SEND_BATCH])
+        for tenant, its in ids.items()
+        for start in range(0, len(its), SEND_BATCH)
+    ]

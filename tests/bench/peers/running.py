@@ -11,7 +11,7 @@ from infra.local.errors import LocalStackError
 from infra.local.program import Program
 from infra.local.supervisor import Supervisor
 from tests.bench.ledger import Place
-from tests.bench.peers.programs import BIN, PEERS, peer_programs, procrastinate_schema
+from tests.bench.peers.programs import BIN, PEERS, Work, peer_programs, procrastinate_schema
 from tests.bench.peers.servers import Servers
 
 _SCHEMA = Path(__file__).with_name("schema.sql")
@@ -39,6 +39,14 @@ class Books:
     def count(self, place: Place) -> int:
         """How many rows there are."""
         return int(self._query(f"SELECT count(*) FROM {place.collection};"))  # noqa: S608
+
+    def rows(self, table: str, where: str = "true") -> list[tuple[str, str, float]]:
+        """Every tenant's rows of a table: the tenant, the id, and when it was written."""
+        column = {"logs": "message_id"}.get(table, "id")
+        at = "received_at" if table == "inbox" else "at"
+        sql = f"SELECT tenant, {column}, extract(epoch FROM {at}) FROM {table} WHERE {where};"  # noqa: S608 - our own names
+        lines = (line.split("\t") for line in self._query(sql).splitlines())
+        return [(tenant, name, float(when)) for tenant, name, when in lines]
 
     def dead(self) -> dict[str, int]:
         """The attempts of each message that was given up."""
@@ -79,14 +87,22 @@ class Peers:
         ]
 
     def start(self, supervisor: Supervisor, addresses: Addresses, retry_minutes: float = 3) -> None:
-        """Make the tables, then start the peers; the servers must be up."""
-        programs = peer_programs(addresses, self.ports, self.folder, retry_minutes)
+        """Make the tables, then start every peer, with a tenant of its name; the servers are up."""
+        programs = []
         for peer in PEERS:
-            self.servers.query(self.ports["postgres"], "postgres", f"CREATE DATABASE {peer};")
-            schema = _SCHEMA.read_text(encoding="utf-8")
-            self.servers.query(self.ports["postgres"], peer, schema)
-        _apply_procrastinate(programs)
+            work = Work((peer,), retry_minutes=retry_minutes)
+            programs += self.prepared(peer, addresses, work)
         supervisor.wait_ready(supervisor.start(*programs))
+
+    def prepared(self, peer: str, addresses: Addresses, work: Work) -> list[Program]:
+        """Make a peer's database; answer its programs."""
+        self.servers.query(self.ports["postgres"], "postgres", f"DROP DATABASE IF EXISTS {peer};")
+        self.servers.query(self.ports["postgres"], "postgres", f"CREATE DATABASE {peer};")
+        self.servers.query(self.ports["postgres"], peer, _SCHEMA.read_text(encoding="utf-8"))
+        programs = peer_programs(peer, addresses, self.ports, self.folder, work)
+        if peer == "procrastinate":
+            _apply_procrastinate(programs)
+        return programs
 
     def books(self, peer: str) -> Books:
         """Look at one peer's tables."""

@@ -49,6 +49,7 @@ FULL = replace(
     state=State.RUNNING,
     audience="SGDP",
     correlation_id="c-1",
+    request_id="r-1",
     personal=True,
     attempt=2,
     attempts=(Attempt(1, NOW, LATER, Result.RETRY, "down"),),
@@ -117,6 +118,7 @@ def test_every_other_field_has_its_name() -> None:
     assert {name: value for name, value in live(FULL).items() if name not in live(PLAIN)} == {
         "Audiencia": "SGDP",
         "CorrelacaoId": "c-1",
+        "SolicitacaoId": "r-1",
         "Pessoal": True,
         "Publicada": True,
         "Despachos": 3,

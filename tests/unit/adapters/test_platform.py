@@ -16,10 +16,14 @@ from smartlink.settings import load_settings
 from tests.project.checkout import ROOT
 from tests.support.world import catalog
 
-INDEX = {
-    "collectionGroup": "GTotvsLinkMessage",
-    "fields": [{"fieldPath": "Direcao", "order": "ASCENDING"}],
+DECLARED = json.loads((ROOT / "infra" / "firestore.json").read_bytes())
+OVER_ALL = {
+    "collectionGroup": "GTotvsLinkMessageExec",
+    "queryScope": "COLLECTION_GROUP",
+    "fields": [{"fieldPath": "Comando", "order": "ASCENDING"}],
 }
+OF_A_FIELD = {"order": "ASCENDING", "queryScope": "COLLECTION_GROUP"}
+OF_AUDIT = DECLARED["audit"]["indexes"][0]
 SETTINGS = load_settings(
     {
         "GOOGLE_CLOUD_PROJECT": "project",
@@ -48,15 +52,87 @@ class Session:
 
 
 def platform(**answers: Any) -> GooglePlatform:  # noqa: ANN401
-    return GooglePlatform(SETTINGS, [INDEX], cast("Any", Session(**answers)))
+    return GooglePlatform(SETTINGS, DECLARED, cast("Any", Session(**answers)))
 
 
-def test_only_what_is_ready_counts() -> None:
-    name = "projects/p/databases/d/collectionGroups/GTotvsLinkMessage/indexes/1"
-    own = [*INDEX["fields"], {"fieldPath": "__name__", "order": "ASCENDING"}]
-    for state, missing in (("READY", 0), ("CREATING", 1)):
-        found = {"indexes": [{"name": name, "fields": own, "state": state}]}
-        assert platform(collectionGroups=found).missing_indexes() == (missing, 1)
+def listed(index: dict[str, Any], state: str = "READY", **other: Any) -> dict[str, Any]:  # noqa: ANN401
+    """An index as the Admin API lists it."""
+    name = f"projects/p/databases/d/collectionGroups/{index['collectionGroup']}/indexes/1"
+    fields = [*index["fields"], {"fieldPath": "__name__", "order": "DESCENDING"}]
+    return {
+        "name": name,
+        "queryScope": index["queryScope"],
+        "fields": fields,
+        "state": state,
+        **other,
+    }
+
+
+def seen(messages: list[Any], fields: list[Any], audit: list[Any]) -> dict[str, str]:
+    """The states that the platform tells, by name."""
+    cloud = GooglePlatform(
+        SETTINGS,
+        {
+            "indexes": [OVER_ALL],
+            "fieldOverrides": [
+                {"collectionGroup": "GTotvsLinkMessage", "fieldPath": "ID", "indexes": [OF_A_FIELD]}
+            ],
+            "audit": {"indexes": [OF_AUDIT]},
+        },
+        cast(
+            "Any",
+            Session(
+                **{
+                    "smartlink-audit/collectionGroups/-/indexes": {"indexes": audit},
+                    "smartlink-audit/collectionGroups/-/fields": {},
+                    "/indexes?pageToken=more": {"indexes": messages},
+                    "/indexes": {"nextPageToken": "more"},
+                    "/fields": {"fields": fields},
+                }
+            ),
+        ),
+    )
+    return {it.name: it.state for it in cloud.indexes() or ()}
+
+
+FIELD_READY = {
+    "name": "projects/p/databases/d/collectionGroups/GTotvsLinkMessage/fields/ID",
+    "indexConfig": {
+        "indexes": [
+            {
+                "queryScope": "COLLECTION_GROUP",
+                "fields": [{"fieldPath": "ID", "order": "ASCENDING"}],
+                "state": "READY",
+            }
+        ]
+    },
+}
+GROUP = "(default): GTotvsLinkMessageExec (Comando ASCENDING, COLLECTION_GROUP)"
+FIELD = "(default): GTotvsLinkMessage (ID ASCENDING, COLLECTION_GROUP)"
+AUDIT = "smartlink-audit: Auditoria (Tenants CONTAINS, Data DESCENDING)"
+
+
+def test_indexes_of_both_databases_are_looked_at_on_every_page() -> None:
+    every = seen([listed(OVER_ALL)], [FIELD_READY], [listed(OF_AUDIT)])
+    assert every == dict.fromkeys((GROUP, FIELD, AUDIT), "READY")
+
+
+@pytest.mark.parametrize("state", ["CREATING", "NEEDS_REPAIR"])
+def test_an_index_that_is_not_ready_says_how_it_stands(state: str) -> None:
+    found = seen([listed(OVER_ALL, state)], [FIELD_READY], [listed(OF_AUDIT, state)])
+    assert found == {GROUP: state, FIELD: "READY", AUDIT: state}
+
+
+def test_an_index_that_is_missing_is_named() -> None:
+    """One of a single collection serves no query over all tenants, and one of the messages'
+    database none of the audit."""
+    of_one = listed(OVER_ALL, queryScope="COLLECTION")
+    found = seen([of_one, listed(OF_AUDIT)], [], [])
+    assert found == dict.fromkeys((GROUP, FIELD, AUDIT), "")
+
+
+def test_where_no_index_is_declared_none_is_asked_for() -> None:
+    assert GooglePlatform(SETTINGS, {}, cast("Any", Session())).indexes() == ()
 
 
 def test_functions_and_apis_that_are_off() -> None:
@@ -152,7 +228,7 @@ def test_each_way_to_fail_is_told_apart() -> None:
     with pytest.raises(Unavailable, match=r"pubsub.googleapis.com \(ConnectionError\)"):
         platform(subscriptions=requests.ConnectionError("no")).need_subscription("s")
     with pytest.raises(NotSignedInError):
-        GooglePlatform(SETTINGS, [INDEX]).functions()
+        GooglePlatform(SETTINGS, DECLARED).functions()
 
 
 def whose(monkeypatch: pytest.MonkeyPatch, told: object, status: int = 200) -> Identity | None:
@@ -177,7 +253,7 @@ def whose(monkeypatch: pytest.MonkeyPatch, told: object, status: int = 200) -> I
     session = Session()
     session.credentials = Credentials()  # type: ignore[attr-defined]
     monkeypatch.setattr(requests, "post", post)
-    found = GooglePlatform(SETTINGS, [INDEX], cast("Any", session)).identity()
+    found = GooglePlatform(SETTINGS, DECLARED, cast("Any", session)).identity()
     assert asked == [{"access_token": "access-token"}]
     return found
 

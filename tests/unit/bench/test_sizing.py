@@ -14,6 +14,7 @@ from tests.bench.sizing import (
     Line,
     Measured,
     measured,
+    poll_instances,
     ramp_minutes,
     size,
     table,
@@ -35,6 +36,7 @@ UNIT = Measured(
     poll_cpu=0.001,
     consume_cpu=0.001,
     idle_cpu=0.002,
+    cold_cpu=0.003,
     poll_memory=120,
     consume_memory=110,
     dollars={"million messages, each with a reply": 15, "1,000 idle tenants, a month": 90},
@@ -57,9 +59,26 @@ def test_a_load_costs_its_messages_and_its_idle_tenants() -> None:
 def test_consumers_wait_one_after_the_other_unless_concurrent() -> None:
     """A slow ERP takes instances at concurrency 1; the CPU takes them at any."""
     slow = replace(PLAIN, consumer=0.099)
-    assert figures(1, 1_000, slow)["instances of consume at concurrency 1"].figures == (100,)
+    assert figures(1, 1_000, slow)["instances of consume at concurrency 1"].figures == (143,), (
+        "100 busy ones would leave nothing for peaks"
+    )
     eager = replace(slow, concurrency=50)
-    assert figures(1, 1_000, eager)["instances of consume at concurrency 50"].figures == (2,)
+    assert figures(1, 1_000, eager)["instances of consume at concurrency 50"].figures == (3,)
+
+
+def test_one_instance_is_the_polls_own() -> None:
+    """A single shard needs no other; the others' time is shared by instances of `poll_shard`, of
+    which a refused push uses half a minute. Nothing is refused if more of them share it."""
+    assert figures(200, 0)["instances of poll and poll_shard"].figures == (1,)
+    assert figures(400, 0)["instances of poll and poll_shard"].figures == (2,)
+    many = figures(20_000, 20)
+    assert many["instances of poll and poll_shard"].figures == (8,)
+    assert many["… so that no shard is refused at first"].figures == (26,)
+
+
+def test_cpu_counts_where_it_is_scarcer_than_threads() -> None:
+    slow = replace(UNIT, cold_cpu=0.02)
+    assert poll_instances(slow, PLAIN, (20_000, 20)) > poll_instances(UNIT, PLAIN, (20_000, 20))
 
 
 def test_what_exceeds_a_limit_is_bold() -> None:

@@ -142,3 +142,16 @@ def test_no_order_is_none(ordered: object) -> None:
     assert parse_catalog(catalog("", "one", ordered=ordered)).ordered == {}
     with pytest.raises(CatalogError, match="one has whenDead"):
         parse_catalog(catalog("", "one", ordered=ordered, whenDead="pass"))
+
+
+@pytest.mark.parametrize("pointer", ["requestID", "", "/a~2", 7, True, "/" + "a" * 400, ["/a"]])
+def test_no_place_for_a_request_id(pointer: object) -> None:
+    """It names the entry."""
+    with pytest.raises(CatalogError, match=r"commands\.one\.requestId"):
+        parse_catalog(catalog("", "one", requestId=pointer))
+
+
+@pytest.mark.parametrize(("pointer", "expected"), [("/a/b", "/a/b"), (None, None), (..., None)])
+def test_a_command_says_where_its_request_id_stands(pointer: object, expected: str | None) -> None:
+    parsed = parse_catalog(catalog("", "one", requestId=pointer))
+    assert parsed.commands["one"].request_id == expected

@@ -17,8 +17,10 @@ from smartlink.domain.payload import (
     Style,
     beyond_doubles,
     correlation_id,
+    glance,
     parse_payload,
     read_json,
+    request_id,
     write_json,
 )
 
@@ -213,6 +215,64 @@ def test_the_correlation_id(document: object, expected: str | None) -> None:
 def test_an_opaque_content_has_no_correlation_id(text: str) -> None:
     """And that is no error: such a message is for a consumer that takes texts."""
     assert correlation_id(text) is None
+
+
+def test_a_content_whose_data_cannot_be_read_has_no_correlation_id() -> None:
+    """And harms nobody else: the process that looks for it receives for all tenants."""
+    for odd in ("!", 7, "AAAAA"):
+        assert correlation_id(json.dumps({**EVENT, "data": None, "data_base64": odd})) is None
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer", "expected"),
+    [
+        ({"requestID": "r-1"}, "/requestID", "r-1"),
+        ({"requestid": "r-1"}, "/requestID", "r-1"),
+        ({"requestID": "  r-1\n"}, "/requestID", "r-1"),
+        ({"requestID": 12345678901234567890}, "/requestID", "12345678901234567890"),
+        ({"requestID": 10.5}, "/requestID", "10.5"),
+        ({"a": [{"b~/c": "r"}]}, "/a/0/b~0~1c", "r"),
+        ({"requestID": "x" * 200}, "/requestID", "x" * 200),
+        ({"requestID": "x" * 201}, "/requestID", None),
+        ({"requestID": ""}, "/requestID", None),
+        ({"requestID": " "}, "/requestID", None),
+        ({"requestID": "a\u202eb"}, "/requestID", None),
+        ({"requestID": "\ud83d"}, "/requestID", None),
+        ({"requestID": True}, "/requestID", None),
+        ({"requestID": None}, "/requestID", None),
+        ({"requestID": ["r"]}, "/requestID", None),
+        ({"requestID": {"id": "r"}}, "/requestID", None),
+        ({"requestID": "r", "RequestID": "s", "REQUESTID": "t"}, "/requestid", None),
+        ({}, "/requestID", None),
+        ([], "/requestID", None),
+        (["r"], "/1", None),
+        ("r", "/requestID", None),
+        (7, "/requestID", None),
+    ],
+)
+def test_the_request_id(body: object, pointer: str, expected: str | None) -> None:
+    """A text or a number that can be searched; whatever else stands there is none, and no error.
+    It is found in every style, and in JSON that stands in a JSON string."""
+    written = json.dumps(body)
+    contents = [
+        {"header": {"type": "T"}, "content": body},
+        {"header": {"type": "T"}, "content": written},
+        {"specversion": "1.0", "data": body},
+        {"specversion": "1.0", "data_base64": base64.b64encode(written.encode()).decode()},
+    ]
+    texts = [json.dumps(it) for it in contents]
+    for text in [*texts, written, json.dumps(texts[0]), f"\ufeff{texts[0]}"]:
+        payload = glance(text)
+        assert payload is not None
+        assert request_id(payload, pointer) == expected
+
+
+OPAQUE = ["", "<xml/>", '{"requestID": ', "[" * 99_999, '"' + "x" * 5_000_000]
+
+
+@pytest.mark.parametrize("text", OPAQUE, ids=[it[:9] for it in OPAQUE])
+def test_an_opaque_content_has_no_request_id(text: str) -> None:
+    assert glance(text) is None
 
 
 @pytest.mark.parametrize(

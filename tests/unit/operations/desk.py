@@ -59,6 +59,8 @@ class Store(InMemoryMessages):
                 "Comando": message.type,
                 "Situacao": message.state,
                 "Direcao": message.direction,
+                "SolicitacaoId": message.request_id,
+                "NaFila": message.queued or None,
             }
             if all(own.get(name) == value for name, value in equal.items()):
                 yield odd.get(document) or Listed(message, stored.version)

@@ -10,7 +10,7 @@ import pytest
 from smartlink.operations.fixes import ADVICE
 from smartlink.operations.health import Fix, checks
 from smartlink.operations.job import JobState
-from smartlink.operations.ports import FiringAlert
+from smartlink.operations.ports import DeclaredIndex, FiringAlert
 from tests.contract.test_jobs import PLAIN
 from tests.unit.operations.desk import Desk, Ground
 
@@ -21,13 +21,14 @@ class Cloud(Ground):
 
     status: int | None = None
     firing: Sequence[FiringAlert] | None = ()
+    states: Sequence[str] = ("READY",)
 
     def disabled_apis(self, names: Sequence[str]) -> list[str]:
         assert names
         return []
 
-    def missing_indexes(self) -> tuple[int, int]:
-        return 0, 1
+    def indexes(self) -> Sequence[DeclaredIndex]:
+        return [DeclaredIndex(f"d: C ({place})", state) for place, state in enumerate(self.states)]
 
     def need_topic(self, topic: str) -> None:
         assert topic
@@ -62,6 +63,43 @@ def test_alerts_that_fire(firing: Sequence[FiringAlert] | None, said: str, *, ho
     found = next(it for it in checks(cast("Any", desk)) if it.name == "alerts")
     assert (found.holds, found.text) == (holds, said)
     assert (found.fix is Fix.READ_ALERTS) is not holds
+
+
+SAID = "d: C (1) is missing; d: C (2) is being made; d: C (3) is in the state NEEDS_REPAIR"
+
+
+@pytest.mark.parametrize(
+    ("states", "holds", "said"),
+    [
+        (("READY", "READY"), True, "2 ready"),
+        (
+            ("READY", "", "CREATING", "NEEDS_REPAIR"),
+            False,
+            "3 of 4 are not ready: " + SAID,
+        ),
+        (
+            ("",) * 12,
+            False,
+            "12 of 12 are not ready: "
+            + "; ".join(f"d: C ({place}) is missing" for place in range(10))
+            + "; and 2 more",
+        ),
+    ],
+)
+def test_indexes_that_are_not_ready_are_named(
+    states: Sequence[str], said: str, *, holds: bool
+) -> None:
+    desk = replace(Desk(), platform=Cloud(states=states))
+    found = next(it for it in checks(cast("Any", desk)) if it.name == "indexes")
+    assert (found.holds, found.text) == (holds, said)
+    assert (found.fix is Fix.DEPLOY_AND_WAIT) is not holds
+
+
+def test_indexes_that_nobody_declares_are_not_called_ready() -> None:
+    desk = replace(Desk(), platform=Cloud(states=()))
+    found = next(it for it in checks(cast("Any", desk)) if it.name == "indexes")
+    assert (found.holds, found.fix) == (False, Fix.DEPLOY)
+    assert "SMARTLINK_INDEXES is not set" in found.text
 
 
 @pytest.mark.parametrize(

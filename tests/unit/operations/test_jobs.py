@@ -206,6 +206,18 @@ def test_it_does_no_more_than_it_was_told_to() -> None:
     assert (exact.counts.done, exact.more) == (5, False)
 
 
+def test_a_job_of_a_request_names_its_messages() -> None:
+    """A function of an older release, which knows no such filter, does nothing to others either."""
+    made = desk("acme", "globex")
+    made.keep(*(dead(f"r-{n}", type=COMMAND, request_id="r 1") for n in range(2)))
+    made.keep(dead("r-0", type=COMMAND, request_id="r 1"), tenant="globex")
+    ended = to_its_end(made, begun(made, filters=Filters(request="r 1")))
+    assert ended.selection.chosen == {"acme": ("D-r-0", "D-r-1"), "globex": ("D-r-0",)}
+    assert ended.target == "3 chosen messages --request r 1"
+    assert (ended.counts.done, ended.counts.looked) == (3, 3)
+    assert states(made).count(State.PENDING) == 2
+
+
 def test_chosen_messages_alone() -> None:
     made = desk("acme", "globex", each=60)
     chosen = {"acme": tuple(f"D-m-{n:04}" for n in range(0, 60, 2)), "globex": ("D-m-0001", "D-x")}

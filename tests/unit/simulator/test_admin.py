@@ -8,6 +8,7 @@ import sys
 import requests
 
 from infra.simulator.running import RunningSimulator
+from infra.simulator.simulator import Simulator
 
 from .client import Client
 
@@ -111,3 +112,23 @@ def test_the_command_line_says_where_it_listens_and_stops_on_a_signal() -> None:
         finally:
             process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0
+
+
+def test_waits_are_drawn_and_the_same_after_each_seed() -> None:
+    """The n-th call of a tenant waits equally long in each run, whatever the others call."""
+    simulator = Simulator()
+
+    def waits(*calls: tuple[str, str]) -> list[float]:
+        return [simulator.wait(call, who, 0.1) for call, who in calls]
+
+    assert waits(("get", "acme")) == [0.1]
+    simulator.configure({"latencySigma": 0.3, "seed": 1})
+    first = waits(("get", "acme"), ("get", "acme"))
+    assert first[0] != first[1]
+    simulator.configure({"seed": 1})
+    again = waits(("get", "acme"), ("ack", "acme"), ("get", "zeta"), ("get", "acme"))
+    assert [again[0], again[3]] == first
+    assert len(set(again)) == len(again)
+    drawn = sorted(waits(*[("get", "acme")] * 2_000))
+    assert 0.09 < drawn[1_000] < 0.11
+    assert simulator.wait("get", "acme", 0) == 0

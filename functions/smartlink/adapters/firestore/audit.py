@@ -32,7 +32,7 @@ from smartlink.ports import Conflict
 AUDIT = "Auditoria"
 _PAGE = 300
 NEWEST = Newest(AUDIT, time="Data", tenants="Tenants")
-"""Of some tenants, it needs the index of `terraform/audit.tf`."""
+"""Of some tenants, it needs the index that `infra/firestore.json` declares under `audit`."""
 
 
 class FirestoreAudit:

@@ -101,6 +101,7 @@ ORIGIN_FIELDS = (
     "DataRecebimento",
     "Audiencia",
     "CorrelacaoId",
+    "SolicitacaoId",
     "Rastreio",
     "Pessoal",
     "Publicada",
@@ -223,6 +224,7 @@ def _put_origin(fields: Raw, message: Message) -> None:
     put_time(fields["DataRecebimento"], message.received)
     put_optional_text(fields, "Audiencia", message.audience)
     put_optional_text(fields, "CorrelacaoId", message.correlation_id)
+    put_optional_text(fields, "SolicitacaoId", message.request_id)
     put_optional_text(fields, "Rastreio", message.trace)
     put_flag(fields, "Pessoal", flag=message.personal)
     put_flag(fields, "Publicada", flag=message.published)
@@ -398,6 +400,7 @@ def _get_about(document: str, fields: Raw, state: State) -> dict[str, Any]:
         "due": get_optional_time(fields, "DataTentativaExec"),
         "audience": get_optional_text(fields, "Audiencia"),
         "correlation_id": get_optional_text(fields, "CorrelacaoId"),
+        "request_id": readable(fields, "SolicitacaoId"),
         "trace": valid_traceparent(readable(fields, "Rastreio")),
         "personal": get_flag(fields, "Pessoal"),
         "published": get_flag(fields, "Publicada"),

@@ -41,6 +41,7 @@ from smartlink.domain.message import (
 )
 from smartlink.operations.ports import (
     EndedQuery,
+    Equal,
     MessageDocuments,
     OperatorStore,
     Purgeable,
@@ -57,7 +58,7 @@ PURGES = {
 """What is purged, by which field: oldest first."""
 HISTORY_BY = {
     name: QueryShape(rm.HISTORY, (name,), "DataFim", descending=True)
-    for name in ("Comando", "Direcao", "Situacao")
+    for name in ("Comando", "Direcao", "Situacao", "SolicitacaoId")
 }
 _FIGURES = tuple(rm.HOUR_FIGURES.values())
 GROUPED = (
@@ -65,9 +66,11 @@ GROUPED = (
     (rm.HOURS, ("Hora", *_FIGURES[:-1]), _FIGURES[-1]),
 )
 """The composite indexes that queries over all tenants need, of the scope COLLECTION_GROUP."""
+IDS = ("ID", "CorrelacaoId", "SolicitacaoId")
+"""The ids by which a message is sought: its own, its correlation id, its request id."""
 GROUPED_FIELDS = {
-    rm.LIVE: ("ID", "CorrelacaoId", "Comando", "Direcao", "Situacao", "DataTentativaExec"),
-    rm.HISTORY: ("ID", "CorrelacaoId", "Comando", "Direcao", "Situacao", "DataFim"),
+    rm.LIVE: (*IDS, "Comando", "Direcao", "Situacao", "NaFila", "DataTentativaExec"),
+    rm.HISTORY: (*IDS, "Comando", "Direcao", "Situacao", "DataFim"),
 }
 """The fields by which the queries over all tenants filter or order, each by itself."""
 LINES_BY_TYPE = QueryShape(rm.LOGS, ("LOGTYPE",), "LOGDATE", descending=True)
@@ -75,8 +78,8 @@ OPERATOR_QUERIES = (*HISTORY_BY.values(), LINES_BY_TYPE)
 """The queries here that need a composite index; a test compares them with
 `infra/firestore.json`."""
 FILTERED = {
-    rm.LIVE: ("ID", "Comando", "Direcao", "Situacao", "Titular"),
-    rm.HISTORY: ("ID", "Comando", "Direcao", "Situacao", "DataFim", "Titular"),
+    rm.LIVE: (*IDS, "Comando", "Direcao", "Situacao", "NaFila", "Titular"),
+    rm.HISTORY: (*IDS, "Comando", "Direcao", "Situacao", "DataFim", "Titular"),
     rm.LOGS: ("IDMENSAGEM", "LOGTYPE", "LOGDATE"),
 }
 """The fields by which the queries here filter or order. A test checks that each is indexed."""
@@ -170,14 +173,14 @@ class OperatorFirestore(Firestore):
     def _under(self, tenant: str) -> str:
         return self._name(rm.TENANTS, tenant)
 
-    def live(self, tenant: str, equal: Mapping[str, str], *, page: int = PAGE) -> Iterator[Listed]:
+    def live(self, tenant: str, equal: Equal, *, page: int = PAGE) -> Iterator[Listed]:
         """Lists live messages without their contents, by name, however many there are."""
         for item in self.scan(tenant, equal, page=page):
             if isinstance(item, Listed):
                 yield item
 
     def scan(
-        self, tenant: str, equal: Mapping[str, str], *, after: str = "", page: int = PAGE
+        self, tenant: str, equal: Equal, *, after: str = "", page: int = PAGE
     ) -> Iterator[Listed | Unreadable]:
         """Lists live messages, and the unreadable documents."""
         last: str | None = after or None
@@ -196,7 +199,7 @@ class OperatorFirestore(Firestore):
                 return
             last = found[-1].id
 
-    def count_live(self, tenant: str, equal: Mapping[str, str]) -> int:
+    def count_live(self, tenant: str, equal: Equal) -> int:
         """Counts live messages."""
         what = f"count messages of {tenant}"
         return self._more.count(what, self._under(tenant), _query(rm.LIVE, equal, 0))
@@ -247,7 +250,7 @@ class OperatorFirestore(Firestore):
         return self._more.root
 
     def page_live(
-        self, tenant: str | None, equal: Mapping[str, str], size: int, after: Spot | None = None
+        self, tenant: str | None, equal: Equal, size: int, after: Spot | None = None
     ) -> list[tuple[str, Listed | Unreadable]]:
         """Lists the next live messages, by tenant and document."""
         query = _query(rm.LIVE, equal, size)
@@ -273,7 +276,29 @@ class OperatorFirestore(Firestore):
         found = self._more.over("list the history", self._where(tenant, query), query)
         return [(owner, _ended(it)) for owner, it in found]
 
-    def total_live(self, tenant: str | None, equal: Mapping[str, str]) -> int:
+    def sought(
+        self, tenant: str | None, identity: str, size: int
+    ) -> tuple[list[tuple[str, Listed | Unreadable]], list[tuple[str, EndedSummary | RawDocument]]]:
+        """Finds messages by their ids, in no order: one field's own index serves that."""
+        live = self._by_ids(tenant, rm.LIVE, identity, size)
+        ended = self._by_ids(tenant, rm.HISTORY, identity, size)
+        return (
+            [(owner, _listed(it)) for owner, it in live],
+            [(owner, _ended(it)) for owner, it in ended],
+        )
+
+    def _by_ids(
+        self, tenant: str | None, collection: str, identity: str, size: int
+    ) -> Iterable[tuple[str, Found]]:
+        found: dict[tuple[str, str], tuple[str, Found]] = {}
+        for name in IDS:
+            query = _query(collection, {name: identity}, size)
+            _without_content(query, collection)
+            its = self._more.over(f"find messages by {name}", self._where(tenant, query), query)
+            found |= {(owner, it.id): (owner, it) for owner, it in its}
+        return found.values()
+
+    def total_live(self, tenant: str | None, equal: Equal) -> int:
         """Counts live messages."""
         query = _query(rm.LIVE, equal, 0)
         return self._more.count("count messages", self._where(tenant, query), query)
@@ -313,6 +338,12 @@ class OperatorFirestore(Firestore):
             put_time(_condition(query, "ContadoAte", _Filter.GREATER_THAN_OR_EQUAL), counted)
         return self._more.count("count the tenants", self._more.root, query)
 
+    def count_behind(self, tenant: str, key: str, number: str) -> int:
+        """Counts live messages of a key, by the index that keeps its order."""
+        query = _query(rm.LIVE, {"Chave": key}, 0)
+        _condition(query, "Ordem", _Filter.GREATER_THAN).string_value = number
+        return self._more.count(f"count what waits of {tenant}", self._under(tenant), query)
+
     def longest_due(self, tenant: str | None) -> tuple[str, Listed | Unreadable] | None:
         """Finds the live message whose instant is the first."""
         query = _query(rm.LIVE, {}, 1)
@@ -330,13 +361,22 @@ class OperatorFirestore(Firestore):
             query.start_at.values.add(reference_value=self._under(after))
         return [it.id for it in self._more.query("list the tenants", self._more.root, query)]
 
-    def troubled(self, since: datetime, size: int) -> list[str]:
-        """Lists the tenants that have an error, the newest first."""
-        query = _query(rm.TENANTS, {}, size)
-        query.select.fields.add(field_path="__name__")
-        _bounded(query, "DataUltimoErro", since, None)
-        _by_time(query, "DataUltimoErro", _DESCENDING)
-        return [it.id for it in self._more.query("list the tenants", self._more.root, query)]
+    def troubled(self, now: datetime, since: datetime, size: int) -> list[str]:
+        """Lists the tenants that are halted, orphaned or paused, however long ago that began, and
+        those that have an error since then; so many of each."""
+        halted, orphaned, paused, failed = (_query(rm.TENANTS, {}, size) for _ in range(4))
+        _by_time(halted, "BloqueadoDesde", _DESCENDING)
+        _condition(orphaned, "Orfao", _Filter.EQUAL).boolean_value = True
+        _bounded(paused, "PausadoAte", now, None)
+        _by_time(paused, "PausadoAte", _DESCENDING)
+        _bounded(failed, "DataUltimoErro", since, None)
+        _by_time(failed, "DataUltimoErro", _DESCENDING)
+        names: list[str] = []
+        for query in (halted, orphaned, paused, failed):
+            query.select.fields.add(field_path="__name__")
+            found = self._more.query("list the tenants", self._more.root, query)
+            names += [it.id for it in found]
+        return list(dict.fromkeys(names))
 
     def has_documents(self, tenant: str) -> bool:
         """Tell whether a tenant has any message, history or log line."""
@@ -501,13 +541,17 @@ def _ended(found: Found) -> EndedSummary | OddDocument:
         return OddDocument(rm.HISTORY, found.id, str(error), found.version, found.fields)
 
 
-def _query(collection: str, equal: Mapping[str, str], limit: int) -> Raw:
+def _query(collection: str, equal: Equal, limit: int) -> Raw:
     query = types.StructuredQuery.pb()()
     query.from_.add(collection_id=collection)
     if limit:
         query.limit.value = limit
     for name, value in equal.items():
-        _condition(query, name, _Filter.EQUAL).string_value = value
+        condition = _condition(query, name, _Filter.EQUAL)
+        if isinstance(value, bool):
+            condition.boolean_value = value
+        else:
+            condition.string_value = value
     return query
 
 

@@ -1,7 +1,7 @@
 """Looks at the platform for `health`: at Google Cloud by its REST APIs, or at the emulators."""
 
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -14,8 +14,10 @@ from google.auth import default
 from google.auth.exceptions import GoogleAuthError
 from google.auth.transport.requests import AuthorizedSession, Request
 
+from smartlink.adapters.google.indexes import INDEXED_FIELDS, declared_indexes, index_states
 from smartlink.i18n import _
 from smartlink.operations.ports import (
+    DeclaredIndex,
     FiringAlert,
     Identity,
     NotSignedInError,
@@ -36,15 +38,13 @@ _PREFIX = "smartlink-"  # of the functions' names
 _ALERTS = "Smart Link: "  # begins the names of our alert policies
 _ALERT_PAGES = 10
 
-Index = Mapping[str, Any]
-
 
 @dataclass
 class GooglePlatform:
     """Google Cloud, with application default credentials."""
 
     settings: Settings
-    indexes: Sequence[Index]  # that `infra/firestore.json` declares
+    declared: Mapping[str, Any]  # what `infra/firestore.json` declares; empty: it is not known
     _session: AuthorizedSession | None = None
 
     def sign_in(self) -> None:
@@ -84,14 +84,27 @@ class GooglePlatform:
         services = self._get(f"{url}?{query}").get("services", ())
         return [it["name"] for it in services if it.get("state") != "ENABLED"]
 
-    def missing_indexes(self) -> tuple[int, int] | None:
+    def indexes(self) -> Sequence[DeclaredIndex] | None:
+        if not self.declared:
+            return ()
         settings = self.settings
-        found = self._get(
-            f"https://firestore.googleapis.com/v1/projects/{settings.project}/databases/"
-            f"{settings.firestore_database}/collectionGroups/-/indexes"
-        ).get("indexes", ())
-        ready = {_fields(it) for it in found if it.get("state") == "READY"}
-        return sum(_fields(it) not in ready for it in self.indexes), len(self.indexes)
+        parts = {
+            settings.firestore_database: self.declared,
+            settings.audit_database: self.declared["audit"],
+        }
+        return [it for name, part in parts.items() for it in self._indexes(name, part)]
+
+    def _indexes(self, database: str, part: Mapping[str, Any]) -> Iterator[DeclaredIndex]:
+        groups = (
+            f"https://firestore.googleapis.com/v1/projects/{self.settings.project}/databases/"
+            f"{database}/collectionGroups/-"
+        )
+        states = index_states(
+            self._listed(f"{groups}/indexes", "indexes"),
+            self._listed(f"{groups}/fields", "fields", INDEXED_FIELDS),
+        )
+        for index in declared_indexes(part):
+            yield DeclaredIndex(f"{database}: {index}", states.get(index, ""))
 
     def need_topic(self, topic: str) -> None:
         self._get(f"{self._pubsub}/topics/{topic}")
@@ -125,7 +138,7 @@ class GooglePlatform:
     def _functions(self) -> Mapping[str, Any]:
         project = self.settings.project
         url = f"https://cloudfunctions.googleapis.com/v2/projects/{project}/locations/-/functions"
-        named = {it["name"].rpartition("/")[2]: it for it in self._get(url).get("functions", ())}
+        named = {it["name"].rpartition("/")[2]: it for it in self._listed(url, "functions")}
         return {name: it for name, it in named.items() if name.startswith(_PREFIX)}
 
     def alerts(self) -> Sequence[FiringAlert] | None:
@@ -148,6 +161,18 @@ class GooglePlatform:
 
     def broker_time(self) -> datetime | None:
         return _time_of(self.settings.smart_link_url)
+
+    def _listed(self, url: str, items: str, condition: str = "") -> Iterator[Mapping[str, Any]]:
+        """Every page of a list."""
+        query = {"filter": condition} if condition else {}
+        token = ""
+        while True:
+            asked = {**query, **({"pageToken": token} if token else {})}
+            page = self._get(f"{url}?{urlencode(asked)}" if asked else url)
+            yield from page.get(items, ())
+            token = page.get("nextPageToken", "")
+            if not token:
+                return
 
     def _get(self, url: str) -> Mapping[str, Any]:
         if self._session is None:
@@ -179,7 +204,7 @@ class EmulatedPlatform:
     def disabled_apis(self, names: Sequence[str]) -> list[str] | None:  # noqa: ARG002  (the port's)
         return None
 
-    def missing_indexes(self) -> tuple[int, int] | None:
+    def indexes(self) -> Sequence[DeclaredIndex] | None:
         return None
 
     def need_topic(self, topic: str) -> None:
@@ -260,16 +285,6 @@ def _time_of(url: str) -> datetime | None:
         message = _("the broker at {url} does not answer ({kind})", url=url, kind=kind)
         raise PlatformError(message) from None
     return parsedate_to_datetime(date) if date else None
-
-
-def _fields(index: Index) -> tuple[str, ...]:
-    """Returns an index's collection and its fields in order, without what Firestore adds."""
-    name = index.get("collectionGroup") or index["name"].split("/collectionGroups/")[1]
-    fields = (it for it in index["fields"] if it["fieldPath"] != "__name__")
-    return (
-        name.split("/")[0],
-        *(f"{it['fieldPath']} {it.get('order', it.get('arrayConfig'))}" for it in fields),
-    )
 
 
 _checked: tuple[type[Platform], ...] = (GooglePlatform, EmulatedPlatform)

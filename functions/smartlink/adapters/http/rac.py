@@ -45,7 +45,7 @@ _CREDENTIAL_ERRORS = frozenset({"invalid_client", "unauthorized_client", "invali
 _OTHER_ERRORS = frozenset({"invalid_request", "unsupported_grant_type", "invalid_scope"})
 _HEADERS = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
 _IDLE = 32  # connections: as many as poll has threads
-KEPT = 16_384  # tenants: more than an instance polls, so that each token is kept for the next tick
+KEPT = 16_384  # tenants; whoever polls more of them in turn asks RAC again for the oldest
 
 _Token = Annotated[
     str, StringConstraints(pattern=r"^[\x21-\x7e]+$", min_length=1, max_length=16_384)

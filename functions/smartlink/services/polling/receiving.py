@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from threading import Lock
 
 from smartlink.domain import lifecycle
+from smartlink.domain.catalog import Command
 from smartlink.domain.identity import Direction, content_hash, derived_ids, document_id, encode
 from smartlink.domain.message import (
     DeadReason,
@@ -25,7 +26,7 @@ from smartlink.domain.message import (
     Version,
 )
 from smartlink.domain.order import NoKeyError
-from smartlink.domain.payload import correlation_id, traceparent
+from smartlink.domain.payload import correlation_id, glance, request_id, traceparent
 from smartlink.domain.settlement import Settlement, annotate
 from smartlink.domain.traceparent import joined, valid_traceparent
 from smartlink.observability import ERROR, INFO, WARNING, call_trace, event, message_event
@@ -303,8 +304,7 @@ class Downstream:
             sha256 = inline(delivery.content).sha256
             message_id, _ = derived_ids(delivery.type, sha256, now)
         document = document_id(Direction.DOWNSTREAM, message_id)
-        with self._parsing:
-            correlation = correlation_id(delivery.content)
+        correlation, request = self._ids(delivery.content, command)
         message = lifecycle.received(
             message_id=message_id,
             command=delivery.type,
@@ -316,7 +316,8 @@ class Downstream:
             personal=command is not None and command.personal,
         )
         own = valid_traceparent(traceparent(delivery.content))
-        message = replace(message, trace=own or joined(call_trace(), document))
+        trace = own or joined(call_trace(), document)
+        message = replace(message, trace=trace, request_id=request)
         if problem is not None:
             message = lifecycle.dead(message, DeadReason.MALFORMED, problem)
         elif command is None:
@@ -327,6 +328,16 @@ class Downstream:
         if len(message_id) > _ID_LIMIT:
             message = replace(message, id=f"{message_id[:_NAME_LIMIT]}…")
         return _Arrival(delivery.tag, message)
+
+    def _ids(self, content: str, command: Command | None) -> tuple[str | None, str | None]:
+        """Returns the correlation id and, of a command that has one, the request id."""
+        with self._parsing:
+            if command is None or command.request_id is None:
+                return correlation_id(content), None
+            payload = glance(content)
+            if payload is None:
+                return None, None
+            return payload.correlation_id, request_id(payload, command.request_id)
 
     def _placed(self, poll: TenantPoll, message: Message, content: str) -> Message:
         """Gives an ordered message its key; without one it is dead, and holds nobody back."""
@@ -439,6 +450,7 @@ class Downstream:
             type=_readable(message.type),
             audience=None,
             correlation_id=None,
+            request_id=None,
             content=content,
             order=None,
         )

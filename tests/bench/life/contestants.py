@@ -1,0 +1,219 @@
+"""Who is compared: how each is started, told to work, and what stands in its books afterwards."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from infra.local.addresses import Addresses
+from infra.local.functions import consumer
+from infra.local.program import Program
+from infra.local.rest import Rest
+from tests.bench.ledger import LedgerError
+from tests.bench.life.load import TENANTS, Key
+from tests.bench.peers.programs import WORKERS, Work
+from tests.bench.peers.running import Peers
+from tests.bench.services import PROJECT, Services
+from tests.bench.workload import COMMAND
+
+LOOK_SECONDS = 10.0  # how often a contestant looks for each tenant's messages
+_POLL_SECONDS = LOOK_SECONDS - 1  # a poll ends before the next tick
+_REPLY = "%2Freply%2F1"
+
+
+@dataclass
+class Books:
+    """What a contestant has stored, when all is done."""
+
+    settled: dict[Key, float] = field(default_factory=dict)  # by the database's clock
+    answered: set[Key] = field(default_factory=set)  # replies that it knows as sent
+    live: int = 0  # messages and replies that are not done
+    logs: int = 0
+
+
+class Contestant(Protocol):
+    """One that is compared."""
+
+    name: str
+    servers: tuple[str, ...]  # what it stands on, by the programs' names
+
+    def programs(self) -> Sequence[Program]:
+        """List its processes."""
+
+    def clear(self) -> None:
+        """Empty its database."""
+
+    def working(self) -> Any:  # noqa: ANN401  (a context manager)
+        """Have it look for messages while the block runs; the block gets when it looked."""
+
+    def books(self) -> Books:
+        """Read what it has stored."""
+
+
+class Ours:
+    """The relay: `poll` is called at a fixed interval, as Cloud Scheduler does, only shorter."""
+
+    name = "ours"
+    servers: tuple[str, ...] = ("firestore", "pubsub", "storage", "secret-manager")
+
+    def __init__(self, running: Services) -> None:
+        self._running = running
+
+    def programs(self) -> Sequence[Program]:
+        """A process that polls, and as many consumers as the peers have workers."""
+        running, workers = self._running, str(WORKERS)
+        return (
+            running.program("poll", "poll", SMARTLINK_POLL_SECONDS=str(_POLL_SECONDS)),
+            running.program(
+                consumer(COMMAND), "consume", SMARTLINK_COMMAND=COMMAND, WORKERS=workers
+            ),
+        )
+
+    def clear(self) -> None:
+        """Reset the emulator: what was merely deleted slows every later query down."""
+        self._running.clear()
+
+    @contextmanager
+    def working(self) -> Iterator[Sequence[float]]:
+        """Tick."""
+        with _Ticks(self._running) as ticks:
+            yield ticks.began
+
+    def books(self) -> Books:
+        """Read every tenant's documents."""
+        found = Books()
+        for key, at in self._documents("GTotvsLinkMessageExec"):
+            tenant, document = key
+            if document.startswith("D-"):
+                found.settled[tenant, document.removeprefix("D-")] = at
+            else:
+                found.answered.add((tenant, document.removeprefix("U-D-").removesuffix(_REPLY)))
+        found.live = sum(1 for _ in self._documents("GTotvsLinkMessage"))
+        found.logs = sum(1 for _ in self._documents("GTotvsLinkLog"))
+        return found
+
+    def _documents(self, collection: str) -> Iterator[tuple[Key, float]]:
+        rest, host = self._running.rest, self._running.addresses.firestore
+        documents = f"http://{host}/v1/projects/{PROJECT}/databases/(default)/documents"
+        query = {
+            "structuredQuery": {
+                "from": [{"collectionId": collection, "allDescendants": True}],
+                "select": {"fields": [{"fieldPath": "__name__"}]},
+            }
+        }
+        for answer in rest.call("POST", f"{documents}:runQuery", query):
+            if found := answer.get("document"):
+                tenant, _, document = found["name"].split("/")[-3:]
+                yield (tenant, document), datetime.fromisoformat(found["createTime"]).timestamp()
+
+
+class Peer:
+    """Celery or Procrastinate: a loop a tenant receives, workers execute and send."""
+
+    def __init__(self, name: str, peers: Peers, addresses: Addresses) -> None:
+        self.name = name
+        self.servers: tuple[str, ...] = ("postgres", "redis")[: 1 + (name == "celery")]
+        self._peers = peers
+        self._addresses = addresses
+
+    def programs(self) -> Sequence[Program]:
+        """Its poller and workers, with an empty database."""
+        work = Work(TENANTS, look_seconds=LOOK_SECONDS)
+        return self._peers.prepared(self.name, self._addresses, work)
+
+    def clear(self) -> None:
+        """Empty the tables."""
+        self._peers.books(self.name).clear()
+
+    @contextmanager
+    def working(self) -> Iterator[Sequence[float]]:
+        """Run the loops."""
+        rest, calls = Rest(), self._addresses.functions
+        rest.call("POST", calls[f"{self.name}-start"], {})
+        try:
+            yield ()
+        finally:
+            rest.call("POST", calls[f"{self.name}-stop"], {})
+
+    def books(self) -> Books:
+        """Read the tables."""
+        tables = self._peers.books(self.name)
+        return Books(
+            settled={(tenant, key): at for tenant, key, at in tables.rows("history")},
+            answered={
+                (tenant, key) for tenant, key, _ in tables.rows("outbox", "sent_at IS NOT NULL")
+            },
+            live=len(tables.rows("inbox")) + len(tables.rows("outbox", "sent_at IS NULL")),
+            logs=len(tables.rows("logs")),
+        )
+
+
+class _Ticks:
+    """Calls poll at a fixed interval; a poll that takes longer replaces the ticks it delays."""
+
+    def __init__(self, running: Services) -> None:
+        self.began: list[float] = []
+        self._running = running
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="ticks", daemon=True)
+        self._failed: Exception | None = None
+
+    def __enter__(self) -> "_Ticks":  # noqa: PYI034  (its name is enough)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+        if self._failed is not None:
+            raise self._failed
+
+    def _run(self) -> None:
+        start = time.monotonic()
+        while not self._stop.is_set():
+            self.began.append(time.time())
+            try:
+                self._running.call("poll")
+            except Exception as error:  # noqa: BLE001  (the other thread raises it)
+                self._failed = error
+                return
+            self._stop.wait(LOOK_SECONDS - (time.monotonic() - start) % LOOK_SECONDS)
+
+
+def balance(expected: set[Key], books: Books, sent: Sequence[Key]) -> None:
+    """See that each message ended once, that each reply was sent once, for its own tenant, and
+    that nothing is left. Raises LedgerError."""
+    faults = []
+    for what, found in (
+        ("the history", set(books.settled)),
+        ("the replies that it knows as sent", books.answered),
+        ("the replies that the broker got", set(sent)),
+    ):
+        if missing := expected - found:
+            faults.append(f"{what}: {len(missing)} of {len(expected)} are missing")
+        if strange := found - expected:
+            faults.append(f"{what}: {len(strange)} are too many")
+    if len(sent) != len(set(sent)):
+        faults.append(f"{len(sent) - len(set(sent))} replies were sent twice")
+    if books.live:
+        faults.append(f"{books.live} messages or replies are not done")
+    if books.logs != 2 * len(expected):
+        faults.append(f"there are {books.logs} log lines of {len(expected)} messages")
+    if faults:
+        raise LedgerError("; ".join(faults))
+
+
+def sent_replies(rest: Rest, simulator: str, expected: set[Key]) -> list[tuple[Key, float]]:
+    """What reached the broker, and when; what is not of this run is passed over."""
+    ids = {identity for _, identity in expected}
+    found = []
+    for reply in rest.call("GET", f"{simulator}/simulator/sent"):
+        identity = json.loads(reply["content"])["requestID"]
+        if identity in ids:
+            at = datetime.fromisoformat(reply["at"]).timestamp()
+            found.append(((reply["tenant"], identity), at))
+    return found
