@@ -31,10 +31,11 @@ _NOTHING = 0.0005  # what rounding leaves
 MESSAGE, REPLY, IDLE, LARGE_MESSAGE = "message", "reply", "idle tenant-minute", "large message"
 _SOME = 0.03  # what a batch costs once, over its messages: eight empty answers, a query, a shard
 _STATES = TENANTS / BATCH  # the idle tenants' own write, which comes every 15 minutes, in a tick
+_HOURS = 2 * TENANTS / BATCH  # and whether anything happened to them in an hour, which comes hourly
 BUDGET: Mapping[str, Mapping[str, float]] = {
     # What a message may cost; what stands in neither must not occur at all.
     MESSAGE: {
-        "firestoreRead": 1 + _SOME,
+        "firestoreRead": 1 + _SOME + _HOURS,
         "firestoreWrite": 4 + 1 + _STATES,  # one for the line that the bench's consumer logs
         "firestoreDelete": 1,
         "pubsubMessages": 1 / 20,  # one for a batch of 20 messages or more
@@ -46,7 +47,7 @@ BUDGET: Mapping[str, Mapping[str, float]] = {
         "secretManager list": _SOME,
     },
     REPLY: {
-        "firestoreRead": 1 + 2 * _SOME,
+        "firestoreRead": 1 + 2 * _SOME + _HOURS,
         "firestoreWrite": 3 + _STATES,
         "firestoreDelete": 1,
         "broker send": 1,
