@@ -39,8 +39,14 @@ _BY_STATE: Mapping[str, Text] = {
 }
 _SAID: Mapping[str, tuple[Text, Text]] = {
     # the title, and what would become of the messages
-    "redrive": (_("Preview: redrive"), _("messages would be executed again")),
-    "discard": (_("Preview: discard"), _("messages would be discarded")),
+    "redrive": (
+        _("Preview: redrive"),
+        _("messages would be executed again"),
+    ),
+    "discard": (
+        _("Preview: discard"),
+        _("messages would be discarded"),
+    ),
     "hold": (_("Preview: hold"), _("messages would be held")),
 }
 
@@ -98,7 +104,7 @@ def _known(meant: Meant) -> Preview | None:
 
 
 def _draw_matching(meant: Meant, known: Preview | None, *, lost: bool = False) -> str:
-    title, would = _SAID[meant.action.name]
+    heading, would = _SAID[meant.action.name]
     identity, look = request.form.get("look", ""), known
     if look is None:
         identity, look = here().previews.begin(here().deployment, meant.matching)
@@ -107,7 +113,7 @@ def _draw_matching(meant: Meant, known: Preview | None, *, lost: bool = False) -
         asked=meant.asked,
         meant=meant,
         action=meant.action,
-        title=title,
+        heading=heading,
         would=would,
         button=_button(meant.action, look.fit if look.finished else None),
         look=look,
@@ -126,13 +132,13 @@ def _draw_matching(meant: Meant, known: Preview | None, *, lost: bool = False) -
 
 
 def _draw_picked(meant: Meant, planned: Plan, *, grown: bool = False) -> str:
-    title, would = _SAID[meant.action.name]
+    heading, would = _SAID[meant.action.name]
     return render_template(
         "preview.html",
         asked=meant.asked,
         meant=meant,
         action=meant.action,
-        title=title,
+        heading=heading,
         would=would,
         button=_button(meant.action, len(planned.messages)),
         look=None,
