@@ -39,14 +39,8 @@ _BY_STATE: Mapping[str, Text] = {
 }
 _SAID: Mapping[str, tuple[Text, Text]] = {
     # the title, and what would become of the messages
-    "redrive": (
-        _("Preview: redrive"),
-        _("messages would be executed again"),
-    ),
-    "discard": (
-        _("Preview: discard"),
-        _("messages would be discarded"),
-    ),
+    "redrive": (_("Preview: redrive"), _("messages would be executed again")),
+    "discard": (_("Preview: discard"), _("messages would be discarded")),
     "hold": (_("Preview: hold"), _("messages would be held")),
 }
 
