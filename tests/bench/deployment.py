@@ -11,7 +11,7 @@ One poll instance less than sized has to fall behind, or the claim could not fai
 """
 
 import logging
-from collections import Counter, OrderedDict, deque
+from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -659,7 +659,7 @@ def _costs() -> tuple[Measured, str]:
         about = results.get("measured", {}).get("growth", {})
         if not about.get("quick", True):
             # Operations cost dollars, and no time here.
-            nothing: dict[str, dict[str, float]] = {"counted": {}, "dollars": {}}
+            nothing: dict[str, Any] = {"counted": defaultdict(dict), "dollars": {}}
             unit = measured({"growth": results["growth"], "operations": nothing})
             return unit, f"the run of growth of {about['at'][:10]}"
     except IncompleteError:
