@@ -103,7 +103,7 @@ class Form:
         return {"shard_tenants": self.shard_tenants, "poll_threads": self.poll_threads}
 
 
-WHOLE = Form(20_000, 35.0, 200, 32, 512, KEPT)
+WHOLE = Form(20_000, 52.0, 200, 32, 512, KEPT)
 SHORT = Form(1_250, 4.0, 25, 4, 64, KEPT // 8)
 """Half as many shards, which take as long with an eighth of the tenants on an eighth of the
 threads."""
