@@ -144,6 +144,11 @@ bench: $(VENV)/test.stamp $(VENV)/bench.stamp ## Measure against per-message cod
 	@$(BIN)/python -m tests.bench.peers.install
 	@$(BIN)/python -m tests.bench $(ARGS)
 
+# Counts that a busy machine does not change; `make test` checks the same.
+.PHONY: bench-check
+bench-check: $(VENV)/test.stamp ## The bench's short form: operations, calls and memory a message (ARGS=--renew)
+	@$(BIN)/python -m tests.bench.check $(ARGS)
+
 # uv compiles one lock for every platform and Python that the project supports.
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header

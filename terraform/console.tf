@@ -39,10 +39,11 @@ resource "google_project_iam_member" "console_secrets" {
   }
 }
 
-# Health looks at indexes, topics, functions and the clock; it changes none.
+# Health looks at indexes, topics, functions, alerts and the clock; it changes none.
 resource "google_project_iam_member" "console_viewer" {
   for_each = length(local.console) == 0 ? toset([]) : toset([
     "roles/cloudfunctions.viewer",
+    "roles/monitoring.viewer",
     "roles/pubsub.viewer",
     "roles/serviceusage.serviceUsageViewer",
   ])

@@ -1,7 +1,7 @@
 """The functions' composition: it makes the adapters to Google and TOTVS at their first use.
 
-Each factory imports the vendor's client that it needs, so that a cold start loads only what its
-function uses.
+Each factory imports its own use case and the vendors' clients that this needs, so that a cold start
+loads only what its function uses.
 """
 
 import importlib
@@ -11,23 +11,11 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from smartlink import observability
-from smartlink.adapters.http.at_need import session_at_need
 from smartlink.adapters.threads import ThreadRunner, ThreadTurns, beside, end_process, wait
+from smartlink.common_wiring import Adapters
 from smartlink.consumer import Consumer
 from smartlink.loading import loading
-from smartlink.services.consuming.consume import Consume
-from smartlink.services.in_flight import InFlight
-from smartlink.services.polling.poll import Poll
-from smartlink.services.publishing.publish import Publish
 from smartlink.settings import Settings, SettingsError, load_settings
-from smartlink.wiring import (
-    Adapters,
-    ConsumeAdapters,
-    PollAdapters,
-    make_consume,
-    make_poll,
-    make_publish,
-)
 
 if TYPE_CHECKING:
     from smartlink.adapters.firestore.calls import FirestoreCalls
@@ -36,6 +24,9 @@ if TYPE_CHECKING:
     from smartlink.adapters.google.pubsub import PubSubPublisher
     from smartlink.adapters.google.secret_manager import SecretManager
     from smartlink.adapters.google.storage import BucketContents
+    from smartlink.services.consuming.consume import Consume
+    from smartlink.services.polling.poll import Poll
+    from smartlink.services.publishing.publish import Publish
 
 
 def now() -> datetime:
@@ -59,11 +50,13 @@ def settings() -> Settings:
 
 @cache
 @loading()
-def poll() -> Poll:
+def poll() -> "Poll":
     """Makes the use case of `poll` and `poll_shard`."""
     from smartlink.adapters.google.storage import ConfigObject  # noqa: PLC0415
     from smartlink.adapters.http.connections import Bounds, Http  # noqa: PLC0415
     from smartlink.adapters.http.routed import make_broker, make_tokens  # noqa: PLC0415
+    from smartlink.poll_wiring import PollAdapters, make_poll  # noqa: PLC0415
+    from smartlink.services.in_flight import InFlight  # noqa: PLC0415
 
     config = settings()
     in_flight = InFlight(config.in_flight)
@@ -81,8 +74,11 @@ def poll() -> Poll:
 
 @cache
 @loading()
-def consume() -> Consume:
+def consume() -> "Consume":
     """Makes the use case of `consume`, for the command in SMARTLINK_COMMAND."""
+    from smartlink.adapters.http.at_need import session_at_need  # noqa: PLC0415
+    from smartlink.consume_wiring import ConsumeAdapters, make_consume  # noqa: PLC0415
+
     name, command = settings().consuming()
     own = ConsumeAdapters(
         erp=_secrets(),
@@ -98,8 +94,10 @@ def consume() -> Consume:
 
 @cache
 @loading()
-def publish() -> Publish:
+def publish() -> "Publish":
     """Makes the use case of `publish`."""
+    from smartlink.publish_wiring import make_publish  # noqa: PLC0415
+
     return make_publish(settings(), _adapters())
 
 

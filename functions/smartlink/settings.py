@@ -198,7 +198,7 @@ class Settings(BaseModel):
     dispatch_batch: _Count = 100  # messages in one Pub/Sub message
     dispatches: _Count = 50  # Pub/Sub messages for each tenant, command and tick
     grace_seconds: _Seconds = 120  # how long the first dispatch may stay unclaimed
-    due_page: _Count = 100
+    due_page: _Count = 160  # eight sessions send 20 messages each
     tenants_refresh_seconds: _Seconds = 300
     payload_refresh_seconds: _Seconds = 3_600
     state_refresh_seconds: _Seconds = 240

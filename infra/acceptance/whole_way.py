@@ -1,6 +1,5 @@
 """Probes of the whole way: what became of the hundred messages of `make accept`."""
 
-import json
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from statistics import median
@@ -343,8 +342,7 @@ def cost(place: Place) -> str:
     """Multiply what was counted by the prices."""
     flow = _seen(place, "plain")
     messages, answers = len(flow.offered), len(flow.upstream)
-    document = json.loads(costs.PRICES.read_text("utf-8"))
-    items = list(costs.acceptance(document, messages, answers, flow.minutes))
+    items = list(costs.acceptance(costs.read(), messages, answers, flow.minutes))
     total = sum(it.cost for it in items)
     dearest = max(items, key=lambda it: it.cost)
     seen = f"US$ {total:.4f} for {messages} messages and {answers} answers"

@@ -257,6 +257,11 @@ run "the_console_is_there_if_it_is_wanted" {
   }
 
   assert {
+    condition     = contains(keys(google_project_iam_member.console_viewer), "roles/monitoring.viewer")
+    error_message = "Its page Health may ask which alerts fire."
+  }
+
+  assert {
     condition     = length(google_project_iam_member.console_tenant_keeper) == 0 && google_storage_bucket_iam_member.console_config["console"].role == "roles/storage.objectViewer"
     error_message = "It changes neither secrets nor the configuration unless asked for."
   }

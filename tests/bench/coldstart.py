@@ -1,8 +1,9 @@
 """Cold start: from the start of a process to its first answer, beside a bare function.
 
 The bare function is served by functions-framework too. It runs the same import statements of
-third parties (see imports.py) and answers a word: it makes no call to anything. Ours makes the
-calls that its answer takes: so the ratio is the price of the relay's own code and of those.
+third parties (see imports.py), as ours without the garbage collector, and answers a word: it makes
+no call to anything. Ours makes the calls that its answer takes: so the ratio is the price of the
+relay's own code and of those. The console is asked by nobody whom IAP let pass, and refuses.
 """
 
 import base64
@@ -29,18 +30,19 @@ from infra.local.program import Program
 from smartlink.domain.tenant import TenantEntry
 from smartlink.services.polling.shard import Shard
 from tests.bench.cpu import group_seconds
-from tests.bench.imports import bare, loaded, third_party
+from tests.bench.imports import UNCOLLECTED, bare, loaded, third_party
 from tests.bench.memory import MIB, group_bytes
 from tests.bench.services import Services, services
-from tests.bench.workload import QUIET
+from tests.bench.workload import QUIET, SILENT
 
-GOAL = 1.10  # times the bare function's time
+GOAL = 1.25  # times the bare function's time
 ROUNDS, QUICK_ROUNDS = 11, 2
 WARM, QUICK_WARM = 200, 2  # calls that warm the emulators up: Java's compiler is not the start's
 _PATIENCE_SECONDS = 60
+_CONSOLE = {"SMARTLINK_IAP_AUDIENCE": "/projects/1/locations/l/services/console"}
 _LOOK_SECONDS = 0.002
 _EVENT = Path(__file__).parents[1] / "events" / "dispatch.json"
-_BARE = "def answer(request):\n    return 'ok'\n"
+_BARE = "gc.freeze()\ngc.enable()\ndef answer(request):\n    return 'ok'\n"
 
 Say = Callable[[str], None]
 
@@ -147,8 +149,12 @@ def _functions(running: Services) -> list[_Function]:
             lambda: {"tenant": "acme", "type": "T", "content": "{}"},
             late=("secretmanager",),
         ),
+        _Function("operate", "operate", lambda: _pushed(event, b'{"job": "none"}')),
+        _Function("console", "console", dict, _CONSOLE),
     ]
-    for command in sorted(running.catalog.commands.keys() - {QUIET}):  # as the bench's other one
+    for command in sorted(
+        running.catalog.commands.keys() - {QUIET, SILENT}
+    ):  # as the bench's other one
         # A message that has ended: it is looked for, but the consumer, and its ERP, do not run.
         dispatch = json.loads(base64.b64decode(event["message"]["data"]))
         for message in dispatch["messages"]:
@@ -192,7 +198,7 @@ def _measured(it: _Function, running: Services, say: Say, *, quick: bool) -> Col
     )
     source = running.folder / f"bare-{it.name}"
     source.mkdir()
-    (source / "main.py").write_text("\n".join([*statements, _BARE]))
+    (source / "main.py").write_text("\n".join([*UNCOLLECTED, *statements, _BARE]))
     our_program = running.program(it.name, it.target, None, **it.environment)
     its_program = running.program(it.name, "answer", source, **it.environment)
     # The first starts write the byte code.
@@ -234,7 +240,8 @@ def _answer(program: Program, text: bytes) -> None:
     answer = connection.getresponse()
     said = answer.read()
     connection.close()
-    if answer.status >= 300:
+    refused = program.name == "console" and answer.status in {401, 403}
+    if answer.status >= 300 and not refused:
         message = f"{program.name} answered {answer.status}: {said[:300]!r}"
         raise NotReadyError(message)
 

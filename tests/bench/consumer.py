@@ -20,3 +20,8 @@ def answer(request: BenchRequest, context: Context) -> Reply:
 def quiet(_request: BenchRequest, context: Context) -> None:
     """The same, without a reply."""
     context.log.info("Answered")
+
+
+@consumer("BenchSilentCommand")
+def silent(_request: BenchRequest, _context: Context) -> None:
+    """Neither a line nor a reply: what is left is the relay's."""

@@ -36,20 +36,16 @@ from smartlink.adapters.in_memory import (
     InMemoryMessages,
     InMemorySecrets,
 )
+from smartlink.common_wiring import Adapters
+from smartlink.consume_wiring import ConsumeAdapters, make_consume
 from smartlink.consumer import Context, Reply, consumer
 from smartlink.domain.tenant import Tenant
+from smartlink.poll_wiring import PollAdapters, make_poll
 from smartlink.ports import BrokerSession, Delivery, Envelope, PortError
 from smartlink.services.dispatch import decode_dispatch
 from smartlink.services.polling.poll import Poll
 from smartlink.services.polling.shard import TICK_LIFE, decode_shard
 from smartlink.settings import Settings, load_settings
-from smartlink.wiring import (
-    Adapters,
-    ConsumeAdapters,
-    PollAdapters,
-    make_consume,
-    make_poll,
-)
 from tests.bench.sizing import (
     CONNECT_CPU,
     PENDING,
@@ -65,7 +61,8 @@ from tests.bench.sizing import (
     poll_instances,
 )
 from tests.simulation.kernel import Kernel, Process
-from tests.support.world import COMMAND, InlineRunner, catalog, config_file, end_process, secret
+from tests.support.inline import InlineRunner
+from tests.support.world import COMMAND, catalog, config_file, end_process, secret
 
 _PLENTY = 1_000  # instances, while the tenants are set up
 _INTERVAL = 60.0  # seconds between two ticks

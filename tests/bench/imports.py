@@ -26,7 +26,7 @@ VENDORS = {
     "sqlalchemy": "sqlalchemy",
     "storage": "google.cloud.storage",
 }
-_OWN = ("main", "smartlink", "consumers")
+_OWN = ("main", "smartlink", "consumers", "console")
 _PROBE = """
 import json, sys, time
 begin, used = time.perf_counter(), time.process_time()
@@ -60,15 +60,29 @@ class Imported:
         return {name for name, module in VENDORS.items() if module in self.modules}
 
 
+# What a use case's first call loads, beside those that bootstrap makes.
+_LOADS = {
+    "operate": (
+        "from smartlink.operations import operate as job\n"
+        "from smartlink.entrypoints import operate\n"
+        "operate._desk().jobs, operate._desk().publisher"
+    ),
+    "console": "from console import target\ntarget._app()",
+}
+# Ours loads its modules without the garbage collector (smartlink/loading.py); the bare one, too, so
+# that the difference is what our own code costs, and not what that saves.
+UNCOLLECTED = ("import gc", "gc.disable()")
+
+
 def loaded(use_case: str, folder: Path, environment: Mapping[str, str]) -> Imported:
-    """Load a use case (poll, consume or publish) in the deployed folder, in a new process."""
-    statements = f"import main\nfrom smartlink import bootstrap\nbootstrap.{use_case}()"
-    return _probe(statements, folder, environment)
+    """Load a use case in the deployed folder, in a new process."""
+    load = f"from smartlink import bootstrap\nbootstrap.{use_case}()"
+    return _probe(f"import main\n{_LOADS.get(use_case, load)}", folder, environment)
 
 
 def bare(statements: Iterable[str], folder: Path, environment: Mapping[str, str]) -> Imported:
     """Run nothing but the import statements, in a new process."""
-    return _probe("\n".join(statements), folder, environment)
+    return _probe("\n".join([*UNCOLLECTED, *statements]), folder, environment)
 
 
 def _probe(statements: str, folder: Path, environment: Mapping[str, str]) -> Imported:

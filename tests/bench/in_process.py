@@ -1,6 +1,6 @@
 """The relay's own composition against the emulators, in one process that can be looked into.
 
-`python -m tests.bench.in_process operations|stages|fill|sweep` in the environment of a function; it
+`python -m tests.bench.in_process messages|idle|stages|work|fill|sweep`, as in a function,
 prints one line of JSON. Pub/Sub gets what is published; what it would push is handed over at once.
 """
 
@@ -16,9 +16,9 @@ from typing import Any, cast
 from infra.local.rest import Rest
 from smartlink import bootstrap
 from smartlink.adapters.google.pubsub import PubSubPublisher
+from smartlink.common_wiring import Store
 from smartlink.ports import Envelope
 from smartlink.services.dispatch import decode_dispatch
-from smartlink.wiring import Store
 from tests.bench.workload import Offer
 
 
@@ -83,20 +83,29 @@ class Relay:
 def main() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="tests.bench.in_process", description=__doc__)
-    parser.add_argument("what", choices=("operations", "stages", "fill", "sweep"))
+    choices = ("messages", "idle", "stages", "work", "fill", "sweep")
+    parser.add_argument("what", choices=choices)
     parser.add_argument("count", type=int, help="messages of a batch or that wait; minutes")
-    parser.add_argument("more", type=int, nargs="?", default=60, help="minutes; when it begins")
+    parser.add_argument("more", type=int, nargs="?", default=60, help="when it begins")
     asked = parser.parse_args()
     found: Any
     match asked.what:  # each imports what it looks into
-        case "operations":
-            from tests.bench.operations import count_operations  # noqa: PLC0415
+        case "messages":
+            from tests.bench.operations import count_messages  # noqa: PLC0415
 
-            found = count_operations(asked.count, asked.more)
+            found = count_messages(asked.count)
+        case "idle":
+            from tests.bench.operations import count_idle  # noqa: PLC0415
+
+            found = count_idle(asked.count)
         case "stages":
             from tests.bench.stages import time_stages  # noqa: PLC0415
 
             found = time_stages(asked.count)
+        case "work":
+            from tests.bench.work import count_work  # noqa: PLC0415
+
+            found = count_work(asked.count)
         case "fill":
             from tests.bench.waiting import fill  # noqa: PLC0415
 

@@ -38,8 +38,9 @@ from smartlink.domain.catalog import Catalog, Command
 from tests.bench.emulated import environment
 from tests.bench.workload import COMMAND, QUIET, Offer, offer_due, offers
 from tests.chaos.stack import PROJECT, Stack, Wanted, running, tenant
+from tests.support.inline import InlineTurns
 from tests.support.world import COMMAND as PROBE
-from tests.support.world import OTHER, InlineTurns, World
+from tests.support.world import OTHER, World
 
 NOISY, TIMES = "noisy", 100
 SHARING = tuple(f"sharing-{number}" for number in range(1, 5))  # the noise's command

@@ -1,6 +1,7 @@
 """Operations for each message and each idle tenant-minute, counted at the wire, and their price.
 
-Both run in a process of its own (in_process.py), on the deployed adapters and the emulators.
+Both run in a process of its own (in_process.py), on the deployed adapters and the emulators. What
+is counted must be what terraform/prices.json says under `counted`: from there the bill is computed.
 """
 
 import json
@@ -16,67 +17,31 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from infra.deploy.costs import PRICES, idle_tenants, million_messages
+from infra.deploy.costs import PRICES, bills
 from infra.local.checkout import ROOT
 from infra.local.errors import NotReadyError
 from infra.local.functions import function_environment
 from tests.bench.services import Services, services
-from tests.bench.workload import COMMAND, QUIET, offers
+from tests.bench.workload import COMMAND, QUIET, SILENT, offers
 
-BATCH = 400  # messages that wait together: eight sessions receive them, some 50 each
-TENANTS, MINUTES = 20, 60  # of the idle ones
+BATCH = 400  # messages that wait together
+TENANTS = 200  # idle ones: a shard, as deployed
+MINUTES, FEW_MINUTES = 60, 15  # an hour; the time in which a state is read four times, written once
+ALONE = "tenant-0"  # the one that gets messages, before there are others
 LARGE, LARGE_BYTES = 10, 300_000
 _NOTHING = 0.0005  # what rounding leaves
 
-MESSAGE, REPLY, IDLE, LARGE_MESSAGE = "message", "reply", "idle tenant-minute", "large message"
-_SOME = 0.03  # what a batch costs once, over its messages: eight empty answers, a query, a shard
-_STATES = TENANTS / BATCH  # the idle tenants' own write, which comes every 15 minutes, in a tick
-BUDGET: Mapping[str, Mapping[str, float]] = {
-    # What a message may cost; what stands in neither must not occur at all.
-    MESSAGE: {
-        "firestoreRead": 1 + _SOME,
-        "firestoreWrite": 4 + 1 + _STATES,  # one for the line that the bench's consumer logs
-        "firestoreDelete": 1,
-        "pubsubMessages": 1 / 20,  # one for a batch of 20 messages or more
-        "pubsubRequests": 1 / 20,
-        "pubsubBytes": 2_048 * 1.25,  # the content, and a quarter of it for the rest
-        "broker get": 1 + _SOME,
-        "broker ack": 1,
-        "storage GET": _SOME,
-        "secretManager list": _SOME,
-    },
-    REPLY: {
-        "firestoreRead": 1 + 2 * _SOME,
-        "firestoreWrite": 3 + _STATES,
-        "firestoreDelete": 1,
-        "broker send": 1,
-        "broker get": _SOME,
-        "storage GET": _SOME,
-        "secretManager list": _SOME,
-    },
-    IDLE: {
-        "firestoreRead": 2,
-        "firestoreWrite": 0.1,
-        "broker get": 1,
-        "rac token": 1 / 55,  # a token of the simulator lasts an hour
-        "secretManager access": 1 / 55,  # a payload is read again every hour
-        "secretManager list": 1.05 / 5 / TENANTS,  # one for the project, every 5 minutes
-        "storage GET": 1.02 / TENANTS,  # one a tick, for the project: is there a new file?
-    },
-    LARGE_MESSAGE: {
-        "storage POST": 1,
-        "storage GET content": 1,
-        "storage PATCH": 1,  # its expiry, when the message has ended
-        "storage GET": 1 / LARGE,  # the tick's own
-    },
-}
+MESSAGE, LINE, REPLY = "message", "consumerLogLine", "reply"
+LARGE_MESSAGE, IDLE = "largeMessage", "idleTenantMinute"
+
+Counted = Mapping[str, Mapping[str, float]]
 
 
 # In the process that is counted.
 
 
-def count_operations(batch: int, minutes: int) -> dict[str, dict[str, float]]:
-    """Each kind of work by itself; the numbers are for one message, or one tenant and minute."""
+def count_messages(batch: int) -> dict[str, dict[str, float]]:
+    """Count for one message, in batches of one tenant. Nobody is idle beside it."""
     from tests.bench.in_process import Relay  # noqa: PLC0415  (clients are made under the counter)
     from tests.support.wire_counter import WireCounter  # noqa: PLC0415
 
@@ -89,7 +54,7 @@ def count_operations(batch: int, minutes: int) -> dict[str, dict[str, float]]:
             waiting = offers(count, kind)
             if content is not None:
                 waiting = [type(it)(it.id, content, it.type) for it in waiting]
-            relay.offer("tenant-0", waiting)
+            relay.offer(ALONE, waiting)
             relay.tick()
             relay.consume(relay.take())
 
@@ -97,27 +62,39 @@ def count_operations(batch: int, minutes: int) -> dict[str, dict[str, float]]:
             relay.tick()  # sets up
         work(QUIET, 1)
         spent.since()
+        work(SILENT, batch)
+        message = spent.since()
+        work(QUIET, batch)
+        line = spent.since(message)
+        work(COMMAND, batch)
+        relay.tick()  # sends
+        reply = spent.since(message, line)
+        work(SILENT, LARGE, json.dumps({"requestID": "r", "padding": "x" * LARGE_BYTES}))
+        large = {k: v for k, v in spent.since().items() if k.startswith("storage")}
+    parts = ((MESSAGE, message), (LINE, line), (REPLY, reply))
+    return {name: _each(its, batch) for name, its in parts} | {LARGE_MESSAGE: _each(large, LARGE)}
+
+
+def count_idle(minutes: int) -> dict[str, dict[str, float]]:
+    """Count for one tenant and minute, of a shard of idle tenants."""
+    from tests.bench.in_process import Relay  # noqa: PLC0415
+    from tests.support.wire_counter import WireCounter  # noqa: PLC0415
+
+    counter = WireCounter(_hosts())
+    with counter.counting():
+        relay = Relay()
+        for _ in range(3):
+            relay.tick()  # sets up; a few minutes begin where they hold what an hour does
+        spent = _Spent(counter.counts)
+        spent.since()
         for _ in range(minutes):
             relay.tick()
         idle = spent.since()
-        a_tick = {name: number / minutes for name, number in idle.items()}
-        work(QUIET, batch)
-        message = spent.since(a_tick)
-        work(COMMAND, batch)
-        relay.tick()  # sends
-        reply = spent.since(a_tick, a_tick, message)
-        work(QUIET, LARGE, json.dumps({"requestID": "r", "padding": "x" * LARGE_BYTES}))
-        large = {k: v for k, v in spent.since().items() if k.startswith("storage")}
-    parts = (
-        (MESSAGE, message, batch),
-        (REPLY, reply, batch),
-        (IDLE, idle, TENANTS * minutes),
-        (LARGE_MESSAGE, large, LARGE),
-    )
-    return {
-        name: {kind: round(n / by, 5) for kind, n in sorted(its.items()) if n / by > _NOTHING}
-        for name, its, by in parts
-    }
+    return {IDLE: _each(idle, TENANTS * minutes)}
+
+
+def _each(spent: Mapping[str, float], count: int) -> dict[str, float]:
+    return {kind: round(n / count, 5) for kind, n in sorted(spent.items()) if n / count > _NOTHING}
 
 
 class _Spent:
@@ -157,12 +134,17 @@ def operations(*, quick: bool) -> dict[str, dict[str, float]]:
         return counted(running)
 
 
-def counted(
-    running: Services, batch: int = BATCH, minutes: int = MINUTES
-) -> dict[str, dict[str, float]]:
+def counted(running: Services) -> dict[str, dict[str, float]]:
     """Count on emulators that are up and hold nothing yet."""
-    running.add_tenants([f"tenant-{number}" for number in range(TENANTS)])
-    found: dict[str, dict[str, float]] = in_process(running, "operations", batch, minutes)
+    running.add_tenants([ALONE])
+    found: dict[str, dict[str, float]] = in_process(running, "messages", BATCH)
+    return found | idle(running, MINUTES)
+
+
+def idle(running: Services, minutes: int) -> dict[str, dict[str, float]]:
+    """Count a shard of idle tenants, where one is already."""
+    running.add_tenants([f"tenant-{number}" for number in range(1, TENANTS)])
+    found: dict[str, dict[str, float]] = in_process(running, "idle", minutes)
     return found
 
 
@@ -190,47 +172,41 @@ def in_process(running: Services, what: str, *counts: int, **variables: str) -> 
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def exceeded(found: Mapping[str, Mapping[str, float]]) -> list[str]:
-    """What is above its budget, or has none, in words."""
-    return [
-        f"{what}: {name} {number:g}, at most {BUDGET[what].get(name, 0):g}"
-        for what, its in found.items()
-        for name, number in its.items()
-        if number > BUDGET[what].get(name, 0)
-    ]
+def written() -> dict[str, dict[str, float]]:
+    """What the bill reckons with, of each kind of work."""
+    found: dict[str, dict[str, float]] = json.loads(PRICES.read_text())["counted"]
+    return found
 
 
-def dollars(found: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-    """The bills of terraform/prices.json, with the operations as they were counted."""
-    document = json.loads(PRICES.read_text())
-    message, reply, idle = found[MESSAGE], found[REPLY], found[IDLE]
-    for key, its in (("downstreamMessage", message), ("reply", reply), ("idleTenantMinute", idle)):
-        document["counted"][key] |= {
-            "reads": its.get("firestoreRead", 0),
-            "writes": its.get("firestoreWrite", 0),
-            "deletes": its.get("firestoreDelete", 0),
-        }
-    document["counted"]["idleTenantMinute"]["brokerCalls"] = idle["broker get"]
-    without = json.loads(json.dumps(document))
-    without["counted"]["reply"] = dict.fromkeys(without["counted"]["reply"], 0)
-    bills = {
-        "million messages": million_messages(without),
-        "million messages, each with a reply": million_messages(document),
-        "1,000 idle tenants, a month": idle_tenants(document),
-    }
-    return {name: round(sum(item.cost for item in bill), 2) for name, bill in bills.items()}
+def differences(found: Counted, bill: Counted) -> list[str]:
+    """Where the wire and the bill differ by more than rounding, in words.
+
+    Rounding is 0.02 operations, and of bytes a fiftieth and 2: what a tick takes once is spread
+    over a batch, and names and numbers differ in length from one run to the next.
+    """
+    differ = []
+    for what in sorted({*found, *bill}):
+        its, said = found.get(what, {}), bill.get(what, {})
+        for name in sorted({*its, *said}):
+            counts, reckons = its.get(name, 0.0), said.get(name, 0.0)
+            rounding = 2 + reckons / 50 if "Bytes" in name else 0.02
+            if abs(counts - reckons) > rounding:
+                differ.append(f"{what}: {name} {counts:g} at the wire, {reckons:g} in the bill")
+    return differ
 
 
-def show(found: Mapping[str, Mapping[str, float]], console: Console) -> None:
-    """Print it for people."""
+def show(found: Counted, console: Console) -> None:
+    """Print it for people, beside what the bill reckons with."""
+    said = written()
+    differ = differences(found, said)
     shown = Table(box=SIMPLE_HEAD, title="Operations at the wire")
-    for column in ("for each", "operation", "counted", "at most"):
-        shown.add_column(column, justify="right" if column in {"counted", "at most"} else "left")
+    for column in ("for each", "operation", "counted", "in the bill"):
+        shown.add_column(column, justify="left" if column in {"for each", "operation"} else "right")
     for what, its in found.items():
-        for name, number in its.items():
-            most = BUDGET[what].get(name, 0)
-            style = "green" if number <= most else "red"
-            shown.add_row(what, name, Text(f"{number:g}", style=style), f"{most:.4g}")
+        for name in sorted({*its, *said.get(what, {})}):
+            wrong = any(it.startswith(f"{what}: {name} ") for it in differ)
+            number = Text(f"{its.get(name, 0):g}", style="red" if wrong else "green")
+            shown.add_row(what, name, number, f"{said.get(what, {}).get(name, 0):g}")
     console.print(shown)
-    for name, bill in dollars(found).items():
+    for name, bill in bills().items():
         console.print(f"{name}: US$ {bill:.2f}")

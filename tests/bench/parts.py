@@ -6,6 +6,7 @@ from typing import Any
 
 from rich.console import Console
 
+from infra.deploy.costs import bills
 from tests.bench import coldstart, deployment, growth, latency, operations, stages, tpd
 from tests.bench.life import measure as life
 
@@ -40,8 +41,8 @@ def _operations(_say: Say, asked: Asked) -> Any:  # noqa: ANN401
     found = operations.operations(quick=asked.quick)
     return {
         "counted": found,
-        "exceeded": operations.exceeded(found),
-        "dollars": operations.dollars(found),
+        "differences": operations.differences(found, operations.written()),
+        "dollars": bills(),
     }
 
 

@@ -32,7 +32,7 @@ from infra.local.sdk import find_toolkit
 from infra.local.supervisor import supervised
 from infra.local.tenants import LocalTenant
 from smartlink.domain.catalog import Catalog, Command
-from tests.bench.workload import COMMAND, QUIET
+from tests.bench.workload import COMMAND, QUIET, SILENT
 from tests.support.addresses import addresses as local_addresses
 from tests.support.bundle import copy_bundle
 
@@ -100,7 +100,7 @@ class Services:
 def services(*, quick: bool = True) -> Iterator[Services]:
     """Bring the emulators up; on the way out stop them."""
     catalog = bench_catalog()
-    names = function_names(catalog)
+    names = [*function_names(catalog), "console"]
     with (
         TemporaryDirectory(prefix="bench-") as name,
         supervised(Path(name) / "services") as supervisor,
@@ -122,7 +122,11 @@ def bench_catalog() -> Catalog:
     deployed = load_catalog()
     own = {
         name: Command(module="consumers.bench", topic=topic, timeout=60)
-        for name, topic in ((COMMAND, "bench-command"), (QUIET, "bench-quiet-command"))
+        for name, topic in (
+            (COMMAND, "bench-command"),
+            (QUIET, "bench-quiet-command"),
+            (SILENT, "bench-silent-command"),
+        )
     }
     return Catalog(functions=deployed.functions, commands={**deployed.commands, **own})
 

@@ -8,12 +8,13 @@ emulator is as fast, or as slow, as the cloud.
 import argparse
 import json
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, log
 from typing import Any
 
-from infra.deploy.costs import PRICES
+from infra.deploy.costs import read
 from infra.local.checkout import ROOT
 from smartlink.settings import Settings
 from tests.bench.latest import LATEST
@@ -72,13 +73,16 @@ def measured(results: Mapping[str, Any]) -> Measured:
         message = f"{LATEST} lacks parts: run make bench ARGS='--only {parts}'"
         raise IncompleteError(message)
     growth, operations = results["growth"], results["operations"]
+    counted = operations["counted"]
+    # A consumer writes a line, as a rule.
+    with_line = Counter(counted["message"]) + Counter(counted["consumerLogLine"])
     load = growth["messages"][-1]
     warm, cold = (
         max((it for it in growth["ticks"] if it["kind"] == kind), key=lambda it: it["tenants"])
         for kind in ("warm", "cold")
     )
     return Measured(
-        operations=operations["counted"],
+        operations={**counted, "message": with_line},
         poll_cpu=load["pollCpu"] / 1e3,
         consume_cpu=load["consumeCpu"] / 1e3,
         idle_cpu=warm["cpu"] / warm["tenants"],
@@ -166,8 +170,7 @@ def size(unit: Measured, assumed: Assumed, loads: Sequence[Load]) -> list[Line]:
 
     def operations(name: str) -> Callable[[float, float], float]:
         message, reply, idle = (
-            unit.operations[kind].get(name, 0)
-            for kind in ("message", "reply", "idle tenant-minute")
+            unit.operations[kind].get(name, 0) for kind in ("message", "reply", "idleTenantMinute")
         )
         return lambda tenants, rate: (
             rate * (message + assumed.replies * reply) + tenants * idle / _MINUTE
@@ -277,7 +280,7 @@ def _plain(figure: float) -> str:
 
 def consumer_seconds() -> float:
     """What the bill assumes of a consumer, for each message."""
-    return float(json.loads(PRICES.read_text())["assumed"]["consumeSecondsPerMessage"])
+    return float(read()["numbers"]["consumeSecondsPerMessage"])
 
 
 def latest() -> dict[str, Any]:

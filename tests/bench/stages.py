@@ -58,7 +58,7 @@ STAGES: Mapping[str, tuple[tuple[str, str], ...]] = {
 def time_stages(count: int) -> dict[str, Any]:
     """Microseconds of CPU for each message, by stage; and the profile's shares."""
     from tests.bench.in_process import Relay  # noqa: PLC0415  (a process of its own)
-    from tests.support.world import InlineRunner, InlineTurns  # noqa: PLC0415
+    from tests.support.inline import InlineRunner, InlineTurns  # noqa: PLC0415
 
     relay = Relay()
     relay.tick()
@@ -69,10 +69,10 @@ def time_stages(count: int) -> dict[str, Any]:
     def settle(data: list[bytes]) -> None:
         relay.consume(data)
 
-    relay.poll = replace(relay.poll, turns=InlineTurns(relay.poll.clock))  # type: ignore[arg-type]
+    relay.poll = replace(relay.poll, turns=InlineTurns(relay.poll.clock))
     relay.offer("tenant-0", offers(count, COMMAND))
     poll, data = _profiled(lambda: (relay.tick(), relay.take())[1])
-    with _inline_runner(InlineRunner()):
+    with inline_runner(InlineRunner()):
         consume, _ = _profiled(lambda: settle(data))
     return {
         "messages": count,
@@ -154,7 +154,7 @@ def _stopwatches() -> Iterator[Counter[str]]:
 
 
 @contextmanager
-def _inline_runner(runner: Any) -> Iterator[None]:  # noqa: ANN401
+def inline_runner(runner: Any) -> Iterator[None]:  # noqa: ANN401
     """Have consumers run in the thread that calls them."""
     from smartlink.adapters.threads import ThreadRunner  # noqa: PLC0415
 

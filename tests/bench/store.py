@@ -33,6 +33,8 @@ from smartlink.adapters.in_memory import (
 )
 from smartlink.adapters.threads import ThreadRunner, beside, end_process, wait
 from smartlink.bootstrap import new_id, now
+from smartlink.common_wiring import Adapters
+from smartlink.consume_wiring import ConsumeAdapters, make_consume
 from smartlink.domain.retry import RetryPolicy
 from smartlink.domain.tenant import TenantEntry, TenantState
 from smartlink.observability import JsonFormatter
@@ -44,7 +46,6 @@ from smartlink.services.polling.receiving import Downstream
 from smartlink.services.polling.states import States
 from smartlink.services.polling.tenant_poll import TenantPoll
 from smartlink.settings import Settings, load_settings
-from smartlink.wiring import Adapters, ConsumeAdapters, make_consume
 from tests.bench.consumer import quiet
 from tests.bench.emulated import environment
 from tests.bench.ledger import LedgerError

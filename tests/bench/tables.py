@@ -1,13 +1,17 @@
 """`python -m tests.bench.tables`: the newest figures as the tables of tests/bench/README.md.
 
-They are pasted there once a release, by a person who reads them.
+They are pasted there once a release, by a person who reads them. `--release` prints the few of them
+that stand in CHANGELOG.md with each release, as its block "Figures".
 """
 
+import argparse
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from tests.bench.operations import BUDGET
+from infra.deploy.costs import bills
+from tests.bench.check import baseline
+from tests.bench.operations import written
 from tests.bench.sizing import (
     LOADS,
     Assumed,
@@ -109,13 +113,14 @@ def _operations(results: Results) -> str | None:
     found = results.get("operations")
     if not found:
         return None
+    said = written()
     rows = (
-        (what, name, f"{number:.4g}", f"{BUDGET[what].get(name, 0):.4g}")
+        (what, name, f"{its.get(name, 0):.4g}", f"{said.get(what, {}).get(name, 0):.4g}")
         for what, its in found["counted"].items()
-        for name, number in its.items()
+        for name in sorted({*its, *said.get(what, {})})
     )
     bills = "\n".join(f"- {name}: US$ {its:,.2f}" for name, its in found["dollars"].items())
-    table_ = _markdown(("for each", "operation", "counted", "at most"), rows)
+    table_ = _markdown(("for each", "operation", "counted", "in the bill"), rows)
     return f"{table_}\n\nIn dollars, at terraform/prices.json:\n\n{bills}"
 
 
@@ -286,7 +291,7 @@ def _life(results: Results) -> str | None:
             "ms of CPU, own",
             "of its servers",
             "MiB, own",
-            "processes",
+            "programs",
             "calls of the broker",
         ),
         (
@@ -296,7 +301,7 @@ def _life(results: Results) -> str | None:
                 f"{it['cpuMilliseconds']:.2f}",
                 f"{it['serversCpuMilliseconds']:.2f}",
                 f"{it['peakMebibytes']:.0f}",
-                f"{it['processes']:.0f}",
+                f"{it['programs']:.0f}",
                 f"{it['callsPerMessage']:.2f}",
             )
             for it in found["contestants"]
@@ -401,13 +406,77 @@ TABLES: Mapping[str, Callable[[Results], str | None]] = {
 """Each part's tables; None where the results lack the part."""
 
 
-def main() -> int:
-    """Print the tables of every part that was measured."""
+def release(results: Results) -> str:
+    """The block of CHANGELOG.md: a line of each part that was measured, and what needs no clock."""
+    lines = [*_rates(results), *_ticks(results), *_waits(results), *_starts(results)]
+    parts = ("comparisons", "growth", "latency", "coldStart")
+    measured_ = results.get("measured", {})
+    names = [it["name"] for it in results.get("comparisons", ())]
+    days = sorted({measured_[it]["at"][:10] for it in [*parts, *names] if it in measured_})
+    when = f"Measured {' and '.join(days)} by `make bench`; " if days else ""
+    calls = sum(its.get("calls", 0) for its in baseline()["work"].values())
+    dollars = ", ".join(f"{name} {its:.2f}" for name, its in bills().items())
+    lines += [f"calls of our code for a message and its reply: {calls:,.0f}", f"US$: {dollars}"]
+    text = f"{when}tests/bench/README.md has the tables."
+    return "\n".join(["### Figures", "", text, "", *(f"- {line}" for line in lines)])
+
+
+def _rates(results: Results) -> Iterator[str]:
+    for it in results.get("comparisons", ()):
+        if it["name"].startswith("per CPU"):
+            continue
+        others = ", ".join(
+            f"{ratio['median']:g} times {other}" for other, ratio in it["oursInTimesOf"].items()
+        )
+        ours = it["messagesPerSecond"]["ours"]["median"]
+        yield f"{it['name']}: {ours:,.0f} messages a second, {others}"
+
+
+def _ticks(results: Results) -> Iterator[str]:
+    growth = results.get("growth", {})
+    warm = [it for it in growth.get("ticks", ()) if it["kind"] == "warm"]
+    if warm:
+        its = max(warm, key=lambda it: (it["tenants"], it["seconds"]))
+        yield (
+            f"a warm tick over {its['tenants']:,} idle tenants: {its['seconds']:.1f} s, "
+            f"{its['cpu']:.1f} s of CPU, {its['peak']:.0f} MiB"
+        )
+    for its in growth.get("messages", ())[-1:]:
+        yield (
+            f"CPU for each of {its['messages']:,} messages: {its['pollCpu']:.2f} ms in poll, "
+            f"{its['consumeCpu']:.2f} in consume; {its['poll']:.0f} and {its['consume']:.0f} MiB"
+        )
+
+
+def _waits(results: Results) -> Iterator[str]:
+    for it in results.get("latency", ()):
+        name = f"from arrival to settled, broker {it['broker']}, {it['kind']}"
+        yield f"{name}: p50 {it['p50']:.2f} s, p99 {it['p99']:.2f}"
+
+
+def _starts(results: Results) -> Iterator[str]:
+    found = results.get("coldStart")
+    if found:
+        slowest = max(found, key=lambda it: it["cpuRatio"])
+        yield (
+            f"cold start: at most {slowest['cpuRatio']:.2f} times the CPU of a bare function "
+            f"({slowest['name']})"
+        )
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print the tables of every part that was measured, or the release's block."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.tables", description=__doc__)
+    parser.add_argument("--release", action="store_true", help="the block of CHANGELOG.md")
+    asked = parser.parse_args(arguments)
     try:
         results = latest()
     except IncompleteError as error:
         sys.stderr.write(f"tables: {error}\n")
         return 1
+    if asked.release:
+        sys.stdout.write(release(results) + "\n")
+        return 0
     for name, table_of in TABLES.items():
         if (text := table_of(results)) is not None:
             sys.stdout.write(f"## {name}\n\n{text.rstrip()}\n\n")
@@ -415,4 +484,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -11,7 +11,7 @@ from infra.local.functions import load_catalog
 from smartlink.domain.catalog import Catalog, Command
 
 SIZE = 2_048
-COMMAND, QUIET = "BenchCommand", "BenchQuietCommand"
+COMMAND, QUIET, SILENT = "BenchCommand", "BenchQuietCommand", "BenchSilentCommand"
 
 
 @dataclass(frozen=True)

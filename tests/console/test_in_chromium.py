@@ -20,7 +20,8 @@ from smartlink.operations.rights import Roles
 from tests.cli.place import Place
 from tests.console.chromium import chromium
 from tests.console.conftest import wired
-from tests.console.samples import recent
+from tests.console.samples import REQUEST, recent
+from tests.console.test_blocked import ordered
 from tests.console.test_pages import PAGES
 from tests.support import samples
 
@@ -298,3 +299,33 @@ def test_a_picture_can_be_taken(contexts: Contexts, site: Site, tmp_path: Path) 
     assert menu
     assert main
     assert menu["x"] + menu["width"] <= main["x"] + 1
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_what_waits_and_what_is_held_shut_nobody_out(
+    chrome: Browser, fresh: Place, form: str
+) -> None:
+    """The lists and pages of ordered messages, a search by a request id, the preview of a hold."""
+    fresh.keep("acme", *ordered())
+    paths = (
+        "/messages?blocked=yes",
+        "/message?tenant=acme&document=D-A2",
+        f"/messages?id={REQUEST}",
+    )
+    with served(fresh) as site:
+        context = chrome.new_context(**{"locale": "pt-BR", "viewport": WIDE, **FORMS[form]})
+        page = context.new_page()
+        page.goto(site.entry)
+        found: dict[str, list[str]] = {}
+        for path in (*paths, "the preview"):
+            if path == "the preview":
+                page.goto(f"{site.root}/messages?tenant=acme&request={REQUEST}")
+                page.locator('input[name="which"][value="all"]').check()
+                page.locator('button[value="hold"]').click()
+            else:
+                page.goto(f"{site.root}{path}")
+            own = problems(page)
+            wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+            found |= {path: [*own, f"{wide} px are cut off"]} if own or wide > 0 else {}
+        context.close()
+    assert not found

@@ -15,7 +15,13 @@ from smartlink.adapters.firestore import documents
 from smartlink.adapters.firestore.audit import NEWEST as AUDITED
 from smartlink.adapters.firestore.effects import COLLECTION, put_effect
 from smartlink.adapters.firestore.jobs import NEWEST, put_job
-from smartlink.adapters.firestore.operator import GROUPED, GROUPED_FIELDS, OPERATOR_QUERIES
+from smartlink.adapters.firestore.operator import (
+    FILTERED,
+    GROUPED,
+    GROUPED_FIELDS,
+    OPERATOR_QUERIES,
+    PURGES,
+)
 from smartlink.adapters.firestore.store import QUERIES, QueryShape, up_to
 from smartlink.domain.message import Content, Ended, Ending
 from tests.contract.test_jobs import FULL
@@ -101,8 +107,32 @@ def test_what_goes_over_all_tenants_has_its_indexes() -> None:
         for name in names:
             made = overrides[collection, name]["indexes"]
             kept = {it["order"] for it in made if it["queryScope"] == "COLLECTION"}
-            assert kept == {"ASCENDING", "DESCENDING"}
+            assert "ASCENDING" in kept, "by which an equality finds"
             assert [it for it in made if it["queryScope"] == "COLLECTION_GROUP"]
+
+
+RANGED = {(shape.collection, shape.range) for shape in (*EVERY, *PURGES.values())}
+
+
+@pytest.mark.parametrize("collection", [documents.HISTORY, documents.LOGS])
+def test_what_is_kept_for_months_has_no_index_without_a_query(collection: str) -> None:
+    """Each entry of an index is stored, and paid, as long as its document: about 200 bytes. One in
+    descending order serves no equality; what nobody filters by needs none at all."""
+    overrides = {
+        it["fieldPath"]: [(index["order"], index["queryScope"]) for index in it["indexes"]]
+        for it in DECLARED["fieldOverrides"]
+        if it["collectionGroup"] == collection
+    }
+    grouped = GROUPED_FIELDS.get(collection, ())
+    for name in stored_names()[collection]:
+        wanted = set()
+        if name in {*FILTERED[collection], *grouped}:
+            wanted.add(("ASCENDING", "COLLECTION"))
+        if (collection, name) in RANGED:
+            wanted.add(("DESCENDING", "COLLECTION"))
+        both = {("ASCENDING", "COLLECTION"), ("DESCENDING", "COLLECTION")}
+        made = {it for it in overrides.get(name, both) if it[1] == "COLLECTION"}
+        assert made == wanted, name
 
 
 def test_the_jobs_of_some_tenants_have_their_index() -> None:

@@ -23,14 +23,16 @@ from smartlink.adapters.in_memory import (
     at_once,
 )
 from smartlink.bootstrap import new_id
+from smartlink.common_wiring import Adapters
 from smartlink.domain.identity import Direction, document_id
 from smartlink.domain.message import Ended, Stored
+from smartlink.poll_wiring import PollAdapters, make_poll
 from smartlink.ports import Envelope
 from smartlink.services.polling.poll import Poll
 from smartlink.settings import load_settings
-from smartlink.wiring import Adapters, PollAdapters, make_poll
 from tests.contract.backends import AT_ONCE, FirestoreStore
-from tests.support.world import Clock, InlineTurns, config_file, secret
+from tests.support.inline import InlineTurns
+from tests.support.world import Clock, config_file, secret
 
 COMMAND = "PoisonCommand"
 ROOT = Path(__file__).parents[2]

@@ -279,11 +279,11 @@ class Counting(Faults):
         super().before(call, subject)
 
 
-# A first page of 100, a chunk for each of eight sessions; a query for what it may hide; three
-# more pages, and an empty one. Of 70,000 bytes each a page has eight, and a turn three: as many
-# reads and writes, in more requests, but bounded in memory.
+# A first page of 160, a chunk for each of eight sessions; a query for what it may hide; a second
+# page, and a third that is not full. Of 70,000 bytes each a page has eight, and a turn three: as
+# many reads and writes, in more requests, but bounded in memory.
 @pytest.mark.parametrize(
-    ("characters", "queries", "chunks"), [(10, 2 + 3 + 1, 8 + 24), (70_000, 1 + 50 + 1, 50 * 3)]
+    ("characters", "queries", "chunks"), [(10, 2 + 2, 3 * 8), (70_000, 1 + 50 + 1, 50 * 3)]
 )
 def test_a_page_is_sent_by_as_many_sessions_as_there_may_be(
     characters: int, queries: int, chunks: int

@@ -5,7 +5,8 @@ import pytest
 from smartlink.adapters.in_memory import Faults
 from smartlink.consumer import Context, Reply, Returned
 from smartlink.ports import PortError, Refused, Unavailable
-from tests.support.world import COMMAND, Interruptions, ProcessEndedError, World, end_process
+from tests.support.inline import ProcessEndedError
+from tests.support.world import COMMAND, Interruptions, World, end_process
 
 
 class Journal(Faults):

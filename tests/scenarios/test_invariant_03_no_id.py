@@ -9,7 +9,8 @@ from smartlink.consumer import Context, RetryableError, Returned
 from smartlink.domain import lifecycle
 from smartlink.domain.message import DeadReason, Past, State
 from smartlink.ports import Delivery, Unavailable
-from tests.support.world import COMMAND, OTHER, Interruptions, ProcessEndedError, World, end_process
+from tests.support.inline import ProcessEndedError
+from tests.support.world import COMMAND, OTHER, Interruptions, World, end_process
 
 
 def nameless(world: World, content: str = "same", command: str = COMMAND) -> None:

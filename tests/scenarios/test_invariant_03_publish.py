@@ -5,7 +5,8 @@ import pytest
 from smartlink.domain.message import DeadReason, Past
 from smartlink.ports import Refused, Unavailable
 from smartlink.services.publishing.publish import PublishError
-from tests.support.world import Interruptions, ProcessEndedError, World, end_process
+from tests.support.inline import ProcessEndedError
+from tests.support.world import Interruptions, World, end_process
 
 
 def test_what_is_published_is_sent_with_the_next_poll() -> None:

@@ -7,15 +7,8 @@ from smartlink.domain.identity import content_hash
 from smartlink.domain.message import DeadReason, Message, Past, State
 from smartlink.domain.settlement import Settlement
 from smartlink.ports import Conflict, PortError, Unavailable
-from tests.support.world import (
-    COMMAND,
-    OTHER,
-    START,
-    Interruptions,
-    ProcessEndedError,
-    World,
-    end_process,
-)
+from tests.support.inline import ProcessEndedError
+from tests.support.world import COMMAND, OTHER, START, Interruptions, World, end_process
 
 
 def failing(_: str, __: Context) -> Returned:

@@ -12,14 +12,8 @@ from smartlink.ports import Unavailable
 from smartlink.services.dispatch import decode_dispatch
 from smartlink.settings import SettingsError
 from tests.scenarios.conftest import Logged
-from tests.support.world import (
-    COMMAND,
-    Interruptions,
-    ProcessEndedError,
-    World,
-    catalog,
-    config_file,
-)
+from tests.support.inline import ProcessEndedError
+from tests.support.world import COMMAND, Interruptions, World, catalog, config_file
 
 
 def batch(world: World, size: int = 5) -> list[str]:

@@ -11,14 +11,8 @@ from smartlink.domain.message import DeadReason, Ended, Ending, LogType, State
 from smartlink.domain.settlement import Settlement
 from smartlink.ports import CredentialsRefused, Refused, Unavailable
 from tests.scenarios.conftest import Logged
-from tests.support.world import (
-    COMMAND,
-    Interruptions,
-    ProcessEndedError,
-    World,
-    config_file,
-    end_process,
-)
+from tests.support.inline import ProcessEndedError
+from tests.support.world import COMMAND, Interruptions, World, config_file, end_process
 
 DOWN = Unavailable("Smart Link answered 503")
 

@@ -7,7 +7,8 @@ import pytest
 from smartlink.adapters.in_memory import Faults
 from smartlink.consumer import Context, Reply, Returned
 from smartlink.ports import Delivery, Unavailable
-from tests.support.world import COMMAND, OTHER, Interruptions, ProcessEndedError, World, end_process
+from tests.support.inline import ProcessEndedError
+from tests.support.world import COMMAND, OTHER, Interruptions, World, end_process
 
 MOMENTS = [
     ("store", "before states"),

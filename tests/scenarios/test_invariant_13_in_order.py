@@ -15,12 +15,12 @@ from smartlink.ports import Refused, Unavailable
 from smartlink.services.order import keys_of, wake
 from smartlink.services.settle import Pending, settle_all
 from tests.scenarios.test_cost import spent
+from tests.support.inline import ProcessEndedError
 from tests.support.world import (
     COMMAND,
     OTHER,
     SECRET_ONE,
     Interruptions,
-    ProcessEndedError,
     Slow,
     World,
     catalog,

@@ -12,7 +12,8 @@ from smartlink.domain.message import DeadReason, Message, Result, State, Version
 from smartlink.operations.actions import redriven
 from smartlink.operations.audit import Note
 from smartlink.ports import Unavailable
-from tests.support.world import COMMAND, SECRET_ONE, ProcessEndedError, World, catalog
+from tests.support.inline import ProcessEndedError
+from tests.support.world import COMMAND, SECRET_ONE, World, catalog
 
 HOLD = catalog(**{COMMAND: {"unknownOutcome": "hold"}})
 

@@ -22,6 +22,8 @@ from smartlink.adapters.in_memory import (
     at_once,
 )
 from smartlink.adapters.in_memory.broker import InMemorySession
+from smartlink.common_wiring import Adapters
+from smartlink.consume_wiring import ConsumeAdapters, make_consume
 from smartlink.consumer import (
     BatchContext,
     Consumer,
@@ -41,6 +43,7 @@ from smartlink.domain.message import Message, Stored
 from smartlink.domain.retry import RetryPolicy
 from smartlink.domain.settlement import Settlement
 from smartlink.domain.tenant import Tenant, TenantState
+from smartlink.poll_wiring import PollAdapters, make_poll
 from smartlink.ports import (
     BrokerSession,
     CredentialsRefused,
@@ -50,20 +53,13 @@ from smartlink.ports import (
     Run,
     Unavailable,
 )
+from smartlink.publish_wiring import make_publish
 from smartlink.services.consuming.together import Together
 from smartlink.services.dispatch import decode_dispatch
 from smartlink.services.polling.poll import Poll
 from smartlink.services.polling.shard import decode_shard
 from smartlink.services.publishing.publish import PublishError, PublishRequest
 from smartlink.settings import LIMITS, Settings, load_settings
-from smartlink.wiring import (
-    Adapters,
-    ConsumeAdapters,
-    PollAdapters,
-    make_consume,
-    make_poll,
-    make_publish,
-)
 from tests.simulation.claims import SKEW, Claims
 from tests.simulation.kernel import DiedError, Kernel, Port, Process, Reading
 from tests.simulation.ledger import Ledger, WatchedContents, WatchedMessages

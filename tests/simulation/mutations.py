@@ -23,6 +23,7 @@ from smartlink.services.consuming.follow import Follow
 from smartlink.services.consuming.once import Once
 from smartlink.services.consuming.together import Together
 from smartlink.services.contents import release
+from smartlink.services.polling import outgoing as outgoing_module
 from smartlink.services.polling import receiving as receiving_module
 from smartlink.services.polling import sending as sending_module
 from smartlink.services.polling import sweep as sweep_module
@@ -422,6 +423,11 @@ def _sent_as_it_comes(good: Any) -> Any:
     return lambda messages, tenant, wanted: {}  # noqa: ARG005
 
 
+def _each_in_a_chunk_of_its_own(good: Any) -> Any:
+    """Several sessions send the replies of a key side by side."""
+    return lambda groups, most: good([[it] for group in groups for it in group], min(most, 1))
+
+
 def _unfenced_intake(good: Any) -> Any:
     """Two that receive at once both store."""
 
@@ -450,6 +456,11 @@ MUTATIONS: Mapping[str, Mutation] = {
         sending_module,
         "unsent_before",
         _sent_as_it_comes,
+    ),
+    "the replies of a key are sent side by side": (
+        outgoing_module,
+        "_chunks",
+        _each_in_a_chunk_of_its_own,
     ),
     "the intake is not fenced": (None, "take_in", _unfenced_intake),
     "a changed path is not looked at": (Intakes, "_barred", _path_is_not_looked_at),

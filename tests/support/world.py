@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn
 
 from smartlink.adapters.http.at_need import session_at_need
 from smartlink.adapters.in_memory import (
@@ -19,25 +19,20 @@ from smartlink.adapters.in_memory import (
     InMemorySecrets,
     at_once,
 )
+from smartlink.common_wiring import Adapters
+from smartlink.consume_wiring import ConsumeAdapters, make_consume
 from smartlink.consumer import Consumer, Context, Returned, consumer
-from smartlink.domain.message import Ended, LogLine, Message, Stored
-from smartlink.ports import Envelope, PortError, Ran, Run
+from smartlink.domain.message import Ended, LogLine, Message
+from smartlink.poll_wiring import PollAdapters, make_poll
+from smartlink.ports import Envelope, PortError
+from smartlink.publish_wiring import make_publish
 from smartlink.services.consuming.consume import Consume
 from smartlink.services.dispatch import decode_dispatch
 from smartlink.services.polling.poll import Poll, PollReport
 from smartlink.services.polling.shard import decode_shard
 from smartlink.services.publishing.publish import Published, PublishRequest
 from smartlink.settings import Settings, load_settings
-from smartlink.wiring import (
-    Adapters,
-    ConsumeAdapters,
-    PollAdapters,
-    make_consume,
-    make_poll,
-    make_publish,
-)
-
-_Work = TypeVar("_Work")
+from tests.support.inline import InlineRunner, InlineTurns, ProcessEndedError
 
 START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 COMMAND, OTHER, SECRET_ONE = "ProbeCommand", "OtherCommand", "PersonalCommand"
@@ -89,40 +84,6 @@ class Clock:
         return self.now
 
 
-class InlineTurns:
-    """Turns one after the other; `budget` of them until the deadline is taken to have come."""
-
-    def __init__(self, clock: Clock) -> None:
-        self.clock = clock
-        self.budget: int | None = None
-        self.most = 0  # turns that waited at once
-        self.another: Callable[[], None] = lambda: None  # one more in the middle of a turn
-
-    def __call__(
-        self,
-        work: Sequence[_Work],
-        perform: Callable[[_Work, Callable[[_Work], None]], None],
-        deadline: datetime,
-    ) -> list[_Work]:
-        waiting = list(work)
-        done = 0
-
-        def another() -> None:
-            if waiting:
-                perform(waiting.pop(0), waiting.append)
-
-        self.another = another
-        while waiting and self.clock() < deadline and done != self.budget:
-            self.most = max(self.most, len(waiting))
-            perform(waiting.pop(0), waiting.append)
-            done += 1
-        return waiting
-
-
-class ProcessEndedError(BaseException):
-    """Stands for the end of a process: nothing in it can catch that."""
-
-
 def end_process() -> NoReturn:
     raise ProcessEndedError
 
@@ -163,37 +124,6 @@ class Slow(Faults):
     def before(self, call: str, subject: str) -> None:
         self._clock.forward(milliseconds=self._milliseconds)
         super().before(call, subject)
-
-
-class InlineRunner:
-    """Messages one after the other; each is handed over before the next one runs, or, if it
-    `gathers`, all of them at the end.
-
-    One that is `overdue` runs past its time-out; one that `crashes` takes the process with it.
-    """
-
-    def __init__(self) -> None:
-        self.overdue: Callable[[Stored], bool] = lambda _: False
-        self.crashes: Callable[[Stored], bool] = lambda _: False
-        self.gathers = False
-
-    def run(
-        self,
-        stored: Sequence[Stored],
-        execute: Run,
-        timeout: timedelta,  # noqa: ARG002
-    ) -> Iterator[list[Ran]]:
-        finished: list[Ran] = []
-        for item in stored:
-            ran = Ran(item, execute(item), overdue=self.overdue(item))
-            if self.crashes(item):
-                raise ProcessEndedError
-            finished.append(ran)
-            if ran.overdue or item is stored[-1] or not self.gathers:
-                yield finished
-                finished = []
-            if ran.overdue:
-                return
 
 
 @dataclass(slots=True)

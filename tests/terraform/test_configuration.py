@@ -1,7 +1,6 @@
 """What can be said without a provider: names, formats, and that nothing is named twice."""
 
 import ast
-import json
 import re
 import subprocess
 import sys
@@ -174,18 +173,8 @@ def test_the_runtime_is_the_python_that_the_gate_tests() -> None:
 
 
 def test_the_costs_in_the_readme_are_the_computed_ones() -> None:
-    """`python -m infra.deploy.costs` prints the table."""
-    assert costs.table() in (REPO / "terraform/README.md").read_text()
-
-
-def test_the_costs_follow_from_what_is_counted() -> None:
-    """By hand: 4 + 3 writes a message with its reply, a million of them, at 0.9 millionths."""
-    document = json.loads(costs.PRICES.read_text())
-    bill = {item.name: item for item in costs.million_messages(document)}
-    assert bill["Firestore writes"].cost == pytest.approx(6.30)
-    idle = {item.name: item for item in costs.idle_tenants(document)}
-    assert idle["Firestore reads"].cost == pytest.approx(1.3 * 43.2e6 * 0.03 / 1e5)
-    assert idle["Secret Manager versions"].cost == pytest.approx(60)
+    """`python -m infra.deploy.costs` prints the tables."""
+    assert costs.tables() in (REPO / "terraform/README.md").read_text()
 
 
 def test_every_skipped_finding_has_its_reason() -> None:

@@ -10,9 +10,9 @@ from werkzeug.wrappers import Response as Answer
 from console.asked import Asked, asked, reason
 from console.here import here
 from smartlink.domain.message import State
-from smartlink.i18n import Text, _, plural
+from smartlink.i18n import Text, _
 from smartlink.operations import jobs
-from smartlink.operations.actions import HOLD, REDRIVE, Action
+from smartlink.operations.actions import Action
 from smartlink.operations.board import Scope, chosen
 from smartlink.operations.errors import ForbiddenError, InvalidError
 from smartlink.operations.job import ACTIONS
@@ -41,8 +41,14 @@ _BY_STATE: Mapping[str, Text] = {
 }
 _SAID: Mapping[str, tuple[Text, Text]] = {
     # the title, and what would become of the messages
-    "redrive": (_("Preview: redrive"), _("messages would be executed again")),
-    "discard": (_("Preview: discard"), _("messages would be discarded")),
+    "redrive": (
+        _("Preview: redrive"),
+        _("messages would be executed again"),
+    ),
+    "discard": (
+        _("Preview: discard"),
+        _("messages would be discarded"),
+    ),
     "hold": (_("Preview: hold"), _("messages would be held")),
 }
 
@@ -66,30 +72,21 @@ def preview() -> str:
 
 
 def _preview(meant: Meant, *, grown: bool = False) -> str:
-    title, would = _SAID[meant.action.name]
+    heading, would = _SAID[meant.action.name]
     return render_template(
         "preview.html",
         asked=meant.asked,
         meant=meant,
         action=meant.action,
         planned=meant.planned,
-        title=title,
+        heading=heading,
         would=would,
-        button=_button(meant.action, len(meant.planned.messages)),
         groups=counted(meant.planned.messages),
         named=_NAMED,
         grown=grown,
         may_have_run=any(it.unfit is Unfit.MAY_HAVE_RUN for it in meant.planned.skipped),
         waits=meant.planned.alive.get(State.WAITING, 0),
     )
-
-
-def _button(action: Action, number: int) -> str:
-    if action is REDRIVE:
-        return plural("Redrive {number} message", "Redrive {number} messages", number)
-    if action is HOLD:
-        return plural("Hold {number} message", "Hold {number} messages", number)
-    return plural("Discard {number} message", "Discard {number} messages", number)
 
 
 def _meant() -> Meant:

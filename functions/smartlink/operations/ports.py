@@ -36,11 +36,11 @@ from smartlink.ports import (
     TenantStates,
     Tokens,
 )
-from smartlink.services.polling.poll import Poll
 from smartlink.settings import Settings
 
 if TYPE_CHECKING:  # they are made of what stands over the ports
     from smartlink.operations.job import Job, OddJob
+    from smartlink.services.polling.poll import Poll
 
 
 class RawSession(Protocol):
@@ -560,7 +560,7 @@ class Deployment(Desk, Protocol):
     @property
     def platform(self) -> Platform: ...
     @property
-    def poll(self) -> Poll:
+    def poll(self) -> "Poll":
         """The use case that Cloud Scheduler starts each minute."""
         ...
 

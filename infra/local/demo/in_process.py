@@ -26,14 +26,16 @@ from smartlink.adapters.in_memory import (
 )
 from smartlink.adapters.threads import ThreadRunner, ThreadTurns, beside, wait
 from smartlink.bootstrap import load_consumer, new_id, now
+from smartlink.common_wiring import Adapters
+from smartlink.consume_wiring import ConsumeAdapters, make_consume
 from smartlink.domain.catalog import Command
+from smartlink.poll_wiring import PollAdapters, make_poll
 from smartlink.ports import Effects, Envelope, PortError, Runner
 from smartlink.services.consuming.consume import Consume
 from smartlink.services.dispatch import decode_dispatch
 from smartlink.services.polling.poll import Poll
 from smartlink.services.polling.shard import decode_shard
 from smartlink.settings import Settings
-from smartlink.wiring import Adapters, ConsumeAdapters, PollAdapters, make_consume, make_poll
 
 Delivery = tuple[str, Envelope] | None  # None: the end
 

@@ -5,11 +5,10 @@ priced: a Cloud SQL of the Enterprise edition without a standby, the smallest wi
 own. Their machine, Redis, storage, backups and logs come on top: no price of these was looked up.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from infra.deploy.costs import PRICES, idle_tenants, million_messages
+from infra.deploy.costs import idle_tenants, million_messages, read
 from tests.bench.life.load import TENANTS
 
 MILLIONS = (0.1, 1, 10)  # messages a month, all tenants together
@@ -26,7 +25,7 @@ def peers_database() -> float:
 
 def dollars(document: Mapping[str, Any] | None = None) -> Sequence[Mapping[str, float]]:
     """A month's bill by the millions of messages, each with a reply."""
-    prices = document or json.loads(PRICES.read_text("utf-8"))
+    prices = document or read()
     million = sum(it.cost for it in million_messages(prices))
     idle = sum(it.cost for it in idle_tenants(prices)) * len(TENANTS) / 1_000
     return [

@@ -155,7 +155,7 @@ class _Run:
             "cpuMilliseconds": _each(children, used, spent, len(expected)),
             "serversCpuMilliseconds": _each(servers, used, spent, len(expected)),
             "peakMebibytes": sum(it.peak for it in watches) / MIB,
-            "processes": len(children),
+            "programs": len(children),
             "callsPerMessage": (_calls(after) - _calls(before)) / len(expected),
         }
 

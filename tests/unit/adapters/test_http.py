@@ -351,6 +351,22 @@ def test_connections_are_used_again() -> None:
         assert len({seen.connection for seen in server.seen}) == 1
 
 
+def test_a_call_takes_nothing_along_from_the_one_before() -> None:
+    """Not its path, verb, body or headers; nor does it after the connection was closed."""
+    first = replace(a_call("POST", b"1"), path="/send/A", headers={"X-First": "1"})
+    with HttpServer(lambda _: OK) as server:
+        http = session(server.url)
+        http.call(first)
+        http.call(replace(a_call("GET"), path="/get"))
+        http.close()
+        http.call(replace(a_call("POST", b"22"), path="/send/A"))
+    seen = [(it.verb, it.path, it.body, it.headers.get("X-First")) for it in server.seen]
+    assert seen[0] == ("POST", "/send/A", b"1", "1")
+    assert seen[1:] == [("GET", "/get", b"", None), ("POST", "/send/A", b"22", None)]
+    assert "Content-Length" not in server.seen[1].headers
+    assert server.seen[1].connection == server.seen[0].connection != server.seen[2].connection
+
+
 def test_cookies_are_kept_only_where_wanted() -> None:
     """A session has the server's cookies, or takes none at all."""
     with HttpServer(lambda _: Reply(headers={"Set-Cookie": "channel=7"})) as server:

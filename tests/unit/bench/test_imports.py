@@ -1,6 +1,4 @@
-"""Each function imports the vendors that it uses, and none that only another one needs.
-
-The relay's own modules are few, and imported by all.
+"""Each function imports its own use case and the vendors that it uses, and no other's.
 
 Cloud Storage's and Secret Manager's clients are imported by the first call that needs them.
 """
@@ -49,10 +47,20 @@ def imported(folder: Path, use_case: str, command: str = "") -> Imported:
     return loaded(use_case, folder, environment)
 
 
+def use_cases(found: Imported) -> set[str]:
+    """Whose modules are loaded, besides how each envelope is read."""
+    read = {"smartlink.services.polling.shard", "smartlink.services.publishing.publish"}
+    read |= {f"smartlink.services.polling.{it}" for it in ("config", "standing_jobs")}  # operate's
+    parts = (it.split(".") for it in found.modules - read if it.startswith("smartlink.services."))
+    rooms = {"polling", "consuming", "publishing"}
+    return {it[2] for it in parts if len(it) > 3 and it[2] in rooms}
+
+
 def test_poll_imports_no_erp(folder: Path) -> None:
     """It talks to every service of Google's and to the broker, but to no ERP's database."""
     found = imported(folder, "poll")
     assert found.vendors == EVERYWHERE | {"pubsub"}
+    assert use_cases(found) == {"polling"}
     assert not any(name.startswith("consumers") for name in found.modules)
 
 
@@ -60,16 +68,23 @@ def test_publish_imports_neither_pubsub_nor_an_erp(folder: Path) -> None:
     """Nor what only a poll needs: the broker's and RAC's client."""
     found = imported(folder, "publish")
     assert found.vendors == EVERYWHERE
+    assert use_cases(found) == set()
     assert not found.modules & {
         "smartlink.adapters.http.connections",
         "smartlink.adapters.http.rac",
     }
 
 
+def test_operate_imports_no_use_case_of_messages(folder: Path) -> None:
+    """It works at jobs: what a poll and a consumer do is none of it."""
+    assert use_cases(imported(folder, "operate")) == set()
+
+
 def test_a_consumer_without_an_erp_imports_no_sqlalchemy(folder: Path) -> None:
     """What one consumer imports is no other's burden."""
     found = imported(folder, "consume", "BenchCommand")
     assert found.vendors == EVERYWHERE
+    assert use_cases(found) == {"consuming"}
     assert not found.modules & {
         "smartlink.adapters.http.connections",
         "smartlink.adapters.http.rac",

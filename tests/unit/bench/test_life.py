@@ -87,7 +87,7 @@ def test_its_tables_name_every_contestant() -> None:
         "cpuMilliseconds": 1,
         "serversCpuMilliseconds": 1,
         "peakMebibytes": 100,
-        "processes": 3,
+        "programs": 3,
         "callsPerMessage": 3,
     }
     life = {

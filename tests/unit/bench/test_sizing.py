@@ -7,7 +7,7 @@ import pytest
 
 from tests.bench.latency import INTERVAL_SECONDS, Passed, by_minute, draining
 from tests.bench.latest import merged
-from tests.bench.operations import BUDGET, IDLE, MESSAGE, REPLY, dollars, exceeded
+from tests.bench.operations import IDLE, MESSAGE, REPLY
 from tests.bench.sizing import (
     Assumed,
     IncompleteError,
@@ -19,7 +19,7 @@ from tests.bench.sizing import (
     size,
     table,
 )
-from tests.bench.tables import TABLES
+from tests.bench.tables import TABLES, release
 
 UNIT = Measured(
     operations={
@@ -98,25 +98,6 @@ def test_a_part_that_was_not_measured_is_named() -> None:
         measured({})
 
 
-def test_what_the_budget_does_not_name_must_not_occur() -> None:
-    """More than the budget is told, and so is a kind of call that it does not know."""
-    within = {what: dict(its) for what, its in BUDGET.items()}
-    assert exceeded(within) == []
-    within[MESSAGE]["firestoreWrite"] += 1
-    within[IDLE]["storage POST"] = 0.5
-    assert exceeded(within) == [
-        "message: firestoreWrite 6.05, at most 5.05",
-        "idle tenant-minute: storage POST 0.5, at most 0",
-    ]
-
-
-def test_dollars_follow_what_was_counted() -> None:
-    cheap = dollars(UNIT.operations)
-    dear = {**UNIT.operations, MESSAGE: {**UNIT.operations[MESSAGE], "firestoreWrite": 5}}
-    risen = dollars(dear)["million messages"] - cheap["million messages"]
-    assert risen == pytest.approx(0.9), "a million writes"
-
-
 def test_only_the_wait_for_the_tick_is_scaled_to_a_minute() -> None:
     passed = [Passed(arrived=0.0, ticked=INTERVAL_SECONDS / 2, settled=INTERVAL_SECONDS / 2 + 0.3)]
     assert by_minute("near", passed).p50 == pytest.approx(30.3)
@@ -140,3 +121,20 @@ def test_a_table_is_of_what_was_measured() -> None:
     results = {"latency": [{"broker": "near", "kind": "k", "messages": 3, **row}]}
     assert "| near | k | 1.00 |" in str(TABLES["latency"](results))
     assert all(table_of({}) is None for table_of in TABLES.values())
+
+
+def test_a_releases_block_has_a_line_of_each_part_and_what_needs_no_clock() -> None:
+    comparison = {
+        "name": "broker to history",
+        "messagesPerSecond": {"ours": {"median": 1_000.0}},
+        "oursInTimesOf": {"celery": {"median": 1.7}},
+    }
+    about = {"broker to history": {"at": "2026-11-27T10:00:00"}}
+    lines = release({"comparisons": [comparison], "measured": about}).splitlines()
+    assert lines[0] == "### Figures"
+    assert lines[2].startswith("Measured 2026-11-27 by `make bench`")
+    assert lines[4] == "- broker to history: 1,000 messages a second, 1.7 times celery"
+    assert [line.partition(":")[0] for line in lines[5:]] == [
+        "- calls of our code for a message and its reply",
+        "- US$",
+    ]

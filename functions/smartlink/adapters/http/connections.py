@@ -184,6 +184,8 @@ class HttpSession:
         self._held = Held(http.in_flight)  # its answers' bytes, until the lease of the session ends
         self._waited = False  # whether the present call waited for room
         self._requests = _session(origin, _Adapter(http.tls, self._limits))
+        self._base = requests.PreparedRequest()  # the verb and the URL of the last call
+        self._place = ("", "")
         if not cookies:
             self._requests.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
 
@@ -231,18 +233,33 @@ class HttpSession:
     def _exchange(self, call: Call) -> requests.Response:
         """Sends the request once. It follows no redirect, which could carry the token to another
         host."""
-        # As a file the body is sent in blocks, each with its own time limit.
-        body = BytesIO(call.body) if call.body else None
-        request = requests.Request(call.verb, self._origin + call.path, _headers(call), data=body)
+        headers = _headers(call)
         self._limits.begin(self.ends)
         try:
-            prepared = self._requests.prepare_request(request)
+            prepared = self._prepared(call, headers)
             timeout = (self._limits.connect(), self._http.bounds.read_seconds)
             return self._requests.send(
                 prepared, stream=True, allow_redirects=False, timeout=timeout
             )
         except (requests.RequestException, HTTPError, HTTPException, OSError) as error:
             raise self._limits.failure(error) from None
+
+    def _prepared(self, call: Call, headers: Mapping[str, str]) -> requests.PreparedRequest:
+        """Prepares the request, as `Session.prepare_request` would.
+
+        That prepares the same URL anew for each call, and merges settings that no call has: a sixth
+        of a call's CPU.
+        """
+        if (call.verb, call.path) != self._place:
+            self._base.prepare_method(call.verb)
+            self._base.prepare_url(self._origin + call.path, None)
+            self._place = (call.verb, call.path)
+        prepared = self._base.copy()
+        prepared.prepare_headers({**_HEADERS, **headers})
+        prepared.prepare_cookies(self._requests.cookies)
+        # As a file the body is sent in blocks, each with its own time limit.
+        prepared.prepare_body(BytesIO(call.body) if call.body else None, None)
+        return prepared
 
     def _body(self, place: str, response: requests.Response) -> bytes:
         """Returns the whole body of a 2xx, and the beginning of any other body."""
@@ -516,6 +533,7 @@ class _Adapter(HTTPAdapter):
     def __init__(self, tls: ssl.SSLContext, limits: _Limits) -> None:
         self._tls = tls
         self._limits = limits
+        self._pool: Any = None  # of the session's one server, once it was found
         super().__init__(pool_connections=1, pool_maxsize=1)
 
     def cert_verify(self, conn: object, url: object, verify: object, cert: object) -> None:
@@ -526,10 +544,17 @@ class _Adapter(HTTPAdapter):
         return host, {"ssl_context": self._tls}
 
     def get_connection_with_tls_context(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401
-        pool: Any = super().get_connection_with_tls_context(*args, **options)
-        pool.ConnectionCls = _TlsConnection if pool.scheme == "https" else _Connection
-        pool.conn_kw |= {"limits": self._limits, "socket_options": _SOCKET}
-        return pool
+        if self._pool is None:
+            pool: Any = super().get_connection_with_tls_context(*args, **options)
+            pool.ConnectionCls = _TlsConnection if pool.scheme == "https" else _Connection
+            pool.conn_kw |= {"limits": self._limits, "socket_options": _SOCKET}
+            self._pool = pool
+        return self._pool
+
+    def close(self) -> None:
+        """Closes the connection. The next call gets another pool."""
+        self._pool = None
+        super().close()
 
 
 def _session(origin: str, adapter: HTTPAdapter) -> requests.Session:
@@ -538,8 +563,6 @@ def _session(origin: str, adapter: HTTPAdapter) -> requests.Session:
         False  # a .netrc would replace the token, REQUESTS_CA_BUNDLE the authorities
     )
     session.proxies = get_environ_proxies(origin)
-    session.headers.clear()
-    session.headers.update(_HEADERS)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     return session

@@ -11,7 +11,7 @@ Each message is sent at least once: if the broker did not confirm a message, it 
 A message that failed waits, and the next one is sent. Two failures in a row end the poll's sending.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -32,6 +32,7 @@ from smartlink.ports import (
     Messages,
     NewId,
     NotFound,
+    Place,
     PortError,
     Refused,
     Unavailable,
@@ -85,11 +86,16 @@ class Upstream:
         self._repeats = Repeats(messages, logs, contents)
 
     def send(
-        self, poll: TenantPoll, due: Sequence[Stored], session: BrokerSession
+        self,
+        poll: TenantPoll,
+        due: Sequence[Stored],
+        session: BrokerSession,
+        accepted: Callable[[], None],
     ) -> PortError | None:
         """Claims, sends and settles these messages.
 
-        Returns RAC's refusal of the tenant's credentials, or None.
+        It calls `accepted` for each message that the broker accepts, so that other sessions may
+        send too. Returns RAC's refusal of the tenant's credentials, or None.
         """
         due = self._without_exhausted(poll, self._without_repeats(poll, due))
         claim = Claim(self._new_id(), len(due), self._clock())
@@ -113,7 +119,7 @@ class Upstream:
             if key is not None and key in held:
                 settled = self._behind(stored, held[key])
             elif failure is None and poll.may_send() and self._clock() < poll.deadline:
-                settled, failure = self._send(poll, stored, session)
+                settled, failure = self._send(poll, stored, session, accepted)
             else:
                 settled = self._give_back(stored, failure)
             if key is not None and settled.live is not None:
@@ -173,11 +179,16 @@ class Upstream:
         return [stored for stored in due if stored.message.attempt < limit]
 
     def _send(
-        self, poll: TenantPoll, stored: Stored, session: BrokerSession
+        self,
+        poll: TenantPoll,
+        stored: Stored,
+        session: BrokerSession,
+        accepted: Callable[[], None],
     ) -> tuple[Settlement, PortError | None]:
         error = self._try(poll, stored.message, session)
         if error is None:
             poll.sent(self._clock())
+            accepted()
             sent = settlement.sent(stored, self._clock(), poll.policy, self._retention)
             return sent, None
         refused = error if isinstance(error, CredentialsRefused) else None
@@ -322,7 +333,11 @@ def _until(first: InOrder, now: datetime) -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """Sends a tenant's outbox page by page; each turn sends one chunk."""
+    """Sends a tenant's outbox; each turn sends one chunk.
+
+    Once the broker has accepted a message, further sessions join, as many as chunks wait, and send
+    side by side. So a broker that has just stopped accepting holds up one session, not all.
+    """
 
     settings: Settings
     clock: Clock
@@ -338,74 +353,87 @@ class Sending:
         the others follow only if the broker accepts it. So a broker that does not accept costs one
         call in each poll.
         """
-        page = Page(self.upstream.in_turn(poll, page.due), page.end)
-        probing = bool(page.due) and not poll.state.sends
-        poll.outgoing = self._outgoing(page, probing=probing)
-        return () if probing else poll.outgoing.take_unfailed()
+        due = self.upstream.in_turn(poll, page.due)
+        sessions = self.settings.receivers
+        poll.outgoing = Outgoing(
+            due,
+            chunk_size(self.settings.due_page, sessions),
+            page.end,
+            sessions=sessions,
+            probing=bool(due) and not poll.state.sends,
+        )
+        return poll.outgoing.take_first()
 
     def go_on(self, poll: TenantPoll, push: Push, chunk: Sequence[Stored]) -> None:
-        """Pushes the turns for the rest of the first page, after its first chunk has been sent."""
+        """Pushes the turns for what is left, after the first chunk has been sent."""
+        if chunk:
+            self._ended(poll, push)
         if poll.outgoing.probing:
             push(self._probe)
         else:
-            self._push_chunks(poll, push)
-        if chunk:
-            self._sent(poll, push)
-        elif poll.outgoing.empty:
-            self._turn_page(poll, push)
+            self._join(poll, push)
 
     def send(
-        self, poll: TenantPoll, chunk: Sequence[Stored], session: BrokerSession
+        self, poll: TenantPoll, push: Push, chunk: Sequence[Stored], session: BrokerSession
     ) -> PortError | None:
         """Sends a chunk; returns RAC's refusal of the tenant's credentials, or None."""
-        failure = self.upstream.send(poll, chunk, session)
+        failure = self.upstream.send(poll, chunk, session, lambda: self._join(poll, push))
         self.states.sending(poll)
         if poll.accepted:
             self.states.succeeded(poll, self.clock())
         return failure
 
-    def _push_chunks(self, poll: TenantPoll, push: Push) -> None:
-        for _ in range(poll.outgoing.chunks):
-            push(self._chunk)
+    def _join(self, poll: TenantPoll, push: Push) -> None:
+        """Pushes turns for the sessions that join, and for the next page if no chunk waits."""
+        if not poll.may_send():
+            return
+        for _ in range(poll.outgoing.join()):
+            push(self._turn)
+        place = poll.outgoing.next_place()
+        if place is not None:
+            push(lambda poll, push: self._next_page(poll, push, place))
 
-    def _chunk(self, poll: TenantPoll, push: Push) -> None:
-        if poll.may_send():
-            chunk = poll.outgoing.take()
-            self.calls(poll, lambda session: self.send(poll, chunk, session))
-            self._sent(poll, push)
+    def _turn(self, poll: TenantPoll, push: Push) -> None:
+        """Sends one chunk."""
+        if not poll.may_send():
+            poll.outgoing.leave()
+            return
+        chunk = poll.outgoing.take()
+        try:
+            if chunk:
+                self._talk(poll, push, chunk)
+        finally:
+            self._join(poll, push)
 
     def _probe(self, poll: TenantPoll, push: Push) -> None:
         if poll.may_send():
-            probe = poll.outgoing.take_one()
-            self.calls(poll, lambda session: self.send(poll, probe, session))
+            self._talk(poll, push, poll.outgoing.take_one())
             if poll.accepted:
-                self._push_chunks(poll, push)
-                self._sent(poll, push)
+                self._join(poll, push)
 
-    def _sent(self, poll: TenantPoll, push: Push) -> None:
-        """Notes that a chunk was sent; after the page's last chunk, pushes the turn for the next
-        page.
+    def _talk(self, poll: TenantPoll, push: Push, chunk: Sequence[Stored]) -> None:
+        try:
+            self.calls(poll, lambda session: self.send(poll, push, chunk, session))
+        finally:
+            self._ended(poll, push)
 
-        A page that is read earlier would show again the messages that are not claimed yet.
-        """
+    def _ended(self, poll: TenantPoll, push: Push) -> None:
         if poll.outgoing.sent():
-            self._turn_page(poll, push)
+            push(self._place)
 
-    def _turn_page(self, poll: TenantPoll, push: Push) -> None:
-        if poll.outgoing.end is not None:
-            push(self._next_page)
+    def _next_page(self, poll: TenantPoll, push: Push, place: Place) -> None:
+        """Reads the next page, while the last chunks of the page before are being sent.
 
-    def _next_page(self, poll: TenantPoll, push: Push) -> None:
-        end = poll.outgoing.end
-        if end is None or not poll.may_send():
-            return
-        page = self.pages.next(poll, self.clock(), Direction.UPSTREAM, end)
-        page = Page(self.upstream.in_turn(poll, page.due), page.end)
-        poll.outgoing = self._outgoing(page)
-        self._push_chunks(poll, push)
-        if not page.due:
-            self._turn_page(poll, push)
+        It begins behind that page, so it shows nothing that is not claimed yet.
+        """
+        if poll.may_send():
+            page = self.pages.next(poll, self.clock(), Direction.UPSTREAM, place)
+            poll.outgoing.read(page)
+            self._place(poll, push)
 
-    def _outgoing(self, page: Page, *, probing: bool = False) -> Outgoing:
-        most = chunk_size(self.settings.due_page, self.settings.receivers)
-        return Outgoing(page.due, most, page.end, probing=probing)
+    def _place(self, poll: TenantPoll, push: Push) -> None:
+        """Makes chunks of the page that was read, unless it has to wait for what is being sent."""
+        page = poll.outgoing.placeable()
+        if page is not None:
+            poll.outgoing.add(self.upstream.in_turn(poll, page.due), page.end)
+            self._join(poll, push)

@@ -57,7 +57,7 @@ class TenantPoll:
     unreadable: dict[str, str] = field(default_factory=dict)  # due documents, and why
     error: PortError | None = None  # how the broker or RAC failed first: nothing more is received
     unswept: Place | None = None  # where the sweep's next page begins
-    outgoing: Outgoing = field(default_factory=lambda: Outgoing((), 1, None))
+    outgoing: Outgoing = field(default_factory=Outgoing)
     accepted: bool = False  # the broker took a message that was sent
     sends_left: int = _FAILURES_IN_A_ROW  # failures until this poll stops sending
     lock: threading.Lock = field(default_factory=threading.Lock)

@@ -3,7 +3,8 @@
 first:     sweep due downstream ─▶ setup, if the commands changed ─▶ send due upstream
 ─▶ receive one batch, unless the tenant has been silent (see idleness.py)
 receiving: one batch more, by one of several sessions, while messages keep coming
-sending:   one chunk of due upstream messages; a single one, to try, while sending fails
+sending:   one chunk of due upstream messages, by one of several sessions; a single one, to try,
+           while sending fails
 more…:     the next page of what is due
 """
 
@@ -70,8 +71,10 @@ class TenantTurns:
             poll.count("unasked")
         chunk = self.sending.begin(poll, upstream)
         receive = asks and not behind and not poll.exhausted
-        self._talk(poll, push, chunk, receive=receive)
-        self.sending.go_on(poll, push, chunk)
+        try:
+            self._talk(poll, push, chunk, receive=receive)
+        finally:
+            self.sending.go_on(poll, push, chunk)
 
     def _open(self, poll: TenantPoll) -> bool:
         """Reads the tenant's secret and checks its identity; tells whether the poll may go on with
@@ -112,7 +115,7 @@ class TenantTurns:
             if failure is not None:
                 poll.stop_sending()
             elif chunk:
-                failure = self.sending.send(poll, chunk, session)
+                failure = self.sending.send(poll, push, chunk, session)
             if failure is None and receive:
                 failure = self.receiving.receive(poll, session, push)
             return failure
