@@ -32,6 +32,7 @@ from smartlink.operations.activation import CheckErp
 from smartlink.operations.board import Board
 from smartlink.operations.fixes import ADVICE
 from smartlink.operations.ports import Deployment
+from smartlink.operations.preview import Previews
 from smartlink.operations.rights import Right
 from smartlink.ports import Conflict, NotFound, PortError
 
@@ -80,7 +81,8 @@ def make_app(
         SESSION_COOKIE_SECURE=not gate.local,
         SESSION_COOKIE_PATH="/",
     )
-    board, forms = Board(), guard.Forms(local=gate.local, hosts=hosts)
+    board, previews = Board(), Previews()
+    forms = guard.Forms(local=gate.local, hosts=hosts)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.globals.update(
         _=words.say,
@@ -107,7 +109,7 @@ def make_app(
             return entered
         if request.method not in {"GET", "HEAD", "OPTIONS"}:
             forms.check(request)
-        g.here = Here.of(deployment, entered, board, check_erp)
+        g.here = Here.of(deployment, entered, board, previews, check_erp)
         return None
 
     @app.context_processor

@@ -35,13 +35,13 @@ class Chart:
 
 def bars(hours: Sequence[Hour]) -> Chart:
     """Lays the bars out: three side by side for each hour."""
-    top = max((getattr(it, name) for it in hours for name in _SERIES), default=0)
+    top = max((getattr(it, name).number or 0 for it in hours for name in _SERIES), default=0)
     step = WIDTH / max(len(hours), 1)
     wide = step / (len(_SERIES) + 1)
     drawn = []
     for number, hour in enumerate(hours):
         for place, name in enumerate(_SERIES):
-            count = getattr(hour, name)
+            count = getattr(hour, name).number
             if count:
                 high = max(count / top * (ROOM - 12), 2)
                 left = number * step + place * wide

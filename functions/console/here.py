@@ -17,6 +17,7 @@ from smartlink.operations.audit import Facts, Recording, recorded
 from smartlink.operations.board import Board, Scope
 from smartlink.operations.configuration import policy_in_force
 from smartlink.operations.ports import Deployment, Identity
+from smartlink.operations.preview import Previews
 from smartlink.operations.rights import Right
 
 
@@ -48,16 +49,22 @@ class Here:
     deployment: Deployment
     visitor: Visitor
     board: Board
+    previews: Previews
     check_erp: CheckErp
     checks_erp: bool  # else `check_erp` says that it was not made
 
     @classmethod
     def of(
-        cls, base: Deployment, visitor: Visitor, board: Board, check_erp: CheckErp | None
+        cls,
+        base: Deployment,
+        visitor: Visitor,
+        board: Board,
+        previews: Previews,
+        check_erp: CheckErp | None,
     ) -> "Here":
         """Makes it for one request."""
         own = cast("Deployment", Acting(base, visitor.identity))
-        return cls(own, visitor, board, check_erp or _unchecked, check_erp is not None)
+        return cls(own, visitor, board, previews, check_erp or _unchecked, check_erp is not None)
 
     def scope(self, tenant: str | None = None, right: Right = Right.VIEW) -> Scope:
         """Returns the tenants that may be seen, or the one that is named. Raises

@@ -13,6 +13,7 @@ from smartlink.ports import (
     Beside,
     Clock,
     Contents,
+    HourlyFigures,
     LastGoodConfig,
     LogSink,
     Messages,
@@ -26,7 +27,7 @@ from smartlink.services.tenants import Tenants
 from smartlink.settings import Settings
 
 
-class Store(Messages, LogSink, TenantStates, RelayState, LastGoodConfig, Protocol):
+class Store(Messages, LogSink, TenantStates, RelayState, LastGoodConfig, HourlyFigures, Protocol):
     """The database: all that is stored, except large contents and effects."""
 
 

@@ -15,6 +15,7 @@ from smartlink.services.in_flight import InFlight
 from smartlink.services.polling.broker_calls import BrokerCalls
 from smartlink.services.polling.changes import Changes
 from smartlink.services.polling.config import Config
+from smartlink.services.polling.hourly import Hourly
 from smartlink.services.polling.identity import Identity
 from smartlink.services.polling.idleness import Idleness
 from smartlink.services.polling.intakes import Intakes
@@ -50,7 +51,8 @@ def make_poll(settings: Settings, adapters: Adapters, own: PollAdapters) -> Poll
     dispatcher = Dispatcher(own.publisher, catalog, settings.dispatch_batch)
     grace = timedelta(seconds=settings.grace_seconds)
     refresh = timedelta(seconds=settings.state_refresh_seconds)
-    states = States(store, store, refresh)
+    hourly = Hourly(store)
+    states = States(store, store, refresh, hourly)
     commands = KnownCommands(store, catalog.commands, clock)
     tenants = make_tenants(settings, adapters)
     identity = Identity(states, store, tenants, own.broker, clock, Recall(store, clock), refresh)
@@ -80,6 +82,7 @@ def make_poll(settings: Settings, adapters: Adapters, own: PollAdapters) -> Poll
         receiving=Receiving(settings.receivers, clock, calls, downstream, idleness, intakes),
         sending=Sending(settings, clock, calls, pages, states, upstream),
         idleness=idleness,
+        hourly=hourly,
     )
     return Poll(
         settings=settings,

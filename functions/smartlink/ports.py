@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NoReturn, Protocol, TypeVar
 
+from smartlink.domain.hourly import HourFigures
 from smartlink.domain.identity import Direction
 from smartlink.domain.message import (
     Ended,
@@ -379,6 +380,25 @@ class TenantStates(Protocol):
 
     def known_tenants(self) -> list[str]:
         """Returns every tenant that has a state. Each costs one read."""
+        ...
+
+
+class HourlyFigures(Protocol):
+    """What happened to a tenant's messages in each hour. Every call may raise Unavailable."""
+
+    def happened(self, tenant: str, since: datetime, until: datetime) -> bool:
+        """Tells whether anything ended or was logged from `since` to before `until`.
+
+        It takes two reads where nothing did.
+        """
+        ...
+
+    def count_hour(self, tenant: str, at: datetime, most: int = ...) -> HourFigures:
+        """Counts an hour, each figure up to `most`: a read for each 1,000, at least three."""
+        ...
+
+    def keep_hours(self, tenant: str, hours: Sequence[HourFigures]) -> None:
+        """Writes the figures of these hours, over those that are there."""
         ...
 
 

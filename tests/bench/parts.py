@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 
 from infra.deploy.costs import bills
-from tests.bench import coldstart, deployment, growth, latency, operations, stages, tpd
+from tests.bench import coldstart, console, deployment, growth, latency, operations, stages, tpd
 from tests.bench.life import measure as life
 
 Say = Callable[[str], None]
@@ -62,6 +62,10 @@ def _latency(say: Say, asked: Asked) -> Any:  # noqa: ANN401
     return latency.as_json(latency.latencies(say, quick=asked.quick))
 
 
+def _console(say: Say, asked: Asked) -> Any:  # noqa: ANN401
+    return console.measure(say, quick=asked.quick)
+
+
 def _tpd(say: Say, asked: Asked) -> Any:  # noqa: ANN401
     return tpd.measure(say, quick=asked.quick, people=asked.people, rows=asked.rows)
 
@@ -79,6 +83,7 @@ ALONE = {
     "growth": Part("growth", _growth, growth.show),
     "deployment": Part("deployment", _deployment, deployment.show),
     "latency": Part("latency", _latency, latency.show),
+    "console": Part("console", _console, console.show),
     "tpd": Part("tpd", _tpd, tpd.show),
     "life": Part("life", _life, life.show),
 }

@@ -40,6 +40,7 @@ from smartlink.domain.tenant import TenantEntry, TenantState
 from smartlink.observability import JsonFormatter
 from smartlink.ports import Delivery
 from smartlink.services.dispatch import Dispatcher, decode_dispatch
+from smartlink.services.polling.hourly import Hourly
 from smartlink.services.polling.intakes import Intakes
 from smartlink.services.polling.known_commands import KnownCommands
 from smartlink.services.polling.receiving import Downstream
@@ -113,7 +114,7 @@ def ours(store: Firestore) -> Work:
     publisher, contents = InMemoryPublisher(), InMemoryContents()
     dispatcher = Dispatcher(publisher, settings.catalog, settings.dispatch_batch)
     commands = KnownCommands(store, settings.catalog.commands, now)
-    states = States(store, store, timedelta(minutes=4))
+    states = States(store, store, timedelta(minutes=4), Hourly(store))
     intakes = Intakes(store, contents, states, settings.catalog, now, new_id)
     downstream = Downstream(store, store, contents, dispatcher, intakes, settings, now, commands)
     adapters = Adapters(

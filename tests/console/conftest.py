@@ -1,6 +1,7 @@
 """A deployment on the emulators, and browsers without a screen that look at its pages."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -101,5 +102,8 @@ def troubled(hosts: Hosts, tmp_path_factory: pytest.TempPathFactory) -> tuple[Br
     wiring.store._calls.write_each("break it", [_text_instead(name, "Situacao")])  # noqa: SLF001
     browser = browser_of(wiring, Roles(everybody=True))
     fields: dict[str, Any] = {"action": "discard", "which": "all", "tenant": "globex"}
-    answer = browser.post("/jobs", 303, reason="an old batch", shown="10", **fields)
+    look = re.search(r'name="look" value="(\w+)"', browser.post("/selection", **fields).text)
+    assert look
+    fields["look"] = look[1]
+    answer = browser.post("/jobs", 303, reason="an old batch", **fields)
     return browser, answer.headers["Location"].rpartition("/")[2]

@@ -4,6 +4,7 @@ import json
 import re
 import threading
 import uuid
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -56,8 +57,8 @@ def act(browser: Browser, document: str, what: str, status: int = 303, **more: s
     return browser.post("/message/act", status, **fields).text
 
 
-def live(browser: Browser, document: str) -> State | None:
-    found = browser.deployment.store.read("acme", [document])
+def live(browser: Browser, document: str, tenant: str = "acme") -> State | None:
+    found = browser.deployment.store.read(tenant, [document])
     return found[document].message.state if found else None
 
 
@@ -277,7 +278,15 @@ def step(browser: Browser, job: str, looked: int = 10_000) -> None:
     assert verdict
 
 
-def begin(browser: Browser, shown: int, **fields: object) -> str:
+def previewed(browser: Browser, **fields: Any) -> dict[str, Any]:  # noqa: ANN401
+    """The fields of the form that a preview offers."""
+    page = browser.post("/selection", **fields).text
+    look = re.search(r'name="look" value="(\w+)"', page)
+    return {**fields, "look": look[1]} if look else fields
+
+
+def begin(browser: Browser, shown: int, **fields: Any) -> str:  # noqa: ANN401
+    fields = previewed(browser, **fields)
     answer = browser.post("/jobs", 303, reason="the ERP is back", shown=str(shown), **fields)
     return answer.headers["Location"].rpartition("/")[2]
 
@@ -285,9 +294,11 @@ def begin(browser: Browser, shown: int, **fields: object) -> str:
 def test_all_that_match_are_redriven_as_a_job(own: Browser) -> None:
     """Previewed, begun with a reason, watched, on record; those that may have run are left."""
     fields: dict[str, Any] = {"action": "redrive", "which": "all", "tenant": "acme"}
-    own.post("/jobs", 400, shown="11", **fields)
-    grown = own.post("/jobs", 200, reason="x", shown="10", **fields).text
-    assert "mais mensagens" in text_of(grown).casefold()
+    own.post("/jobs", 400, **previewed(own, **fields))
+    lost = own.post("/jobs", 200, reason="x", look="of another process", **fields).text
+    assert "não é mais conhecida" in text_of(lost)
+    other = {**previewed(own, **fields), "action": "discard"}
+    assert "não é mais conhecida" in text_of(own.post("/jobs", 200, reason="x", **other).text)
     assert not records(own)
     job = begin(own, 11, **fields)
     assert "0 de 11 mensagens" in text_of(own.get(f"/jobs/{job}"))
@@ -300,6 +311,45 @@ def test_all_that_match_are_redriven_as_a_job(own: Browser) -> None:
     assert live(own, "D-unknown-1") is State.DEAD
     intent, result = one_act(own, "messages redrive")
     assert (intent.count, result.count, intent.reason) == (11, 11, "the ERP is back")
+
+
+def test_a_preview_of_many_looks_further_at_each_load(own: Browser, fresh: Place) -> None:
+    """It says what the database finds, and how far the look has come; then the numbers are exact.
+    What dies after it began is not taken."""
+    fresh.keep("globex", *(recent(samples.dead(f"m{number:03}")) for number in range(200)))
+    fresh.keep("globex", *(recent(samples.dead(f"x{n}", error="other")) for n in range(20)))
+    fields: dict[str, Any] = {"action": "redrive", "which": "all", "tenant": "globex"}
+    fields["error"] = "Connection"
+    form = previewed(own, **fields)
+    first = text_of(own.post("/selection", **fields).text)
+    assert "No máximo 224 mensagens seriam executadas de novo" in first
+    assert "SGDPDataCommand 224" in first
+    assert "Das primeiras 150 examinadas, 150 se encaixam" in first
+    second = text_of(own.post("/selection", **form).text)
+    assert "202 mensagens seriam executadas de novo" in second
+    assert "No máximo" not in second
+    fresh.keep("globex", recent(samples.dead("m-later"), ago=timedelta(minutes=-1)))
+    job = own.post("/jobs", 303, reason="back", **form).headers["Location"].rpartition("/")[2]
+    step(own, job)
+    assert "202 de 202 mensagens" in text_of(own.get(f"/jobs/{job}"))
+    assert live(own, "D-m-later", "globex") is State.DEAD
+    assert live(own, "D-x1", "globex") is State.DEAD
+
+
+def test_a_job_may_begin_before_the_look_is_done(own: Browser, fresh: Place) -> None:
+    """It is about all that matched, and says how many it found; its number is a bound."""
+    fresh.keep("globex", *(recent(samples.dead(f"m{number:03}")) for number in range(200)))
+    fields: dict[str, Any] = {"action": "discard", "which": "all", "error": "Connection"}
+    job = begin(own, 0, **fields)
+    page = text_of(own.get(f"/jobs/{job}"))
+    assert "0 de no máximo 216 mensagens" in page
+    assert "acme, globex" in page
+    step(own, job)
+    page = text_of(own.get(f"/jobs/{job}"))
+    assert "207 de no máximo 216 mensagens" in page
+    assert "Concluída" in page
+    intent, result = one_act(own, "messages discard")
+    assert (intent.count, intent.before, result.count) == (216, {"Morta (at most)": "216"}, 207)
 
 
 def test_those_that_are_ticked_and_no_others(own: Browser) -> None:

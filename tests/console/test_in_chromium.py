@@ -139,6 +139,32 @@ def test_no_page_shuts_anybody_out(contexts: Contexts, site: Site, form: str) ->
     assert not said, "a policy was broken, or a script failed"
 
 
+def test_a_preview_of_many_shuts_nobody_out(chrome: Browser, fresh: Place) -> None:
+    """While it has looked at a part of them, and when it has seen all."""
+    fresh.keep("globex", *(recent(samples.dead(f"m{number:03}")) for number in range(200)))
+    found: dict[str, list[str]] = {}
+    with served(fresh) as site:
+        first = chrome.new_context()
+        first.new_page().goto(site.entry)
+        cookies: Any = first.cookies()
+        for name, form in FORMS.items():
+            context = chrome.new_context(**{"locale": "pt-BR", "viewport": WIDE, **form})
+            context.add_cookies(cookies)
+            page = context.new_page()
+            page.goto(f"{site.root}/messages?tenant=globex&error=Connection")
+            page.locator("input[name=which][value=all]").check()
+            page.locator("button[value=redrive]").click()
+            for looked in ("part", "all"):
+                own = problems(page)
+                wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+                found[f"{name}, {looked}"] = [*own, *([f"{wide} px cut off"] if wide > 0 else [])]
+                if looked == "part":
+                    page.locator("form:not(.act) button:not([name])").last.click()
+            context.close()
+        first.close()
+    assert not {name: its for name, its in found.items() if its}
+
+
 def test_hostile_contents_run_nowhere(contexts: Contexts, site: Site) -> None:
     """Nothing that others wrote becomes a dialog, a request to elsewhere, or a picture."""
     page = contexts().new_page()
@@ -259,9 +285,11 @@ def test_5000_are_redriven_stopped_and_resumed(chrome: Browser, fresh: Place) ->
         page.goto(f"{site.root}/messages?tenant=globex&error=Connection")
         page.get_by_label("todas as que se encaixam").check()
         page.get_by_role("button", name="Reenviar …").click()
-        expect(page.get_by_text("5.002 mensagens seriam executadas de novo")).to_be_visible()
+        expect(page.get_by_text("No máximo 5.004 mensagens seriam executadas")).to_be_visible()
+        page.get_by_role("button", name="Continuar a procura").click()
+        expect(page.get_by_role("status")).to_contain_text("Das primeiras 300 examinadas")
         page.get_by_label("Motivo").fill("the ERP is back")
-        page.get_by_role("button", name="Reenviar 5.002").click()
+        page.get_by_role("button", name="Reenviar todas").click()
         job = page.url.rpartition("/")[2]
         first.close()
         worked_off(fresh, job, 1_000)
@@ -274,12 +302,12 @@ def test_5000_are_redriven_stopped_and_resumed(chrome: Browser, fresh: Place) ->
         worked_off(fresh, job, 10_000)
         other.goto(f"{site.root}/jobs/{job}")
         expect(other.get_by_role("status")).to_contain_text("Parada")
-        expect(other.get_by_role("status")).to_contain_text("1.000 de 5.002")
+        expect(other.get_by_role("status")).to_contain_text("1.000 de no máximo 5.004")
         other.get_by_label("Motivo").fill("go on")
         other.get_by_role("button", name="Retomar").click()
         worked_off(fresh, job, 10_000)
         other.goto(f"{site.root}/jobs/{job}")
-        expect(other.get_by_role("status")).to_contain_text("5.002 de 5.002")
+        expect(other.get_by_role("status")).to_contain_text("5.002 de no máximo 5.004")
         second.close()
     states = {
         it.message.state

@@ -2,6 +2,7 @@
 
 import os
 from contextlib import AbstractContextManager, ExitStack
+from datetime import datetime
 from typing import Protocol
 
 import pytest
@@ -15,19 +16,30 @@ from smartlink.adapters.firestore.jobs import FirestoreJobs
 from smartlink.adapters.firestore.store import Firestore
 from smartlink.adapters.firestore.values import Raw
 from smartlink.adapters.google.failures import Patience
+from smartlink.domain.hourly import HourFigures
 from smartlink.domain.message import LogLine
 from smartlink.operations.ports import Jobs
-from smartlink.ports import Effects, LastGoodConfig, LogSink, Messages, RelayState, TenantStates
+from smartlink.ports import (
+    Effects,
+    HourlyFigures,
+    LastGoodConfig,
+    LogSink,
+    Messages,
+    RelayState,
+    TenantStates,
+)
 
 BACKENDS = ("in-memory", "emulator")
 AT_ONCE = Patience(timeout=30, deadline=60, delays=(0.0, 0.0))
 """Tries without waits: tests do not sleep."""
 
 
-class Store(Messages, TenantStates, RelayState, LastGoodConfig, LogSink, Protocol):
-    """Everything that Firestore keeps, and a look at the logs."""
+class Store(Messages, TenantStates, RelayState, LastGoodConfig, LogSink, HourlyFigures, Protocol):
+    """Everything that Firestore keeps, and a look at the logs and the hours."""
 
     def logs(self, tenant: str) -> list[LogLine]: ...
+
+    def hours(self, tenant: str) -> dict[datetime, HourFigures]: ...
 
     def make_unreadable(self, tenant: str, document: str) -> None: ...
 
@@ -73,6 +85,12 @@ class FirestoreStore(Firestore):
         query.from_.add(collection_id=documents.LOGS)
         found = self.calls.query("read logs", f"{self.calls.root}/tenants/{tenant}", query)
         return [documents.get_log(item.fields) for item in found]
+
+    def hours(self, tenant: str) -> dict[datetime, HourFigures]:
+        query = types.StructuredQuery.pb()()
+        query.from_.add(collection_id=documents.HOURS)
+        found = self.calls.query("read hours", f"{self.calls.root}/tenants/{tenant}", query)
+        return {documents.hour_of_id(it.id): documents.get_hour(it.fields) for it in found}
 
     def make_unreadable(self, tenant: str, document: str) -> None:
         name = self._in(tenant, documents.LIVE, document)

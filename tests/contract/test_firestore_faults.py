@@ -14,6 +14,7 @@ from smartlink.adapters.firestore.effects import FirestoreEffects
 from smartlink.adapters.firestore.jobs import FirestoreJobs
 from smartlink.adapters.firestore.store import Firestore
 from smartlink.adapters.firestore.writes import put
+from smartlink.domain.hourly import HourFigures, hour_of
 from smartlink.domain.message import Past, Stored, Version
 from smartlink.domain.order import Intake, Order
 from smartlink.domain.pin import Pin
@@ -24,7 +25,7 @@ from smartlink.ports import ConfigFile, Conflict, ContentSweep, Refused, Unavail
 from tests.contract.backends import FirestoreStore
 from tests.contract.test_jobs import FULL, PLAIN
 from tests.support.firestore_counter import FirestoreCounter
-from tests.support.samples import BEGUN, LATER, NOW, ended, line, pending, under_claim
+from tests.support.samples import BEGUN, LATER, MINUTE, NOW, ended, line, pending, under_claim
 
 TENANT = "acme"
 Make = Callable[..., FirestoreStore]
@@ -156,6 +157,9 @@ CALLS: dict[str, Call] = {
     "intake": lambda store, _: store.intake(TENANT),
     "take_in": lambda store, _: store.take_in("other", Intake("me", NOW), None),
     "log": lambda store, _: store.log(TENANT, [line()]),
+    "happened": lambda store, _: store.happened(TENANT, NOW, LATER + MINUTE),
+    "count_hour": lambda store, _: store.count_hour(TENANT, hour_of(LATER)),
+    "keep_hours": lambda store, _: store.keep_hours(TENANT, [HourFigures(hour_of(NOW), 1)]),
     "states": lambda store, _: store.states([TENANT]),
     "save_state": lambda store, _: store.save_state(TENANT, TenantState(failures=1)),
     "pin": lambda store, _: store.pin(TENANT, PIN, None),
@@ -184,11 +188,11 @@ CALLS: dict[str, Call] = {
     "read of effects": lambda store, _: FirestoreEffects(store.calls).read(TENANT, "01"),
     "delete of effects": lambda store, v: FirestoreEffects(store.calls).delete(TENANT, "01", v),
 }
-ONE_OF_EACH_METHOD = ("create", "commit", "read", "due", "known_tenants")
+ONE_OF_EACH_METHOD = ("create", "commit", "read", "due", "known_tenants", "count_hour")
 READS = {
     *("read", "unreadable", "alive", "history", "past", "references", "reused", "undated", "due"),
     *("states", "has_live", "known_tenants", "commands", "changes", "of_command"),
-    *("content_sweep", "standing_job", "load", "in_order", "intake"),
+    *("content_sweep", "standing_job", "load", "in_order", "intake", "happened", "count_hour"),
     *("read of effects", "read of jobs", "newest of jobs", "about of jobs"),
 }
 

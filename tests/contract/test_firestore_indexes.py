@@ -22,8 +22,16 @@ from smartlink.adapters.firestore.operator import (
     OPERATOR_QUERIES,
     PURGES,
 )
-from smartlink.adapters.firestore.store import QUERIES, QueryShape, up_to
-from smartlink.domain.message import Content, Ended, Ending
+from smartlink.adapters.firestore.store import (
+    QUERIES,
+    QueryShape,
+    ended_in,
+    logged_in,
+    up_to,
+)
+from smartlink.adapters.firestore.values import Raw
+from smartlink.domain.hourly import HourFigures
+from smartlink.domain.message import Content, Ended, Ending, LogType
 from tests.contract.test_jobs import FULL
 from tests.support.samples import BEGUN, LATER, NOW, everything_set, line, pending
 
@@ -52,6 +60,7 @@ def stored_names() -> dict[str, set[str]]:
     ended_effect = replace(BEGUN, ended=LATER, result="{}")
     names[COLLECTION] |= fields_of(put_effect, ended_effect)
     names[documents.JOBS] |= fields_of(put_job, FULL)
+    names[documents.HOURS] |= fields_of(documents.put_hour, HourFigures(NOW))
     names[documents.LOGS] |= fields_of(documents.put_log, ("id", line(debug="x")))
     return names
 
@@ -111,6 +120,37 @@ def test_what_goes_over_all_tenants_has_its_indexes() -> None:
             assert [it for it in made if it["queryScope"] == "COLLECTION_GROUP"]
 
 
+def test_no_index_over_all_tenants_is_without_a_query() -> None:
+    """Each bounds the writes of the whole project, where its last field is a time that rises."""
+    wanted = {(collection, (*equal, ranged)) for collection, equal, ranged in GROUPED}
+    found = {
+        (it["collectionGroup"], tuple(field["fieldPath"] for field in it["fields"]))
+        for it in DECLARED["indexes"]
+        if it["queryScope"] == "COLLECTION_GROUP"
+    }
+    assert found == wanted
+    assert documents.LOGS not in {collection for collection, _ in found}
+
+
+@pytest.mark.parametrize("query", [ended_in(NOW), logged_in(NOW, LogType.ERROR)], ids=str)
+def test_what_an_hour_counts_has_its_index(query: Raw) -> None:
+    """A count by an equality and a time has the order of the index that the lists use."""
+    equal, *bounds = [
+        it.field_filter.field.field_path for it in query.where.composite_filter.filters
+    ]
+    [order] = query.order_by
+    assert bounds == 2 * [order.field.field_path]
+    assert {
+        "collectionGroup": query.from_[0].collection_id,
+        "queryScope": "COLLECTION",
+        "fields": [
+            {"fieldPath": equal, "order": "ASCENDING"},
+            {"fieldPath": order.field.field_path, "order": "DESCENDING"},
+        ],
+    } in DECLARED["indexes"]
+    assert order.direction == types.StructuredQuery.Direction.DESCENDING
+
+
 RANGED = {(shape.collection, shape.range) for shape in (*EVERY, *PURGES.values())}
 
 
@@ -158,6 +198,7 @@ def test_the_audit_of_some_tenants_has_its_index() -> None:
 def test_no_index_is_without_a_query() -> None:
     needed = {(shape.collection, (*shape.equal, shape.range)) for shape in EVERY}
     needed.add((NEWEST.collection, (NEWEST.tenants, NEWEST.time)))
+    needed |= {(collection, (*equal, ranged)) for collection, equal, ranged in GROUPED}
     for index in DECLARED["indexes"]:
         fields = tuple(field["fieldPath"] for field in index["fields"])
         assert (index["collectionGroup"], fields) in needed
@@ -212,4 +253,5 @@ def test_what_has_ended_expires_and_the_living_do_not() -> None:
         (documents.LOGS, "DataExpiracao"),
         (COLLECTION, "DataExpiracao"),
         (documents.JOBS, "DataExpiracao"),
+        (documents.HOURS, "DataExpiracao"),
     }

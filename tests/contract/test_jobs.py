@@ -45,6 +45,7 @@ FULL = replace(
     PLAIN,
     id="full",
     action="discard",
+    bound=True,
     selection=SELECTION,
     made=NOW - MINUTE,
     state=JobState.STOPPING,

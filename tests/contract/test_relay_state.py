@@ -26,6 +26,7 @@ FULL = TenantState(
     pin=Pin("0b1f22d4-5a7e-4c53-9a10-2f6f3c1f9d11", ("ab" * 32, "cd" * 32), NOW),
     halted=NOW,
     adopted="2025-03-09 ana: the same customer",
+    counted=NOW,
 )
 
 

@@ -194,6 +194,27 @@ def test_after_two_failures_in_a_row_no_further_page_is_read() -> None:
     assert [what for what, _ in store.seen].count("page") == 1
 
 
+def test_a_page_that_was_to_be_read_is_not_read_after_two_failures_in_a_row() -> None:
+    """The first message was accepted, all others are not."""
+
+    class Stops(Faults):
+        sends = 0
+
+        def before(self, call: str, subject: str) -> None:
+            super().before(call, subject)
+            self.sends += call == "send"
+            if call == "send" and self.sends > 1:
+                raise DOWN
+
+    store = Watched()
+    world = publishing(20, store, due_page=10, receivers=1)
+    store.seen.clear()
+    world.broker.faults = Stops()
+    world.tick(minutes=1)
+    assert numbers(world) == [0]
+    assert [what for what, _ in store.seen].count("page") == 1
+
+
 def test_after_two_failures_in_a_row_nobody_joins() -> None:
     """A turn that is left at the poll's end would have the tenant polled once more, for nothing."""
     world = publishing(100)
@@ -211,7 +232,9 @@ def test_of_a_broker_that_takes_nothing_no_further_page_is_read() -> None:
     world.broker.faults.fail("send", DOWN, times=1_000)
     world.minutes(3)
     store.seen.clear()
+    calls = world.calls("send")
     world.minute()
+    assert world.calls("send") == calls + 1
     assert [what for what, _ in store.seen].count("page") == 1
     world.broker.faults.clear()
     world.minutes(31)

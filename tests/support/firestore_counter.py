@@ -21,6 +21,7 @@ class FirestoreCounter(
 
     Keys: read, write, delete, and calls (requests made). A query that finds nothing is a read,
     as is a missing document of a batch; a refused write counts, for it goes out all the same.
+    An aggregation tells what it goes over by a count named `all`.
     `largest` is the size in bytes of the largest request that writes.
     """
 
@@ -62,9 +63,8 @@ class FirestoreCounter(
         found = 0
         for answer in answers:
             its = raw(answer)
-            if method.endswith("/RunAggregationQuery"):  # a read for each 1,000 that it counts
-                fields = its.result.aggregate_fields.values()
-                found += sum(-(-it.integer_value // 1_000) for it in fields)
+            if method.endswith("/RunAggregationQuery"):  # a read for each 1,000 that it goes over
+                found += -(-its.result.aggregate_fields["all"].integer_value // 1_000)
                 yield answer
                 continue
             batch = method.endswith("/BatchGetDocuments")

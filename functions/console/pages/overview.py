@@ -8,7 +8,7 @@ from console.chart import bars
 from console.here import here
 from smartlink.domain.noted import NOTED_EVERY
 from smartlink.i18n import Text, _, plural, span
-from smartlink.operations.board import TROUBLED, Standing
+from smartlink.operations.board import TROUBLED, Hours, Standing
 from smartlink.operations.configuration import look
 from smartlink.ports import PortError
 
@@ -36,9 +36,18 @@ def show() -> str:
         "overview.html",
         standing=standing,
         hours=hours,
-        chart=bars(hours) if hours else None,
+        chart=bars(hours.shown) if hours else None,
+        missing=_missing(hours) if hours and hours.missing else None,
         needs=_needs(standing),
         late=standing.tick is None or now - standing.tick > _LATE * NOTED_EVERY,
+    )
+
+
+def _missing(hours: Hours) -> Text:
+    return plural(
+        "The hours since are not counted yet for {number} tenant: they show at least so much.",
+        "The hours since are not counted yet for {number} tenants: they show at least so much.",
+        hours.missing,
     )
 
 

@@ -1,6 +1,5 @@
 """What an act on many messages would do: counts by tenant, command and cause, before it begins."""
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -9,22 +8,21 @@ from werkzeug.wrappers import Response as Answer
 
 from console.asked import Asked, asked, reason
 from console.here import here
-from smartlink.domain.message import State
-from smartlink.i18n import Text, _
+from smartlink.domain.message import Listed, State
+from smartlink.i18n import Text, _, plural
 from smartlink.operations import jobs
-from smartlink.operations.actions import Action
-from smartlink.operations.board import Scope, chosen
+from smartlink.operations.actions import HOLD, REDRIVE, Action
+from smartlink.operations.board import LOOKED_AT, Scope, chosen, live_page
 from smartlink.operations.errors import ForbiddenError, InvalidError
-from smartlink.operations.job import ACTIONS
+from smartlink.operations.job import ACTIONS, Job
 from smartlink.operations.jobs import Order
-from smartlink.operations.plan import Plan, Unfit, plan, plan_chosen
+from smartlink.operations.plan import Plan, Unfit, plan_chosen
+from smartlink.operations.preview import Meant as Matching
+from smartlink.operations.preview import Preview, extent, meant_by
 from smartlink.operations.rights import Right
-from smartlink.operations.select import Filters, counted
+from smartlink.operations.select import Selected, counted
 
 pages = Blueprint("selection", __name__)
-MOST = 20_000
-"""Messages that a preview looks at."""
-_PICKS = 500
 _NAMED = 20
 
 
@@ -41,52 +39,126 @@ _BY_STATE: Mapping[str, Text] = {
 }
 _SAID: Mapping[str, tuple[Text, Text]] = {
     # the title, and what would become of the messages
-    "redrive": (
-        _("Preview: redrive"),
-        _("messages would be executed again"),
-    ),
-    "discard": (
-        _("Preview: discard"),
-        _("messages would be discarded"),
-    ),
+    "redrive": (_("Preview: redrive"), _("messages would be executed again")),
+    "discard": (_("Preview: discard"), _("messages would be discarded")),
     "hold": (_("Preview: hold"), _("messages would be held")),
+}
+
+
+_ALL: Mapping[str, Text] = {
+    "redrive": _("Redrive all that match"),
+    "discard": _("Discard all that match"),
+    "hold": _("Hold all that match"),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Meant:
-    """What the form says, and what it would do."""
+    """What the form says."""
 
     asked: Asked
     action: Action
+    scope: Scope
     picks: list[str]
     undone: bool
     waiting: bool
-    planned: Plan
+
+    @property
+    def few(self) -> bool:
+        """Whether they are looked at one by one: what is ticked, or the messages of a request."""
+        return bool(self.picks or self.asked.filters.request)
+
+    @property
+    def matching(self) -> Matching:
+        """All that match, where nothing is ticked."""
+        return meant_by(
+            self.scope,
+            self.action,
+            self.asked.filters,
+            undone=self.undone,
+            waiting=self.waiting,
+        )
 
 
 @pages.post("/selection")
 def preview() -> str:
-    """Draws the preview. Nothing is done."""
-    return _preview(_meant())
+    """Draws the preview, or looks further for it. Nothing is done."""
+    meant = _meant()
+    if meant.few:
+        return _draw_picked(meant, _planned(meant))
+    known = _known(meant)
+    if known is not None and not known.finished:
+        known.go_on(here().deployment)
+    return _draw_matching(meant, known)
 
 
-def _preview(meant: Meant, *, grown: bool = False) -> str:
+def _known(meant: Meant) -> Preview | None:
+    identity = request.form.get("look", "")
+    return here().previews.find(identity, meant.matching, here().deployment.now())
+
+
+def _draw_matching(meant: Meant, known: Preview | None, *, lost: bool = False) -> str:
+    heading, would = _SAID[meant.action.name]
+    identity, look = request.form.get("look", ""), known
+    if look is None:
+        identity, look = here().previews.begin(here().deployment, meant.matching)
+    return render_template(
+        "preview.html",
+        asked=meant.asked,
+        meant=meant,
+        action=meant.action,
+        heading=heading,
+        would=would,
+        button=_button(meant.action, look.fit if look.finished else None),
+        look=look,
+        identity=identity,
+        fit=look.fit,
+        most=look.fit if look.finished else look.found,
+        groups=look.worst,
+        skipped=look.skipped,
+        alive=look.alive,
+        named=_NAMED,
+        grown=False,
+        lost=lost,
+        may_have_run=any(it.unfit is Unfit.MAY_HAVE_RUN for it in look.skipped),
+        waits=look.alive.get(State.WAITING, 0),
+    )
+
+
+def _draw_picked(meant: Meant, planned: Plan, *, grown: bool = False) -> str:
     heading, would = _SAID[meant.action.name]
     return render_template(
         "preview.html",
         asked=meant.asked,
         meant=meant,
         action=meant.action,
-        planned=meant.planned,
         heading=heading,
         would=would,
-        groups=counted(meant.planned.messages),
+        button=_button(meant.action, len(planned.messages)),
+        look=None,
+        identity="",
+        fit=len(planned.messages),
+        most=len(planned.messages),
+        groups=counted(planned.messages),
+        skipped=planned.skipped,
+        alive=planned.alive,
         named=_NAMED,
         grown=grown,
-        may_have_run=any(it.unfit is Unfit.MAY_HAVE_RUN for it in meant.planned.skipped),
-        waits=meant.planned.alive.get(State.WAITING, 0),
+        lost=False,
+        may_have_run=any(it.unfit is Unfit.MAY_HAVE_RUN for it in planned.skipped),
+        waits=planned.alive.get(State.WAITING, 0),
     )
+
+
+def _button(action: Action, number: int | None) -> Text | str:
+    """Names what the button does; without a number, to all that match."""
+    if number is None:
+        return _ALL[action.name]
+    if action is REDRIVE:
+        return plural("Redrive {number} message", "Redrive {number} messages", number)
+    if action is HOLD:
+        return plural("Hold {number} message", "Hold {number} messages", number)
+    return plural("Discard {number} message", "Discard {number} messages", number)
 
 
 def _meant() -> Meant:
@@ -96,11 +168,14 @@ def _meant() -> Meant:
     scope = here().scope(wanted.filters.tenant, Right.OPERATE)
     if not scope.parts:
         here().visitor.check(Right.OPERATE)
+        raise ForbiddenError(_("You may act on no tenant"))
     action = _action()
     some = request.form.get("which") != "all"
-    picks = request.form.getlist("pick")[:_PICKS] if some else []
+    picks = request.form.getlist("pick") if some else []
     if some and not picks:
         raise InvalidError(_("Nothing is selected: tick messages, or choose all that match"))
+    if len(picks) > LOOKED_AT:
+        raise InvalidError(_("At most {most} messages can be ticked at once", most=LOOKED_AT))
     state = wanted.filters.state
     if not some and state is not None and (state is not State.DEAD or not action.dead):
         raise InvalidError(_BY_STATE[action.name])
@@ -108,28 +183,55 @@ def _meant() -> Meant:
         raise InvalidError(_("An act on all that match goes by no turn: tick messages"))
     undone = request.form.get("undone") == "yes"
     waiting = request.form.get("waiting") == "yes"
-    planned = planned_for(scope, action, wanted.filters, picks, undone=undone, waiting=waiting)
-    return Meant(wanted, action, picks, undone, waiting, planned)
+    return Meant(wanted, action, scope, picks, undone, waiting)
+
+
+def _planned(meant: Meant) -> Plan:
+    deployment = here().deployment
+    found = chosen(deployment, meant.scope, meant.picks) if meant.picks else _of_request(meant)
+    return plan_chosen(deployment, meant.action, found, undone=meant.undone, waiting=meant.waiting)
+
+
+def _of_request(meant: Meant) -> list[Selected]:
+    filters = replace(meant.asked.filters, tenant=None)
+    page = live_page(here().deployment, meant.scope, filters, size=LOOKED_AT)
+    if page.after is not None:
+        raise InvalidError(_("More than {most} fit: name a tenant", most=LOOKED_AT))
+    return [Selected(tenant, it) for tenant, it in page.rows if isinstance(it, Listed)]
 
 
 @pages.post("/jobs")
 def start() -> str | Answer:
     """Begins it as a job, which goes on without this page.
 
-    If more messages fit than the preview had shown, the preview is shown again instead.
+    It is about what was previewed. Where the preview is not known any more, or more of the ticked
+    messages fit than it had shown, the preview is shown again instead.
     """
     why, meant = reason(), _meant()
-    shown = request.form.get("shown", "")
-    if not shown.isdecimal() or len(meant.planned.messages) > int(shown):
-        return _preview(meant, grown=True)
-    order = Order(
+    if meant.few:
+        planned, shown = _planned(meant), request.form.get("shown", "")
+        if not shown.isdecimal() or len(planned.messages) > int(shown):
+            return _draw_picked(meant, planned, grown=True)
+        chosen_by = jobs.documents_of(planned.messages)
+        return _begun(jobs.start(here().deployment, planned, _order(meant, why, chosen_by)))
+    known = _known(meant)
+    if known is None:
+        return _draw_matching(meant, None, lost=True)
+    about = extent(here().deployment, known)
+    return _begun(jobs.begin(here().deployment, about, _order(meant, why, {})))
+
+
+def _order(meant: Meant, why: str, documents: dict[str, tuple[str, ...]]) -> Order:
+    return Order(
         filters=meant.asked.filters,
         reason=why,
         waiting=meant.waiting,
         undone=meant.undone,
-        chosen=jobs.documents_of(meant.planned.messages) if meant.picks else {},
+        chosen=documents,
     )
-    job = jobs.start(here().deployment, meant.planned, order)
+
+
+def _begun(job: Job) -> Answer:
     here().board.forget()
     return redirect(url_for("jobs.one", job=job.id), 303)
 
@@ -139,44 +241,3 @@ def _action() -> Action:
     if action is None:
         raise InvalidError(_("Choose what to do: redrive, discard or hold"))
     return action
-
-
-def planned_for(
-    scope: Scope,
-    action: Action,
-    filters: Filters,
-    picks: list[str],
-    *,
-    undone: bool,
-    waiting: bool,
-) -> Plan:
-    """Plans it for the tenants on which the visitor may act, and for no other."""
-    deployment = here().deployment
-    if picks:
-        found = chosen(deployment, scope, picks)
-        return plan_chosen(deployment, action, found, undone=undone, waiting=waiting)
-    if scope.tenants is None:
-        return plan(deployment, action, filters, MOST, undone=undone, waiting=waiting)
-    if not scope.tenants:
-        raise ForbiddenError(_("You may act on no tenant"))
-    whole = Plan(action)
-    for tenant in sorted(scope.tenants):
-        part = plan(
-            deployment,
-            action,
-            replace(filters, tenant=tenant),
-            MOST - len(whole.messages),
-            undone=undone,
-            waiting=waiting,
-        )
-        whole = Plan(
-            action,
-            [*whole.messages, *part.messages],
-            [*whole.skipped, *part.skipped],
-            more=whole.more or part.more,
-            alive=Counter(whole.alive) + Counter(part.alive),
-        )
-        if whole.more:
-            break
-    # As of a plan over all tenants: what is left alone is told where nothing else is found.
-    return replace(whole, alive={}) if whole.messages or whole.skipped else whole

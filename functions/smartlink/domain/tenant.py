@@ -160,6 +160,7 @@ class TenantState:
     halted: datetime | None = None  # since when its credentials are another customer's
     adopted: str | None = None  # who adopted other credentials, when and why
     ordered: bool = False  # messages of an ordered command have come: one session receives
+    counted: datetime | None = None  # its hourly figures are kept up to here
     known: bool = field(default=False, compare=False)  # whether it was ever stored
     unreadable: tuple[str, ...] = field(default=(), compare=False)  # stored fields
 
@@ -218,10 +219,13 @@ class TenantState:
             last_error_at=now,
         )
 
+    def stale(self, now: datetime) -> bool:
+        """Tells whether the last success is so old that the next one is written."""
+        return self.last_success is None or now - self.last_success >= SUCCESS_EVERY
+
     def after_success(self, now: datetime) -> "TenantState":
         """Returns the state after a successful tick; the same object if nothing need be written."""
         recovered = self.failures > 0 or self.paused_until is not None or self.orphaned
-        stale = self.last_success is None or now - self.last_success >= SUCCESS_EVERY
-        if not recovered and not stale:
+        if not recovered and not self.stale(now):
             return self
         return replace(self, failures=0, paused_until=None, orphaned=False, last_success=now)

@@ -11,15 +11,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import reduce
+from operator import add
 from threading import Lock
 from typing import Generic, TypeVar
 
+from smartlink.domain.hourly import HOUR, HourFigures, hour_of, settled_until
 from smartlink.domain.identity import Direction
 from smartlink.domain.message import (
     EndedSummary,
-    Ending,
     Listed,
-    LogType,
     State,
     Summary,
     Unreadable,
@@ -43,14 +44,13 @@ LOOKED_AT = 150
 """Documents that one look reads at most."""
 COUNTED = 20
 """Tenants that are counted one by one; of more, only a whole deployment is counted."""
-_CHARTED = 3  # tenants whose hours are counted one by one
+_CHARTED = 3  # tenants whose hours are looked at one by one
+_UNKEPT = 4  # hours of a tenant that are counted because no poll keeps them yet
+_COUNTS = 40  # reads that such counts take at most; one each at least
 _AT_ONCE = 8
-_HOUR = timedelta(hours=1)
-_SETTLED = timedelta(minutes=15)  # after which an hour's figures no longer change
 _FRESH = timedelta(seconds=30)
 _CAUSES_FRESH = timedelta(minutes=10)
-_KEPT = 5_000  # hours
-_INSTANT = timedelta(microseconds=1)
+_KEPT = 100  # hours
 TROUBLED = 10
 """Tenants that need a person and are named; one more says that there are others."""
 _EXAMPLES = 5
@@ -126,8 +126,9 @@ def live_page(
     after: Spot | None = None,
     *,
     size: int = PAGE,
+    most: int = LOOKED_AT,
 ) -> Page[Live]:
-    """Returns the next live messages that fit, by tenant and document."""
+    """Returns the next live messages that fit, by tenant and document; it reads `most`."""
     now, equal = deployment.now(), filters.equal
 
     def ask(tenant: str | None, wanted: int, spot: Spot | None) -> list[tuple[str, Live]]:
@@ -136,7 +137,7 @@ def live_page(
     def fits(item: Live) -> bool:
         return isinstance(item, Unreadable) or filters.fits(item.message, now)
 
-    return _page(scope, ask, fits, _live_spot, after, size, sifts=_sifts(filters))
+    return _page(scope, ask, fits, _live_spot, after, size, most, sifts=_sifts(filters))
 
 
 def _sifts(filters: Filters) -> bool:
@@ -153,7 +154,7 @@ def blocked_page(
     """
     page = live_page(deployment, scope, replace(filters, queued=True), after, size=_BLOCKED)
     listed = [(tenant, it.message) for tenant, it in page.rows if isinstance(it, Listed)]
-    found = _beside(listed, lambda it: waits_for(deployment, *it))
+    found = beside(listed, lambda it: waits_for(deployment, *it))
     return page, {(it.tenant, it.message.document): it for it in found if it is not None}
 
 
@@ -185,7 +186,7 @@ def ended_page(
     def fits(item: Past) -> bool:
         return not isinstance(item, EndedSummary) or filters.says(item.message.error)
 
-    return _page(scope, ask, fits, _ended_spot, after, size, sifts=filters.sifts)
+    return _page(scope, ask, fits, _ended_spot, after, size, LOOKED_AT, sifts=filters.sifts)
 
 
 def _ended_spot(tenant: str, item: Past) -> Spot | None:
@@ -201,6 +202,7 @@ def _page(
     spot_of: Callable[[str, _Item], Spot | None],
     after: Spot | None,
     size: int,
+    most: int,
     *,
     sifts: bool,
 ) -> Page[_Item]:
@@ -209,9 +211,10 @@ def _page(
     for part, begin in _from(scope, after):
         spot = begin
         while True:
-            wanted = LOOKED_AT - looked if sifts else size - len(rows)
-            if wanted <= 0:
+            left = most - looked
+            if left <= 0:
                 return Page(rows, spot or Spot(part or "", ""), looked)
+            wanted = left if sifts else min(size - len(rows), left)
             found = ask(part, wanted, spot)
             looked += max(len(found), 1)
             for tenant, item in found:
@@ -222,7 +225,7 @@ def _page(
                     return Page(rows, spot, looked)
             if len(found) < wanted:
                 break
-            if looked >= LOOKED_AT:
+            if looked >= most:
                 return Page(rows, spot, looked)
     return Page(rows, None, looked)
 
@@ -267,14 +270,58 @@ def seek(deployment: Deployment, scope: Scope, identity: str) -> Sought:
     return Sought(live, ended, cut=looked < len(parts), more=more)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
+class Count:
+    """A figure that may be told too low, or not be known at all."""
+
+    number: int | None = 0  # None: nobody has counted it yet
+    whole: bool = True  # else it is a lower bound
+
+    def __add__(self, other: "Count") -> "Count":
+        """Adds another tenant's: what is not known makes the sum a lower bound."""
+        known = [it.number for it in (self, other) if it.number is not None]
+        return Count(sum(known) if known else None, self.whole and other.whole)
+
+
+UNKNOWN = Count(None, whole=False)
+_NOTHING = (UNKNOWN, UNKNOWN, UNKNOWN)
+
+
+@dataclass(frozen=True, slots=True)
 class Hour:
     """What happened in an hour. What was tried again and what died is told by the log."""
 
     at: datetime
-    done: int = 0
-    retried: int = 0
-    dead: int = 0
+    done: Count = Count()
+    retried: Count = Count()
+    dead: Count = Count()
+
+    def __add__(self, other: "Hour") -> "Hour":
+        """Adds another tenant's hour."""
+        return Hour(
+            self.at,
+            self.done + other.done,
+            self.retried + other.retried,
+            self.dead + other.dead,
+        )
+
+    @property
+    def whole(self) -> bool:
+        """Whether every figure is complete."""
+        return self.done.whole and self.retried.whole and self.dead.whole
+
+
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """The last hours, the oldest first."""
+
+    shown: Sequence[Hour]
+    missing: int = 0  # tenants that are not counted in an hour that should be
+
+    @property
+    def whole_until(self) -> datetime:
+        """Until when every figure is complete, the last hour's apart, which is not over."""
+        return next((it.at for it in self.shown if not it.whole), self.shown[-1].at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,7 +382,7 @@ class Cause:
         self.first = min(self.first or at, at)
         if self.last is None or at >= self.last:
             self.last, self.example = at, (tenant, message.document)
-        self.by_hour[at.replace(minute=0, second=0, microsecond=0)] += 1
+        self.by_hour[hour_of(at)] += 1
 
 
 @dataclass(slots=True)
@@ -361,7 +408,8 @@ class CauseLook:
             states = (State.DEAD, State.WAITING)
             left = LOOKED_AT
             while number < len(states) and left > 0:
-                page = live_page(deployment, scope, Filters(state=states[number]), spot, size=left)
+                wanted = Filters(state=states[number])
+                page = live_page(deployment, scope, wanted, spot, size=left, most=left)
                 for tenant, item in page.rows:
                     self.looked += 1
                     if isinstance(item, Listed) and item.message.error:
@@ -379,7 +427,8 @@ class CauseLook:
 class Board:
     """The looks that are cached, for all that read the same screen."""
 
-    _hours: dict[tuple[Scope, datetime], tuple[datetime, Hour]] = field(default_factory=dict)
+    _hours: dict[Scope, tuple[datetime, Hours]] = field(default_factory=dict)
+    _whole: dict[datetime, Hour] = field(default_factory=dict)  # of all tenants
     _standing: dict[Scope, tuple[datetime, Standing]] = field(default_factory=dict)
     _causes: dict[Scope, CauseLook] = field(default_factory=dict)
     _names: tuple[datetime, list[str]] | None = None
@@ -401,32 +450,57 @@ class Board:
         """Counts anew at the next look, because somebody has just acted."""
         with self._lock:
             self._standing.clear()
+            self._hours.clear()
             self._causes.clear()
             self._names = None
 
-    def hours(self, deployment: Deployment, scope: Scope, count: int = 24) -> list[Hour] | None:
-        """Returns the last hours. None: too many tenants to count one by one.
+    def hours(self, deployment: Deployment, scope: Scope, count: int = 24) -> Hours | None:
+        """Returns the last hours. None: too many tenants to look at one by one.
 
-        An hour that is over is counted once. Each count takes a read for 1,000 documents.
+        The polls keep the figures of hours that are over. The others are counted at most every 30
+        seconds, within _COUNTS reads.
         """
         if scope.tenants is not None and len(scope.tenants) > _CHARTED:
             return None
         now = deployment.now()
-        newest = now.replace(minute=0, second=0, microsecond=0)
-        wanted = [newest - number * _HOUR for number in reversed(range(count))]
-        missing = [it for it in wanted if not self._has(scope, it, now)]
-        for hour in _beside(missing, lambda at: _hour(deployment, scope, at)):
-            with self._lock:
-                self._hours[scope, hour.at] = (now, hour)
-                _trim(self._hours, _KEPT)
-        return [self._hours[scope, at][1] for at in wanted]
+        kept = self._hours.get(scope)
+        if kept is not None and now - kept[0] < _FRESH:
+            return kept[1]
+        newest = hour_of(now)
+        wanted = [newest - number * HOUR for number in reversed(range(count))]
+        if scope.tenants is None:
+            found = self._all_hours(deployment, wanted, now)
+        else:
+            found = Hours(_own_hours(deployment, sorted(scope.tenants), wanted))
+        with self._lock:
+            self._hours[scope] = (now, found)
+            _trim(self._hours, 100)
+        return found
 
-    def _has(self, scope: Scope, at: datetime, now: datetime) -> bool:
-        kept = self._hours.get((scope, at))
-        if kept is None:
-            return False
-        counted = kept[0]
-        return counted >= at + _HOUR + _SETTLED or now - counted < _FRESH
+    def _all_hours(
+        self, deployment: Deployment, wanted: Sequence[datetime], now: datetime
+    ) -> Hours:
+        """Sums what is kept. An hour of which every tenant is kept never changes again."""
+        store = deployment.store
+        asked = [it for it in wanted if it not in self._whole]
+        missing = _missing(deployment, [it for it in asked if it + HOUR <= settled_until(now)])
+        most = _most(sum(missing.get(it) != 0 for it in asked))
+
+        def ask(at: datetime) -> Hour:
+            if missing.get(at) == 0:
+                return _kept(store.sum_hour(at))
+            done = _bounded(store.done_in(at, most), most)
+            if at not in missing:
+                return Hour(at, done, UNKNOWN, UNKNOWN)
+            part = store.sum_hour(at)
+            return Hour(at, done, Count(part.retried, whole=False), Count(part.dead, whole=False))
+
+        found = {it.at: it for it in beside(asked, ask)}
+        with self._lock:
+            self._whole.update({at: it for at, it in found.items() if missing.get(at) == 0})
+            _trim(self._whole, _KEPT)
+        hours = [found.get(at) or self._whole[at] for at in wanted]
+        return Hours(hours, max(missing.values(), default=0))
 
     def causes(self, deployment: Deployment, scope: Scope, *, anew: bool = False) -> CauseLook:
         """Returns the causes of what is dead or waits, a step further than at the last look."""
@@ -482,15 +556,15 @@ def _standing(deployment: Deployment, scope: Scope) -> Standing:
     commands: list[Tally] = []
     oldest: list[tuple[str, Summary]] = []
     if len(parts) <= COUNTED:
-        found = _beside(list(State), lambda state: _counted(deployment, scope, [state]) or 0)
+        found = beside(list(State), lambda state: _counted(deployment, scope, [state]) or 0)
         states = dict(zip(State, found, strict=True))
         up = {"Direcao": str(Direction.UPSTREAM)}
-        outgoing = sum(_beside(parts, lambda part: store.total_live(part, up)))
-        first = _beside(parts, store.longest_due)
+        outgoing = sum(beside(parts, lambda part: store.total_live(part, up)))
+        first = beside(parts, store.longest_due)
         oldest = [(it[0], it[1].message) for it in first if it and isinstance(it[1], Listed)]
     if len(parts) <= _CHARTED:
         names = list(deployment.settings.catalog.commands)
-        commands = _beside(names, lambda name: _tally(deployment, parts, name))
+        commands = beside(names, lambda name: _tally(deployment, parts, name))
     oldest.sort(key=lambda it: it[1].due or deployment.now())
     return Standing(
         last_tick(deployment),
@@ -514,7 +588,7 @@ def troubled(deployment: Deployment, scope: Scope) -> list[tuple[str, TenantStat
     """Returns the tenants that a person may have to look at: halted, paused, or failing now."""
     if scope.tenants is None:
         now = deployment.now()
-        names = deployment.store.troubled(now, now - 24 * _HOUR, TROUBLED + 1)
+        names = deployment.store.troubled(now, now - 24 * HOUR, TROUBLED + 1)
     else:
         names = sorted(scope.tenants)[: 2 * COUNTED]
     found = deployment.store.states(names)
@@ -527,15 +601,62 @@ def troubled(deployment: Deployment, scope: Scope) -> list[tuple[str, TenantStat
     return bad[: TROUBLED + 1]
 
 
-def _hour(deployment: Deployment, scope: Scope, at: datetime) -> Hour:
-    store, until = deployment.store, at + _HOUR - _INSTANT
-    hour = Hour(at)
-    for part in scope.parts:
-        wanted = EndedQuery({"Situacao": Ending.DONE}, at, until)
-        hour.done += store.total_ended(part, wanted)
-        hour.retried += store.total_lines(part, LogType.WARNING, at, until)
-        hour.dead += store.total_lines(part, LogType.ERROR, at, until)
-    return hour
+def _kept(hour: HourFigures) -> Hour:
+    return Hour(hour.at, Count(hour.done), Count(hour.retried), Count(hour.dead))
+
+
+def _missing(deployment: Deployment, over: Sequence[datetime]) -> dict[datetime, int]:
+    """Returns for each of these hours how many tenants are not counted in it.
+
+    Whoever is counted in an hour is counted in those before it. Those that are counted are asked
+    for first, so that a tenant that comes meanwhile is missing.
+    """
+    missing = dict.fromkeys(over, 0)
+    for at in reversed(over):
+        counted = deployment.store.total_tenants(at + HOUR)
+        missing[at] = max(deployment.store.total_tenants() - counted, 0)
+        if not missing[at]:
+            break
+    return missing
+
+
+def _most(counts: int) -> int:
+    """Returns up to which number each of these counts may go."""
+    return max(_COUNTS // max(counts, 1), 1) * 1_000
+
+
+def _bounded(number: int, most: int) -> Count:
+    return Count(number, whole=number < most)
+
+
+def _own_hours(
+    deployment: Deployment, tenants: Sequence[str], wanted: Sequence[datetime]
+) -> list[Hour]:
+    """Reads what is kept of a few tenants, and counts their newest hours that are not."""
+    states = deployment.store.states(tenants)
+    unkept = {
+        name: [at for at in wanted if (mark := states[name].counted) is None or at + HOUR > mark]
+        for name in tenants
+    }
+    most = _most(3 * sum(min(len(its), _UNKEPT) for its in unkept.values()))
+    lists = beside(tenants, lambda it: _hours_of(deployment, it, wanted, unkept[it], most))
+    return [reduce(add, hours) for hours in zip(*lists, strict=True)]
+
+
+def _hours_of(
+    deployment: Deployment,
+    tenant: str,
+    wanted: Sequence[datetime],
+    unkept: Sequence[datetime],
+    most: int,
+) -> list[Hour]:
+    kept = deployment.store.kept_hours(tenant, wanted[0], wanted[-1] + HOUR)
+    found = {at: _kept(it) if it else Hour(at, *_NOTHING) for at, it in kept.items()}
+    found.update({at: Hour(at, *_NOTHING) for at in unkept})
+    for at in unkept[-_UNKEPT:]:
+        its = deployment.store.count_hour(tenant, at, most)
+        found[at] = Hour(at, *(_bounded(it, most) for it in (its.done, its.retried, its.dead)))
+    return [found.get(at) or Hour(at) for at in wanted]
 
 
 def chosen(deployment: Deployment, scope: Scope, marks: Iterable[str]) -> list[Selected]:
@@ -560,7 +681,7 @@ def chosen(deployment: Deployment, scope: Scope, marks: Iterable[str]) -> list[S
     return found
 
 
-def _beside(items: Sequence[_Item], ask: Callable[[_Item], _Answer]) -> list[_Answer]:
+def beside(items: Sequence[_Item], ask: Callable[[_Item], _Answer]) -> list[_Answer]:
     """Asks for each at the same time, in the order of the items."""
     if len(items) < 2:  # noqa: PLR2004
         return [ask(it) for it in items]

@@ -115,6 +115,7 @@ class Job:
     selection: Selection
     target: str  # the selection in words
     matched: int  # messages that fit when it was made
+    bound: bool = False  # that is an upper bound: not all had been looked at
     most: int  # messages, at most
     rate: int  # messages a second, at most
     made_by: str

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from smartlink.domain.message import Version
 from smartlink.i18n import Text, _
-from smartlink.operations.actions import DISCARD
+from smartlink.operations.actions import DISCARD, Action
 from smartlink.operations.audit import REASON, intend, recorded, result_of, shared
 from smartlink.operations.errors import ForbiddenError, InvalidError, MissingError, UnreadableError
 from smartlink.operations.job import CHOSEN, RESUMABLE, TENANTS, Job, JobState, OddJob, Selection
@@ -44,6 +44,18 @@ class Order:
     """By tenant, documents: these alone. Empty: all that fit the filters."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extent:
+    """What a job is about: its tenants, the instant of its selection, and how many fit."""
+
+    action: Action
+    at: datetime
+    tenants: tuple[str, ...]
+    count: int
+    bound: bool = False  # `count` is an upper bound: not all was looked at
+    before: Mapping[str, int]  # how many were in which state
+
+
 def start(deployment: Deployment, planned: Plan, order: Order) -> Job:
     """Makes a job of what was planned, and asks `operate` to begin.
 
@@ -51,15 +63,30 @@ def start(deployment: Deployment, planned: Plan, order: Order) -> Job:
     plan. Raises InvalidError, and NotRecordedError if the intent could not be recorded: then there
     is no job.
     """
-    action = planned.action
-    tenants = tuple(sorted({it.tenant for it in planned.messages}))
     if order.filters.request and not order.chosen:  # they are few, and older releases see no more
         order = replace(order, chosen=documents_of(planned.messages))
+    events = (max(last_event(it.message), it.message.received) for it in planned.messages)
+    before: dict[str, int] = {}
+    for it in planned.messages:
+        state = str(it.message.dead_reason or it.message.state)
+        before[state] = before.get(state, 0) + 1
+    extent = Extent(
+        action=planned.action,
+        at=max((deployment.now(), *events)) + _LATER,
+        tenants=tuple(sorted({it.tenant for it in planned.messages})),
+        count=len(planned.messages),
+        before=before,
+    )
+    return begin(deployment, extent, order)
+
+
+def begin(deployment: Deployment, extent: Extent, order: Order) -> Job:
+    """Makes a job of this extent, and asks `operate` to begin. It raises what `start` does."""
+    action, tenants = extent.action, extent.tenants
     _check(order, tenants)
     who, now = deployment.operator, deployment.now()
-    events = (max(last_event(it.message), it.message.received) for it in planned.messages)
     selection = Selection(
-        at=max((now, *events)) + _LATER,
+        at=extent.at,
         tenants=tenants,
         direction=order.filters.direction,
         command=order.filters.command,
@@ -73,25 +100,23 @@ def start(deployment: Deployment, planned: Plan, order: Order) -> Job:
         chosen=order.chosen,
     )
     target = described(order)
-    before: dict[str, int] = {}
-    for it in planned.messages:
-        state = str(it.message.dead_reason or it.message.state)
-        before[state] = before.get(state, 0) + 1
+    least = " (at most)" if extent.bound else ""
     intent = intend(
         deployment,
         f"messages {action.name}",
         target=target,
         tenant=tenants,
         reason=order.reason,
-        count=len(planned.messages),
-        before=before,
+        count=extent.count,
+        before={f"{state}{least}": number for state, number in extent.before.items()},
     )
     job = Job(
         id=f"{now:%Y%m%d-%H%M%S}-{uuid4().hex[:6]}",
         action=action.name,
         selection=selection,
         target=target,
-        matched=len(planned.messages),
+        matched=extent.count,
+        bound=extent.bound,
         most=order.most,
         rate=order.rate,
         made_by=who.name,

@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
+from smartlink.domain.hourly import HourFigures
 from smartlink.domain.message import (
     Ended,
     EndedSummary,
@@ -27,6 +28,7 @@ from smartlink.ports import (
     Contents,
     Delivery,
     ErpSecrets,
+    HourlyFigures,
     LastGoodConfig,
     Messages,
     PortError,
@@ -136,7 +138,7 @@ class Purgeable(StrEnum):
     LOGS = "GTotvsLinkLog"
 
 
-class OperatorStore(Messages, TenantStates, RelayState, LastGoodConfig, Protocol):
+class OperatorStore(Messages, TenantStates, RelayState, LastGoodConfig, HourlyFigures, Protocol):
     """The relay's store, and the queries that only operators need."""
 
     def live(self, tenant: str, equal: Equal) -> Iterator[Listed]:
@@ -190,12 +192,25 @@ class OperatorStore(Messages, TenantStates, RelayState, LastGoodConfig, Protocol
         """How many live messages a tenant has, or all (None): a read for each 1,000."""
         ...
 
-    def total_ended(self, tenant: str | None, wanted: EndedQuery) -> int: ...
+    def done_in(self, at: datetime, most: int) -> int:
+        """How many messages of all tenants were done in an hour, up to `most`."""
+        ...
 
-    def total_lines(
-        self, tenant: str | None, kind: LogType, since: datetime, until: datetime
-    ) -> int:
-        """How many log lines of exactly this type were said between two instants."""
+    def kept_hours(
+        self, tenant: str, since: datetime, until: datetime
+    ) -> dict[datetime, HourFigures | None]:
+        """The kept figures of a tenant's hours; None for what cannot be read.
+
+        An hour in which nothing happened has none.
+        """
+        ...
+
+    def sum_hour(self, at: datetime) -> HourFigures:
+        """The kept figures of an hour, of all tenants together."""
+        ...
+
+    def total_tenants(self, counted: datetime | None = ...) -> int:
+        """How many tenants have a state; with `counted`, those whose hours are kept up to there."""
         ...
 
     def count_behind(self, tenant: str, key: str, number: str) -> int:

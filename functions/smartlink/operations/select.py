@@ -310,11 +310,16 @@ def counted(messages: Sequence[Selected]) -> list["Group"]:
     """Groups messages by tenant, command and cause, the largest group first."""
     groups: dict[tuple[str, str, str], Group] = {}
     for it in messages:
-        code, pattern = fingerprint(it.message.error) if it.message.error else ("", "")
-        key = (it.tenant, it.message.type, code)
-        group = groups.setdefault(key, Group(it.tenant, it.message.type, code, pattern))
-        group.messages += 1
+        add_to(groups, it)
     return sorted(groups.values(), key=lambda it: -it.messages)
+
+
+def add_to(groups: dict[tuple[str, str, str], "Group"], it: Selected) -> None:
+    """Counts one more message."""
+    code, pattern = fingerprint(it.message.error) if it.message.error else ("", "")
+    key = (it.tenant, it.message.type, code)
+    group = groups.setdefault(key, Group(it.tenant, it.message.type, code, pattern))
+    group.messages += 1
 
 
 @dataclass(slots=True)

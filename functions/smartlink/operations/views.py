@@ -241,6 +241,7 @@ def job_view(job: Job | OddJob) -> Json:
         "limit": job.most,
         "rate": job.rate,
         "matched": job.matched,
+        "matchedAtMost": job.bound,
         "looked": counts.looked,
         "done": counts.done,
         "atLeast": job.at_least,

@@ -39,11 +39,15 @@ def list_jobs(context: typer.Context, *, limit: opt.Limit = 20) -> None:
 def _row(job: Job | OddJob) -> tuple[object, ...]:
     if isinstance(job, OddJob):
         return (job.id, None, _("unreadable"), None, None, None, job.why)
-    return (job.id, NAME[job.action], job.state, _done(job), job.matched, job.who, job.target)
+    return (job.id, NAME[job.action], job.state, _done(job), _matched(job), job.who, job.target)
 
 
 def _done(job: Job) -> object:
     return _("at least {done}", done=job.counts.done) if job.at_least else job.counts.done
+
+
+def _matched(job: Job) -> object:
+    return _("at most {count}", count=job.matched) if job.bound else job.matched
 
 
 def show_job(context: typer.Context, job: OneJob) -> None:
@@ -65,7 +69,7 @@ def show_job(context: typer.Context, job: OneJob) -> None:
         (_("Made"), found.made),
         (_("Answers for it"), found.who if found.who != found.made_by else None),
         (_("Reason"), found.reason),
-        (_("Fitted"), found.matched),
+        (_("Fitted"), _matched(found)),
         (_("Done"), _done(found)),
         (_("Changed by others"), counts.changed or None),
         (_("Refused"), counts.refused or None),
@@ -108,7 +112,7 @@ def stop(context: typer.Context, job: OneJob, *, reason: opt.Why = None) -> None
             "smartlink jobs resume {job} lets it go on.",
             job=job,
             done=stopping.counts.done,
-            matched=stopping.matched,
+            matched=_matched(stopping),
             what=DONE[stopping.action],
         )
     )

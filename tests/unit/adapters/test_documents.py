@@ -203,9 +203,11 @@ def test_a_tenant_has_its_names() -> None:
         orphaned=True,
         send_failed=LATER,
         sent=NOW,
+        counted=NOW,
     )
     documents.put_tenant(fields, state)
     assert stored(fields) == {
+        "ContadoAte": "2025-03-09T12:30:15.123457Z",
         "Assinatura": "f00d",
         "ComandosConfigurados": ["A", "B"],
         "FalhasSeguidas": 3,

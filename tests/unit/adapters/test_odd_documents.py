@@ -30,6 +30,7 @@ STATE = TenantState(
     last_error_at=NOW,
     last_success=NOW,
     orphaned=True,
+    counted=NOW,
     send_failed=NOW,
     sent=LATER,
     pin=Pin("t-1", ("c-1",), NOW),

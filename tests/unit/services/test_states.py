@@ -7,6 +7,7 @@ from datetime import timedelta
 from smartlink.adapters.in_memory import InMemoryMessages
 from smartlink.domain.pin import Pin
 from smartlink.domain.tenant import TenantEntry, TenantState
+from smartlink.services.polling.hourly import Hourly
 from smartlink.services.polling.states import States
 from smartlink.services.polling.tenant_poll import TenantPoll
 from tests.support.samples import MINUTE, NOW, POLICY
@@ -17,7 +18,7 @@ OURS, THEIRS = Pin("t-1", ("a",)), Pin("t-1", ("a", "b"))
 def begun(store: InMemoryMessages) -> tuple[States, TenantPoll]:
     """A tick of a tenant that is in use, and not pinned yet."""
     store.save_state("acme", TenantState(setup="s"))
-    states = States(store, store, timedelta(minutes=5))
+    states = States(store, store, timedelta(minutes=5), Hourly(store))
     state = states.of(["acme"], NOW)["acme"]
     entry = TenantEntry("acme", "1")
     return states, TenantPoll(entry, state, POLICY, NOW + MINUTE, NOW, Counter())

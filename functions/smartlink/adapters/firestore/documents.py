@@ -7,7 +7,7 @@ times as much as all the rest of a call. A value that is None or a rare default 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from smartlink.adapters.firestore.values import (
@@ -31,6 +31,7 @@ from smartlink.adapters.firestore.values import (
     put_text,
     put_time,
 )
+from smartlink.domain.hourly import KEPT, HourFigures
 from smartlink.domain.identity import Direction
 from smartlink.domain.message import (
     Attempt,
@@ -70,6 +71,7 @@ JOBS = "Tarefa"
 JOB_DUE = "DataProximoPasso"
 """The instant from which a poll publishes a job again; absent: the job has ended."""
 INTAKE = "GTotvsLinkOrdem"
+HOURS = "GTotvsLinkHora"
 
 STATE_FIELDS = (
     "Situacao",
@@ -125,6 +127,7 @@ TENANT_PARTS = {
     "halted": ("BloqueadoDesde",),
     "adopted": ("Adocao",),
     "ordered": ("Ordenado",),
+    "counted": ("ContadoAte",),
 }
 """The stored fields of each part of a tenant's state. A change writes only what has changed."""
 
@@ -536,6 +539,7 @@ def put_tenant(fields: Raw, state: TenantState) -> None:
     put_optional_time(fields, "BloqueadoDesde", state.halted)
     put_optional_text(fields, "Adocao", state.adopted)
     put_flag(fields, "Ordenado", flag=state.ordered)
+    put_optional_time(fields, "ContadoAte", state.counted)
 
 
 def put_pin(fields: Raw, pin: Pin | None) -> None:
@@ -584,9 +588,38 @@ def get_tenant(fields: Raw) -> TenantState:
         halted=read(get_optional_time, "BloqueadoDesde", None),
         adopted=read(get_optional_text, "Adocao", None),
         ordered=read(get_flag, "Ordenado", instead=False),
+        counted=read(get_optional_time, "ContadoAte", None),
         known=True,
     )
     return replace(state, unreadable=tuple(unreadable)) if unreadable else state
+
+
+HOUR_FIGURES = {"done": "Concluidas", "retried": "Retentadas", "dead": "Mortas"}
+"""The stored fields of an hour's figures. Each is stored even where it is zero, to be summed."""
+
+
+def hour_id(at: datetime) -> str:
+    """Returns the id of an hour's document: `2026031509`, in UTC."""
+    return f"{at.astimezone(UTC):%Y%m%d%H}"
+
+
+def hour_of_id(identity: str) -> datetime:
+    """Returns the hour of a document's id."""
+    return datetime.strptime(identity, "%Y%m%d%H").replace(tzinfo=UTC)
+
+
+def put_hour(fields: Raw, hour: HourFigures) -> None:
+    """Fills `tenants/{tenant}/GTotvsLinkHora/{hour}`."""
+    put_time(fields["Hora"], hour.at)
+    for part, name in HOUR_FIGURES.items():
+        fields[name].integer_value = getattr(hour, part)
+    put_time(fields["DataExpiracao"], hour.at + KEPT)
+
+
+def get_hour(fields: Raw) -> HourFigures:
+    """Reads `tenants/{tenant}/GTotvsLinkHora/{hour}`. Raises DocumentError."""
+    figures = {part: get_count(fields, name) for part, name in HOUR_FIGURES.items()}
+    return HourFigures(get_time(fields, "Hora"), **figures)
 
 
 def put_tick(fields: Raw, tick: Tick) -> None:

@@ -127,6 +127,7 @@ def put_job(fields: Raw, job: Job) -> None:
     put_text(fields["FeitaPor"], job.made_by)
     put_time(fields[_MADE], job.made)
     put_count(fields, "Encontradas", job.matched)
+    put_flag(fields, "EncontradasNoMaximo", flag=job.bound)
     put_count(fields, "Limite", job.most)
     put_count(fields, "Ritmo", job.rate)
     _put_selection(fields["Selecao"].map_value.fields, job.selection)
@@ -199,6 +200,7 @@ def get_job(identity: str, fields: Raw) -> Job:
         selection=_get_selection(_get_map(fields, "Selecao")),
         target=get_text(fields, "Alvo"),
         matched=get_count(fields, "Encontradas"),
+        bound=get_flag(fields, "EncontradasNoMaximo"),
         most=get_count(fields, "Limite"),
         rate=_at_least_one(fields, "Ritmo"),
         made_by=get_text(fields, "FeitaPor"),

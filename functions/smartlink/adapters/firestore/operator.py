@@ -7,7 +7,7 @@ index: see `HISTORY_BY` and `LINES_BY_TYPE`. Several filters at once use several
 which Firestore merges.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -17,9 +17,18 @@ from google.cloud.firestore_v1.services.firestore import FirestoreClient
 
 from smartlink.adapters.firestore import documents as rm
 from smartlink.adapters.firestore.calls import FirestoreCalls, Found
-from smartlink.adapters.firestore.store import DUE, Firestore, QueryShape, up_to
+from smartlink.adapters.firestore.store import (
+    DUE,
+    ENDED,
+    LOGGED,
+    Firestore,
+    QueryShape,
+    ended_in,
+    up_to,
+)
 from smartlink.adapters.firestore.values import DocumentError, Raw, get_flag, plain, put_time
 from smartlink.adapters.firestore.writes import create, delete
+from smartlink.domain.hourly import HourFigures
 from smartlink.domain.identity import second_end_id
 from smartlink.domain.message import (
     EndedSummary,
@@ -43,17 +52,18 @@ from smartlink.operations.ports import (
 T = TypeVar("T")
 PAGE = 200
 PURGES = {
-    Purgeable.HISTORY: QueryShape(rm.HISTORY, (), "DataFim"),
-    Purgeable.LOGS: QueryShape(rm.LOGS, (), "LOGDATE"),
+    Purgeable.HISTORY: ENDED,
+    Purgeable.LOGS: LOGGED,
 }
 """What is purged, by which field: oldest first."""
 HISTORY_BY = {
     name: QueryShape(rm.HISTORY, (name,), "DataFim", descending=True)
     for name in ("Comando", "Direcao", "Situacao", "SolicitacaoId")
 }
-GROUPED = tuple(
-    (shape.collection, shape.equal, shape.range)
-    for shape in (*HISTORY_BY.values(), QueryShape(rm.LOGS, ("LOGTYPE",), "LOGDATE"))
+_FIGURES = tuple(rm.HOUR_FIGURES.values())
+GROUPED = (
+    *((shape.collection, shape.equal, shape.range) for shape in HISTORY_BY.values()),
+    (rm.HOURS, ("Hora", *_FIGURES[:-1]), _FIGURES[-1]),
 )
 """The composite indexes that queries over all tenants need, of the scope COLLECTION_GROUP."""
 IDS = ("ID", "CorrelacaoId", "SolicitacaoId")
@@ -121,18 +131,21 @@ class OddDocument:
 
 
 class OperatorCalls(FirestoreCalls):
-    """The relay's calls, and a call that counts."""
+    """The relay's calls, and those over all tenants."""
 
-    def count(self, what: str, parent: str, query: Raw) -> int:
-        """Counts what a query finds. Each 1,000 documents cost one read."""
-        raw = types.RunAggregationQueryRequest.pb()(parent=parent)
-        aggregation = raw.structured_aggregation_query
-        aggregation.structured_query.CopyFrom(query)
-        aggregation.aggregations.add(alias="all").count.SetInParent()
-        request = types.RunAggregationQueryRequest.wrap(raw)
-        [wrapped] = self._read(what, FirestoreClient.run_aggregation_query, request)
-        answer = types.RunAggregationQueryResponse.pb(wrapped)
-        return int(answer.result.aggregate_fields["all"].integer_value)
+    def sums(self, what: str, parent: str, query: Raw, fields: Sequence[str]) -> Mapping[str, int]:
+        """Sums these numbers over what a query finds. Each 1,000 index entries cost one read.
+
+        The query is counted in the same call, which costs nothing, so that the cost can be told.
+        """
+
+        def add(aggregations: Raw) -> None:
+            for name in fields:
+                aggregations.add(alias=name).sum.field.field_path = name
+            aggregations.add(alias="all").count.SetInParent()
+
+        values = self.aggregate(what, parent, query, add)
+        return {name: int(values[name].integer_value) for name in fields}
 
     def over(self, what: str, parent: str, query: Raw) -> list[tuple[str, Found]]:
         """Runs a query whose documents are of several tenants; returns the tenant of each too."""
@@ -290,19 +303,40 @@ class OperatorFirestore(Firestore):
         query = _query(rm.LIVE, equal, 0)
         return self._more.count("count messages", self._where(tenant, query), query)
 
-    def total_ended(self, tenant: str | None, wanted: EndedQuery) -> int:
-        """Counts what has ended."""
-        query = _history(wanted, 0)
-        return self._more.count("count the history", self._where(tenant, query), query)
+    def done_in(self, at: datetime, most: int) -> int:
+        """Counts what was done in an hour, of all tenants."""
+        query = ended_in(at)
+        return self._more.count("count the history", self._where(None, query), query, most)
 
-    def total_lines(
-        self, tenant: str | None, kind: LogType, since: datetime, until: datetime
-    ) -> int:
-        """Counts log lines of one type."""
-        query = _query(rm.LOGS, {}, 0)
-        _condition(query, "LOGTYPE", _Filter.EQUAL).integer_value = kind
-        _bounded(query, "LOGDATE", since, until)
-        return self._more.count("count log lines", self._where(tenant, query), query)
+    def kept_hours(
+        self, tenant: str, since: datetime, until: datetime
+    ) -> dict[datetime, HourFigures | None]:
+        """Reads the kept figures of a tenant's hours, by the names of their documents."""
+        query = _query(rm.HOURS, {}, 0)
+        for operator, at in (
+            (_Filter.GREATER_THAN_OR_EQUAL, since),
+            (_Filter.LESS_THAN, until),
+        ):
+            name = self._in(tenant, rm.HOURS, rm.hour_id(at))
+            _condition(query, "__name__", operator).reference_value = name
+        found = self._more.query(f"read the hours of {tenant}", self._under(tenant), query)
+        return {rm.hour_of_id(it.id): _hour(it) for it in found}
+
+    def sum_hour(self, at: datetime) -> HourFigures:
+        """Sums an hour over all tenants. The order says which index has all the figures."""
+        query = _query(rm.HOURS, {}, 0)
+        put_time(_condition(query, "Hora", _Filter.EQUAL), at)
+        for name in _FIGURES:
+            query.order_by.add(direction=_ASCENDING).field.field_path = name
+        sums = self._more.sums("sum the hours", self._where(None, query), query, _FIGURES)
+        return HourFigures(at, **{part: sums[name] for part, name in rm.HOUR_FIGURES.items()})
+
+    def total_tenants(self, counted: datetime | None = None) -> int:
+        """Counts the tenants by their marks."""
+        query = _query(rm.TENANTS, {}, 0)
+        if counted is not None:
+            put_time(_condition(query, "ContadoAte", _Filter.GREATER_THAN_OR_EQUAL), counted)
+        return self._more.count("count the tenants", self._more.root, query)
 
     def count_behind(self, tenant: str, key: str, number: str) -> int:
         """Counts live messages of a key, by the index that keeps its order."""
@@ -491,6 +525,13 @@ def _listed(found: Found) -> Listed | Unreadable:
         return Listed(rm.get_listed(found.id, found.fields), found.version)
     except DocumentError as error:
         return rm.get_unreadable(found.id, found.fields, found.version, str(error))
+
+
+def _hour(found: Found) -> HourFigures | None:
+    try:
+        return rm.get_hour(found.fields)
+    except DocumentError:
+        return None
 
 
 def _ended(found: Found) -> EndedSummary | OddDocument:

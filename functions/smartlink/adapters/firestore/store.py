@@ -20,10 +20,13 @@ from smartlink.adapters.firestore.values import (
     put_time,
 )
 from smartlink.adapters.firestore.writes import change, create, delete, put
+from smartlink.domain.hourly import HOUR, HourFigures
 from smartlink.domain.identity import Direction
 from smartlink.domain.message import (
     Ended,
+    Ending,
     LogLine,
+    LogType,
     Message,
     Past,
     Stored,
@@ -41,6 +44,7 @@ from smartlink.ports import (
     Conflict,
     ContentSweep,
     DuePage,
+    HourlyFigures,
     InOrder,
     LastGoodConfig,
     LogSink,
@@ -60,6 +64,7 @@ _RACES = 5
 _UNDATED_PAGE = 300
 _COMMAND_PAGE = 100
 _INTAKE = "recepcao"
+_INSTANT = timedelta(microseconds=1)
 _ASCENDING = types.StructuredQuery.Direction.ASCENDING
 _AT_LEAST = types.StructuredQuery.FieldFilter.Operator.GREATER_THAN_OR_EQUAL
 _AT_MOST = types.StructuredQuery.FieldFilter.Operator.LESS_THAN_OR_EQUAL
@@ -82,7 +87,9 @@ DUE = QueryShape(rm.LIVE, (), "DataTentativaExec")
 DUE_BY_DIRECTION = QueryShape(rm.LIVE, ("Direcao",), "DataTentativaExec")
 IN_ORDER = QueryShape(rm.LIVE, ("Chave",), "Ordem")
 JOB_DUE = QueryShape(rm.JOBS, (), rm.JOB_DUE)
-QUERIES = (DUE, DUE_BY_DIRECTION, IN_ORDER, JOB_DUE)
+ENDED = QueryShape(rm.HISTORY, (), "DataFim")
+LOGGED = QueryShape(rm.LOGS, (), "LOGDATE")
+QUERIES = (DUE, DUE_BY_DIRECTION, IN_ORDER, JOB_DUE, ENDED, LOGGED)
 """Every query that needs an index. A test compares them with `infra/firestore.json`."""
 
 
@@ -184,6 +191,39 @@ def _in_order(keys: Sequence[str], limit: int, before: str) -> Raw:
     query.order_by.add(direction=_ASCENDING).field.field_path = IN_ORDER.range
     query.limit.value = limit
     return query
+
+
+def ended_in(at: datetime) -> Raw:
+    """Builds the query for what was done in an hour. Its order is its index's."""
+    query, value = _in_hour(rm.HISTORY, "Situacao", "DataFim", at)
+    value.string_value = Ending.DONE
+    return query
+
+
+def logged_in(at: datetime, kind: LogType) -> Raw:
+    """Builds the query for the log lines of exactly this type in an hour."""
+    query, value = _in_hour(rm.LOGS, "LOGTYPE", "LOGDATE", at)
+    value.integer_value = kind
+    return query
+
+
+def _in_hour(collection: str, equal: str, field: str, at: datetime) -> tuple[Raw, Raw]:
+    """Returns the query, and the value of its equality, to be filled in."""
+    query = types.StructuredQuery.pb()()
+    query.from_.add(collection_id=collection)
+    filters = query.where.composite_filter
+    filters.op = types.StructuredQuery.CompositeFilter.Operator.AND
+    equality = filters.filters.add().field_filter
+    equality.field.field_path = equal
+    equality.op = types.StructuredQuery.FieldFilter.Operator.EQUAL
+    for operator, instant in ((_AT_LEAST, at), (_BELOW, at + HOUR)):
+        bound = filters.filters.add().field_filter
+        bound.field.field_path = field
+        bound.op = operator
+        put_time(bound.value, instant)
+    order = query.order_by.add(direction=types.StructuredQuery.Direction.DESCENDING)
+    order.field.field_path = field
+    return query, equality.value
 
 
 class Firestore:
@@ -414,6 +454,36 @@ class Firestore:
             text = f"The database refuses {len(of)} log lines: {error}"
             event("log_refused", text, ERROR, tenant=tenant, messages=of)
 
+    # Hourly figures
+
+    def happened(self, tenant: str, since: datetime, until: datetime) -> bool:
+        parent = self._name(rm.TENANTS, tenant)
+        for shape in (ENDED, LOGGED):
+            query = up_to(shape, [], until - _INSTANT, 1, since)
+            query.select.fields.add(field_path="__name__")
+            if self._calls.query(f"find what happened to {tenant}", parent, query):
+                return True
+        return False
+
+    def count_hour(self, tenant: str, at: datetime, most: int = 0) -> HourFigures:
+        def count(query: Raw) -> int:
+            what = f"count what happened to {tenant}"
+            return self._calls.count(what, self._name(rm.TENANTS, tenant), query, most)
+
+        return HourFigures(
+            at,
+            done=count(ended_in(at)),
+            retried=count(logged_in(at, LogType.WARNING)),
+            dead=count(logged_in(at, LogType.ERROR)),
+        )
+
+    def keep_hours(self, tenant: str, hours: Sequence[HourFigures]) -> None:
+        writes = (put(self._hour(tenant, it.at), rm.put_hour, it) for it in hours)
+        self._calls.write_each(f"keep the hourly figures of {tenant}", writes)
+
+    def _hour(self, tenant: str, at: datetime) -> str:
+        return self._in(tenant, rm.HOURS, rm.hour_id(at))
+
     # Tenants
 
     def states(self, tenants: Sequence[str]) -> dict[str, TenantState]:
@@ -608,5 +678,6 @@ def _parsed(found: Iterable[Found], parse: Callable[[Found], T]) -> Iterator[T]:
 _messages: type[Messages] = Firestore
 _log_sink: type[LogSink] = Firestore
 _states: type[TenantStates] = Firestore
+_hourly: type[HourlyFigures] = Firestore
 _relay_state: type[RelayState] = Firestore
 _last_good: type[LastGoodConfig] = Firestore

@@ -12,7 +12,7 @@ from smartlink.domain.message import Version
 from smartlink.operations.job import Job, OddJob
 from smartlink.operations.ports import Jobs
 
-_ORIGIN = ("action", "selection", "target", "matched", "most", "rate", "made_by", "made")
+_ORIGIN = ("action", "selection", "target", "matched", "bound", "most", "rate", "made_by", "made")
 """What is written once, when a job is made."""
 
 

@@ -8,11 +8,13 @@ from itertools import count
 from threading import Lock
 
 from smartlink.adapters.in_memory.faults import Faults
+from smartlink.domain.hourly import HOUR, HourFigures
 from smartlink.domain.identity import Direction
 from smartlink.domain.message import (
     Ended,
     Ending,
     LogLine,
+    LogType,
     Message,
     Past,
     State,
@@ -30,6 +32,7 @@ from smartlink.ports import (
     Conflict,
     ContentSweep,
     DuePage,
+    HourlyFigures,
     InOrder,
     LastGoodConfig,
     LogSink,
@@ -112,6 +115,7 @@ class InMemoryMessages:
         self._broken: dict[_Key, Past] = {}  # records of the history that somebody edited
         self._logs: defaultdict[str, list[LogLine]] = defaultdict(list)
         self._states: dict[str, TenantState] = {}
+        self._hours: dict[tuple[str, datetime], HourFigures] = {}
         self._intakes: dict[str, tuple[Intake, Version]] = {}
         self._ticks: dict[int, tuple[datetime, int]] = {}
         self._commands: dict[str, Noted] = {}
@@ -412,6 +416,37 @@ class InMemoryMessages:
         with self._lock:
             self._log(tenant, lines)
 
+    def happened(self, tenant: str, since: datetime, until: datetime) -> bool:
+        self.faults.before("happened", tenant)
+        with self._lock:
+            self.operations["read"] += 1
+            if any(
+                owner == tenant and since <= ended.ended < until
+                for (owner, _), ended in self._history.items()
+            ):
+                return True
+            self.operations["read"] += 1
+            return any(since <= line.at < until for line in self._logs[tenant])
+
+    def count_hour(self, tenant: str, at: datetime, most: int = 0) -> HourFigures:
+        self.faults.before("count_hour", tenant)
+        until = at + HOUR
+        with self._lock:
+            done = sum(
+                owner == tenant and ended.ending is Ending.DONE and at <= ended.ended < until
+                for (owner, _), ended in self._history.items()
+            )
+            kinds = [line.type for line in self._logs[tenant] if at <= line.at < until]
+            counts = (done, kinds.count(LogType.WARNING), kinds.count(LogType.ERROR))
+            self.operations["read"] += sum(max(-(-it // 1_000), 1) for it in counts)
+            return HourFigures(at, *(min(it, most) if most else it for it in counts))
+
+    def keep_hours(self, tenant: str, hours: Sequence[HourFigures]) -> None:
+        self.faults.before("keep_hours", tenant)
+        with self._lock:
+            self.operations["write"] += len(hours)
+            self._hours.update({(tenant, it.at): it for it in hours})
+
     def states(self, tenants: Sequence[str]) -> dict[str, TenantState]:
         self.faults.before("states", " ".join(tenants))
         with self._lock:
@@ -599,6 +634,11 @@ class InMemoryMessages:
         with self._lock:
             return {key[1]: ended for key, ended in self._history.items() if key[0] == tenant}
 
+    def hours(self, tenant: str) -> dict[datetime, HourFigures]:
+        """Returns the hourly figures that are kept."""
+        with self._lock:
+            return {at: hour for (owner, at), hour in self._hours.items() if owner == tenant}
+
     def logs(self, tenant: str) -> list[LogLine]:
         """Returns every log line, in the order in which they were written."""
         with self._lock:
@@ -608,5 +648,6 @@ class InMemoryMessages:
 _messages: type[Messages] = InMemoryMessages
 _log_sink: type[LogSink] = InMemoryMessages
 _states: type[TenantStates] = InMemoryMessages
+_hourly: type[HourlyFigures] = InMemoryMessages
 _relay_state: type[RelayState] = InMemoryMessages
 _last_good: type[LastGoodConfig] = InMemoryMessages

@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
+from smartlink.domain.hourly import settled_until
 from smartlink.domain.pin import Pin
 from smartlink.domain.tenant import TenantEntry, TenantState
 from smartlink.observability import ERROR, INFO, WARNING, bound, event
 from smartlink.ports import Messages, PortError, TenantStates
+from smartlink.services.polling.hourly import Hourly
 from smartlink.services.polling.tenant_poll import TenantPoll
 
-_ORPHANS_EVERY = timedelta(hours=1)
 _UNDATED_HOUR = 5  # of the day in UTC, night in Brazil: then the look begins
 _UNDATED_TENANTS = 200  # at most, in an hour
 _TOLD = 10  # documents by name
@@ -26,8 +27,11 @@ class States:
     operator changed is learnt in the next tick: see changes.py.
     """
 
-    def __init__(self, store: TenantStates, messages: Messages, refresh: timedelta) -> None:
+    def __init__(
+        self, store: TenantStates, messages: Messages, refresh: timedelta, hourly: Hourly
+    ) -> None:
         self._store = store
+        self._hourly = hourly
         self._messages = messages
         self._refresh = refresh
         self._kept: dict[str, tuple[TenantState, datetime]] = {}
@@ -143,6 +147,25 @@ class States:
         if (kept.sends, kept.sent) != (state.sends, state.sent):
             self._save(poll, state)
 
+    def mark(self, poll: TenantPoll, counted: datetime | None) -> None:
+        """Writes up to where the tenant's hours are kept, unless it was written with a change."""
+        with self._lock:
+            stored = self._stored.get(poll.name, TenantState())
+            kept, at = self._kept.get(poll.name, (stored, _FOREVER))
+            self._kept[poll.name] = (replace(kept, counted=counted), at)
+        if counted is None or not stored.known:
+            return  # the first state that is written has it
+        if stored.counted is not None and stored.counted >= counted:
+            return
+        marked = replace(stored, counted=counted)
+        try:
+            self._store.save_state(poll.name, marked, stored)
+        except PortError as error:
+            event("state_not_saved", f"These hours will be counted again: {error}", WARNING)
+        else:
+            with self._lock:
+                self._stored[poll.name] = replace(self._stored[poll.name], counted=counted)
+
     def _save(self, poll: TenantPoll, state: TenantState) -> None:
         """Writes the state. The state keeps its age: it lacks what other processes have noted
         since."""
@@ -159,15 +182,19 @@ class States:
                 self._stored[poll.name] = state
 
     def note_orphans(self, entries: Sequence[TenantEntry], now: datetime) -> None:
-        """Once an hour, logs the tenants that have live messages but no secret."""
-        if self._orphans_at is not None and now - self._orphans_at < _ORPHANS_EVERY:
+        """Once an hour, logs the tenants that have live messages but no secret.
+
+        It does so when the hour before is settled, because nobody else counts what they did in it.
+        """
+        at = self._orphans_at
+        if at is not None and settled_until(now) == settled_until(at):
             return
         self._orphans_at = now
         try:
             known = self._store.known_tenants()
             for name in sorted(set(known) - {entry.name for entry in entries}):
                 with bound(tenant=name):
-                    self._note_orphan(name)
+                    self._note_orphan(name, now)
             self._tell_undated(known, now)
         except PortError as error:
             event("orphans_not_sought", f"The next hour tries again: {error}", WARNING)
@@ -199,14 +226,18 @@ class States:
             event("undated_not_sought", f"The next day tries again: {error}", WARNING)
             return []
 
-    def _note_orphan(self, name: str) -> None:
-        if not self._messages.due(name, _FOREVER, 1).returned:
-            return
-        text = "Its secret is deleted, but it has live messages: activate it again or discard them"
-        event("tenant_orphaned", text, WARNING)
+    def _note_orphan(self, name: str, now: datetime) -> None:
+        """Its hours are counted here, because it has no turn: what was dispatched may still end."""
         state = self._store.states([name])[name]
-        if not state.orphaned:
-            self._store.save_state(name, replace(state, orphaned=True), state)
+        noted = self._hourly.count(name, state, now)
+        if self._messages.due(name, _FOREVER, 1).returned:
+            text = (
+                "Its secret is deleted, but it has live messages: activate it again or discard them"
+            )
+            event("tenant_orphaned", text, WARNING)
+            noted = replace(noted, orphaned=True)
+        if noted != state:
+            self._store.save_state(name, noted, state)
 
 
 def _tell_of(undated: Sequence[str]) -> None:

@@ -9,7 +9,7 @@ more…:     the next page of what is due
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from smartlink.domain.identity import Direction
 from smartlink.domain.message import State, Stored
@@ -17,6 +17,7 @@ from smartlink.domain.tenant import TenantError
 from smartlink.observability import ERROR, WARNING, event
 from smartlink.ports import BrokerSession, Clock, PortError
 from smartlink.services.polling.broker_calls import BrokerCalls
+from smartlink.services.polling.hourly import Hourly
 from smartlink.services.polling.identity import Identity
 from smartlink.services.polling.idleness import Idleness
 from smartlink.services.polling.pages import DuePages, Page
@@ -42,10 +43,23 @@ class TenantTurns:
     receiving: Receiving
     sending: Sending
     idleness: Idleness
+    hourly: Hourly
 
     def first(self, poll: TenantPoll, push: Push) -> None:
         """Performs the first turn. For an idle tenant it is the only one: one query, one broker
         call."""
+        now = self.clock()
+        if not self.hourly.due(poll.state, now):
+            self._first(poll, push)
+            return
+        counted = self.hourly.count(poll.name, poll.state, now).counted
+        poll.change(lambda it: replace(it, counted=counted))
+        try:
+            self._first(poll, push)
+        finally:
+            self.states.mark(poll, counted)
+
+    def _first(self, poll: TenantPoll, push: Push) -> None:
         if not self._open(poll):
             return
         now = self.clock()
