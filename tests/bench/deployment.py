@@ -11,7 +11,7 @@ One poll instance less than sized has to fall behind, or the claim could not fai
 """
 
 import logging
-from collections import Counter, OrderedDict, deque
+from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -100,7 +100,7 @@ class Form:
         return {"shard_tenants": self.shard_tenants, "poll_threads": self.poll_threads}
 
 
-WHOLE = Form(20_000, 35.0, 200, 32, 512, KEPT)
+WHOLE = Form(20_000, 52.0, 200, 32, 512, KEPT)
 SHORT = Form(1_250, 4.0, 25, 4, 64, KEPT // 8)
 """Half as many shards, which take as long with an eighth of the tenants on an eighth of the
 threads."""
@@ -656,7 +656,7 @@ def _costs() -> tuple[Measured, str]:
         about = results.get("measured", {}).get("growth", {})
         if not about.get("quick", True):
             # Operations cost dollars, and no time here.
-            nothing: dict[str, dict[str, float]] = {"counted": {}, "dollars": {}}
+            nothing: dict[str, Any] = {"counted": defaultdict(dict), "dollars": {}}
             unit = measured({"growth": results["growth"], "operations": nothing})
             return unit, f"the run of growth of {about['at'][:10]}"
     except IncompleteError:
