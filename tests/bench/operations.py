@@ -21,11 +21,13 @@ from infra.deploy.costs import PRICES, bills
 from infra.local.checkout import ROOT
 from infra.local.errors import NotReadyError
 from infra.local.functions import function_environment
+from smartlink.domain.tenant import TenantEntry
+from smartlink.services.polling.shard import cut
 from tests.bench.services import Services, services
 from tests.bench.workload import COMMAND, QUIET, SILENT, offers
 
 BATCH = 400  # messages that wait together
-TENANTS = 200  # idle ones: a shard, as deployed
+DEPLOYED, SHARD = 1_000, 200  # idle tenants, of which one shard is counted
 MINUTES, FEW_MINUTES = 60, 15  # an hour; the time in which a state is read 3 times, written once
 ALONE = "tenant-0"  # the one that gets messages, before there are others
 LARGE, LARGE_BYTES = 10, 300_000
@@ -35,6 +37,13 @@ MESSAGE, LINE, REPLY = "message", "consumerLogLine", "reply"
 LARGE_MESSAGE, IDLE = "largeMessage", "idleTenantMinute"
 
 Counted = Mapping[str, Mapping[str, float]]
+
+
+def shard() -> list[str]:
+    """The tenants of one shard of a thousand, with ALONE: they are in few buckets."""
+    entries = [TenantEntry(f"tenant-{number}", "") for number in range(DEPLOYED)]
+    shards = [[it.name for it in its] for its in cut(entries, SHARD)]
+    return next(its for its in shards if ALONE in its)
 
 
 # In the process that is counted.
@@ -90,7 +99,7 @@ def count_idle(minutes: int) -> dict[str, dict[str, float]]:
         for _ in range(minutes):
             relay.tick()
         idle = spent.since()
-    return {IDLE: _each(idle, TENANTS * minutes)}
+    return {IDLE: _each(idle, len(shard()) * minutes)}
 
 
 def _each(spent: Mapping[str, float], count: int) -> dict[str, float]:
@@ -143,7 +152,7 @@ def counted(running: Services) -> dict[str, dict[str, float]]:
 
 def idle(running: Services, minutes: int) -> dict[str, dict[str, float]]:
     """Count a shard of idle tenants, where one is already."""
-    running.add_tenants([f"tenant-{number}" for number in range(1, TENANTS)])
+    running.add_tenants([name for name in shard() if name != ALONE])
     found: dict[str, dict[str, float]] = in_process(running, "idle", minutes)
     return found
 
