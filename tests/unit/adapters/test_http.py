@@ -367,6 +367,16 @@ def test_a_call_takes_nothing_along_from_the_one_before() -> None:
     assert server.seen[1].connection == server.seen[0].connection != server.seen[2].connection
 
 
+def test_a_path_that_makes_no_url_leaves_nothing_to_the_next_call() -> None:
+    with HttpServer(lambda _: OK) as server:
+        http = session(server.url)
+        http.call(a_call("POST", b"1"))
+        with pytest.raises(Unavailable):
+            http.call(replace(a_call("GET"), path=":no-port/"))
+        http.call(a_call("POST", b"2"))
+    assert [(it.verb, it.body) for it in server.seen] == [("POST", b"1"), ("POST", b"2")]
+
+
 def test_cookies_are_kept_only_where_wanted() -> None:
     """A session has the server's cookies, or takes none at all."""
     with HttpServer(lambda _: Reply(headers={"Set-Cookie": "channel=7"})) as server:

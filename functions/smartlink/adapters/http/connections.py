@@ -251,9 +251,10 @@ class HttpSession:
         of a call's CPU.
         """
         if (call.verb, call.path) != self._place:
-            self._base.prepare_method(call.verb)
-            self._base.prepare_url(self._origin + call.path, None)
-            self._place = (call.verb, call.path)
+            base = requests.PreparedRequest()
+            base.prepare_method(call.verb)
+            base.prepare_url(self._origin + call.path, None)  # a path that is none raises
+            self._base, self._place = base, (call.verb, call.path)
         prepared = self._base.copy()
         prepared.prepare_headers({**_HEADERS, **headers})
         prepared.prepare_cookies(self._requests.cookies)
