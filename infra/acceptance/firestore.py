@@ -22,6 +22,7 @@ from smartlink.adapters.firestore.store import DUE, DUE_BY_BUCKET, DUE_BY_DIRECT
 from smartlink.adapters.firestore.values import FAR_OFF, LONG_AGO
 from smartlink.domain.bucket import EVERY_BUCKET, bucket_of
 from smartlink.domain.identity import Direction
+from smartlink.services.polling.buckets import LOOK_EVERY
 from smartlink.settings import LIMITS
 
 _SERVICE = "firestore"
@@ -338,7 +339,7 @@ def due_query(place: Place) -> str:
     "firestore-buckets",
     assumes="Each live message that has a due instant carries its tenant's bucket (Balde), so the "
     "query over the bucket finds it; counts of one read time agree with each other.",
-    relied="What lacks it is found up to 17 minutes late (services/polling/buckets.py).",
+    relied=f"What lacks it is found up to {LOOK_EVERY} minutes late (services/polling/buckets.py).",
     expected="as many by bucket as in all",
 )
 def buckets(place: Place) -> str:

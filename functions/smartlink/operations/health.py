@@ -26,6 +26,7 @@ from smartlink.operations.ports import (
 from smartlink.operations.retries import InvalidConfigError, check, in_words
 from smartlink.operations.tenants import UnusableSecretError, last_tick, stored_tenant
 from smartlink.ports import PortError
+from smartlink.services.polling.buckets import LOOK_EVERY
 
 _APIS = ("cloudfunctions", "cloudscheduler", "firestore", "pubsub", "run", "secretmanager")
 _SKEW = timedelta(seconds=60)
@@ -341,9 +342,10 @@ def _buckets(deployment: Deployment) -> Text:
     if astray:
         message = _(
             "{number} live messages lack their bucket (Balde), so they may be done up to "
-            "17 minutes late: an older release or a person wrote them; keep due_by_bucket "
+            "{minutes} minutes late: an older release or a person wrote them; keep due_by_bucket "
             "false until there is none",
             number=astray,
+            minutes=LOOK_EVERY,
         )
         raise _FailedError(message)
     return _("every live message carries its own")
