@@ -49,7 +49,7 @@ def test_no_tenant_is_no_shard() -> None:
 
 
 def test_each_minute_another_tenant_is_the_first() -> None:
-    """Also within each bucket; and a bucket's tenants have their turns one after the other."""
+    """And a bucket's tenants have their turns one after the other."""
     its = entries(100)
     orders = [[entry.name for entry in in_turns(its, minute)] for minute in range(100)]
     assert len({order[0] for order in orders}) == 100

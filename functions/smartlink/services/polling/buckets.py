@@ -99,7 +99,8 @@ class Buckets:
             event("bucket_not_asked", text, ERROR, bucket=bucket)
             return None
         except Exception as error:  # noqa: BLE001  (one bucket's surprise is not its tenants')
-            surprise("bucket_not_asked", "Unexpected: each tenant is asked by itself", error)
+            text = "Unexpected: each tenant of the bucket is asked by itself"
+            surprise("bucket_not_asked", text, error, bucket=bucket)
             return None
         with self._lock:
             if resets == self._resets:

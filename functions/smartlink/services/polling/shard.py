@@ -88,8 +88,7 @@ def cut(entries: Iterable[TenantEntry], size: int) -> list[list[TenantEntry]]:
 
 def in_turns(entries: Iterable[TenantEntry], first: int) -> list[TenantEntry]:
     """Returns a shard's tenants in the order of their turns: bucket by bucket, so that what a
-    bucket's query found is used at once. With each `first` another tenant is the first, and
-    another one in each bucket."""
+    bucket's query found is used at once. With each `first` another tenant is the first."""
     its = list(entries)
     start = first % max(len(its), 1)
     rotated = [*its[start:], *its[:start]]
