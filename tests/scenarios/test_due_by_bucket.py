@@ -221,6 +221,24 @@ def test_a_query_that_failed_leaves_no_watermark() -> None:
     assert bounds(it) == [None]
 
 
+@pytest.mark.parametrize(("error", "asked"), [(Unavailable("down"), 1), (Refused("no index"), 2)])
+def test_a_poll_waits_for_a_database_that_does_not_answer_once_and_not_for_each_bucket(
+    error: Exception, asked: int
+) -> None:
+    others = [f"t{n}" for n in range(400) if bucket_of(f"t{n}") == "08"][:2]
+    it = World(tenants=[*TOGETHER, *others])
+    it.minutes(2)
+    while any(looks(name, it.clock()) for name in (*TOGETHER, *others)):
+        it.clock.forward(seconds=60)
+    for name in (TOGETHER[0], others[0]):
+        it.publish(tenant=name, id="m", content="{}")
+    it.store.faults.fail("due_in_bucket", error, times=9)
+    names = queries(it)
+    assert sum(name.startswith("bucket") for name in names) == asked
+    assert {*TOGETHER, *others} < {*names}
+    assert [len(it.replies_to(name)) for name in (TOGETHER[0], others[0])] == [1, 1]
+
+
 def test_what_an_operator_makes_due_in_the_past_is_found_at_once() -> None:
     """`tenants enable` has what failed due since it failed; its mark takes the watermarks away."""
     it = world()

@@ -25,7 +25,7 @@ from hashlib import sha256
 
 from smartlink.domain.bucket import bucket_of
 from smartlink.observability import ERROR, event, surprise
-from smartlink.ports import Beside, BucketPage, Messages, PortError
+from smartlink.ports import Beside, BucketPage, Messages, PortError, Unavailable
 
 LOOK_EVERY = 31
 """Ticks, of a minute each, after which a tenant is asked by itself. The number is a prime, so that
@@ -67,9 +67,11 @@ class Buckets:
             if not looks(tenant, tick):
                 buckets[bucket_of(tenant)].append(tenant)
         shared: dict[str, SharedDue] = {}
+        unanswered = threading.Event()
         for bucket, its in buckets.items():
             if len(its) > 1:
-                shared |= dict.fromkeys(its, SharedDue(self._beside, partial(self._ask, bucket)))
+                ask = partial(self._ask, bucket, unanswered)
+                shared |= dict.fromkeys(its, SharedDue(self._beside, ask))
         return shared
 
     def _note(self, changes: str) -> None:
@@ -88,13 +90,21 @@ class Buckets:
                 del self._watermarks[bucket]
                 self._resets += 1
 
-    def _ask(self, bucket: str, now: datetime) -> BucketPage | None:
-        """Returns the bucket's page; None if the query failed: then each tenant is asked."""
+    def _ask(self, bucket: str, unanswered: threading.Event, now: datetime) -> BucketPage | None:
+        """Returns the bucket's page; None if the query failed: then each tenant is asked.
+
+        All turns of a bucket wait for its query. So once the database does not answer one, this
+        poll asks for no further bucket: it would wait for each of them as long again.
+        """
+        if unanswered.is_set():
+            return None
         with self._lock:
             since, resets = self._watermarks.pop(bucket, None), self._resets
         try:
             page = self._messages.due_in_bucket(bucket, now, self._size, since)
         except PortError as error:
+            if isinstance(error, Unavailable):
+                unanswered.set()
             text = f"Each tenant of the bucket is asked by itself: {error}"
             event("bucket_not_asked", text, ERROR, bucket=bucket)
             return None
