@@ -48,7 +48,7 @@ def measure(running: Services) -> Checked:
     running.add_tenants([operations.ALONE])
     messages = operations.in_process(running, "messages", operations.BATCH)
     work = operations.in_process(running, "work", MESSAGES)
-    return Checked({**messages, **operations.idle(running, operations.FEW_MINUTES)}, work)
+    return Checked({**messages, **operations.idle(running)}, work)
 
 
 def baseline() -> dict[str, Any]:
