@@ -28,9 +28,14 @@ class Ratio:
 
     @property
     def ratio(self) -> float:
-        """The larger size's, in times of the smaller one's."""
+        """The larger size's, in times of the smaller one's; 2 if it grew out of nothing.
+
+        A slope may be below 0, where a smaller size happened to take more than a larger one.
+        """
         before, after = self.figures
-        return after / before if before else float(after != before) + 1
+        if before <= 0:
+            return 2.0 if after > max(before, 0) else 1.0
+        return after / before
 
     @property
     def met(self) -> bool:

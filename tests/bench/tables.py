@@ -119,9 +119,7 @@ def _operations(results: Results) -> str | None:
         for what, its in found["counted"].items()
         for name in sorted({*its, *said.get(what, {})})
     )
-    bills = "\n".join(f"- {name}: US$ {its:,.2f}" for name, its in found["dollars"].items())
-    table_ = _markdown(("for each", "operation", "counted", "in the bill"), rows)
-    return f"{table_}\n\nIn dollars, at terraform/prices.json:\n\n{bills}"
+    return _markdown(("for each", "operation", "counted", "in the bill"), rows)
 
 
 def _cold_start(results: Results) -> str | None:
@@ -381,9 +379,11 @@ def _sizing(results: Results) -> str | None:
     text = (
         f"From {1e3 * unit.poll_cpu:.2f} ms of CPU for a message in poll and "
         f"{1e3 * unit.consume_cpu:.2f} in consume, {1e3 * unit.idle_cpu:.1f} ms for an idle "
-        f"tenant and tick; at most {unit.poll_memory:.0f} and {unit.consume_memory:.0f} MiB. "
+        f"tenant and tick, {1e3 * unit.cold_cpu:.1f} for its first in an instance; memory at most "
+        f"{unit.poll_memory:.0f} and {unit.consume_memory:.0f} MiB. "
         f"Assumed: a call to the broker takes {1e3 * Assumed.latency:.0f} ms and brings one "
-        f"message, each message has a reply, its consumer takes {1e3 * seconds:.0f} ms. "
+        f"message, a new connection to it {1e3 * Assumed.connect:.0f}, each message has a reply, "
+        f"its consumer takes {1e3 * seconds:.0f} ms. "
         "Bold: beyond the limit."
     )
     return f"{text}\n\n{table(lines, LOADS)}"

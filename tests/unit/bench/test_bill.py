@@ -124,3 +124,17 @@ def test_what_has_grown_is_told_with_both_numbers() -> None:
         f"receive: JSON parsed {parsed:g} -> {parsed + 1:g} a message, at most {parsed + 0.1:g}",
         "send: models validated 0 -> 1 a message, at most 0.1",
     ]
+
+
+def test_what_is_counted_no_more_is_told() -> None:
+    """Where our code is not found, its calls are none: that is no progress."""
+    stored = baseline()
+    found = deepcopy(stored["work"])
+    calls = found["receive"]["calls"]
+    found["receive"]["calls"] = 0
+    del found["consume"]["hashes"]
+    hashes = stored["work"]["consume"]["hashes"]
+    assert grown(found, stored) == [
+        f"receive: calls {calls:g} -> nothing: is it still counted?",
+        f"consume: hashes {hashes:g} -> nothing: is it still counted?",
+    ]

@@ -41,6 +41,8 @@ def test_a_tenth_more_is_flat_and_less_is_too() -> None:
     assert not Ratio("it", "ms", sizes, (1.0, 1.11)).met
     assert not Ratio("it", "ms", sizes, (0.0, 0.1)).met, "out of nothing"
     assert Ratio("it", "ms", sizes, (0.0, 0.0)).met
+    assert not Ratio("it", "KiB", sizes, (-0.2, 9.0)).met, "a slope that fell before it rose"
+    assert Ratio("it", "KiB", sizes, (-0.2, -0.1)).met
 
 
 def test_each_size_that_waits_is_held_against_the_smallest() -> None:
