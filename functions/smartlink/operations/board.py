@@ -419,7 +419,7 @@ class CauseLook:
                 left -= max(page.looked, 1)
                 spot = page.after
                 number += spot is None
-            self.at = (number, spot)
+                self.at = (number, spot)  # at once: what is counted is never looked at again
             self.finished = number == len(states)
 
 
