@@ -304,6 +304,8 @@ def test_all_that_match_are_redriven_as_a_job(own: Browser) -> None:
     assert "não é mais conhecida" in text_of(lost)
     other = {**previewed(own, **fields), "action": "discard"}
     assert "não é mais conhecida" in text_of(own.post("/jobs", 200, reason="x", **other).text)
+    further = own.post("/selection", 200, look="of another process", **fields).text
+    assert "não é mais conhecida" in text_of(further)
     assert not records(own)
     job = begin(own, 11, **fields)
     assert "0 de 11 mensagens" in text_of(own.get(f"/jobs/{job}"))

@@ -86,7 +86,7 @@ def preview() -> str:
     known = _known(meant)
     if known is not None and not known.finished:
         known.go_on(here().deployment)
-    return _draw_matching(meant, known)
+    return _draw_matching(meant, known, lost=known is None and bool(request.form.get("look")))
 
 
 def _known(meant: Meant) -> Preview | None:
