@@ -338,7 +338,7 @@ def due_query(place: Place) -> str:
     "firestore-buckets",
     assumes="Each live message that has a due instant carries its tenant's bucket (Balde), so the "
     "query over the bucket finds it; counts of one read time agree with each other.",
-    relied="What lacks it is found up to 17 minutes late (services/polling/buckets.py).",
+    relied="What lacks it is found up to 31 minutes late (services/polling/buckets.py).",
     expected="as many by bucket as in all",
 )
 def buckets(place: Place) -> str:

@@ -341,10 +341,10 @@ def _buckets(deployment: Deployment) -> Text:
     if astray:
         message = plural(
             "{number} live message lacks its bucket (Balde), so it may be done up to "
-            "17 minutes late: an older release or a person wrote it; keep due_by_bucket "
+            "31 minutes late: an older release or a person wrote it; keep due_by_bucket "
             "false until there is none",
             "{number} live messages lack their bucket (Balde), so they may be done up to "
-            "17 minutes late: an older release or a person wrote them; keep due_by_bucket "
+            "31 minutes late: an older release or a person wrote them; keep due_by_bucket "
             "false until there is none",
             astray,
         )
