@@ -11,8 +11,13 @@ import pytest
 
 from smartlink.domain.message import DeadReason, State
 from smartlink.operations import operate
-from smartlink.operations.ports import AuditRecord
+from smartlink.operations.actions import DISCARD
+from smartlink.operations.board import CauseLook, Scope
+from smartlink.operations.ports import AuditRecord, Equal
+from smartlink.operations.preview import Preview, Previews, meant_by
 from smartlink.operations.rights import Roles, parse_roles
+from smartlink.operations.select import Filters
+from smartlink.ports import Unavailable
 from tests.cli.place import Place
 from tests.cli.test_titular import furnish
 from tests.console.browser import Browser, browser_of, tags_of, text_of
@@ -182,7 +187,7 @@ def test_a_preview_counts_and_does_nothing(own: Browser) -> None:
     fields: dict[str, Any] = {"action": "redrive", "which": "all", "tenant": "acme"}
     page = text_of(own.post("/selection", **fields).text)
     assert "11 mensagens seriam executadas de novo" in page
-    assert "1 ficam de fora" in page
+    assert "1 fica de fora" in page
     assert live(own, "D-dead-1") is State.DEAD
     assert not records(own)
     own.post("/selection", 400, action="redrive", which="some")
@@ -299,6 +304,8 @@ def test_all_that_match_are_redriven_as_a_job(own: Browser) -> None:
     assert "não é mais conhecida" in text_of(lost)
     other = {**previewed(own, **fields), "action": "discard"}
     assert "não é mais conhecida" in text_of(own.post("/jobs", 200, reason="x", **other).text)
+    further = own.post("/selection", 200, look="of another process", **fields).text
+    assert "não é mais conhecida" in text_of(further)
     assert not records(own)
     job = begin(own, 11, **fields)
     assert "0 de 11 mensagens" in text_of(own.get(f"/jobs/{job}"))
@@ -350,6 +357,59 @@ def test_a_job_may_begin_before_the_look_is_done(own: Browser, fresh: Place) -> 
     assert "Concluída" in page
     intent, result = one_act(own, "messages discard")
     assert (intent.count, intent.before, result.count) == (216, {"Morta (at most)": "216"}, 207)
+
+
+def test_a_job_of_more_tenants_than_are_counted_says_how_many_it_takes_at_most(
+    fresh: Place,
+) -> None:
+    """The preview counts no tenant of so many one by one; the job and the record tell a number."""
+    fresh.keep("globex", *(recent(samples.dead(f"m{number:03}")) for number in range(160)))
+    named = ["acme", "globex", *(f"tenant-{number}" for number in range(20))]
+    roles = parse_roles(json.dumps({"ana@example.com": {"operator": named}}), local=False)
+    many = browser_of(wired(fresh), roles)
+    fresh.store.note_commands(["SGDPDataCommand"], many.deployment.now(), timedelta(minutes=10))
+    overview = text_of(many.get("/"))
+    assert "Nada foi encontrado que precise de uma pessoa" in overview
+    assert "Nada precisa de uma pessoa" not in overview
+    fields: dict[str, Any] = {"action": "discard", "which": "all", "error": "Connection"}
+    form = previewed(many, **fields)
+    assert "Com tantos tenants, não se conta quantas são" in text_of(
+        many.post("/selection", **fields).text
+    )
+    job = many.post("/jobs", 303, reason="old", **form).headers["Location"].rpartition("/")[2]
+    page = text_of(many.get(f"/jobs/{job}"))
+    assert "0 de no máximo 176 mensagens" in page
+    assert "acme, globex" in page
+
+
+def test_a_look_that_broke_off_counts_nothing_twice(fresh: Place) -> None:
+    """The database fails between the dead and those that wait; the next look goes on there."""
+    wiring = wired(fresh)
+    scope, store = Scope(("acme",)), wiring.store
+    meant = meant_by(scope, DISCARD, Filters(), undone=False, waiting=True)
+    previews = Previews()
+    whole = previews.begin(wiring, meant)[1]
+    assert whole.finished
+    broken = Preview(meant, whole.begun, whole.found)
+    look = CauseLook(whole.begun, None)
+    page = store.page_live
+
+    def fails(tenant: str | None, equal: Equal, *rest: Any) -> Any:  # noqa: ANN401
+        if equal.get("Situacao") == State.WAITING:
+            message = "no answer"
+            raise Unavailable(message)
+        return page(tenant, equal, *rest)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "page_live", fails)
+        with pytest.raises(Unavailable):
+            broken.go_on(wiring)
+        with pytest.raises(Unavailable):
+            look.go_on(wiring, scope)
+    broken.go_on(wiring)
+    look.go_on(wiring, scope)
+    assert (broken.looked, broken.fit) == (whole.looked, whole.fit)
+    assert look.looked == whole.looked
 
 
 def test_those_that_are_ticked_and_no_others(own: Browser) -> None:
@@ -455,7 +515,8 @@ def test_a_job_of_another_tenant_is_not_there(own: Browser, fresh: Place) -> Non
     text = json.dumps({"rui@example.com": {"operator": ["globex"]}})
     other = browser_of(wired(fresh), parse_roles(text, local=False), "rui@example.com")
     assert job not in other.get("/jobs")
-    other.get(f"/jobs/{job}", 404)
+    refused = text_of(other.get(f"/jobs/{job}", 404))
+    assert text_of(other.get("/jobs/none", 404)) == refused.replace(job, "none")
     other.post(f"/jobs/{job}/stop", 404, reason="x")
     viewer = json.dumps({"rui@example.com": {"viewer": ["acme"]}})
     third = browser_of(wired(fresh), parse_roles(viewer, local=False), "rui@example.com")

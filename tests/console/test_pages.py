@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from enum import Enum
+from functools import partial
 
 import pytest
 
@@ -62,6 +63,23 @@ def test_an_instant_is_written_with_signs_that_a_page_shows(language: Language) 
     with spoken(language):
         for form in ("short", "medium"):
             assert words.seen(words.when(samples.NOW, form)) == words.when(samples.NOW, form)
+
+
+def test_the_overview_tells_when_it_was_counted(
+    fresh: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is kept for 30 seconds, so that is not the instant at which it is drawn."""
+    wiring = wired(fresh)
+    browser = browser_of(wiring, Roles(everybody=True))
+    begun = wiring.now()
+    with spoken(Language.PORTUGUESE):
+        counted = words.when(begun)
+    for seconds in (0, 29):
+        now = begun + timedelta(seconds=seconds)
+        monkeypatch.setattr(
+            wiring, "now", partial(datetime.fromtimestamp, now.timestamp(), UTC), raising=False
+        )
+        assert f"Contado em {counted}" in text_of(browser.get("/"))
 
 
 def test_no_trouble_grows_too_old_to_be_seen(fresh: Place) -> None:

@@ -9,7 +9,7 @@ from console.here import here
 from smartlink.i18n import _
 from smartlink.observability import WARNING, event
 from smartlink.operations import jobs as operations
-from smartlink.operations.errors import MissingError
+from smartlink.operations.errors import MissingError, UnreadableError
 from smartlink.operations.job import RESUMABLE, Job
 from smartlink.operations.rights import Right
 
@@ -35,10 +35,21 @@ def _may(job: Job, right: Right) -> bool:
 
 
 def _find(identity: str) -> Job:
-    """Raises MissingError, also for a job of tenants that may not be seen."""
-    job = operations.look(here().deployment, identity)
+    """Raises MissingError, with the same words for a job of tenants that may not be seen.
+
+    Whose an unreadable one is nobody knows, so it is there for who may see all tenants alone.
+    """
+    missing = MissingError(_("There is no job {id}", id=identity[:80]))
+    try:
+        job = operations.look(here().deployment, identity)
+    except MissingError:
+        raise missing from None
+    except UnreadableError:
+        if here().visitor.may(Right.VIEW):
+            raise
+        raise missing from None
     if not _may(job, Right.VIEW):
-        raise MissingError(_("There is no job {id}", id=identity[:80]))
+        raise missing
     return job
 
 

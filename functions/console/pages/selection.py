@@ -1,6 +1,6 @@
 """What an act on many messages would do: counts by tenant, command and cause, before it begins."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from flask import Blueprint, redirect, render_template, request, url_for
@@ -20,7 +20,7 @@ from smartlink.operations.plan import Plan, Unfit, plan_chosen
 from smartlink.operations.preview import Meant as Matching
 from smartlink.operations.preview import Preview, extent, meant_by
 from smartlink.operations.rights import Right
-from smartlink.operations.select import Selected, counted
+from smartlink.operations.select import Passed, Selected, counted
 
 pages = Blueprint("selection", __name__)
 _NAMED = 20
@@ -37,14 +37,11 @@ _BY_STATE: Mapping[str, Text] = {
         "tick messages"
     ),
 }
-_SAID: Mapping[str, tuple[Text, Text]] = {
-    # the title, and what would become of the messages
-    "redrive": (_("Preview: redrive"), _("messages would be executed again")),
-    "discard": (_("Preview: discard"), _("messages would be discarded")),
-    "hold": (_("Preview: hold"), _("messages would be held")),
+_TITLES: Mapping[str, Text] = {
+    "redrive": _("Preview: redrive"),
+    "discard": _("Preview: discard"),
+    "hold": _("Preview: hold"),
 }
-
-
 _ALL: Mapping[str, Text] = {
     "redrive": _("Redrive all that match"),
     "discard": _("Discard all that match"),
@@ -89,7 +86,7 @@ def preview() -> str:
     known = _known(meant)
     if known is not None and not known.finished:
         known.go_on(here().deployment)
-    return _draw_matching(meant, known)
+    return _draw_matching(meant, known, lost=known is None and bool(request.form.get("look")))
 
 
 def _known(meant: Meant) -> Preview | None:
@@ -98,22 +95,22 @@ def _known(meant: Meant) -> Preview | None:
 
 
 def _draw_matching(meant: Meant, known: Preview | None, *, lost: bool = False) -> str:
-    heading, would = _SAID[meant.action.name]
     identity, look = request.form.get("look", ""), known
     if look is None:
         identity, look = here().previews.begin(here().deployment, meant.matching)
+    most = look.fit if look.finished else look.found
     return render_template(
         "preview.html",
         asked=meant.asked,
         meant=meant,
         action=meant.action,
-        heading=heading,
-        would=would,
+        heading=_TITLES[meant.action.name],
+        would=_would(meant.action, most or 0),
         button=_button(meant.action, look.fit if look.finished else None),
         look=look,
         identity=identity,
         fit=look.fit,
-        most=look.fit if look.finished else look.found,
+        most=most,
         groups=look.worst,
         skipped=look.skipped,
         alive=look.alive,
@@ -126,14 +123,13 @@ def _draw_matching(meant: Meant, known: Preview | None, *, lost: bool = False) -
 
 
 def _draw_picked(meant: Meant, planned: Plan, *, grown: bool = False) -> str:
-    heading, would = _SAID[meant.action.name]
     return render_template(
         "preview.html",
         asked=meant.asked,
         meant=meant,
         action=meant.action,
-        heading=heading,
-        would=would,
+        heading=_TITLES[meant.action.name],
+        would=_would(meant.action, len(planned.messages)),
         button=_button(meant.action, len(planned.messages)),
         look=None,
         identity="",
@@ -148,6 +144,15 @@ def _draw_picked(meant: Meant, planned: Plan, *, grown: bool = False) -> str:
         may_have_run=any(it.unfit is Unfit.MAY_HAVE_RUN for it in planned.skipped),
         waits=planned.alive.get(State.WAITING, 0),
     )
+
+
+def _would(action: Action, number: int) -> Text:
+    """Says what would become of so many messages, behind their number."""
+    if action is REDRIVE:
+        return plural("message would be executed again", "messages would be executed again", number)
+    if action is HOLD:
+        return plural("message would be held", "messages would be held", number)
+    return plural("message would be discarded", "messages would be discarded", number)
 
 
 def _button(action: Action, number: int | None) -> Text | str:
@@ -188,16 +193,21 @@ def _meant() -> Meant:
 
 def _planned(meant: Meant) -> Plan:
     deployment = here().deployment
-    found = chosen(deployment, meant.scope, meant.picks) if meant.picks else _of_request(meant)
+    found: Sequence[Selected | Passed] = (
+        chosen(deployment, meant.scope, meant.picks) if meant.picks else _of_request(meant)
+    )
     return plan_chosen(deployment, meant.action, found, undone=meant.undone, waiting=meant.waiting)
 
 
-def _of_request(meant: Meant) -> list[Selected]:
+def _of_request(meant: Meant) -> list[Selected | Passed]:
     filters = replace(meant.asked.filters, tenant=None)
     page = live_page(here().deployment, meant.scope, filters, size=LOOKED_AT)
     if page.after is not None:
-        raise InvalidError(_("More than {most} fit: name a tenant", most=LOOKED_AT))
-    return [Selected(tenant, it) for tenant, it in page.rows if isinstance(it, Listed)]
+        raise InvalidError(_("{most} reads do not find all of them: name a tenant", most=LOOKED_AT))
+    return [
+        Selected(tenant, it) if isinstance(it, Listed) else Passed(tenant, it)
+        for tenant, it in page.rows
+    ]
 
 
 @pages.post("/jobs")

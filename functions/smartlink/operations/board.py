@@ -337,6 +337,7 @@ class Tally:
 class Standing:
     """Whether it works, as the first page shows it."""
 
+    at: datetime  # when it was counted
     tick: datetime | None
     states: dict[State, int] | None  # None: too many tenants to count one by one
     outgoing: int  # of these: Upstream
@@ -419,7 +420,7 @@ class CauseLook:
                 left -= max(page.looked, 1)
                 spot = page.after
                 number += spot is None
-            self.at = (number, spot)
+                self.at = (number, spot)  # at once: what is counted is never looked at again
             self.finished = number == len(states)
 
 
@@ -550,7 +551,7 @@ def _counted(deployment: Deployment, scope: Scope, states: Iterable[State]) -> i
 
 
 def _standing(deployment: Deployment, scope: Scope) -> Standing:
-    store, parts = deployment.store, scope.parts
+    at, store, parts = deployment.now(), deployment.store, scope.parts
     states: dict[State, int] | None = None
     outgoing = 0
     commands: list[Tally] = []
@@ -567,6 +568,7 @@ def _standing(deployment: Deployment, scope: Scope) -> Standing:
         commands = beside(names, lambda name: _tally(deployment, parts, name))
     oldest.sort(key=lambda it: it[1].due or deployment.now())
     return Standing(
+        at,
         last_tick(deployment),
         states,
         outgoing,

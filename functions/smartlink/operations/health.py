@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from smartlink.domain.message import State
 from smartlink.domain.noted import NOTED_EVERY
-from smartlink.i18n import Text, _, data, joined
+from smartlink.i18n import Text, _, data, joined, plural
 from smartlink.operations.activation import set_up
 from smartlink.operations.credentials import tenant_id
 from smartlink.operations.errors import OperationError
@@ -340,11 +340,14 @@ def _buckets(deployment: Deployment) -> Text:
     """Finds what the due query for a bucket of tenants does not find."""
     astray = deployment.store.total_astray()
     if astray:
-        message = _(
+        message = plural(
+            "{number} live message lacks its bucket (Balde), so it may be done up to "
+            "{minutes} minutes late: an older release or a person wrote it; keep due_by_bucket "
+            "false until there is none",
             "{number} live messages lack their bucket (Balde), so they may be done up to "
             "{minutes} minutes late: an older release or a person wrote them; keep due_by_bucket "
             "false until there is none",
-            number=astray,
+            astray,
             minutes=LOOK_EVERY,
         )
         raise _FailedError(message)

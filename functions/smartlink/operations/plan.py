@@ -110,7 +110,7 @@ def plan(
 def plan_chosen(
     deployment: Deployment,
     action: Action,
-    chosen: Iterable[Selected],
+    chosen: Iterable[Selected | Passed],
     *,
     undone: bool = False,
     waiting: bool = False,
@@ -119,8 +119,12 @@ def plan_chosen(
     states = {State.DEAD, State.WAITING} if waiting and action is DISCARD else {State.DEAD}
     unfit = unfit_for(deployment, action, undone=undone)
     picked = list(chosen)
-    fit = [it for it in picked if not action.dead or it.message.state in states]
-    alive = Counter(it.message.state for it in picked if action.dead and it not in fit)
+    alive = Counter(
+        it.message.state
+        for it in picked
+        if isinstance(it, Selected) and action.dead and it.message.state not in states
+    )
+    fit = [it for it in picked if isinstance(it, Passed) or it.message.state not in alive]
     return replace(_sorted_out(action, fit, unfit, len(picked)), alive=alive)
 
 

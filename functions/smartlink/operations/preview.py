@@ -99,10 +99,11 @@ class Preview:
                 left -= max(page.looked, 1)
                 spot = page.after
                 number += spot is None
-            self.at = (number, spot)
-            self.finished = number == len(states)
-            if self.finished and not self.fit and not self.skipped:
+                self.at = (number, spot)  # at once: what is counted is never looked at again
+            finished = number == len(states)
+            if finished and not self.fit and not self.skipped:
                 self.alive = _alive(deployment, self.meant)
+            self.finished = finished
 
     def _add(self, deployment: Deployment, tenant: str, item: object) -> None:
         self.looked += 1
@@ -167,7 +168,7 @@ def _begin(deployment: Deployment, meant: Meant) -> Preview:
 
 
 def _alive(deployment: Deployment, meant: Meant) -> dict[State, int]:
-    """Counts what is alive beside; nothing where the filters are not the database's."""
+    """Counts what is alive beside, by the filters of the database alone."""
     parts = meant.scope.parts
     if len(parts) > COUNTED:
         return {}
@@ -181,30 +182,32 @@ def extent(deployment: Deployment, preview: Preview) -> Extent:
 
     Where the look has not come to its end, the number is what the database finds: a bound.
     """
-    meant = preview.meant
+    meant, count = preview.meant, preview.found
+    tenants: set[str]
     if preview.finished:
-        tenants: set[str] = {it.tenant for it in preview.groups.values()}
-    else:
+        tenants, count = {it.tenant for it in preview.groups.values()}, preview.fit
+    elif meant.scope.tenants is None:
         tenants = {it for state in meant.states for it in _having(deployment, meant, state)}
-    count = preview.fit if preview.finished else preview.found
+    else:
+        parts = sorted(meant.scope.tenants)
+        counts = beside(parts, lambda it: meant.found(deployment, it, meant.states))
+        tenants = {name for name, number in zip(parts, counts, strict=True) if number}
+        count = sum(counts) if count is None else count
+    assert count is not None  # noqa: S101  (all tenants together are counted)
     return Extent(
         action=meant.action,
         at=preview.begun,
         tenants=tuple(sorted(tenants)),
-        count=count or 0,
+        count=count,
         bound=not preview.finished,
-        before={str(meant.states[0] or "live"): count or 0},
+        before={" + ".join(str(it or "live") for it in meant.states): count},
     )
 
 
 def _having(deployment: Deployment, meant: Meant, state: State | None) -> set[str]:
-    """Finds the tenants that have such messages: one read each; of very many, every tenant."""
+    """Finds the tenants, of all, that have such messages: a read each; of very many, every one."""
     equal = meant.equal(state)
     page = deployment.store.page_live
-    if meant.scope.tenants is not None:
-        parts = sorted(meant.scope.tenants)
-        found = beside(parts, lambda it: bool(page(it, equal, 1)))
-        return {name for name, has in zip(parts, found, strict=True) if has}
     tenants: set[str] = set()
     spot: Spot | None = None
     for _step in range(_STEPS):

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from smartlink.domain.bucket import bucket_of
 from smartlink.domain.identity import Direction, content_hash, document_id
 from smartlink.publisher import PublishRefused, outbox_write
 
@@ -50,6 +51,7 @@ def test_a_document_is_added() -> None:
         "Audiencia": "APP",
         "CorrelacaoId": "c-1",
         "Publicada": True,
+        "Balde": bucket_of("acme"),
         "ConteudoHash": content_hash('{"order":7}'),
         "ConteudoTamanho": 11,
         "Conteudo": '{"order":7}',

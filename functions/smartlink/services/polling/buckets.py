@@ -3,7 +3,7 @@
 A page that is whole answers for every tenant of the bucket. Nobody is hidden by it:
 
 - After a page that is not whole, each tenant is asked by itself for the rest (see pages.py).
-- Every 31 ticks each tenant is asked by itself, from the beginning. So a document that does not
+- Every 61 ticks each tenant is asked by itself, from the beginning. So a document that does not
   carry its bucket, or is due behind the watermark, is late by minutes and never lost.
 
 A query begins at the bucket's *watermark*: Firestore scans the index entries of what was deleted,
@@ -27,7 +27,7 @@ from smartlink.domain.bucket import bucket_of
 from smartlink.observability import ERROR, event, surprise
 from smartlink.ports import Beside, BucketPage, Messages, PortError, Unavailable
 
-LOOK_EVERY = 31
+LOOK_EVERY = 61
 """Ticks, of a minute each, after which a tenant is asked by itself. The number is a prime, so that
 a Scheduler with another rhythm reaches every tenant, too."""
 
