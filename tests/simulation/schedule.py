@@ -564,7 +564,7 @@ def _check_overdue(deployment: Deployment) -> None:
     for tenant in deployment.tenants:
         for stored in _moving(deployment, tenant):
             due = stored.message.due
-            astray = (tenant, stored.message.document) in deployment.store.strayed
+            astray = (tenant, stored.message.document) in deployment.store.delayed
             # Ticks that drift here may pass over a tenant's own minute once.
             most = 2 * _LEASE + astray * 2 * timedelta(minutes=LOOK_EVERY)
             if due is not None and now - max(due, deployment.given.get(tenant, due)) > most:
