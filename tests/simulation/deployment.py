@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import count
@@ -132,7 +132,13 @@ class SimBeside:
         task = self.kernel.spawn(self.process, perform)
 
         def wait() -> _Work:
+            began = self.kernel.now
             self.kernel.join(task)
+            self.process.incidents += [  # whoever waited for a slow one was as slow
+                replace(it, task=getcurrent())
+                for it in self.process.incidents
+                if it.slow and it.task is task and it.ended > began
+            ]
             if self.process.dead or not done:
                 raise DiedError
             return done[0]()

@@ -564,7 +564,9 @@ def _check_overdue(deployment: Deployment) -> None:
     for tenant in deployment.tenants:
         for stored in _moving(deployment, tenant):
             due = stored.message.due
-            astray = (tenant, stored.message.document) in deployment.store.delayed
+            delayed = {name for owner, name in deployment.store.delayed if owner == tenant}
+            astray = stored.message.document in delayed
+            astray |= stored.message.order is not None and bool(delayed)  # behind such a one
             # Ticks that drift here may pass over a tenant's own minute once.
             most = 2 * _LEASE + astray * 2 * timedelta(minutes=LOOK_EVERY)
             if due is not None and now - max(due, deployment.given.get(tenant, due)) > most:
