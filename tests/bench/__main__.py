@@ -15,7 +15,7 @@ from rich.status import Status
 
 from infra.local.checkout import ROOT
 from infra.local.emulators import firestore_emulator
-from infra.local.errors import LocalStackError, MissingPartError
+from infra.local.errors import LocalStackError
 from infra.local.signals import Terminated, ending_signals_raise
 from tests.bench import tpd
 from tests.bench.end_to_end import (
@@ -33,10 +33,9 @@ from tests.bench.end_to_end import (
 )
 from tests.bench.latest import LATEST, merged
 from tests.bench.ledger import LedgerError
-from tests.bench.life import measure as life
 from tests.bench.noisy_neighbour import NoisyNeighbour, noisy_neighbour
 from tests.bench.parts import ALONE, Asked
-from tests.bench.peers.programs import require_packages
+from tests.bench.peers import running as peers
 from tests.bench.peers.servers import find_servers
 from tests.bench.report import Comparison, machine, show
 from tests.bench.stack import bench_stack
@@ -179,10 +178,10 @@ def run(
     messages = asked.messages or (QUICK_MESSAGES if quick else MESSAGES)
     rounds = asked.rounds or (QUICK_ROUNDS if quick else ROUNDS)
     parts = _expanded(asked.only) or (QUICK_PARTS if quick else PARTS)
-    if "peers" in parts and (lacking := _lacking()):
-        console.print(f"[yellow]Without the peers:[/yellow] {lacking}", soft_wrap=True)
+    if "peers" in parts and (problem := peers.lacking()):
+        console.print(f"[yellow]Without the peers:[/yellow] {problem}", soft_wrap=True)
         parts = [part for part in parts if part != "peers"]
-    for name, problem_of in (("tpd", tpd.lacking), ("life", life.lacking)):
+    for name, problem_of in (("tpd", tpd.lacking), ("life", peers.lacking)):
         if name in parts and not asked.only and (problem := problem_of()):
             console.print(f"[yellow]Without {name}:[/yellow] {problem}", soft_wrap=True)
             parts = [part for part in parts if part != name]
@@ -218,16 +217,6 @@ def _progress(status: Status, console: Console) -> Say:
             console.print(f"{datetime.now(UTC):%H:%M:%S} {text}", soft_wrap=True, highlight=False)
 
     return say
-
-
-def _lacking() -> str | None:
-    """Say what this machine lacks for the peers."""
-    try:
-        find_servers()
-        require_packages()
-    except MissingPartError as error:
-        return str(error)
-    return None
 
 
 def write(results: Mapping[str, Any]) -> Path:

@@ -13,11 +13,9 @@ That is what a message sees that arrives while its tenant's backlog is received.
 
 import json
 import random
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -25,9 +23,11 @@ from rich.console import Console
 from rich.table import Table
 
 from infra.local.errors import NotReadyError
+from infra.local.firestore_view import HISTORY
 from infra.local.functions import consumer
-from tests.bench.noisy_neighbour import percentile
-from tests.bench.services import PROJECT, Services, services
+from tests.bench.report import percentile
+from tests.bench.services import Services, services
+from tests.bench.ticks import Ticks
 from tests.bench.workload import COMMAND, offer_due, offers
 
 MINUTE = 60.0
@@ -138,7 +138,7 @@ class _Bench:
         expected = len(waiting)
         self._running.clear()
         arrived: dict[str, float] = {}
-        with _Ticks(self._running, interval) as beats:
+        with Ticks(lambda: self._running.call("poll"), interval) as beats:
             start = time.time()
             while waiting:
                 arrived |= offer_due(self._running.simulator, waiting, time.time() - start)
@@ -163,60 +163,11 @@ class _Bench:
 
     def _settled(self) -> dict[str, float]:
         """When each message's history was committed, by the database's clock."""
-        rest, host = self._running.rest, self._running.addresses.firestore
-        documents = f"http://{host}/v1/projects/{PROJECT}/databases/(default)/documents"
-        query = {
-            "structuredQuery": {
-                "from": [{"collectionId": "GTotvsLinkMessageExec", "allDescendants": True}],
-                "select": {"fields": [{"fieldPath": "__name__"}]},
-            }
-        }
-        answers = rest.call("POST", f"{documents}:runQuery", query)
-        found = [it["document"] for it in answers if "document" in it]
         return {
-            it["name"].rpartition("/")[2].removeprefix("D-"): _instant(it["createTime"])
-            for it in found
-            if it["name"].rpartition("/")[2].startswith("D-")
+            document.removeprefix("D-"): at
+            for (_, document), at in self._running.committed(HISTORY)
+            if document.startswith("D-")
         }
-
-
-def _instant(text: str) -> float:
-    return datetime.fromisoformat(text).timestamp()
-
-
-class _Ticks:
-    """Calls poll at a fixed interval, as Cloud Scheduler does; with none, back to back."""
-
-    def __init__(self, running: Services, interval: float) -> None:
-        self.began: list[float] = []
-        self._running = running
-        self._interval = interval
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="ticks", daemon=True)
-        self._failed: Exception | None = None
-
-    def __enter__(self) -> "_Ticks":  # noqa: PYI034  (its name is enough)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-        if self._failed is not None:
-            raise self._failed
-
-    def _run(self) -> None:
-        start = time.monotonic()
-        while not self._stop.is_set():
-            self.began.append(time.time())
-            try:
-                self._running.call("poll")
-            except Exception as error:  # noqa: BLE001  (the other thread raises it)
-                self._failed = error
-                return
-            if self._interval:
-                gone = (time.monotonic() - start) % self._interval
-                self._stop.wait(self._interval - gone)
 
 
 def as_json(found: Sequence[Latency]) -> list[dict[str, Any]]:

@@ -12,7 +12,6 @@ Beside it stands how busy the machine was: on one that the noise saturates, all 
 What the relay itself decides is counted without a clock: turns, and messages ahead in the queue.
 """
 
-import math
 import random
 import threading
 import time
@@ -36,6 +35,7 @@ from infra.local.provision import DEFAULT_CONFIG
 from infra.local.rest import Rest
 from smartlink.domain.catalog import Catalog, Command
 from tests.bench.emulated import environment
+from tests.bench.report import percentile
 from tests.bench.workload import COMMAND, QUIET, Offer, offer_due, offers
 from tests.chaos.stack import PROJECT, Stack, Wanted, running, tenant
 from tests.support.inline import InlineTurns
@@ -140,11 +140,6 @@ class NoisyNeighbour:
         for name, counts in self.counted.items():
             its_counts = ", ".join(f"{what} {number}" for what, number in counts.items())
             console.print(f"counted, without a clock, {name}: {its_counts}", soft_wrap=True)
-
-
-def percentile(values: Sequence[float], share: float) -> float:
-    """The nearest rank."""
-    return sorted(values)[math.ceil(share * len(values)) - 1]
 
 
 def _all(rounds: Sequence[Round], group: str, part: str) -> list[float]:

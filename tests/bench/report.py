@@ -1,5 +1,6 @@
 """Figures and what they come to: medians, ratios of the same round, a table."""
 
+import math
 import os
 import platform
 from collections.abc import Mapping, Sequence
@@ -62,6 +63,11 @@ class Comparison:
             "oursInTimesOf": ratios,
             **self.details,
         }
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The nearest rank: the smallest value that so large a share of all does not exceed."""
+    return sorted(values)[math.ceil(share * len(values)) - 1]
 
 
 def machine() -> dict[str, Any]:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -69,6 +70,20 @@ class Services:
         """Empty the database."""
         # Documents that are merely deleted slow every later query of the emulator down.
         self.rest.call("POST", f"http://{self.addresses.firestore}/reset")
+
+    def committed(self, collection: str) -> Iterator[tuple[tuple[str, str], float]]:
+        """Each document of a collection by tenant and name, and when the database created it."""
+        database = f"http://{self.addresses.firestore}/v1/projects/{PROJECT}/databases/(default)"
+        query = {
+            "structuredQuery": {
+                "from": [{"collectionId": collection, "allDescendants": True}],
+                "select": {"fields": [{"fieldPath": "__name__"}]},
+            }
+        }
+        for answer in self.rest.call("POST", f"{database}/documents:runQuery", query):
+            if found := answer.get("document"):
+                tenant, _, document = found["name"].split("/")[-3:]
+                yield (tenant, document), datetime.fromisoformat(found["createTime"]).timestamp()
 
     def program(
         self, name: str, target: str, source: Path | None = None, **environment: str

@@ -1,8 +1,6 @@
 """Who is compared: how each is started, told to work, and what stands in its books afterwards."""
 
 import json
-import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,6 +8,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from infra.local.addresses import Addresses
+from infra.local.firestore_view import HISTORY, LIVE, LOGS
 from infra.local.functions import consumer
 from infra.local.program import Program
 from infra.local.rest import Rest
@@ -17,7 +16,8 @@ from tests.bench.ledger import LedgerError
 from tests.bench.life.load import TENANTS, Key
 from tests.bench.peers.programs import WORKERS, Work
 from tests.bench.peers.running import Peers
-from tests.bench.services import PROJECT, Services
+from tests.bench.services import Services
+from tests.bench.ticks import Ticks
 from tests.bench.workload import COMMAND
 
 LOOK_SECONDS = 10.0  # how often a contestant looks for each tenant's messages
@@ -80,35 +80,21 @@ class Ours:
     @contextmanager
     def working(self) -> Iterator[Sequence[float]]:
         """Tick."""
-        with _Ticks(self._running) as ticks:
+        with Ticks(lambda: self._running.call("poll"), LOOK_SECONDS) as ticks:
             yield ticks.began
 
     def books(self) -> Books:
         """Read every tenant's documents."""
         found = Books()
-        for key, at in self._documents("GTotvsLinkMessageExec"):
+        for key, at in self._running.committed(HISTORY):
             tenant, document = key
             if document.startswith("D-"):
                 found.settled[tenant, document.removeprefix("D-")] = at
             else:
                 found.answered.add((tenant, document.removeprefix("U-D-").removesuffix(_REPLY)))
-        found.live = sum(1 for _ in self._documents("GTotvsLinkMessage"))
-        found.logs = sum(1 for _ in self._documents("GTotvsLinkLog"))
+        found.live = sum(1 for _ in self._running.committed(LIVE))
+        found.logs = sum(1 for _ in self._running.committed(LOGS))
         return found
-
-    def _documents(self, collection: str) -> Iterator[tuple[Key, float]]:
-        rest, host = self._running.rest, self._running.addresses.firestore
-        documents = f"http://{host}/v1/projects/{PROJECT}/databases/(default)/documents"
-        query = {
-            "structuredQuery": {
-                "from": [{"collectionId": collection, "allDescendants": True}],
-                "select": {"fields": [{"fieldPath": "__name__"}]},
-            }
-        }
-        for answer in rest.call("POST", f"{documents}:runQuery", query):
-            if found := answer.get("document"):
-                tenant, _, document = found["name"].split("/")[-3:]
-                yield (tenant, document), datetime.fromisoformat(found["createTime"]).timestamp()
 
 
 class Peer:
@@ -150,38 +136,6 @@ class Peer:
             live=len(tables.rows("inbox")) + len(tables.rows("outbox", "sent_at IS NULL")),
             logs=len(tables.rows("logs")),
         )
-
-
-class _Ticks:
-    """Calls poll at a fixed interval; a poll that takes longer replaces the ticks it delays."""
-
-    def __init__(self, running: Services) -> None:
-        self.began: list[float] = []
-        self._running = running
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="ticks", daemon=True)
-        self._failed: Exception | None = None
-
-    def __enter__(self) -> "_Ticks":  # noqa: PYI034  (its name is enough)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-        if self._failed is not None:
-            raise self._failed
-
-    def _run(self) -> None:
-        start = time.monotonic()
-        while not self._stop.is_set():
-            self.began.append(time.time())
-            try:
-                self._running.call("poll")
-            except Exception as error:  # noqa: BLE001  (the other thread raises it)
-                self._failed = error
-                return
-            self._stop.wait(LOOK_SECONDS - (time.monotonic() - start) % LOOK_SECONDS)
 
 
 def balance(expected: set[Key], books: Books, sent: Sequence[Key]) -> None:

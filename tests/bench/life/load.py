@@ -4,6 +4,7 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from tests.bench.report import percentile
 from tests.bench.workload import Offer, offers
 
 NOISY, TIMES = "noisy", 100
@@ -67,22 +68,20 @@ def _stretched(
     return (look - start) * scale, end - look
 
 
-def percentile(values: Sequence[float], share: float) -> float:
-    """The smallest value that is at least as large as this share of all."""
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
-
-
 def figures(passed: Sequence[Passed]) -> Mapping[str, Mapping[str, float]]:
     """p50 and p99, of all tenants and of the quiet ones."""
-    found: dict[str, Mapping[str, float]] = {}
-    for whose, its in (("all", passed), ("quiet", [it for it in passed if it.tenant != NOISY])):
-        settled = [it.settled - it.arrived for it in its]
-        sent = [it.sent - it.arrived for it in its]
-        found[whose] = {
-            "settledP50": percentile(settled, 0.5),
-            "settledP99": percentile(settled, 0.99),
-            "sentP50": percentile(sent, 0.5),
-            "sentP99": percentile(sent, 0.99),
-        }
-    return found
+    return {
+        whose: waits([(it.settled - it.arrived, it.sent - it.arrived) for it in its])
+        for whose, its in (("all", passed), ("quiet", [it for it in passed if it.tenant != NOISY]))
+    }
+
+
+def waits(both: Sequence[tuple[float, float]]) -> Mapping[str, float]:
+    """p50 and p99 of the seconds to settled, and of those to sent."""
+    settled, sent = zip(*both, strict=True)
+    return {
+        "settledP50": percentile(settled, 0.5),
+        "settledP99": percentile(settled, 0.99),
+        "sentP50": percentile(sent, 0.5),
+        "sentP99": percentile(sent, 0.99),
+    }

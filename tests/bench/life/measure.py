@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from infra.local.child import Child
-from infra.local.errors import MissingPartError, NotReadyError
+from infra.local.errors import NotReadyError
 from infra.local.ports import allocate
 from infra.local.supervisor import supervised
 from tests.bench.cpu import tree_seconds
@@ -36,7 +36,7 @@ from tests.bench.life.load import (
     Load,
     Passed,
     figures,
-    percentile,
+    waits,
 )
 from tests.bench.memory import MIB, Watch
 from tests.bench.peers.programs import PEERS, PORTS, peer_addresses, require_packages
@@ -54,16 +54,6 @@ _PATIENCE_SECONDS = 180
 _FIGURES = ("settledP50", "settledP99", "sentP50", "sentP99")
 
 Say = Callable[[str], None]
-
-
-def lacking() -> str | None:
-    """Say what this machine lacks."""
-    try:
-        find_servers()
-        require_packages()
-    except MissingPartError as error:
-        return str(error)
-    return None
 
 
 def measure(say: Say, *, quick: bool, rounds: int | None = None) -> dict[str, Any]:
@@ -151,7 +141,11 @@ class _Run:
             "messages": len(expected),
             "messagesPerSecond": len(expected) / span,
             **figures(passed),
-            **({"byTheMinute": _by_the_minute(passed, looks)} if looks else {}),
+            **(
+                {"byTheMinute": waits([it.by_the_minute(looks, LOOK_SECONDS) for it in passed])}
+                if looks
+                else {}
+            ),
             "cpuMilliseconds": _each(children, used, spent, len(expected)),
             "serversCpuMilliseconds": _each(servers, used, spent, len(expected)),
             "peakMebibytes": sum(it.peak for it in watches) / MIB,
@@ -212,17 +206,6 @@ def _each(
 
 def _calls(stats: Mapping[str, int]) -> int:
     return sum(stats[it] for it in ("get", "ack", "send"))
-
-
-def _by_the_minute(passed: Sequence[Passed], looks: Sequence[float]) -> Mapping[str, float]:
-    both = [it.by_the_minute(looks, LOOK_SECONDS) for it in passed]
-    settled, sent = zip(*both, strict=True)
-    return {
-        "settledP50": percentile(settled, 0.5),
-        "settledP99": percentile(settled, 0.99),
-        "sentP50": percentile(sent, 0.5),
-        "sentP99": percentile(sent, 0.99),
-    }
 
 
 def _median(rounds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -7,12 +7,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from infra.local.addresses import Addresses
-from infra.local.errors import LocalStackError
+from infra.local.errors import LocalStackError, MissingPartError
 from infra.local.program import Program
 from infra.local.supervisor import Supervisor
 from tests.bench.ledger import Place
-from tests.bench.peers.programs import BIN, PEERS, Work, peer_programs, procrastinate_schema
-from tests.bench.peers.servers import Servers
+from tests.bench.peers.programs import (
+    BIN,
+    PEERS,
+    Work,
+    peer_programs,
+    procrastinate_schema,
+    require_packages,
+)
+from tests.bench.peers.servers import Servers, find_servers
 
 _SCHEMA = Path(__file__).with_name("schema.sql")
 _TABLES = "inbox, history, logs, outbox"
@@ -20,6 +27,16 @@ _REMOVE_OLD_JOBS = """
     DELETE FROM procrastinate_jobs
     WHERE status = 'succeeded' AND id <= (SELECT max(id) FROM procrastinate_jobs) - 2000;
 """
+
+
+def lacking() -> str | None:
+    """Say what this machine lacks for the peers."""
+    try:
+        find_servers()
+        require_packages()
+    except MissingPartError as error:
+        return str(error)
+    return None
 
 
 @dataclass(frozen=True)

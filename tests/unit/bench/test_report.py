@@ -3,7 +3,7 @@
 import json
 
 from tests.bench.ledger import Place
-from tests.bench.report import Comparison
+from tests.bench.report import Comparison, percentile
 from tests.bench.workload import SIZE, offers
 
 
@@ -45,3 +45,9 @@ def test_a_place_tells_messages_from_replies_in_one_collection() -> None:
     names = dict.fromkeys(["D-1", "U-D-1%2Freply%2F1"])
     assert list(Place("live", "D-").ids(names)) == ["1"]  # type: ignore[arg-type]
     assert list(Place("live", "U-D-", "%2Freply%2F1").ids(names)) == ["1"]  # type: ignore[arg-type]
+
+
+def test_a_percentile_is_a_value_that_so_many_do_not_exceed() -> None:
+    hundred = list(range(100, 0, -1))
+    assert [percentile(hundred, share) for share in (0.5, 0.99, 1)] == [50, 99, 100]
+    assert percentile([3, 1, 2], 0.5) == 2
