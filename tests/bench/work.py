@@ -53,8 +53,8 @@ def count_work(count: int) -> dict[str, dict[str, float]]:
         for _ in range(2):
             relay.tick()
         for size in (_WARM, count):  # what is filled once, is
-            for _ in _stages(relay, size):
-                pass
+            for _, run in _stages(relay, size):
+                run()
         work = {}
         for stage, run in _stages(relay, count):
             work[stage] = _calls(_profiled(run), count, f"{own}/")
@@ -69,20 +69,9 @@ def count_work(count: int) -> dict[str, dict[str, float]]:
 def _stages(relay: Any, count: int) -> Iterator[tuple[str, Callable[[], object]]]:  # noqa: ANN401
     """One after the other: whoever iterates runs each before the next."""
     relay.offer("tenant-0", offers(count, COMMAND))
-    done: list[object] = []
-
-    def run(work: Callable[[], object]) -> Callable[[], object]:
-        return lambda: done.append(work())
-
-    for stage, work in (
-        ("receive", relay.tick),
-        ("consume", lambda: relay.consume(relay.take())),
-        ("send", relay.tick),
-    ):
-        yield stage, run(work)
-        if not done:
-            done.append(work())
-        done.clear()
+    yield "receive", relay.tick
+    yield "consume", lambda: relay.consume(relay.take())
+    yield "send", relay.tick
 
 
 def _profiled(run: Callable[[], object]) -> Stats:
