@@ -87,8 +87,10 @@ def measured(results: Mapping[str, Any]) -> Measured:
         consume_cpu=load["consumeCpu"] / 1e3,
         idle_cpu=warm["cpu"] / warm["tenants"],
         cold_cpu=cold["cpu"] / cold["tenants"],
-        poll_memory=max(load["poll"], *(it["peak"] for it in growth["ticks"])),
-        consume_memory=load["consume"],
+        poll_memory=max(
+            *(it["poll"] for it in growth["messages"]), *(it["peak"] for it in growth["ticks"])
+        ),
+        consume_memory=max(it["consume"] for it in growth["messages"]),
         dollars=operations["dollars"],
     )
 

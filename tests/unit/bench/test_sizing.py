@@ -98,6 +98,23 @@ def test_a_part_that_was_not_measured_is_named() -> None:
         measured({})
 
 
+def test_memory_is_the_most_that_any_size_took() -> None:
+    """Also where a smaller load happened to take more than the last, largest one."""
+    loads = [
+        {"poll": 100 + its, "consume": 90 + its, "pollCpu": 1.0, "consumeCpu": 1.0}
+        for its in (20, 10)
+    ]
+    ticks = [{"kind": it, "tenants": 10, "cpu": 1.0, "peak": 105.0} for it in ("warm", "cold")]
+    counted = {MESSAGE: {}, "consumerLogLine": {}}
+    unit = measured(
+        {
+            "growth": {"messages": loads, "ticks": ticks},
+            "operations": {"counted": counted, "dollars": {}},
+        }
+    )
+    assert (unit.poll_memory, unit.consume_memory) == (120, 110)
+
+
 def test_only_the_wait_for_the_tick_is_scaled_to_a_minute() -> None:
     passed = [Passed(arrived=0.0, ticked=INTERVAL_SECONDS / 2, settled=INTERVAL_SECONDS / 2 + 0.3)]
     assert by_minute("near", passed).p50 == pytest.approx(30.3)
