@@ -152,9 +152,8 @@ def _functions(running: Services) -> list[_Function]:
         _Function("operate", "operate", lambda: _pushed(event, b'{"job": "none"}')),
         _Function("console", "console", dict, _CONSOLE),
     ]
-    for command in sorted(
-        running.catalog.commands.keys() - {QUIET, SILENT}
-    ):  # as the bench's other one
+    # Of the bench's own commands one is enough.
+    for command in sorted(running.catalog.commands.keys() - {QUIET, SILENT}):
         # A message that has ended: it is looked for, but the consumer, and its ERP, do not run.
         dispatch = json.loads(base64.b64decode(event["message"]["data"]))
         for message in dispatch["messages"]:

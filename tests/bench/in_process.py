@@ -86,7 +86,7 @@ def main() -> None:
     choices = ("messages", "idle", "stages", "work", "fill", "sweep")
     parser.add_argument("what", choices=choices)
     parser.add_argument("count", type=int, help="messages of a batch or that wait; minutes")
-    parser.add_argument("more", type=int, nargs="?", default=60, help="when it begins")
+    parser.add_argument("more", type=int, nargs="?", help="when fill and sweep begin, since 1970")
     asked = parser.parse_args()
     found: Any
     match asked.what:  # each imports what it looks into

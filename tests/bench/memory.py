@@ -1,6 +1,5 @@
 """Memory of processes, where the system tells (Linux)."""
 
-import resource
 import sys
 import threading
 import time
@@ -14,13 +13,6 @@ def group_bytes(group: int) -> int:
     """What the processes of a group occupy together: pages that they share count once (PSS),
     as in a container's limit. 0 where /proc is not."""
     return sum(_proportional(pid) for pid in _pids(group))
-
-
-def own_peak() -> int:
-    """This process's peak. `getrusage` would tell that of the process which started it, too."""
-    peak = _status(Path("/proc/self"), "VmHWM")
-    unit = 1 if sys.platform == "darwin" else 1_024
-    return peak or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 class Peak:

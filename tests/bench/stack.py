@@ -59,9 +59,9 @@ class Stack:
     rest: Rest
     peers: Peers | None = None
 
-    def call(self, function: str, verb: str = "POST") -> Json:
+    def call(self, function: str) -> Json:
         """Call a function by HTTP."""
-        answer: Json = self.rest.call(verb, self.addresses.functions[function], {})
+        answer: Json = self.rest.call("POST", self.addresses.functions[function], {})
         return answer
 
     def simulator(self, verb: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - JSON

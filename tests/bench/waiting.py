@@ -86,10 +86,8 @@ def sweep(minutes: int, first: int) -> dict[str, Any]:
 
     for _ in range(WARM):
         minute()
-    with Peak() as first_peak:
-        used = [minute()]
     with Peak() as peak:
-        used += [minute() for _ in range(minutes - 1)]
+        used = [minute() for _ in range(minutes)]
     with _asked() as asked:
         minute()
     with _python_calls() as calls:
@@ -105,7 +103,6 @@ def sweep(minutes: int, first: int) -> dict[str, Any]:
         "requests": {name: round(its / messages, 4) for name, its in asked.requests.items()},
         "queries": asked.queries,
         "peak": round((peak.before + peak.grown) / MIB, 1),
-        "later": round((peak.before + peak.grown - first_peak.before - first_peak.grown) / MIB, 1),
     }
 
 
