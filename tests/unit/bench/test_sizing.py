@@ -105,7 +105,7 @@ def test_memory_is_the_most_that_any_size_took() -> None:
         for its in (20, 10)
     ]
     ticks = [{"kind": it, "tenants": 10, "cpu": 1.0, "peak": 105.0} for it in ("warm", "cold")]
-    counted = {MESSAGE: {}, "consumerLogLine": {}}
+    counted: dict[str, Any] = {MESSAGE: {}, "consumerLogLine": {}}
     unit = measured(
         {
             "growth": {"messages": loads, "ticks": ticks},
