@@ -118,7 +118,7 @@ def poll_instances(
 ) -> int:
     """Instances of `poll` and `poll_shard`, so that ticks keep up right after a deployment.
 
-    `poll` has one, for the first shard. deployment.py simulates what follows. `own` are settings
+    `poll` has one, for the first shard. cloud.py simulates what follows. `own` are settings
     that are not the defaults.
     """
     return _poll_instances(unit, assumed, load, _USED_SECONDS, own)

@@ -1,6 +1,7 @@
 """A deployment of many tenants keeps up on as many instances as it is sized for."""
 
-from tests.bench.deployment import BUSY, SHORT, UNASKED, UNMEASURED, Deployment, simulate
+from tests.bench.cloud import UNASKED, Deployment
+from tests.bench.deployment import BUSY, SHORT, UNMEASURED, simulate
 from tests.bench.sizing import Assumed, consume_instances, poll_instances
 
 
