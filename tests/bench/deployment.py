@@ -50,7 +50,7 @@ UNMEASURED = Measured(
     consume_memory=106,
     dollars={},
 )
-"""Where no run of `growth` stands in `.bench/`: about what was measured on 2026-11-27."""
+"""Where no run of `growth` stands in `.bench/`: the rounded figures of one."""
 
 
 def simulate(
@@ -90,7 +90,7 @@ def _costs() -> tuple[Measured, str]:
             return unit, f"the run of growth of {about['at'][:10]}"
     except IncompleteError:
         pass
-    return UNMEASURED, "what was measured on 2026-11-27"
+    return UNMEASURED, "rounded figures of an earlier run"
 
 
 def measure(say: Say, *, quick: bool) -> dict[str, Any]:
