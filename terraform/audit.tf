@@ -33,33 +33,6 @@ resource "google_firestore_database" "audit" {
   depends_on = [google_project_service.api, google_kms_crypto_key_iam_member.agent]
 }
 
-# What was done to some tenants, for whoever may see these alone.
-resource "google_firestore_index" "audit" {
-  for_each = {
-    for index in local.firestore.audit.indexes :
-    join("/", concat([index.collectionGroup, index.queryScope], [for field in index.fields : field.fieldPath])) => index
-  }
-
-  database    = google_firestore_database.audit.name
-  collection  = each.value.collectionGroup
-  query_scope = each.value.queryScope
-
-  dynamic "fields" {
-    for_each = each.value.fields
-    content {
-      field_path   = fields.value.fieldPath
-      order        = try(fields.value.order, null)
-      array_config = try(fields.value.arrayConfig, null)
-    }
-  }
-}
-
-# It had no key before it stood in infra/firestore.json.
-moved {
-  from = google_firestore_index.audit
-  to   = google_firestore_index.audit["Auditoria/COLLECTION/Tenants/Data"]
-}
-
 resource "google_firestore_backup_schedule" "audit" {
   database  = google_firestore_database.audit.name
   retention = "${var.firestore.backup_days * 86400}s"

@@ -27,13 +27,20 @@ resource "google_firestore_database" "messages" {
   depends_on = [google_project_service.api, google_kms_crypto_key_iam_member.agent]
 }
 
+# Of both databases: in the audit, what was done to some tenants, for whoever may see these alone.
 resource "google_firestore_index" "composite" {
-  for_each = {
-    for index in local.firestore.indexes :
-    join("/", concat([index.collectionGroup, index.queryScope], [for field in index.fields : field.fieldPath])) => index
-  }
+  for_each = merge([
+    for part in [
+      { database = google_firestore_database.messages.name, indexes = local.firestore.indexes },
+      { database = google_firestore_database.audit.name, indexes = local.firestore.audit.indexes },
+      ] : {
+      for index in part.indexes :
+      join("/", concat([index.collectionGroup, index.queryScope], [for field in index.fields : field.fieldPath])) =>
+      merge(index, { database = part.database })
+    }
+  ]...)
 
-  database    = google_firestore_database.messages.name
+  database    = each.value.database
   collection  = each.value.collectionGroup
   query_scope = each.value.queryScope
 
@@ -45,6 +52,12 @@ resource "google_firestore_index" "composite" {
       array_config = try(fields.value.arrayConfig, null)
     }
   }
+}
+
+# Before the audit's stood in infra/firestore.json.
+moved {
+  from = google_firestore_index.audit
+  to   = google_firestore_index.composite["Auditoria/COLLECTION/Tenants/Data"]
 }
 
 # Exemptions (an empty list of indexes) and TTL policies.

@@ -24,6 +24,12 @@ resource "google_project_iam_member" "tenant_lister" {
   member  = google_service_account.function[each.key].member
 }
 
+# The same grant under its former name: destroyed after the new one is made, it would be gone.
+moved {
+  from = google_project_iam_member.console_tenant_lister["console"]
+  to   = google_project_iam_member.tenant_lister["console"]
+}
+
 resource "google_project_iam_member" "tenant_secrets" {
   for_each = toset(["poll", "poll_shard"])
 

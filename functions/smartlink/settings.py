@@ -172,9 +172,8 @@ class Settings(BaseModel):
     roles: str = ""  # who may do what, for `operate` and the console: operations/rights.py reads it
     iap_audience: str = ""  # of the console's service: whose assertions of IAP are believed
     console_hosts: str = ""  # further hosts under which the console is reached, between blanks
-    indexes: str = (
-        ""  # what infra/firestore.json declares of indexes, for the console's page Health
-    )
+    indexes: str = ""
+    """What infra/firestore.json declares of indexes, for the console's page Health."""
     history_days: Annotated[int, Field(ge=1, le=3_650)] = 90
     redrive_days: Annotated[int, Field(ge=1, le=3_650)] = 30
 

@@ -146,7 +146,7 @@ def ttl(place: Place) -> str:
 def audit(place: Place) -> str:
     """Read the audit's database and the operators' role on it."""
     project = f"projects/{place.settings.project}"
-    answer = place.call(_SERVICE, "GET", f"/v1/{project}/databases/smartlink-audit")
+    answer = place.call(_SERVICE, "GET", _database(place, place.settings.audit_database))
     kind = answer.needed("read the audit's database")["type"]
     answer = place.call("iam", "GET", f"/v1/{project}/roles/smartlinkAuditor")
     rights = sorted(answer.needed("read the operators' role")["includedPermissions"])

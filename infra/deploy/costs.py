@@ -9,7 +9,6 @@ import json
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from infra.deploy.target import ROOT
@@ -36,9 +35,9 @@ class Item:
         return self.quantity * self.price
 
 
-def read(path: Path = PRICES) -> dict[str, Any]:
+def read() -> dict[str, Any]:
     """Read the file; `numbers` are what is measured and what is assumed, without their reasons."""
-    document: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    document: dict[str, Any] = json.loads(PRICES.read_text("utf-8"))
     given = {**document["measured"], **document["assumed"]}
     return {**document, "numbers": {name: float(it["value"]) for name, it in given.items()}}
 
@@ -179,9 +178,9 @@ def _run(prices: Mapping[str, float], seconds: float, memory: float) -> Iterator
     yield Item("Cloud Run memory", seconds * memory, "GiB·s", prices["runGiBSecond"])
 
 
-def bills(path: Path = PRICES) -> dict[str, float]:
+def bills() -> dict[str, float]:
     """The totals, in dollars."""
-    document = read(path)
+    document = read()
     items = {
         "million messages": million_messages(document, replies=False),
         "million messages, each with a reply": million_messages(document),
@@ -190,9 +189,9 @@ def bills(path: Path = PRICES) -> dict[str, float]:
     return {name: round(sum(item.cost for item in bill), 2) for name, bill in items.items()}
 
 
-def tables(path: Path = PRICES) -> str:
+def tables() -> str:
     """Write the bills, and what stands beside them, as Markdown."""
-    document = read(path)
+    document = read()
     return "\n\n".join(
         (
             _table("A million messages, each with a reply", million_messages(document)),

@@ -34,7 +34,7 @@ _MAX_VISITS = 60  # ticks of an hour, in which a payload is kept
 _WHOLE = 10  # from here on, decimals say nothing
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Assumed:
     """What no bench here can measure."""
 
@@ -307,9 +307,14 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--per-get", type=float, default=Assumed.per_get, help="messages a get")
     asked = parser.parse_args(arguments)
     loads: Sequence[Load] = LOADS
-    if asked.tenants and asked.rate:
+    if asked.tenants is not None and asked.rate is not None:
         loads = ((asked.tenants, asked.rate),)
-    assumed = Assumed(asked.latency, asked.consumer, asked.concurrency, per_get=asked.per_get)
+    assumed = Assumed(
+        latency=asked.latency,
+        consumer=asked.consumer,
+        concurrency=asked.concurrency,
+        per_get=asked.per_get,
+    )
     try:
         lines = size(measured(latest()), assumed, loads)
     except IncompleteError as error:

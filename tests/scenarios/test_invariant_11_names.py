@@ -85,6 +85,7 @@ def test_another_customers_credentials_halt_the_name(
     halted, text = rows(world)
     assert halted
     assert "tenants adopt acme" in text
+    assert "6.5 minutes after its halt" in text, "no sooner than it says"
 
 
 def test_a_halted_name_is_counted_by_the_poll() -> None:

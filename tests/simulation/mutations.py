@@ -196,11 +196,6 @@ def _batch_counts(good: Any) -> Any:
     return lambda self, items: good(self, items) or True
 
 
-def _random_reply_ids(good: Any) -> Any:
-    numbers = iter(range(10**9))
-    return lambda message, number: f"{message.document}/reply/{number}/{next(numbers)}"
-
-
 def _drop_unsent(good: Any) -> Any:
     """A message that the broker did not take is settled as if it had."""
 

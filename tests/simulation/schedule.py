@@ -360,9 +360,7 @@ def _draw_outages(kernel: Kernel) -> None:
     """What does not answer for a while: a transient refusal that lasts."""
     random = kernel.random
     for _ in range(random.choice((0, 0, 0, 1, 2))):
-        calls = random.choice(
-            ("store", "store.commit", "store.swap", "contents", "pubsub", "effects")
-        )
+        calls = random.choice(_OUTAGES)
         begins = random.random() * _TROUBLE
         kernel.outages.append((calls, begins, begins + random.choice((0.1, 1.0, 30.0, 200.0))))
 

@@ -281,9 +281,10 @@ def test_firestore_is_as_its_file_says(plan: Resources) -> None:
     for key, values in fields.items():
         assert len(values["index_config"][0]["indexes"] or []) == len(wanted[key]["indexes"])
         assert bool(values["ttl_config"]) == wanted[key].get("ttl", False)
+    messages = plan.one("google_firestore_database.messages")["name"]
     indexes = {
         (
-            "audit" if it.name == "audit" else "messages",
+            it.values["database"],
             it.values["collection"],
             tuple(item["field_path"] for item in it.values["fields"]),
         )
@@ -291,7 +292,7 @@ def test_firestore_is_as_its_file_says(plan: Resources) -> None:
     }
     assert indexes == {
         (database, it["collectionGroup"], tuple(item["fieldPath"] for item in it["fields"]))
-        for database, part in (("messages", FIRESTORE), ("audit", FIRESTORE["audit"]))
+        for database, part in ((messages, FIRESTORE), ("smartlink-audit", FIRESTORE["audit"]))
         for it in part["indexes"]
     }
     backups = {it.name: it for it in plan.of("google_firestore_backup_schedule")}

@@ -25,14 +25,6 @@ def _ordered(value: object) -> object:
     return {True: WHOLE, False: None}[value] if isinstance(value, bool) else value
 
 
-def _ordered_by(value: str | None) -> str | None:
-    return None if value is None else check_order(value)
-
-
-def _pointer(value: str | None) -> str | None:
-    return None if value is None else check_pointer(value)
-
-
 class _Entry(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
@@ -96,7 +88,9 @@ class Command(_Entry):
     """The limit of the function's instances (None: the deployment's limit). Multiplied by
     `concurrency` it is how many of the command's messages run at once."""
 
-    ordered: Annotated[str | None, BeforeValidator(_ordered), AfterValidator(_ordered_by)] = None
+    ordered: Annotated[
+        Annotated[str, AfterValidator(check_order)] | None, BeforeValidator(_ordered)
+    ] = None
     """By what the command's messages run one after the other, in the order of their receipt:
     `tenant` (or true) for all of a tenant, or a JSON pointer into the payload's body."""
     when_dead: Annotated[
@@ -105,7 +99,9 @@ class Command(_Entry):
     """What a dead message of an ordered command does to those after it. With `hold` they wait until
     an operator redrives or discards it. With `pass` they go on."""
 
-    request_id: Annotated[str | None, Field(alias="requestId"), AfterValidator(_pointer)] = None
+    request_id: Annotated[
+        Annotated[str, AfterValidator(check_pointer)] | None, Field(alias="requestId")
+    ] = None
     """Where in the payload's body the id stands by which the sender knows the request: a JSON
     pointer. The relay stores what stands there, and operators find the message by it."""
 

@@ -5,14 +5,18 @@ from typing import Any
 
 import pytest
 
+from tests.bench import sizing
 from tests.bench.latency import INTERVAL_SECONDS, Passed, by_minute, draining
 from tests.bench.latest import merged
 from tests.bench.operations import IDLE, MESSAGE, REPLY
 from tests.bench.sizing import (
+    LOADS,
     Assumed,
     IncompleteError,
     Line,
     Measured,
+    consumer_seconds,
+    main,
     measured,
     poll_instances,
     ramp_minutes,
@@ -79,6 +83,26 @@ def test_one_instance_is_the_polls_own() -> None:
 def test_cpu_counts_where_it_is_scarcer_than_threads() -> None:
     slow = replace(UNIT, cold_cpu=0.02)
     assert poll_instances(slow, PLAIN, (20_000, 20)) > poll_instances(UNIT, PLAIN, (20_000, 20))
+
+
+def test_the_program_assumes_what_the_guide_does_and_what_it_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A load without messages is a load, too."""
+    monkeypatch.setattr(sizing, "latest", dict)
+    monkeypatch.setattr(sizing, "measured", lambda _results: UNIT)
+
+    def printed(*arguments: str) -> str:
+        assert main(arguments) == 0
+        return capsys.readouterr().out.removesuffix("\n")
+
+    usual = Assumed(consumer=consumer_seconds())
+    assert printed() == table(size(UNIT, usual, LOADS), LOADS)
+    silent = [(9_000, 0)]
+    assert printed("--tenants=9000", "--rate=0") == table(size(UNIT, usual, silent), silent)
+    told = Assumed(latency=0.2, consumer=0.3, concurrency=2, per_get=5)
+    options = ("--latency=0.2", "--consumer=0.3", "--concurrency=2", "--per-get=5")
+    assert printed(*options) == table(size(UNIT, told, LOADS), LOADS)
 
 
 def test_what_exceeds_a_limit_is_bold() -> None:

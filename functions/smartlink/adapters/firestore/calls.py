@@ -65,7 +65,12 @@ class Found:
     id: str
     fields: Raw
     version: Version
-    name: str = ""  # the whole name, which also tells the tenant
+    name: str  # the whole name
+
+    @property
+    def tenant(self) -> str:
+        """The tenant whose it is, if it is of a tenant."""
+        return self.name.rsplit("/", 3)[1]
 
 
 Fill = Callable[[Raw], None]
@@ -242,21 +247,28 @@ class FirestoreCalls:
             if most:
                 count.up_to.value = most
 
-        return int(self.aggregate(what, parent, query, add)["all"].integer_value)
+        values, _ = self.aggregate(what, parent, query, add)
+        return values["all"]
 
     def aggregate(
-        self, what: str, parent: str, query: Raw, add: Callable[[Raw], None]
-    ) -> Mapping[str, Raw]:
-        """Computes what `add` asks for over what a query finds; returns the values by alias."""
-        raw = types.RunAggregationQueryRequest.pb()(parent=parent)
+        self,
+        what: str,
+        parent: str,
+        query: Raw,
+        add: Callable[[Raw], None],
+        at: Raw | None = None,
+    ) -> tuple[Mapping[str, int], Raw]:
+        """Computes what `add` asks for over what a query finds, or found `at` an instant; returns
+        the values by alias, and the instant."""
+        raw = types.RunAggregationQueryRequest.pb()(parent=parent, read_time=at)
         aggregation = raw.structured_aggregation_query
         aggregation.structured_query.CopyFrom(query)
         add(aggregation.aggregations)
         request = types.RunAggregationQueryRequest.wrap(raw)
         [wrapped] = self._read(what, FirestoreClient.run_aggregation_query, request)
         answer = types.RunAggregationQueryResponse.pb(wrapped)
-        values: Mapping[str, Raw] = answer.result.aggregate_fields
-        return values
+        values = answer.result.aggregate_fields.items()
+        return {alias: int(value.integer_value) for alias, value in values}, answer.read_time
 
     def ids(self, what: str, collection: str) -> Iterator[str]:
         """Lists the ids of a collection's documents, and reads no field of them."""

@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from google.cloud.firestore_v1 import types
-from google.cloud.firestore_v1.services.firestore import FirestoreClient
 
 from smartlink.adapters.firestore import documents as rm
 from smartlink.adapters.firestore.calls import FirestoreCalls, Found
@@ -24,6 +23,7 @@ from smartlink.adapters.firestore.store import (
     LOGGED,
     Firestore,
     QueryShape,
+    condition,
     ended_in,
     up_to,
 )
@@ -145,14 +145,8 @@ class OperatorCalls(FirestoreCalls):
 
     def count_at(self, what: str, parent: str, query: Raw, at: Raw | None) -> tuple[int, Raw]:
         """Counts what a query found at the instant of another count; returns the instant, too."""
-        raw = types.RunAggregationQueryRequest.pb()(parent=parent, read_time=at)
-        aggregation = raw.structured_aggregation_query
-        aggregation.structured_query.CopyFrom(query)
-        aggregation.aggregations.add(alias="all").count.SetInParent()
-        request = types.RunAggregationQueryRequest.wrap(raw)
-        [wrapped] = self._read(what, FirestoreClient.run_aggregation_query, request)
-        answer = types.RunAggregationQueryResponse.pb(wrapped)
-        return int(answer.result.aggregate_fields["all"].integer_value), answer.read_time
+        values, read = self.aggregate(what, parent, query, _add_count, at)
+        return values["all"], read
 
     def sums(self, what: str, parent: str, query: Raw, fields: Sequence[str]) -> Mapping[str, int]:
         """Sums these numbers over what a query finds. Each 1,000 index entries cost one read.
@@ -163,25 +157,18 @@ class OperatorCalls(FirestoreCalls):
         def add(aggregations: Raw) -> None:
             for name in fields:
                 aggregations.add(alias=name).sum.field.field_path = name
-            aggregations.add(alias="all").count.SetInParent()
+            _add_count(aggregations)
 
-        values = self.aggregate(what, parent, query, add)
-        return {name: int(values[name].integer_value) for name in fields}
+        values, _ = self.aggregate(what, parent, query, add)
+        return {name: values[name] for name in fields}
 
     def over(self, what: str, parent: str, query: Raw) -> list[tuple[str, Found]]:
         """Runs a query whose documents are of several tenants; returns the tenant of each too."""
-        raw = types.RunQueryRequest.pb()(parent=parent, structured_query=query)
-        request = types.RunQueryRequest.wrap(raw)
-        found: list[tuple[str, Found]] = []
-        for wrapped in self._read(what, FirestoreClient.run_query, request):
-            answer = types.RunQueryResponse.pb(wrapped)
-            if answer.HasField("document"):
-                document = answer.document
-                _, _, tenant, _, name = document.name.rsplit("/", 4)
-                time = document.update_time
-                version = Version(f"{time.seconds}.{time.nanos:09d}")
-                found.append((tenant, Found(name, document.fields, version)))
-        return found
+        return [(it.tenant, it) for it in self.query(what, parent, query)]
+
+
+def _add_count(aggregations: Raw) -> None:
+    aggregations.add(alias="all").count.SetInParent()
 
 
 class OperatorFirestore(Firestore):
@@ -227,8 +214,7 @@ class OperatorFirestore(Firestore):
 
     def count_due(self, tenant: str, before: datetime) -> int:
         """Count the live messages that were due before an instant."""
-        query = up_to(DUE, [], before, 1)
-        query.ClearField("limit")
+        query = up_to(DUE, [], before, 0)
         return self._more.count(f"count due messages of {tenant}", self._under(tenant), query)
 
     def scan_ended(
@@ -305,8 +291,7 @@ class OperatorFirestore(Firestore):
         _bounded(query, DUE.range, LONG_AGO, None)
         total, at = self._more.count_at(what, parent, query, None)
         for bucket in EVERY_BUCKET:
-            query = up_to(DUE_BY_BUCKET, [bucket], FAR_OFF, 1, LONG_AGO)
-            query.ClearField("limit")
+            query = up_to(DUE_BY_BUCKET, [bucket], FAR_OFF, 0, LONG_AGO)
             total -= self._more.count_at(what, parent, query, at)[0]
         return total
 
@@ -352,14 +337,14 @@ class OperatorFirestore(Firestore):
             (_Filter.LESS_THAN, until),
         ):
             name = self._in(tenant, rm.HOURS, rm.hour_id(at))
-            _condition(query, "__name__", operator).reference_value = name
+            condition(query, "__name__", operator).reference_value = name
         found = self._more.query(f"read the hours of {tenant}", self._under(tenant), query)
         return {rm.hour_of_id(it.id): _hour(it) for it in found}
 
     def sum_hour(self, at: datetime) -> HourFigures:
         """Sums an hour over all tenants. The order says which index has all the figures."""
         query = _query(rm.HOURS, {}, 0)
-        put_time(_condition(query, "Hora", _Filter.EQUAL), at)
+        put_time(condition(query, "Hora", _Filter.EQUAL), at)
         for name in _FIGURES:
             query.order_by.add(direction=_ASCENDING).field.field_path = name
         sums = self._more.sums("sum the hours", self._where(None, query), query, _FIGURES)
@@ -369,13 +354,13 @@ class OperatorFirestore(Firestore):
         """Counts the tenants by their marks."""
         query = _query(rm.TENANTS, {}, 0)
         if counted is not None:
-            put_time(_condition(query, "ContadoAte", _Filter.GREATER_THAN_OR_EQUAL), counted)
+            put_time(condition(query, "ContadoAte", _Filter.GREATER_THAN_OR_EQUAL), counted)
         return self._more.count("count the tenants", self._more.root, query)
 
     def count_behind(self, tenant: str, key: str, number: str) -> int:
         """Counts live messages of a key, by the index that keeps its order."""
         query = _query(rm.LIVE, {"Chave": key}, 0)
-        _condition(query, "Ordem", _Filter.GREATER_THAN).string_value = number
+        condition(query, "Ordem", _Filter.GREATER_THAN).string_value = number
         return self._more.count(f"count what waits of {tenant}", self._under(tenant), query)
 
     def longest_due(self, tenant: str | None) -> tuple[str, Listed | Unreadable] | None:
@@ -400,7 +385,7 @@ class OperatorFirestore(Firestore):
         those that have an error since then; so many of each."""
         halted, orphaned, paused, failed = (_query(rm.TENANTS, {}, size) for _ in range(4))
         _by_time(halted, "BloqueadoDesde", _DESCENDING)
-        _condition(orphaned, "Orfao", _Filter.EQUAL).boolean_value = True
+        condition(orphaned, "Orfao", _Filter.EQUAL).boolean_value = True
         _bounded(paused, "PausadoAte", now, None)
         _by_time(paused, "PausadoAte", _DESCENDING)
         _bounded(failed, "DataUltimoErro", since, None)
@@ -452,10 +437,7 @@ class OperatorFirestore(Firestore):
         for titular in titulares:
             query = _query(collection, {}, 0)
             _without_content(query, collection)
-            condition = query.where.field_filter
-            condition.field.field_path = "Titular"
-            condition.op = _Filter.ARRAY_CONTAINS
-            condition.value.string_value = titular
+            condition(query, "Titular", _Filter.ARRAY_CONTAINS).string_value = titular
             what = f"find messages of {tenant} by Titular"
             its = self._more.query(what, self._under(tenant), query)
             found.update({it.id: it for it in its})
@@ -539,8 +521,7 @@ class OperatorFirestore(Firestore):
     def count_before(self, tenant: str, what: Purgeable, cutoff: datetime) -> int:
         """Counts what a purge would remove."""
         shape = PURGES[what]
-        query = up_to(shape, [], cutoff, 1)
-        query.ClearField("limit")
+        query = up_to(shape, [], cutoff, 0)
         return self._more.count(f"count {shape.collection} of {tenant}", self._under(tenant), query)
 
     def remove_before(self, tenant: str, what: Purgeable, cutoff: datetime, most: int) -> int:
@@ -581,21 +562,12 @@ def _query(collection: str, equal: Equal, limit: int) -> Raw:
     if limit:
         query.limit.value = limit
     for name, value in equal.items():
-        condition = _condition(query, name, _Filter.EQUAL)
+        equal_to = condition(query, name, _Filter.EQUAL)
         if isinstance(value, bool):
-            condition.boolean_value = value
+            equal_to.boolean_value = value
         else:
-            condition.string_value = value
+            equal_to.string_value = value
     return query
-
-
-def _condition(query: Raw, name: str, operator: int) -> Raw:
-    """Add a condition, and answer its value, to be filled in."""
-    query.where.composite_filter.op = types.StructuredQuery.CompositeFilter.Operator.AND
-    condition = query.where.composite_filter.filters.add().field_filter
-    condition.field.field_path = name
-    condition.op = operator
-    return condition.value
 
 
 def _history(wanted: EndedQuery, limit: int) -> Raw:
@@ -607,7 +579,7 @@ def _history(wanted: EndedQuery, limit: int) -> Raw:
 def _lines_query(least: LogType, limit: int) -> Raw:
     query = _query(rm.LOGS, {}, limit)
     if least > min(LogType):
-        fits = _condition(query, "LOGTYPE", _Filter.IN).array_value.values
+        fits = condition(query, "LOGTYPE", _Filter.IN).array_value.values
         for kind in LogType:
             if kind >= least:
                 fits.add(integer_value=kind)
@@ -616,9 +588,9 @@ def _lines_query(least: LogType, limit: int) -> Raw:
 
 def _bounded(query: Raw, field: str, since: datetime | None, until: datetime | None) -> None:
     if since is not None:
-        put_time(_condition(query, field, _Filter.GREATER_THAN_OR_EQUAL), since)
+        put_time(condition(query, field, _Filter.GREATER_THAN_OR_EQUAL), since)
     if until is not None:
-        put_time(_condition(query, field, _Filter.LESS_THAN_OR_EQUAL), until)
+        put_time(condition(query, field, _Filter.LESS_THAN_OR_EQUAL), until)
 
 
 def _by_time(query: Raw, field: str, direction: int) -> None:

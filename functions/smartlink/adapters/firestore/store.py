@@ -70,6 +70,8 @@ _COMMAND_PAGE = 100
 _INTAKE = "recepcao"
 _INSTANT = timedelta(microseconds=1)
 _ASCENDING = types.StructuredQuery.Direction.ASCENDING
+_DESCENDING = types.StructuredQuery.Direction.DESCENDING
+_EQUAL = types.StructuredQuery.FieldFilter.Operator.EQUAL
 _AT_LEAST = types.StructuredQuery.FieldFilter.Operator.GREATER_THAN_OR_EQUAL
 _AT_MOST = types.StructuredQuery.FieldFilter.Operator.LESS_THAN_OR_EQUAL
 _BELOW = types.StructuredQuery.FieldFilter.Operator.LESS_THAN
@@ -100,6 +102,16 @@ QUERIES = (DUE, DUE_BY_DIRECTION, DUE_BY_BUCKET, IN_ORDER, JOB_DUE, ENDED, LOGGE
 _FIELDS_BY_BUCKET = (*DUE_BY_BUCKET.equal, DUE_BY_BUCKET.range)
 
 
+def condition(query: Raw, name: str, operator: int) -> Raw:
+    """Adds a condition, and returns its value, to be filled in."""
+    filters = query.where.composite_filter
+    filters.op = types.StructuredQuery.CompositeFilter.Operator.AND
+    added = filters.filters.add().field_filter
+    added.field.field_path = name
+    added.op = operator
+    return added.value
+
+
 def up_to(
     shape: QueryShape,
     values: Sequence[str],
@@ -110,30 +122,21 @@ def up_to(
 ) -> Raw:
     """Builds a query of this shape for the documents up to `latest`, the earliest first.
 
-    `after` is the instant and the full name of a document; the query begins behind it. Documents
-    with the same instant come in the order of their names.
+    With a `limit` of 0 there is none. `after` is the instant and the full name of a document; the
+    query begins behind it. Documents with the same instant come in the order of their names.
     """
     query = types.StructuredQuery.pb()()
     query.from_.add(collection_id=shape.collection, all_descendants=shape.group)
-    filters = query.where.composite_filter
-    filters.op = types.StructuredQuery.CompositeFilter.Operator.AND
     for name, value in zip(shape.equal, values, strict=True):
-        equality = filters.filters.add().field_filter
-        equality.field.field_path = name
-        equality.op = types.StructuredQuery.FieldFilter.Operator.EQUAL
-        equality.value.string_value = value
-    bounds = {_AT_MOST: latest} if earliest is None else {_AT_LEAST: earliest, _AT_MOST: latest}
-    for operator, instant in bounds.items():
-        bound = filters.filters.add().field_filter
-        bound.field.field_path = shape.range
-        bound.op = operator
-        put_time(bound.value, instant)
-    order = query.order_by.add()
-    order.field.field_path = shape.range
-    order.direction = types.StructuredQuery.Direction.ASCENDING
-    query.limit.value = limit
+        condition(query, name, _EQUAL).string_value = value
+    if earliest is not None:
+        put_time(condition(query, shape.range, _AT_LEAST), earliest)
+    put_time(condition(query, shape.range, _AT_MOST), latest)
+    query.order_by.add(direction=_ASCENDING).field.field_path = shape.range
+    if limit:
+        query.limit.value = limit
     if after is not None:
-        query.order_by.add(direction=order.direction).field.field_path = "__name__"
+        query.order_by.add(direction=_ASCENDING).field.field_path = "__name__"
         put_time(query.start_at.values.add(), after[0])
         query.start_at.values.add(reference_value=after[1])
     return query
@@ -144,14 +147,9 @@ def _beginning_with(collection: str, name: str) -> Raw:
     query = types.StructuredQuery.pb()()
     query.from_.add(collection_id=collection)
     query.select.fields.add(field_path="__name__")
-    query.where.composite_filter.op = types.StructuredQuery.CompositeFilter.Operator.AND
+    condition(query, "__name__", _AT_LEAST).reference_value = name
     # With its last character replaced by the next one, the name is the first that follows them.
-    bounds = {_AT_LEAST: name, _BELOW: name[:-1] + chr(ord(name[-1]) + 1)}
-    for operator, value in bounds.items():
-        bound = query.where.composite_filter.filters.add().field_filter
-        bound.field.field_path = "__name__"
-        bound.op = operator
-        bound.value.reference_value = value
+    condition(query, "__name__", _BELOW).reference_value = name[:-1] + chr(ord(name[-1]) + 1)
     return query
 
 
@@ -170,10 +168,7 @@ def _equal(collection: str, field: str, value: str, limit: int) -> Raw:
     """Build a query for documents whose field equals a text, by name."""
     query = types.StructuredQuery.pb()()
     query.from_.add(collection_id=collection)
-    condition = query.where.field_filter
-    condition.field.field_path = field
-    condition.op = types.StructuredQuery.FieldFilter.Operator.EQUAL
-    put_text(condition.value, value)
+    put_text(condition(query, field, _EQUAL), value)
     query.order_by.add(direction=_ASCENDING).field.field_path = "__name__"
     query.limit.value = limit
     return query
@@ -183,18 +178,11 @@ def _in_order(keys: Sequence[str], limit: int, before: str) -> Raw:
     """Builds a query for the documents of these keys, in their order; at most 30 keys."""
     query = types.StructuredQuery.pb()()
     query.from_.add(collection_id=IN_ORDER.collection)
-    filters = query.where.composite_filter
-    filters.op = types.StructuredQuery.CompositeFilter.Operator.AND
-    its = filters.filters.add().field_filter
-    its.field.field_path = IN_ORDER.equal[0]
-    its.op = types.StructuredQuery.FieldFilter.Operator.IN
+    its = condition(query, IN_ORDER.equal[0], types.StructuredQuery.FieldFilter.Operator.IN)
     for key in keys:
-        put_text(its.value.array_value.values.add(), key)
+        put_text(its.array_value.values.add(), key)
     if before:
-        bound = filters.filters.add().field_filter
-        bound.field.field_path = IN_ORDER.range
-        bound.op = _BELOW
-        bound.value.string_value = before
+        condition(query, IN_ORDER.range, _BELOW).string_value = before
     query.order_by.add(direction=_ASCENDING).field.field_path = IN_ORDER.range
     query.limit.value = limit
     return query
@@ -202,35 +190,25 @@ def _in_order(keys: Sequence[str], limit: int, before: str) -> Raw:
 
 def ended_in(at: datetime) -> Raw:
     """Builds the query for what was done in an hour. Its order is its index's."""
-    query, value = _in_hour(rm.HISTORY, "Situacao", "DataFim", at)
-    value.string_value = Ending.DONE
-    return query
+    query = types.StructuredQuery.pb()()
+    query.from_.add(collection_id=rm.HISTORY)
+    condition(query, "Situacao", _EQUAL).string_value = Ending.DONE
+    return _in_hour(query, "DataFim", at)
 
 
 def logged_in(at: datetime, kind: LogType) -> Raw:
     """Builds the query for the log lines of exactly this type in an hour."""
-    query, value = _in_hour(rm.LOGS, "LOGTYPE", "LOGDATE", at)
-    value.integer_value = kind
-    return query
-
-
-def _in_hour(collection: str, equal: str, field: str, at: datetime) -> tuple[Raw, Raw]:
-    """Returns the query, and the value of its equality, to be filled in."""
     query = types.StructuredQuery.pb()()
-    query.from_.add(collection_id=collection)
-    filters = query.where.composite_filter
-    filters.op = types.StructuredQuery.CompositeFilter.Operator.AND
-    equality = filters.filters.add().field_filter
-    equality.field.field_path = equal
-    equality.op = types.StructuredQuery.FieldFilter.Operator.EQUAL
-    for operator, instant in ((_AT_LEAST, at), (_BELOW, at + HOUR)):
-        bound = filters.filters.add().field_filter
-        bound.field.field_path = field
-        bound.op = operator
-        put_time(bound.value, instant)
-    order = query.order_by.add(direction=types.StructuredQuery.Direction.DESCENDING)
-    order.field.field_path = field
-    return query, equality.value
+    query.from_.add(collection_id=rm.LOGS)
+    condition(query, "LOGTYPE", _EQUAL).integer_value = kind
+    return _in_hour(query, "LOGDATE", at)
+
+
+def _in_hour(query: Raw, field: str, at: datetime) -> Raw:
+    put_time(condition(query, field, _AT_LEAST), at)
+    put_time(condition(query, field, _BELOW), at + HOUR)
+    query.order_by.add(direction=_DESCENDING).field.field_path = field
+    return query
 
 
 class Firestore:
@@ -426,7 +404,7 @@ class Firestore:
             raise Refused(message) from error
         of: defaultdict[str, list[Found]] = defaultdict(list)
         for item in found:
-            of[item.name.rsplit("/", 3)[1]].append(item)
+            of[item.tenant].append(item)
         pages = {tenant: _due_page(its) for tenant, its in of.items()}
         begin, end = (_place(found[0]).due, _place(found[-1]).due) if found else (None, None)
         return BucketPage(pages, begin, end, whole=not cut and len(found) < limit)

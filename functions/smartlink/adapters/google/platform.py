@@ -165,14 +165,12 @@ class GooglePlatform:
     def _listed(self, url: str, items: str, condition: str = "") -> Iterator[Mapping[str, Any]]:
         """Every page of a list."""
         query = {"filter": condition} if condition else {}
-        token = ""
         while True:
-            asked = {**query, **({"pageToken": token} if token else {})}
-            page = self._get(f"{url}?{urlencode(asked)}" if asked else url)
+            page = self._get(f"{url}?{urlencode(query)}" if query else url)
             yield from page.get(items, ())
-            token = page.get("nextPageToken", "")
-            if not token:
+            if not page.get("nextPageToken"):
                 return
+            query["pageToken"] = page["nextPageToken"]
 
     def _get(self, url: str) -> Mapping[str, Any]:
         if self._session is None:

@@ -156,7 +156,7 @@ class Identity:
             f"customer's. Give it back its own (smartlink tenants rotate {poll.name}); if it is "
             f"the same customer: smartlink tenants adopt {poll.name} --reason …; else end what "
             f"lives under it or use another name: when nothing does, it passes on by itself, "
-            f"{self._passes_after.total_seconds() / 60:.0f} minutes after its halt"
+            f"{self._passes_after.total_seconds() / 60:.1f} minutes after its halt"
         )
         if tenant.credentials.tenant_id:
             error += f" (they name tenant id {tenant.credentials.tenant_id[:80]})"

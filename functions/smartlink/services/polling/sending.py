@@ -53,8 +53,6 @@ from smartlink.services.settle import Pending, bury, settle_all
 from smartlink.settings import Settings
 
 LEASE = timedelta(minutes=5)  # much longer than a poll's time-out
-
-
 _BEHIND = timedelta(microseconds=1)
 
 

@@ -46,8 +46,8 @@ class TenantTurns:
     hourly: Hourly
 
     def first(self, poll: TenantPoll, push: Push) -> None:
-        """Performs the first turn. For an idle tenant it is the only one: one query, one broker
-        call."""
+        """Performs the first turn. For an idle tenant it is the only one, with one broker call: one
+        query tells what is due to all tenants of its bucket."""
         now = self.clock()
         if not self.hourly.due(poll.state, now):
             self._first(poll, push)
