@@ -348,9 +348,8 @@ def buckets(place: Place) -> str:
     counts: list[int] = []
     at: str | None = None
     for shape, values in shapes:
-        query = up_to(shape, values, FAR_OFF, 1, LONG_AGO)
+        query = up_to(shape, values, FAR_OFF, 0, LONG_AGO)
         query.from_[0].all_descendants = True
-        query.ClearField("limit")
         body: dict[str, Any] = {
             "structuredAggregationQuery": {
                 "structuredQuery": json_format.MessageToDict(query),
