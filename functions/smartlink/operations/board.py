@@ -56,6 +56,7 @@ TROUBLED = 10
 _EXAMPLES = 5
 _HOLDING = 10  # dead messages of which it is asked what they hold back
 _SOUGHT = 30  # messages that a search by an id shows, about
+_FAILING = (State.DEAD, State.WAITING)
 
 _Item = TypeVar("_Item")
 _Answer = TypeVar("_Answer")
@@ -387,6 +388,34 @@ class Cause:
 
 
 @dataclass(slots=True)
+class Walk:
+    """How far a look at live messages has come that goes on from call to call."""
+
+    wanted: Sequence[Filters]  # one after the other
+    done: int = 0  # of these
+    after: Spot | None = None  # where the next one goes on
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left."""
+        return self.done == len(self.wanted)
+
+    def further(self, deployment: Deployment, scope: Scope) -> Iterator[tuple[str, Live]]:
+        """Yields up to LOOKED_AT further messages.
+
+        If the database fails, the next call goes on behind what was yielded before.
+        """
+        left = LOOKED_AT
+        while not self.finished and left > 0:
+            wanted = self.wanted[self.done]
+            page = live_page(deployment, scope, wanted, self.after, size=left, most=left)
+            yield from page.rows
+            left -= max(page.looked, 1)
+            self.after = page.after
+            self.done += page.after is None
+
+
+@dataclass(slots=True)
 class CauseLook:
     """The causes, as far as the look has come; each call of `go_on` looks further."""
 
@@ -394,9 +423,13 @@ class CauseLook:
     total: int | None
     causes: dict[str, Cause] = field(default_factory=dict)
     looked: int = 0
-    finished: bool = False
-    at: tuple[int, Spot | None] = (0, None)
+    walk: Walk = field(default_factory=lambda: Walk([Filters(state=it) for it in _FAILING]))
     lock: Lock = field(default_factory=Lock, repr=False)
+
+    @property
+    def finished(self) -> bool:
+        """Whether all of them were looked at."""
+        return self.walk.finished
 
     def worst(self) -> list[Cause]:
         """The most frequent causes first."""
@@ -405,23 +438,12 @@ class CauseLook:
     def go_on(self, deployment: Deployment, scope: Scope) -> None:
         """Looks at up to LOOKED_AT further messages that are dead or wait."""
         with self.lock:
-            number, spot = self.at
-            states = (State.DEAD, State.WAITING)
-            left = LOOKED_AT
-            while number < len(states) and left > 0:
-                wanted = Filters(state=states[number])
-                page = live_page(deployment, scope, wanted, spot, size=left, most=left)
-                for tenant, item in page.rows:
-                    self.looked += 1
-                    if isinstance(item, Listed) and item.message.error:
-                        code, pattern = fingerprint(item.message.error)
-                        cause = self.causes.setdefault(code, Cause(code, pattern))
-                        cause.add(tenant, item.message)
-                left -= max(page.looked, 1)
-                spot = page.after
-                number += spot is None
-                self.at = (number, spot)  # at once: what is counted is never looked at again
-            self.finished = number == len(states)
+            for tenant, item in self.walk.further(deployment, scope):
+                self.looked += 1
+                if isinstance(item, Listed) and item.message.error:
+                    code, pattern = fingerprint(item.message.error)
+                    cause = self.causes.setdefault(code, Cause(code, pattern))
+                    cause.add(tenant, item.message)
 
 
 @dataclass
@@ -508,8 +530,7 @@ class Board:
         now = deployment.now()
         look = self._causes.get(scope)
         if look is None or anew or now - look.begun > _CAUSES_FRESH:
-            states = (State.DEAD, State.WAITING)
-            look = CauseLook(now, _counted(deployment, scope, states))
+            look = CauseLook(now, _counted(deployment, scope, _FAILING))
             with self._lock:
                 self._causes[scope] = look
                 _trim(self._causes, 20)
