@@ -13,7 +13,8 @@ from uuid import uuid4
 
 from smartlink.domain.message import State, Summary
 from smartlink.operations.actions import Action, states_taken
-from smartlink.operations.board import COUNTED, Scope, Walk, beside
+from smartlink.operations.beside import beside
+from smartlink.operations.board import COUNTED, Scope, Walk
 from smartlink.operations.job import Selection
 from smartlink.operations.jobs import Extent
 from smartlink.operations.names import all_tenants
