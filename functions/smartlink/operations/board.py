@@ -408,7 +408,7 @@ class Board:
         found = _standing(deployment, scope)
         with self._lock:
             self._standing[scope] = (now, found)
-            _trim(self._standing, 100)
+            trim(self._standing, 100)
         return found
 
     def forget(self) -> None:
@@ -438,7 +438,7 @@ class Board:
             found = hours_of(deployment, sorted(scope.tenants), wanted)
         with self._lock:
             self._hours[scope] = (now, found)
-            _trim(self._hours, 100)
+            trim(self._hours, 100)
         return found
 
     def causes(self, deployment: Deployment, scope: Scope, *, anew: bool = False) -> CauseLook:
@@ -449,7 +449,7 @@ class Board:
             look = CauseLook(now, _counted(deployment, scope, _FAILING))
             with self._lock:
                 self._causes[scope] = look
-                _trim(self._causes, 20)
+                trim(self._causes, 20)
         if not look.finished:
             look.go_on(deployment, scope)
         return look
@@ -562,6 +562,7 @@ def chosen(deployment: Deployment, scope: Scope, marks: Iterable[str]) -> list[S
     return found
 
 
-def _trim(kept: dict[_Item, _Answer], most: int) -> None:
+def trim(kept: dict[_Item, _Answer], most: int) -> None:
+    """Forgets what was kept first, as far as there is more than this."""
     while len(kept) > most:
         del kept[next(iter(kept))]

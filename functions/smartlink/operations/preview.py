@@ -14,7 +14,7 @@ from uuid import uuid4
 from smartlink.domain.message import State, Summary
 from smartlink.operations.actions import Action, states_taken
 from smartlink.operations.beside import beside
-from smartlink.operations.board import COUNTED, Scope, Walk
+from smartlink.operations.board import COUNTED, Scope, Walk, trim
 from smartlink.operations.job import Selection
 from smartlink.operations.jobs import Extent
 from smartlink.operations.names import all_tenants
@@ -124,8 +124,7 @@ class Previews:
         made, identity = _begin(deployment, meant), uuid4().hex
         with self._lock:
             self._kept[identity] = made
-            while len(self._kept) > _KEPT:
-                del self._kept[next(iter(self._kept))]
+            trim(self._kept, _KEPT)
         return identity, made
 
     def find(self, identity: str, meant: Matching, now: datetime) -> Preview | None:
