@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from smartlink.operations.board import Hour
+from smartlink.operations.hours import Hour
 
 WIDTH, HEIGHT, ROOM = 720, 150, 124
 _SERIES = ("done", "retried", "dead")

@@ -15,6 +15,9 @@ from infra.cli.target import find_target
 from infra.local.emulators import firestore_emulator, storage_emulator
 from infra.local.secret_manager import secret_manager
 from infra.simulator.running import running_simulator
+from smartlink.adapters.firestore.jobs import FirestoreJobs
+from smartlink.adapters.firestore.operator import OperatorCalls, OperatorFirestore
+from smartlink.adapters.google.failures import PATIENCE, Patience
 from smartlink.operations.configuration import SAMPLE
 from smartlink.operations.rights import Roles, parse_roles
 from smartlink.operator_wiring import OperatorWiring
@@ -68,6 +71,21 @@ def filled(place: Place) -> Place:
 def wired(place: Place) -> OperatorWiring:
     target = find_target(None, None, {"SMARTLINK_LOCAL_DIR": str(place.folder)})
     return OperatorWiring(target.variables, target.title, local_operator="ana@example.com")
+
+
+def watched(
+    wiring: OperatorWiring, place: Place, interceptor: object, patience: Patience = PATIENCE
+) -> OperatorWiring:
+    """The same, whose calls to the messages' database pass by an interceptor."""
+    calls = OperatorCalls(
+        place.project,
+        emulator=place.hosts.firestore,
+        interceptors=[interceptor],
+        patience=patience,
+    )
+    wiring.__dict__["store"] = OperatorFirestore(calls)
+    wiring.__dict__["jobs"] = FirestoreJobs(calls)
+    return wiring
 
 
 Open = Callable[..., Browser]

@@ -12,8 +12,6 @@ from typing import NamedTuple
 from smartlink.adapters.firestore import documents as rm
 from smartlink.adapters.firestore.audit import FirestoreAudit
 from smartlink.adapters.firestore.calls import Fill, FirestoreCalls
-from smartlink.adapters.firestore.jobs import FirestoreJobs
-from smartlink.adapters.firestore.operator import OperatorCalls, OperatorFirestore
 from smartlink.adapters.firestore.writes import create, put
 from smartlink.adapters.google.failures import Patience
 from smartlink.domain.hourly import HOUR, HourFigures, settled_until
@@ -24,7 +22,7 @@ from smartlink.operations.ports import AuditRecord
 from smartlink.operations.rights import Roles
 from tests.cli.place import Place
 from tests.console.browser import Browser, browser_of
-from tests.console.conftest import wired
+from tests.console.conftest import watched, wired
 from tests.console.samples import recent
 from tests.support import samples
 from tests.support.firestore_counter import FirestoreCounter
@@ -150,15 +148,7 @@ def _chunks(fills: Iterator[Fill]) -> Iterator[list[Fill]]:
 def counted(place: Place) -> tuple[FirestoreCounter, Browser]:
     """A new console, with nothing in its caches, whose reads are counted."""
     counter = FirestoreCounter()
-    calls = OperatorCalls(
-        place.project,
-        emulator=place.hosts.firestore,
-        interceptors=[counter],
-        patience=_PATIENT,
-    )
-    wiring = wired(place)
-    wiring.__dict__["store"] = OperatorFirestore(calls)
-    wiring.__dict__["jobs"] = FirestoreJobs(calls)
+    wiring = watched(wired(place), place, counter, _PATIENT)
     database = wiring.settings.audit_database
     emulator = place.hosts.firestore
     wiring.__dict__["audit"] = FirestoreAudit(

@@ -390,7 +390,7 @@ def test_a_look_that_broke_off_counts_nothing_twice(fresh: Place) -> None:
     previews = Previews()
     whole = previews.begin(wiring, meant)[1]
     assert whole.finished
-    broken = Preview(meant, whole.begun, whole.found)
+    broken = Preview(meant, whole.begun, meant.walk(), whole.found)
     look = CauseLook(whole.begun, None)
     page = store.page_live
 

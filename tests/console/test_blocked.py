@@ -6,13 +6,13 @@ from dataclasses import replace
 import pytest
 
 from infra.cli.target import find_target
-from smartlink.adapters.firestore.operator import OperatorCalls, OperatorFirestore
 from smartlink.domain.message import Message, State
 from smartlink.domain.order import Order
 from smartlink.operations.rights import Roles, parse_roles
 from smartlink.operator_wiring import OperatorWiring
 from tests.cli.place import Place
 from tests.console.browser import Browser, browser_of, text_of
+from tests.console.conftest import watched
 from tests.console.samples import recent
 from tests.contract.backends import _text_instead
 from tests.support import samples
@@ -129,10 +129,8 @@ def test_however_many_wait_and_are_dead_the_pages_stay_bounded(fresh: Place) -> 
         "/message?tenant=acme&document=D-K000-1": "que vêm depois: 1.",
     }
     for path, told in paths.items():
-        counter, wiring = FirestoreCounter(), in_order(fresh)
-        emulator = fresh.hosts.firestore
-        calls = OperatorCalls(fresh.project, emulator=emulator, interceptors=[counter])
-        wiring.__dict__["store"] = OperatorFirestore(calls)
+        counter = FirestoreCounter()
+        wiring = watched(in_order(fresh), fresh, counter)
         page = browser_of(wiring, Roles(everybody=True)).get(path)
         assert told.casefold() in text_of(page).casefold()
         assert counter.operations["read"] <= 200, (path, counter.operations["read"])

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 from babel.messages.pofile import read_po
 
-from infra.cli.app import built
 from tests.console.browser import Browser
-from tests.console.test_alerts import ALERTS, LABEL, PAGES
+from tests.console.test_alerts import ALERTS, LABEL, PAGES, shape
 from tests.guide.blocks import Guide, read
 from tests.project.checkout import ROOT
 
@@ -54,22 +53,6 @@ def commands(language: str) -> Iterator[tuple[str, ...]]:
         assert arguments[0] == "smartlink"
         cut = next((at for at, it in enumerate(arguments) if it in "<>"), len(arguments))
         yield shape(arguments[1:cut])
-
-
-def shape(arguments: list[str]) -> tuple[str, ...]:
-    """Raises UsageError for what the command does not take."""
-    while arguments[0] in {"--project", "--environment"}:
-        arguments = arguments[2:]
-    path = []
-    command = built(arguments)
-    while hasattr(command, "commands"):
-        name, *arguments = arguments
-        command = command.commands[name]
-        path.append(name)
-    if "--help" not in arguments:
-        own = [it for it in arguments if it != "--json"]  # every command takes it
-        command.make_context(str(command.name), own)
-    return (*path, *(it for it in arguments if it.startswith("--")))
 
 
 def test_both_languages_have_the_same_sections_and_commands() -> None:

@@ -12,8 +12,9 @@ from smartlink.domain.hourly import HOUR, HourFigures, hour_of, settled_until
 from smartlink.domain.message import Ended, Ending, LogType
 from smartlink.domain.settlement import Settlement
 from smartlink.domain.tenant import TenantState
-from smartlink.operations import board
-from smartlink.operations.board import UNKNOWN, Board, Count, Hour, Hours, Scope
+from smartlink.operations import hours as operations
+from smartlink.operations.board import Board, Scope
+from smartlink.operations.hours import UNKNOWN, Count, Hour, Hours
 from smartlink.operations.rights import Roles
 from tests.cli.place import Hosts, Place
 from tests.console.browser import browser_of, text_of
@@ -147,6 +148,6 @@ def test_a_count_that_was_cut_is_a_lower_bound(
     settled = settled_until(now)
     counted(empty, "acme", settled)
     end(empty, "acme", settled, 3)
-    monkeypatch.setattr(board, "_most", lambda _: 2)
+    monkeypatch.setattr(operations, "_most", lambda _: 2)
     cut = Count(2, whole=False)
     assert [seen(empty, it).shown[-1].done for it in (ALL, ACME)] == [cut, cut]

@@ -8,12 +8,10 @@ from itertools import product
 
 import pytest
 
-from smartlink.adapters.firestore.jobs import FirestoreJobs
-from smartlink.adapters.firestore.operator import OperatorCalls, OperatorFirestore
 from smartlink.operations.rights import Roles, parse_roles
 from tests.cli.place import Place
 from tests.console.browser import Browser, browser_of
-from tests.console.conftest import wired
+from tests.console.conftest import watched, wired
 from tests.console.test_pages import PAGES
 from tests.support.served import Unserved
 
@@ -31,12 +29,8 @@ LISTS = [
 
 
 def looked_at(place: Place, roles: Roles) -> tuple[Browser, Unserved]:
-    unserved, emulator = Unserved(), place.hosts.firestore
-    calls = OperatorCalls(place.project, emulator=emulator, interceptors=[unserved])
-    wiring = wired(place)
-    wiring.__dict__["store"] = OperatorFirestore(calls)
-    wiring.__dict__["jobs"] = FirestoreJobs(calls)
-    return browser_of(wiring, roles), unserved
+    unserved = Unserved()
+    return browser_of(watched(wired(place), place, unserved), roles), unserved
 
 
 @pytest.mark.parametrize("whose", ["all", "some"])

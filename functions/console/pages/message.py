@@ -16,7 +16,7 @@ from smartlink.i18n import Text, _, told
 from smartlink.operations.act import Report, give_up, perform
 from smartlink.operations.actions import DISCARD, Action
 from smartlink.operations.audit import note
-from smartlink.operations.blocked import waits_for
+from smartlink.operations.blocked import behind, waits_for
 from smartlink.operations.errors import ForbiddenError, InvalidError
 from smartlink.operations.export import content_of, document
 from smartlink.operations.job import ACTIONS
@@ -66,8 +66,8 @@ def _page(located: Located, content: Text | str | None = None) -> str:
     seen = Seen(located, traced, moments(traced) if traced else [])
     visitor, tenant = here().visitor, located.tenant
     commands = here().deployment.settings.catalog.commands
-    alive = located.live is not None
-    unfit = not_redrivable(located.message, commands) if alive else None
+    live = located.live.message if located.live is not None else None
+    unfit = not_redrivable(live, commands) if live is not None else None
     return render_template(
         "message.html",
         seen=seen,
@@ -75,19 +75,11 @@ def _page(located: Located, content: Text | str | None = None) -> str:
         may_act=visitor.may(Right.OPERATE, tenant),
         may_read=visitor.may(Right.CONTENTS, tenant),
         unfit=unfit,
-        waits=waits_for(here().deployment, tenant, located.live.message) if located.live else None,
-        behind=_behind(located),
-        may_hold=alive and not_holdable(located.message) is None,
+        waits=waits_for(here().deployment, tenant, live) if live else None,
+        behind=behind(here().deployment, tenant, live) if live else 0,
+        may_hold=live is not None and not_holdable(live) is None,
         states=State,
     )
-
-
-def _behind(located: Located) -> int:
-    """How many wait for their turn behind it."""
-    order = located.live.message.order if located.live is not None else None
-    if order is None:
-        return 0
-    return here().deployment.store.count_behind(located.tenant, order.key, order.number)
 
 
 @pages.post("/message/content")

@@ -8,8 +8,9 @@ from console.chart import bars
 from console.here import here
 from smartlink.domain.noted import NOTED_EVERY
 from smartlink.i18n import Text, _, plural, span
-from smartlink.operations.board import TROUBLED, Hours, Standing
+from smartlink.operations.board import TROUBLED, Standing
 from smartlink.operations.configuration import look
+from smartlink.operations.hours import Hours
 from smartlink.ports import PortError
 
 pages = Blueprint("overview", __name__)

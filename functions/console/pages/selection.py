@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response as Answer
 
 from console.asked import Asked, asked, reason
 from console.here import here
-from smartlink.domain.message import Listed, State
+from smartlink.domain.message import State
 from smartlink.i18n import Text, _, plural
 from smartlink.operations import jobs
 from smartlink.operations.actions import HOLD, REDRIVE, Action
@@ -16,11 +16,10 @@ from smartlink.operations.board import LOOKED_AT, Scope, chosen, live_page
 from smartlink.operations.errors import ForbiddenError, InvalidError
 from smartlink.operations.job import ACTIONS, Job
 from smartlink.operations.jobs import Order
-from smartlink.operations.plan import Plan, Unfit, plan_chosen
-from smartlink.operations.preview import Meant as Matching
-from smartlink.operations.preview import Preview, extent, meant_by
+from smartlink.operations.plan import Plan, Skipped, Unfit, plan_chosen
+from smartlink.operations.preview import Matching, Preview, extent, meant_by
 from smartlink.operations.rights import Right
-from smartlink.operations.select import Passed, Selected, counted
+from smartlink.operations.select import Group, Passed, Selected, counted, picked
 
 pages = Blueprint("selection", __name__)
 _NAMED = 20
@@ -77,16 +76,70 @@ class Meant:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What the preview tells: of a look, or of a plan, which has looked at all of it."""
+
+    finished: bool  # all was looked at
+    fit: int
+    most: int | None  # that may fit; None: nobody has counted them
+    groups: Sequence[Group]
+    skipped: Sequence[Skipped]
+    alive: Mapping[State, int]
+    look: Preview | None = None
+    identity: str = ""  # of the look
+
+    @classmethod
+    def of_plan(cls, plan: Plan) -> "Shown":
+        """Shows what was planned."""
+        fit = len(plan.messages)
+        return cls(
+            finished=True,
+            fit=fit,
+            most=fit,
+            groups=counted(plan.messages),
+            skipped=plan.skipped,
+            alive=plan.alive,
+        )
+
+    @classmethod
+    def of_look(cls, look: Preview, identity: str) -> "Shown":
+        """Shows what the look has found so far."""
+        finished = look.finished
+        return cls(
+            finished=finished,
+            fit=look.fit,
+            most=look.fit if finished else look.found,
+            groups=look.worst,
+            skipped=look.skipped,
+            alive=look.alive,
+            look=look,
+            identity=identity,
+        )
+
+    @property
+    def may_have_run(self) -> bool:
+        """Whether something is left out because nobody knows whether it was done."""
+        return any(it.unfit is Unfit.MAY_HAVE_RUN for it in self.skipped)
+
+    @property
+    def waits(self) -> bool:
+        """Whether something is left alone that waits for its retry."""
+        return bool(self.alive.get(State.WAITING))
+
+
 @pages.post("/selection")
 def preview() -> str:
     """Draws the preview, or looks further for it. Nothing is done."""
     meant = _meant()
     if meant.few:
-        return _draw_picked(meant, _planned(meant))
+        return _draw(meant, Shown.of_plan(_planned(meant)))
     known = _known(meant)
-    if known is not None and not known.finished:
+    if known is None:
+        return _draw(meant, _begin(meant), lost=bool(request.form.get("look")))
+    if not known.finished:
         known.go_on(here().deployment)
-    return _draw_matching(meant, known, lost=known is None and bool(request.form.get("look")))
+    return _draw(meant, Shown.of_look(known, request.form["look"]))
 
 
 def _known(meant: Meant) -> Preview | None:
@@ -94,55 +147,24 @@ def _known(meant: Meant) -> Preview | None:
     return here().previews.find(identity, meant.matching, here().deployment.now())
 
 
-def _draw_matching(meant: Meant, known: Preview | None, *, lost: bool = False) -> str:
-    identity, look = request.form.get("look", ""), known
-    if look is None:
-        identity, look = here().previews.begin(here().deployment, meant.matching)
-    most = look.fit if look.finished else look.found
+def _begin(meant: Meant) -> Shown:
+    identity, look = here().previews.begin(here().deployment, meant.matching)
+    return Shown.of_look(look, identity)
+
+
+def _draw(meant: Meant, shown: Shown, *, grown: bool = False, lost: bool = False) -> str:
     return render_template(
         "preview.html",
         asked=meant.asked,
         meant=meant,
         action=meant.action,
         heading=_TITLES[meant.action.name],
-        would=_would(meant.action, most or 0),
-        button=_button(meant.action, look.fit if look.finished else None),
-        look=look,
-        identity=identity,
-        fit=look.fit,
-        most=most,
-        groups=look.worst,
-        skipped=look.skipped,
-        alive=look.alive,
-        named=_NAMED,
-        grown=False,
-        lost=lost,
-        may_have_run=any(it.unfit is Unfit.MAY_HAVE_RUN for it in look.skipped),
-        waits=look.alive.get(State.WAITING, 0),
-    )
-
-
-def _draw_picked(meant: Meant, planned: Plan, *, grown: bool = False) -> str:
-    return render_template(
-        "preview.html",
-        asked=meant.asked,
-        meant=meant,
-        action=meant.action,
-        heading=_TITLES[meant.action.name],
-        would=_would(meant.action, len(planned.messages)),
-        button=_button(meant.action, len(planned.messages)),
-        look=None,
-        identity="",
-        fit=len(planned.messages),
-        most=len(planned.messages),
-        groups=counted(planned.messages),
-        skipped=planned.skipped,
-        alive=planned.alive,
+        would=_would(meant.action, shown.most or 0),
+        button=_button(meant.action, shown.fit if shown.finished else None),
+        shown=shown,
         named=_NAMED,
         grown=grown,
-        lost=False,
-        may_have_run=any(it.unfit is Unfit.MAY_HAVE_RUN for it in planned.skipped),
-        waits=planned.alive.get(State.WAITING, 0),
+        lost=lost,
     )
 
 
@@ -204,10 +226,7 @@ def _of_request(meant: Meant) -> list[Selected | Passed]:
     page = live_page(here().deployment, meant.scope, filters, size=LOOKED_AT)
     if page.after is not None:
         raise InvalidError(_("{most} reads do not find all of them: name a tenant", most=LOOKED_AT))
-    return [
-        Selected(tenant, it) if isinstance(it, Listed) else Passed(tenant, it)
-        for tenant, it in page.rows
-    ]
+    return [picked(tenant, it) for tenant, it in page.rows]
 
 
 @pages.post("/jobs")
@@ -219,14 +238,14 @@ def start() -> str | Answer:
     """
     why, meant = reason(), _meant()
     if meant.few:
-        planned, shown = _planned(meant), request.form.get("shown", "")
-        if not shown.isdecimal() or len(planned.messages) > int(shown):
-            return _draw_picked(meant, planned, grown=True)
+        planned, seen = _planned(meant), request.form.get("shown", "")
+        if not seen.isdecimal() or len(planned.messages) > int(seen):
+            return _draw(meant, Shown.of_plan(planned), grown=True)
         chosen_by = jobs.documents_of(planned.messages)
         return _begun(jobs.start(here().deployment, planned, _order(meant, why, chosen_by)))
     known = _known(meant)
     if known is None:
-        return _draw_matching(meant, None, lost=True)
+        return _draw(meant, _begin(meant), lost=True)
     about = extent(here().deployment, known)
     return _begun(jobs.begin(here().deployment, about, _order(meant, why, {})))
 

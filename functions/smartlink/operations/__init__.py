@@ -33,6 +33,10 @@ values. It prints nothing and reaches the outside only through the ports. It rai
                    check_new, check_active: whether that may begin, before credentials are asked for
     steps          words: what each of those steps says; went_well: whether nothing is left to do
     health         checks, tenant_checks: everything that must hold for the relay to work
+    board          what a screen shows of many tenants, within a bound of reads: pages of messages,
+                   the causes, whether it works
+    hours          the figures of the last hours: those that the polls keep, and counts of the rest
+    preview        what an act on all that match would do, look after look
     fixes          ADVICE: how to fix what does not hold, by commands and on a page
     export         document, content_of: a message as a file; parse: what a replay needs of it
     views          the JSON form of messages, attempts, log lines, states and schedules

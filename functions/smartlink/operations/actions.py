@@ -90,3 +90,13 @@ class Action:
 REDRIVE = Action("redrive", "redriven", redriven)
 DISCARD = Action("discard", "discarded", discarded, ends=True)
 HOLD = Action("hold", "held", held, dead=False)
+
+
+def states_taken(action: Action, *, waiting: bool) -> tuple[State | None, ...]:
+    """Returns the states of the messages that an action on many takes, in this order; None: any.
+
+    `waiting`: a discard takes the messages that wait for their retry too.
+    """
+    if not action.dead:
+        return (None,)
+    return (State.DEAD, State.WAITING) if waiting and action is DISCARD else (State.DEAD,)

@@ -59,6 +59,13 @@ def waits_for(deployment: Deployment, tenant: str, message: Summary) -> Blocked 
     return Blocked(tenant, message, first.document, its)
 
 
+def behind(deployment: Deployment, tenant: str, message: Summary) -> int:
+    """Counts the live messages of its key that come after it: a read for each 1,000."""
+    if message.order is None:
+        return 0
+    return deployment.store.count_behind(tenant, message.order.key, message.order.number)
+
+
 @dataclass(frozen=True, slots=True)
 class Holding:
     """A dead message that holds others of its key back."""
@@ -87,10 +94,8 @@ def holding(
         equal: Equal = {"Situacao": State.DEAD, "Comando": command}
         for owner, item in deployment.store.page_live(tenant, equal, left):
             left -= 1
-            order = item.message.order if isinstance(item, Listed) else None
-            if isinstance(item, Listed) and order is not None:
-                others = deployment.store.count_behind(owner, order.key, order.number)
-                found += [Holding(owner, item.message, others)] if others else []
+            if isinstance(item, Listed) and (others := behind(deployment, owner, item.message)):
+                found.append(Holding(owner, item.message, others))
         if not left:
             return found, True
     return found, False

@@ -8,15 +8,12 @@ of the query: what may not be seen is not read.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from functools import reduce
-from operator import add
 from threading import Lock
 from typing import Generic, TypeVar
 
-from smartlink.domain.hourly import HOUR, HourFigures, hour_of, settled_until
+from smartlink.domain.hourly import HOUR, hour_of
 from smartlink.domain.identity import Direction
 from smartlink.domain.message import (
     EndedSummary,
@@ -27,9 +24,11 @@ from smartlink.domain.message import (
 )
 from smartlink.domain.tenant import TenantState
 from smartlink.i18n import _
+from smartlink.operations.beside import beside
 from smartlink.operations.blocked import Blocked, Holding, holding, waits_for
 from smartlink.operations.causes import fingerprint
 from smartlink.operations.errors import UnknownTenantError
+from smartlink.operations.hours import AllHours, Hours, hours_of
 from smartlink.operations.names import exists, known_name, unknown_tenant
 from smartlink.operations.ports import Deployment, EndedQuery, RawDocument, Spot
 from smartlink.operations.select import Filters, Selected, last_event
@@ -45,17 +44,15 @@ LOOKED_AT = 150
 COUNTED = 20
 """Tenants that are counted one by one; of more, only a whole deployment is counted."""
 _CHARTED = 3  # tenants whose hours are looked at one by one
-_UNKEPT = 4  # hours of a tenant that are counted because no poll keeps them yet
-_COUNTS = 40  # reads that such counts take at most; one each at least
-_AT_ONCE = 8
+_HOURS = 24  # that are shown
 _FRESH = timedelta(seconds=30)
 _CAUSES_FRESH = timedelta(minutes=10)
-_KEPT = 100  # hours
 TROUBLED = 10
 """Tenants that need a person and are named; one more says that there are others."""
 _EXAMPLES = 5
 _HOLDING = 10  # dead messages of which it is asked what they hold back
 _SOUGHT = 30  # messages that a search by an id shows, about
+_FAILING = (State.DEAD, State.WAITING)
 
 _Item = TypeVar("_Item")
 _Answer = TypeVar("_Answer")
@@ -271,60 +268,6 @@ def seek(deployment: Deployment, scope: Scope, identity: str) -> Sought:
 
 
 @dataclass(frozen=True, slots=True)
-class Count:
-    """A figure that may be told too low, or not be known at all."""
-
-    number: int | None = 0  # None: nobody has counted it yet
-    whole: bool = True  # else it is a lower bound
-
-    def __add__(self, other: "Count") -> "Count":
-        """Adds another tenant's: what is not known makes the sum a lower bound."""
-        known = [it.number for it in (self, other) if it.number is not None]
-        return Count(sum(known) if known else None, self.whole and other.whole)
-
-
-UNKNOWN = Count(None, whole=False)
-_NOTHING = (UNKNOWN, UNKNOWN, UNKNOWN)
-
-
-@dataclass(frozen=True, slots=True)
-class Hour:
-    """What happened in an hour. What was tried again and what died is told by the log."""
-
-    at: datetime
-    done: Count = Count()
-    retried: Count = Count()
-    dead: Count = Count()
-
-    def __add__(self, other: "Hour") -> "Hour":
-        """Adds another tenant's hour."""
-        return Hour(
-            self.at,
-            self.done + other.done,
-            self.retried + other.retried,
-            self.dead + other.dead,
-        )
-
-    @property
-    def whole(self) -> bool:
-        """Whether every figure is complete."""
-        return self.done.whole and self.retried.whole and self.dead.whole
-
-
-@dataclass(frozen=True, slots=True)
-class Hours:
-    """The last hours, the oldest first."""
-
-    shown: Sequence[Hour]
-    missing: int = 0  # tenants that are not counted in an hour that should be
-
-    @property
-    def whole_until(self) -> datetime:
-        """Until when every figure is complete, the last hour's apart, which is not over."""
-        return next((it.at for it in self.shown if not it.whole), self.shown[-1].at)
-
-
-@dataclass(frozen=True, slots=True)
 class Tally:
     """A command's live messages."""
 
@@ -387,6 +330,34 @@ class Cause:
 
 
 @dataclass(slots=True)
+class Walk:
+    """How far a look at live messages has come that goes on from call to call."""
+
+    wanted: Sequence[Filters]  # one after the other
+    done: int = 0  # of these
+    after: Spot | None = None  # where the next one goes on
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left."""
+        return self.done == len(self.wanted)
+
+    def further(self, deployment: Deployment, scope: Scope) -> Iterator[tuple[str, Live]]:
+        """Yields up to LOOKED_AT further messages.
+
+        If the database fails, the next call goes on behind what was yielded before.
+        """
+        left = LOOKED_AT
+        while not self.finished and left > 0:
+            wanted = self.wanted[self.done]
+            page = live_page(deployment, scope, wanted, self.after, size=left, most=left)
+            yield from page.rows
+            left -= max(page.looked, 1)
+            self.after = page.after
+            self.done += page.after is None
+
+
+@dataclass(slots=True)
 class CauseLook:
     """The causes, as far as the look has come; each call of `go_on` looks further."""
 
@@ -394,9 +365,13 @@ class CauseLook:
     total: int | None
     causes: dict[str, Cause] = field(default_factory=dict)
     looked: int = 0
-    finished: bool = False
-    at: tuple[int, Spot | None] = (0, None)
+    walk: Walk = field(default_factory=lambda: Walk([Filters(state=it) for it in _FAILING]))
     lock: Lock = field(default_factory=Lock, repr=False)
+
+    @property
+    def finished(self) -> bool:
+        """Whether all of them were looked at."""
+        return self.walk.finished
 
     def worst(self) -> list[Cause]:
         """The most frequent causes first."""
@@ -405,23 +380,12 @@ class CauseLook:
     def go_on(self, deployment: Deployment, scope: Scope) -> None:
         """Looks at up to LOOKED_AT further messages that are dead or wait."""
         with self.lock:
-            number, spot = self.at
-            states = (State.DEAD, State.WAITING)
-            left = LOOKED_AT
-            while number < len(states) and left > 0:
-                wanted = Filters(state=states[number])
-                page = live_page(deployment, scope, wanted, spot, size=left, most=left)
-                for tenant, item in page.rows:
-                    self.looked += 1
-                    if isinstance(item, Listed) and item.message.error:
-                        code, pattern = fingerprint(item.message.error)
-                        cause = self.causes.setdefault(code, Cause(code, pattern))
-                        cause.add(tenant, item.message)
-                left -= max(page.looked, 1)
-                spot = page.after
-                number += spot is None
-                self.at = (number, spot)  # at once: what is counted is never looked at again
-            self.finished = number == len(states)
+            for tenant, item in self.walk.further(deployment, scope):
+                self.looked += 1
+                if isinstance(item, Listed) and item.message.error:
+                    code, pattern = fingerprint(item.message.error)
+                    cause = self.causes.setdefault(code, Cause(code, pattern))
+                    cause.add(tenant, item.message)
 
 
 @dataclass
@@ -429,7 +393,7 @@ class Board:
     """The looks that are cached, for all that read the same screen."""
 
     _hours: dict[Scope, tuple[datetime, Hours]] = field(default_factory=dict)
-    _whole: dict[datetime, Hour] = field(default_factory=dict)  # of all tenants
+    _all_hours: AllHours = field(default_factory=AllHours)
     _standing: dict[Scope, tuple[datetime, Standing]] = field(default_factory=dict)
     _causes: dict[Scope, CauseLook] = field(default_factory=dict)
     _names: tuple[datetime, list[str]] | None = None
@@ -444,7 +408,7 @@ class Board:
         found = _standing(deployment, scope)
         with self._lock:
             self._standing[scope] = (now, found)
-            _trim(self._standing, 100)
+            trim(self._standing, 100)
         return found
 
     def forget(self) -> None:
@@ -455,11 +419,10 @@ class Board:
             self._causes.clear()
             self._names = None
 
-    def hours(self, deployment: Deployment, scope: Scope, count: int = 24) -> Hours | None:
+    def hours(self, deployment: Deployment, scope: Scope) -> Hours | None:
         """Returns the last hours. None: too many tenants to look at one by one.
 
-        The polls keep the figures of hours that are over. The others are counted at most every 30
-        seconds, within _COUNTS reads.
+        They are looked at at most every 30 seconds.
         """
         if scope.tenants is not None and len(scope.tenants) > _CHARTED:
             return None
@@ -468,51 +431,25 @@ class Board:
         if kept is not None and now - kept[0] < _FRESH:
             return kept[1]
         newest = hour_of(now)
-        wanted = [newest - number * HOUR for number in reversed(range(count))]
+        wanted = [newest - number * HOUR for number in reversed(range(_HOURS))]
         if scope.tenants is None:
-            found = self._all_hours(deployment, wanted, now)
+            found = self._all_hours.of(deployment, wanted, now)
         else:
-            found = Hours(_own_hours(deployment, sorted(scope.tenants), wanted))
+            found = hours_of(deployment, sorted(scope.tenants), wanted)
         with self._lock:
             self._hours[scope] = (now, found)
-            _trim(self._hours, 100)
+            trim(self._hours, 100)
         return found
-
-    def _all_hours(
-        self, deployment: Deployment, wanted: Sequence[datetime], now: datetime
-    ) -> Hours:
-        """Sums what is kept. An hour of which every tenant is kept never changes again."""
-        store = deployment.store
-        asked = [it for it in wanted if it not in self._whole]
-        missing = _missing(deployment, [it for it in asked if it + HOUR <= settled_until(now)])
-        most = _most(sum(missing.get(it) != 0 for it in asked))
-
-        def ask(at: datetime) -> Hour:
-            if missing.get(at) == 0:
-                return _kept(store.sum_hour(at))
-            done = _bounded(store.done_in(at, most), most)
-            if at not in missing:
-                return Hour(at, done, UNKNOWN, UNKNOWN)
-            part = store.sum_hour(at)
-            return Hour(at, done, Count(part.retried, whole=False), Count(part.dead, whole=False))
-
-        found = {it.at: it for it in beside(asked, ask)}
-        with self._lock:
-            self._whole.update({at: it for at, it in found.items() if missing.get(at) == 0})
-            _trim(self._whole, _KEPT)
-        hours = [found.get(at) or self._whole[at] for at in wanted]
-        return Hours(hours, max(missing.values(), default=0))
 
     def causes(self, deployment: Deployment, scope: Scope, *, anew: bool = False) -> CauseLook:
         """Returns the causes of what is dead or waits, a step further than at the last look."""
         now = deployment.now()
         look = self._causes.get(scope)
         if look is None or anew or now - look.begun > _CAUSES_FRESH:
-            states = (State.DEAD, State.WAITING)
-            look = CauseLook(now, _counted(deployment, scope, states))
+            look = CauseLook(now, _counted(deployment, scope, _FAILING))
             with self._lock:
                 self._causes[scope] = look
-                _trim(self._causes, 20)
+                trim(self._causes, 20)
         if not look.finished:
             look.go_on(deployment, scope)
         return look
@@ -603,64 +540,6 @@ def troubled(deployment: Deployment, scope: Scope) -> list[tuple[str, TenantStat
     return bad[: TROUBLED + 1]
 
 
-def _kept(hour: HourFigures) -> Hour:
-    return Hour(hour.at, Count(hour.done), Count(hour.retried), Count(hour.dead))
-
-
-def _missing(deployment: Deployment, over: Sequence[datetime]) -> dict[datetime, int]:
-    """Returns for each of these hours how many tenants are not counted in it.
-
-    Whoever is counted in an hour is counted in those before it. Those that are counted are asked
-    for first, so that a tenant that comes meanwhile is missing.
-    """
-    missing = dict.fromkeys(over, 0)
-    for at in reversed(over):
-        counted = deployment.store.total_tenants(at + HOUR)
-        missing[at] = max(deployment.store.total_tenants() - counted, 0)
-        if not missing[at]:
-            break
-    return missing
-
-
-def _most(counts: int) -> int:
-    """Returns up to which number each of these counts may go."""
-    return max(_COUNTS // max(counts, 1), 1) * 1_000
-
-
-def _bounded(number: int, most: int) -> Count:
-    return Count(number, whole=number < most)
-
-
-def _own_hours(
-    deployment: Deployment, tenants: Sequence[str], wanted: Sequence[datetime]
-) -> list[Hour]:
-    """Reads what is kept of a few tenants, and counts their newest hours that are not."""
-    states = deployment.store.states(tenants)
-    unkept = {
-        name: [at for at in wanted if (mark := states[name].counted) is None or at + HOUR > mark]
-        for name in tenants
-    }
-    most = _most(3 * sum(min(len(its), _UNKEPT) for its in unkept.values()))
-    lists = beside(tenants, lambda it: _hours_of(deployment, it, wanted, unkept[it], most))
-    return [reduce(add, hours) for hours in zip(*lists, strict=True)]
-
-
-def _hours_of(
-    deployment: Deployment,
-    tenant: str,
-    wanted: Sequence[datetime],
-    unkept: Sequence[datetime],
-    most: int,
-) -> list[Hour]:
-    kept = deployment.store.kept_hours(tenant, wanted[0], wanted[-1] + HOUR)
-    found = {at: _kept(it) if it else Hour(at, *_NOTHING) for at, it in kept.items()}
-    found.update({at: Hour(at, *_NOTHING) for at in unkept})
-    for at in unkept[-_UNKEPT:]:
-        its = deployment.store.count_hour(tenant, at, most)
-        found[at] = Hour(at, *(_bounded(it, most) for it in (its.done, its.retried, its.dead)))
-    return [found.get(at) or Hour(at) for at in wanted]
-
-
 def chosen(deployment: Deployment, scope: Scope, marks: Iterable[str]) -> list[Selected]:
     """Returns the live messages that were ticked on a list, each as `tenant/document@version`.
 
@@ -683,14 +562,7 @@ def chosen(deployment: Deployment, scope: Scope, marks: Iterable[str]) -> list[S
     return found
 
 
-def beside(items: Sequence[_Item], ask: Callable[[_Item], _Answer]) -> list[_Answer]:
-    """Asks for each at the same time, in the order of the items."""
-    if len(items) < 2:  # noqa: PLR2004
-        return [ask(it) for it in items]
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return list(pool.map(ask, items))
-
-
-def _trim(kept: dict[_Item, _Answer], most: int) -> None:
+def trim(kept: dict[_Item, _Answer], most: int) -> None:
+    """Forgets what was kept first, as far as there is more than this."""
     while len(kept) > most:
         del kept[next(iter(kept))]

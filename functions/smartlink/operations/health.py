@@ -1,7 +1,6 @@
 """Checks everything that the relay needs to work."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,6 +12,7 @@ from smartlink.domain.message import State
 from smartlink.domain.noted import NOTED_EVERY
 from smartlink.i18n import Text, _, data, joined, plural
 from smartlink.operations.activation import set_up
+from smartlink.operations.beside import beside
 from smartlink.operations.credentials import tenant_id
 from smartlink.operations.errors import OperationError
 from smartlink.operations.job import Job, JobState
@@ -34,7 +34,6 @@ _NO_TICK = NOTED_EVERY + timedelta(minutes=2)
 _OVERDUE = timedelta(minutes=15)
 _STANDS = timedelta(minutes=5)  # a job whose step is overdue for longer: each tick asks for one
 _JOBS = 50  # the newest ones, that are looked at
-_AT_ONCE = 8  # tenants that are counted at the same time
 _NAMED = 10  # tenants, or indexes, that a check names
 _READY = "READY"  # of an index, as Google writes it
 _Answer = TypeVar("_Answer")
@@ -407,9 +406,8 @@ def _alerts(deployment: Deployment) -> Text:
 
 def _counted(deployment: Deployment, count: Callable[[str], int]) -> dict[str, int]:
     names = all_tenants(deployment)
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        found = zip(names, pool.map(count, names), strict=True)
-        return {name: number for name, number in found if number}
+    found = zip(names, beside(names, count), strict=True)
+    return {name: number for name, number in found if number}
 
 
 def _told(numbers: Mapping[str, int]) -> Text:

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from smartlink.domain.identity import Direction
 from smartlink.domain.message import State, Summary
-from smartlink.operations.actions import DISCARD, HOLD, REDRIVE, Action
+from smartlink.operations.actions import DISCARD, HOLD, REDRIVE, Action, states_taken
 from smartlink.operations.select import Filters, last_event
 
 ACTIONS: Mapping[str, Action] = {it.name: it for it in (REDRIVE, DISCARD, HOLD)}
@@ -78,12 +78,6 @@ class Selection:
             return False
         redriven = message.redriven is not None and message.redriven >= self.at
         return redriven or last_event(message) > self.at
-
-    def states(self, action: Action) -> tuple[State | None, ...]:
-        """Returns the states in which messages are looked for, in this order; None: any."""
-        if not action.dead:
-            return (None,)
-        return (State.DEAD, State.WAITING) if self.waiting else (State.DEAD,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +155,7 @@ class Job:
     @property
     def places(self) -> list[tuple[str, State | None]]:
         """The tenants and states, in the order in which they are worked off."""
-        states = self.selection.states(self.act)
+        states = states_taken(self.act, waiting=self.selection.waiting)
         return [(tenant, state) for tenant in self.selection.tenants for state in states]
 
     def held(self, now: datetime) -> bool:

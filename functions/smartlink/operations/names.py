@@ -1,18 +1,16 @@
 """The names that an operator writes: tenants and commands. One that does not exist is an error."""
 
 from collections.abc import Collection, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from difflib import get_close_matches
 from functools import partial
 
 from smartlink.domain.tenant import TenantError, check_tenant_name
 from smartlink.i18n import Text, _, data, joined
+from smartlink.operations.beside import beside
 from smartlink.operations.errors import InvalidError, UnknownCommandError, UnknownTenantError
 from smartlink.operations.ports import Deployment
 from smartlink.ports import Refused
-
-_AT_ONCE = 8
 
 
 def tenants_of(deployment: Deployment, only: str | None) -> list[str]:
@@ -82,10 +80,9 @@ def existing_command(deployment: Deployment, command: str, tenants: Sequence[str
     known = {*deployment.settings.catalog.commands, *deployment.store.commands()}
     if command in known:
         return command
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        has = partial(deployment.store.has_command, command=command)
-        if any(pool.map(has, tenants)):
-            return command
+    has = partial(deployment.store.has_command, command=command)
+    if any(beside(tenants, has)):
+        return command
     known_text = did_you_mean(command, known) or _(
         ": the commands are {known}", known=", ".join(sorted(known))
     )

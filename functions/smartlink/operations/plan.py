@@ -8,7 +8,7 @@ from itertools import chain
 
 from smartlink.domain.message import MAY_HAVE_RUN, DeadReason, Ending, Listed, State, Summary
 from smartlink.i18n import _
-from smartlink.operations.actions import DISCARD, HOLD, Action
+from smartlink.operations.actions import DISCARD, HOLD, Action, states_taken
 from smartlink.operations.errors import ForbiddenError, OnlyDiscardError
 from smartlink.operations.ports import Deployment, Desk, RawDocument
 from smartlink.operations.select import LOOKED_AT, Filters, Located, Passed, Selected
@@ -96,8 +96,7 @@ def plan(
     `waiting`: a discard takes the messages that wait for their retry too.
     """
     unfit = unfit_for(deployment, action, undone=undone)
-    states: list[State | None] = [State.DEAD] if action.dead else [None]
-    states += [State.WAITING] if waiting and action is DISCARD else []
+    states = states_taken(action, waiting=waiting)
     scans = (replace(filters, state=state).scan(deployment) for state in states)
     found = chain.from_iterable(scans)
     planned = _sorted_out(action, found, unfit, limit)
@@ -116,7 +115,7 @@ def plan_chosen(
     waiting: bool = False,
 ) -> Plan:
     """Plans the action for messages that were picked one by one, as far as their states allow."""
-    states = {State.DEAD, State.WAITING} if waiting and action is DISCARD else {State.DEAD}
+    states = states_taken(action, waiting=waiting)
     unfit = unfit_for(deployment, action, undone=undone)
     picked = list(chosen)
     alive = Counter(
@@ -181,22 +180,26 @@ def _sorted_out(
     fit: list[Selected] = []
     skipped: list[Skipped] = []
     for item in found:
-        if isinstance(item, Passed):
-            document = item.document
-            skipped.append(
-                Skipped(item.tenant, document.document, None, Unfit.UNREADABLE, document.why)
-            )
-            continue
-        message = item.message
-        why = unfit(message)
-        if why is not None:
-            reason = str(message.dead_reason)
-            skipped.append(Skipped(item.tenant, message.document, message.id, why, reason))
-            continue
-        if len(fit) == limit:
+        sorted_out = taken(item, unfit)
+        if isinstance(sorted_out, Skipped):
+            skipped.append(sorted_out)
+        elif len(fit) == limit:
             return Plan(action, fit, skipped, more=True)
-        fit.append(item)
+        else:
+            fit.append(sorted_out)
     return Plan(action, fit, skipped)
+
+
+def taken(item: Selected | Passed, unfit: Callable[[Summary], Unfit | None]) -> Selected | Skipped:
+    """Returns the message if the action takes it; otherwise why it leaves it out."""
+    if isinstance(item, Passed):
+        document = item.document
+        return Skipped(item.tenant, document.document, None, Unfit.UNREADABLE, document.why)
+    message = item.message
+    why = unfit(message)
+    if why is None:
+        return item
+    return Skipped(item.tenant, message.document, message.id, why, str(message.dead_reason))
 
 
 def check_given_up(action: Action, tenant: str, raw: RawDocument) -> None:

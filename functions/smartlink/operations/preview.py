@@ -1,25 +1,26 @@
 """What an act on all messages that match would do, found within a bound of reads.
 
 The database counts what it finds itself. Causes, and what an act leaves out, are found by looking
-at the messages: each call of `go_on` looks at LOOKED_AT more. The job that is made of a preview is
-about its filters and its instant, however far the look has come: what dies or comes later is left.
+at the messages: each call of `go_on` looks further. The job that is made of a preview is about its
+filters and its instant, however far the look has come: what dies or comes later is left.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from threading import Lock
 from uuid import uuid4
 
-from smartlink.domain.message import Listed, State
-from smartlink.operations.actions import DISCARD, Action
-from smartlink.operations.board import COUNTED, LOOKED_AT, Scope, beside, live_page
+from smartlink.domain.message import State, Summary
+from smartlink.operations.actions import Action, states_taken
+from smartlink.operations.beside import beside
+from smartlink.operations.board import COUNTED, Scope, Walk, trim
 from smartlink.operations.job import Selection
 from smartlink.operations.jobs import Extent
 from smartlink.operations.names import all_tenants
-from smartlink.operations.plan import Skipped, Unfit, unfit_for
+from smartlink.operations.plan import Skipped, Unfit, taken, unfit_for
 from smartlink.operations.ports import Deployment, Spot
-from smartlink.operations.select import Filters, Group, Selected, add_to
+from smartlink.operations.select import Filters, Group, Passed, Selected, add_to, picked
 
 _FEW = 3  # tenants of which each command is counted
 _STEPS = 200  # tenants that are found one after the other
@@ -29,7 +30,7 @@ _LAST = "\U0010ffff"  # behind every document of a tenant
 
 
 @dataclass(frozen=True, slots=True)
-class Meant:
+class Matching:
     """Which messages an act is about. The tenant is in the scope, the state in the action."""
 
     scope: Scope
@@ -39,11 +40,19 @@ class Meant:
     waiting: bool
 
     @property
-    def states(self) -> list[State | None]:
+    def states(self) -> tuple[State | None, ...]:
         """The states of the messages that the act takes; None: any."""
-        if not self.action.dead:
-            return [None]
-        return [State.DEAD, *([State.WAITING] if self.waiting and self.action is DISCARD else [])]
+        return states_taken(self.action, waiting=self.waiting)
+
+    def walk(self) -> Walk:
+        """Begins a look at what the database finds by state, direction and command."""
+        own = Filters(direction=self.filters.direction, command=self.filters.command)
+        return Walk([replace(own, state=state) for state in self.states])
+
+    def fits(self, message: Summary, at: datetime) -> bool:
+        """Tells whether the message matches, and was there at this instant."""
+        later = Selection(at=at, tenants=()).came_later(message, self.action)
+        return not later and self.filters.fits(message, at)
 
     def found(
         self, deployment: Deployment, part: str | None, states: Sequence[State | None], **by: str
@@ -61,8 +70,9 @@ class Meant:
 class Preview:
     """What would be done, as far as the look has come."""
 
-    meant: Meant
+    meant: Matching
     begun: datetime
+    walk: Walk
     found: int | None  # by the database; None: too many tenants to count one by one
     commands: Mapping[str, int] = field(default_factory=dict)
     tenants: Mapping[str, int] = field(default_factory=dict)
@@ -73,7 +83,6 @@ class Preview:
     finished: bool = False
     alive: Mapping[State, int] = field(default_factory=dict)
     """Where nothing fits: what the database finds that is not dead, by state."""
-    at: tuple[int, Spot | None] = (0, None)
     lock: Lock = field(default_factory=Lock, repr=False)
 
     @property
@@ -82,46 +91,25 @@ class Preview:
         return sorted(self.groups.values(), key=lambda it: -it.messages)
 
     def go_on(self, deployment: Deployment) -> None:
-        """Looks at up to LOOKED_AT further messages."""
+        """Looks at further messages, as many as one look reads."""
         with self.lock:
-            number, spot = self.at
-            states, left = self.meant.states, LOOKED_AT
-            while number < len(states) and left > 0:
-                wanted = Filters(
-                    state=states[number],
-                    direction=self.meant.filters.direction,
-                    command=self.meant.filters.command,
-                )
-                scope = self.meant.scope
-                page = live_page(deployment, scope, wanted, spot, size=left, most=left)
-                for tenant, item in page.rows:
-                    self._add(deployment, tenant, item)
-                left -= max(page.looked, 1)
-                spot = page.after
-                number += spot is None
-                self.at = (number, spot)  # at once: what is counted is never looked at again
-            finished = number == len(states)
-            if finished and not self.fit and not self.skipped:
+            unfit = unfit_for(deployment, self.meant.action, undone=self.meant.undone)
+            for tenant, item in self.walk.further(deployment, self.meant.scope):
+                self.looked += 1
+                self._add(picked(tenant, item), unfit)
+            if self.walk.finished and not self.fit and not self.skipped:
                 self.alive = _alive(deployment, self.meant)
-            self.finished = finished
+            self.finished = self.walk.finished
 
-    def _add(self, deployment: Deployment, tenant: str, item: object) -> None:
-        self.looked += 1
-        if not isinstance(item, Listed):
-            document, why = item.document, item.why  # type: ignore[attr-defined]
-            self.skipped.append(Skipped(tenant, document, None, Unfit.UNREADABLE, why))
+    def _add(self, item: Selected | Passed, unfit: Callable[[Summary], Unfit | None]) -> None:
+        if isinstance(item, Selected) and not self.meant.fits(item.message, self.begun):
             return
-        message, meant = item.message, self.meant
-        at = Selection(at=self.begun, tenants=())
-        if not meant.filters.fits(message, self.begun) or at.came_later(message, meant.action):
-            return
-        unfit = unfit_for(deployment, meant.action, undone=meant.undone)(message)
-        if unfit is not None:
-            reason = str(message.dead_reason)
-            self.skipped.append(Skipped(tenant, message.document, message.id, unfit, reason))
-            return
-        self.fit += 1
-        add_to(self.groups, Selected(tenant, item))
+        sorted_out = taken(item, unfit)
+        if isinstance(sorted_out, Skipped):
+            self.skipped.append(sorted_out)
+        else:
+            self.fit += 1
+            add_to(self.groups, sorted_out)
 
 
 @dataclass
@@ -131,16 +119,15 @@ class Previews:
     _kept: dict[str, Preview] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
-    def begin(self, deployment: Deployment, meant: Meant) -> tuple[str, Preview]:
+    def begin(self, deployment: Deployment, meant: Matching) -> tuple[str, Preview]:
         """Begins a preview, and returns its id too."""
         made, identity = _begin(deployment, meant), uuid4().hex
         with self._lock:
             self._kept[identity] = made
-            while len(self._kept) > _KEPT:
-                del self._kept[next(iter(self._kept))]
+            trim(self._kept, _KEPT)
         return identity, made
 
-    def find(self, identity: str, meant: Meant, now: datetime) -> Preview | None:
+    def find(self, identity: str, meant: Matching, now: datetime) -> Preview | None:
         """Returns the preview, if it is of the same messages and not too old."""
         found = self._kept.get(identity)
         if found is None or found.meant != meant or now - found.begun > _FRESH:
@@ -148,10 +135,10 @@ class Previews:
         return found
 
 
-def _begin(deployment: Deployment, meant: Meant) -> Preview:
+def _begin(deployment: Deployment, meant: Matching) -> Preview:
     """Counts what the database finds, and looks at the first messages."""
     begun, parts, states = deployment.now(), meant.scope.parts, meant.states
-    preview = Preview(meant, begun, None)
+    preview = Preview(meant, begun, meant.walk(), None)
     if len(parts) <= COUNTED:
         counts = beside(parts, lambda part: meant.found(deployment, part, states))
         preview.found = sum(counts)
@@ -167,7 +154,7 @@ def _begin(deployment: Deployment, meant: Meant) -> Preview:
     return preview
 
 
-def _alive(deployment: Deployment, meant: Meant) -> dict[State, int]:
+def _alive(deployment: Deployment, meant: Matching) -> dict[State, int]:
     """Counts what is alive beside, by the filters of the database alone."""
     parts = meant.scope.parts
     if len(parts) > COUNTED:
@@ -204,7 +191,7 @@ def extent(deployment: Deployment, preview: Preview) -> Extent:
     )
 
 
-def _having(deployment: Deployment, meant: Meant, state: State | None) -> set[str]:
+def _having(deployment: Deployment, meant: Matching, state: State | None) -> set[str]:
     """Finds the tenants, of all, that have such messages: a read each; of very many, every one."""
     equal = meant.equal(state)
     page = deployment.store.page_live
@@ -221,6 +208,6 @@ def _having(deployment: Deployment, meant: Meant, state: State | None) -> set[st
 
 def meant_by(
     scope: Scope, action: Action, filters: Filters, *, undone: bool, waiting: bool
-) -> Meant:
+) -> Matching:
     """Says which messages are meant."""
-    return Meant(scope, action, replace(filters, tenant=None, state=None), undone, waiting)
+    return Matching(scope, action, replace(filters, tenant=None, state=None), undone, waiting)

@@ -48,6 +48,11 @@ class Passed:
     document: Unreadable
 
 
+def picked(tenant: str, item: Listed | Unreadable) -> Selected | Passed:
+    """Returns what a list of live messages has, with its tenant."""
+    return Selected(tenant, item) if isinstance(item, Listed) else Passed(tenant, item)
+
+
 @dataclass(slots=True)
 class Look:
     """The live messages that fit, and how far the look went."""

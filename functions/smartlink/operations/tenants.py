@@ -1,7 +1,6 @@
 """Shows the tenants and their status."""
 
 from collections.abc import Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -10,12 +9,12 @@ from itertools import islice
 from smartlink.domain.message import EndedSummary, Listed, State
 from smartlink.domain.tenant import Tenant, TenantError, TenantState, parse_credentials
 from smartlink.i18n import _
+from smartlink.operations.beside import beside
 from smartlink.operations.errors import OperationError
 from smartlink.operations.names import exists, known_name, unknown_tenant
 from smartlink.operations.ports import Deployment, EndedQuery
 from smartlink.ports import NotFound
 
-_AT_ONCE = 8
 _FEW = 100  # live messages, of which each is looked at
 
 
@@ -67,8 +66,7 @@ def overview(deployment: Deployment, names: Sequence[str]) -> list[TenantOvervie
         last = _last_message(deployment, name, live)
         return TenantOverview(name, status, state, live, dead, last, tick)
 
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return list(pool.map(row, names))
+    return beside(names, row)
 
 
 def brief(
@@ -85,8 +83,7 @@ def brief(
         status = _status(deployment, name, states[name], has_secret=name in secrets)
         return TenantOverview(name, status, states[name], live, dead, None, tick)
 
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return list(pool.map(row, names))
+    return beside(names, row)
 
 
 def last_tick(deployment: Deployment) -> datetime | None:
