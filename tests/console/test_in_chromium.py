@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from infra.console_here import console_here
 from smartlink.domain.message import State
@@ -97,6 +97,12 @@ def problems(page: Page) -> list[str]:
     return [f"{it['id']}: {it['nodes'][0]['html'][:200]}" for it in found]
 
 
+def follow(button: Locator) -> None:
+    """Clicks, and waits for the page to which it leads: a click itself waits for none."""
+    with button.page.expect_event("load"):
+        button.click()
+
+
 FORMS: dict[str, dict[str, Any]] = {
     "light and wide": {},
     "dark": {"color_scheme": "dark"},
@@ -153,13 +159,13 @@ def test_a_preview_of_many_shuts_nobody_out(chrome: Browser, fresh: Place) -> No
             page = context.new_page()
             page.goto(f"{site.root}/messages?tenant=globex&error=Connection")
             page.locator("input[name=which][value=all]").check()
-            page.locator("button[value=redrive]").click()
+            follow(page.locator("button[value=redrive]"))
             for looked in ("part", "all"):
                 own = problems(page)
                 wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
                 found[f"{name}, {looked}"] = [*own, *([f"{wide} px cut off"] if wide > 0 else [])]
                 if looked == "part":
-                    page.locator("form:not(.act) button:not([name])").last.click()
+                    follow(page.locator("form:not(.act) button:not([name])").last)
             context.close()
         first.close()
     assert not {name: its for name, its in found.items() if its}
@@ -184,10 +190,10 @@ def test_without_scripts_everything_works(contexts: Contexts, site: Site) -> Non
     page.goto(f"{site.root}/messages")
     page.get_by_label("Estado (Situacao)").select_option("Morta")
     page.get_by_label("Tenant", exact=True).fill("globex")
-    page.get_by_role("button", name="Mostrar").click()
+    follow(page.get_by_role("button", name="Mostrar"))
     expect(page).to_have_url(re.compile("tenant=globex.*state=Morta"))
     page.get_by_label("Selecionar dead-1 de globex").check()
-    page.get_by_role("button", name="Reenviar …").click()
+    follow(page.get_by_role("button", name="Reenviar …"))
     expect(page.get_by_role("heading", level=1)).to_have_text("Prévia: reenviar")
     expect(page.get_by_role("button", name="Reenviar 1 mensagem", exact=True)).to_be_visible()
 
@@ -199,7 +205,7 @@ def test_by_keyboard_alone(contexts: Contexts, site: Site) -> None:
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
     page.keyboard.press("Enter")
-    assert page.evaluate("document.activeElement.id") == "content"
+    expect(page.locator("#content")).to_be_focused()
     seen = set()
     for _ in range(12):
         page.keyboard.press("Tab")
@@ -257,9 +263,9 @@ def test_a_job_that_ends_while_somebody_looks_cannot_be_stopped(
         page.goto(site.entry)
         page.goto(f"{site.root}/messages?tenant=globex")
         page.get_by_label("Selecionar dead-1 de globex").check()
-        page.get_by_role("button", name="Reenviar …").click()
+        follow(page.get_by_role("button", name="Reenviar …"))
         page.get_by_label("Motivo").fill("the ERP is back")
-        page.get_by_role("button", name="Reenviar 1 mensagem", exact=True).click()
+        follow(page.get_by_role("button", name="Reenviar 1 mensagem", exact=True))
         expect(page.get_by_role("button", name="Parar")).to_be_visible()
         page.get_by_role("heading", level=1).click()  # a field that has the focus is left alone
         worked_off(fresh, page.url.rpartition("/")[2], 10)
@@ -284,12 +290,12 @@ def test_5000_are_redriven_stopped_and_resumed(chrome: Browser, fresh: Place) ->
         cookies: Any = first.cookies()
         page.goto(f"{site.root}/messages?tenant=globex&error=Connection")
         page.get_by_label("todas as que se encaixam").check()
-        page.get_by_role("button", name="Reenviar …").click()
+        follow(page.get_by_role("button", name="Reenviar …"))
         expect(page.get_by_text("No máximo 5.004 mensagens seriam executadas")).to_be_visible()
-        page.get_by_role("button", name="Continuar a procura").click()
+        follow(page.get_by_role("button", name="Continuar a procura"))
         expect(page.get_by_role("status")).to_contain_text("Das primeiras 300 examinadas")
         page.get_by_label("Motivo").fill("the ERP is back")
-        page.get_by_role("button", name="Reenviar todas").click()
+        follow(page.get_by_role("button", name="Reenviar todas"))
         job = page.url.rpartition("/")[2]
         first.close()
         worked_off(fresh, job, 1_000)
@@ -298,13 +304,13 @@ def test_5000_are_redriven_stopped_and_resumed(chrome: Browser, fresh: Place) ->
         other = second.new_page()
         other.goto(f"{site.root}/jobs/{job}")
         other.get_by_label("Motivo").fill("slower, please")
-        other.get_by_role("button", name="Parar").click()
+        follow(other.get_by_role("button", name="Parar"))
         worked_off(fresh, job, 10_000)
         other.goto(f"{site.root}/jobs/{job}")
         expect(other.get_by_role("status")).to_contain_text("Parada")
         expect(other.get_by_role("status")).to_contain_text("1.000 de no máximo 5.004")
         other.get_by_label("Motivo").fill("go on")
-        other.get_by_role("button", name="Retomar").click()
+        follow(other.get_by_role("button", name="Retomar"))
         worked_off(fresh, job, 10_000)
         other.goto(f"{site.root}/jobs/{job}")
         expect(other.get_by_role("status")).to_contain_text("5.002 de no máximo 5.004")
@@ -349,7 +355,7 @@ def test_what_waits_and_what_is_held_shut_nobody_out(
             if path == "the preview":
                 page.goto(f"{site.root}/messages?tenant=acme&request={REQUEST}")
                 page.locator('input[name="which"][value="all"]').check()
-                page.locator('button[value="hold"]').click()
+                follow(page.locator('button[value="hold"]'))
             else:
                 page.goto(f"{site.root}{path}")
             own = problems(page)
