@@ -1,7 +1,7 @@
 """Makes the pages: one Flask application over one deployment."""
 
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from datetime import timedelta
 
 from flask import Flask, Response, g, render_template, request
@@ -24,6 +24,7 @@ from console.pages import (
     selection,
     tenants,
 )
+from console.problems import explained, status_of
 from smartlink.domain.message import Ending, State
 from smartlink.i18n import Language, Text, _, current, spoken, told
 from smartlink.observability import ERROR, WARNING, event, surprise
@@ -34,7 +35,7 @@ from smartlink.operations.fixes import ADVICE
 from smartlink.operations.ports import Deployment
 from smartlink.operations.preview import Previews
 from smartlink.operations.rights import Right
-from smartlink.ports import Conflict, NotFound, PortError
+from smartlink.ports import PortError
 
 _MOST = 1_000_000  # bytes of a form
 _PAGES = (
@@ -49,13 +50,6 @@ _PAGES = (
     (audit.pages, _("Audit")),
     (health.pages, _("Health")),
 )
-_STATUS: Mapping[type[Exception], int] = {
-    failed.InvalidError: 400,
-    failed.MissingError: 404,
-    failed.ForbiddenError: 403,
-    Conflict: 409,
-    NotFound: 404,
-}
 
 
 def make_app(
@@ -107,8 +101,9 @@ def make_app(
         entered = gate.enter(request)
         if isinstance(entered, Response):
             return entered
-        if request.method not in {"GET", "HEAD", "OPTIONS"}:
-            forms.check(request)
+        forms.check(request)
+        if request.endpoint != "language":
+            entered.check_any()
         g.here = Here.of(deployment, entered, board, previews, check_erp)
         return None
 
@@ -119,7 +114,7 @@ def make_app(
             "here": known,
             "now": deployment.now(),
             "menu": [(blueprint.name, name) for blueprint, name in _PAGES] if known else [],
-            "title": deployment.title,
+            "title": deployment.title if known else "",  # a stranger learns nothing of it
             "local": gate.local,
         }
 
@@ -165,11 +160,11 @@ def _failed(error: Exception) -> tuple[str, int]:
         event("console_refused", str(error), WARNING)
         return _problem(error, 401), 401
     if isinstance(error, (failed.OperationError, PortError)):
-        known = (status for kind, status in _STATUS.items() if isinstance(error, kind))
-        status = next(known, 503 if isinstance(error, PortError) else 409)
+        status = status_of(error)
         if isinstance(error, PortError):
             event("call_failed", str(error), ERROR, kind=type(error).__name__)
-        return _problem(error, status), status
+        acted = request.method == "POST"
+        return _problem(explained(error, acted=acted), status), status
     surprise("call_failed", "Unexpected", error)
     return _problem(_("Something unexpected failed; the log of this console tells what."), 500), 500
 

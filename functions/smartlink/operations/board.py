@@ -6,6 +6,7 @@ all tenants or in one for each tenant that may be seen, and says where it stoppe
 of the query: what may not be seen is not read.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -52,6 +53,7 @@ TROUBLED = 10
 _EXAMPLES = 5
 _HOLDING = 10  # dead messages of which it is asked what they hold back
 _SOUGHT = 30  # messages that a search by an id shows, about
+_NAME_PART = re.compile("[a-z0-9][a-z0-9_-]*")
 _FAILING = (State.DEAD, State.WAITING)
 
 _Item = TypeVar("_Item")
@@ -186,17 +188,16 @@ def ended_page(
     return _page(scope, ask, fits, _ended_spot, after, size, LOOKED_AT, sifts=filters.sifts)
 
 
-def _ended_spot(tenant: str, item: Past) -> Spot | None:
-    if isinstance(item, EndedSummary):
-        return Spot(tenant, item.message.document, item.ended)
-    return None  # nobody can say when it ended, so no page begins behind it
+def _ended_spot(tenant: str, item: Past) -> Spot:
+    document = item.message.document if isinstance(item, EndedSummary) else item.document
+    return Spot(tenant, document, item.ended)
 
 
 def _page(
     scope: Scope,
     ask: Callable[[str | None, int, Spot | None], list[tuple[str, _Item]]],
     fits: Callable[[_Item], bool],
-    spot_of: Callable[[str, _Item], Spot | None],
+    spot_of: Callable[[str, _Item], Spot],
     after: Spot | None,
     size: int,
     most: int,
@@ -215,7 +216,7 @@ def _page(
             found = ask(part, wanted, spot)
             looked += max(len(found), 1)
             for tenant, item in found:
-                spot = spot_of(tenant, item) or spot
+                spot = spot_of(tenant, item)
                 if fits(item):
                     rows.append((tenant, item))
                 if len(rows) == size:
@@ -365,6 +366,8 @@ class CauseLook:
     total: int | None
     causes: dict[str, Cause] = field(default_factory=dict)
     looked: int = 0
+    unreadable: int = 0  # of these: they are in no cause
+    silent: int = 0  # of these: they have no error, so they are in no cause
     walk: Walk = field(default_factory=lambda: Walk([Filters(state=it) for it in _FAILING]))
     lock: Lock = field(default_factory=Lock, repr=False)
 
@@ -382,7 +385,11 @@ class CauseLook:
         with self.lock:
             for tenant, item in self.walk.further(deployment, scope):
                 self.looked += 1
-                if isinstance(item, Listed) and item.message.error:
+                if isinstance(item, Unreadable):
+                    self.unreadable += 1
+                elif not item.message.error:
+                    self.silent += 1
+                else:
                     code, pattern = fingerprint(item.message.error)
                     cause = self.causes.setdefault(code, Cause(code, pattern))
                     cause.add(tenant, item.message)
@@ -459,16 +466,16 @@ class Board:
     ) -> tuple[list[TenantOverview], str | None]:
         """Returns the next tenants by name, and where the page after them begins.
 
-        `part`: only those that have it in their name.
+        `part`: only those that have it in their name; of those whose secret is gone, only those
+        whose name begins so, as the database finds no others.
         """
+        part = part.casefold()
         if scope.tenants is not None:
             names = sorted(scope.tenants)
         else:
-            names = self._all_names(deployment)
-            if not part:  # those whose secret is gone are found by their state
-                known = deployment.store.page_tenants(TENANTS + 1, after)
-                names = sorted({*names, *known})
-        fit = [it for it in names if it > after and part.casefold() in it]
+            known = _with_state(deployment, after, part)
+            names = sorted({*self._all_names(deployment), *known})
+        fit = [it for it in names if it > after and part in it]
         shown = fit[:TENANTS]
         following = shown[-1] if len(fit) > TENANTS else None
         return brief(deployment, shown, self._all_names(deployment)), following
@@ -478,6 +485,17 @@ class Board:
         if self._names is None or now - self._names[0] > _FRESH:
             self._names = (now, sorted(it.name for it in deployment.secrets.entries()))
         return self._names[1]
+
+
+def _with_state(deployment: Deployment, after: str, begin: str) -> list[str]:
+    """Returns the next tenants that have a state and whose name begins so: enough for a page."""
+    if begin and _NAME_PART.fullmatch(begin) is None:
+        return []
+    page = deployment.store.page_tenants
+    found = page(TENANTS + 1, max(after, begin))
+    if begin > after and deployment.store.states([begin])[begin].known:
+        found = [begin, *found]
+    return [it for it in found if it.startswith(begin)]
 
 
 def _counted(deployment: Deployment, scope: Scope, states: Iterable[State]) -> int | None:

@@ -4,7 +4,7 @@
 whoever calls them: each is on record. `operate` works a job off.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import uuid4
@@ -224,7 +224,7 @@ def newest(deployment: Deployment, most: int) -> list[Job | OddJob]:
 class JobList:
     """The newest jobs of some tenants. `more`: there may be older ones."""
 
-    jobs: list[Job]
+    jobs: Sequence[Job | OddJob]
     more: bool
 
 
