@@ -41,13 +41,27 @@ _MENDS: tuple[tuple[type[Exception], Text], ...] = (
         _("; nothing was written: look at the page Configuration, and check your change again"),
     ),
     (Conflict, _(": somebody changed it meanwhile; load its page and look again")),
-    (CredentialsRefused, _(": look at the client id and the client secret")),
-    (NotFound, data("")),
-    (UnreadableDocument, data("")),
-    (Refused, _(": the account of this console may lack a right; Health says more")),
 )
-_UNANSWERED = _(": there was no answer; load the page again. Health shows what does not answer")
-_UNKNOWN = _(": there was no answer. Look first whether it was done, then try again")
+_SAID: tuple[tuple[type[PortError], Text], ...] = (
+    # What ports say is in English: it stands behind the page's own words.
+    (
+        CredentialsRefused,
+        _(
+            "RAC or the broker refuses the credentials: look at the client id and the client "
+            "secret ({error})"
+        ),
+    ),
+    (NotFound, _("It is not there, or no longer ({error})")),
+    (UnreadableDocument, _("It cannot be read ({error})")),
+    (
+        Refused,
+        _("It was refused: the account of this console may lack a right, see Health ({error})"),
+    ),
+)
+_UNANSWERED = _("There was no answer: load the page again; Health shows what is amiss ({error})")
+_UNKNOWN = _(
+    "There was no answer, so nobody knows whether it was done: look first, then try again ({error})"
+)
 
 
 def status_of(error: Exception) -> int:
@@ -59,7 +73,10 @@ def status_of(error: Exception) -> int:
 def explained(error: Exception, *, acted: bool) -> Text:
     """Says what failed, and what to do about it; `acted`: something was to be done."""
     if isinstance(error, Unavailable):
-        return joined("", (error, _UNKNOWN if acted else _UNANSWERED))
+        return (_UNKNOWN if acted else _UNANSWERED).filled(error=error)
+    for kind, sentence in _SAID:
+        if isinstance(error, kind):
+            return sentence.filled(error=error)
     mend = next((text for kind, text in _MENDS if isinstance(error, kind)), data(""))
     text = joined("", (error, mend.filled(**vars(error))))
     return _of_setup(error, text) if isinstance(error, failed.SetupError) else text
@@ -68,7 +85,7 @@ def explained(error: Exception, *, acted: bool) -> Text:
 def _of_setup(error: failed.SetupError, text: Text) -> Text:
     why = error.__cause__
     if isinstance(why, Exception):
-        text = joined(": ", (text, why))
+        text = joined(": ", (text, explained(why, acted=True)))
     if error.kept is None:
         return joined(". ", (text, _("The secret was deleted again: activate again.")))
     stays = _(

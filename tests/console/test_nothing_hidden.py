@@ -8,8 +8,13 @@ from typing import Any
 
 import pytest
 
+from console.problems import explained
+from smartlink.i18n import Language, data, told
+from smartlink.operations.errors import ActiveAlreadyError, OtherCustomerError, SetupError
 from smartlink.operations.job import Selection
+from smartlink.operations.ports import AuditRecord
 from smartlink.operations.rights import Roles, parse_roles
+from smartlink.ports import Conflict, CredentialsRefused, Refused, Unavailable
 from tests.cli.place import Place
 from tests.console.browser import Browser, browser_of, text_of
 from tests.console.conftest import wired
@@ -69,7 +74,7 @@ def test_behind_what_cannot_be_read_the_history_goes_on(
 
 def test_a_page_behind_what_is_gone_says_so(own: Browser) -> None:
     said = text_of(own.get("/messages?view=history&after=acme/D-gone", 404))
-    assert "begin with the first page" in said
+    assert "comece pela primeira" in said
 
 
 def test_a_tenant_without_a_secret_is_found_by_how_its_name_begins(
@@ -200,3 +205,54 @@ def test_what_nobody_can_read_is_shown_without_raw_values(own: Browser, fresh: P
     assert "bytes, que não são mostrados" in seen
     assert "nanos" not in seen
     assert "--content" not in seen
+
+
+def test_figures_by_command_say_what_is_of_none(own: Browser, fresh: Place) -> None:
+    """The sum of the table is that of the tiles; a preview's, what the database finds."""
+    page = own.get("/")
+    assert re.search(r"outros tipos: [^0-9]*(\d+) 7 ", text_of(page))
+    fresh.keep("acme", *(recent(samples.dead(f"many-{it:03}")) for it in range(160)))
+    page = own.post("/selection", which="all", action="redrive", tenant="acme").text
+    assert "SGDPDataCommand 165, outros tipos 7" in text_of(page)
+
+
+def test_the_audit_says_how_far_it_has_looked(own: Browser) -> None:
+    audit = own.deployment.audit
+    for number in range(110):
+        at = samples.NOW + timedelta(seconds=number)
+        made = AuditRecord(
+            id=f"{number:03}", act="job stop", who="rui", verified=True, at=at, target="x"
+        )
+        audit.create(made)
+    seen = text_of(own.get("/audit?who=nobody"))
+    assert "Nenhum" in seen
+    assert "Só foi olhado o que se fez depois de 9 de mar. de 2026 09:" in seen
+    assert "smartlink audit" in text_of(own.get("/audit"))
+
+
+def test_what_a_port_says_stands_behind_the_page_s_own_words(own: Browser) -> None:
+    """In the reader's language, with the mend; and whether something may have been done."""
+    for error, acted, said in (
+        (CredentialsRefused("RAC refuses"), True, "confira o client id e o client secret (RAC r"),
+        (Unavailable("read x"), False, "carregue a página de novo"),
+        (Unavailable("write x"), True, "ninguém sabe se foi feito"),
+        (Refused("read x: denied"), False, "talvez falte um direito"),
+        (Conflict("x"), True, "x: alguém alterou isso"),
+        (ActiveAlreadyError("acme", "here"), True, "Novas credenciais (trocar)"),
+        (OtherCustomerError("acme", data("x")), True, "página de acme"),
+    ):
+        assert said in told(explained(error, acted=acted), Language.PORTUGUESE)
+    assert own
+
+
+def test_a_secret_that_stayed_behind_is_told() -> None:
+    """After a failed activation: else the next one finds the name taken, and nobody knows why."""
+    for kept, said in (
+        (Unavailable("delete it"), "apague smartlink-tenant-acme à mão"),
+        (None, "O segredo foi apagado de novo"),
+    ):
+        error = SetupError("acme", kept)
+        error.__cause__ = Unavailable("the broker")
+        text = told(explained(error, acted=True), Language.PORTUGUESE)
+        assert said in text
+        assert "(the broker)" in text

@@ -28,12 +28,13 @@ from smartlink.i18n import _
 from smartlink.operations.beside import beside
 from smartlink.operations.blocked import Blocked, Holding, holding, waits_for
 from smartlink.operations.causes import fingerprint
-from smartlink.operations.errors import UnknownTenantError
+from smartlink.operations.errors import MissingError, UnknownTenantError
 from smartlink.operations.hours import AllHours, Hours, hours_of
 from smartlink.operations.names import exists, known_name, unknown_tenant
 from smartlink.operations.ports import Deployment, EndedQuery, RawDocument, Spot
 from smartlink.operations.select import Filters, Selected, last_event
 from smartlink.operations.tenants import TenantOverview, brief, last_tick
+from smartlink.ports import NotFound
 
 PAGE = 50
 """Messages that a page shows at most."""
@@ -171,7 +172,7 @@ def ended_page(
     size: int = PAGE,
 ) -> Page[Past]:
     """Returns the next messages of the history that fit, the newest first; those of named tenants
-    come tenant by tenant."""
+    come tenant by tenant. Raises MissingError if nobody knows any longer where the page begins."""
     now = deployment.now()
     wanted = EndedQuery(
         filters.equal,
@@ -185,7 +186,10 @@ def ended_page(
     def fits(item: Past) -> bool:
         return not isinstance(item, EndedSummary) or filters.says(item.message.error)
 
-    return _page(scope, ask, fits, _ended_spot, after, size, LOOKED_AT, sifts=filters.sifts)
+    try:
+        return _page(scope, ask, fits, _ended_spot, after, size, LOOKED_AT, sifts=filters.sifts)
+    except NotFound:  # what the page before ended with has expired
+        raise MissingError(_("There is no such page: begin with the first one")) from None
 
 
 def _ended_spot(tenant: str, item: Past) -> Spot:
@@ -300,6 +304,12 @@ class Standing:
     def dead(self) -> int:
         """The dead ones."""
         return (self.states or {}).get(State.DEAD, 0)
+
+    @property
+    def others(self) -> tuple[int, int]:
+        """The live and the dead messages whose type is none of `commands`."""
+        live = self.live - sum(it.live for it in self.commands)
+        return live, self.dead - sum(it.dead for it in self.commands)
 
 
 @dataclass(slots=True)

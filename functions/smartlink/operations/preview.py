@@ -91,6 +91,13 @@ class Preview:
         """The largest groups first."""
         return sorted(self.groups.values(), key=lambda it: -it.messages)
 
+    @property
+    def others(self) -> int:
+        """How many the database finds whose type is none of the catalogue's."""
+        if self.found is None or not self.commands:
+            return 0
+        return max(self.found - sum(self.commands.values()), 0)
+
     def go_on(self, deployment: Deployment) -> None:
         """Looks at further messages, as many as one look reads."""
         with self.lock:

@@ -302,7 +302,7 @@ class OperatorFirestore(Firestore):
         for found in self._more.get("find where the page begins", [name], ["DataFim"]):
             if "DataFim" in found.fields:
                 return found.fields["DataFim"]
-        message = "the document behind which this page begins is gone: begin with the first page"
+        message = f"{name} is gone, so nobody knows where the page begins"
         raise NotFound(message)
 
     def total_astray(self) -> int:
