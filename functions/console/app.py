@@ -1,12 +1,13 @@
 """Makes the pages: one Flask application over one deployment."""
 
+import re
 import secrets
 from collections.abc import Collection
 from datetime import timedelta
 
 from flask import Flask, Response, g, render_template, request
 from jinja2 import StrictUndefined
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from console import guard, words
 from console.gates import Gate, StrangerError
@@ -37,6 +38,7 @@ from smartlink.operations.preview import Previews
 from smartlink.operations.rights import Right
 from smartlink.ports import PortError
 
+_PATH = re.compile(r"/(?!/)[^\x00-\x20\\]*")  # browsers pass over blanks, and turn a \ into a /
 _MOST = 1_000_000  # bytes of a form
 _PAGES = (
     # the blueprint, and its name in the menu
@@ -143,7 +145,8 @@ def _choose_language() -> Response:
     code = Language.ENGLISH if request.form.get("language") == "en" else Language.PORTUGUESE
     back = request.form.get("back", "")
     root = f"{request.script_root}/"
-    where = back if back.startswith(root) and not back.startswith(("//", "/\\")) else root
+    ours = back.startswith(root) and _PATH.fullmatch(back) is not None
+    where = back if ours else root
     answer = Response("", 303, {"Location": where})
     answer.set_cookie(
         words.LANGUAGE_COOKIE, str(code), max_age=31_536_000, httponly=True, samesite="Strict"
@@ -155,7 +158,10 @@ def _failed(error: Exception) -> tuple[str, int]:
     """Says what failed, in words that hold no secret."""
     if isinstance(error, HTTPException):
         status = error.code or 500
-        return _problem(_("There is no such page, or it cannot be asked for so."), status), status
+        text = _("There is no such page, or it cannot be asked for so.")
+        if isinstance(error, RequestEntityTooLarge):
+            text = _("The form is too long: a page takes {most} bytes at most", most=_MOST)
+        return _problem(text, status), status
     if isinstance(error, StrangerError):
         event("console_refused", str(error), WARNING)
         return _problem(error, 401), 401

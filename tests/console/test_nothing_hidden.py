@@ -4,7 +4,9 @@ import json
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from html import unescape
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -256,3 +258,47 @@ def test_a_secret_that_stayed_behind_is_told() -> None:
         text = told(explained(error, acted=True), Language.PORTUGUESE)
         assert said in text
         assert "(the broker)" in text
+
+
+def test_a_document_that_a_person_made_can_be_reached(own: Browser, fresh: Place) -> None:
+    """Whatever its name: it stands in the list, so its page opens, and the next page begins
+    behind it."""
+    fresh.keep("acme", recent(replace(samples.dead("x"), document="A person's")))
+    broken(fresh, "Situacao", "tenants/acme/GTotvsLinkMessage/A person's")
+    page = own.get("/messages?tenant=acme")
+    [link] = re.findall(r'href="(/message\?[^"]*person[^"]*)"', page)
+    assert "Ilegível" in text_of(own.get(unescape(link)))
+    own.get("/messages?tenant=acme&after=acme/A person's")
+
+
+REFUSED = ("..", "a/b", "__x__", "/", "acme/__x__", "acme/" + "é" * 751, "\x00")
+
+
+@pytest.mark.parametrize("text", [*REFUSED, "acme/D-a/0001-01-01T00:00:00+23:59"])
+def test_a_wrong_address_is_no_failure_of_the_database(own: Browser, text: str) -> None:
+    """It is said to be wrong; asked of the database, it would read as a missing right."""
+    for path in (
+        "/messages?after=",
+        "/messages?view=history&after=",
+        "/tenants?after=",
+        "/message?tenant=acme&document=",
+        "/messages?id=",
+        "/messages?command=",
+        "/jobs/",
+    ):
+        answer = own.client.get(path + quote(text, safe=""))
+        assert answer.status_code in {200, 400, 404, 308}, (path, answer.status_code)
+    ticked = own.post("/selection", which="some", action="redrive", pick=[f"acme/{text}@1"])
+    assert "1 das que você marcou mudou ou terminou" in text_of(ticked.text)
+
+
+@pytest.mark.parametrize("back", ["/\t/evil.example", "/\\evil.example", "//evil.example", "x"])
+def test_the_choice_of_a_language_leads_nowhere_else(own: Browser, back: str) -> None:
+    answer = own.post("/language", 303, language="en", back=back)
+    assert answer.headers["Location"] == "/"
+
+
+def test_a_form_that_is_too_long_is_said_to_be(own: Browser) -> None:
+    fields = {"text": "x" * 1_200_000}
+    seen = text_of(own.post("/configuration/check", 413, **fields).text)
+    assert "O formulário é longo demais" in seen

@@ -15,7 +15,7 @@ from threading import Lock
 from typing import Generic, TypeVar
 
 from smartlink.domain.hourly import HOUR, hour_of
-from smartlink.domain.identity import Direction
+from smartlink.domain.identity import Direction, is_document_id
 from smartlink.domain.message import (
     EndedSummary,
     Listed,
@@ -23,12 +23,12 @@ from smartlink.domain.message import (
     Summary,
     Unreadable,
 )
-from smartlink.domain.tenant import TenantState
+from smartlink.domain.tenant import TenantState, is_tenant_name
 from smartlink.i18n import _
 from smartlink.operations.beside import beside
 from smartlink.operations.blocked import Blocked, Holding, holding, waits_for
 from smartlink.operations.causes import fingerprint
-from smartlink.operations.errors import MissingError, UnknownTenantError
+from smartlink.operations.errors import InvalidError, MissingError, UnknownTenantError
 from smartlink.operations.hours import AllHours, Hours, hours_of
 from smartlink.operations.names import exists, known_name, unknown_tenant
 from smartlink.operations.ports import Deployment, EndedQuery, RawDocument, Spot
@@ -479,6 +479,8 @@ class Board:
         `part`: only those that have it in their name; of those whose secret is gone, only those
         whose name begins so, as the database finds no others.
         """
+        if after and not is_tenant_name(after):
+            raise InvalidError(_("There is no such page: begin with the first one"))
         part = part.casefold()
         if scope.tenants is not None:
             names = sorted(scope.tenants)
@@ -578,7 +580,7 @@ def chosen(deployment: Deployment, scope: Scope, marks: Iterable[str]) -> list[S
     for mark in marks:
         name, _, version = mark.rpartition("@")
         tenant, _, document = name.partition("/")
-        if document and scope.covers(tenant):
+        if is_document_id(document) and is_tenant_name(tenant) and scope.covers(tenant):
             by_tenant.setdefault(tenant, {})[document] = version
     for tenant, documents in by_tenant.items():
         stored = deployment.store.read(tenant, list(documents))

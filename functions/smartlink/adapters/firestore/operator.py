@@ -40,7 +40,7 @@ from smartlink.adapters.firestore.values import (
 from smartlink.adapters.firestore.writes import create, delete
 from smartlink.domain.bucket import EVERY_BUCKET
 from smartlink.domain.hourly import HourFigures
-from smartlink.domain.identity import second_end_id
+from smartlink.domain.identity import LONGEST, encode, second_end_id
 from smartlink.domain.message import (
     EndedSummary,
     Listed,
@@ -486,8 +486,10 @@ class OperatorFirestore(Firestore):
         """Finds these documents and those with this id: a reused id's message has its own
         document."""
         names = [self._in(tenant, collection, document) for document in documents]
-        query = _query(collection, {"ID": message_id}, PAGE)
-        found = [*self._more.get(what, names), *self._more.query(what, self._under(tenant), query)]
+        found = list(self._more.get(what, names))
+        if len(encode(message_id)) <= LONGEST:
+            query = _query(collection, {"ID": message_id}, PAGE)
+            found += self._more.query(what, self._under(tenant), query)
         return {it.id: it for it in found}.values()
 
     def give_up(self, tenant: str, raw: RawDocument, line: LogLine) -> bool:
