@@ -1,16 +1,17 @@
 """One due query for all tenants of a bucket: cheap while nothing is due, and nobody is hidden."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from smartlink.domain.bucket import bucket_of
-from smartlink.domain.message import Stored
+from smartlink.domain.message import Stored, Version
 from smartlink.ports import Refused, Unavailable
 from smartlink.services.polling.buckets import LOOK_EVERY, MARGIN, looks
 from tests.scenarios.conftest import Logged
-from tests.support.world import World
+from tests.support.world import Interruptions, World
 
 TOGETHER = [f"t{n}" for n in range(400) if bucket_of(f"t{n}") == "07"][:8]
 
@@ -271,4 +272,68 @@ def test_what_somebody_dates_back_is_found_by_its_tenants_own_query() -> None:
     for _ in range(LOOK_EVERY):
         it.clock.forward(seconds=60)
         it.tick()
+    assert len(it.replies_to(name)) == 1
+
+
+def test_a_clock_that_goes_back_hides_nothing() -> None:
+    it = world()
+    it.clock.forward(hours=2)
+    quiet(it)
+    it.tick()
+    it.clock.forward(hours=-2)
+    quiet(it)
+    it.publish(tenant=TOGETHER[0], id="m", content="{}")
+    it.tick()
+    assert len(it.replies_to(TOGETHER[0])) == 1
+
+
+def waiting_behind(it: World, name: str) -> None:
+    """A message that is due for hours, and not found by the bucket's query, because of its date."""
+    it.publish(tenant=name, id="back", content="{}")
+    stored = it.store.live(name)["U-back"]
+    past = replace(stored.message, due=it.clock() - timedelta(hours=2))
+    it.store.swap(name, [Stored(past, stored.version)])
+
+
+def test_what_a_tenants_own_query_finds_while_its_bucket_is_asked_for_is_not_hidden() -> None:
+    """Two polls at once. The own query finds it, and its poll ends before it is sent."""
+    it = world()
+    name = TOGETHER[1]
+    waiting_behind(it, name)
+    due = it.store.live(name)["U-back"].message.due
+    assert due is not None
+    quiet(it)
+    it.store.faults = asked = Interruptions()
+    asked.at("before due_in_bucket", lambda: it.poll.buckets.seen(name, due))
+    it.tick()
+    assert it.replies_to(name) == []
+    it.clock.forward(seconds=60)
+    quiet(it)
+    it.tick()
+    assert len(it.replies_to(name)) == 1
+
+
+def test_what_is_led_back_and_left_to_the_next_tick_is_found_in_it() -> None:
+    """The answer to the write of its bucket got lost, so that its version is not known."""
+    it = world()
+    name = TOGETHER[2]
+    waiting_behind(it, name)
+    it.store.lead_astray(name, "U-back")
+    quiet(it)
+    while not looks(name, it.clock() + timedelta(seconds=60)):
+        it.tick(seconds=60)
+    written = it.store.swap
+
+    def swap(tenant: str, changes: Sequence[Stored]) -> list[Version | None]:
+        written(tenant, changes)
+        it.store.swap = written  # type: ignore[method-assign]
+        return [None] * len(changes)
+
+    it.store.swap = swap  # type: ignore[method-assign]
+    it.tick(seconds=60)
+    assert it.replies_to(name) == []
+    assert it.store.astray() == set()
+    it.clock.forward(seconds=60)
+    quiet(it)
+    it.tick()
     assert len(it.replies_to(name)) == 1

@@ -90,14 +90,15 @@ class DuePages:
             poll.pass_over(due.unreadable)
         more = (due.cut or due.returned >= self._size) and due.end != after
         if due.astray:
-            self._lead_back(poll, due)  # which may leave some out
+            self._lead_back(poll, due, now)  # which may leave some out
         return Page(due, due.end if more else None)
 
-    def _lead_back(self, poll: TenantPoll, due: DuePage) -> None:
+    def _lead_back(self, poll: TenantPoll, due: DuePage, now: datetime) -> None:
         """Writes the bucket to documents that lack it, so that its query finds them from now on.
 
         They are due, so nobody holds them. One that has changed meanwhile is left to the next tick.
         """
+        self._buckets.seen(poll.name, due.astray[0].message.due or now)
         try:
             versions = self._messages.swap(poll.name, due.astray)
         except PortError as error:
