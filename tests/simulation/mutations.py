@@ -420,6 +420,18 @@ def _sent_as_it_comes(good: Any) -> Any:
     return lambda messages, tenant, wanted: {}  # noqa: ARG005
 
 
+def _dead_ones_hold_nothing_back(good: Any) -> Any:
+    """A dead reply is passed by those behind it."""
+
+    def unsent_before(messages: Any, tenant: Any, wanted: Any) -> Any:
+        before = good(messages, tenant, wanted)
+        first = {it: found.stored for it, found in before.items() if found is not None}
+        dead = {it for it, stored in first.items() if stored and stored.message.due is None}
+        return {it: found for it, found in before.items() if it not in dead}
+
+    return unsent_before
+
+
 def _each_in_a_chunk_of_its_own(good: Any) -> Any:
     """Several sessions send the replies of a key side by side."""
     return lambda groups, most: good([[it] for group in groups for it in group], min(most, 1))
@@ -482,6 +494,11 @@ MUTATIONS: Mapping[str, Mutation] = {
         sending_module,
         "unsent_before",
         _sent_as_it_comes,
+    ),
+    "a dead reply holds nothing back": (
+        sending_module,
+        "unsent_before",
+        _dead_ones_hold_nothing_back,
     ),
     "the replies of a key are sent side by side": (
         outgoing_module,

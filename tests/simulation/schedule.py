@@ -31,6 +31,7 @@ _OLDER = 0.3
 """Share of the schedules, of those without another rollout, in which a release that writes no
 bucket runs beside one that does."""
 _ORDERED = 0.4  # share of the schedules whose command is ordered
+_REFUSALS = 0.3  # share of the schedules whose broker refuses messages
 _PATHS = ("tenant", "/lane", "/other")
 _BATCHES = 0.25  # of the schedules have consumers that take several messages at once
 SECOND = "second"  # customer of a name
@@ -159,6 +160,8 @@ def _draw(deployment: Deployment, seed: int, *, small: str) -> None:
         _draw_names(deployment, outside, Random(f"names {seed}"))
         _draw_paths(deployment)
         _draw_buckets(deployment, outside, Random(f"buckets of {seed}"))
+        picky = Random(f"refusals {seed}")
+        deployment.broker.picky = picky if picky.random() < _REFUSALS else None
 
 
 def _draw_message(
@@ -475,6 +478,7 @@ def _settle(deployment: Deployment) -> None:
         Operator(deployment).switch(tenant, enabled=True)
     broker.down.clear()
     broker.refusing.clear()
+    broker.picky = None
     broker.release()
     deployment.duplicates = 0.0
     deployment.backlog = min(deployment.backlog, 5.0)
@@ -698,8 +702,8 @@ def _audit_sent(deployment: Deployment) -> None:
     for tenant in deployment.tenants:
         for stored in deployment.store.live(tenant).values():
             message, content = stored.message, stored.message.content.sha256
-            alone = deployment.claims.failed_alone(tenant, content)
-            if message.dead_reason is DeadReason.EXHAUSTED and message.attempt <= alone:
+            lost = deployment.claims.lost(tenant, content)
+            if message.dead_reason is DeadReason.EXHAUSTED and message.attempt <= lost:
                 waiting.add((tenant, content))
     for (tenant, document), content in ledger.replies.items():
         if (tenant, content) not in sent | waiting:
