@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from smartlink.domain import hourly as hourly_domain
 from smartlink.domain import lifecycle, settlement
 from smartlink.domain.message import State, Stored
 from smartlink.domain.outcome import Done, Retry
@@ -479,7 +480,13 @@ def _replies_lack_their_bucket(good: Any) -> Any:
     return commit
 
 
+def _counted_while_it_runs(good: Any) -> Any:
+    """An hour is taken to be over as soon as it has begun."""
+    return -hourly_domain.HOUR
+
+
 MUTATIONS: Mapping[str, Mutation] = {
+    "an hour is counted while it runs": (hourly_domain, "SETTLED", _counted_while_it_runs),
     "a watermark has no margin": (buckets_module, "MARGIN", _nothing_is_put_off),
     "a full page of a bucket is taken for all": (DuePages, "_out_of", _page_is_always_whole),
     "no tenant is asked by itself": (buckets_module, "looks", lambda _: _never),

@@ -8,6 +8,7 @@ from functools import partial
 from hashlib import sha256
 from random import Random
 
+from smartlink.domain.hourly import HourFigures, hours_between
 from smartlink.domain.identity import DERIVED, Direction, content_hash, document_id
 from smartlink.domain.lifecycle import REPEAT
 from smartlink.domain.message import DeadReason, Ending, Message, Past, State, Stored
@@ -608,6 +609,21 @@ def _audit(deployment: Deployment) -> None:
     _audit_contents(deployment)
     _audit_effects(deployment)
     _audit_sent(deployment)
+    _audit_hours(deployment)
+
+
+def _audit_hours(deployment: Deployment) -> None:
+    """What the polls keep of an hour is what happened in it, whoever counted it and when."""
+    if deployment.kernel.injected[Fault.SLOW_BEFORE] + deployment.kernel.injected[Fault.SLOW_AFTER]:
+        return  # what was held up for longer than every lease may end in an hour that was counted
+    store = deployment.store
+    for tenant in deployment.tenants:
+        counted, kept = store.states([tenant])[tenant].counted, store.hours(tenant)
+        for at in hours_between(deployment.kernel.at(0), counted or deployment.kernel.at(0)):
+            happened = store.count_hour(tenant, at)
+            if kept.get(at, HourFigures(at)) != happened:
+                ledger = deployment.ledger
+                ledger.broken(f"of {tenant} {kept.get(at)} is kept, but it was {happened}")
 
 
 def _audit_steps(deployment: Deployment) -> None:
