@@ -151,6 +151,30 @@ def test_a_document_without_its_bucket_is_late_by_minutes_and_found_from_then_on
     assert it.store.astray() == set()
 
 
+@pytest.mark.parametrize("down", [True, False])
+def test_more_documents_without_their_bucket_than_a_poll_has_room_for_are_all_found(
+    *, down: bool
+) -> None:
+    """Those that it does not reach do not wait for the next look."""
+    it = world(due_page="2", receivers="1")
+    name = TOGETHER[4]
+    for number in range(9):
+        it.publish(tenant=name, id=f"m{number}", content="{}")
+        it.store.lead_astray(name, f"U-m{number}")
+    while not looks(name, it.clock()):
+        it.clock.forward(seconds=60)
+    if down:
+        it.broker.faults.fail("send", Unavailable("down"), times=2)
+    it.tick()
+    assert len(it.replies_to(name)) == (0 if down else 9)
+    assert it.store.astray() == set()
+    for _ in range(5):
+        it.clock.forward(seconds=60)
+        quiet(it)
+        it.tick()
+    assert len(it.replies_to(name)) == 9
+
+
 @pytest.mark.parametrize(
     "error", [Refused("it needs the index of Balde"), Unavailable("down"), RuntimeError("odd")]
 )

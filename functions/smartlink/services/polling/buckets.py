@@ -3,8 +3,8 @@
 A page that is whole answers for every tenant of the bucket. Nobody is hidden by it:
 
 - After a page that is not whole, each tenant is asked by itself for the rest (see pages.py).
-- Every 61 ticks each tenant is asked by itself, from the beginning. So a document that does not
-  carry its bucket, or is due behind the watermark, is late by minutes and never lost.
+- Every 61 ticks each tenant is asked by itself, from the beginning to the end. So a document that
+  does not carry its bucket, or is due behind the watermark, is late by minutes and never lost.
 
 A query begins at the bucket's *watermark*: Firestore scans the index entries of what was deleted,
 and a bucket has those of all its tenants. Before the watermark nothing is due. For the page before

@@ -41,14 +41,16 @@ class DuePages:
             way: Page([it for it in mixed.due if it.message.direction is way], mixed.end)
             for way in Direction
         }
+        if poll.look:
+            poll.unlooked = mixed.end
         if mixed.end is not None:
             hidden = [way for way, page in pages.items() if not page.due]
             pages |= {way: self._read(poll, now, way, None) for way in hidden}
         _tell_due([it for page in pages.values() for it in page.due], now)
         return pages
 
-    def next(self, poll: TenantPoll, now: datetime, way: Direction, after: Place) -> Page:
-        """Returns the page of a direction that begins at `after`."""
+    def next(self, poll: TenantPoll, now: datetime, way: Direction | None, after: Place) -> Page:
+        """Returns the page of a direction, or of both, that begins at `after`."""
         return self._read(poll, now, way, after)
 
     def _own(self, poll: TenantPoll, now: datetime) -> Page:
