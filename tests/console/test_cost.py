@@ -10,6 +10,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import pytest
@@ -136,7 +137,7 @@ def test_a_further_look_reads_and_compiles_again_only_what_changes(
     templates = {"base", "parts", "overview", "tenants", "messages", "filters", "waiting"}
     assert asked.count("compile") == len(templates)
     asked.clear()
-    calls = {path: _calls(lambda path=path: browser.get(path)) for path in MOST_CALLS}
+    calls = {path: _calls(partial(browser.get, path)) for path in MOST_CALLS}
     assert not asked
     assert not {path: it for path, it in calls.items() if it > MOST_CALLS[path]}
 

@@ -260,7 +260,7 @@ def test_a_list_of_tenants_reads_a_secret_again_when_it_changes() -> None:
         return payload(tenant)
 
     desk.secrets.payload = noted  # type: ignore[method-assign]
-    desk.store.count_live = lambda *_: 0  # type: ignore[method-assign,assignment]
+    desk.store.count_live = lambda *_: 0  # type: ignore[method-assign]
 
     def looked(later: timedelta = timedelta(seconds=31)) -> tuple[list[Status], list[str]]:
         desk.time += later
