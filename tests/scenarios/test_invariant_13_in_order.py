@@ -526,6 +526,24 @@ def test_a_reply_that_a_lowered_limit_made_dead_holds_back_its_key() -> None:
     assert world.replies_to() == ["B1", "A2"]
 
 
+def test_an_overlapping_poll_puts_nothing_off_behind_what_the_other_one_sends() -> None:
+    """The first one ends with its chunk; what it has, is sent when the next minute begins."""
+    every = catalog(**{COMMAND: {"ordered": "tenant"}})
+    world, _ = ordered(every, SMARTLINK_DUE_PAGE="20")
+    names = [f"A{number}" for number in range(60)]
+    offer(world, *names)
+    world.minute()
+    assert world.replies_to() == []
+    world.broker.faults = overlap = Interruptions()
+    overlap.at("before send", lambda: world.elsewhere().tick())
+    world.turns.budget = 1
+    world.tick(minutes=1)
+    assert 0 < len(world.replies_to()) < len(names)
+    world.turns.budget = None
+    world.minute()
+    assert world.replies_to() == names
+
+
 def test_a_changed_path_lets_nothing_overtake() -> None:
     """What was stored under the old one has a key of the new one, before anything is received."""
     world, ledger = ordered(catalog(**{COMMAND: {"ordered": "/invoice"}}))

@@ -130,7 +130,8 @@ class Upstream:
         """Leaves out the replies that come after others of their key, which are not sent yet and
         are not due. They are due again right behind those.
 
-        What is dead from now on is such a one, too: it holds back its key.
+        What is dead from now on is such a one, too: it holds back its key. Those behind one that
+        another poll sends just now stay due: the next tick finds it sent.
         """
         due = self._without_exhausted(poll, due)
         ordered = [it for group in by_key(due) for it in group if it.message.order is not None]
@@ -141,7 +142,7 @@ class Upstream:
         waiting = []
         for stored in ordered:
             first = before.get(stored.message.document)
-            if first is None:
+            if first is None or _is_sent(first):
                 continue
             until = _until(first, now)
             if stored.message.due is None or stored.message.due < until:
@@ -324,6 +325,11 @@ class Upstream:
         sent = Stored(replace(stored.message, attempt=stored.message.attempt + 1), stored.version)
         buried = settlement.unwritten(sent, text, self._clock(), expires, lines)
         return Pending(buried, refused.claim, stored)
+
+
+def _is_sent(first: InOrder) -> bool:
+    """Tells whether a poll has the reply, which it sends within its minute."""
+    return first.stored is not None and first.stored.message.state is State.RUNNING
 
 
 def _until(first: InOrder, now: datetime) -> datetime:
