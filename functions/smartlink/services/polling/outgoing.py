@@ -30,8 +30,8 @@ class Outgoing:
     sent it. The next page is read as soon as the last chunk is taken, so that the sessions do not
     wait for it: they still send. So one page waits in memory at most.
 
-    `place` is where the next page begins, or None if there is none. If `probing`, one message is
-    sent first, and the others follow only if the broker accepts it.
+    `place` is where the next page begins, or None if there is none. If `probing`, one message
+    after the other is sent until the broker accepts one: then the others follow.
     """
 
     def __init__(
@@ -80,6 +80,11 @@ class Outgoing:
         if self.probing or not self._waiting or any(_failures([it]) for it in self._waiting[0]):
             return ()
         return self._taken()
+
+    @property
+    def waits(self) -> bool:
+        """Whether a message waits to be taken."""
+        return bool(self._waiting)
 
     def take_one(self) -> Sequence[Stored]:
         """Takes only the message that failed least often; the others of its chunk stay."""

@@ -358,7 +358,7 @@ class Sending:
         """Begins with the first page; returns the chunk to send at once, which may be empty.
 
         If no send was accepted since the last one failed, one message is sent in a later turn, and
-        the others follow only if the broker accepts it. So a broker that does not accept costs one
+        the others follow only if the broker accepts it. So a broker that does not answer costs one
         call in each poll.
         """
         due = self.upstream.in_turn(poll, page.due)
@@ -414,10 +414,15 @@ class Sending:
             self._join(poll, push)
 
     def _probe(self, poll: TenantPoll, push: Push) -> None:
-        if poll.may_send():
-            self._talk(poll, push, poll.outgoing.take_one())
-            if poll.accepted:
-                self._join(poll, push)
+        """Sends one message. If it was neither accepted nor failed, because the broker refused it,
+        say, that tells nothing of the others: the next one is tried."""
+        if not (poll.may_send() and poll.outgoing.waits):
+            return
+        self._talk(poll, push, poll.outgoing.take_one())
+        if poll.accepted:
+            self._join(poll, push)
+        elif not poll.send_has_failed:
+            push(self._probe)
 
     def _talk(self, poll: TenantPoll, push: Push, chunk: Sequence[Stored]) -> None:
         try:
