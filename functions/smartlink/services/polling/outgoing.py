@@ -93,6 +93,12 @@ class Outgoing:
             self._waiting.appendleft(rest)
         return [first]
 
+    def leave_out(self, key: str | None) -> None:
+        """Leaves out what waits behind an ordered message that was not sent: it stays due."""
+        if key is not None:
+            left = ([it for it in chunk if key_of(it) != key] for chunk in self._waiting)
+            self._waiting = deque(chunk for chunk in left if chunk)
+
     def _taken(self) -> Sequence[Stored]:
         self._sending += 1
         return self._waiting.popleft()

@@ -418,10 +418,12 @@ class Sending:
         say, that tells nothing of the others: the next one is tried."""
         if not (poll.may_send() and poll.outgoing.waits):
             return
-        self._talk(poll, push, poll.outgoing.take_one())
+        [tried] = poll.outgoing.take_one()
+        self._talk(poll, push, [tried])
         if poll.accepted:
             self._join(poll, push)
         elif not poll.send_has_failed:
+            poll.outgoing.leave_out(key_of(tried))
             push(self._probe)
 
     def _talk(self, poll: TenantPoll, push: Push, chunk: Sequence[Stored]) -> None:
