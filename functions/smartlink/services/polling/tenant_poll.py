@@ -198,6 +198,12 @@ class TenantPoll:
         with self.lock:
             return self.sends_left > 0 and not isinstance(self.error, CredentialsRefused)
 
+    @property
+    def send_has_failed(self) -> bool:
+        """Whether a send has failed in this poll, and none was accepted since."""
+        with self.lock:
+            return self.sends_left < _FAILURES_IN_A_ROW
+
     def stop_sending(self) -> None:
         """Makes this poll send no further message."""
         with self.lock:
