@@ -7,7 +7,7 @@ of the query: what may not be seen is not read.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from threading import Lock
@@ -22,8 +22,9 @@ from smartlink.domain.message import (
     Summary,
     Unreadable,
 )
-from smartlink.domain.tenant import TenantState
-from smartlink.i18n import _
+from smartlink.domain.tenant import TenantEntry, TenantState
+from smartlink.i18n import Text, _, data
+from smartlink.operations import configuration
 from smartlink.operations.beside import beside
 from smartlink.operations.blocked import Blocked, Holding, holding, waits_for
 from smartlink.operations.causes import fingerprint
@@ -32,13 +33,14 @@ from smartlink.operations.hours import AllHours, Hours, hours_of
 from smartlink.operations.names import exists, known_name, unknown_tenant
 from smartlink.operations.ports import Deployment, EndedQuery, RawDocument, Spot
 from smartlink.operations.select import Filters, Selected, last_event
-from smartlink.operations.tenants import TenantOverview, brief, last_tick
+from smartlink.operations.tenants import TenantOverview, brief, enabled_by_secret, last_tick
+from smartlink.ports import PortError
 
 PAGE = 50
 """Messages that a page shows at most."""
 _BLOCKED = 30  # messages of a page that tells what each waits for: a read more for each
 TENANTS = 25
-"""Tenants that a page shows at most: each takes four reads."""
+"""Tenants that a page shows at most: each takes three reads, and one of its secret now and then."""
 LOOKED_AT = 150
 """Documents that one look reads at most."""
 COUNTED = 20
@@ -47,6 +49,8 @@ _CHARTED = 3  # tenants whose hours are looked at one by one
 _HOURS = 24  # that are shown
 _FRESH = timedelta(seconds=30)
 _CAUSES_FRESH = timedelta(minutes=10)
+_SECRETS_FRESH = timedelta(minutes=10)
+"""A secret that got a new version without a new etag is read again after this."""
 TROUBLED = 10
 """Tenants that need a person and are named; one more says that there are others."""
 _EXAMPLES = 5
@@ -396,7 +400,9 @@ class Board:
     _all_hours: AllHours = field(default_factory=AllHours)
     _standing: dict[Scope, tuple[datetime, Standing]] = field(default_factory=dict)
     _causes: dict[Scope, CauseLook] = field(default_factory=dict)
-    _names: tuple[datetime, list[str]] | None = None
+    _entries: tuple[datetime, Mapping[str, TenantEntry]] | None = None
+    _enabled: dict[TenantEntry, tuple[datetime, bool]] = field(default_factory=dict)
+    _config: tuple[datetime, Text | None] | None = None
     _lock: Lock = field(default_factory=Lock)
 
     def standing(self, deployment: Deployment, scope: Scope) -> Standing:
@@ -417,7 +423,8 @@ class Board:
             self._standing.clear()
             self._hours.clear()
             self._causes.clear()
-            self._names = None
+            self._entries = self._config = None
+            self._enabled.clear()
 
     def hours(self, deployment: Deployment, scope: Scope) -> Hours | None:
         """Returns the last hours. None: too many tenants to look at one by one.
@@ -464,20 +471,59 @@ class Board:
         if scope.tenants is not None:
             names = sorted(scope.tenants)
         else:
-            names = self._all_names(deployment)
+            names = sorted(self._secrets(deployment))
             if not part:  # those whose secret is gone are found by their state
                 known = deployment.store.page_tenants(TENANTS + 1, after)
                 names = sorted({*names, *known})
         fit = [it for it in names if it > after and part.casefold() in it]
         shown = fit[:TENANTS]
         following = shown[-1] if len(fit) > TENANTS else None
-        return brief(deployment, shown, self._all_names(deployment)), following
+        secrets = self._secrets(deployment)
 
-    def _all_names(self, deployment: Deployment) -> list[str]:
-        now = deployment.now()
-        if self._names is None or now - self._names[0] > _FRESH:
-            self._names = (now, sorted(it.name for it in deployment.secrets.entries()))
-        return self._names[1]
+        def enabled(name: str) -> bool | None:
+            return self._enables(deployment, secrets[name])
+
+        return brief(deployment, shown, secrets, enabled), following
+
+    def _secrets(self, deployment: Deployment) -> Mapping[str, TenantEntry]:
+        now, kept = deployment.now(), self._entries
+        if kept is None or now - kept[0] > _FRESH:
+            kept = now, {it.name: it for it in deployment.secrets.entries()}
+            with self._lock:
+                self._entries = kept
+                self._enabled = {
+                    entry: says
+                    for entry, says in self._enabled.items()
+                    if kept[1].get(entry.name) == entry
+                }
+        return kept[1]
+
+    def _enables(self, deployment: Deployment, entry: TenantEntry) -> bool | None:
+        """A secret that can be used is read again when its etag changes, and now and then. One
+        that cannot is read at each look, because somebody may be at it."""
+        now, kept = deployment.now(), self._enabled.get(entry)
+        if kept is not None and now - kept[0] < _SECRETS_FRESH:
+            return kept[1]
+        says = enabled_by_secret(deployment, entry.name)
+        if says is not None:
+            with self._lock:
+                self._enabled[entry] = now, says
+        return says
+
+    def config_problem(self, deployment: Deployment) -> Text | None:
+        """Returns what is wrong with the configuration file; looked at at most every 30
+        seconds."""
+        now, kept = deployment.now(), self._config
+        if kept is None or now - kept[0] >= _FRESH:
+            kept = self._config = now, _config_problem(deployment)
+        return kept[1]
+
+
+def _config_problem(deployment: Deployment) -> Text | None:
+    try:
+        return configuration.problem_of(deployment.config.current(), deployment.settings)
+    except PortError as error:
+        return data(error)
 
 
 def _counted(deployment: Deployment, scope: Scope, states: Iterable[State]) -> int | None:

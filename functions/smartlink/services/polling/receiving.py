@@ -27,7 +27,7 @@ from smartlink.domain.message import (
 )
 from smartlink.domain.order import NoKeyError
 from smartlink.domain.payload import correlation_id, glance, request_id, traceparent
-from smartlink.domain.settlement import Settlement, annotate
+from smartlink.domain.settlement import Settlement, annotate, died
 from smartlink.domain.traceparent import joined, valid_traceparent
 from smartlink.observability import ERROR, INFO, WARNING, call_trace, event, message_event
 from smartlink.ports import (
@@ -507,11 +507,7 @@ class Downstream:
     def _tell_dead(self, poll: TenantPoll, dead: Sequence[Message], now: datetime) -> None:
         if not dead:
             return
-        lines = [
-            annotate(message, LogType.ERROR, f"Dead: {message.error}", now, poll.expires)
-            for message in dead
-        ]
-        self._logs.log(poll.name, lines)
+        self._logs.log(poll.name, [died(message, now, poll.expires) for message in dead])
         poll.count("dead", len(dead))
         for message in dead:
             message_event(

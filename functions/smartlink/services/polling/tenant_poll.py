@@ -46,6 +46,7 @@ class TenantPoll:
     quota: Counter[str]  # dispatches left, by command
     counts: Counter[str] = field(default_factory=Counter)
     shared: SharedDue | None = None  # None: the tenant is asked by itself for what is due
+    look: bool = False  # it is asked for all that is due, whether this poll has room for it or not
     tenant: Tenant | None = None  # None until its secret is read
     receivers: int = 1  # sessions that receive, with the first turn's
     joined: datetime | None = None  # when the last session joined, or the first message came
@@ -64,6 +65,7 @@ class TenantPoll:
     unreadable: dict[str, str] = field(default_factory=dict)  # due documents, and why
     error: PortError | None = None  # how the broker or RAC failed first: nothing more is received
     unswept: Place | None = None  # where the sweep's next page begins
+    unlooked: Place | None = None  # where the look's next page begins
     outgoing: Outgoing = field(default_factory=Outgoing)
     accepted: bool = False  # the broker took a message that was sent
     sends_left: int = _FAILURES_IN_A_ROW  # failures until this poll stops sending
