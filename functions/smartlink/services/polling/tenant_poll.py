@@ -143,7 +143,7 @@ class TenantPoll:
             size = sum(it.message.content.size for it in self.acked)
             full = len(self.acked) >= most or size >= LIMITS.dispatch
             early = self.dispatched is not None and now - self.dispatched < self.pace(now)
-            if not self.acked or (early and self.gathering and not full and not last):
+            if early and self.gathering and not full and not last:
                 return []
             taken, self.acked = self.acked, []
             self.dispatched = now
