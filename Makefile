@@ -13,15 +13,20 @@ ARGS ?=
 # A file's or a folder's name for the shell, whatever is in it.
 quoted = '$(subst ','\'',$(1))'
 
+# What a recipe has half made goes when it fails, or the next run would take it for whole.
+.DELETE_ON_ERROR:
+
 export PYTHONPATH := functions:.
 export TERRAFORM
 
 .PHONY: help
 help: ## Say what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # A stamp holds the lock file it was installed from, so a second run costs nothing.
 $(VENV)/bin/python:
+	@command -v $(call quoted,$(PYTHON)) > /dev/null || { \
+	echo 'Python 3.11 or newer is needed, and there is no $(PYTHON): infra/local/README.md says how to get it' >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and f"Python 3.11 or newer is needed, this is {v[0]}.{v[1]}: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv $(VENV)
 
@@ -66,11 +71,11 @@ local: $(BIN)/smartlink ## Keep the local stack up until Ctrl-C
 
 .PHONY: consumer
 consumer: $(VENV)/test.stamp ## Write a new command's files (COMMAND=XyzCommand ARGS="--personal --erp --timeout 60")
-	@$(BIN)/python -m infra.authors consumer $(or $(COMMAND),$(error Name it: make consumer COMMAND=XyzCommand)) $(ARGS)
+	@$(BIN)/python -m infra.authors consumer $(call quoted,$(or $(COMMAND),$(error Name it: make consumer COMMAND=XyzCommand))) $(ARGS)
 
 .PHONY: try
 try: $(VENV)/local.stamp ## Run one message through one consumer (COMMAND=XyzCommand FILE=payload.json)
-	@$(BIN)/python -m infra.authors try $(or $(COMMAND),$(error Name it: make try COMMAND=XyzCommand FILE=payload.json)) $(call quoted,$(or $(FILE),$(error Name its payload: make try COMMAND=$(COMMAND) FILE=payload.json))) $(ARGS)
+	@$(BIN)/python -m infra.authors try $(call quoted,$(or $(COMMAND),$(error Name it: make try COMMAND=XyzCommand FILE=payload.json))) $(call quoted,$(or $(FILE),$(error Name its payload: make try COMMAND=$(COMMAND) FILE=payload.json))) $(ARGS)
 
 .PHONY: schemas
 schemas: $(VENV)/test.stamp ## Bring the payloads' contracts in infra/schemas up to date

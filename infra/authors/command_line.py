@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from infra.arguments import parsed
 from infra.authors.errors import AuthorError
 from infra.console import print_any_text
 from infra.local.checkout import CATALOG, ROOT, STATE
@@ -22,7 +23,7 @@ exit codes:
 def run(arguments: Sequence[str]) -> int:
     """Do what the arguments ask; return the exit code."""
     print_any_text()
-    asked = _parser().parse_args(arguments)
+    asked = parsed(_parser(), arguments)
     actions = {"consumer": _consumer, "schemas": _schemas, "try": _try}
     try:
         return actions[asked.action](asked)
@@ -123,4 +124,6 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="the next run knows what `once` remembers; no time-out, for a debugger",
     )
+    for action in actions.choices.values():
+        action.set_defaults(parser=action)
     return parser

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 
+from infra.arguments import parsed
 from infra.console import print_any_text
 from infra.deploy.cloud import GoogleCloud
 from infra.deploy.deployment import Deployment
@@ -16,7 +17,7 @@ from infra.deploy.terraform import Terraform
 def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Do what the arguments ask; return the exit code."""
     print_any_text()
-    asked = _parser().parse_args(arguments)
+    asked = parsed(_parser(), arguments)
     console = Console(highlight=False, markup=False)
     try:
         target = load_target(asked.environment, asked.project or None)
@@ -44,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
         ("destroy", "remove everything"),
     ):
         command = commands.add_parser(name, help=text)
+        command.set_defaults(parser=command)
         command.add_argument("environment", help="development, staging or production")
         command.add_argument("--project", help="another project than the tfvars'")
         if name == "deploy":

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 
+from infra.arguments import parsed
 from infra.console import print_any_text
 from infra.local.demo.run import TIME_LIMIT_SECONDS, Options, demo
 from infra.local.errors import LocalStackError
@@ -36,7 +37,7 @@ exit codes:
 def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Do what the arguments ask; return the exit code."""
     print_any_text()
-    asked = _parser().parse_args(arguments)
+    asked = parsed(_parser(), arguments)
     progress = Console(stderr=True)
     try:
         with ending_signals_raise():
@@ -78,4 +79,6 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SECONDS",
         help="how long the requests may take (%(default)g)",
     )
+    for command in commands.choices.values():
+        command.set_defaults(parser=command)
     return parser

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from infra.local.errors import AlreadyRunningError
+from infra.local.errors import AlreadyRunningError, SettingError
 from infra.local.processes import alive, lock
 
 
@@ -33,12 +33,20 @@ class StackFile:
 
 @contextmanager
 def sole_stack(folder: Path) -> Iterator[StackFile]:
-    """Lock the folder while the block runs. Raises AlreadyRunningError.
+    """Lock the folder while the block runs. Raises AlreadyRunningError and SettingError.
 
     The lock also ends when the process ends.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as file:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        opened = (folder / "lock").open("w")
+    except OSError as error:
+        message = (
+            f"The folder {folder} cannot be written: {error.strerror}. Name another in "
+            f"SMARTLINK_LOCAL_DIR."
+        )
+        raise SettingError(message) from error
+    with opened as file:
         try:
             lock(file)
         except OSError as error:

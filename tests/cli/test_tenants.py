@@ -104,7 +104,7 @@ def test_a_failed_step_leaves_nothing(place: Place, client: str) -> None:
     foreign = credentials(client, environment="production")
     refused = place.run("tenants", "activate", "acme", "--from-file", "-", text=wrong)
     assert refused.code == 4
-    assert "RAC refuses the credentials of tenant acme (invalid_client)" in refused.err
+    assert "RAC refuses the credentials of tenant acme (invalid_client): check " in refused.err
     other = place.run("tenants", "activate", "acme", "--from-file", "-", text=foreign)
     assert other.code == 4
     assert "credentials of production" in other.err

@@ -508,6 +508,24 @@ def test_the_replies_of_a_key_are_sent_in_order() -> None:
     assert world.replies_to() == ["B1", "A1", "A2", "A3"]
 
 
+def test_a_reply_that_a_lowered_limit_made_dead_holds_back_its_key() -> None:
+    """It is found dead in the very page that shows those behind it."""
+    world, _ = ordered()
+    offer(world, "A1", "A2", "B1")
+    world.minute()
+    world.broker.faults.fail("send", Refused("404"), times=1)
+    world.minute()
+    assert world.replies_to() == ["B1"]
+    world.config.put(config_file(attempts=1, interval=1))
+    world.minutes(60)
+    assert world.replies_to() == ["B1"]
+    [first, behind] = sorted(world.live().values(), key=lambda it: it.document)
+    assert (first.dead_reason, behind.queued) == (DeadReason.EXHAUSTED, True)
+    discard(world, first.id)
+    world.minutes(31)
+    assert world.replies_to() == ["B1", "A2"]
+
+
 def test_a_changed_path_lets_nothing_overtake() -> None:
     """What was stored under the old one has a key of the new one, before anything is received."""
     world, ledger = ordered(catalog(**{COMMAND: {"ordered": "/invoice"}}))

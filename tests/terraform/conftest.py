@@ -79,7 +79,7 @@ class Runs:
 
     @staticmethod
     def _test(copy: Copy, _name: str) -> str:
-        return copy.run("test").stdout + copy.run("test", var_file("production")).stdout
+        return copy.run("test").stdout
 
     @staticmethod
     def _plan(copy: Copy, name: str) -> tuple[Resources, str]:

@@ -60,6 +60,16 @@ def test_every_validation_has_its_refusal_tested() -> None:
         assert refusals.count(f"var.{name}") >= block.count("validation {"), name
 
 
+def test_no_tfvars_change_what_terraform_test_tests() -> None:
+    """Its files give each variable a value, which goes before that of any tfvars."""
+    text = (REPO / "terraform/variables.tf").read_text()
+    declared = set(re.findall(r'^variable "(\w+)"', text, re.MULTILINE))
+    for path in sources("tests/*.tftest.hcl"):
+        given = re.search(r"^variables \{$(.*?)^\}$", path.read_text(), re.MULTILINE | re.DOTALL)
+        assert given, path.name
+        assert set(re.findall(r"^  (\w+) *=", given[1], re.MULTILINE)) == declared, path.name
+
+
 def test_settings_that_may_be_tuned_are_those_of_the_functions() -> None:
     """A setting is either tuned by `settings`, or has a variable of its own."""
     text = (REPO / "terraform" / "variables.tf").read_text()

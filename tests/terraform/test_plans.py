@@ -38,8 +38,8 @@ def test_each_environment_passes_its_own_tests(runs: Runs, name: str) -> None:
 
 
 def test_every_validation_and_optional_part_is_tested(runs: Runs) -> None:
-    """As anyone would type `terraform test` after `init`, and with an environment's variables."""
-    assert re.findall(r"Success! (\d+) passed, 0 failed", runs["test"]) == ["13", "13"]
+    """As anyone would type `terraform test` after `init`."""
+    assert "Success! 13 passed, 0 failed" in runs["test"]
 
 
 def test_no_primitive_role_and_nobody_anonymous(plan: Resources) -> None:

@@ -12,7 +12,7 @@ from smartlink.domain.token import claimed_tenant, claims_of
 from smartlink.i18n import _, joined
 from smartlink.operations.errors import ForbiddenError, InvalidError, OtherCustomerError
 from smartlink.operations.ports import Deployment
-from smartlink.ports import NotFound
+from smartlink.ports import CredentialsRefused, NotFound
 
 _RAC = {
     "admin.rac.dev.totvs.app": "development",
@@ -112,7 +112,14 @@ def verify(deployment: Deployment, tenant: Tenant) -> tuple[Tenant, str | None]:
             name=tenant.name,
         )
         raise ForbiddenError(message)
-    found = tenant_id(deployment, tenant)
+    try:
+        found = tenant_id(deployment, tenant)
+    except CredentialsRefused as error:
+        message = _(
+            "{refusal}: check the client id and the client secret; nothing was changed",
+            refusal=str(error).partition(": ")[0],
+        )
+        raise ForbiddenError(message) from None
     own = tenant.credentials.model_copy(update={"tenant_id": found or tenant.credentials.tenant_id})
     return Tenant(tenant.name, own), found
 

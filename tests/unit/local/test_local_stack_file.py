@@ -10,7 +10,7 @@ import pytest
 
 from infra.cli.errors import UsageError
 from infra.cli.target import find_target
-from infra.local.errors import AlreadyRunningError
+from infra.local.errors import AlreadyRunningError, SettingError
 from infra.local.stack_file import sole_stack
 
 
@@ -39,6 +39,16 @@ def test_a_second_stack_is_refused_and_leaves_the_first_alone(tmp_path: Path) ->
             pytest.fail("two stacks in one folder")
 
         assert file.path.exists()
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    """And how to name another."""
+    (tmp_path / "file").write_text("")
+    with (
+        pytest.raises(SettingError, match=r"/file cannot be written: .*SMARTLINK_LOCAL_DIR"),
+        sole_stack(tmp_path / "file"),
+    ):
+        pytest.fail("a stack in a file")
 
 
 def test_the_file_of_a_killed_stack_does_not_stand_in_the_way(tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ class Upstream:
         It calls `accepted` for each message that the broker accepts, so that other sessions may
         send too. Returns RAC's refusal of the tenant's credentials, or None.
         """
-        due = self._without_exhausted(poll, self._without_repeats(poll, due))
+        due = self._without_repeats(poll, due)
         claim = Claim(self._new_id(), len(due), self._clock())
         claimed = claim_all(
             self._messages,
@@ -128,11 +128,15 @@ class Upstream:
 
     def in_turn(self, poll: TenantPoll, due: Sequence[Stored]) -> list[Stored]:
         """Leaves out the replies that come after others of their key, which are not sent yet and
-        are not due. They are due again right behind those."""
+        are not due. They are due again right behind those.
+
+        What is dead from now on is such a one, too: it holds back its key.
+        """
+        due = self._without_exhausted(poll, due)
         ordered = [it for group in by_key(due) for it in group if it.message.order is not None]
         before = unsent_before(self._messages, poll.name, ordered) if ordered else {}
         if not before:
-            return list(due)
+            return due
         now = self._clock()
         waiting = []
         for stored in ordered:
