@@ -82,9 +82,21 @@ def test_redrive_of_one(own: Browser) -> None:
     lines = own.deployment.store.lines_of("acme", "dead-1")
     assert any("by ana@example.com: the ERP is back" in it.text for it in lines)
     assert "1 mensagem: " in text_of(own.get("/"))
-    audit = text_of(own.get("/audit"))
-    assert "messages redrive" in audit
+    audit = text_of(own.get("/audit?act=messages+redrive"))
+    assert "Reenviar mensagens D-dead-1" in audit
     assert "the ERP is back" in audit
+
+
+def test_an_act_of_another_version_is_shown_and_found_as_it_is_stored(own: Browser) -> None:
+    now = own.deployment.now()
+    own.deployment.audit.create(
+        AuditRecord(id="a1", act="tenants split", who="ana", verified=True, at=now, target="acme")
+    )
+    page = own.get("/audit?act=tenants+split")
+    assert "tenants split acme" in text_of(page)
+    chosen = {"value": "tenants split", "selected": None}
+    assert ("option", chosen) in list(tags_of(page))
+    assert text_of(page).count("Pausar um tenant") == 1  # as one that may be chosen
 
 
 def test_discard_of_one(own: Browser) -> None:

@@ -13,6 +13,7 @@ from console.words import when
 from smartlink.i18n import Text, _, joined, told
 from smartlink.operations import activation
 from smartlink.operations.activation import Step
+from smartlink.operations.acts import Act
 from smartlink.operations.audit import tenant_facts
 from smartlink.operations.credentials import parse
 from smartlink.operations.errors import InvalidError, OperationError, UnknownTenantError
@@ -72,7 +73,7 @@ def _one(tenant: str, checks: list[Check] | None = None) -> str:
 def check(tenant: str) -> str:
     """Asks RAC for a token and sets the tenant's queue up again, as a check does."""
     here().tenant(tenant, Right.OPERATE)
-    with here().recorded("tenants check", target=tenant, tenant=tenant) as record:
+    with here().recorded(Act.CHECK, target=tenant, tenant=tenant) as record:
         checks = tenant_checks(here().deployment, tenant)
         record.outcome = "holds" if all(it.holds for it in checks) else "does not hold"
     return _one(tenant, checks)
@@ -83,7 +84,7 @@ def enable(tenant: str) -> Answer:
     """Enables a tenant, which also ends a pause."""
     return _change(
         tenant,
-        "tenants enable",
+        Act.ENABLE,
         lambda report: activation.switch(here().deployment, tenant, report, enabled=True),
     )
 
@@ -93,7 +94,7 @@ def disable(tenant: str) -> Answer:
     """Disables a tenant: what it has waits."""
     return _change(
         tenant,
-        "tenants disable",
+        Act.DISABLE,
         lambda report: activation.switch(here().deployment, tenant, report, enabled=False),
     )
 
@@ -106,7 +107,7 @@ def pause(tenant: str) -> Answer:
     told_by = (here().visitor.identity.name, why)
     return _change(
         tenant,
-        "tenants pause",
+        Act.PAUSE,
         lambda report: activation.pause(here().deployment, tenant, how_long, told_by, report),
     )
 
@@ -119,7 +120,7 @@ def adopt(tenant: str) -> Answer:
     def act(report: Callable[[Step], object]) -> None:
         activation.adopt(here().deployment, tenant, who, why, report)
 
-    return _change(tenant, "tenants adopt", act)
+    return _change(tenant, Act.ADOPT, act)
 
 
 @pages.post("/tenants/<tenant>/rotate")
@@ -131,7 +132,7 @@ def rotate(tenant: str) -> Answer:
     def act(report: Callable[[Step], object]) -> None:
         activation.rotate(here().deployment, tenant, credentials, report)
 
-    return _change(tenant, "tenants rotate", act)
+    return _change(tenant, Act.ROTATE, act)
 
 
 def _credentials() -> dict[str, str]:
@@ -141,10 +142,10 @@ def _credentials() -> dict[str, str]:
     return given
 
 
-def _change(tenant: str, act: str, do: Callable[[Callable[[Step], object]], object]) -> Answer:
+def _change(tenant: str, act: Act, do: Callable[[Callable[[Step], object]], object]) -> Answer:
     here().tenant(tenant, Right.ADMINISTER)
     deployment, why, steps = here().deployment, reason(), list[Step]()
-    activation.check_active(deployment, tenant) if act != "tenants adopt" else None
+    activation.check_active(deployment, tenant) if act is not Act.ADOPT else None
     before = tenant_facts(deployment, tenant)
     try:
         with here().recorded(
@@ -176,7 +177,7 @@ def activate() -> tuple[str, int]:
     credentials = parse(_credentials(), deployment)
     error: Text | None = None
     try:
-        with here().recorded("tenants activate", target=name, tenant=name, reason=why) as record:
+        with here().recorded(Act.ACTIVATE, target=name, tenant=name, reason=why) as record:
             activation.activate(
                 deployment, name, credentials, None, done_so_far.append, here().check_erp
             )

@@ -13,6 +13,7 @@ from uuid import uuid4
 from smartlink.domain.message import Version
 from smartlink.i18n import Text, _
 from smartlink.operations.actions import DISCARD, Action
+from smartlink.operations.acts import Act
 from smartlink.operations.audit import REASON, intend, recorded, result_of, shared
 from smartlink.operations.errors import (
     ForbiddenError,
@@ -110,7 +111,7 @@ def begin(deployment: Deployment, extent: Extent, order: Order) -> Job:
     least = " (at most)" if extent.bound else ""
     intent = intend(
         deployment,
-        f"messages {action.name}",
+        action.audited,
         target=target,
         tenant=tenants,
         reason=order.reason,
@@ -292,7 +293,7 @@ def stop(deployment: Deployment, identity: str, reason: str, warn: Callable[[Tex
     change(job, deployment.now())
     with recorded(
         deployment,
-        "job stop",
+        Act.STOP_JOB,
         target=identity,
         tenant=job.selection.tenants,
         reason=reason,
@@ -318,7 +319,7 @@ def resume(deployment: Deployment, identity: str, reason: str) -> Job:
     _check_resumable(job)
     intent = intend(
         deployment,
-        "job resume",
+        Act.RESUME_JOB,
         target=identity,
         tenant=job.selection.tenants,
         reason=reason,
