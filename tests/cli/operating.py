@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from infra.local.addresses import Addresses
-from infra.local.emulators import pubsub_emulator
 from infra.local.functions import (
     function_environment,
     function_names,
@@ -17,17 +16,16 @@ from infra.local.provision import create_topics
 from infra.local.rest import Rest
 from infra.local.supervisor import supervised
 from tests.cli.place import Place
-from tests.contract.backends import started
 
 
 @contextmanager
-def operating(place: Place, **variables: str) -> Iterator[None]:
-    """Let `operate` run for this place, with these variables besides its own."""
+def operating(place: Place, pubsub: str, **variables: str) -> Iterator[None]:
+    """Let `operate` run for this place and this emulator of Pub/Sub, with these variables besides
+    its own."""
     catalog = load_catalog()
     names = function_names(catalog)
     ports = dict(zip(names, free_ports(len(names)), strict=True))
     with ExitStack() as stack:
-        pubsub = started(pubsub_emulator(), stack)
         place.write_stack(PUBSUB_EMULATOR_HOST=pubsub)
         addresses = Addresses(
             project=place.project,

@@ -3,8 +3,12 @@
 import json
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
+import pytest
+
+from infra.local.emulators import pubsub_emulator
 from smartlink.adapters.firestore.calls import FirestoreCalls
 from smartlink.adapters.firestore.jobs import FirestoreJobs
 from smartlink.domain.message import State
@@ -12,9 +16,16 @@ from smartlink.operations.job import Job, JobState
 from tests.cli.operating import operating
 from tests.cli.place import Place
 from tests.cli.samples import dead, pending, waiting
+from tests.contract.backends import started
 
 MANY = 5_000
 LONG = 400  # seconds that anything may take here; nothing takes nearly so long
+
+
+@pytest.fixture(scope="module")
+def pubsub() -> Iterator[str]:
+    with ExitStack() as stack:
+        yield started(pubsub_emulator(), stack)
 
 
 def furnish(place: Place, *tenants: str) -> None:
@@ -41,7 +52,7 @@ def states(place: Place, tenant: str) -> Counter[State]:
 
 
 def test_5000_dead_are_redriven_once_though_it_was_stopped_and_resumed_by_others(
-    place: Place,
+    place: Place, pubsub: str
 ) -> None:
     """Ana starts it, Rui stops it, Eva resumes it; what does not fit is not touched."""
     place.patience = LONG
@@ -56,7 +67,7 @@ def test_5000_dead_are_redriven_once_though_it_was_stopped_and_resumed_by_others
         if not it.message.id.startswith("m-")
     }
     bulk = ("messages", "redrive", "-t", "acme", "--error", "refused", "--yes", "-r", "ERP is back")
-    with operating(place):
+    with operating(place, pubsub):
         with place.started(*bulk, "--rate", "1000") as ana:
             job = until(place, lambda it: it.counts.done >= MANY // 10).id
             stopped = place.run("jobs", "stop", job, "-r", "Too early", SMARTLINK_OPERATOR="rui")
@@ -98,11 +109,11 @@ def test_5000_dead_are_redriven_once_though_it_was_stopped_and_resumed_by_others
     ]
 
 
-def test_ctrl_c_leaves_a_job_running(place: Place) -> None:
+def test_ctrl_c_leaves_a_job_running(place: Place, pubsub: str) -> None:
     furnish(place, "acme")
     place.keep("acme", *(dead(f"m-{number:03}") for number in range(60)))
     bulk = ("messages", "discard", "-t", "acme", "--yes", "-r", "Test data", "--rate", "20")
-    with operating(place):
+    with operating(place, pubsub):
         with place.started(*bulk) as process:
             job = until(place, lambda it: it.counts.done > 0).id
             process.send_signal(2)
@@ -114,13 +125,13 @@ def test_ctrl_c_leaves_a_job_running(place: Place) -> None:
     assert states(place, "acme") == {}
 
 
-def test_a_function_that_knows_no_right_stops_the_job(place: Place) -> None:
+def test_a_function_that_knows_no_right_stops_the_job(place: Place, pubsub: str) -> None:
     """The roles are the function's own: nobody else says who may."""
     furnish(place, "acme", "globex")
     for tenant in ("acme", "globex"):
         place.keep(tenant, dead("m-1"))
     roles = json.dumps({"ana@example.com": {"operator": ["acme"]}})
-    with operating(place, SMARTLINK_ROLES=roles):
+    with operating(place, pubsub, SMARTLINK_ROLES=roles):
         both = place.run(
             *("messages", "redrive", "--all", "--yes", "-r", "x"),
             SMARTLINK_OPERATOR="ana@example.com",

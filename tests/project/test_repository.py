@@ -1,6 +1,7 @@
 """The repository is anybody's: no machine's paths, links that lead somewhere."""
 
 import re
+from pathlib import Path
 
 from tests.project.checkout import ROOT, tracked
 
@@ -47,6 +48,29 @@ def test_every_link_leads_somewhere() -> None:
             if not target.exists() or (heading and heading not in anchors(target.read_text())):
                 broken.add(f"{name}: {place}#{heading}")
     assert broken == set()
+
+
+def test_a_number_said_in_portuguese_is_said_in_english() -> None:
+    """In the same section: limits, defaults, times. The Portuguese may say less."""
+    pages = [path for path in tracked() if path.name == "README.pt-BR.md"]
+    assert pages
+    others = set()
+    for page in pages:
+        own, english = sections(page), sections(page.with_name("README.md"))
+        for ours, theirs in zip(own, english, strict=False):  # a page may have more of its own
+            for number in numbers(ours) - numbers(theirs):
+                others.add(f"{page.relative_to(ROOT)}, {ours.splitlines()[0]}: {number}")
+    assert others == set()
+
+
+def sections(page: Path) -> list[str]:
+    return re.split(r"^## ", page.read_text(), flags=re.MULTILINE)
+
+
+def numbers(text: str) -> set[str]:
+    """Without what only separates digits, and without the numbers of a list and of links."""
+    prose = re.sub(r"\]\([^)]*\)|^ *\d+\. ", "", text, flags=re.MULTILINE)
+    return {re.sub(r"\D", "", it) for it in re.findall(r"\d(?:[\d.,]*\d)?", prose)}
 
 
 def anchors(page: str) -> set[str]:

@@ -153,8 +153,8 @@ def act() -> Answer:
 def _perform(located: Located, action: Action, why: str, *, undone: bool) -> Report:
     deployment = here().deployment
     if located.live is not None and str(located.live.version) != request.form.get("version"):
-        message = f"{located.document} has changed since it was shown"
-        raise Conflict(message)
+        text = _("{name} is not as it was shown, so nothing was done", name=located.document)
+        raise Conflict(text)
     planned = plan_one(deployment, action, located, undone=undone)
     if not planned.messages:
         raise ForbiddenError(_not_now(planned.skipped[0].unfit if planned.skipped else None))

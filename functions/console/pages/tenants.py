@@ -8,6 +8,7 @@ from werkzeug.wrappers import Response as Answer
 
 from console.asked import AGES, reason
 from console.here import here
+from console.problems import explained
 from console.words import when
 from smartlink.i18n import Text, _, joined, told
 from smartlink.operations import activation
@@ -38,6 +39,7 @@ def show() -> str:
         rows=rows,
         next=following,
         part=part,
+        every=here().scope().tenants is None,
         may_activate=here().visitor.may(Right.ADMINISTER),
     )
 
@@ -145,12 +147,16 @@ def _change(tenant: str, act: Act, do: Callable[[Callable[[Step], object]], obje
     deployment, why, steps = here().deployment, reason(), list[Step]()
     activation.check_active(deployment, tenant) if act is not Act.ADOPT else None
     before = tenant_facts(deployment, tenant)
-    with here().recorded(act, target=tenant, tenant=tenant, reason=why, before=before) as record:
-        do(steps.append)
-        record.after = tenant_facts(deployment, tenant)
-    for step in steps:
-        text = joined(": ", step_words(step, when))
-        flash(told(text), "good" if went_well(step) else "warn")
+    try:
+        with here().recorded(
+            act, target=tenant, tenant=tenant, reason=why, before=before
+        ) as record:
+            do(steps.append)
+            record.after = tenant_facts(deployment, tenant)
+    finally:  # where one fails, the page that says so tells too what was done before it
+        for step in steps:
+            text = joined(": ", step_words(step, when))
+            flash(told(text), "good" if went_well(step) else "warn")
     return redirect(url_for("tenants.one", tenant=tenant), 303)
 
 
@@ -169,7 +175,7 @@ def activate() -> tuple[str, int]:
     deployment, done_so_far = here().deployment, list[Step]()
     activation.check_new(deployment, name)
     credentials = parse(_credentials(), deployment)
-    error: Exception | None = None
+    error: Text | None = None
     try:
         with here().recorded(Act.ACTIVATE, target=name, tenant=name, reason=why) as record:
             activation.activate(
@@ -177,7 +183,7 @@ def activate() -> tuple[str, int]:
             )
             record.after = tenant_facts(deployment, name)
     except (OperationError, PortError) as failure:  # what was made before it is told too
-        error = failure
+        error = explained(failure, acted=True)
     done = name if error is None else None
     steps = [(went_well(it), *step_words(it, when)) for it in done_so_far]
     return _wizard(steps, done, error, name), 200 if error is None else 409
@@ -186,7 +192,7 @@ def activate() -> tuple[str, int]:
 def _wizard(
     steps: Sequence[tuple[bool, Text, Text]] = (),
     done: str | None = None,
-    error: Exception | None = None,
+    error: Text | None = None,
     name: str = "",
 ) -> str:
     checks_erp = here().checks_erp

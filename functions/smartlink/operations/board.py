@@ -6,6 +6,7 @@ all tenants or in one for each tenant that may be seen, and says where it stoppe
 of the query: what may not be seen is not read.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,7 +15,7 @@ from threading import Lock
 from typing import Generic, TypeVar
 
 from smartlink.domain.hourly import HOUR, hour_of
-from smartlink.domain.identity import Direction
+from smartlink.domain.identity import Direction, is_document_id
 from smartlink.domain.message import (
     EndedSummary,
     Listed,
@@ -22,19 +23,19 @@ from smartlink.domain.message import (
     Summary,
     Unreadable,
 )
-from smartlink.domain.tenant import TenantEntry, TenantState
+from smartlink.domain.tenant import TenantEntry, TenantState, is_tenant_name
 from smartlink.i18n import Text, _, data
 from smartlink.operations import configuration
 from smartlink.operations.beside import beside
 from smartlink.operations.blocked import Blocked, Holding, holding, waits_for
 from smartlink.operations.causes import fingerprint
-from smartlink.operations.errors import UnknownTenantError
+from smartlink.operations.errors import InvalidError, MissingError, UnknownTenantError
 from smartlink.operations.hours import AllHours, Hours, hours_of
 from smartlink.operations.names import exists, known_name, unknown_tenant
 from smartlink.operations.ports import Deployment, EndedQuery, RawDocument, Spot
 from smartlink.operations.select import Filters, Selected, last_event
 from smartlink.operations.tenants import TenantOverview, brief, enabled_by_secret, last_tick
-from smartlink.ports import PortError
+from smartlink.ports import NotFound, PortError
 
 PAGE = 50
 """Messages that a page shows at most."""
@@ -56,6 +57,7 @@ TROUBLED = 10
 _EXAMPLES = 5
 _HOLDING = 10  # dead messages of which it is asked what they hold back
 _SOUGHT = 30  # messages that a search by an id shows, about
+_NAME_PART = re.compile("[a-z0-9][a-z0-9_-]*")
 _FAILING = (State.DEAD, State.WAITING)
 
 _Item = TypeVar("_Item")
@@ -173,7 +175,7 @@ def ended_page(
     size: int = PAGE,
 ) -> Page[Past]:
     """Returns the next messages of the history that fit, the newest first; those of named tenants
-    come tenant by tenant."""
+    come tenant by tenant. Raises MissingError if nobody knows any longer where the page begins."""
     now = deployment.now()
     wanted = EndedQuery(
         filters.equal,
@@ -187,20 +189,22 @@ def ended_page(
     def fits(item: Past) -> bool:
         return not isinstance(item, EndedSummary) or filters.says(item.message.error)
 
-    return _page(scope, ask, fits, _ended_spot, after, size, LOOKED_AT, sifts=filters.sifts)
+    try:
+        return _page(scope, ask, fits, _ended_spot, after, size, LOOKED_AT, sifts=filters.sifts)
+    except NotFound:  # what the page before ended with has expired
+        raise MissingError(_("There is no such page: begin with the first one")) from None
 
 
-def _ended_spot(tenant: str, item: Past) -> Spot | None:
-    if isinstance(item, EndedSummary):
-        return Spot(tenant, item.message.document, item.ended)
-    return None  # nobody can say when it ended, so no page begins behind it
+def _ended_spot(tenant: str, item: Past) -> Spot:
+    document = item.message.document if isinstance(item, EndedSummary) else item.document
+    return Spot(tenant, document, item.ended)
 
 
 def _page(
     scope: Scope,
     ask: Callable[[str | None, int, Spot | None], list[tuple[str, _Item]]],
     fits: Callable[[_Item], bool],
-    spot_of: Callable[[str, _Item], Spot | None],
+    spot_of: Callable[[str, _Item], Spot],
     after: Spot | None,
     size: int,
     most: int,
@@ -219,7 +223,7 @@ def _page(
             found = ask(part, wanted, spot)
             looked += max(len(found), 1)
             for tenant, item in found:
-                spot = spot_of(tenant, item) or spot
+                spot = spot_of(tenant, item)
                 if fits(item):
                     rows.append((tenant, item))
                 if len(rows) == size:
@@ -304,6 +308,12 @@ class Standing:
         """The dead ones."""
         return (self.states or {}).get(State.DEAD, 0)
 
+    @property
+    def others(self) -> tuple[int, int]:
+        """The live and the dead messages whose type is none of `commands`."""
+        live = self.live - sum(it.live for it in self.commands)
+        return live, self.dead - sum(it.dead for it in self.commands)
+
 
 @dataclass(slots=True)
 class Cause:
@@ -369,6 +379,8 @@ class CauseLook:
     total: int | None
     causes: dict[str, Cause] = field(default_factory=dict)
     looked: int = 0
+    unreadable: int = 0  # of these: they are in no cause
+    silent: int = 0  # of these: they have no error, so they are in no cause
     walk: Walk = field(default_factory=lambda: Walk([Filters(state=it) for it in _FAILING]))
     lock: Lock = field(default_factory=Lock, repr=False)
 
@@ -386,7 +398,11 @@ class CauseLook:
         with self.lock:
             for tenant, item in self.walk.further(deployment, scope):
                 self.looked += 1
-                if isinstance(item, Listed) and item.message.error:
+                if isinstance(item, Unreadable):
+                    self.unreadable += 1
+                elif not item.message.error:
+                    self.silent += 1
+                else:
                     code, pattern = fingerprint(item.message.error)
                     cause = self.causes.setdefault(code, Cause(code, pattern))
                     cause.add(tenant, item.message)
@@ -466,16 +482,18 @@ class Board:
     ) -> tuple[list[TenantOverview], str | None]:
         """Returns the next tenants by name, and where the page after them begins.
 
-        `part`: only those that have it in their name.
+        `part`: only those that have it in their name; of those whose secret is gone, only those
+        whose name begins so, as the database finds no others.
         """
+        if after and not is_tenant_name(after):
+            raise InvalidError(_("There is no such page: begin with the first one"))
+        part = part.casefold()
         if scope.tenants is not None:
             names = sorted(scope.tenants)
         else:
-            names = sorted(self._secrets(deployment))
-            if not part:  # those whose secret is gone are found by their state
-                known = deployment.store.page_tenants(TENANTS + 1, after)
-                names = sorted({*names, *known})
-        fit = [it for it in names if it > after and part.casefold() in it]
+            known = _with_state(deployment, after, part)
+            names = sorted({*self._secrets(deployment), *known})
+        fit = [it for it in names if it > after and part in it]
         shown = fit[:TENANTS]
         following = shown[-1] if len(fit) > TENANTS else None
         secrets = self._secrets(deployment)
@@ -524,6 +542,17 @@ def _config_problem(deployment: Deployment) -> Text | None:
         return configuration.problem_of(deployment.config.current(), deployment.settings)
     except PortError as error:
         return data(error)
+
+
+def _with_state(deployment: Deployment, after: str, begin: str) -> list[str]:
+    """Returns the next tenants that have a state and whose name begins so: enough for a page."""
+    if begin and _NAME_PART.fullmatch(begin) is None:
+        return []
+    page = deployment.store.page_tenants
+    found = page(TENANTS + 1, max(after, begin))
+    if begin > after and deployment.store.states([begin])[begin].known:
+        found = [begin, *found]
+    return [it for it in found if it.startswith(begin)]
 
 
 def _counted(deployment: Deployment, scope: Scope, states: Iterable[State]) -> int | None:
@@ -596,7 +625,7 @@ def chosen(deployment: Deployment, scope: Scope, marks: Iterable[str]) -> list[S
     for mark in marks:
         name, _, version = mark.rpartition("@")
         tenant, _, document = name.partition("/")
-        if document and scope.covers(tenant):
+        if is_document_id(document) and is_tenant_name(tenant) and scope.covers(tenant):
             by_tenant.setdefault(tenant, {})[document] = version
     for tenant, documents in by_tenant.items():
         stored = deployment.store.read(tenant, list(documents))

@@ -4,7 +4,8 @@
 whoever calls them: each is on record. `operate` works a job off.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import uuid4
@@ -27,6 +28,7 @@ RATE = 50
 MOST = 100_000
 LOOKED_AT = 100
 """Jobs that a list of some tenants looks at."""
+_ID = re.compile("[a-zA-Z0-9][a-zA-Z0-9-]{0,99}")
 _RACES = 10
 _LATER = timedelta(microseconds=1)
 
@@ -225,7 +227,7 @@ def newest(deployment: Deployment, most: int) -> list[Job | OddJob]:
 class JobList:
     """The newest jobs of some tenants. `more`: there may be older ones."""
 
-    jobs: list[Job]
+    jobs: Sequence[Job | OddJob]
     more: bool
 
 
@@ -248,7 +250,7 @@ def newest_of(deployment: Deployment, tenants: Collection[str], most: int) -> Jo
 
 
 def _read(deployment: Deployment, identity: str) -> tuple[Job, Version]:
-    found = deployment.jobs.read(identity) if identity and "/" not in identity else None
+    found = deployment.jobs.read(identity) if _ID.fullmatch(identity) else None
     if found is None:
         message = _(
             "There is no job {identity!r}: smartlink jobs list shows them", identity=identity[:80]

@@ -242,6 +242,8 @@ class Downstream:
         with poll.lock:  # so that no further batch counts on the dispatches that are taken here
             if ends:
                 poll.end_batch()
+            if not poll.acked:
+                return
             acked = poll.take_acked(self._clock(), self._settings.dispatch_batch, last=last)
             dispatches = self._dispatcher.take_quota(poll, acked)
         self._dispatcher.publish(poll, dispatches)

@@ -143,7 +143,7 @@ class TenantPoll:
             size = sum(it.message.content.size for it in self.acked)
             full = len(self.acked) >= most or size >= LIMITS.dispatch
             early = self.dispatched is not None and now - self.dispatched < self.pace(now)
-            if not self.acked or (early and self.gathering and not full and not last):
+            if early and self.gathering and not full and not last:
                 return []
             taken, self.acked = self.acked, []
             self.dispatched = now
@@ -197,6 +197,12 @@ class TenantPoll:
         """Tells whether this poll may send another message."""
         with self.lock:
             return self.sends_left > 0 and not isinstance(self.error, CredentialsRefused)
+
+    @property
+    def send_has_failed(self) -> bool:
+        """Whether a send has failed in this poll, and none was accepted since."""
+        with self.lock:
+            return self.sends_left < _FAILURES_IN_A_ROW
 
     def stop_sending(self) -> None:
         """Makes this poll send no further message."""
