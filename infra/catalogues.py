@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PLACES = (
     "functions/smartlink/i18n",
     "functions/smartlink/operations",
+    "functions/smartlink/adapters/firestore",
     "functions/smartlink/adapters/google",
     "functions/smartlink/domain",
     "functions/consumers/sgdp",

@@ -1,12 +1,13 @@
 """Makes the pages: one Flask application over one deployment."""
 
+import re
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from datetime import timedelta
 
 from flask import Flask, Response, g, render_template, request
 from jinja2 import StrictUndefined
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from console import guard, words
 from console.gates import Gate, StrangerError
@@ -24,6 +25,7 @@ from console.pages import (
     selection,
     tenants,
 )
+from console.problems import explained, status_of
 from smartlink.domain.message import Ending, State
 from smartlink.i18n import Language, Text, _, current, spoken, told
 from smartlink.observability import ERROR, WARNING, event, surprise
@@ -34,8 +36,9 @@ from smartlink.operations.fixes import ADVICE
 from smartlink.operations.ports import Deployment
 from smartlink.operations.preview import Previews
 from smartlink.operations.rights import Right
-from smartlink.ports import Conflict, NotFound, PortError
+from smartlink.ports import PortError
 
+_PATH = re.compile(r"/(?!/)[^\x00-\x20\\]*")  # browsers pass over blanks, and turn a \ into a /
 _MOST = 1_000_000  # bytes of a form
 _PAGES = (
     # the blueprint, and its name in the menu
@@ -49,13 +52,6 @@ _PAGES = (
     (audit.pages, _("Audit")),
     (health.pages, _("Health")),
 )
-_STATUS: Mapping[type[Exception], int] = {
-    failed.InvalidError: 400,
-    failed.MissingError: 404,
-    failed.ForbiddenError: 403,
-    Conflict: 409,
-    NotFound: 404,
-}
 
 
 def make_app(
@@ -107,8 +103,9 @@ def make_app(
         entered = gate.enter(request)
         if isinstance(entered, Response):
             return entered
-        if request.method not in {"GET", "HEAD", "OPTIONS"}:
-            forms.check(request)
+        forms.check(request)
+        if request.endpoint != "language":
+            entered.check_any()
         g.here = Here.of(deployment, entered, board, previews, check_erp)
         return None
 
@@ -119,7 +116,7 @@ def make_app(
             "here": known,
             "now": deployment.now(),
             "menu": [(blueprint.name, name) for blueprint, name in _PAGES] if known else [],
-            "title": deployment.title,
+            "title": deployment.title if known else "",  # a stranger learns nothing of it
             "local": gate.local,
         }
 
@@ -148,7 +145,8 @@ def _choose_language() -> Response:
     code = Language.ENGLISH if request.form.get("language") == "en" else Language.PORTUGUESE
     back = request.form.get("back", "")
     root = f"{request.script_root}/"
-    where = back if back.startswith(root) and not back.startswith(("//", "/\\")) else root
+    ours = back.startswith(root) and _PATH.fullmatch(back) is not None
+    where = back if ours else root
     answer = Response("", 303, {"Location": where})
     answer.set_cookie(
         words.LANGUAGE_COOKIE, str(code), max_age=31_536_000, httponly=True, samesite="Strict"
@@ -160,16 +158,19 @@ def _failed(error: Exception) -> tuple[str, int]:
     """Says what failed, in words that hold no secret."""
     if isinstance(error, HTTPException):
         status = error.code or 500
-        return _problem(_("There is no such page, or it cannot be asked for so."), status), status
+        text = _("There is no such page, or it cannot be asked for so.")
+        if isinstance(error, RequestEntityTooLarge):
+            text = _("The form is too long: a page takes {most} bytes at most", most=_MOST)
+        return _problem(text, status), status
     if isinstance(error, StrangerError):
         event("console_refused", str(error), WARNING)
         return _problem(error, 401), 401
     if isinstance(error, (failed.OperationError, PortError)):
-        known = (status for kind, status in _STATUS.items() if isinstance(error, kind))
-        status = next(known, 503 if isinstance(error, PortError) else 409)
+        status = status_of(error)
         if isinstance(error, PortError):
             event("call_failed", str(error), ERROR, kind=type(error).__name__)
-        return _problem(error, status), status
+        acted = request.method == "POST"
+        return _problem(explained(error, acted=acted), status), status
     surprise("call_failed", "Unexpected", error)
     return _problem(_("Something unexpected failed; the log of this console tells what."), 500), 500
 

@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 from urllib.parse import urlencode
 
 from flask import request
 
-from smartlink.domain.identity import Direction
+from smartlink.domain.identity import LONGEST, Direction, encode, is_document_id
 from smartlink.domain.message import Ending, State
+from smartlink.domain.tenant import is_tenant_name
 from smartlink.i18n import Text, _
 from smartlink.operations.causes import CODE
 from smartlink.operations.errors import InvalidError
@@ -29,7 +30,7 @@ DIRECTIONS: Mapping[str, tuple[Direction, Text]] = {
     "up": (Direction.UPSTREAM, _("Upstream: from the ERP to the cloud")),
 }
 _Value = TypeVar("_Value")
-_LONGEST = 1_000  # characters of a field
+_REASON = 1_000  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,10 @@ _NAMES = (
 def asked() -> Asked:
     """Reads the filters of the address or the form. Raises InvalidError."""
     given = request.values
-    written = {name: given.get(name, "").strip()[:_LONGEST] for name in _NAMES}
+    written = {name: given.get(name, "").strip() for name in _NAMES}
+    for name, value in written.items():
+        if len(encode(value)) > LONGEST:
+            raise InvalidError(_("{name}: at most {most} bytes", name=name, most=LONGEST))
     history = given.get("view") == "history"
     state, ending = _state(written["state"], history=history)
     way = _one("direction", written["direction"], DIRECTIONS)
@@ -115,13 +119,14 @@ def spot(text: str) -> Spot | None:
     """Reads where a page begins. Raises InvalidError."""
     if not text:
         return None
-    tenant, _slash, rest = text.partition("/")
+    tenant, slash, rest = text.partition("/")
     document, _slash, ended = rest.partition("/")
     try:
-        at = datetime.fromisoformat(ended) if ended else None
-    except ValueError:
+        at = datetime.fromisoformat(ended).astimezone(UTC) if ended else None
+    except (ValueError, OverflowError):
         at = None
-    if not tenant or "/" not in text or (ended and (at is None or at.tzinfo is None)):
+    known = is_tenant_name(tenant) and (not document or is_document_id(document))
+    if not (slash and known) or (ended and at is None):
         raise InvalidError(_("There is no such page: begin with the first one"))
     return Spot(tenant, document, at)
 
@@ -139,4 +144,4 @@ def reason() -> str:
     text = request.form.get("reason", "").strip()
     if not text:
         raise InvalidError(_("Say why: the reason is kept with your name"))
-    return text[:_LONGEST]
+    return text[:_REASON]

@@ -66,6 +66,18 @@ class Visitor:
         )
         raise ForbiddenError(message)
 
+    def check_any(self) -> None:
+        """Raises ForbiddenError if the visitor may look at no tenant: then nothing is shown, not
+        even what is of no tenant."""
+        if self.scope().parts:
+            return
+        message = _(
+            "{who} may look at no tenant, so nothing is shown: ask whoever sets Terraform's "
+            "`roles` (SMARTLINK_ROLES) for the role viewer, operator or admin",
+            who=self.identity.name,
+        )
+        raise ForbiddenError(message)
+
 
 class StrangerError(ForbiddenError):
     """Nobody knows who is there."""

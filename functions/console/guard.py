@@ -50,7 +50,9 @@ class Forms:
         return token
 
     def check(self, asked: Request) -> None:
-        """Raises ForgedError if the form was not sent by a page of ours."""
+        """Raises ForgedError if a form was sent, and not by a page of ours."""
+        if asked.method in {"GET", "HEAD", "OPTIONS"}:
+            return
         origin = asked.headers.get("Origin", "")
         parts = urlsplit(origin)
         scheme = "https" if self._secure else "http"

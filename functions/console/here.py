@@ -13,6 +13,7 @@ from smartlink.domain.retry import RetryPolicy
 from smartlink.i18n import _
 from smartlink.observability import WARNING, event
 from smartlink.operations.activation import CheckErp, ErpChecked
+from smartlink.operations.acts import Act
 from smartlink.operations.audit import Facts, Recording, recorded
 from smartlink.operations.board import Board, Scope
 from smartlink.operations.configuration import policy_in_force
@@ -81,7 +82,7 @@ class Here:
     @contextmanager
     def recorded(
         self,
-        act: str,
+        act: Act,
         *,
         target: str,
         tenant: str | None = None,

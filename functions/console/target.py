@@ -8,6 +8,8 @@ import functions_framework
 from flask import Request
 from werkzeug.wrappers import Response
 
+from smartlink.loading import loading
+
 if TYPE_CHECKING:
     from flask import Flask
 
@@ -25,6 +27,7 @@ def console(request: Request) -> Response:
 
 
 @cache
+@loading()
 def _app() -> "Flask":
     from console.deployed import deployed_app  # noqa: PLC0415
 

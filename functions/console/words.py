@@ -15,6 +15,7 @@ from smartlink.domain.message import DeadReason, Ending, LogType, Result, State
 from smartlink.i18n import Language, Text, _, current, forms, joined, plural, told
 from smartlink.operations.act import Report
 from smartlink.operations.job import JobState
+from smartlink.operations.operate import LATER
 from smartlink.operations.plan import Unfit
 from smartlink.operations.tenants import Status
 from smartlink.operations.visible import clean_lines
@@ -85,6 +86,16 @@ UNFIT: Mapping[Unfit, Text] = {
     Unfit.NEVER_RUNS: _("its envelope is malformed: it never runs"),
     Unfit.UNREADABLE: _("it cannot be read: fix it, or discard it by itself"),
 }
+
+
+_LATER = _("it came, died or was redriven after the selection")
+
+
+def left_out(name: str) -> Text | str:
+    """Says why a job left messages out, by the name under which it counts them."""
+    if name == LATER:
+        return _LATER
+    return UNFIT[Unfit(name)] if name in list(Unfit) else name
 
 
 def language_of(request: Request) -> Language:
@@ -164,7 +175,7 @@ def decimal(value: float) -> str:
 
 def outcome(done: Text, report: Report) -> Text:
     """Says what became of an act on messages."""
-    text = _("{number} messages: {done}.", number=report.done, done=done)
+    text = plural("{number} message: {done}.", "{number} messages: {done}.", report.done, done=done)
     refused, unknown = len(report.refused), len(report.unanswered)
     changed = _("{number} were changed by somebody else meanwhile.", number=report.changed)
     more = (

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from smartlink import observability
 from smartlink.adapters.threads import ThreadRunner, ThreadTurns, beside, end_process, wait
 from smartlink.common_wiring import Adapters
-from smartlink.consumer import Consumer
 from smartlink.loading import loading
 from smartlink.settings import Settings, SettingsError, load_settings
 
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from smartlink.adapters.google.pubsub import PubSubPublisher
     from smartlink.adapters.google.secret_manager import SecretManager
     from smartlink.adapters.google.storage import BucketContents
+    from smartlink.consumer import Consumer
     from smartlink.services.consuming.consume import Consume
     from smartlink.services.polling.poll import Poll
     from smartlink.services.publishing.publish import Publish
@@ -101,9 +101,11 @@ def publish() -> "Publish":
     return make_publish(settings(), _adapters())
 
 
-def load_consumer(command: str, module: str) -> Consumer:
+def load_consumer(command: str, module: str) -> "Consumer":
     """Loads the consumer of a command from its module. Raises SettingsError, which says what is
     wrong."""
+    from smartlink.consumer import Consumer  # noqa: PLC0415
+
     try:
         loaded = importlib.import_module(module)
     except ModuleNotFoundError as error:

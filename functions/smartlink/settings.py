@@ -193,7 +193,7 @@ class Settings(BaseModel):
     receive_batch: _Count = 100  # messages stored at once
     receive_seconds: _Seconds = 2
     """Seconds that a batch may take, from its first `get` to its last ack. It may take longer only
-    if the tick's dispatches would otherwise be used up too early."""
+    if so few dispatches are left that they would otherwise be used up too early."""
     dispatch_batch: _Count = 100  # messages in one Pub/Sub message
     dispatches: _Count = 50  # Pub/Sub messages for each tenant, command and tick
     grace_seconds: _Seconds = 120  # how long the first dispatch may stay unclaimed

@@ -86,6 +86,7 @@ def html(figures: Figures, title: Text) -> str:
     )
     heads = (_("Messages"), _("Dead"), _("Fingerprint"), _("Error"))
     head = "".join(f"<th>{escape(told(it))}" for it in heads)
+    hours, failures = _("What happened in each hour"), _("Failures")
     language = "pt-BR" if current() is Language.PORTUGUESE else "en"
     return (
         f'<!doctype html><html lang="{language}"><meta charset="utf-8">'
@@ -93,7 +94,7 @@ def html(figures: Figures, title: Text) -> str:
         "<style>body{font-family:sans-serif;max-width:62em;margin:2em auto}"
         "td,th{text-align:left;padding:.2em 1em .2em 0;vertical-align:top}</style>"
         f"<h1>{escape(told(title))}</h1>"
-        f"<h2>{escape(told(_('What happened in each hour')))}</h2>{svg(figures)}"
-        f"<h2>{escape(told(_('Failures')))}</h2><table><tr>{head}</tr>"
+        f"<h2>{escape(told(hours))}</h2>{svg(figures)}"
+        f"<h2>{escape(told(failures))}</h2><table><tr>{head}</tr>"
         f"{rows}</table></html>\n"
     )

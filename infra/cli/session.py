@@ -18,6 +18,7 @@ from infra.cli.target import Target, find_target
 from infra.local.checkout import CATALOG
 from smartlink import bootstrap
 from smartlink.i18n import Text, _, told
+from smartlink.operations.acts import Act
 from smartlink.operations.audit import Facts, Recording, recorded
 from smartlink.operator_wiring import OperatorWiring
 
@@ -72,7 +73,7 @@ class Session:
 
     def recorded(
         self,
-        act: str,
+        act: Act,
         *,
         target: str,
         tenant: str | Collection[str] | None = None,

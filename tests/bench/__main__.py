@@ -181,7 +181,11 @@ def run(
     if "peers" in parts and (problem := peers.lacking()):
         console.print(f"[yellow]Without the peers:[/yellow] {problem}", soft_wrap=True)
         parts = [part for part in parts if part != "peers"]
-    for name, problem_of in (("tpd", tpd.lacking), ("life", peers.lacking)):
+    for name, problem_of in (
+        ("tpd", tpd.lacking),
+        ("life", peers.lacking),
+        ("replies", peers.lacking),
+    ):
         if name in parts and not asked.only and (problem := problem_of()):
             console.print(f"[yellow]Without {name}:[/yellow] {problem}", soft_wrap=True)
             parts = [part for part in parts if part != name]

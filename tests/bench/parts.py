@@ -7,7 +7,17 @@ from typing import Any
 from rich.console import Console
 
 from infra.deploy.costs import bills
-from tests.bench import coldstart, console, deployment, growth, latency, operations, stages, tpd
+from tests.bench import (
+    coldstart,
+    console,
+    deployment,
+    growth,
+    latency,
+    operations,
+    replies,
+    stages,
+    tpd,
+)
 from tests.bench.life import measure as life
 
 Say = Callable[[str], None]
@@ -74,6 +84,10 @@ def _life(say: Say, asked: Asked) -> Any:  # noqa: ANN401
     return life.measure(say, quick=asked.quick, rounds=asked.rounds)
 
 
+def _replies(say: Say, asked: Asked) -> Any:  # noqa: ANN401
+    return replies.measure(say, quick=asked.quick, rounds=asked.rounds)
+
+
 ALONE = {
     "stages": Part("stages", _stages, stages.show),
     "operations": Part(
@@ -86,5 +100,6 @@ ALONE = {
     "console": Part("console", _console, console.show),
     "tpd": Part("tpd", _tpd, tpd.show),
     "life": Part("life", _life, life.show),
+    "replies": Part("replies", _replies, replies.show),
 }
 """By their names on the command line."""

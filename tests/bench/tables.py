@@ -12,6 +12,7 @@ from typing import Any
 from infra.deploy.costs import bills
 from tests.bench.check import baseline
 from tests.bench.operations import written
+from tests.bench.replies import HEADS, rows
 from tests.bench.sizing import (
     LOADS,
     Assumed,
@@ -267,6 +268,17 @@ def _latency(results: Results) -> str | None:
     return _markdown(heads, rows) + _when(results, "latency")
 
 
+def _replies(results: Results) -> str | None:
+    found = results.get("replies")
+    if not found:
+        return None
+    text = (
+        f"{found['tenants']} tenants, {found['messages']:,} replies each, sent by "
+        f"{found['senders']} processes; rounds: {found['rounds']}."
+    )
+    return f"{text}\n\n{_markdown(HEADS, iter(rows(found)))}{_when(results, 'replies')}"
+
+
 def _life(results: Results) -> str | None:
     found = results.get("life")
     if not found:
@@ -399,6 +411,7 @@ TABLES: Mapping[str, Callable[[Results], str | None]] = {
     "growth": _growth,
     "deployment": _deployment,
     "latency": _latency,
+    "replies": _replies,
     "life": _life,
     "tpd": _tpd,
     "sizing": _sizing,

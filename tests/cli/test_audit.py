@@ -73,7 +73,10 @@ def test_everything_that_is_done_is_on_record(place: Place) -> None:
     shown = place.run("audit", "--act", "redrive", "-t", "acme")
     assert "ana (claimed, not verified)" in shown.out
     assert "Ticket 4711" in shown.out
-    assert "discard" not in shown.out
+    assert "Redrive messages: a-1" in shown.out
+    assert "iscard" not in shown.out
+    shown = place.run("audit", "--act", "reenviar", SMARTLINK_LANG="pt-BR")
+    assert "Reenviar mensagens: a-1" in shown.out
 
 
 def test_a_failure_and_a_forged_name_on_record(place: Place) -> None:

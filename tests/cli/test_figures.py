@@ -1,6 +1,7 @@
 """`stats`, `messages export` with `replay`, `purge`."""
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -11,6 +12,7 @@ from smartlink.domain.message import EndedSummary
 from smartlink.operations.ports import EndedQuery
 from tests.cli.place import Place
 from tests.cli.samples import dead, done, pending, waiting
+from tests.contract.backends import _text_instead
 
 
 def furnish(place: Place) -> None:
@@ -38,6 +40,25 @@ def test_stats_and_their_chart(place: Place, tmp_path: Path) -> None:
     assert sum(it.tag.endswith("rect") for it in root) == 3 * 25
     assert "longest wait (at most " in drawing.read_text()
     assert "Row &lt;n&gt; is locked" in page.read_text()
+
+
+def test_stats_say_what_they_leave_out(place: Place) -> None:
+    """What cannot be read is in no other figure; of a long time the screen shows the end."""
+    furnish(place)
+    now = datetime.now(UTC)
+    for number in range(30):
+        place.end("acme", *done(pending(f"d-{number}"), ended=now - timedelta(hours=number)))
+    place.keep("acme", dead("x-1"), dead("x-2"), waiting("w-1"))
+    calls = place.store._calls  # noqa: SLF001
+    broken = ("GTotvsLinkMessage/D-x-1", "GTotvsLinkMessage/D-w-1", "GTotvsLinkMessageExec/D-d-3")
+    names = [f"{calls.root}/tenants/acme/{it}" for it in broken]
+    calls.write_each("break it", [_text_instead(it, "QtdeTentativaExec") for it in names])
+    shown, screen = place.run_all("stats --period 3d --json", "stats --period 3d")
+    assert shown.json["situacao"] == {"Morta": 1}
+    assert shown.json["unreadable"] == {"live": 2, "history": 1}
+    assert re.search(r"Live, unreadable +2", screen.out)
+    assert re.search(r"History, unreadable +1", screen.out)
+    assert "Only the last 24 hours in which something happened are shown, of 2" in screen.err
 
 
 def test_export_and_replay(place: Place, tmp_path: Path) -> None:

@@ -4,25 +4,31 @@ import json
 import re
 import threading
 import uuid
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from smartlink.domain.message import DeadReason, State
+from smartlink.domain.message import DeadReason, Listed, State
 from smartlink.operations import operate
+from smartlink.operations.act import perform
 from smartlink.operations.actions import DISCARD
+from smartlink.operations.audit import note as audit_note
 from smartlink.operations.board import CauseLook, Scope
+from smartlink.operations.job import Job
 from smartlink.operations.ports import AuditRecord, Equal
 from smartlink.operations.preview import Preview, Previews, meant_by
 from smartlink.operations.rights import Roles, parse_roles
-from smartlink.operations.select import Filters
+from smartlink.operations.select import Filters, Selected
 from smartlink.ports import Unavailable
 from tests.cli.place import Place
 from tests.cli.test_titular import furnish
-from tests.console.browser import Browser, browser_of, tags_of, text_of
+from tests.console.browser import ORIGIN, Browser, browser_of, tags_of, text_of
 from tests.console.conftest import wired
 from tests.console.samples import recent
+from tests.contract.test_jobs import PLAIN
 from tests.support import samples
 
 
@@ -75,10 +81,22 @@ def test_redrive_of_one(own: Browser) -> None:
     assert (intent.reason, result.count) == ("the ERP is back", 1)
     lines = own.deployment.store.lines_of("acme", "dead-1")
     assert any("by ana@example.com: the ERP is back" in it.text for it in lines)
-    assert "1 mensagens a executar de novo" in text_of(own.get("/"))
-    audit = text_of(own.get("/audit"))
-    assert "messages redrive" in audit
+    assert "1 mensagem: " in text_of(own.get("/"))
+    audit = text_of(own.get("/audit?act=messages+redrive"))
+    assert "Reenviar mensagens D-dead-1" in audit
     assert "the ERP is back" in audit
+
+
+def test_an_act_of_another_version_is_shown_and_found_as_it_is_stored(own: Browser) -> None:
+    now = own.deployment.now()
+    own.deployment.audit.create(
+        AuditRecord(id="a1", act="tenants split", who="ana", verified=True, at=now, target="acme")
+    )
+    page = own.get("/audit?act=tenants+split")
+    assert "tenants split acme" in text_of(page)
+    chosen = {"value": "tenants split", "selected": None}
+    assert ("option", chosen) in list(tags_of(page))
+    assert text_of(page).count("Pausar um tenant") == 1  # as one that may be chosen
 
 
 def test_discard_of_one(own: Browser) -> None:
@@ -482,6 +500,85 @@ def test_a_job_about_one_request_leaves_all_others_alone(own: Browser, fresh: Pl
     assert live(own, "D-dead-1") is State.DEAD
     intent, result = one_act(own, "messages redrive")
     assert (intent.target, result.count) == ("2 chosen messages --tenant acme --request r-9", 2)
+
+
+@pytest.mark.parametrize("which", ["all", "some"])
+def test_a_form_that_is_sent_again_begins_nothing(own: Browser, which: str) -> None:
+    """A double click, a reload, a way back: each leads to the job that was begun, which is on
+    record once; also after it was stopped."""
+    fields: dict[str, Any] = {"action": "discard", "which": which, "tenant": "globex"}
+    shown = 3
+    if which == "some":
+        page = own.get("/messages?tenant=globex&state=Morta")
+        fields["pick"] = [it["value"] for _, it in tags_of(page) if it.get("name") == "pick"][:2]
+        shown = 2
+    form = previewed(own, **fields)
+    token = own.token()
+    answers: list[str] = []
+
+    def send() -> None:
+        answer = own.client.post(
+            "/jobs",
+            data={"form_token": token, "reason": "x", "shown": shown, **form},
+            headers={"Origin": ORIGIN},
+        )
+        answers.append(answer.headers["Location"])
+
+    send()
+    send()
+    job = answers[0].rpartition("/")[2]
+    own.post(f"/jobs/{job}/stop", 303, reason="wait")
+    step(own, job)
+    send()
+    assert len(set(answers)) == 1
+    assert [it.act for it in records(own) if it.intent is None] == ["messages discard", "job stop"]
+    again = previewed(own, **fields)
+    assert again["look"] != form["look"]
+    assert (
+        own.post("/jobs", 303, reason="x", shown=str(shown), **again).headers["Location"]
+        != answers[0]
+    )
+
+
+def test_two_forms_at_once_begin_one_job() -> None:
+    """The second one waits until the first one's job is there."""
+    previews, made = Previews(), list[str]()
+    under_way, go_on = threading.Event(), threading.Event()
+
+    def begin() -> Job:
+        under_way.set()
+        assert go_on.wait(60)
+        made.append("job")
+        return replace(PLAIN, id=f"job-{len(made)}")
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(previews.once, "look", begin)
+        assert under_way.wait(60)
+        second = pool.submit(previews.once, "look", begin)
+        go_on.set()
+        assert (first.result(), second.result()) == ("job-1", "job-1")
+
+
+def test_fewer_than_were_shown_begin_nothing(own: Browser) -> None:
+    """What was ticked has changed after the preview: the page says what is left of it."""
+    page = own.get("/messages?tenant=globex&state=Morta")
+    picks = [it["value"] for _, it in tags_of(page) if it.get("name") == "pick"][:2]
+    fields: dict[str, Any] = {"action": "discard", "which": "some", "pick": picks}
+    form = previewed(own, **fields)
+    document = str(picks[0]).partition("/")[2].partition("@")[0]
+    found = own.deployment.store.read("globex", [document])[document]
+    note = audit_note(own.deployment, "rui", "first")
+    perform(
+        own.deployment,
+        DISCARD,
+        "globex",
+        [Selected("globex", Listed(found.message, found.version))],
+        note,
+    )
+    seen = text_of(own.post("/jobs", 200, reason="x", shown="2", **form).text)
+    assert "já não é o que a prévia mostrava" in seen
+    assert "1 das que você marcou mudou ou terminou" in seen
+    assert not own.deployment.jobs.newest(5)
 
 
 def test_a_job_is_stopped_by_one_and_resumed_by_another(own: Browser, fresh: Place) -> None:

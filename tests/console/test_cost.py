@@ -7,13 +7,18 @@ console"` measures the same over 100,000 messages of history.
 
 import json
 import re
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
 
 import pytest
+from jinja2 import Environment
 
 from smartlink.adapters.firestore.operator import OperatorCalls, OperatorFirestore
 from smartlink.domain.tenant import TenantState
+from smartlink.operations.board import TENANTS as TENANTS_OF_A_PAGE
 from smartlink.operations.rights import Roles, parse_roles
 from tests.cli.place import Hosts, Place
 from tests.console.browser import ORIGIN, browser_of, text_of
@@ -108,6 +113,64 @@ def test_the_console_s_own_time_is_small(large: Large) -> None:
             browser.get(path)
             own.append(time.thread_time() - begin)
         assert min(own) <= MOST_SECONDS, (path, own)
+
+
+MOST_CALLS = {"/": 50_000, "/tenants": 44_000, "/messages": 120_000}
+"""Functions that Python calls on a page's thread at a look that is not the first one."""
+
+
+def test_a_further_look_reads_and_compiles_again_only_what_changes(
+    large: Large, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the tenants' secrets, nor the configuration file, nor a template: by counts, because
+    a busy machine changes every time."""
+    _counter, browser = counted(large.place)
+    wiring = browser.deployment
+    asked: list[str] = []
+    for port, call in ((wiring.secrets, "payload"), (wiring.config, "current")):
+        monkeypatch.setattr(port, call, _noted(asked, call, getattr(port, call)))
+    monkeypatch.setattr(Environment, "compile", _noted(asked, "compile", Environment.compile))
+    for path in MOST_CALLS:
+        browser.get(path)
+    assert asked.count("payload") == TENANTS_OF_A_PAGE
+    assert asked.count("current") == 1
+    templates = {"base", "parts", "overview", "tenants", "messages", "filters", "waiting"}
+    assert asked.count("compile") == len(templates)
+    asked.clear()
+    calls = {path: _calls(partial(browser.get, path)) for path in MOST_CALLS}
+    assert not asked
+    assert not {path: it for path, it in calls.items() if it > MOST_CALLS[path]}
+
+
+def test_the_dead_are_counted_only_where_something_lives(large: Large) -> None:
+    """Of most tenants nothing waits: the second count of each would say so again."""
+    busy, quiet = (
+        reads(large.place, [path])[path] for path in ("/tenants", "/tenants?after=t0500")
+    )
+    assert busy - quiet == TENANTS_OF_A_PAGE
+
+
+def _noted(asked: list[str], name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+    def noted(*args: Any, **options: Any) -> Any:  # noqa: ANN401  (whatever it takes)
+        asked.append(name)
+        return call(*args, **options)
+
+    return noted
+
+
+def _calls(do: Callable[[], object]) -> int:
+    number = 0
+
+    def called(_frame: object, event: str, _argument: object) -> None:
+        nonlocal number
+        number += event in {"call", "c_call"}
+
+    sys.setprofile(called)
+    try:
+        do()
+    finally:
+        sys.setprofile(None)
+    return number
 
 
 class States(OperatorFirestore):

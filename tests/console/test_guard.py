@@ -195,9 +195,43 @@ def test_iap_s_signed_header_alone_says_who_is_there(place: Place) -> None:
     assert asked(place, claimed) == 401
 
 
-def test_whoever_iap_lets_pass_has_no_right_by_that(place: Place) -> None:
-    stranger = {"X-Goog-IAP-JWT-Assertion": assertion(email="rui@example.com")}
-    assert asked(place, stranger, "/tenants/acme") == 404
+@pytest.mark.parametrize("path", [*PAGES, "/nowhere", "/tenants/nobody", "/jobs/none"])
+def test_whoever_iap_lets_pass_has_no_right_by_that(place: Place, path: str) -> None:
+    """Who may look at no tenant sees nothing, not even what is of no tenant; and is told whom to
+    ask."""
+    roles = json.dumps(
+        {
+            "ana@example.com": {"viewer": ["*"]},
+            "eva@example.com": {"contents": ["acme"]},
+            "leo@example.com": {"viewer": []},
+        }
+    )
+    gate = IapGate(AUDIENCE, parse_roles(roles, local=False), keys=lambda: {"k1": public(KEY)})
+    wiring = wired(place)
+    for name in ("rui", "eva", "leo"):
+        stranger = {"X-Goog-IAP-JWT-Assertion": assertion(email=f"{name}@example.com")}
+        client = make_app(wiring, gate).test_client()
+        answer = client.get(path, headers=stranger, base_url="https://c.run.app")
+        assert answer.status_code == 403, (name, path)
+        seen = text_of(answer.text)
+        for kept in (wiring.title, "acme", "globex", "totvsAppConfig", "SGDPDataCommand"):
+            assert kept not in seen
+        assert "peça a quem define `roles`" in seen
+
+
+def test_a_stranger_does_not_learn_what_stands_here(place: Place) -> None:
+    """Not by a page of an error either, nor under a name that somebody made lead to this
+    machine."""
+    wiring = wired(place)
+    local = LocalGate(Identity("ana", verified=False), "127.0.0.1:8123")
+    for gate in (local, IapGate(AUDIENCE, parse_roles("{}", local=False), keys=dict)):
+        client = make_app(wiring, gate).test_client()
+        for path in ("/", "/nowhere", "/static/none.css"):
+            for base in ("http://127.0.0.1:8123", "http://evil.example:8123"):
+                answer = client.get(path, base_url=base)
+                assert answer.status_code in {401, 404}
+                assert wiring.title not in answer.text
+                assert place.project not in answer.text
 
 
 # Identity on the operator's own machine

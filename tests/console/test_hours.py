@@ -9,7 +9,7 @@ import pytest
 from smartlink.adapters.firestore import documents
 from smartlink.adapters.firestore.writes import put
 from smartlink.domain.hourly import HOUR, HourFigures, hour_of, settled_until
-from smartlink.domain.message import Ended, Ending, LogType
+from smartlink.domain.message import Ended, Ending, State
 from smartlink.domain.settlement import Settlement
 from smartlink.domain.tenant import TenantState
 from smartlink.operations import hours as operations
@@ -108,7 +108,7 @@ def test_one_tenant_s_hours_that_are_not_kept_are_counted(empty: Place, now: dat
     end(empty, "acme", at, 2)
     end(empty, "acme", settled)
     end(empty, "globex", settled)
-    line = replace(samples.line(), at=settled, type=LogType.ERROR)
+    line = replace(samples.line(), at=settled, became=State.DEAD)
     empty.store.log("acme", [line])
     hours = seen(empty, ACME)
     assert hours.shown[-3:] == [

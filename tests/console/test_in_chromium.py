@@ -277,6 +277,62 @@ def test_a_job_that_ends_while_somebody_looks_cannot_be_stopped(
 MANY = 5_000
 
 
+@pytest.mark.parametrize("scripts", [True, False])
+def test_enter_in_the_reason_does_nothing(chrome: Browser, fresh: Place, *, scripts: bool) -> None:
+    """A form with several acts has none that Enter chooses: discarding what waits is for ever."""
+    with served(fresh) as site:
+        context = chrome.new_context(locale="pt-BR", java_script_enabled=scripts)
+        page = context.new_page()
+        page.goto(site.entry)
+        page.goto(f"{site.root}/message?tenant=acme&document=D-wait-1")
+        page.get_by_label("Motivo").fill("the ERP is back")
+        page.get_by_label("Motivo").press("Enter")
+        page.get_by_role("button", name="Reter").focus()
+        assert "document=D-wait-1" in page.url
+        follow(page.get_by_role("button", name="Reter"))
+        expect(page.get_by_role("status").first).to_contain_text("1 mensagem: retida")
+        context.close()
+    [result] = [it for it in wired(fresh).audit.records(None) if it.intent is not None]
+    assert result.act == "messages hold"
+
+
+def test_a_double_click_acts_once(chrome: Browser, fresh: Place) -> None:
+    """The page says what was done, and not that somebody else was faster."""
+    with served(fresh) as site:
+        context = chrome.new_context(locale="pt-BR")
+        page = context.new_page()
+        page.goto(site.entry)
+        page.goto(f"{site.root}/message?tenant=acme&document=D-dead-1")
+        page.get_by_label("Motivo").fill("the ERP is back")
+        asked: list[str] = []
+        page.on("request", lambda it: asked.append(it.method))
+        with page.expect_event("load"):
+            page.get_by_role("button", name="Reenviar").dblclick()
+        expect(page.get_by_role("status").first).to_contain_text("1 mensagem: ")
+        assert asked.count("POST") == 1
+        context.close()
+
+
+def test_a_page_that_cannot_be_drawn_anew_says_so(chrome: Browser, fresh: Place) -> None:
+    """And goes on trying: one refusal does not leave a job's page as it was for ever."""
+    fresh.keep("globex", recent(samples.dead("x")))
+    with served(fresh) as site:
+        context = chrome.new_context(locale="pt-BR")
+        page = context.new_page()
+        page.clock.install()
+        page.goto(site.entry)
+        page.goto(f"{site.root}/")
+        old = page.locator("#stale")
+        expect(old).to_be_hidden()
+        page.route(f"{site.root}/", lambda it: it.fulfill(status=503, body="no"))
+        page.clock.fast_forward(31_000)
+        expect(old).to_be_visible()
+        page.unroute(f"{site.root}/")
+        page.clock.fast_forward(31_000)
+        expect(old).to_be_hidden()
+        context.close()
+
+
 def test_5000_are_redriven_stopped_and_resumed(chrome: Browser, fresh: Place) -> None:
     """In a browser that closes after the start; another one stops it and lets it go on.
 

@@ -31,7 +31,7 @@ from smartlink.adapters.firestore.store import (
 )
 from smartlink.adapters.firestore.values import Raw
 from smartlink.domain.hourly import HourFigures
-from smartlink.domain.message import Content, Ended, Ending, LogType
+from smartlink.domain.message import Content, Ended, Ending, State
 from tests.contract.test_jobs import FULL
 from tests.support.samples import BEGUN, LATER, NOW, everything_set, line, owned, pending
 
@@ -61,7 +61,9 @@ def stored_names() -> dict[str, set[str]]:
     names[COLLECTION] |= fields_of(put_effect, ended_effect)
     names[documents.JOBS] |= fields_of(put_job, FULL)
     names[documents.HOURS] |= fields_of(documents.put_hour, HourFigures(NOW))
-    names[documents.LOGS] |= fields_of(documents.put_log, ("id", line(debug="x")))
+    names[documents.LOGS] |= fields_of(
+        documents.put_log, ("id", line(debug="x", became=State.DEAD))
+    )
     return names
 
 
@@ -135,7 +137,7 @@ def test_no_index_over_all_tenants_is_without_a_query() -> None:
     assert documents.LOGS not in {collection for collection, _ in found}
 
 
-@pytest.mark.parametrize("query", [ended_in(NOW), logged_in(NOW, LogType.ERROR)], ids=str)
+@pytest.mark.parametrize("query", [ended_in(NOW), logged_in(NOW, State.DEAD)], ids=str)
 def test_what_an_hour_counts_has_its_index(query: Raw) -> None:
     """A count by an equality and a time has the order of the index that the lists use."""
     equal, *bounds = [

@@ -1,16 +1,17 @@
 """One due query for all tenants of a bucket: cheap while nothing is due, and nobody is hidden."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from smartlink.domain.bucket import bucket_of
-from smartlink.domain.message import Stored
+from smartlink.domain.message import Stored, Version
 from smartlink.ports import Refused, Unavailable
 from smartlink.services.polling.buckets import LOOK_EVERY, MARGIN, looks
 from tests.scenarios.conftest import Logged
-from tests.support.world import World
+from tests.support.world import Interruptions, World
 
 TOGETHER = [f"t{n}" for n in range(400) if bucket_of(f"t{n}") == "07"][:8]
 
@@ -150,6 +151,30 @@ def test_a_document_without_its_bucket_is_late_by_minutes_and_found_from_then_on
     assert it.store.astray() == set()
 
 
+@pytest.mark.parametrize("down", [True, False])
+def test_more_documents_without_their_bucket_than_a_poll_has_room_for_are_all_found(
+    *, down: bool
+) -> None:
+    """Those that it does not reach do not wait for the next look."""
+    it = world(due_page="2", receivers="1")
+    name = TOGETHER[4]
+    for number in range(9):
+        it.publish(tenant=name, id=f"m{number}", content="{}")
+        it.store.lead_astray(name, f"U-m{number}")
+    while not looks(name, it.clock()):
+        it.clock.forward(seconds=60)
+    if down:
+        it.broker.faults.fail("send", Unavailable("down"), times=2)
+    it.tick()
+    assert len(it.replies_to(name)) == (0 if down else 9)
+    assert it.store.astray() == set()
+    for _ in range(5):
+        it.clock.forward(seconds=60)
+        quiet(it)
+        it.tick()
+    assert len(it.replies_to(name)) == 9
+
+
 @pytest.mark.parametrize(
     "error", [Refused("it needs the index of Balde"), Unavailable("down"), RuntimeError("odd")]
 )
@@ -271,4 +296,68 @@ def test_what_somebody_dates_back_is_found_by_its_tenants_own_query() -> None:
     for _ in range(LOOK_EVERY):
         it.clock.forward(seconds=60)
         it.tick()
+    assert len(it.replies_to(name)) == 1
+
+
+def test_a_clock_that_goes_back_hides_nothing() -> None:
+    it = world()
+    it.clock.forward(hours=2)
+    quiet(it)
+    it.tick()
+    it.clock.forward(hours=-2)
+    quiet(it)
+    it.publish(tenant=TOGETHER[0], id="m", content="{}")
+    it.tick()
+    assert len(it.replies_to(TOGETHER[0])) == 1
+
+
+def waiting_behind(it: World, name: str) -> None:
+    """A message that is due for hours, and not found by the bucket's query, because of its date."""
+    it.publish(tenant=name, id="back", content="{}")
+    stored = it.store.live(name)["U-back"]
+    past = replace(stored.message, due=it.clock() - timedelta(hours=2))
+    it.store.swap(name, [Stored(past, stored.version)])
+
+
+def test_what_a_tenants_own_query_finds_while_its_bucket_is_asked_for_is_not_hidden() -> None:
+    """Two polls at once. The own query finds it, and its poll ends before it is sent."""
+    it = world()
+    name = TOGETHER[1]
+    waiting_behind(it, name)
+    due = it.store.live(name)["U-back"].message.due
+    assert due is not None
+    quiet(it)
+    it.store.faults = asked = Interruptions()
+    asked.at("before due_in_bucket", lambda: it.poll.buckets.seen(name, due))
+    it.tick()
+    assert it.replies_to(name) == []
+    it.clock.forward(seconds=60)
+    quiet(it)
+    it.tick()
+    assert len(it.replies_to(name)) == 1
+
+
+def test_what_is_led_back_and_left_to_the_next_tick_is_found_in_it() -> None:
+    """The answer to the write of its bucket got lost, so that its version is not known."""
+    it = world()
+    name = TOGETHER[2]
+    waiting_behind(it, name)
+    it.store.lead_astray(name, "U-back")
+    quiet(it)
+    while not looks(name, it.clock() + timedelta(seconds=60)):
+        it.tick(seconds=60)
+    written = it.store.swap
+
+    def swap(tenant: str, changes: Sequence[Stored]) -> list[Version | None]:
+        written(tenant, changes)
+        it.store.swap = written  # type: ignore[method-assign]
+        return [None] * len(changes)
+
+    it.store.swap = swap  # type: ignore[method-assign]
+    it.tick(seconds=60)
+    assert it.replies_to(name) == []
+    assert it.store.astray() == set()
+    it.clock.forward(seconds=60)
+    quiet(it)
+    it.tick()
     assert len(it.replies_to(name)) == 1

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from smartlink.adapters.in_memory import Faults, InMemoryBroker
-from smartlink.domain.message import Stored, Version
+from smartlink.domain.message import Message, Stored, Version
 from smartlink.domain.retry import RetryPolicy
 from smartlink.domain.tenant import TenantEntry, TenantState
+from smartlink.ports import Unavailable
 from smartlink.services.polling.tenant_poll import TenantPoll
 from tests.scenarios.conftest import Logged
 from tests.support.world import COMMAND, OTHER, START, Slow, World
@@ -147,16 +148,28 @@ class Overlapping(Slow):
             self._world.turns.another()
 
 
+class AtOnce(Overlapping):
+    """The time that the other receiver takes passes for both at once."""
+
+    def before(self, call: str, subject: str) -> None:
+        began = self._world.clock.now
+        super().before(call, subject)
+        self._world.clock.now = began + timedelta(milliseconds=self._milliseconds)
+
+
 def dispatches(world: World) -> list[int]:
     """How many messages each dispatch carries; a continuation of the shard is none."""
     published = (envelope.attributes for _, envelope in world.publisher.published)
     return [int(its["messages"]) for its in published if "messages" in its]
 
 
-def test_receivers_that_overlap_take_nothing_that_could_not_be_dispatched() -> None:
-    """A stored message without a dispatch would wait for the sweep; the broker gives it sooner."""
+@pytest.mark.parametrize("most", [10, 15, 25])
+def test_receivers_that_overlap_take_nothing_that_could_not_be_dispatched(most: int) -> None:
+    """A stored message without a dispatch would wait for the sweep; the broker gives it sooner.
+    So it is where a session's batch fills a dispatch, and where several of them share one."""
     limits = {"SMARTLINK_DISPATCHES": "20", "SMARTLINK_RECEIVE_BATCH": "10"}
-    world = World(variables=limits | {"SMARTLINK_POLL_SECONDS": "600"})
+    limits |= {"SMARTLINK_DISPATCH_BATCH": str(most), "SMARTLINK_POLL_SECONDS": "600"}
+    world = World(variables=limits)
     world.broker.faults = Overlapping(world, 100)
     for _ in range(1_000):
         world.broker.offer("acme", COMMAND)
@@ -200,22 +213,115 @@ def test_a_slow_brokers_first_messages_do_not_wait_for_the_acks_of_many() -> Non
     assert dispatched == [20] * 5
 
 
-def test_receivers_share_what_is_left_of_a_tick() -> None:
-    """Eight that gather at once may each take eight times as long as one alone."""
-    tick = TenantPoll(
+def test_a_slow_brokers_sessions_share_their_dispatches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each stores and acks small batches, so that none holds messages that others could take; and
+    of what they have acked few dispatches are made, so that these last for the poll."""
+    world = World(broker=InMemoryBroker(page=10))
+    world.broker.faults = AtOnce(world, 100)
+    for _ in range(1_000):
+        world.broker.offer("acme", COMMAND)
+    stored: list[int] = []
+    create = world.store.create
+
+    def created(tenant: str, messages: Sequence[Message]) -> list[Version | None]:
+        stored.append(len(messages))
+        return create(tenant, messages)
+
+    monkeypatch.setattr(world.store, "create", created)
+    world.tick()
+    dispatched = dispatches(world)
+    assert max(stored) <= 20
+    assert len(dispatched) < len(stored) / 2, "several batches share one"
+    assert sum(dispatched) == sum(stored) > 100, "all that was acked is dispatched in this poll"
+    while world.deliver():
+        pass
+    assert len(world.ran) == sum(dispatched)
+
+
+class Second(Slow):
+    """A second session receives while the first one does, and then the database is down."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world.clock, 100)
+        self._world = world
+
+    def before(self, call: str, subject: str) -> None:
+        super().before(call, subject)
+        if call == "get" and self._world.calls("get") == 2:
+            self._world.turns.another()
+            self._world.store.faults.fail("create", Unavailable("down"))
+
+
+def test_what_one_session_has_acked_does_not_wait_for_one_that_fails() -> None:
+    """The second one's messages wait for those of the first, which are then never stored."""
+    variables = {"SMARTLINK_RECEIVE_BATCH": "2", "SMARTLINK_DISPATCHES": "1"}
+    world = World(variables=variables | {"SMARTLINK_RECEIVERS": "2"})
+    world.broker.faults = Second(world)
+    for _ in range(4):
+        world.broker.offer("acme", COMMAND)
+    world.tick()
+    assert dispatches(world) == [2]
+    assert world.broker.waiting("acme") == 2, "what was not stored was not acked"
+
+
+def busy_poll(quota: int = 50) -> TenantPoll:
+    return TenantPoll(
         TenantEntry("acme", ""),
         TenantState(),
         RetryPolicy(),
         START + timedelta(seconds=45),
         START + timedelta(days=90),
-        Counter({COMMAND: 50}),
+        Counter({COMMAND: quota}),
     )
-    assert tick.begin_batch()
+
+
+def acked(world: World, number: int) -> list[Stored]:
+    for _ in range(number):
+        world.publish(content="{}")
+    return list(world.store.due("acme", world.clock(), number))
+
+
+def test_dispatches_are_as_far_apart_as_they_last_for_the_poll() -> None:
+    tick = busy_poll()
     assert tick.pace(START) == timedelta(seconds=0.9)
-    assert all(tick.begin_batch() for _ in range(7))
-    assert tick.pace(START) == timedelta(seconds=7.2)
     tick.quota[COMMAND] = 10
-    assert tick.pace(START + timedelta(seconds=30)) == timedelta(seconds=12)
+    assert tick.pace(START + timedelta(seconds=30)) == timedelta(seconds=1.5)
+
+
+def test_acked_messages_wait_only_while_others_gather() -> None:
+    """The first ones go at once; further ones when the pace admits it, when they fill a dispatch,
+    when their session has no more to receive, and when nobody gathers any more."""
+    tick, some = busy_poll(), acked(World(), 3)
+
+    def after(seconds: float, *, last: bool = False) -> list[Stored]:
+        return tick.take_acked(START + timedelta(seconds=seconds), 3, last=last)
+
+    assert all(tick.begin_batch() for _ in range(2))
+    tick.add_acked(some[:1])
+    assert after(0) == some[:1]
+    tick.add_acked(some[:1])
+    assert after(0.8) == []
+    assert after(1) == some[:1]
+    tick.add_acked(some[:1])
+    assert after(1) == []
+    tick.add_acked(some[1:])
+    assert after(1) == some, "they fill a dispatch"
+    tick.add_acked(some[:1])
+    assert after(1, last=True) == some[:1]
+    tick.add_acked(some[:1])
+    tick.end_batch()
+    assert after(1) == []
+    tick.end_batch()
+    assert after(1) == some[:1]
+    assert after(9) == []
+
+
+def test_what_waits_for_a_dispatch_has_one_kept_for_it() -> None:
+    """Or a further batch would take it, and these would wait for the sweep."""
+    tick, some = busy_poll(quota=2), acked(World(), 1)
+    assert tick.begin_batch()
+    tick.add_acked(some)
+    assert not tick.begin_batch()
 
 
 def test_what_is_due_either_way_is_worked_off_in_one_tick() -> None:

@@ -7,11 +7,12 @@ import pytest
 
 from smartlink.consumer import Context, FatalError
 from smartlink.domain.hourly import HOUR, HourFigures
-from smartlink.ports import Unavailable
+from smartlink.domain.message import DeadReason
+from smartlink.ports import Refused, Unavailable
 from smartlink.services.polling import buckets
 from smartlink.services.polling.hourly import Hourly
 from tests.scenarios.conftest import Logged
-from tests.support.world import COMMAND, World
+from tests.support.world import COMMAND, World, config_file
 
 NOON = datetime(2026, 3, 9, 12, tzinfo=UTC)
 ONCE = HourFigures(NOON, done=1, retried=1)
@@ -63,6 +64,45 @@ def test_what_died_is_told() -> None:
     world.broker.offer("acme", COMMAND)
     world.minutes(90)
     assert world.store.hours("acme") == {NOON: HourFigures(NOON, dead=1)}
+
+
+def test_what_an_author_warns_of_is_neither_tried_again_nor_dead() -> None:
+    """The consumer of an erasure, say, logs as an error what it has left for a person."""
+    world = at_noon()
+
+    def warn(_content: str, context: Context) -> None:
+        context.log.warning("Somebody else's rows stay")
+        context.log.error("Outside the map are %s", "values")
+
+    world.behave = warn
+    world.broker.offer("acme", COMMAND, message_id="m")
+    world.broker.offer("acme", "unheard-of")
+    world.minutes(17)
+    for _ in range(3):
+        world.broker.offer("acme", COMMAND, "another content", message_id="m")
+        world.minute()
+    world.minutes(70)
+    assert {it.dead_reason for it in world.live().values()} == {
+        DeadReason.UNKNOWN_COMMAND,
+        DeadReason.ID_REUSED,
+    }
+    assert world.store.hours("acme") == {NOON: HourFigures(NOON, done=1, dead=2)}
+
+
+@pytest.mark.parametrize(
+    ("error", "times", "expected"),
+    [
+        (Refused("404"), 5, HourFigures(NOON, retried=4, dead=1)),
+        (Refused("404"), 1, HourFigures(NOON, done=1, retried=1)),
+    ],
+)
+def test_what_the_broker_refuses_is_told(error: Refused, times: int, expected: HourFigures) -> None:
+    world = at_noon()
+    world.config.put(config_file(interval=0.5))
+    world.broker.faults.fail("send", error, times=times)
+    world.publish(id="p", content="{}")
+    world.minutes(100)
+    assert world.store.hours("acme") == {NOON: expected}
 
 
 def test_another_process_goes_on_from_the_mark() -> None:

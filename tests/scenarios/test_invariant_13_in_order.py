@@ -1,7 +1,7 @@
 """Invariant 13: the messages of one key run one after the other, in the order of their receipt."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -506,6 +506,60 @@ def test_the_replies_of_a_key_are_sent_in_order() -> None:
     assert world.replies_to() == ["B1"]
     world.minutes(60)
     assert world.replies_to() == ["B1", "A1", "A2", "A3"]
+
+
+def test_a_reply_that_a_lowered_limit_made_dead_holds_back_its_key() -> None:
+    """It is found dead in the very page that shows those behind it."""
+    world, _ = ordered()
+    offer(world, "A1", "A2", "B1")
+    world.minute()
+    world.broker.faults.fail("send", Refused("404"), times=1)
+    world.minute()
+    assert world.replies_to() == ["B1"]
+    world.config.put(config_file(attempts=1, interval=1))
+    world.minutes(60)
+    assert world.replies_to() == ["B1"]
+    [first, behind] = sorted(world.live().values(), key=lambda it: it.document)
+    assert (first.dead_reason, behind.queued) == (DeadReason.EXHAUSTED, True)
+    discard(world, first.id)
+    world.minutes(31)
+    assert world.replies_to() == ["B1", "A2"]
+
+
+@pytest.mark.parametrize("others", [(), ("B1", "B2")])
+def test_behind_a_reply_that_is_refused_when_it_is_sent_to_try_nothing_of_its_key_is_sent(
+    others: Sequence[str],
+) -> None:
+    """Another key's is: it is tried next."""
+    world, _ = ordered()
+    offer(world, "A1", "A2", "A3", *others)
+    world.minute()
+    world.broker.faults.fail("send", Unavailable("down"), times=2)
+    world.minutes(1)
+    world.broker.faults.clear()
+    world.broker.faults.fail("send", Refused("404"))
+    world.minute()
+    assert world.replies_to() == [*others]
+    world.minutes(30)
+    assert world.replies_to() == [*others, "A1", "A2", "A3"]
+
+
+def test_an_overlapping_poll_puts_nothing_off_behind_what_the_other_one_sends() -> None:
+    """The first one ends with its chunk; what it has, is sent when the next minute begins."""
+    every = catalog(**{COMMAND: {"ordered": "tenant"}})
+    world, _ = ordered(every, SMARTLINK_DUE_PAGE="20")
+    names = [f"A{number}" for number in range(60)]
+    offer(world, *names)
+    world.minute()
+    assert world.replies_to() == []
+    world.broker.faults = overlap = Interruptions()
+    overlap.at("before send", lambda: world.elsewhere().tick())
+    world.turns.budget = 1
+    world.tick(minutes=1)
+    assert 0 < len(world.replies_to()) < len(names)
+    world.turns.budget = None
+    world.minute()
+    assert world.replies_to() == names
 
 
 def test_a_changed_path_lets_nothing_overtake() -> None:

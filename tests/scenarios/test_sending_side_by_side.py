@@ -183,6 +183,32 @@ def test_everything_leaves_in_the_poll_in_which_the_broker_takes_one_again(recei
     assert len(numbers(world)) > 95, "but those few that wait after their own failure"
 
 
+@pytest.mark.parametrize("receivers", [1, 8])
+def test_messages_that_the_broker_refuses_hold_up_no_others_when_it_works_again(
+    receivers: int,
+) -> None:
+    """Its refusal tells nothing of the others: the next one is tried at once."""
+    world = publishing(60, receivers=receivers)
+    world.broker.faults.fail("send", DOWN, times=1_000)
+    world.minutes(3)
+    world.broker.faults.clear()
+    world.broker.faults.fail("send", Refused("404: no such audience"), times=10)
+    world.minute()
+    assert 45 < len(numbers(world)) <= 50, "but those few that wait after their own failure"
+    assert sum(it.attempt for it in world.live().values()) == 10
+
+
+def test_of_a_broker_that_refuses_everything_each_message_is_sent_once() -> None:
+    world = publishing(15)
+    world.broker.faults.fail("send", DOWN, times=2)
+    world.minute()
+    world.broker.faults.fail("send", Refused("404"), times=1_000)
+    calls = world.calls("send")
+    world.minutes(3)
+    assert world.calls("send") - calls == 15
+    assert {it.attempt for it in world.live().values()} == {1}
+
+
 def test_after_two_failures_in_a_row_no_further_page_is_read() -> None:
     """Although nothing of this one waits any more."""
     store = Watched()

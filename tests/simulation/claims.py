@@ -113,6 +113,7 @@ class Claims:
         self._last: dict[tuple[str, str], Held] = {}  # the same, settled ones too
         self._by_process: dict[str, list[Held]] = {}
         self._sends: dict[str, list[tuple[str, bool]]] = {}  # by tenant: content, and if accepted
+        self._refused: Counter[tuple[str, str]] = Counter()  # by tenant and content
         self.excused: Counter[tuple[str, str]] = Counter()
         """Runs to the end that came to nothing, and may be repeated."""
 
@@ -152,10 +153,14 @@ class Claims:
         sha256 = hashlib.sha256(content).hexdigest()
         self._sends.setdefault(tenant, []).append((sha256, accepted))
 
-    def failed_alone(self, tenant: str, sha256: str) -> int:
-        """How often the content failed again though another of its tenant was accepted since it
-        had failed last: as many attempts it may have lost."""
-        times, failed, others = 0, False, False
+    def refused(self, tenant: str, content: bytes) -> None:
+        """The broker refused the content."""
+        self._refused[tenant, hashlib.sha256(content).hexdigest()] += 1
+
+    def lost(self, tenant: str, sha256: str) -> int:
+        """How many attempts the content may have lost: it was refused, or it failed again though
+        another of its tenant was accepted since it had failed last."""
+        times, failed, others = self._refused[tenant, sha256], False, False
         for content, accepted in self._sends.get(tenant, ()):
             if accepted:
                 others = True

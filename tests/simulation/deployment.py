@@ -50,6 +50,7 @@ from smartlink.ports import (
     Delivery,
     Envelope,
     Ran,
+    Refused,
     Run,
     Unavailable,
 )
@@ -271,16 +272,23 @@ class SessionPort(Port):
         """See BrokerSession."""
 
         def send() -> None:
+            self._broker.refuse(self._tenant, content)
             self._target.send(message_type, audience, content)
             self._broker.took(self._tenant, content)
 
         claims, tenant = self._broker.claims, self._tenant.name
-        accepted = False
+        accepted = refused = False
         try:
             self._kernel.call(self._process, f"{self._name}.send", send)
             accepted = True
+        except CredentialsRefused:
+            raise
+        except Refused:
+            refused = True
+            raise
         finally:
-            claims.tried(tenant, content, accepted=accepted)
+            if not refused:
+                claims.tried(tenant, content, accepted=accepted)
         claims.sent(self._process, tenant, content)
 
 
@@ -297,7 +305,8 @@ class SimBroker(InMemoryBroker):
         self.claims = claims
         self.down: set[str] = set()
         self.refusing: set[str] = set()
-
+        self.picky: Random | None = None
+        """What draws which messages it refuses; where it is drawn, it refuses a third of them."""
         self.last_ack = 0  # the number of the call
         self.acking: Callable[[str, Delivery, datetime], None] = lambda *_: None
         self._leased: dict[int | None, datetime] = {}
@@ -329,6 +338,13 @@ class SimBroker(InMemoryBroker):
                 yield session
             finally:
                 del self._of[session]
+
+    def refuse(self, tenant: Tenant, content: bytes) -> None:
+        """It takes no such message, says its answer. That costs an attempt."""
+        if self.picky is not None and self.picky.random() < 0.33:
+            self.claims.refused(tenant.name, content)
+            message = "the broker refuses the message"
+            raise Refused(message)
 
     def took(self, tenant: Tenant, content: bytes) -> None:
         """A content has been sent with that tenant's credentials."""

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from smartlink.domain import hourly as hourly_domain
 from smartlink.domain import lifecycle, settlement
 from smartlink.domain.message import State, Stored
 from smartlink.domain.outcome import Done, Retry
@@ -420,6 +421,18 @@ def _sent_as_it_comes(good: Any) -> Any:
     return lambda messages, tenant, wanted: {}  # noqa: ARG005
 
 
+def _dead_ones_hold_nothing_back(good: Any) -> Any:
+    """A dead reply is passed by those behind it."""
+
+    def unsent_before(messages: Any, tenant: Any, wanted: Any) -> Any:
+        before = good(messages, tenant, wanted)
+        first = {it: found.stored for it, found in before.items() if found is not None}
+        dead = {it for it, stored in first.items() if stored and stored.message.due is None}
+        return {it: found for it, found in before.items() if it not in dead}
+
+    return unsent_before
+
+
 def _each_in_a_chunk_of_its_own(good: Any) -> Any:
     """Several sessions send the replies of a key side by side."""
     return lambda groups, most: good([[it] for group in groups for it in group], min(most, 1))
@@ -467,7 +480,13 @@ def _replies_lack_their_bucket(good: Any) -> Any:
     return commit
 
 
+def _counted_while_it_runs(good: Any) -> Any:
+    """An hour is taken to be over as soon as it has begun."""
+    return -hourly_domain.HOUR
+
+
 MUTATIONS: Mapping[str, Mutation] = {
+    "an hour is counted while it runs": (hourly_domain, "SETTLED", _counted_while_it_runs),
     "a watermark has no margin": (buckets_module, "MARGIN", _nothing_is_put_off),
     "a full page of a bucket is taken for all": (DuePages, "_out_of", _page_is_always_whole),
     "no tenant is asked by itself": (buckets_module, "looks", lambda _: _never),
@@ -482,6 +501,11 @@ MUTATIONS: Mapping[str, Mutation] = {
         sending_module,
         "unsent_before",
         _sent_as_it_comes,
+    ),
+    "a dead reply holds nothing back": (
+        sending_module,
+        "unsent_before",
+        _dead_ones_hold_nothing_back,
     ),
     "the replies of a key are sent side by side": (
         outgoing_module,

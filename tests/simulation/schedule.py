@@ -8,6 +8,7 @@ from functools import partial
 from hashlib import sha256
 from random import Random
 
+from smartlink.domain.hourly import HourFigures, hours_between
 from smartlink.domain.identity import DERIVED, Direction, content_hash, document_id
 from smartlink.domain.lifecycle import REPEAT
 from smartlink.domain.message import DeadReason, Ending, Message, Past, State, Stored
@@ -31,6 +32,7 @@ _OLDER = 0.3
 """Share of the schedules, of those without another rollout, in which a release that writes no
 bucket runs beside one that does."""
 _ORDERED = 0.4  # share of the schedules whose command is ordered
+_REFUSALS = 0.3  # share of the schedules whose broker refuses messages
 _PATHS = ("tenant", "/lane", "/other")
 _BATCHES = 0.25  # of the schedules have consumers that take several messages at once
 SECOND = "second"  # customer of a name
@@ -159,6 +161,8 @@ def _draw(deployment: Deployment, seed: int, *, small: str) -> None:
         _draw_names(deployment, outside, Random(f"names {seed}"))
         _draw_paths(deployment)
         _draw_buckets(deployment, outside, Random(f"buckets of {seed}"))
+        picky = Random(f"refusals {seed}")
+        deployment.broker.picky = picky if picky.random() < _REFUSALS else None
 
 
 def _draw_message(
@@ -475,6 +479,7 @@ def _settle(deployment: Deployment) -> None:
         Operator(deployment).switch(tenant, enabled=True)
     broker.down.clear()
     broker.refusing.clear()
+    broker.picky = None
     broker.release()
     deployment.duplicates = 0.0
     deployment.backlog = min(deployment.backlog, 5.0)
@@ -604,6 +609,21 @@ def _audit(deployment: Deployment) -> None:
     _audit_contents(deployment)
     _audit_effects(deployment)
     _audit_sent(deployment)
+    _audit_hours(deployment)
+
+
+def _audit_hours(deployment: Deployment) -> None:
+    """What the polls keep of an hour is what happened in it, whoever counted it and when."""
+    if deployment.kernel.injected[Fault.SLOW_BEFORE] + deployment.kernel.injected[Fault.SLOW_AFTER]:
+        return  # what was held up for longer than every lease may end in an hour that was counted
+    store = deployment.store
+    for tenant in deployment.tenants:
+        counted, kept = store.states([tenant])[tenant].counted, store.hours(tenant)
+        for at in hours_between(deployment.kernel.at(0), counted or deployment.kernel.at(0)):
+            happened = store.count_hour(tenant, at)
+            if kept.get(at, HourFigures(at)) != happened:
+                ledger = deployment.ledger
+                ledger.broken(f"of {tenant} {kept.get(at)} is kept, but it was {happened}")
 
 
 def _audit_steps(deployment: Deployment) -> None:
@@ -698,8 +718,8 @@ def _audit_sent(deployment: Deployment) -> None:
     for tenant in deployment.tenants:
         for stored in deployment.store.live(tenant).values():
             message, content = stored.message, stored.message.content.sha256
-            alone = deployment.claims.failed_alone(tenant, content)
-            if message.dead_reason is DeadReason.EXHAUSTED and message.attempt <= alone:
+            lost = deployment.claims.lost(tenant, content)
+            if message.dead_reason is DeadReason.EXHAUSTED and message.attempt <= lost:
                 waiting.add((tenant, content))
     for (tenant, document), content in ledger.replies.items():
         if (tenant, content) not in sent | waiting:

@@ -4,6 +4,8 @@ from flask import Blueprint, render_template, request
 
 from console.asked import AGES
 from console.here import here
+from smartlink.i18n import told
+from smartlink.operations.acts import Act, words_of
 from smartlink.operations.audit import AuditFilter, look
 
 pages = Blueprint("audit", __name__)
@@ -25,4 +27,12 @@ def show() -> str:
         newer=AGES[newer][0] if newer in AGES else None,
     )
     found = look(here().deployment, wanted, _MOST, _LOOKED_AT)
-    return render_template("audit.html", found=found, ages=AGES, args=request.args)
+    return render_template(
+        "audit.html",
+        found=found,
+        ages=AGES,
+        args=request.args,
+        acts=sorted(Act, key=lambda it: told(words_of(it))),
+        asked=wanted.act,
+        words_of=words_of,
+    )

@@ -6,6 +6,7 @@ from console.here import here
 from smartlink.operations.rights import Right
 
 pages = Blueprint("causes", __name__)
+_MOST = 100
 
 
 @pages.get("/errors")
@@ -17,6 +18,7 @@ def show() -> str:
     return render_template(
         "causes.html",
         look=look,
+        most=_MOST,
         tenant=request.args.get("tenant", ""),
         may_act=bool(here().visitor.scope(Right.OPERATE).parts),
     )

@@ -7,6 +7,7 @@ from console.asked import reason
 from console.here import here
 from smartlink.domain.retry import RetryPolicy
 from smartlink.i18n import _, told
+from smartlink.operations.acts import Act
 from smartlink.operations.configuration import (
     SAMPLE,
     InForce,
@@ -66,7 +67,7 @@ def push() -> Answer:
     """Writes a new generation, if the file is still the one that was looked at."""
     here().visitor.check(Right.ADMINISTER)
     text = request.form.get("text", "").replace("\r\n", "\n")
-    return _write("config push", text.encode(), request.form.get("generation", "0"))
+    return _write(Act.PUSH_CONFIG, text.encode(), request.form.get("generation", "0"))
 
 
 @pages.post("/configuration/rollback")
@@ -74,10 +75,10 @@ def roll_back() -> Answer:
     """Makes an earlier generation the current one again."""
     here().visitor.check(Right.ADMINISTER)
     file = earlier(here().deployment, request.form.get("to") or None)
-    return _write("config rollback", file.data, request.form.get("generation", "0"))
+    return _write(Act.ROLL_CONFIG_BACK, file.data, request.form.get("generation", "0"))
 
 
-def _write(act: str, data: bytes, generation: str) -> Answer:
+def _write(act: Act, data: bytes, generation: str) -> Answer:
     deployment, why = here().deployment, reason()
     proposal = propose(deployment, data, generation)
     if not proposal.difference:

@@ -23,8 +23,7 @@ def show() -> str:
     own = here().scope().tenants
     if own is None:
         newest = operations.newest(here().deployment, _MOST + 1)
-        jobs = [it for it in newest[:_MOST] if isinstance(it, Job)]
-        found = operations.JobList(jobs, more=len(newest) > _MOST)
+        found = operations.JobList(newest[:_MOST], more=len(newest) > _MOST)
     else:
         found = operations.newest_of(here().deployment, own, _MOST)
     return render_template("jobs.html", jobs=found.jobs, more=found.more)

@@ -15,6 +15,7 @@ from smartlink.domain.message import State
 from smartlink.i18n import Text, _, told
 from smartlink.operations.act import Report, give_up, perform
 from smartlink.operations.actions import DISCARD, Action
+from smartlink.operations.acts import Act
 from smartlink.operations.audit import note
 from smartlink.operations.blocked import behind, waits_for
 from smartlink.operations.errors import ForbiddenError, InvalidError
@@ -87,7 +88,7 @@ def content() -> str:
     """Draws the page with the content, after it is on record who looks."""
     located = _find(Right.CONTENTS)
     with here().recorded(
-        "messages show --content", target=located.document, tenant=located.tenant, count=1
+        Act.SHOW_CONTENT, target=located.document, tenant=located.tenant, count=1
     ) as record:
         record.outcome = "shown"
     if located.live is None and located.ended is None and located.raw is not None:
@@ -116,7 +117,7 @@ def export() -> Response:
     located = _find(Right.CONTENTS)
     traced = trace(here().deployment, located)
     with here().recorded(
-        "messages export", target=located.document, tenant=located.tenant, count=1
+        Act.EXPORT, target=located.document, tenant=located.tenant, count=1
     ) as record:
         record.outcome = "read"
     try:
@@ -152,14 +153,14 @@ def act() -> Answer:
 def _perform(located: Located, action: Action, why: str, *, undone: bool) -> Report:
     deployment = here().deployment
     if located.live is not None and str(located.live.version) != request.form.get("version"):
-        message = f"{located.document} has changed since it was shown"
-        raise Conflict(message)
+        text = _("{name} is not as it was shown, so nothing was done", name=located.document)
+        raise Conflict(text)
     planned = plan_one(deployment, action, located, undone=undone)
     if not planned.messages:
         raise ForbiddenError(_not_now(planned.skipped[0].unfit if planned.skipped else None))
     own = note(deployment, here().visitor.identity.name, why, undone=undone)
     with here().recorded(
-        f"messages {action.name}",
+        action.audited,
         target=located.document,
         tenant=located.tenant,
         reason=why,
@@ -183,7 +184,7 @@ def _give_up(located: Located, action: Action, why: str) -> Report:
     if action is not DISCARD:
         raise ForbiddenError(_("Nothing was done: {why}", why=_("it cannot be read: discard it")))
     with here().recorded(
-        "messages discard",
+        Act.DISCARD,
         target=f"{raw.collection}/{raw.document}",
         tenant=located.tenant,
         reason=why,

@@ -6,6 +6,7 @@ from console.asked import AGES, DIRECTIONS, asked, spot_text
 from console.here import here
 from smartlink.operations.board import blocked_page, ended_page, live_page, seek
 from smartlink.operations.causes import code_of
+from smartlink.operations.names import did_you_mean
 from smartlink.operations.rights import Right
 
 pages = Blueprint("messages", __name__)
@@ -16,14 +17,17 @@ def show() -> str:
     """Draws the list."""
     wanted = asked()
     scope = here().scope(wanted.filters.tenant)
-    deployment = here().deployment
+    deployment, operable = here().deployment, here().visitor.scope(Right.OPERATE)
+    known = sorted(deployment.settings.catalog.commands)
     common = {
         "asked": wanted,
         "ages": AGES,
         "directions": DIRECTIONS,
-        "commands": sorted(deployment.settings.catalog.commands),
+        "commands": known,
         "code_of": code_of,
-        "may_act": bool(here().visitor.scope(Right.OPERATE).parts),
+        "may_act": bool(operable.parts),
+        "operable": operable,
+        "likely": did_you_mean(wanted.filters.command or "", known),
     }
     if wanted.identity:
         found = seek(deployment, scope, wanted.identity)

@@ -9,9 +9,7 @@ from console.here import here
 from smartlink.domain.noted import NOTED_EVERY
 from smartlink.i18n import Text, _, plural, span
 from smartlink.operations.board import TROUBLED, Standing
-from smartlink.operations.configuration import look
 from smartlink.operations.hours import Hours
-from smartlink.ports import PortError
 
 pages = Blueprint("overview", __name__)
 _HOLDERS = 3  # dead messages that are named
@@ -62,8 +60,8 @@ def _needs(standing: Standing) -> list[Need]:
                 "No poll for {time}: nothing is received or sent", time=span(now - standing.tick)
             )
         found.append(Need("bad", text, url_for("health.show")))
-    problem = _config_problem()
-    if problem:
+    problem = here().board.config_problem(here().deployment)
+    if problem is not None:
         text = _("The configuration file cannot be used: {why}", why=problem)
         found.append(Need("bad", text, url_for("configuration.show")))
     if standing.dead:
@@ -115,10 +113,3 @@ def _troubled(standing: Standing) -> list[Need]:
         text = _("Further tenants need a person: look through the page Tenants")
         found.append(Need("warn", text, url_for("tenants.show")))
     return found
-
-
-def _config_problem() -> str | None:
-    try:
-        return look(here().deployment).problem
-    except PortError as error:
-        return str(error)

@@ -6,6 +6,7 @@ from console.asked import reason
 from console.here import here
 from consumers.sgdp.identifiers import canonical
 from smartlink.i18n import _
+from smartlink.operations.acts import Act
 from smartlink.operations.audit import note
 from smartlink.operations.errors import InvalidError
 from smartlink.operations.persons import concerned
@@ -34,7 +35,7 @@ def find() -> str:
         raise InvalidError(_("That is no identifier of this kind"))  # and it is not quoted
     own = note(here().deployment, here().visitor.identity.name, why)
     with here().recorded(
-        "messages list --titular", target=f"a person by {kind}", tenant=tenant, reason=why
+        Act.FIND_PERSON, target=f"a person by {kind}", tenant=tenant, reason=why
     ) as record:
         found = concerned(here().deployment, tenant, kind, value, own)
         record.count = len(found.live) + len(found.ended) + len(found.raw)

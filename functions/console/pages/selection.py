@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from uuid import uuid4
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as Answer
@@ -14,7 +15,7 @@ from smartlink.operations import jobs
 from smartlink.operations.actions import HOLD, REDRIVE, Action
 from smartlink.operations.board import LOOKED_AT, Scope, chosen, live_page
 from smartlink.operations.errors import ForbiddenError, InvalidError
-from smartlink.operations.job import ACTIONS, Job
+from smartlink.operations.job import ACTIONS
 from smartlink.operations.jobs import Order
 from smartlink.operations.plan import Plan, Skipped, Unfit, plan_chosen
 from smartlink.operations.preview import Matching, Preview, extent, meant_by
@@ -86,14 +87,22 @@ class Shown:
     groups: Sequence[Group]
     skipped: Sequence[Skipped]
     alive: Mapping[State, int]
+    identity: str  # by which its job is begun once
     look: Preview | None = None
-    identity: str = ""  # of the look
+    gone: int = 0  # of those that were ticked: they have changed, or have ended
+    foreign: int = 0  # of those: the visitor may not act on their tenants
 
     @classmethod
-    def of_plan(cls, plan: Plan) -> "Shown":
+    def of_plan(cls, plan: Plan, meant: Meant) -> "Shown":
         """Shows what was planned."""
         fit = len(plan.messages)
+        ticked = set(meant.picks)
+        foreign = sum(not meant.scope.covers(it.partition("/")[0]) for it in ticked)
+        found = fit + len(plan.skipped) + sum(plan.alive.values())
         return cls(
+            identity=uuid4().hex,
+            gone=max(len(ticked) - foreign - found, 0),
+            foreign=foreign,
             finished=True,
             fit=fit,
             most=fit,
@@ -133,7 +142,7 @@ def preview() -> str:
     """Draws the preview, or looks further for it. Nothing is done."""
     meant = _meant()
     if meant.few:
-        return _draw(meant, Shown.of_plan(_planned(meant)))
+        return _draw(meant, Shown.of_plan(_planned(meant), meant))
     known = _known(meant)
     if known is None:
         return _draw(meant, _begin(meant), lost=bool(request.form.get("look")))
@@ -152,7 +161,7 @@ def _begin(meant: Meant) -> Shown:
     return Shown.of_look(look, identity)
 
 
-def _draw(meant: Meant, shown: Shown, *, grown: bool = False, lost: bool = False) -> str:
+def _draw(meant: Meant, shown: Shown, *, other: bool = False, lost: bool = False) -> str:
     return render_template(
         "preview.html",
         asked=meant.asked,
@@ -163,9 +172,17 @@ def _draw(meant: Meant, shown: Shown, *, grown: bool = False, lost: bool = False
         button=_button(meant.action, shown.fit if shown.finished else None),
         shown=shown,
         named=_NAMED,
-        grown=grown,
+        other=other,
+        only=_only(meant),
         lost=lost,
     )
+
+
+def _only(meant: Meant) -> list[str]:
+    """Names the tenants on which the visitor may act, if more of them are shown on the lists."""
+    wider = here().visitor.scope() != here().visitor.scope(Right.OPERATE)
+    few = meant.asked.filters.tenant is None and not meant.picks and wider
+    return sorted(meant.scope.tenants or ()) if few else []
 
 
 def _would(action: Action, number: int) -> Text:
@@ -233,21 +250,26 @@ def _of_request(meant: Meant) -> list[Selected | Passed]:
 def start() -> str | Answer:
     """Begins it as a job, which goes on without this page.
 
-    It is about what was previewed. Where the preview is not known any more, or more of the ticked
-    messages fit than it had shown, the preview is shown again instead.
+    It is about what was previewed. Where the preview is not known any more, or as many of the
+    ticked messages as it had shown no longer fit, the preview is shown again instead. A form that
+    is sent again (a double click, a way back) begins nothing: it leads to the job that it began.
     """
-    why, meant = reason(), _meant()
+    why, meant, deployment = reason(), _meant(), here().deployment
+    identity = request.form.get("look", "")
+    begun = here().previews.begun(identity)
+    if begun is not None:
+        return _to(begun)
     if meant.few:
-        planned, seen = _planned(meant), request.form.get("shown", "")
-        if not seen.isdecimal() or len(planned.messages) > int(seen):
-            return _draw(meant, Shown.of_plan(planned), grown=True)
-        chosen_by = jobs.documents_of(planned.messages)
-        return _begun(jobs.start(here().deployment, planned, _order(meant, why, chosen_by)))
+        planned = _planned(meant)
+        if str(len(planned.messages)) != request.form.get("shown", ""):
+            return _draw(meant, Shown.of_plan(planned, meant), other=True)
+        order = _order(meant, why, jobs.documents_of(planned.messages))
+        return _to(here().previews.once(identity, lambda: jobs.start(deployment, planned, order)))
     known = _known(meant)
     if known is None:
         return _draw(meant, _begin(meant), lost=True)
-    about = extent(here().deployment, known)
-    return _begun(jobs.begin(here().deployment, about, _order(meant, why, {})))
+    about, order = extent(deployment, known), _order(meant, why, {})
+    return _to(here().previews.once(identity, lambda: jobs.begin(deployment, about, order)))
 
 
 def _order(meant: Meant, why: str, documents: dict[str, tuple[str, ...]]) -> Order:
@@ -260,9 +282,9 @@ def _order(meant: Meant, why: str, documents: dict[str, tuple[str, ...]]) -> Ord
     )
 
 
-def _begun(job: Job) -> Answer:
+def _to(job: str) -> Answer:
     here().board.forget()
-    return redirect(url_for("jobs.one", job=job.id), 303)
+    return redirect(url_for("jobs.one", job=job), 303)
 
 
 def _action() -> Action:

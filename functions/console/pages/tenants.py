@@ -8,10 +8,12 @@ from werkzeug.wrappers import Response as Answer
 
 from console.asked import AGES, reason
 from console.here import here
+from console.problems import explained
 from console.words import when
 from smartlink.i18n import Text, _, joined, told
 from smartlink.operations import activation
 from smartlink.operations.activation import Step
+from smartlink.operations.acts import Act
 from smartlink.operations.audit import tenant_facts
 from smartlink.operations.credentials import parse
 from smartlink.operations.errors import InvalidError, OperationError, UnknownTenantError
@@ -37,6 +39,7 @@ def show() -> str:
         rows=rows,
         next=following,
         part=part,
+        every=here().scope().tenants is None,
         may_activate=here().visitor.may(Right.ADMINISTER),
     )
 
@@ -70,7 +73,7 @@ def _one(tenant: str, checks: list[Check] | None = None) -> str:
 def check(tenant: str) -> str:
     """Asks RAC for a token and sets the tenant's queue up again, as a check does."""
     here().tenant(tenant, Right.OPERATE)
-    with here().recorded("tenants check", target=tenant, tenant=tenant) as record:
+    with here().recorded(Act.CHECK, target=tenant, tenant=tenant) as record:
         checks = tenant_checks(here().deployment, tenant)
         record.outcome = "holds" if all(it.holds for it in checks) else "does not hold"
     return _one(tenant, checks)
@@ -81,7 +84,7 @@ def enable(tenant: str) -> Answer:
     """Enables a tenant, which also ends a pause."""
     return _change(
         tenant,
-        "tenants enable",
+        Act.ENABLE,
         lambda report: activation.switch(here().deployment, tenant, report, enabled=True),
     )
 
@@ -91,7 +94,7 @@ def disable(tenant: str) -> Answer:
     """Disables a tenant: what it has waits."""
     return _change(
         tenant,
-        "tenants disable",
+        Act.DISABLE,
         lambda report: activation.switch(here().deployment, tenant, report, enabled=False),
     )
 
@@ -104,7 +107,7 @@ def pause(tenant: str) -> Answer:
     told_by = (here().visitor.identity.name, why)
     return _change(
         tenant,
-        "tenants pause",
+        Act.PAUSE,
         lambda report: activation.pause(here().deployment, tenant, how_long, told_by, report),
     )
 
@@ -117,7 +120,7 @@ def adopt(tenant: str) -> Answer:
     def act(report: Callable[[Step], object]) -> None:
         activation.adopt(here().deployment, tenant, who, why, report)
 
-    return _change(tenant, "tenants adopt", act)
+    return _change(tenant, Act.ADOPT, act)
 
 
 @pages.post("/tenants/<tenant>/rotate")
@@ -129,7 +132,7 @@ def rotate(tenant: str) -> Answer:
     def act(report: Callable[[Step], object]) -> None:
         activation.rotate(here().deployment, tenant, credentials, report)
 
-    return _change(tenant, "tenants rotate", act)
+    return _change(tenant, Act.ROTATE, act)
 
 
 def _credentials() -> dict[str, str]:
@@ -139,17 +142,21 @@ def _credentials() -> dict[str, str]:
     return given
 
 
-def _change(tenant: str, act: str, do: Callable[[Callable[[Step], object]], object]) -> Answer:
+def _change(tenant: str, act: Act, do: Callable[[Callable[[Step], object]], object]) -> Answer:
     here().tenant(tenant, Right.ADMINISTER)
     deployment, why, steps = here().deployment, reason(), list[Step]()
-    activation.check_active(deployment, tenant) if act != "tenants adopt" else None
+    activation.check_active(deployment, tenant) if act is not Act.ADOPT else None
     before = tenant_facts(deployment, tenant)
-    with here().recorded(act, target=tenant, tenant=tenant, reason=why, before=before) as record:
-        do(steps.append)
-        record.after = tenant_facts(deployment, tenant)
-    for step in steps:
-        text = joined(": ", step_words(step, when))
-        flash(told(text), "good" if went_well(step) else "warn")
+    try:
+        with here().recorded(
+            act, target=tenant, tenant=tenant, reason=why, before=before
+        ) as record:
+            do(steps.append)
+            record.after = tenant_facts(deployment, tenant)
+    finally:  # where one fails, the page that says so tells too what was done before it
+        for step in steps:
+            text = joined(": ", step_words(step, when))
+            flash(told(text), "good" if went_well(step) else "warn")
     return redirect(url_for("tenants.one", tenant=tenant), 303)
 
 
@@ -168,15 +175,15 @@ def activate() -> tuple[str, int]:
     deployment, done_so_far = here().deployment, list[Step]()
     activation.check_new(deployment, name)
     credentials = parse(_credentials(), deployment)
-    error: Exception | None = None
+    error: Text | None = None
     try:
-        with here().recorded("tenants activate", target=name, tenant=name, reason=why) as record:
+        with here().recorded(Act.ACTIVATE, target=name, tenant=name, reason=why) as record:
             activation.activate(
                 deployment, name, credentials, None, done_so_far.append, here().check_erp
             )
             record.after = tenant_facts(deployment, name)
     except (OperationError, PortError) as failure:  # what was made before it is told too
-        error = failure
+        error = explained(failure, acted=True)
     done = name if error is None else None
     steps = [(went_well(it), *step_words(it, when)) for it in done_so_far]
     return _wizard(steps, done, error, name), 200 if error is None else 409
@@ -185,7 +192,7 @@ def activate() -> tuple[str, int]:
 def _wizard(
     steps: Sequence[tuple[bool, Text, Text]] = (),
     done: str | None = None,
-    error: Exception | None = None,
+    error: Text | None = None,
     name: str = "",
 ) -> str:
     checks_erp = here().checks_erp

@@ -7,6 +7,8 @@
 
   const secondsOf = (part) => Number(part?.dataset.refresh) || 0;
 
+  const stale = (old) => { document.getElementById("stale").hidden = !old; };
+
   const plan = () => {
     window.clearTimeout(timer);
     const part = document.getElementById("live");
@@ -22,7 +24,7 @@
       const address = new URL(window.location.href);
       address.searchParams.delete("anew");
       const answer = await fetch(address, { redirect: "error", credentials: "same-origin" });
-      if (!answer.ok) return;
+      if (!answer.ok) throw new Error(answer.statusText);
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("live");
       const open = [...part.querySelectorAll("details")].map((it) => it.open);
       if (fresh) {
@@ -31,13 +33,23 @@
         if (secondsOf(part) && !secondsOf(fresh)) return window.location.replace(address);
         part.replaceWith(fresh);
       }
+      stale(!fresh);
     } catch {
-      // The next look tries again.
+      stale(true); // The next look tries again.
     }
     plan();
   };
 
   document.addEventListener("visibilitychange", () => (document.hidden ? window.clearTimeout(timer) : refresh()));
+
+  // A double click sends a form once. After a while it may be sent again, as an export may.
+  document.addEventListener("submit", (sent) => {
+    const form = sent.target;
+    if (form.method !== "post") return;
+    if (form.dataset.sent) return sent.preventDefault();
+    form.dataset.sent = "yes";
+    window.setTimeout(() => { delete form.dataset.sent; }, 3000);
+  });
 
   // One tick selects all rows of the page.
   const picks = () => [...document.querySelectorAll('input[name="pick"]')];

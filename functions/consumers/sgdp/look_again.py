@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from consumers.sgdp.copies import Copy, Watch, copies_in_rows, triggers, values_of
-from consumers.sgdp.identifiers import Identifiers
 from consumers.sgdp.indexed import equal_values
 from consumers.sgdp.masking import Change, changes, mask
 from consumers.sgdp.model import Models
 from consumers.sgdp.person import Again, Found, Held, find_again, places_of
+from consumers.sgdp.requested import Identifiers
 from smartlink.consumer import Context, FatalError
 
 _ROUNDS = 3  # a trigger may write a row of the person's, whose mask may set off another

@@ -6,7 +6,7 @@ from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, ConfigDict, Field
 
-from consumers.sgdp.identifiers import Identifiers, storable
+from consumers.sgdp.requested import Identifiers, storable
 from smartlink.consumer import Context, Payload, Reply
 
 APPLICATION_ID = "smartlink-gcp"  # the name under which TPD knows this application

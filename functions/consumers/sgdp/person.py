@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import Column, ColumnElement, Connection, and_, or_
 
-from consumers.sgdp.identifiers import WEAK, Identifiers, canonical, is_somebodys_cpf, written
+from consumers.sgdp.identifiers import WEAK, canonical, is_somebodys_cpf, written
 from consumers.sgdp.model import Link, Model, Models
 from consumers.sgdp.plain_values import plain_value
+from consumers.sgdp.requested import Identifiers
 from consumers.sgdp.rows import Row, Values, bounded, chunks, rows_again, rows_where, some_rows
 from smartlink.consumer import FatalError
 

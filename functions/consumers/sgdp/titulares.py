@@ -13,9 +13,10 @@ from sqlalchemy import Connection, select
 
 from consumers.sgdp.access_log import entry_id, insert_new
 from consumers.sgdp.database import access_titulares
-from consumers.sgdp.identifiers import Identifiers, canonical
+from consumers.sgdp.identifiers import canonical
 from consumers.sgdp.messages import Request
 from consumers.sgdp.person import Identity, Record, identities_in
+from consumers.sgdp.requested import Identifiers
 from consumers.sgdp.rows import chunks
 from smartlink.consumer import Context, FatalError
 

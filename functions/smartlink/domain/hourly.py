@@ -1,7 +1,8 @@
 """Hourly figures: how many messages a tenant had done, tried again and dead in an hour.
 
-`done` are ends in the history; what was tried again and what died is told by the log (warnings and
-errors). An hour is counted once nothing more can be written that lies in it.
+`done` are ends in the history; what was tried again and what died is told by the relay's own lines
+of the log, not by an author's warnings and errors. An hour is counted once nothing more can be
+written that lies in it.
 """
 
 from dataclasses import dataclass

@@ -11,6 +11,9 @@ _CONSOLE_LIMIT = 64
 DERIVED = "content-"  # begins an id that is derived from the content
 _NOT_IN_GUIDS = re.compile(r"^urn:uuid:|^uuid:|0x|[-{}(),\s]")
 _GUID = re.compile("[0-9a-f]{32}")
+LONGEST = 1_500
+"""Bytes of a document's id, and of a text that a query can ask for, in Firestore."""
+_NO_DOCUMENT = re.compile(r"|\.\.?|__.*__|.*[/\ud800-\udfff].*", re.DOTALL)  # refused by Firestore
 _UNSAFE = re.compile("[^A-Za-z0-9_.-]+")  # `quote` is slow, and most ids have no such character
 
 
@@ -73,6 +76,11 @@ def document_id(direction: Direction, message_id: str) -> str:
     if len(escaped) > _MAX_DOCUMENT_ID:
         escaped = f"~{hashlib.sha256(encode(message_id)).hexdigest()}"
     return f"{direction[0]}-{escaped}"
+
+
+def is_document_id(text: str) -> bool:
+    """Tells whether a text can be the id of a document, if only of one that a person made."""
+    return _NO_DOCUMENT.fullmatch(text) is None and len(encode(text)) <= LONGEST
 
 
 def _escape(unsafe: re.Match[str]) -> str:

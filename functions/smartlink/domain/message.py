@@ -241,3 +241,4 @@ class LogLine:
     at: datetime
     expires: datetime
     debug: str | None = None
+    became: State | None = None  # where the relay tells that the message waits again, or is dead

@@ -29,7 +29,6 @@ from smartlink.domain.outcome import (
     Done,
     Finished,
     HandBack,
-    Line,
     NextStep,
     Reject,
     Retry,
@@ -192,7 +191,8 @@ def _not_sent(
     dead = live.state is State.DEAD
     text = f"{'Dead. ' if dead else ''}{how} in attempt {live.attempt}: {live.error}"
     kind = LogType.ERROR if dead else LogType.WARNING
-    log = LogLine(live.id, kind, text, now, retention.expires(now, policy))
+    expires = retention.expires(now, policy)
+    log = LogLine(live.id, kind, text, now, expires, became=live.state)
     return Settlement(document=live.document, fence=stored.version, live=live, logs=(log,))
 
 
@@ -210,8 +210,7 @@ def unwritten(
     live = lifecycle.unwritten(stored.message, now, error)
     if expires is None:
         return Settlement(document=live.document, fence=stored.version, live=live)
-    own = LogLine(live.id, LogType.ERROR, f"Dead: {live.error}", now, expires)
-    logs = (*lines, own)
+    logs = (*lines, died(live, now, expires))
     return Settlement(document=live.document, fence=stored.version, live=live, logs=logs)
 
 
@@ -222,6 +221,12 @@ def annotate(
     return LogLine(message.id, kind, text, now, expires)
 
 
+def died(message: Message, now: datetime, expires: datetime) -> LogLine:
+    """Makes the log line that tells that a message is dead from now on."""
+    text = f"Dead: {message.error}"
+    return LogLine(message.id, LogType.ERROR, text, now, expires, became=State.DEAD)
+
+
 def reply_id(message: Summary, number: int) -> str:
     """Returns the id of a message's reply, which is the same at each execution of the message."""
     return f"{message.document}/reply/{number}"
@@ -229,7 +234,7 @@ def reply_id(message: Summary, number: int) -> str:
 
 class _Lines(Protocol):
     def __call__(
-        self, kind: LogType, text: str, debug: str | None = None
+        self, kind: LogType, text: str, debug: str | None = None, became: State | None = None
     ) -> tuple[LogLine, ...]: ...
 
 
@@ -310,7 +315,7 @@ def _done(
         text = f"{text}; it goes on as {made.id}"
         if made.state is State.DEAD:
             text = f"{text}, which is dead"
-            logs = (LogLine(made.id, LogType.ERROR, f"Dead: {made.error}", now, expires),)
+            logs = (died(made, now, expires),)
     ended = lifecycle.with_attempt(message, Result.DONE, now, None)
     return Settlement(
         document=message.document,
@@ -330,12 +335,14 @@ def settle(
         message = replace(message, titular=finished.titular)
     expires = retention.expires(now, policy)
 
-    def lines(kind: LogType, text: str, debug: str | None = None) -> tuple[LogLine, ...]:
-        own = Line(kind, text, now, debug)
-        return tuple(
+    def lines(
+        kind: LogType, text: str, debug: str | None = None, became: State | None = None
+    ) -> tuple[LogLine, ...]:
+        said = (
             LogLine(message.id, line.type, line.text, line.at, expires, line.debug)
-            for line in (*finished.lines, own)
+            for line in finished.lines
         )
+        return (*said, LogLine(message.id, kind, text, now, expires, debug, became))
 
     limit = f"attempt {message.attempt} of {policy.limit}"
     match finished.outcome:
@@ -343,26 +350,30 @@ def settle(
             return _done(stored, message, finished.outcome, now, expires, lines, limit)
         case Unknown(error, debug) if policy.hold_unknown:
             live = lifecycle.unknown(message, now, error)
-            log = lines(LogType.ERROR, f"Dead, outcome unknown in {limit}: {live.error}", debug)
+            text = f"Dead, outcome unknown in {limit}: {live.error}"
+            log = lines(LogType.ERROR, text, debug, live.state)
             return Settlement(document=message.document, fence=stored.version, live=live, logs=log)
         case Retry(error, debug) | Unknown(error, debug):
             live = lifecycle.failed(
                 message, policy.next_attempt_at(now, message.attempt), now, error
             )
             if live.due is None:
-                log = lines(LogType.ERROR, f"Dead after {limit}: {live.error}", debug)
+                text = f"Dead after {limit}: {live.error}"
+                log = lines(LogType.ERROR, text, debug, live.state)
             else:
                 text = f"Failed in {limit}, next at {live.due:%Y-%m-%d %H:%M:%S}Z: {live.error}"
-                log = lines(LogType.WARNING, text, debug)
+                log = lines(LogType.WARNING, text, debug, live.state)
             return Settlement(document=message.document, fence=stored.version, live=live, logs=log)
         case Unwritten(error):
             live = lifecycle.unwritten(message, now, f"It was executed. {error}")
-            log = lines(LogType.ERROR, f"Dead, outcome unwritten in {limit}: {live.error}")
+            text = f"Dead, outcome unwritten in {limit}: {live.error}"
+            log = lines(LogType.ERROR, text, became=live.state)
             return Settlement(document=message.document, fence=stored.version, live=live, logs=log)
         case Reject(error, debug):
             rejected = lifecycle.with_attempt(message, Result.REJECTED, now, error)
             live = lifecycle.dead(rejected, DeadReason.REJECTED, error)
-            log = lines(LogType.ERROR, f"Dead, rejected in {limit}: {live.error}", debug)
+            text = f"Dead, rejected in {limit}: {live.error}"
+            log = lines(LogType.ERROR, text, debug, live.state)
             return Settlement(document=message.document, fence=stored.version, live=live, logs=log)
         case HandBack(error, due, alone):
             live = lifecycle.handed_back(message, due or now, error, waits=due is not None)

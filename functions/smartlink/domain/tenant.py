@@ -77,12 +77,17 @@ class TenantEntry:
     etag: str
 
 
+def is_tenant_name(name: str) -> bool:
+    """Tells whether a text can be a tenant's name."""
+    return _NAME.fullmatch(name) is not None
+
+
 def check_tenant_name(name: str) -> str:
     """Returns the name if it is valid; raises TenantError if not.
 
     The name becomes a part of the names of secrets, documents and objects.
     """
-    if not _NAME.fullmatch(name):
+    if not is_tenant_name(name):
         message = said(
             "{name} is no tenant name: 1 to 63 lower-case letters, digits, '-' or '_', "
             "beginning and ending with a letter or digit",

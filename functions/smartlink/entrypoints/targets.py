@@ -1,4 +1,7 @@
-"""The functions of messages: each parses an envelope, calls a use case, translates the result."""
+"""The functions of messages: each parses an envelope, calls a use case, translates the result.
+
+A target imports the envelope of its own use case at its first call: the others do without.
+"""
 
 import base64
 import json
@@ -18,8 +21,6 @@ from smartlink.domain.traceparent import called_under
 from smartlink.observability import ERROR, WARNING, bound, event, surprise, trace_fields
 from smartlink.ports import PortError
 from smartlink.services.dispatch import decode_dispatch
-from smartlink.services.polling.shard import OtherCatalogError, decode_shard
-from smartlink.services.publishing.publish import BODY_LIMIT, PublishError, parse_request
 from smartlink.services.push import PushError
 from smartlink.settings import SettingsError
 
@@ -48,6 +49,8 @@ def poll_shard(cloud_event: CloudEvent) -> None:
 
     It answers 503 while `poll` has another catalogue, so that Pub/Sub delivers the shard again.
     """
+    from smartlink.services.polling.shard import OtherCatalogError, decode_shard  # noqa: PLC0415
+
     refused = False
     with delivery(cloud_event) as (data, _):
         try:
@@ -80,6 +83,12 @@ def _poll(request: Request) -> Response:  # noqa: ARG001  (Scheduler's body says
 
 
 def _publish(request: Request) -> Response:
+    from smartlink.services.publishing.publish import (  # noqa: PLC0415
+        BODY_LIMIT,
+        PublishError,
+        parse_request,
+    )
+
     if request.method != "POST":
         return _json(_problem("method", "use POST"), 405)
     body = request.stream.read(BODY_LIMIT + 1)

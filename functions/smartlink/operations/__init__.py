@@ -20,6 +20,7 @@ values. It prints nothing and reaches the outside only through the ports. It rai
     jobs           start: make one of what was planned; look, newest; stop, resume
     watch          Watch: a job as it comes forward; where no step comes, it works itself
     operate        step: work at a job; publish: ask the function `operate` for a step
+    acts           Act: what can go on record; words_of: what a stored act is called
     audit          recorded: an act's intent before it, its result after it; look: what was done;
                    Note: who acts, why and when, for the log line of each message; note: make one
     purge          older: count the history and logs before a date; remove: delete the oldest

@@ -11,6 +11,7 @@ from smartlink.domain import lifecycle
 from smartlink.domain.identity import second_end_id
 from smartlink.domain.message import DeadReason, Ended, Ending, State, Stored
 from smartlink.domain.settlement import Settlement
+from smartlink.operations.acts import Act
 from smartlink.operations.audit import Note
 
 
@@ -82,14 +83,15 @@ class Action:
 
     name: str
     done: str
+    audited: Act
     settle: Callable[[Stored, Note], Settlement]
     ends: bool = False  # the message's content is released
     dead: bool = True  # only dead messages are selected, unless those that wait are asked for
 
 
-REDRIVE = Action("redrive", "redriven", redriven)
-DISCARD = Action("discard", "discarded", discarded, ends=True)
-HOLD = Action("hold", "held", held, dead=False)
+REDRIVE = Action("redrive", "redriven", Act.REDRIVE, redriven)
+DISCARD = Action("discard", "discarded", Act.DISCARD, discarded, ends=True)
+HOLD = Action("hold", "held", Act.HOLD, held, dead=False)
 
 
 def states_taken(action: Action, *, waiting: bool) -> tuple[State | None, ...]:

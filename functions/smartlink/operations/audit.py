@@ -14,7 +14,8 @@ from uuid import uuid4
 
 from smartlink.domain.message import LogLine, LogType, Message
 from smartlink.domain.settlement import annotate
-from smartlink.i18n import Text, _
+from smartlink.i18n import Text, _, told
+from smartlink.operations.acts import Act, words_of
 from smartlink.operations.errors import ForbiddenError, OperationError
 from smartlink.operations.names import existing_tenant
 from smartlink.operations.ports import AuditRecord, Deployment, Desk
@@ -84,7 +85,7 @@ class _Recording:
 
 def intend(
     deployment: Deployment,
-    act: str,
+    act: Act,
     *,
     target: str,
     tenant: str | Collection[str] | None = None,
@@ -110,7 +111,9 @@ def intend(
     try:
         deployment.audit.create(intent)
     except PortError as error:
-        message = _("{act} was not recorded ({error}), so nothing was done", act=act, error=error)
+        message = _(
+            "{act} was not recorded ({error}), so nothing was done", act=words_of(act), error=error
+        )
         raise NotRecordedError(message) from error
     return intent
 
@@ -145,7 +148,7 @@ def result_of(
 @contextmanager
 def recorded(
     deployment: Deployment,
-    act: str,
+    act: Act,
     *,
     target: str,
     tenant: str | Collection[str] | None = None,
@@ -190,7 +193,7 @@ def recorded(
         message = _(
             "{act} was done ({outcome}), but its result is not on record ({error}): record "
             "{id} has none",
-            act=act,
+            act=words_of(act),
             outcome=recording.outcome,
             error=error,
             id=intent.id,
@@ -311,5 +314,10 @@ def _fits(wanted: AuditFilter, record: AuditRecord) -> bool:
         (wanted.tenant is None or wanted.tenant in own)
         and (wanted.tenants is None or set(own) <= set(wanted.tenants))
         and (wanted.who or "").casefold() in record.who.casefold()
-        and (wanted.act or "").casefold() in record.act.casefold()
+        and _is(wanted.act or "", record.act)
     )
+
+
+def _is(wanted: str, act: str) -> bool:
+    """Whether an act has this in its stored word, or in the words in which the reader sees it."""
+    return any(wanted.casefold() in it.casefold() for it in (act, told(words_of(act))))

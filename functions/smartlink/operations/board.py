@@ -6,15 +6,16 @@ all tenants or in one for each tenant that may be seen, and says where it stoppe
 of the query: what may not be seen is not read.
 """
 
+import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from threading import Lock
 from typing import Generic, TypeVar
 
 from smartlink.domain.hourly import HOUR, hour_of
-from smartlink.domain.identity import Direction
+from smartlink.domain.identity import Direction, is_document_id
 from smartlink.domain.message import (
     EndedSummary,
     Listed,
@@ -22,23 +23,25 @@ from smartlink.domain.message import (
     Summary,
     Unreadable,
 )
-from smartlink.domain.tenant import TenantState
-from smartlink.i18n import _
+from smartlink.domain.tenant import TenantEntry, TenantState, is_tenant_name
+from smartlink.i18n import Text, _, data
+from smartlink.operations import configuration
 from smartlink.operations.beside import beside
 from smartlink.operations.blocked import Blocked, Holding, holding, waits_for
 from smartlink.operations.causes import fingerprint
-from smartlink.operations.errors import UnknownTenantError
+from smartlink.operations.errors import InvalidError, MissingError, UnknownTenantError
 from smartlink.operations.hours import AllHours, Hours, hours_of
 from smartlink.operations.names import exists, known_name, unknown_tenant
 from smartlink.operations.ports import Deployment, EndedQuery, RawDocument, Spot
 from smartlink.operations.select import Filters, Selected, last_event
-from smartlink.operations.tenants import TenantOverview, brief, last_tick
+from smartlink.operations.tenants import TenantOverview, brief, enabled_by_secret, last_tick
+from smartlink.ports import NotFound, PortError
 
 PAGE = 50
 """Messages that a page shows at most."""
 _BLOCKED = 30  # messages of a page that tells what each waits for: a read more for each
 TENANTS = 25
-"""Tenants that a page shows at most: each takes four reads."""
+"""Tenants that a page shows at most: each takes three reads, and one of its secret now and then."""
 LOOKED_AT = 150
 """Documents that one look reads at most."""
 COUNTED = 20
@@ -47,11 +50,14 @@ _CHARTED = 3  # tenants whose hours are looked at one by one
 _HOURS = 24  # that are shown
 _FRESH = timedelta(seconds=30)
 _CAUSES_FRESH = timedelta(minutes=10)
+_SECRETS_FRESH = timedelta(minutes=10)
+"""A secret that got a new version without a new etag is read again after this."""
 TROUBLED = 10
 """Tenants that need a person and are named; one more says that there are others."""
 _EXAMPLES = 5
 _HOLDING = 10  # dead messages of which it is asked what they hold back
 _SOUGHT = 30  # messages that a search by an id shows, about
+_NAME_PART = re.compile("[a-z0-9][a-z0-9_-]*")
 _FAILING = (State.DEAD, State.WAITING)
 
 _Item = TypeVar("_Item")
@@ -169,7 +175,7 @@ def ended_page(
     size: int = PAGE,
 ) -> Page[Past]:
     """Returns the next messages of the history that fit, the newest first; those of named tenants
-    come tenant by tenant."""
+    come tenant by tenant. Raises MissingError if nobody knows any longer where the page begins."""
     now = deployment.now()
     wanted = EndedQuery(
         filters.equal,
@@ -183,20 +189,22 @@ def ended_page(
     def fits(item: Past) -> bool:
         return not isinstance(item, EndedSummary) or filters.says(item.message.error)
 
-    return _page(scope, ask, fits, _ended_spot, after, size, LOOKED_AT, sifts=filters.sifts)
+    try:
+        return _page(scope, ask, fits, _ended_spot, after, size, LOOKED_AT, sifts=filters.sifts)
+    except NotFound:  # what the page before ended with has expired
+        raise MissingError(_("There is no such page: begin with the first one")) from None
 
 
-def _ended_spot(tenant: str, item: Past) -> Spot | None:
-    if isinstance(item, EndedSummary):
-        return Spot(tenant, item.message.document, item.ended)
-    return None  # nobody can say when it ended, so no page begins behind it
+def _ended_spot(tenant: str, item: Past) -> Spot:
+    document = item.message.document if isinstance(item, EndedSummary) else item.document
+    return Spot(tenant, document, item.ended)
 
 
 def _page(
     scope: Scope,
     ask: Callable[[str | None, int, Spot | None], list[tuple[str, _Item]]],
     fits: Callable[[_Item], bool],
-    spot_of: Callable[[str, _Item], Spot | None],
+    spot_of: Callable[[str, _Item], Spot],
     after: Spot | None,
     size: int,
     most: int,
@@ -215,7 +223,7 @@ def _page(
             found = ask(part, wanted, spot)
             looked += max(len(found), 1)
             for tenant, item in found:
-                spot = spot_of(tenant, item) or spot
+                spot = spot_of(tenant, item)
                 if fits(item):
                     rows.append((tenant, item))
                 if len(rows) == size:
@@ -300,6 +308,12 @@ class Standing:
         """The dead ones."""
         return (self.states or {}).get(State.DEAD, 0)
 
+    @property
+    def others(self) -> tuple[int, int]:
+        """The live and the dead messages whose type is none of `commands`."""
+        live = self.live - sum(it.live for it in self.commands)
+        return live, self.dead - sum(it.dead for it in self.commands)
+
 
 @dataclass(slots=True)
 class Cause:
@@ -365,6 +379,8 @@ class CauseLook:
     total: int | None
     causes: dict[str, Cause] = field(default_factory=dict)
     looked: int = 0
+    unreadable: int = 0  # of these: they are in no cause
+    silent: int = 0  # of these: they have no error, so they are in no cause
     walk: Walk = field(default_factory=lambda: Walk([Filters(state=it) for it in _FAILING]))
     lock: Lock = field(default_factory=Lock, repr=False)
 
@@ -382,7 +398,11 @@ class CauseLook:
         with self.lock:
             for tenant, item in self.walk.further(deployment, scope):
                 self.looked += 1
-                if isinstance(item, Listed) and item.message.error:
+                if isinstance(item, Unreadable):
+                    self.unreadable += 1
+                elif not item.message.error:
+                    self.silent += 1
+                else:
                     code, pattern = fingerprint(item.message.error)
                     cause = self.causes.setdefault(code, Cause(code, pattern))
                     cause.add(tenant, item.message)
@@ -396,7 +416,9 @@ class Board:
     _all_hours: AllHours = field(default_factory=AllHours)
     _standing: dict[Scope, tuple[datetime, Standing]] = field(default_factory=dict)
     _causes: dict[Scope, CauseLook] = field(default_factory=dict)
-    _names: tuple[datetime, list[str]] | None = None
+    _entries: tuple[datetime, Mapping[str, TenantEntry]] | None = None
+    _enabled: dict[TenantEntry, tuple[datetime, bool]] = field(default_factory=dict)
+    _config: tuple[datetime, Text | None] | None = None
     _lock: Lock = field(default_factory=Lock)
 
     def standing(self, deployment: Deployment, scope: Scope) -> Standing:
@@ -417,7 +439,8 @@ class Board:
             self._standing.clear()
             self._hours.clear()
             self._causes.clear()
-            self._names = None
+            self._entries = self._config = None
+            self._enabled.clear()
 
     def hours(self, deployment: Deployment, scope: Scope) -> Hours | None:
         """Returns the last hours. None: too many tenants to look at one by one.
@@ -459,25 +482,77 @@ class Board:
     ) -> tuple[list[TenantOverview], str | None]:
         """Returns the next tenants by name, and where the page after them begins.
 
-        `part`: only those that have it in their name.
+        `part`: only those that have it in their name; of those whose secret is gone, only those
+        whose name begins so, as the database finds no others.
         """
+        if after and not is_tenant_name(after):
+            raise InvalidError(_("There is no such page: begin with the first one"))
+        part = part.casefold()
         if scope.tenants is not None:
             names = sorted(scope.tenants)
         else:
-            names = self._all_names(deployment)
-            if not part:  # those whose secret is gone are found by their state
-                known = deployment.store.page_tenants(TENANTS + 1, after)
-                names = sorted({*names, *known})
-        fit = [it for it in names if it > after and part.casefold() in it]
+            known = _with_state(deployment, after, part)
+            names = sorted({*self._secrets(deployment), *known})
+        fit = [it for it in names if it > after and part in it]
         shown = fit[:TENANTS]
         following = shown[-1] if len(fit) > TENANTS else None
-        return brief(deployment, shown, self._all_names(deployment)), following
+        secrets = self._secrets(deployment)
 
-    def _all_names(self, deployment: Deployment) -> list[str]:
-        now = deployment.now()
-        if self._names is None or now - self._names[0] > _FRESH:
-            self._names = (now, sorted(it.name for it in deployment.secrets.entries()))
-        return self._names[1]
+        def enabled(name: str) -> bool | None:
+            return self._enables(deployment, secrets[name])
+
+        return brief(deployment, shown, secrets, enabled), following
+
+    def _secrets(self, deployment: Deployment) -> Mapping[str, TenantEntry]:
+        now, kept = deployment.now(), self._entries
+        if kept is None or now - kept[0] > _FRESH:
+            kept = now, {it.name: it for it in deployment.secrets.entries()}
+            with self._lock:
+                self._entries = kept
+                self._enabled = {
+                    entry: says
+                    for entry, says in self._enabled.items()
+                    if kept[1].get(entry.name) == entry
+                }
+        return kept[1]
+
+    def _enables(self, deployment: Deployment, entry: TenantEntry) -> bool | None:
+        """A secret that can be used is read again when its etag changes, and now and then. One
+        that cannot is read at each look, because somebody may be at it."""
+        now, kept = deployment.now(), self._enabled.get(entry)
+        if kept is not None and now - kept[0] < _SECRETS_FRESH:
+            return kept[1]
+        says = enabled_by_secret(deployment, entry.name)
+        if says is not None:
+            with self._lock:
+                self._enabled[entry] = now, says
+        return says
+
+    def config_problem(self, deployment: Deployment) -> Text | None:
+        """Returns what is wrong with the configuration file; looked at at most every 30
+        seconds."""
+        now, kept = deployment.now(), self._config
+        if kept is None or now - kept[0] >= _FRESH:
+            kept = self._config = now, _config_problem(deployment)
+        return kept[1]
+
+
+def _config_problem(deployment: Deployment) -> Text | None:
+    try:
+        return configuration.problem_of(deployment.config.current(), deployment.settings)
+    except PortError as error:
+        return data(error)
+
+
+def _with_state(deployment: Deployment, after: str, begin: str) -> list[str]:
+    """Returns the next tenants that have a state and whose name begins so: enough for a page."""
+    if begin and _NAME_PART.fullmatch(begin) is None:
+        return []
+    page = deployment.store.page_tenants
+    found = page(TENANTS + 1, max(after, begin))
+    if begin > after and deployment.store.states([begin])[begin].known:
+        found = [begin, *found]
+    return [it for it in found if it.startswith(begin)]
 
 
 def _counted(deployment: Deployment, scope: Scope, states: Iterable[State]) -> int | None:
@@ -550,7 +625,7 @@ def chosen(deployment: Deployment, scope: Scope, marks: Iterable[str]) -> list[S
     for mark in marks:
         name, _, version = mark.rpartition("@")
         tenant, _, document = name.partition("/")
-        if document and scope.covers(tenant):
+        if is_document_id(document) and is_tenant_name(tenant) and scope.covers(tenant):
             by_tenant.setdefault(tenant, {})[document] = version
     for tenant, documents in by_tenant.items():
         stored = deployment.store.read(tenant, list(documents))

@@ -62,12 +62,18 @@ def policy_in_force(deployment: Deployment) -> RetryPolicy:
 def look(deployment: Deployment) -> InForce:
     """Returns the file, what is wrong with it, and the policy in force."""
     current, good = deployment.config.current(), deployment.store.load()
-    problem = _problem(current, deployment.settings)
-    policy = parse_config(good.data, good.generation) if problem and good else deployment.policy
+    problem = problem_of(current, deployment.settings)
+    if current is not None and problem is None:
+        policy = parse_config(current.data, current.generation)
+    elif good is not None:
+        policy = parse_config(good.data, good.generation)
+    else:
+        policy = deployment.policy
     return InForce(current, good, problem, policy)
 
 
-def _problem(current: ConfigFile | None, settings: Settings) -> Text | None:
+def problem_of(current: ConfigFile | None, settings: Settings) -> Text | None:
+    """Returns what is wrong with a file."""
     if current is None:
         return _("the file is missing")
     try:

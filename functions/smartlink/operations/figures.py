@@ -34,6 +34,8 @@ class Figures:
     discarded: int = 0
     states: Counter[str] = field(default_factory=Counter)
     failures: dict[str, Failure] = field(default_factory=dict)
+    unreadable: int = 0  # live ones, which are in no other figure
+    odd_history: int = 0  # what has ended and cannot be read, so that it is in no other figure
     oldest: tuple[str, Summary] | None = None  # waiting the longest, and whose it is
     cut: dict[str, datetime] = field(default_factory=dict)
     """Tenant → since when its history was looked at, where that was too much for all of it."""
@@ -66,11 +68,16 @@ def gather(deployment: Deployment, tenant: str | None, period: timedelta) -> Fig
     now = deployment.now()
     figures = Figures(now - period, now)
     for name in tenants_of(deployment, tenant):
-        for listed in deployment.store.live(name, {}):
-            _count_live(figures, name, listed)
+        for item in deployment.store.scan(name, {}):
+            if isinstance(item, Listed):
+                _count_live(figures, name, item)
+            else:
+                figures.unreadable += 1
         wanted = EndedQuery(since=figures.since)
         for number, it in enumerate(deployment.store.scan_ended(name, wanted)):
-            if isinstance(it, EndedSummary):
+            if not isinstance(it, EndedSummary):
+                figures.odd_history += 1
+            else:
                 if number >= _MOST:
                     figures.cut[name] = it.ended
                     break

@@ -8,6 +8,7 @@ from enum import StrEnum
 from smartlink.domain.identity import Direction
 from smartlink.domain.message import State, Summary
 from smartlink.operations.actions import DISCARD, HOLD, REDRIVE, Action, states_taken
+from smartlink.operations.acts import Act
 from smartlink.operations.select import Filters, last_event
 
 ACTIONS: Mapping[str, Action] = {it.name: it for it in (REDRIVE, DISCARD, HOLD)}
@@ -148,9 +149,9 @@ class Job:
         return ACTIONS[self.action]
 
     @property
-    def audited(self) -> str:
+    def audited(self) -> Act:
         """The act whose result the job's end is."""
-        return "job resume" if self.resumed else f"messages {self.action}"
+        return Act.RESUME_JOB if self.resumed else self.act.audited
 
     @property
     def places(self) -> list[tuple[str, State | None]]:

@@ -4,7 +4,8 @@
 whoever calls them: each is on record. `operate` works a job off.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import uuid4
@@ -12,6 +13,7 @@ from uuid import uuid4
 from smartlink.domain.message import Version
 from smartlink.i18n import Text, _
 from smartlink.operations.actions import DISCARD, Action
+from smartlink.operations.acts import Act
 from smartlink.operations.audit import REASON, intend, recorded, result_of, shared
 from smartlink.operations.errors import ForbiddenError, InvalidError, MissingError, UnreadableError
 from smartlink.operations.job import CHOSEN, RESUMABLE, TENANTS, Job, JobState, OddJob, Selection
@@ -26,6 +28,7 @@ RATE = 50
 MOST = 100_000
 LOOKED_AT = 100
 """Jobs that a list of some tenants looks at."""
+_ID = re.compile("[a-zA-Z0-9][a-zA-Z0-9-]{0,99}")
 _RACES = 10
 _LATER = timedelta(microseconds=1)
 
@@ -103,7 +106,7 @@ def begin(deployment: Deployment, extent: Extent, order: Order) -> Job:
     least = " (at most)" if extent.bound else ""
     intent = intend(
         deployment,
-        f"messages {action.name}",
+        action.audited,
         target=target,
         tenant=tenants,
         reason=order.reason,
@@ -224,7 +227,7 @@ def newest(deployment: Deployment, most: int) -> list[Job | OddJob]:
 class JobList:
     """The newest jobs of some tenants. `more`: there may be older ones."""
 
-    jobs: list[Job]
+    jobs: Sequence[Job | OddJob]
     more: bool
 
 
@@ -247,7 +250,7 @@ def newest_of(deployment: Deployment, tenants: Collection[str], most: int) -> Jo
 
 
 def _read(deployment: Deployment, identity: str) -> tuple[Job, Version]:
-    found = deployment.jobs.read(identity) if identity and "/" not in identity else None
+    found = deployment.jobs.read(identity) if _ID.fullmatch(identity) else None
     if found is None:
         message = _(
             "There is no job {identity!r}: smartlink jobs list shows them", identity=identity[:80]
@@ -285,7 +288,7 @@ def stop(deployment: Deployment, identity: str, reason: str, warn: Callable[[Tex
     change(job, deployment.now())
     with recorded(
         deployment,
-        "job stop",
+        Act.STOP_JOB,
         target=identity,
         tenant=job.selection.tenants,
         reason=reason,
@@ -311,7 +314,7 @@ def resume(deployment: Deployment, identity: str, reason: str) -> Job:
     _check_resumable(job)
     intent = intend(
         deployment,
-        "job resume",
+        Act.RESUME_JOB,
         target=identity,
         tenant=job.selection.tenants,
         reason=reason,

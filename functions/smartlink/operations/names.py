@@ -97,8 +97,8 @@ def existing_command(deployment: Deployment, command: str, tenants: Sequence[str
 
 def did_you_mean(name: str, known: Iterable[str]) -> Text:
     """Returns what to append to an error about a name: the known ones that are like it, if any."""
-    close = closest(name, list(known))
-    return _(": did you mean {close}?", close=joined(_(" or "), close)) if close else data("")
+    close, between = closest(name, list(known)), _(" or ")
+    return _(": did you mean {close}?", close=joined(between, close)) if close else data("")
 
 
 def closest(name: str, known: Collection[str]) -> list[str]:

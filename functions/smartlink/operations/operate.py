@@ -46,7 +46,7 @@ _TIMEOUT = 120.0  # seconds, where the catalogue has no function `operate`
 _SPARE = timedelta(seconds=30)  # of the lease: what the last commit may take
 _RACES = 10
 _REFUSALS = 5  # that are kept
-_LATER = "later"  # skipped: it came, died or was redriven after the selection
+LATER = "later"  # skipped: it came, died or was redriven after the selection
 
 
 class JobError(PushError):
@@ -289,7 +289,7 @@ class _Work:
             elif not self._meant(item):
                 continue
             elif selection.came_later(item.message, job.act):
-                why = _LATER
+                why = LATER
             else:
                 why = unfit(item.message)
             if why is not None:

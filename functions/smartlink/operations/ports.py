@@ -91,6 +91,11 @@ class RawDocument(Protocol):
     @property
     def message_id(self) -> str | None: ...
     @property
+    def ended(self) -> datetime | None:
+        """When it ended, by which the history is in order; None if that is no instant."""
+        ...
+
+    @property
     def content_object(self) -> str | None:
         """The object of the bucket to which it refers."""
         ...
@@ -128,7 +133,7 @@ class Spot:
 
     tenant: str
     document: str
-    ended: datetime | None = None  # of what has ended
+    ended: datetime | None = None  # of what has ended; None: the document itself tells
 
 
 class Purgeable(StrEnum):
@@ -178,7 +183,11 @@ class OperatorStore(Messages, TenantStates, RelayState, LastGoodConfig, HourlyFi
     def page_ended(
         self, tenant: str | None, wanted: EndedQuery, size: int, after: Spot | None = ...
     ) -> list[tuple[str, EndedSummary | RawDocument]]:
-        """The next messages of the history of a tenant, or of all (None), the newest first."""
+        """The next messages of the history of a tenant, or of all (None), the newest first.
+
+        Raises NotFound if the page is to begin behind a document whose end the place does not tell,
+        and that is gone.
+        """
         ...
 
     def total_astray(self) -> int:

@@ -15,7 +15,7 @@ from smartlink.domain.message import State, Summary
 from smartlink.operations.actions import Action, states_taken
 from smartlink.operations.beside import beside
 from smartlink.operations.board import COUNTED, Scope, Walk, trim
-from smartlink.operations.job import Selection
+from smartlink.operations.job import Job, Selection
 from smartlink.operations.jobs import Extent
 from smartlink.operations.names import all_tenants
 from smartlink.operations.plan import Skipped, Unfit, taken, unfit_for
@@ -25,6 +25,7 @@ from smartlink.operations.select import Filters, Group, Passed, Selected, add_to
 _FEW = 3  # tenants of which each command is counted
 _STEPS = 200  # tenants that are found one after the other
 _KEPT = 50
+_REMEMBERED = 1_000  # jobs that were begun
 _FRESH = timedelta(minutes=30)
 _LAST = "\U0010ffff"  # behind every document of a tenant
 
@@ -90,6 +91,13 @@ class Preview:
         """The largest groups first."""
         return sorted(self.groups.values(), key=lambda it: -it.messages)
 
+    @property
+    def others(self) -> int:
+        """How many the database finds whose type is none of the catalogue's."""
+        if self.found is None or not self.commands:
+            return 0
+        return max(self.found - sum(self.commands.values()), 0)
+
     def go_on(self, deployment: Deployment) -> None:
         """Looks at further messages, as many as one look reads."""
         with self.lock:
@@ -117,7 +125,9 @@ class Previews:
     """The previews of this process, for who looks further and for who begins the job."""
 
     _kept: dict[str, Preview] = field(default_factory=dict)
+    _begun: dict[str, str] = field(default_factory=dict)  # a preview's id → its job's
     _lock: Lock = field(default_factory=Lock)
+    _starts: Lock = field(default_factory=Lock)
 
     def begin(self, deployment: Deployment, meant: Matching) -> tuple[str, Preview]:
         """Begins a preview, and returns its id too."""
@@ -133,6 +143,22 @@ class Previews:
         if found is None or found.meant != meant or now - found.begun > _FRESH:
             return None
         return found
+
+    def begun(self, identity: str) -> str | None:
+        """Returns the job that was begun of a preview, if one was."""
+        return self._begun.get(identity) if identity else None
+
+    def once(self, identity: str, begin: Callable[[], Job]) -> str:
+        """Begins the job of a preview, and returns its id; if it was begun already, that one's."""
+        with self._starts:
+            known = self.begun(identity)
+            if known is not None:
+                return known
+            job = begin().id
+            if identity:
+                self._begun[identity] = job
+                trim(self._begun, _REMEMBERED)
+            return job
 
 
 def _begin(deployment: Deployment, meant: Matching) -> Preview:

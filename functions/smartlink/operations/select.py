@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from smartlink.domain.identity import Direction, document_id
+from smartlink.domain.identity import Direction, document_id, is_document_id
 from smartlink.domain.message import (
     Ended,
     EndedSummary,
@@ -301,7 +301,7 @@ def locate(deployment: Deployment, identity: str, tenant: str | None) -> Located
 
 def _in(deployment: Deployment, tenant: str, identity: str) -> list[Located]:
     own = {document_id(way, identity) for way in Direction}
-    if identity.startswith(("D-", "U-", "~")) and "/" not in identity:
+    if is_document_id(identity):
         own.add(identity)
     whole = deployment.store.find(tenant, sorted(own), identity)
     raw = {it.document: it for it in whole.raw}

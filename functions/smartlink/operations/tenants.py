@@ -1,9 +1,10 @@
 """Shows the tenants and their status."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 from itertools import islice
 
 from smartlink.domain.message import EndedSummary, Listed, State
@@ -57,12 +58,13 @@ def overview(deployment: Deployment, names: Sequence[str]) -> list[TenantOvervie
     secrets = {entry.name for entry in deployment.secrets.entries()}
     states = deployment.store.states(names)
     tick = last_tick(deployment)
+    enabled = partial(enabled_by_secret, deployment)
 
     def row(name: str) -> TenantOverview:
         state = states[name]
         dead = deployment.store.count_live(name, {"Situacao": State.DEAD})
         live = deployment.store.count_live(name, {})
-        status = _status(deployment, name, state, has_secret=name in secrets)
+        status = _status(deployment, name, state, has_secret=name in secrets, enabled=enabled)
         last = _last_message(deployment, name, live)
         return TenantOverview(name, status, state, live, dead, last, tick)
 
@@ -70,17 +72,21 @@ def overview(deployment: Deployment, names: Sequence[str]) -> list[TenantOvervie
 
 
 def brief(
-    deployment: Deployment, names: Sequence[str], secrets: Collection[str]
+    deployment: Deployment,
+    names: Sequence[str],
+    secrets: Collection[str],
+    enabled: Callable[[str], bool | None],
 ) -> list[TenantOverview]:
-    """Looks at each tenant with four reads: what came last is left out. `secrets`: the tenants
-    that have one."""
+    """Looks at each tenant with three reads at most: what came last is left out. `secrets`: the
+    tenants that have one; `enabled`: see enabled_by_secret."""
     states = deployment.store.states(names) if names else {}
     tick = last_tick(deployment) if names else None
 
     def row(name: str) -> TenantOverview:
-        dead = deployment.store.count_live(name, {"Situacao": State.DEAD})
         live = deployment.store.count_live(name, {})
-        status = _status(deployment, name, states[name], has_secret=name in secrets)
+        dead = deployment.store.count_live(name, {"Situacao": State.DEAD}) if live else 0
+        has_secret = name in secrets
+        status = _status(deployment, name, states[name], has_secret=has_secret, enabled=enabled)
         return TenantOverview(name, status, states[name], live, dead, None, tick)
 
     return beside(names, row)
@@ -112,7 +118,8 @@ def show(deployment: Deployment, tenant: str) -> tuple[TenantOverview, dict[Stat
     if not state.known and not exists(deployment, tenant):
         raise unknown_tenant(deployment, tenant)
     has_secret = any(it.name == tenant for it in deployment.secrets.entries())
-    status = _status(deployment, tenant, state, has_secret=has_secret)
+    enabled = partial(enabled_by_secret, deployment)
+    status = _status(deployment, tenant, state, has_secret=has_secret, enabled=enabled)
     live = store.count_live(tenant, {})
     counts = {it: store.count_live(tenant, {"Situacao": it}) for it in State}
     last, tick = _last_message(deployment, tenant, live), last_tick(deployment)
@@ -130,14 +137,28 @@ def stored_tenant(deployment: Deployment, name: str) -> Tenant:
         raise UnusableSecretError(message) from None
 
 
-def _status(deployment: Deployment, name: str, state: TenantState, *, has_secret: bool) -> Status:
+def enabled_by_secret(deployment: Deployment, name: str) -> bool | None:
+    """Tells whether a tenant's secret enables it. None: the relay cannot use the secret."""
+    try:
+        return stored_tenant(deployment, name).enabled
+    except (UnusableSecretError, NotFound):
+        return None
+
+
+def _status(
+    deployment: Deployment,
+    name: str,
+    state: TenantState,
+    *,
+    has_secret: bool,
+    enabled: Callable[[str], bool | None],
+) -> Status:
     if not has_secret:
         return Status.ORPHANED if state.known else Status.UNKNOWN
-    try:
-        tenant = stored_tenant(deployment, name)
-    except (UnusableSecretError, NotFound):
+    says = enabled(name)
+    if says is None:
         return Status.UNUSABLE
-    if not tenant.enabled:
+    if not says:
         return Status.DISABLED
     if state.halted is not None:
         return Status.HALTED

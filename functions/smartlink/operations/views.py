@@ -275,6 +275,7 @@ def figures_view(figures: Figures) -> Json:
         },
         "attempts": {str(number): count for number, count in sorted(figures.attempts.items())},
         "situacao": dict(figures.states),
+        "unreadable": {"live": figures.unreadable, "history": figures.odd_history},
         "failures": [vars(it) for it in figures.worst()],
         "oldestWaiting": oldest
         and {"tenant": oldest[0], "id": oldest[1].id, "received": iso(oldest[1].received)},

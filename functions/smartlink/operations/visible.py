@@ -10,6 +10,8 @@ def clean(text: str) -> str:
     A line break shows as `⏎`: else a text could look like lines of ours. Whatever has no picture of
     its own (control characters, marks that turn the direction of writing) shows as `·`.
     """
+    if text.isprintable():
+        return text
     return "".join(map(_picture, text.rstrip("\r\n").replace("\r\n", "\n")))
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from smartlink.domain import lifecycle
 from smartlink.domain.identity import reused_document_id
 from smartlink.domain.message import DeadReason, LogLine, LogType, Message, Past, State, Stored
-from smartlink.domain.settlement import Settlement, annotate
+from smartlink.domain.settlement import Settlement, annotate, died
 from smartlink.observability import ERROR, INFO, WARNING, message_event
 from smartlink.ports import Conflict, Contents, LogSink, Messages, Unavailable
 from smartlink.services.contents import copied, give_up, release
@@ -232,7 +232,7 @@ class Repeats:
             attempt=0,
             order=None,
         )
-        line = annotate(dead, LogType.ERROR, f"Dead: {error}", now, poll.expires)
+        line = died(dead, now, poll.expires)
         burial = Settlement(document=document, fence=None, live=dead, logs=(line,))
         try:
             self._messages.commit(poll.name, [burial])

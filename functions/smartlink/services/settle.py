@@ -16,8 +16,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from smartlink.domain.message import LogType, State, Stored
-from smartlink.domain.settlement import Settlement, annotate, lightened, without_lines
+from smartlink.domain.message import State, Stored
+from smartlink.domain.settlement import Settlement, died, lightened, without_lines
 from smartlink.observability import ERROR, WARNING, describe, event, message_event, surprise
 from smartlink.ports import Conflict, Messages, PortError, Unavailable
 from smartlink.settings import LIMITS
@@ -209,7 +209,7 @@ def bury(messages: Messages, poll: "TenantPoll", dead: Sequence[Stored], now: da
     pending = []
     for stored in dead:
         message = stored.message
-        line = annotate(message, LogType.ERROR, f"Dead: {message.error}", now, poll.expires)
+        line = died(message, now, poll.expires)
         burial = Settlement(
             document=message.document, fence=stored.version, live=message, logs=(line,)
         )

@@ -36,6 +36,7 @@ from infra.deploy.terraform import Terraform
 from infra.local.checkout import CATALOG
 from smartlink.domain.tenant import ACCEPTANCE_TENANT
 from smartlink.i18n import _, data
+from smartlink.operations.acts import Act
 from smartlink.operator_wiring import OperatorWiring
 
 FLOW = "flow-"
@@ -173,7 +174,7 @@ def _send(
     if stage is None:
         return
     with session.recorded(
-        "tenants activate",
+        Act.ACTIVATE,
         target=ACCEPTANCE_TENANT,
         tenant=ACCEPTANCE_TENANT,
         reason=f"acceptance {place.run}",

@@ -10,6 +10,7 @@ from infra.cli.screen import Screen
 from infra.cli.session import session_of
 from infra.cli.zone import instant
 from smartlink.i18n import Text, _, joined
+from smartlink.operations.acts import words_of
 from smartlink.operations.audit import LOOKED_AT, AuditFilter, AuditLook, Deed, look
 from smartlink.operations.names import existing_tenant
 from smartlink.operations.views import deed_view
@@ -59,7 +60,8 @@ def _show(screen: Screen, found: AuditLook) -> None:
         intent, result = deed.intent, deed.result
         claim = "" if intent.verified else _(" (claimed, not verified)")
         screen.whole(
-            joined("", (instant(intent.at), " ", intent.act, ": ", intent.target)), _style(deed)
+            joined("", (instant(intent.at), " ", words_of(intent.act), ": ", intent.target)),
+            _style(deed),
         )
         screen.facts(
             (

@@ -14,6 +14,7 @@ from infra.cli.session import Session, session_of
 from infra.cli.target import CHECKOUT
 from smartlink.domain.retry import RetryPolicy
 from smartlink.i18n import _, data
+from smartlink.operations.acts import Act
 from smartlink.operations.configuration import SAMPLE, Proposal, earlier, look, propose, write
 from smartlink.operations.errors import InvalidError
 from smartlink.operations.retries import check as check_config
@@ -104,7 +105,7 @@ def push(
 ) -> None:
     """Check a file, show the difference, and upload it. The next poll reads it."""
     session = session_of(context)
-    _replace(session, _read(file), generation, ("config push", reason), yes=yes)
+    _replace(session, _read(file), generation, (Act.PUSH_CONFIG, reason), yes=yes)
 
 
 def rollback(
@@ -122,14 +123,14 @@ def rollback(
     session = session_of(context)
     file = earlier(session.deployment, to)
     session.screen.note(_("Back to generation {generation}.", generation=file.generation))
-    _replace(session, file.data, generation, ("config rollback", reason), yes=yes)
+    _replace(session, file.data, generation, (Act.ROLL_CONFIG_BACK, reason), yes=yes)
 
 
 def _replace(
     session: Session,
     data: bytes,
     generation: str | None,
-    act: tuple[str, str | None],
+    act: tuple[Act, str | None],
     *,
     yes: bool,
 ) -> None:

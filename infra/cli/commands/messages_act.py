@@ -105,7 +105,7 @@ def _act_on_one(session: Session, action: Action, asked: Asked, filters: Filters
     report = Report()
     before = Counter(str(it.message.dead_reason or it.message.state) for it in planned.messages)
     with session.recorded(
-        f"messages {action.name}",
+        action.audited,
         target=str(asked.identity),
         tenant={it.tenant for it in planned.messages},
         reason=asked.reason,
@@ -250,7 +250,7 @@ def _act_unread(
     document = f"{raw.collection}/{raw.document}"
     try:
         with session.recorded(
-            f"messages {action.name}", target=document, tenant=tenant, reason=asked.reason, count=1
+            action.audited, target=document, tenant=tenant, reason=asked.reason, count=1
         ):
             second, problem = give_up(deployment, tenant, raw, own)
     except Conflict:

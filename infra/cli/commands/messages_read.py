@@ -16,6 +16,7 @@ from infra.cli.session import Session, session_of
 from infra.cli.zone import instant, short, zone_name
 from smartlink.domain.message import Ending, Message, State, Summary
 from smartlink.i18n import Text, _, data
+from smartlink.operations.acts import Act
 from smartlink.operations.audit import note
 from smartlink.operations.blocked import Blocked
 from smartlink.operations.blocked import blocked as find_blocked
@@ -364,7 +365,7 @@ def show(
     found = locate(deployment, identity, tenant)
     if content:
         with session.recorded(
-            "messages show --content",
+            Act.SHOW_CONTENT,
             target=found.document,
             tenant=found.tenant,
             reason=reason,

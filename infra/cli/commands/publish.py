@@ -16,6 +16,7 @@ from smartlink import bootstrap
 from smartlink.domain.identity import content_hash
 from smartlink.domain.json_bytes import unmarked
 from smartlink.i18n import _
+from smartlink.operations.acts import Act
 from smartlink.operations.names import existing_tenant
 from smartlink.services.publishing.publish import PublishError, parse_request
 
@@ -70,7 +71,7 @@ def publish(
     try:
         parsed = parse_request(json.dumps(request).encode())
         with session.recorded(
-            "publish", target=message_type, tenant=tenant, reason=reason, count=1
+            Act.PUBLISH, target=message_type, tenant=tenant, reason=reason, count=1
         ) as record:
             published = bootstrap.publish()(parsed)
             record.outcome = "repeated" if published.repeated else "accepted"

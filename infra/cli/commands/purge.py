@@ -10,6 +10,7 @@ from infra.cli.interrupt import interrupted
 from infra.cli.screen import numbers
 from infra.cli.session import session_of
 from smartlink.i18n import _
+from smartlink.operations.acts import Act
 from smartlink.operations.purge import older, remove
 from smartlink.operations.views import iso
 
@@ -38,7 +39,7 @@ def purge(
         target = f"{which}, before {iso(found.cutoff)}"
         with (
             session.recorded(
-                "purge",
+                Act.PURGE,
                 target=target,
                 tenant=tenant,
                 reason=reason,

@@ -15,6 +15,7 @@ from smartlink.adapters.in_memory import InMemorySecrets
 from smartlink.domain.identity import Direction
 from smartlink.domain.outcome import Done
 from smartlink.i18n import _, joined
+from smartlink.operations.acts import Act
 from smartlink.operations.errors import InvalidError
 from smartlink.operations.export import Exported, content_of, document, parse
 from smartlink.operations.select import locate
@@ -51,7 +52,7 @@ def export(
     traced = trace(deployment, locate(deployment, identity, tenant))
     located = traced.located
     with session.recorded(
-        "messages export",
+        Act.EXPORT,
         target=located.document,
         tenant=located.tenant,
         reason=reason,

@@ -18,6 +18,7 @@ from smartlink.operations.retries import in_words
 from smartlink.operations.views import figures_view
 
 _BARS = 30  # characters of the longest bar
+_HOURS = 24  # that the screen shows: the last ones in which something happened
 
 
 def stats(
@@ -70,13 +71,16 @@ def _show(screen: Screen, figures: Figures) -> None:
                 (_("Live, {state}", state=state), number)
                 for state, number in sorted(figures.states.items())
             ),
+            (_("Live, unreadable"), figures.unreadable or None),
+            (_("History, unreadable"), figures.odd_history or None),
             (
                 _("Oldest waiting"),
                 oldest and joined(" ", (instant(oldest[1].received), oldest[1].id)),
             ),
         )
     )
-    busy = [(hour, its) for hour, its in figures.hours() if its != Hour()][-24:]
+    every = [(hour, its) for hour, its in figures.hours() if its != Hour()]
+    busy = every[-_HOURS:]
     if busy:
         top = max(max(its.done, its.failed) for _at, its in busy)
         rows = (
@@ -100,6 +104,15 @@ def _show(screen: Screen, figures: Figures) -> None:
             joined("", (" ", _("# done, x failed"))),
         )
         screen.table(columns, rows)
+        if len(every) > len(busy):
+            screen.note(
+                _(
+                    "Only the last {shown} hours in which something happened are shown, of "
+                    "{count}: --html or --json has all.",
+                    shown=len(busy),
+                    count=len(every),
+                )
+            )
         screen.table(
             (numbers(_("Attempts")), numbers(_("Messages"))), sorted(figures.attempts.items())
         )

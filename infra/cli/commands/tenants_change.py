@@ -12,6 +12,7 @@ from infra.cli.session import session_of
 from infra.cli.steps import Steps
 from smartlink.i18n import _
 from smartlink.operations import activation
+from smartlink.operations.acts import Act
 from smartlink.operations.audit import tenant_facts
 from smartlink.operations.credentials import parse
 from smartlink.operations.errors import SetupError
@@ -52,9 +53,7 @@ def activate(
     session.begin_relay()
     checking = None if without_erp_check else check_erp
     try:
-        with session.recorded(
-            "tenants activate", target=tenant, tenant=tenant, reason=reason
-        ) as record:
+        with session.recorded(Act.ACTIVATE, target=tenant, tenant=tenant, reason=reason) as record:
             named = activation.activate(
                 deployment, tenant, credentials, region, steps.tell, checking
             )
@@ -76,7 +75,7 @@ def rotate(
     credentials = parse(read_credentials(source), deployment)
     before = tenant_facts(deployment, tenant)
     with session.recorded(
-        "tenants rotate", target=tenant, tenant=tenant, reason=reason, before=before
+        Act.ROTATE, target=tenant, tenant=tenant, reason=reason, before=before
     ) as record:
         named = activation.rotate(deployment, tenant, credentials, steps.tell)
         record.after = tenant_facts(deployment, tenant)
@@ -104,7 +103,7 @@ def adopt(
     deployment = session.deployment
     before = tenant_facts(deployment, tenant)
     with session.recorded(
-        "tenants adopt", target=tenant, tenant=tenant, reason=reason, before=before
+        Act.ADOPT, target=tenant, tenant=tenant, reason=reason, before=before
     ) as record:
         told = activation.adopt(deployment, tenant, session.who, reason, steps.tell)
         record.after = tenant_facts(deployment, tenant)
@@ -134,7 +133,7 @@ def pause(
     how_long = opt.span(span)
     before = tenant_facts(deployment, tenant)
     with session.recorded(
-        "tenants pause", target=tenant, tenant=tenant, reason=reason, before=before
+        Act.PAUSE, target=tenant, tenant=tenant, reason=reason, before=before
     ) as record:
         told = (session.who, reason)
         activation.pause(deployment, tenant, how_long, told, steps.tell)
@@ -146,7 +145,7 @@ def _switch(context: typer.Context, tenant: str, reason: str | None, *, enabled:
     session = session_of(context)
     deployment, steps = session.deployment, Steps(session.screen)
     activation.check_active(deployment, tenant)
-    act = "tenants enable" if enabled else "tenants disable"
+    act = Act.ENABLE if enabled else Act.DISABLE
     before = tenant_facts(deployment, tenant)
     with session.recorded(
         act, target=tenant, tenant=tenant, reason=reason, before=before

@@ -22,6 +22,7 @@ from tests.bench.workload import COMMAND
 
 LOOK_SECONDS = 10.0  # how often a contestant looks for each tenant's messages
 _POLL_SECONDS = LOOK_SECONDS * 45 / 60  # as deployed: a poll ends before the next tick
+_CALL_SECONDS = 180
 _REPLY = "%2Freply%2F1"
 
 
@@ -61,11 +62,11 @@ class Ours:
     servers: tuple[str, ...] = ("firestore", "pubsub", "storage", "secret-manager")
 
     def __init__(self, running: Services) -> None:
-        self._running = running
+        self.running = running
 
     def programs(self) -> Sequence[Program]:
         """A process that polls, and as many consumers as the peers have workers."""
-        running, workers = self._running, str(WORKERS)
+        running, workers = self.running, str(WORKERS)
         return (
             running.program("poll", "poll", SMARTLINK_POLL_SECONDS=str(_POLL_SECONDS)),
             running.program(
@@ -75,25 +76,25 @@ class Ours:
 
     def clear(self) -> None:
         """Reset the emulator: what was merely deleted slows every later query down."""
-        self._running.clear()
+        self.running.clear()
 
     @contextmanager
     def working(self) -> Iterator[Sequence[float]]:
         """Tick."""
-        with Ticks(lambda: self._running.call("poll"), LOOK_SECONDS) as ticks:
+        with Ticks(lambda: self.running.call("poll"), LOOK_SECONDS) as ticks:
             yield ticks.began
 
     def books(self) -> Books:
         """Read every tenant's documents."""
         found = Books()
-        for key, at in self._running.committed(HISTORY):
+        for key, at in self.running.committed(HISTORY):
             tenant, document = key
             if document.startswith("D-"):
                 found.settled[tenant, document.removeprefix("D-")] = at
             else:
                 found.answered.add((tenant, document.removeprefix("U-D-").removesuffix(_REPLY)))
-        found.live = sum(1 for _ in self._running.committed(LIVE))
-        found.logs = sum(1 for _ in self._running.committed(LOGS))
+        found.live = sum(1 for _ in self.running.committed(LIVE))
+        found.logs = sum(1 for _ in self.running.committed(LOGS))
         return found
 
 
@@ -103,31 +104,34 @@ class Peer:
     def __init__(self, name: str, peers: Peers, addresses: Addresses) -> None:
         self.name = name
         self.servers: tuple[str, ...] = ("postgres", "redis")[: 1 + (name == "celery")]
-        self._peers = peers
-        self._addresses = addresses
+        self.peers = peers
+        self.addresses = addresses
 
     def programs(self) -> Sequence[Program]:
         """Its poller and workers, with an empty database."""
         work = Work(TENANTS, look_seconds=LOOK_SECONDS)
-        return self._peers.prepared(self.name, self._addresses, work)
+        return self.peers.prepared(self.name, self.addresses, work)
 
     def clear(self) -> None:
         """Empty the tables."""
-        self._peers.books(self.name).clear()
+        self.peers.books(self.name).clear()
 
     @contextmanager
     def working(self) -> Iterator[Sequence[float]]:
         """Run the loops."""
-        rest, calls = Rest(), self._addresses.functions
-        rest.call("POST", calls[f"{self.name}-start"], {})
+        self.call("start")
         try:
             yield ()
         finally:
-            rest.call("POST", calls[f"{self.name}-stop"], {})
+            self.call("stop")
+
+    def call(self, what: str) -> None:
+        """Tell its poller."""
+        Rest(_CALL_SECONDS).call("POST", self.addresses.functions[f"{self.name}-{what}"], {})
 
     def books(self) -> Books:
         """Read the tables."""
-        tables = self._peers.books(self.name)
+        tables = self.peers.books(self.name)
         return Books(
             settled={(tenant, key): at for tenant, key, at in tables.rows("history")},
             answered={

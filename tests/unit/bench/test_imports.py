@@ -39,6 +39,7 @@ def imported(folder: Path, use_case: str, command: str = "") -> Imported:
         "SMARTLINK_CONFIG_URI": "gs://config/totvsAppConfig_v2.json",
         "SMARTLINK_CATALOG": bench_catalog().model_dump_json(by_alias=True, exclude_unset=True),
         "SMARTLINK_COMMAND": command,
+        "SMARTLINK_IAP_AUDIENCE": "/projects/1/locations/l/services/console",
         **{
             f"{name}_EMULATOR_HOST": "127.0.0.1:1"
             for name in ("FIRESTORE", "PUBSUB", "STORAGE", "SECRET_MANAGER")
@@ -48,12 +49,18 @@ def imported(folder: Path, use_case: str, command: str = "") -> Imported:
 
 
 def use_cases(found: Imported) -> set[str]:
-    """Whose modules are loaded, besides how each envelope is read."""
-    read = {"smartlink.services.polling.shard", "smartlink.services.publishing.publish"}
-    read |= {f"smartlink.services.polling.{it}" for it in ("config", "standing_jobs")}  # operate's
-    parts = (it.split(".") for it in found.modules - read if it.startswith("smartlink.services."))
+    """Whose modules are loaded."""
+    jobs = {f"smartlink.services.polling.{it}" for it in ("config", "standing_jobs")}  # operate's
+    parts = (it.split(".") for it in found.modules - jobs if it.startswith("smartlink.services."))
     rooms = {"polling", "consuming", "publishing"}
     return {it[2] for it in parts if len(it) > 3 and it[2] in rooms}
+
+
+def consumers(found: Imported) -> set[str]:
+    """The consumers' modules, and the authors' interface, with its models."""
+    return {it for it in found.modules if it.split(".")[0] == "consumers"} | (
+        {"smartlink.consumer"} & found.modules
+    )
 
 
 def test_poll_imports_no_erp(folder: Path) -> None:
@@ -61,14 +68,15 @@ def test_poll_imports_no_erp(folder: Path) -> None:
     found = imported(folder, "poll")
     assert found.vendors == EVERYWHERE | {"pubsub"}
     assert use_cases(found) == {"polling"}
-    assert not any(name.startswith("consumers") for name in found.modules)
+    assert not consumers(found)
 
 
 def test_publish_imports_neither_pubsub_nor_an_erp(folder: Path) -> None:
     """Nor what only a poll needs: the broker's and RAC's client."""
     found = imported(folder, "publish")
     assert found.vendors == EVERYWHERE
-    assert use_cases(found) == set()
+    assert use_cases(found) == {"publishing"}
+    assert not consumers(found)
     assert not found.modules & {
         "smartlink.adapters.http.connections",
         "smartlink.adapters.http.rac",
@@ -77,7 +85,16 @@ def test_publish_imports_neither_pubsub_nor_an_erp(folder: Path) -> None:
 
 def test_operate_imports_no_use_case_of_messages(folder: Path) -> None:
     """It works at jobs: what a poll and a consumer do is none of it."""
-    assert use_cases(imported(folder, "operate")) == set()
+    found = imported(folder, "operate")
+    assert use_cases(found) == set()
+    assert not consumers(found)
+
+
+def test_the_console_imports_no_consumer(folder: Path) -> None:
+    """It writes an identifier as TPD's consumers do, and needs none of their models for that."""
+    found = imported(folder, "console")
+    assert found.vendors == {"flask", "functions_framework", "pydantic", "requests"}
+    assert consumers(found) == {"consumers", "consumers.sgdp", "consumers.sgdp.identifiers"}
 
 
 def test_a_consumer_without_an_erp_imports_no_sqlalchemy(folder: Path) -> None:

@@ -4,6 +4,8 @@ from datetime import timedelta
 
 import pytest
 
+from smartlink.i18n import Language, data, spoken, told
+from smartlink.operations.acts import WORDS, Act, words_of
 from smartlink.operations.audit import (
     AuditFilter,
     NotRecordedError,
@@ -12,6 +14,7 @@ from smartlink.operations.audit import (
     recorded,
     tenant_facts,
 )
+from smartlink.operations.job import ACTIONS
 from tests.support.samples import dead
 from tests.support.world import secret
 from tests.unit.operations.desk import Desk, InMemoryAudit
@@ -29,7 +32,7 @@ def made(lost: str = "") -> tuple[Desk, InMemoryAudit, list[str]]:
 def act(desk: Desk, warned: list[str], *, fails: bool = False) -> None:
     with recorded(
         desk.deployment,
-        "messages redrive",
+        Act.REDRIVE,
         target="--error locked",
         tenant="acme",
         reason=" The lock is gone ",
@@ -86,7 +89,7 @@ def test_acts_are_found_however_many_others_come_after_them() -> None:
     desk, _, warned = made()
     act(desk, warned)
     for number in range(400):
-        with recorded(desk.deployment, "publish", target=f"T{number}", warn=warned.append):
+        with recorded(desk.deployment, Act.PUBLISH, target=f"T{number}", warn=warned.append):
             pass
     wanted = AuditFilter(tenant="acme", who="AN", act="redrive")
     [deed] = look(desk.deployment, wanted, 10).deeds
@@ -108,3 +111,26 @@ def test_the_facts_of_a_tenant_hold_no_secret() -> None:
     assert "s3cret" not in str(facts)
     desk.secrets.put("acme", b"{")
     assert tenant_facts(desk.deployment, "acme")["enabled"] == "no usable secret"
+
+
+def test_each_act_that_can_be_stored_has_words_of_its_own() -> None:
+    """Nothing but an `Act` can be recorded, which the type checker holds."""
+    assert set(WORDS) == set(Act)
+    for language in (Language.ENGLISH, Language.PORTUGUESE):
+        assert len({told(it, language) for it in WORDS.values()}) == len(Act)
+    assert {it.audited for it in ACTIONS.values()} <= set(Act)
+
+
+def test_an_act_of_another_version_is_told_as_it_is_stored() -> None:
+    assert told(words_of("tenants split"), Language.PORTUGUESE) == told(data("tenants split"))
+
+
+@pytest.mark.parametrize("wanted", ["publish", "lish", "Publicar uma mensagem", "PUBLICAR"])
+def test_an_act_is_found_by_its_stored_word_and_by_its_reader_s(wanted: str) -> None:
+    desk, _, warned = made()
+    act(desk, warned)
+    with recorded(desk.deployment, Act.PUBLISH, target="T", warn=warned.append):
+        pass
+    with spoken(Language.PORTUGUESE):
+        found = look(desk.deployment, AuditFilter(act=wanted), 10).deeds
+    assert [it.intent.act for it in found] == [Act.PUBLISH]

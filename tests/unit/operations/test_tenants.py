@@ -18,6 +18,7 @@ from smartlink.operations.activation import (
     rotate,
     switch,
 )
+from smartlink.operations.board import Board, Scope
 from smartlink.operations.credentials import parse
 from smartlink.operations.errors import (
     ActiveAlreadyError,
@@ -246,3 +247,41 @@ def test_each_status_has_its_cause(monkeypatch: pytest.MonkeyPatch) -> None:
     desk.secrets.put("acme", b"{")
     assert status("acme") is Status.UNUSABLE
     assert len(Status) == 7, "each has been seen"
+
+
+def test_a_list_of_tenants_reads_a_secret_again_when_it_changes() -> None:
+    """Or after ten minutes. One that cannot be used is read at each look: somebody may be at it."""
+    desk, board = Desk(), Board()
+    read: list[str] = []
+    payload = desk.secrets.payload
+
+    def noted(tenant: str) -> bytes:
+        read.append(tenant)
+        return payload(tenant)
+
+    desk.secrets.payload = noted  # type: ignore[method-assign]
+    desk.store.count_live = lambda *_: 0  # type: ignore[method-assign]
+
+    def looked(later: timedelta = timedelta(seconds=31)) -> tuple[list[Status], list[str]]:
+        desk.time += later
+        read.clear()
+        rows, _ = board.tenants(desk.deployment, Scope(("acme", "globex")))
+        return [it.status for it in rows], sorted(read)
+
+    desk.secrets.put("acme", secret())
+    desk.secrets.put("globex", b"{")
+    statuses = [Status.ACTIVE, Status.UNUSABLE]
+    assert looked() == (statuses, ["acme", "globex"])
+    assert looked() == (statuses, ["globex"])
+    desk.secrets.put("acme", secret(enabled=False))
+    desk.secrets.put("globex", secret())
+    assert looked() == ([Status.ACTIVE, Status.ACTIVE], ["globex"])  # no etag has changed
+    assert looked() == ([Status.ACTIVE, Status.ACTIVE], [])
+    desk.secrets.touch("globex")
+    assert looked() == ([Status.ACTIVE, Status.ACTIVE], ["globex"])
+    assert looked(timedelta(minutes=10)) == (
+        [Status.DISABLED, Status.ACTIVE],
+        ["acme", "globex"],
+    )
+    board.forget()
+    assert looked(timedelta(0))[1] == ["acme", "globex"]

@@ -513,6 +513,7 @@ def put_log(fields: Raw, entry: tuple[str, LogLine]) -> None:
     put_time(fields["DataExpiracao"], line.expires)
     if line.debug is not None:
         fields["DATADEBUG"].string_value = _spelt_out(line.debug)
+    put_optional_text(fields, "Situacao", line.became)
 
 
 def _spelt_out(text: str) -> str:
@@ -528,7 +529,12 @@ def get_log(fields: Raw) -> LogLine:
         at=get_time(fields, "LOGDATE"),
         expires=get_time(fields, "DataExpiracao"),
         debug=get_optional_text(fields, "DATADEBUG"),
+        became=_get_became(fields),
     )
+
+
+def _get_became(fields: Raw) -> State | None:
+    return get_one_of(fields, "Situacao", State) if "Situacao" in fields else None
 
 
 def _get_log_type(fields: Raw) -> LogType:

@@ -33,13 +33,14 @@ from smartlink.adapters.firestore.values import (
     DocumentError,
     Raw,
     get_flag,
+    get_optional_time,
     plain,
     put_time,
 )
 from smartlink.adapters.firestore.writes import create, delete
 from smartlink.domain.bucket import EVERY_BUCKET
 from smartlink.domain.hourly import HourFigures
-from smartlink.domain.identity import second_end_id
+from smartlink.domain.identity import LONGEST, encode, second_end_id
 from smartlink.domain.message import (
     EndedSummary,
     Listed,
@@ -49,6 +50,7 @@ from smartlink.domain.message import (
     Unreadable,
     Version,
 )
+from smartlink.domain.said import said
 from smartlink.operations.ports import (
     EndedQuery,
     Equal,
@@ -58,6 +60,7 @@ from smartlink.operations.ports import (
     RawDocument,
     Spot,
 )
+from smartlink.ports import NotFound
 
 T = TypeVar("T")
 PAGE = 200
@@ -114,6 +117,14 @@ class OddDocument:
         return rm.readable(self.fields, "ID")
 
     @property
+    def ended(self) -> datetime | None:
+        """When it ended; None if that is no instant."""
+        try:
+            return get_optional_time(self.fields, "DataFim")
+        except DocumentError:
+            return None
+
+    @property
     def content_object(self) -> str | None:
         return rm.readable(self.fields, "ConteudoObjeto")
 
@@ -135,7 +146,7 @@ class OddDocument:
         return {
             name: plain(value)
             if content or name in rm.WITHOUT_CONTENT
-            else f"({value.ByteSize()} bytes; --content shows them)"
+            else said("({count} bytes, which are not shown)", count=value.ByteSize())
             for name, value in sorted(self.fields.items())
         }
 
@@ -276,12 +287,23 @@ class OperatorFirestore(Firestore):
         query = _history(wanted, size)
         _without_content(query, rm.HISTORY)
         _by_time(query, "DataFim", _DESCENDING)
-        if after is not None and after.ended is not None:
-            put_time(query.start_at.values.add(), after.ended)
+        if after is not None:
             name = self._in(after.tenant, rm.HISTORY, after.document)
+            if after.ended is not None:
+                put_time(query.start_at.values.add(), after.ended)
+            else:
+                query.start_at.values.add().CopyFrom(self._end_of(name))
             query.start_at.values.add(reference_value=name)
         found = self._more.over("list the history", self._where(tenant, query), query)
         return [(owner, _ended(it)) for owner, it in found]
+
+    def _end_of(self, name: str) -> Raw:
+        """Reads by what a document of the history is in order, of whatever kind that value is."""
+        for found in self._more.get("find where the page begins", [name], ["DataFim"]):
+            if "DataFim" in found.fields:
+                return found.fields["DataFim"]
+        message = f"{name} is gone, so nobody knows where the page begins"
+        raise NotFound(message)
 
     def total_astray(self) -> int:
         """See OperatorStore."""
@@ -464,8 +486,10 @@ class OperatorFirestore(Firestore):
         """Finds these documents and those with this id: a reused id's message has its own
         document."""
         names = [self._in(tenant, collection, document) for document in documents]
-        query = _query(collection, {"ID": message_id}, PAGE)
-        found = [*self._more.get(what, names), *self._more.query(what, self._under(tenant), query)]
+        found = list(self._more.get(what, names))
+        if len(encode(message_id)) <= LONGEST:
+            query = _query(collection, {"ID": message_id}, PAGE)
+            found += self._more.query(what, self._under(tenant), query)
         return {it.id: it for it in found}.values()
 
     def give_up(self, tenant: str, raw: RawDocument, line: LogLine) -> bool:

@@ -28,9 +28,9 @@ from smartlink.domain.message import (
     Ended,
     Ending,
     LogLine,
-    LogType,
     Message,
     Past,
+    State,
     Stored,
     Unreadable,
     Version,
@@ -97,7 +97,8 @@ IN_ORDER = QueryShape(rm.LIVE, ("Chave",), "Ordem")
 JOB_DUE = QueryShape(rm.JOBS, (), rm.JOB_DUE)
 ENDED = QueryShape(rm.HISTORY, (), "DataFim")
 LOGGED = QueryShape(rm.LOGS, (), "LOGDATE")
-QUERIES = (DUE, DUE_BY_DIRECTION, DUE_BY_BUCKET, IN_ORDER, JOB_DUE, ENDED, LOGGED)
+TOLD = QueryShape(rm.LOGS, ("Situacao",), "LOGDATE", descending=True)
+QUERIES = (DUE, DUE_BY_DIRECTION, DUE_BY_BUCKET, IN_ORDER, JOB_DUE, ENDED, LOGGED, TOLD)
 """Every query that needs an index. A test compares them with `infra/firestore.json`."""
 _FIELDS_BY_BUCKET = (*DUE_BY_BUCKET.equal, DUE_BY_BUCKET.range)
 
@@ -196,12 +197,12 @@ def ended_in(at: datetime) -> Raw:
     return _in_hour(query, "DataFim", at)
 
 
-def logged_in(at: datetime, kind: LogType) -> Raw:
-    """Builds the query for the log lines of exactly this type in an hour."""
+def logged_in(at: datetime, became: State) -> Raw:
+    """Builds the query for the log lines of an hour that tell this of a message."""
     query = types.StructuredQuery.pb()()
-    query.from_.add(collection_id=rm.LOGS)
-    condition(query, "LOGTYPE", _EQUAL).integer_value = kind
-    return _in_hour(query, "LOGDATE", at)
+    query.from_.add(collection_id=TOLD.collection)
+    condition(query, TOLD.equal[0], _EQUAL).string_value = became
+    return _in_hour(query, TOLD.range, at)
 
 
 def _in_hour(query: Raw, field: str, at: datetime) -> Raw:
@@ -482,8 +483,8 @@ class Firestore:
         return HourFigures(
             at,
             done=count(ended_in(at)),
-            retried=count(logged_in(at, LogType.WARNING)),
-            dead=count(logged_in(at, LogType.ERROR)),
+            retried=count(logged_in(at, State.WAITING)),
+            dead=count(logged_in(at, State.DEAD)),
         )
 
     def keep_hours(self, tenant: str, hours: Sequence[HourFigures]) -> None:

@@ -189,6 +189,8 @@ def plain(value: Raw) -> object:
         return {name: plain(item) for name, item in value.map_value.fields.items()}
     if kind == "array_value":
         return [plain(item) for item in value.array_value.values]
+    if kind == "timestamp_value":
+        return value.timestamp_value.ToJsonString()
     held = getattr(value, kind)
     return held if isinstance(held, str | int | float | bool) else str(held).strip()
 

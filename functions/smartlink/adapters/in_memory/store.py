@@ -15,7 +15,6 @@ from smartlink.domain.message import (
     Ended,
     Ending,
     LogLine,
-    LogType,
     Message,
     Past,
     State,
@@ -486,8 +485,8 @@ class InMemoryMessages:
                 owner == tenant and ended.ending is Ending.DONE and at <= ended.ended < until
                 for (owner, _), ended in self._history.items()
             )
-            kinds = [line.type for line in self._logs[tenant] if at <= line.at < until]
-            counts = (done, kinds.count(LogType.WARNING), kinds.count(LogType.ERROR))
+            told = [line.became for line in self._logs[tenant] if at <= line.at < until]
+            counts = (done, told.count(State.WAITING), told.count(State.DEAD))
             self.operations["read"] += sum(max(-(-it // 1_000), 1) for it in counts)
             return HourFigures(at, *(min(it, most) if most else it for it in counts))
 

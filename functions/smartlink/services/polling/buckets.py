@@ -3,8 +3,8 @@
 A page that is whole answers for every tenant of the bucket. Nobody is hidden by it:
 
 - After a page that is not whole, each tenant is asked by itself for the rest (see pages.py).
-- Every 61 ticks each tenant is asked by itself, from the beginning. So a document that does not
-  carry its bucket, or is due behind the watermark, is late by minutes and never lost.
+- Every 61 ticks each tenant is asked by itself, from the beginning to the end. So a document that
+  does not carry its bucket, or is due behind the watermark, is late by minutes and never lost.
 
 A query begins at the bucket's *watermark*: Firestore scans the index entries of what was deleted,
 and a bucket has those of all its tenants. Before the watermark nothing is due. For the page before
@@ -17,13 +17,13 @@ recovery brings back, the tenant's own query finds.
 """
 
 import threading
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from hashlib import sha256
 
-from smartlink.domain.bucket import bucket_of
+from smartlink.domain.bucket import EVERY_BUCKET, bucket_of
 from smartlink.observability import ERROR, event, surprise
 from smartlink.ports import Beside, BucketPage, Messages, PortError, Unavailable
 
@@ -51,7 +51,7 @@ class Buckets:
         self._beside = beside
         self._watermarks: dict[str, datetime] = {}
         self._changes = ""  # the last mark
-        self._resets = 0
+        self._resets: Counter[str] = Counter()  # by bucket: a query before it leaves no watermark
         self._lock = threading.Lock()
 
     def shared(
@@ -79,16 +79,18 @@ class Buckets:
             if changes and changes != self._changes:
                 self._changes = changes
                 self._watermarks.clear()
-                self._resets += 1
+                self._resets.update(EVERY_BUCKET)
 
     def seen(self, tenant: str, due: datetime) -> None:
         """Notes what a tenant's own query found first. If the watermark hides it from the bucket's
-        query, the watermark is taken away."""
+        query, the watermark is taken away. Where there is none, the bucket may just be asked for,
+        and that query leaves none."""
         bucket = bucket_of(tenant)
         with self._lock:
-            if bucket in self._watermarks and due < self._watermarks[bucket]:
-                del self._watermarks[bucket]
-                self._resets += 1
+            watermark = self._watermarks.get(bucket)
+            if watermark is None or due < watermark:
+                self._watermarks.pop(bucket, None)
+                self._resets[bucket] += 1
 
     def _ask(self, bucket: str, unanswered: threading.Event, now: datetime) -> BucketPage | None:
         """Returns the bucket's page; None if the query failed: then each tenant is asked.
@@ -99,7 +101,9 @@ class Buckets:
         if unanswered.is_set():
             return None
         with self._lock:
-            since, resets = self._watermarks.pop(bucket, None), self._resets
+            since, resets = self._watermarks.pop(bucket, None), self._resets[bucket]
+        if since is not None and since > now - MARGIN:
+            since = None  # the clock went back: what was written since may be due before it
         try:
             page = self._messages.due_in_bucket(bucket, now, self._size, since)
         except PortError as error:
@@ -113,7 +117,7 @@ class Buckets:
             surprise("bucket_not_asked", text, error, bucket=bucket)
             return None
         with self._lock:
-            if resets == self._resets:
+            if resets == self._resets[bucket]:
                 self._watermarks[bucket] = min(now - MARGIN, page.begin or now)
         return page
 

@@ -30,8 +30,8 @@ class Outgoing:
     sent it. The next page is read as soon as the last chunk is taken, so that the sessions do not
     wait for it: they still send. So one page waits in memory at most.
 
-    `place` is where the next page begins, or None if there is none. If `probing`, one message is
-    sent first, and the others follow only if the broker accepts it.
+    `place` is where the next page begins, or None if there is none. If `probing`, one message
+    after the other is sent until the broker accepts one: then the others follow.
     """
 
     def __init__(
@@ -81,12 +81,23 @@ class Outgoing:
             return ()
         return self._taken()
 
+    @property
+    def waits(self) -> bool:
+        """Whether a message waits to be taken."""
+        return bool(self._waiting)
+
     def take_one(self) -> Sequence[Stored]:
         """Takes only the message that failed least often; the others of its chunk stay."""
         first, *rest = self._taken()
         if rest:
             self._waiting.appendleft(rest)
         return [first]
+
+    def leave_out(self, key: str | None) -> None:
+        """Leaves out what waits behind an ordered message that was not sent: it stays due."""
+        if key is not None:
+            left = ([it for it in chunk if key_of(it) != key] for chunk in self._waiting)
+            self._waiting = deque(chunk for chunk in left if chunk)
 
     def _taken(self) -> Sequence[Stored]:
         self._sending += 1
@@ -134,6 +145,8 @@ class Outgoing:
     def _chunks(self, due: Sequence[Stored]) -> Iterator[Sequence[Stored]]:
         """Shares the messages among the sessions. But a chunk is not smaller than half a full one:
         its messages are claimed together, and settled together."""
+        if not due:  # as of most tenants, in most ticks
+            return iter(())
         even = math.ceil(len(due) / self._sessions)
         groups = sorted(by_key(due), key=_failures)  # one that fails keeps no other waiting
         return _chunks(groups, min(max(even, math.ceil(self._most / 2)), self._most))

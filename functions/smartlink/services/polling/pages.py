@@ -41,14 +41,16 @@ class DuePages:
             way: Page([it for it in mixed.due if it.message.direction is way], mixed.end)
             for way in Direction
         }
+        if poll.look:
+            poll.unlooked = mixed.end
         if mixed.end is not None:
             hidden = [way for way, page in pages.items() if not page.due]
             pages |= {way: self._read(poll, now, way, None) for way in hidden}
         _tell_due([it for page in pages.values() for it in page.due], now)
         return pages
 
-    def next(self, poll: TenantPoll, now: datetime, way: Direction, after: Place) -> Page:
-        """Returns the page of a direction that begins at `after`."""
+    def next(self, poll: TenantPoll, now: datetime, way: Direction | None, after: Place) -> Page:
+        """Returns the page of a direction, or of both, that begins at `after`."""
         return self._read(poll, now, way, after)
 
     def _own(self, poll: TenantPoll, now: datetime) -> Page:
@@ -90,14 +92,15 @@ class DuePages:
             poll.pass_over(due.unreadable)
         more = (due.cut or due.returned >= self._size) and due.end != after
         if due.astray:
-            self._lead_back(poll, due)  # which may leave some out
+            self._lead_back(poll, due, now)  # which may leave some out
         return Page(due, due.end if more else None)
 
-    def _lead_back(self, poll: TenantPoll, due: DuePage) -> None:
+    def _lead_back(self, poll: TenantPoll, due: DuePage, now: datetime) -> None:
         """Writes the bucket to documents that lack it, so that its query finds them from now on.
 
         They are due, so nobody holds them. One that has changed meanwhile is left to the next tick.
         """
+        self._buckets.seen(poll.name, due.astray[0].message.due or now)
         try:
             versions = self._messages.swap(poll.name, due.astray)
         except PortError as error:

@@ -17,7 +17,7 @@ from smartlink.domain.settlement import Retention
 from smartlink.domain.tenant import TenantEntry
 from smartlink.observability import ERROR, INFO, WARNING, bound, event, surprise
 from smartlink.ports import Beside, Clock, PortError, Publisher, RelayState, Turns
-from smartlink.services.polling.buckets import Buckets
+from smartlink.services.polling.buckets import Buckets, looks
 from smartlink.services.polling.changes import Changes
 from smartlink.services.polling.config import Config
 from smartlink.services.polling.known_commands import KnownCommands
@@ -184,6 +184,7 @@ class Poll:
                 Counter(shard.quota.get(entry.name, full)),
                 others=shard.others,
                 shared=shared.get(entry.name),
+                look=by_bucket and looks(entry.name, shard.tick),
             )
             for entry in entries
         ]

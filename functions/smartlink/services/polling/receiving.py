@@ -27,7 +27,7 @@ from smartlink.domain.message import (
 )
 from smartlink.domain.order import NoKeyError
 from smartlink.domain.payload import correlation_id, glance, request_id, traceparent
-from smartlink.domain.settlement import Settlement, annotate
+from smartlink.domain.settlement import Settlement, annotate, died
 from smartlink.domain.traceparent import joined, valid_traceparent
 from smartlink.observability import ERROR, INFO, WARNING, call_trace, event, message_event
 from smartlink.ports import (
@@ -206,8 +206,13 @@ class Downstream:
         """Dispatches the messages, but of each key only from its first one on.
 
         The others wait for their turn. They are dispatched when the one before them ends. The one
-        before may have ended while these were stored, so it is looked up once more.
+        before may have ended while these were stored, so it is looked up once more. If none is
+        ordered, they may wait for those of other sessions, to be dispatched together.
         """
+        if not taken.ordered:
+            poll.add_acked(fresh)
+            self.dispatch_acked(poll)
+            return
         behind, run = self._in_turn(poll, taken, fresh)
         dispatches = self._dispatcher.take_quota(poll, run)
         dispatched = {it.message.document for its in dispatches for it in its.messages}
@@ -228,13 +233,26 @@ class Downstream:
             freed = following(self._messages, poll.name, sorted(behind), 1, queued=True)
             self._dispatcher.publish(poll, self._dispatcher.take_quota(poll, freed))
 
+    def dispatch_acked(self, poll: TenantPoll, *, ends: bool = False, last: bool = False) -> None:
+        """Dispatches what the tenant's sessions have acked, as soon as it need not wait for more.
+
+        With `ends` it also notes that a batch ends: the last one that gathers leaves nothing
+        behind. With `last` the session does not receive again.
+        """
+        with poll.lock:  # so that no further batch counts on the dispatches that are taken here
+            if ends:
+                poll.end_batch()
+            if not poll.acked:
+                return
+            acked = poll.take_acked(self._clock(), self._settings.dispatch_batch, last=last)
+            dispatches = self._dispatcher.take_quota(poll, acked)
+        self._dispatcher.publish(poll, dispatches)
+
     def _in_turn(
         self, poll: TenantPoll, taken: _Taken, fresh: Sequence[Stored]
     ) -> tuple[set[str], Sequence[Stored]]:
         """Returns the keys of which a message came before these ones and lives, and the messages
         whose turn has come."""
-        if not taken.ordered:
-            return set(), fresh
         firsts = unbroken(taken.ordered, {it.message.document for it in fresh})
         number = min(it.message.order.number for it in taken.ordered if it.message.order)
         try:
@@ -489,11 +507,7 @@ class Downstream:
     def _tell_dead(self, poll: TenantPoll, dead: Sequence[Message], now: datetime) -> None:
         if not dead:
             return
-        lines = [
-            annotate(message, LogType.ERROR, f"Dead: {message.error}", now, poll.expires)
-            for message in dead
-        ]
-        self._logs.log(poll.name, lines)
+        self._logs.log(poll.name, [died(message, now, poll.expires) for message in dead])
         poll.count("dead", len(dead))
         for message in dead:
             message_event(
@@ -629,19 +643,20 @@ class Receiving:
         if not poll.begin_batch():
             poll.leave_receiver()
             return None
+        goes_on = False
         try:
             received = self.downstream.receive(poll, session, keep_coming)
+            goes_on = received.more and received.failure is None
         finally:
-            poll.end_batch()
+            self.downstream.dispatch_acked(poll, ends=True, last=not goes_on)
         if received.messages:
             self.idleness.active(poll.name)
         elif received.failure is None:
             self.idleness.silent(poll.name, self.clock())
-        if received.failure is None:
-            if received.more:
-                push(self.turn)
-            else:
-                poll.leave_receiver()
+        if goes_on:
+            push(self.turn)
+        elif received.failure is None:
+            poll.leave_receiver()
         return received.failure
 
 

@@ -95,7 +95,7 @@ class Upstream:
         It calls `accepted` for each message that the broker accepts, so that other sessions may
         send too. Returns RAC's refusal of the tenant's credentials, or None.
         """
-        due = self._without_exhausted(poll, self._without_repeats(poll, due))
+        due = self._without_repeats(poll, due)
         claim = Claim(self._new_id(), len(due), self._clock())
         claimed = claim_all(
             self._messages,
@@ -128,16 +128,21 @@ class Upstream:
 
     def in_turn(self, poll: TenantPoll, due: Sequence[Stored]) -> list[Stored]:
         """Leaves out the replies that come after others of their key, which are not sent yet and
-        are not due. They are due again right behind those."""
+        are not due. They are due again right behind those.
+
+        What is dead from now on is such a one, too: it holds back its key. Those behind one that
+        another poll sends just now stay due: the next tick finds it sent.
+        """
+        due = self._without_exhausted(poll, due)
         ordered = [it for group in by_key(due) for it in group if it.message.order is not None]
         before = unsent_before(self._messages, poll.name, ordered) if ordered else {}
         if not before:
-            return list(due)
+            return due
         now = self._clock()
         waiting = []
         for stored in ordered:
             first = before.get(stored.message.document)
-            if first is None:
+            if first is None or _is_sent(first):
                 continue
             until = _until(first, now)
             if stored.message.due is None or stored.message.due < until:
@@ -322,6 +327,11 @@ class Upstream:
         return Pending(buried, refused.claim, stored)
 
 
+def _is_sent(first: InOrder) -> bool:
+    """Tells whether a poll has the reply, which it sends within its minute."""
+    return first.stored is not None and first.stored.message.state is State.RUNNING
+
+
 def _until(first: InOrder, now: datetime) -> datetime:
     """Returns when those behind the first reply of a key are due: right behind it. Nobody knows
     when a dead one is sent, or an unreadable one."""
@@ -348,7 +358,7 @@ class Sending:
         """Begins with the first page; returns the chunk to send at once, which may be empty.
 
         If no send was accepted since the last one failed, one message is sent in a later turn, and
-        the others follow only if the broker accepts it. So a broker that does not accept costs one
+        the others follow only if the broker accepts it. So a broker that does not answer costs one
         call in each poll.
         """
         due = self.upstream.in_turn(poll, page.due)
@@ -404,10 +414,17 @@ class Sending:
             self._join(poll, push)
 
     def _probe(self, poll: TenantPoll, push: Push) -> None:
-        if poll.may_send():
-            self._talk(poll, push, poll.outgoing.take_one())
-            if poll.accepted:
-                self._join(poll, push)
+        """Sends one message. If it was neither accepted nor failed, because the broker refused it,
+        say, that tells nothing of the others: the next one is tried."""
+        if not (poll.may_send() and poll.outgoing.waits):
+            return
+        [tried] = poll.outgoing.take_one()
+        self._talk(poll, push, [tried])
+        if poll.accepted:
+            self._join(poll, push)
+        elif not poll.send_has_failed:
+            poll.outgoing.leave_out(key_of(tried))
+            push(self._probe)
 
     def _talk(self, poll: TenantPoll, push: Push, chunk: Sequence[Stored]) -> None:
         try:

@@ -3,16 +3,18 @@
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from smartlink.domain.message import Unreadable
+from smartlink.domain.message import Stored, Unreadable
 from smartlink.domain.retry import RetryPolicy
 from smartlink.domain.tenant import Tenant, TenantEntry, TenantState
 from smartlink.ports import CredentialsRefused, Place, PortError
 from smartlink.services.polling.buckets import SharedDue
 from smartlink.services.polling.outgoing import Outgoing
+from smartlink.settings import LIMITS
 
 _CALLS_END = timedelta(seconds=2)  # after the poll's deadline every call of the broker is cut off
 _JOIN = timedelta(seconds=0.1)  # of messages coming, before another session joins
@@ -44,10 +46,14 @@ class TenantPoll:
     quota: Counter[str]  # dispatches left, by command
     counts: Counter[str] = field(default_factory=Counter)
     shared: SharedDue | None = None  # None: the tenant is asked by itself for what is due
+    look: bool = False  # it is asked for all that is due, whether this poll has room for it or not
     tenant: Tenant | None = None  # None until its secret is read
     receivers: int = 1  # sessions that receive, with the first turn's
     joined: datetime | None = None  # when the last session joined, or the first message came
     gathering: int = 0  # batches being received: each may need a dispatch of every command
+    acked: list[Stored] = field(default_factory=list)
+    """Acked messages that wait for others to share a dispatch. While any waits, a batch gathers."""
+    dispatched: datetime | None = None  # when acked messages were dispatched last
     again: Counter[tuple[str, int | None]] = field(default_factory=Counter)
     """The acked repeats by document and tag; without a tag, how many repeats of the document."""
     others: frozenset[str] = frozenset()  # commands that only another deployment knows
@@ -59,10 +65,11 @@ class TenantPoll:
     unreadable: dict[str, str] = field(default_factory=dict)  # due documents, and why
     error: PortError | None = None  # how the broker or RAC failed first: nothing more is received
     unswept: Place | None = None  # where the sweep's next page begins
+    unlooked: Place | None = None  # where the look's next page begins
     outgoing: Outgoing = field(default_factory=Outgoing)
     accepted: bool = False  # the broker took a message that was sent
     sends_left: int = _FAILURES_IN_A_ROW  # failures until this poll stops sending
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    lock: AbstractContextManager[object] = field(default_factory=threading.RLock)
 
     @property
     def name(self) -> str:
@@ -105,26 +112,42 @@ class TenantPoll:
     def begin_batch(self) -> bool:
         """Notes that a batch begins; returns False if some command has no dispatch left for it."""
         with self.lock:
-            if self._least <= self.gathering:
+            if self._least <= self.gathering + bool(self.acked):
                 return False
             self.gathering += 1
             return True
 
     def end_batch(self) -> None:
-        """Notes that a batch was dispatched or given up."""
+        """Notes that a batch was acked or given up."""
         with self.lock:
             self.gathering -= 1
 
     def pace(self, now: datetime) -> timedelta:
-        """Returns how long a batch may take, with its acks, so that the dispatches last for the
-        poll.
+        """Returns how far apart the dispatches may be, so that they last for the poll."""
+        with self.lock:
+            return (self.deadline - now) / max(self._least, 1)
 
-        If batches took less time, several sessions at a slow broker would use up the dispatches on
-        small batches. If they took more, the first messages of a batch would wait for its last
-        acks.
+    def add_acked(self, acked: Sequence[Stored]) -> None:
+        """Adds acked messages to those that wait for a dispatch."""
+        with self.lock:
+            self.acked += acked
+
+    def take_acked(self, now: datetime, most: int, *, last: bool = False) -> list[Stored]:
+        """Takes the acked messages, if they are to be dispatched now, else none.
+
+        They wait while another session gathers, until they fill a dispatch, or the pace admits one.
+        So the sessions of a slow broker can gather small batches, and yet the dispatches last for
+        the poll. With `last` they wait no longer.
         """
         with self.lock:
-            return (self.deadline - now) * self.gathering / max(self._least, 1)
+            size = sum(it.message.content.size for it in self.acked)
+            full = len(self.acked) >= most or size >= LIMITS.dispatch
+            early = self.dispatched is not None and now - self.dispatched < self.pace(now)
+            if early and self.gathering and not full and not last:
+                return []
+            taken, self.acked = self.acked, []
+            self.dispatched = now
+            return taken
 
     def enter_receiver(self, most: int, now: datetime) -> bool:
         """Lets one more session receive, at most one each 0.1 s; tells whether it may."""
@@ -174,6 +197,12 @@ class TenantPoll:
         """Tells whether this poll may send another message."""
         with self.lock:
             return self.sends_left > 0 and not isinstance(self.error, CredentialsRefused)
+
+    @property
+    def send_has_failed(self) -> bool:
+        """Whether a send has failed in this poll, and none was accepted since."""
+        with self.lock:
+            return self.sends_left < _FAILURES_IN_A_ROW
 
     def stop_sending(self) -> None:
         """Makes this poll send no further message."""

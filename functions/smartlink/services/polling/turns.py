@@ -6,6 +6,7 @@ receiving: one batch more, by one of several sessions, while messages keep comin
 sending:   one chunk of due upstream messages, by one of several sessions; a single one, to try,
            while sending fails
 more…:     the next page of what is due
+look:      the same, of a tenant that is asked by itself in this tick (see buckets.py)
 """
 
 from collections.abc import Sequence
@@ -64,6 +65,8 @@ class TenantTurns:
             return
         now = self.clock()
         due = self.pages.first(poll, now)
+        if poll.unlooked is not None:
+            push(self._look_on)
         downstream, upstream = due[Direction.DOWNSTREAM], due[Direction.UPSTREAM]
         if (downstream.due or upstream.due) and not self._current(poll):
             return
@@ -136,6 +139,16 @@ class TenantTurns:
 
         if self.calls(poll, talk) and receive:
             self.states.succeeded(poll, self.clock())
+
+    def _look_on(self, poll: TenantPoll, push: Push) -> None:
+        """Reads what is due behind the first page, so that all that lacks its bucket gets it.
+
+        This poll may have no room for it: then its bucket's query finds it in the next ticks.
+        """
+        if poll.unlooked is not None:
+            poll.unlooked = self.pages.next(poll, self.clock(), None, poll.unlooked).end
+        if poll.unlooked is not None:
+            push(self._look_on)
 
     def _sweep_page(self, poll: TenantPoll, push: Push, page: Page) -> None:
         if page.due:
