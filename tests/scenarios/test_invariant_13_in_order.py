@@ -14,6 +14,7 @@ from smartlink.operations.audit import Note
 from smartlink.ports import Refused, Unavailable
 from smartlink.services.order import keys_of, wake
 from smartlink.services.settle import Pending, settle_all
+from tests.scenarios.conftest import Logged
 from tests.scenarios.test_cost import spent
 from tests.support.inline import ProcessEndedError
 from tests.support.world import (
@@ -542,6 +543,40 @@ def test_behind_a_reply_that_is_refused_when_it_is_sent_to_try_nothing_of_its_ke
     assert world.replies_to() == [*others]
     world.minutes(30)
     assert world.replies_to() == [*others, "A1", "A2", "A3"]
+
+
+@pytest.mark.parametrize("act", ["redrive", "discard"])
+def test_all_that_waits_behind_a_dead_reply_goes_on_after_an_operators_act(act: str) -> None:
+    """Not one in each minute, and not when its own wait is over."""
+    world, _ = ordered(catalog(**{COMMAND: {"ordered": "/invoice"}}))
+    world.config.put(config_file(attempts=1))
+    names = [f"A{number}" for number in range(1, 7)]
+    offer(world, *names)
+    world.minute()
+    world.broker.faults.fail("send", Refused("404"))
+    world.minutes(5)
+    [dead] = [it for it in world.live().values() if it.state is State.DEAD]
+    assert world.replies_to() == []
+    {"redrive": redrive, "discard": discard}[act](world, dead.id)
+    world.minutes(2)
+    assert world.replies_to() == (names if act == "redrive" else names[1:])
+
+
+def test_what_cannot_be_let_go_then_is_sent_when_its_own_wait_is_over(logged: Logged) -> None:
+    world, _ = ordered()
+    world.config.put(config_file(attempts=1))
+    offer(world, "A1", "A2")
+    world.minute()
+    world.broker.faults.fail("send", Refused("404"))
+    world.minutes(5)
+    redrive(world, "D-A1/reply/1")
+    world.store.faults = failing = Interruptions()
+    failing.at("after commit", lambda: failing.fail("in_order", Unavailable("down")))
+    world.minutes(2)
+    assert world.replies_to() == ["A1"]
+    assert len(logged("turn_not_given")) == 1
+    world.minutes(30)
+    assert world.replies_to() == ["A1", "A2"]
 
 
 def test_an_overlapping_poll_puts_nothing_off_behind_what_the_other_one_sends() -> None:

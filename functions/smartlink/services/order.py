@@ -9,12 +9,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from smartlink.domain.identity import DERIVED
+from smartlink.domain.identity import DERIVED, Direction
 from smartlink.domain.message import Message, State, Stored
 from smartlink.ports import KEYS_AT_ONCE, InOrder, Messages
 
 TURN = timedelta(hours=1)
 """How long a message waits for its turn until it is looked whether that came and was lost."""
+
+_REPLIES = 1_000  # of a key that are made due at once
 
 
 def key_of(stored: Stored) -> str | None:
@@ -110,13 +112,22 @@ def _unchecked(message: Message) -> bool:
 def wake(messages: Messages, tenant: str, keys: Sequence[str], now: datetime) -> None:
     """Makes due now who is first of each key and waits for its turn: the next sweep takes it.
 
-    It is called after a message of the key was taken out of the order otherwise than by its run.
+    It is called after a message of the key was taken out of the order otherwise than by its run. Of
+    replies all that wait are due: none of them is dispatched when the one before has been sent.
     """
-    firsts = [line[0].stored for _, line in _lines(messages, tenant, keys)]
+    waiting: list[Stored] = []
+    for key, line in _lines(messages, tenant, keys):
+        first = line[0].stored
+        if first is None or not first.message.queued:
+            continue
+        waiting.append(first)
+        if first.message.direction is Direction.UPSTREAM:
+            others = messages.in_order(tenant, [key], _REPLIES)[1:]
+            waiting += [it.stored for it in others if it.stored and it.stored.message.queued]
     changes = [
-        Stored(replace(first.message, due=now), first.version)
-        for first in firsts
-        if first is not None and first.message.queued
+        Stored(replace(it.message, due=now), it.version)
+        for it in waiting
+        if it.message.due is None or it.message.due > now
     ]
     if changes:
         messages.swap(tenant, changes)

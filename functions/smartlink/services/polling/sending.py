@@ -41,7 +41,7 @@ from smartlink.ports import (
 from smartlink.services.claim import claim_all
 from smartlink.services.contents import load_bytes, release
 from smartlink.services.in_flight import InFlight
-from smartlink.services.order import key_of, unsent_before
+from smartlink.services.order import key_of, unsent_before, wake
 from smartlink.services.patience import persist
 from smartlink.services.polling.broker_calls import BrokerCalls
 from smartlink.services.polling.outgoing import Outgoing, by_key, chunk_size
@@ -296,6 +296,8 @@ class Upstream:
             message_event(message, "message_sent", "Sent", INFO, attempt=message.attempt)
             poll.count("sent")
             release(self._contents, message, self._clock())
+            if message.attempt > 1 or message.redriven is not None or message.failure is not None:
+                self._let_go(poll, message)
         elif written.live is not None and written.live.state is State.DEAD:
             live = written.live
             text = written.logs[-1].text if written.logs else f"Dead: {live.error}"
@@ -304,6 +306,17 @@ class Upstream:
         elif written.live is not None and written.logs:
             message_event(written.live, "message_refused", written.logs[-1].text, WARNING)
             poll.count("refused")
+
+    def _let_go(self, poll: TenantPoll, message: Message) -> None:
+        """Makes due what was put off behind a reply that was sent earlier than it had to wait,
+        because of an operator's act."""
+        if message.order is None:
+            return
+        try:
+            wake(self._messages, poll.name, [message.order.key], self._clock())
+        except PortError as error:
+            text = f"What waited behind it is sent when its own wait is over: {error}"
+            message_event(message, "turn_not_given", text, WARNING)
 
     def _buried(self, poll: TenantPoll, refused: Pending, text: str) -> Pending:
         """Returns a settlement that declares dead a message whose outcome the database refused.
