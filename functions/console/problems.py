@@ -26,6 +26,7 @@ _STATUS: Mapping[type[Exception], int] = {
     CredentialsRefused: 409,
 }
 _MENDS: tuple[tuple[type[Exception], Text], ...] = (
+    (failed.UnreadableJobError, _("; the version that made it may read it")),
     (failed.AmbiguousError, _(": open it from the list of messages")),
     (failed.ActiveAlreadyError, _(": its page has new credentials (rotate) and Enable")),
     (

@@ -29,6 +29,7 @@ _ROLES = (
 
 _HINTS: tuple[tuple[type[failed.OperationError], Text], ...] = (
     # What the command line adds to an operation's own text.
+    (failed.UnreadableJobError, _("; the version that made it may read it.")),
     (failed.UnreadableError, _(" smartlink messages show shows its fields.")),
     (failed.OnlyDiscardError, _(": look at it with smartlink messages show")),
     (failed.AmbiguousError, _(": name one by its document, with --tenant")),

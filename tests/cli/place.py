@@ -6,7 +6,6 @@ import shlex
 import signal
 import subprocess
 import sys
-import tempfile
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +20,6 @@ from smartlink.adapters.firestore.operator import OperatorCalls, OperatorFiresto
 from smartlink.adapters.google.secret_manager import SecretManager
 from smartlink.domain.message import LogLine, Message
 from smartlink.domain.settlement import Settlement
-from tests.cli.forked import call
 
 COMMAND = Path(sys.executable).parent / "smartlink"
 GOLDEN = Path(__file__).parent / "golden"
@@ -109,13 +107,17 @@ class Place:
 
     def run(self, *arguments: str, text: str | None = None, **more: str) -> Ran:
         """Run the command to its end."""
-        with tempfile.TemporaryDirectory() as folder:
-            streams = [Path(folder) / name for name in ("in", "out", "err")]
-            for path in streams:
-                path.touch()
-            streams[0].write_text(text or "", encoding="utf-8")
-            code = call(arguments, environment(self.folder, more), streams, self.patience)
-            return Ran(code, *(it.read_text(encoding="utf-8") for it in streams[1:]))
+        ran = subprocess.run(
+            [COMMAND, *arguments],
+            input=text,
+            stdin=subprocess.DEVNULL if text is None else None,
+            capture_output=True,
+            text=True,
+            timeout=self.patience,
+            env=environment(self.folder, more),
+            check=False,
+        )
+        return Ran(ran.returncode, ran.stdout, ran.stderr)
 
     def run_all(self, *calls: str, **more: str) -> list[Ran]:
         """Run independent commands side by side, each given as one line."""

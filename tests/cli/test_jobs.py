@@ -16,7 +16,7 @@ from smartlink.operations.job import Job, JobState
 from tests.cli.operating import operating
 from tests.cli.place import Place
 from tests.cli.samples import dead, pending, waiting
-from tests.contract.backends import started
+from tests.contract.backends import _text_instead, started
 
 MANY = 5_000
 LONG = 400  # seconds that anything may take here; nothing takes nearly so long
@@ -169,3 +169,22 @@ def test_jobs_on_the_screen(place: Place) -> None:
     assert "There is no job 'nobody'" in missing.err
     assert "nothing to stop" in over.err
     assert "--reason" in unreasoned.err
+
+
+def test_a_list_of_jobs_says_that_there_are_more(place: Place) -> None:
+    """And of one that cannot be read, what may help: it is no message."""
+    furnish(place, "acme")
+    for number in range(2):
+        place.keep("acme", dead(f"m-{number}"))
+        made = place.run("messages", "redrive", "-t", "acme", "--yes", "-r", "x", "--json")
+        assert made.code == 0, made
+    calls = place.store._calls  # noqa: SLF001
+    name = f"{calls.root}/Tarefa/{made.json['job']}"
+    calls.write_each("break it", [_text_instead(name, "Situacao")])
+    few, every, odd = place.run_all(
+        "jobs list --limit 1", "jobs list --limit 2", f"jobs show {made.json['job']}"
+    )
+    assert "raise --limit" in few.err
+    assert "raise --limit" not in every.err
+    assert "unreadable" in few.out
+    assert odd.err.rstrip().endswith("; the version that made it may read it.")

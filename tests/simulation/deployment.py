@@ -268,6 +268,10 @@ class SessionPort(Port):
         super().__init__(kernel, process, f"broker[{tenant.name}]", target)
         self._tenant, self._broker = tenant, broker
 
+    def trace(self, traceparent: str) -> None:
+        """See BrokerSession. It calls nobody, so it cannot fail."""
+        self._target.trace(traceparent)
+
     def send(self, message_type: str, audience: str | None, content: bytes) -> None:
         """See BrokerSession."""
 

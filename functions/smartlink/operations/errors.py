@@ -27,6 +27,10 @@ class UnreadableError(OperationError):
     """The message's document cannot be read."""
 
 
+class UnreadableJobError(UnreadableError):
+    """The job's document cannot be read."""
+
+
 class OnlyDiscardError(ForbiddenError):
     """The only action on an unreadable document is to discard it, while it is live."""
 

@@ -15,7 +15,12 @@ from smartlink.i18n import Text, _
 from smartlink.operations.actions import DISCARD, Action
 from smartlink.operations.acts import Act
 from smartlink.operations.audit import REASON, intend, recorded, result_of, shared
-from smartlink.operations.errors import ForbiddenError, InvalidError, MissingError, UnreadableError
+from smartlink.operations.errors import (
+    ForbiddenError,
+    InvalidError,
+    MissingError,
+    UnreadableJobError,
+)
 from smartlink.operations.job import CHOSEN, RESUMABLE, TENANTS, Job, JobState, OddJob, Selection
 from smartlink.operations.operate import RESTART, publish
 from smartlink.operations.plan import Plan
@@ -259,7 +264,7 @@ def _read(deployment: Deployment, identity: str) -> tuple[Job, Version]:
     job, version = found
     if isinstance(job, OddJob):
         message = _("The job {job} cannot be read: {why}", job=job.id, why=job.why)
-        raise UnreadableError(message)
+        raise UnreadableJobError(message)
     return job, version
 
 

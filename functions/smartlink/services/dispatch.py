@@ -64,6 +64,9 @@ def _cut(stored: Iterable[Stored], most: int) -> Iterator[list[Stored]]:
     size = 0
     for item in stored:
         if item.message.alone:
+            if batch and key_of(item) is not None:  # what came before it of its key goes first
+                yield batch
+                batch, size = [], 0
             yield [item]
             continue
         its_size = _size(item.message)

@@ -20,7 +20,8 @@ OneJob = Annotated[str, typer.Argument(metavar="JOB", help="The job's id, as job
 def list_jobs(context: typer.Context, *, limit: opt.Limit = 20) -> None:
     """Show the jobs that were made last, the newest first."""
     session = session_of(context)
-    jobs = operations.newest(session.deployment, limit)
+    newest = operations.newest(session.deployment, limit + 1)
+    jobs = newest[:limit]
     if session.screen.as_json:
         session.screen.json([job_view(it) for it in jobs])
         return
@@ -34,6 +35,9 @@ def list_jobs(context: typer.Context, *, limit: opt.Limit = 20) -> None:
         folds(_("Which")),
     )
     session.screen.table(columns, map(_row, jobs))
+    if len(newest) > limit:
+        text = _("The newest {limit} are shown; for older ones raise --limit.", limit=limit)
+        session.screen.note(text)
 
 
 def _row(job: Job | OddJob) -> tuple[object, ...]:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from smartlink.domain.message import Attempt, Content, Message, Result
+from smartlink.domain.order import Order
 from smartlink.services.dispatch import (
     Dispatch,
     DispatchError,
@@ -51,6 +52,29 @@ def test_a_batch_fits_into_a_pub_sub_message() -> None:
 def test_who_died_with_others_travels_alone() -> None:
     alone = replace(pending(), alone=True)
     assert sizes(pending(), alone, pending()) == [1, 2]
+
+
+def in_order(*places: tuple[str, bool]) -> list[list[str]]:
+    """The batches of these messages, each a key and whether it travels alone, by their places."""
+    its = (
+        replace(pending(f"m-{number}"), alone=alone, order=Order(key, f"{number:05}", "/lane"))
+        for number, (key, alone) in enumerate(places)
+    )
+    return [
+        [it.message.id.removeprefix("m-") for it in batch] for batch in batches(map(stored, its), 3)
+    ]
+
+
+def test_of_a_key_the_first_goes_and_never_who_travels_alone_before_it() -> None:
+    """What is left out follows when those before it have ended."""
+    assert in_order(("a", False), ("a", True), ("a", False)) == [["0"]]
+    assert in_order(("a", True), ("a", False)) == [["0"]]
+    assert in_order(("a", False), ("b", True), ("b", False), ("a", True), ("c", False)) == [
+        ["0"],
+        ["1"],
+        ["4"],
+    ]
+    assert in_order(*[("a", False)] * 4) == [["0", "1", "2"]]
 
 
 @pytest.mark.parametrize("since", [None, NOW])
