@@ -176,6 +176,7 @@ def test_a_failure_stops_no_turn(call: str, error: Exception, logged: Logged) ->
     assert len(world.ended()) == 2
     [line] = logged("hours_not_counted")
     assert line["tenant"] == "acme"
+    assert not logged("turn_failed")
     world.minutes(16)
     assert world.store.hours("acme") == {NOON: ONCE}
 
