@@ -88,7 +88,7 @@ texts: $(VENV)/local.stamp ## Bring the catalogues of what operators read up to 
 # Two halves of about equal length side by side, on two cores. What is named here is the first; the
 # second is all the rest, so that no folder can be left out.
 FIRST := $(addprefix tests/,acceptance authors chaos cli console contract entrypoints guide hostile \
-	poison scenarios secrets terraform)
+	poison secrets terraform)
 
 .PHONY: test
 test: check $(VENV)/checkov.stamp $(SCHEMAS) ## Check, then run every test (ARGS="tests/unit -k retry": some)

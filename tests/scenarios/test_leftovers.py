@@ -472,6 +472,7 @@ def test_it_looks_once_a_day(caplog: pytest.LogCaptureFixture) -> None:
 
     world = World(store=Store())
     world.minutes(2)
+    caplog.clear()  # a test before may have set the level
     with caplog.at_level(logging.INFO):
         for hour in range(24 * 3):
             world.clock.forward(hours=1)
@@ -552,6 +553,7 @@ def test_what_it_cannot_decide_it_leaves_and_counts(caplog: pytest.LogCaptureFix
     unreadable = leftover(world, "D-unreadable", "globex")
     world.store.faults.fail("references", Refused("no"), when=lambda tenant: tenant == "globex")
     world.clock.forward(days=3)
+    caplog.clear()  # a test before may have set the level
     with caplog.at_level(logging.INFO):
         world.tick()
     [swept] = [it for it in caplog.records if it.fields["action"] == "contents_swept"]  # type: ignore[attr-defined]
@@ -617,6 +619,7 @@ def test_what_the_bucket_refuses_is_counted_and_holds_up_no_other(
     left = [leftover(world, f"D-lost-{number}") for number in range(4)]
     world.contents.faults.fail("expire_unchanged", Refused("it is held"), times=3)
     world.clock.forward(days=3)
+    caplog.clear()  # a test before may have set the level
     with caplog.at_level(logging.INFO):
         world.tick()
     fields = [it.fields for it in caplog.records]  # type: ignore[attr-defined]
