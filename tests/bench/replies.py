@@ -9,10 +9,8 @@ does. What a single tenant gets, it does not tell.
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from dataclasses import asdict, dataclass
 from statistics import median
-from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
 from rich.box import SIMPLE_HEAD
@@ -21,17 +19,14 @@ from rich.table import Table
 
 from infra.local.child import Child
 from infra.local.errors import NotReadyError
-from infra.local.ports import allocate
 from infra.local.program import Program
-from infra.local.supervisor import supervised
 from tests.bench.cpu import tree_seconds
 from tests.bench.ledger import LedgerError
 from tests.bench.life.contestants import Books, Ours, Peer, balance, sent_replies
 from tests.bench.life.load import Key
-from tests.bench.peers.programs import PEERS, PORTS, WORKERS, Work, peer_addresses, require_packages
-from tests.bench.peers.running import Peers
-from tests.bench.peers.servers import find_servers
-from tests.bench.services import Services, services
+from tests.bench.peers.programs import PEERS, WORKERS, Work
+from tests.bench.services import Services
+from tests.bench.side_by_side import side_by_side
 from tests.bench.workload import offers
 
 SENDERS = max(2, WORKERS)  # processes, tenants and shards
@@ -138,23 +133,9 @@ def measure(say: Say, *, quick: bool, rounds: int | None = None) -> dict[str, An
 
 @contextmanager
 def _running(*, quick: bool) -> Iterator[tuple[Services, Sequence[Contestant]]]:
-    servers = find_servers()
-    require_packages()
-    with (
-        TemporaryDirectory(prefix="replies-") as name,
-        servers.cluster() as cluster,
-        services(quick=quick) as emulated,
-        supervised(Path(name) / "logs") as supervisor,
-    ):
-        ports = allocate(PORTS, {})
-        peers = Peers(servers, cluster, Path(name), ports)
-        supervisor.wait_ready(supervisor.start(*peers.programs()))
-        calls = {**emulated.addresses.functions, **peer_addresses(ports)}
-        addresses = replace(emulated.addresses, functions=calls)
-        running = replace(emulated, addresses=addresses)
-        running.add_tenants(TENANTS)
+    with side_by_side(TENANTS, quick=quick) as (running, peers):
         running.simulator("PUT", "/options", {"getBatch": _BATCH})
-        others = [Told(it, peers, addresses) for it in PEERS]
+        others = [Told(it, peers, running.addresses) for it in PEERS]
         yield running, [Sharded(running), *others]
 
 

@@ -4,9 +4,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from dataclasses import dataclass
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -15,8 +13,6 @@ from rich.table import Table
 
 from infra.local.child import Child
 from infra.local.errors import NotReadyError
-from infra.local.ports import allocate
-from infra.local.supervisor import supervised
 from tests.bench.cpu import tree_seconds
 from tests.bench.life.bill import dollars
 from tests.bench.life.contestants import (
@@ -39,10 +35,9 @@ from tests.bench.life.load import (
     waits,
 )
 from tests.bench.memory import MIB, Watch
-from tests.bench.peers.programs import PEERS, PORTS, peer_addresses, require_packages
-from tests.bench.peers.running import Peers
-from tests.bench.peers.servers import find_servers
-from tests.bench.services import Services, services
+from tests.bench.peers.programs import PEERS
+from tests.bench.services import Services
+from tests.bench.side_by_side import side_by_side
 from tests.bench.workload import Offer, offer_due, offers
 
 LATENCY_SECONDS, SIGMA = 0.1, 0.3  # the median of a call, and of its logarithm the deviation
@@ -82,25 +77,9 @@ def measure(say: Say, *, quick: bool, rounds: int | None = None) -> dict[str, An
 @contextmanager
 def _running(*, quick: bool) -> Iterator[tuple[Services, Sequence[Contestant]]]:
     """Bring up what all of them stand on."""
-    servers = find_servers()
-    require_packages()
-    with (
-        TemporaryDirectory(prefix="life-") as name,
-        servers.cluster() as cluster,
-        services(quick=quick) as emulated,
-        supervised(Path(name) / "logs") as supervisor,
-    ):
-        ports = allocate(PORTS, {})
-        peers = Peers(servers, cluster, Path(name), ports)
-        started = supervisor.start(*peers.programs())
-        supervisor.wait_ready(started)
-        calls = {**emulated.addresses.functions, **peer_addresses(ports)}
-        addresses = replace(emulated.addresses, functions=calls)
-        running = replace(emulated, addresses=addresses, servers=(*emulated.servers, *started))
-        running.add_tenants(TENANTS)
-        contestants: list[Contestant] = [Ours(running)]
-        contestants += [Peer(it, peers, addresses) for it in PEERS]
-        yield running, contestants
+    with side_by_side(TENANTS, quick=quick) as (running, peers):
+        others = [Peer(it, peers, running.addresses) for it in PEERS]
+        yield running, [Ours(running), *others]
 
 
 @dataclass(frozen=True)

@@ -145,8 +145,6 @@ class Outgoing:
     def _chunks(self, due: Sequence[Stored]) -> Iterator[Sequence[Stored]]:
         """Shares the messages among the sessions. But a chunk is not smaller than half a full one:
         its messages are claimed together, and settled together."""
-        if not due:  # as of most tenants, in most ticks
-            return iter(())
         even = math.ceil(len(due) / self._sessions)
         groups = sorted(by_key(due), key=_failures)  # one that fails keeps no other waiting
         return _chunks(groups, min(max(even, math.ceil(self._most / 2)), self._most))
